@@ -1,0 +1,63 @@
+# Every target is one command line; `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= var/sandbox
+LISTEN ?= 127.0.0.1:8080
+JOBS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt lint type imports bench e2e soak lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/dev.stamp ## the virtual environment in .venv, with everything for development
+
+run: .venv/run.stamp ## the sandbox on 127.0.0.1:8080 (LISTEN=, DATA=)
+	@exec $(BIN)/numdesk serve --sandbox --listen $(LISTEN) --data $(DATA)
+
+test: .venv/dev.stamp ## every test but the soak
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+check: test lint type imports ## what CI runs
+
+fmt: .venv/dev.stamp ## lay the code out and mend what can be mended
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: .venv/dev.stamp ## ruff: style, security, complexity
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+type: .venv/dev.stamp ## basedpyright
+	@$(BIN)/basedpyright --level error
+
+imports: .venv/dev.stamp ## the import rules of ARCHITECTURE.md
+	@$(BIN)/lint-imports
+
+bench: .venv/dev.stamp ## one script per promise of performance, each printing its ratio
+	@set -e; for script in bench/*.py; do $(BIN)/python $$script; done
+
+e2e: .venv/dev.stamp ## the real process against the simulator
+	@$(BIN)/python -m pytest tests/e2e
+
+soak: .venv/dev.stamp ## the tests that live for minutes
+	@$(BIN)/python -m pytest --soak -m soak
+
+lock: .venv/dev.stamp ## choose versions anew within pyproject.toml and write them with their hashes
+	@$(LOCK) --upgrade --extra build -o requirements.lock && $(LOCK) --upgrade --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("numdesk needs Python 3.11 or newer; say which with make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "installing what numdesk needs into .venv"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+	@echo "installing the tools of development into .venv"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@

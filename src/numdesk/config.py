@@ -1,0 +1,150 @@
+"""Settings: the only reader of the environment; every field says what it is for."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
+
+
+class SettingRefused(ValueError):
+    """A setting has a value that cannot be used; the sentence names it, the value and what is allowed."""
+
+    def __init__(self, name: str, value: str, wanted: str) -> None:
+        """Make the sentence from the name, the value found and what is allowed."""
+        super().__init__(f"{name}={value!r} cannot be used: it must be {wanted}.")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write the address the way it was given, an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str, *, name: str = "--listen") -> Address:
+    """Read HOST:PORT, `[::1]:PORT` for IPv6; refuses anything else by `name`."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise SettingRefused(name, text, "HOST:PORT, for example 127.0.0.1:8080")
+    return Address(host, int(port))
+
+
+def parse_switch(text: str, *, name: str) -> bool:
+    """Read on or off; refuses anything else by `name`."""
+    if text not in ("on", "off"):
+        raise SettingRefused(name, text, "on or off")
+    return text == "on"
+
+
+def _text(text: str, *, name: str) -> str:
+    return text
+
+
+def _path(text: str, *, name: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[..., str]:
+    def read(text: str, *, name: str) -> str:
+        if text not in allowed:
+            raise SettingRefused(name, text, "one of " + ", ".join(allowed))
+        return text
+
+    return read
+
+
+def _setting(env: str, read: Callable[..., Any], *, default: Any, help: str) -> Any:  # noqa: A002 - the word of every CLI
+    return field(default=default, metadata={"env": env, "read": read, "help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment may say; `numdesk --help` shows the help text of each field."""
+
+    database_url: str | None = _setting(
+        "NUMDESK_DATABASE_URL",
+        _text,
+        default=None,
+        help="PostgreSQL 15 or newer to use, as a URL; without it numdesk runs its own server in the data folder",
+    )
+    data: Path = _setting(
+        "NUMDESK_DATA",
+        _path,
+        default=Path("var/numdesk"),
+        help="the data folder: the embedded database, keys and uploads; one running numdesk each",
+    )
+    listen: Address = _setting(
+        "NUMDESK_LISTEN",
+        parse_address,
+        default=Address("127.0.0.1", 8080),
+        help="HOST:PORT that HTTP is answered on",
+    )
+    rate_limits: bool = _setting(
+        "NUMDESK_RATE_LIMITS",
+        parse_switch,
+        default=True,
+        help="on or off; off is honoured in sandbox mode only, for load tests",
+    )
+    log: LogFormat = _setting(
+        "NUMDESK_LOG",
+        _one_of(get_args(LogFormat)),
+        default="text",
+        help="json for machines, text for people",
+    )
+    log_level: LogLevel = _setting(
+        "NUMDESK_LOG_LEVEL",
+        _one_of(get_args(LogLevel)),
+        default="info",
+        help="the least important lines to write: debug, info, warning or error",
+    )
+    key_file: Path | None = _setting(
+        "NUMDESK_KEY_FILE",
+        _path,
+        default=None,
+        help="the file with the key that seals stored secrets; default: secret.key in the data folder",
+    )
+
+    @property
+    def key_path(self) -> Path:
+        """Where the key that seals stored secrets lies."""
+        return self.key_file or self.data / "secret.key"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read every setting from the environment (or from the mapping given); an empty value counts as not set.
+
+    Raises SettingRefused.
+    """
+    source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
+    found: dict[str, Any] = {}
+    for spec in fields(Settings):
+        env = spec.metadata["env"]
+        if text := source.get(env, "").strip():
+            found[spec.name] = spec.metadata["read"](text, name=env)
+    return Settings(**found)
+
+
+def describe_settings() -> list[tuple[str, str]]:
+    """List the environment variables with their help texts, for `--help` and the docs."""
+    return [(spec.metadata["env"], spec.metadata["help"]) for spec in fields(Settings)]
+
+
+def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Collect what the environment says to one provider: NUMDESK_PROVIDER_<SLUG>_HOST becomes {"host": ...}."""
+    source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
+    prefix = f"{PROVIDER_PREFIX}{slug.upper().replace('-', '_')}_"
+    return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}

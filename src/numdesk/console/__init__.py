@@ -1,0 +1,1 @@
+"""The door for staff: forms, pages and htmx fragments over use cases; no SQL, no rules."""

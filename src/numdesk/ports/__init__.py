@@ -1,0 +1,1 @@
+"""What we ask of others: protocols and the plain values they exchange. Real and fake ones live under providers/ and dialects/."""

@@ -1,0 +1,1 @@
+"""Public standards as pure codecs and state machines; no sockets, no domain words."""
