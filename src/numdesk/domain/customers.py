@@ -1,0 +1,77 @@
+"""Customers, their API keys, and whether a key may make a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from numdesk.domain.errors import NotAuthenticated, NotPermitted
+
+
+class CustomerState(IntEnum):
+    """Where a customer stands. The numbers are stored. RESTRICTED may read and end orders but not spend."""
+
+    PENDING = 0
+    ACTIVE = 1
+    RESTRICTED = 2
+    BLOCKED = 3
+
+
+class Scope(IntEnum):
+    """What a key may do. The numbers are stored."""
+
+    READ = 0
+    ORDER = 1
+    CONFIGURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling: one customer by one key, with the wallet of the dialect's currency.
+
+    `guard_until` and `guard_tier` are the abuse guard's last word (None when it is silent).
+    """
+
+    customer_id: int
+    key_id: int
+    state: CustomerState
+    dialect: str
+    wallet_id: int
+    currency: str
+    scopes: frozenset[Scope]
+    methods: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    expires_at: datetime | None
+    guard_until: datetime | None
+    guard_tier: str | None
+
+
+def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wall: datetime) -> None:
+    """Refuses with NotAuthenticated (expired) or NotPermitted when this key may not make this call from this address.
+
+    `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty list allows all.
+    """
+    if caller.expires_at is not None and wall >= caller.expires_at:
+        raise NotAuthenticated
+    if caller.state in (CustomerState.PENDING, CustomerState.BLOCKED):
+        raise NotPermitted(reason=f"customer is {caller.state.name.lower()}")
+    if caller.state is CustomerState.RESTRICTED and scope is Scope.ORDER:
+        raise NotPermitted(reason="customer is restricted")
+    if scope not in caller.scopes:
+        raise NotPermitted(reason=f"key lacks the scope {scope.name.lower()}")
+    if caller.methods and operation not in caller.methods:
+        raise NotPermitted(reason="key does not allow this call")
+    if caller.networks and not _inside(address, caller.networks):
+        raise NotPermitted(reason="key does not allow this address")
+
+
+def _inside(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Is the address in one of the networks? An IPv4 address mapped into IPv6 counts as IPv4."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)

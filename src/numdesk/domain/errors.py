@@ -1,0 +1,172 @@
+"""The closed list of refusals: every expected "no" of the domain, with a code and typed fields, and no HTTP words.
+
+Each dialect maps the whole list in its `refusals.py`; a contract test proves the mapping total.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """An expected "no". `code` is stable; the docstring of each subclass is its sentence to staff."""
+
+    code: ClassVar[str]
+
+    def __str__(self) -> str:
+        return (type(self).__doc__ or self.code).strip()
+
+
+@dataclass(eq=False)
+class NotAuthenticated(Refusal):
+    """No credential, or one that we do not know."""
+
+    code = "not_authenticated"
+
+
+@dataclass(eq=False)
+class NotPermitted(Refusal):
+    """The customer is known but may not do this: not approved, blocked, or the key's scope, method or address forbids it."""
+
+    code = "not_permitted"
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class NotFound(Refusal):
+    """There is no such thing, or it belongs to somebody else."""
+
+    code = "not_found"
+    what: str = ""
+
+
+@dataclass(eq=False)
+class InvalidInput(Refusal):
+    """The request cannot be understood; `field` names the part and `reason` says how to mend it."""
+
+    code = "invalid_input"
+    field: str = ""
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class BodyTooLarge(Refusal):
+    """The request's body is larger than this call takes."""
+
+    code = "body_too_large"
+    limit_bytes: int = 0
+
+
+@dataclass(eq=False)
+class StateForbids(Refusal):
+    """The order's state does not allow this move."""
+
+    code = "state_forbids"
+    state: str = ""
+
+
+@dataclass(eq=False)
+class CancelTooEarly(Refusal):
+    """The order is too young to be cancelled."""
+
+    code = "cancel_too_early"
+    allowed_at: datetime | None = None
+
+
+@dataclass(eq=False)
+class CancelCapReached(Refusal):
+    """The customer has cancelled too many orders today."""
+
+    code = "cancel_cap_reached"
+    retry_after_s: int = 1
+
+
+@dataclass(eq=False)
+class WalletShort(Refusal):
+    """The wallet does not hold enough for this."""
+
+    code = "wallet_short"
+    needed: int = 0
+    available: int = 0
+
+
+@dataclass(eq=False)
+class RequestInProgress(Refusal):
+    """A request with the same idempotency key is still running."""
+
+    code = "request_in_progress"
+
+
+@dataclass(eq=False)
+class KeyReused(Refusal):
+    """The idempotency key was used before with another request."""
+
+    code = "key_reused"
+
+
+@dataclass(eq=False)
+class NoOffer(Refusal):
+    """No offer matches product, price, operator and availability."""
+
+    code = "no_offer"
+    details: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class SupplierFailed(Refusal):
+    """Every supplier that was asked refused or failed. `attempts` has one (offer id, provider, cause) per try."""
+
+    code = "supplier_failed"
+    attempts: list[tuple[int, str, str]] = field(default_factory=list)
+    by_catalogue: bool = False
+
+
+@dataclass(eq=False)
+class PriceAboveCap(Refusal):
+    """The price now is above what the customer allows."""
+
+    code = "price_above_cap"
+    price: int = 0
+
+
+@dataclass(eq=False)
+class TooManyRequests(Refusal):
+    """A rate limit is exhausted."""
+
+    code = "too_many_requests"
+    group: str = ""
+    retry_after_s: int = 1
+
+
+@dataclass(eq=False)
+class GuardBanned(Refusal):
+    """The abuse guard has closed ordering for a while: too many orders ended without a message."""
+
+    code = "guard_banned"
+    until: datetime | None = None
+    tier: str = ""
+    retry_after_s: int = 1
+
+
+@dataclass(eq=False)
+class RateUnavailable(Refusal):
+    """There is no fresh exchange rate for this pair."""
+
+    code = "rate_unavailable"
+    pair: str = ""
+    retry_after_s: int = 30
+
+
+@dataclass(eq=False)
+class Unavailable(Refusal):
+    """The desk is closed for maintenance, or its database is restarting."""
+
+    code = "unavailable"
+    retry_after_s: int = 5
+
+
+def every_refusal() -> tuple[type[Refusal], ...]:
+    """Returns all refusals, in the order in which they stand above."""
+    return tuple(Refusal.__subclasses__())

@@ -1,0 +1,70 @@
+"""Exchange rates, and amounts of one currency shown in another (a projection moves no money)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from numdesk.domain.money import half_up
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many minor units of the quote currency one whole unit of the base currency is worth ("USD/IDR", 16250)."""
+
+    pair: str
+    value: int
+    as_of: datetime | None
+
+
+def project(units: int, *, rate: int, decimals: int) -> str:
+    """Returns the quote amount `units` in the base currency with `decimals` places, as plain decimal text.
+
+    Half-up; a positive amount never becomes zero but one unit of the last place; a negative one rounds by magnitude and never
+    prints "-0".
+    """
+    assert rate > 0, "a rate is positive"
+    scaled = half_up(Fraction(abs(units) * 10**decimals, rate))
+    if scaled == 0 and units > 0:
+        scaled = 1
+    sign = "-" if units < 0 and scaled else ""
+    digits = str(scaled).rjust(decimals + 1, "0")
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCap:
+    """A customer's bound on the price: in the wallet's own minor units, or (`shown`) as a decimal of the shown currency."""
+
+    units: int | None = None
+    shown: Decimal | None = None
+
+
+#: Prices of single items are shown with this many decimals, so caps are compared at that precision too.
+SHOWN_DECIMALS = 4
+
+
+def at_most(price: int, cap: PriceCap | None, *, rate: int | None) -> bool:
+    """Is the price within an upper cap?
+
+    A shown price passed back as a cap must buy what it was shown for, so either reading of the cap admits the offer: the cap
+    converted down to minor units, or the price as it is shown.
+    """
+    if cap is None:
+        return True
+    if cap.units is not None:
+        return price <= cap.units
+    assert cap.shown is not None and rate is not None, "a shown cap needs a rate"
+    return price <= int(cap.shown * rate // 1) or Decimal(project(price, rate=rate, decimals=SHOWN_DECIMALS)) <= cap.shown
+
+
+def at_least(price: int, cap: PriceCap | None, *, rate: int | None) -> bool:
+    """Is the price not below a lower cap (converted up to minor units)?"""
+    if cap is None:
+        return True
+    if cap.units is not None:
+        return price >= cap.units
+    assert cap.shown is not None and rate is not None, "a shown cap needs a rate"
+    return price >= -int(-cap.shown * rate // 1)

@@ -1,0 +1,38 @@
+"""EventRenderer: a dialect's own shape of a webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """One event as it was stored: `document` is the versioned snapshot of the moment (see `order_document_v1`)."""
+
+    id: int
+    kind: str
+    at: datetime
+    document: Mapping[str, Any]
+
+
+class EventRenderer(Protocol):
+    """Pure: the same facts give the same bytes, today and at a retry next week."""
+
+    #: How long one delivery may take, in seconds.
+    timeout_s: float
+    #: Delays before the second, third... attempt, in seconds (jitter is added by the sender).
+    retry_delays_s: tuple[float, ...]
+    #: After so many failed deliveries in a row the endpoint is switched off, with this reason.
+    failures_max: int
+    disabled_reason: str
+
+    def render(self, facts: EventFacts) -> bytes | None:
+        """Returns the body, or None when this dialect has no word for the event."""
+        ...
+
+    def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
+        """Returns the headers that go with the body, the signature among them."""
+        ...

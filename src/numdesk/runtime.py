@@ -1,0 +1,99 @@
+"""Runtime: what a use case is given. The clock, the ports by slug, named transactions and batched commands; never the pool."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from numdesk.config import Settings
+from numdesk.kit.clock import Clock
+from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.seal import KeyFile
+from numdesk.storage.commands import Batcher
+from numdesk.storage.pool import Database, Tx
+
+if TYPE_CHECKING:
+    from numdesk.ports.rates import RateSource
+    from numdesk.ports.rendering import EventRenderer
+    from numdesk.ports.suppliers import NumberSupplier
+
+T = TypeVar("T")
+
+
+class Memory:
+    """Values that are loaded once and kept until told otherwise; callers that arrive meanwhile wait for the one load."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Any]] = {}
+        self._loading: dict[str, asyncio.Task[Any]] = {}
+
+    async def get(self, name: str, load: Callable[[], Awaitable[T]], *, age_max_s: float = float("inf")) -> T:
+        """Returns the kept value of `name`, loading it when there is none or it is older than `age_max_s`."""
+        kept = self._kept.get(name)
+        if kept is not None and time.monotonic() - kept[0] <= age_max_s:
+            return kept[1]
+        task = self._loading.get(name)
+        if task is None:
+            task = asyncio.ensure_future(self._load(name, load))
+            self._loading[name] = task
+        return await asyncio.shield(task)
+
+    async def _load(self, name: str, load: Callable[[], Awaitable[T]]) -> T:
+        started = time.monotonic()
+        try:
+            value = await load()
+            self._kept[name] = (started, value)
+            return value
+        finally:
+            del self._loading[name]
+
+    def peek(self, name: str, *, age_max_s: float = float("inf")) -> Any:
+        """Returns the kept value of `name` when there is one that is young enough, else None; for hot paths that must not await."""
+        kept = self._kept.get(name)
+        return kept[1] if kept is not None and time.monotonic() - kept[0] <= age_max_s else None
+
+    def forget(self, prefix: str) -> None:
+        """Drops every value whose name begins with `prefix`."""
+        for name in [name for name in self._kept if name.startswith(prefix)]:
+            del self._kept[name]
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything that a use case may reach. Built by `bootstrap.py`, one per process."""
+
+    settings: Settings
+    clock: Clock
+    http: OutgoingHttp
+    keys: KeyFile
+    suppliers: Mapping[str, NumberSupplier]
+    renderers: Mapping[str, EventRenderer]
+    rate_sources: Mapping[str, RateSource]
+    database: Database
+    memory: Memory = field(default_factory=Memory)
+    batchers: dict[str, Batcher[Any, Any]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
+        """Opens a named transaction; only use cases may. See `storage/pool.py`."""
+        async with self.database.transaction(name, snapshot=snapshot) as tx:
+            yield tx
+
+    async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a named transaction, again after a deadlock; raises Unavailable when the database is away."""
+        return await self.database.run(name, work)
+
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs one statement that may be repeated, through conflicts and short outages."""
+        return await self.database.repeat(name, work)
+
+    def batch(self, name: str, run: Callable[[list[Any]], Awaitable[list[Any]]], *, batch_max: int, in_flight: int = 1) -> Batcher[Any, Any]:
+        """Returns this process's batcher of that name, made at the first call."""
+        batcher = self.batchers.get(name)
+        if batcher is None:
+            batcher = self.batchers[name] = Batcher(run, batch_max=batch_max, in_flight=in_flight)
+        return batcher

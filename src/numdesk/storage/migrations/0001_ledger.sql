@@ -1,0 +1,165 @@
+-- The ledger. Money moves by inserting transfers and holds, and in no other way: the triggers below write the entries and keep
+-- the balances, so no statement, ours or typed by hand, can move one side without the other.
+
+create table currencies (
+  code text primary key,
+  decimals smallint not null
+);
+insert into currencies values ('IDR', 0), ('USD', 2), ('EUR', 2), ('RUB', 2), ('UAH', 2), ('KZT', 2), ('CNY', 2), ('USDT', 6), ('BTC', 8);
+
+-- A wallet is a live account: it keeps its balance in the row and may not fall short. A system account keeps none: its balance
+-- is the sum of its entries (rolled up in ledger_rollups), because one hot row would serialise all orders.
+create table accounts (
+  id bigint generated always as identity primary key,
+  kind text not null,
+  owner bigint,
+  label text,
+  currency text not null references currencies,
+  live boolean not null,
+  balance bigint not null default 0,
+  held bigint not null default 0,
+  credit_limit bigint not null default 0,
+  constraint account_unique unique nulls not distinct (kind, owner, label, currency),
+  constraint wallet_short check (not live or balance - held + credit_limit >= 0),
+  constraint held_not_negative check (held >= 0),
+  constraint credit_limit_not_negative check (credit_limit >= 0)
+) with (fillfactor = 50);
+create index accounts_owner on accounts (owner) where owner is not null;
+
+create table journals (
+  id bigint generated always as identity primary key,
+  reason text not null,
+  ref text not null,
+  note text,
+  at timestamptz not null,
+  constraint journal_once unique (reason, ref)
+);
+
+create table transfers (
+  id bigint generated always as identity primary key,
+  journal_id bigint not null references journals,
+  debit_id bigint not null references accounts,
+  credit_id bigint not null references accounts,
+  amount bigint not null,
+  currency text not null,
+  constraint transfer_positive check (amount > 0),
+  constraint transfer_two_accounts check (debit_id <> credit_id)
+);
+create index transfers_journal on transfers (journal_id);
+
+-- amount is signed: what the account gains. balance_after is kept for live accounts only.
+create table entries (
+  id bigint generated always as identity primary key,
+  transfer_id bigint not null references transfers,
+  account_id bigint not null references accounts,
+  amount bigint not null,
+  balance_after bigint
+);
+create index entries_account on entries (account_id, id);
+
+-- A hold reserves money of a wallet for one thing (kind, ref) and ends exactly once. State: 0 open, 1 posted, 2 voided, 3 expired.
+create table holds (
+  kind text not null,
+  ref bigint not null,
+  account_id bigint not null references accounts,
+  amount bigint not null,
+  state smallint not null default 0,
+  opened_at timestamptz not null,
+  ended_at timestamptz,
+  journal_id bigint references journals,
+  primary key (kind, ref),
+  constraint hold_not_negative check (amount >= 0),
+  constraint hold_state check (state between 0 and 3 and (state = 0) = (ended_at is null) and (journal_id is null or state = 1))
+) with (fillfactor = 80);
+create index holds_open on holds (account_id) where state = 0;
+
+create function ledger_refuse() returns trigger language plpgsql as $$
+begin
+  raise exception 'the ledger is append-only: % on % is refused', tg_op, tg_table_name using errcode = 'PT001';
+end $$;
+create trigger journals_append_only before update or delete or truncate on journals execute function ledger_refuse();
+create trigger transfers_append_only before update or delete or truncate on transfers execute function ledger_refuse();
+create trigger entries_append_only before update or delete or truncate on entries execute function ledger_refuse();
+create trigger holds_never_deleted before delete or truncate on holds execute function ledger_refuse();
+
+-- Writes both entries of each new transfer and adds them to the live balances, wallets locked in id order.
+create function transfers_apply() returns trigger language plpgsql
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  if exists (select from fresh t join accounts d on d.id = t.debit_id join accounts c on c.id = t.credit_id
+             where d.currency <> t.currency or c.currency <> t.currency) then
+    raise exception 'a transfer stays in one currency' using errcode = 'PT002';
+  end if;
+  perform from accounts a where a.live and a.id in (select debit_id from fresh union select credit_id from fresh) order by a.id for update;
+  insert into entries (transfer_id, account_id, amount, balance_after)
+    select s.transfer_id, s.account_id, s.amount,
+           case when a.live then a.balance + sum(s.amount) over (partition by s.account_id order by s.transfer_id, s.side) end
+      from (select id transfer_id, 0 side, debit_id account_id, -amount amount from fresh
+            union all select id, 1, credit_id, amount from fresh) s
+      join accounts a on a.id = s.account_id
+      order by s.transfer_id, s.side;
+  update accounts a set balance = a.balance + s.amount
+    from (select account_id, sum(amount)::bigint amount
+            from (select debit_id account_id, -amount amount from fresh union all select credit_id, amount from fresh) x
+            group by account_id) s
+    where a.id = s.account_id and a.live;
+  return null;
+end $$;
+create trigger transfers_apply after insert on transfers referencing new table as fresh
+  for each statement execute function transfers_apply();
+
+create function holds_opened() returns trigger language plpgsql
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  update accounts a set held = a.held + s.amount
+    from (select account_id, sum(amount)::bigint amount from fresh where state = 0 group by account_id) s
+    where a.id = s.account_id;
+  return null;
+end $$;
+create trigger holds_opened after insert on holds referencing new table as fresh
+  for each statement execute function holds_opened();
+
+-- A hold that has ended never changes again, and an open one changes only by ending.
+create function holds_end_once() returns trigger language plpgsql as $$
+begin
+  if old.state <> 0 or new.state = 0 or (new.kind, new.ref, new.account_id, new.amount) is distinct from (old.kind, old.ref, old.account_id, old.amount) then
+    raise exception 'hold % % ends exactly once', old.kind, old.ref using errcode = 'PT003';
+  end if;
+  return new;
+end $$;
+create trigger holds_end_once before update on holds for each row execute function holds_end_once();
+
+create function holds_ended() returns trigger language plpgsql
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  update accounts a set held = a.held - s.amount
+    from (select account_id, sum(amount)::bigint amount from ended group by account_id) s
+    where a.id = s.account_id;
+  return null;
+end $$;
+create trigger holds_ended after update on holds referencing new table as ended
+  for each statement execute function holds_ended();
+
+-- The sum of all entries up to `through_id`, per account: what makes a system balance cheap and a check incremental.
+create table ledger_rollups (
+  account_id bigint primary key references accounts,
+  balance bigint not null
+);
+-- The hash chain: each block covers the entries after the previous block's last one, in id order.
+create table ledger_blocks (
+  number bigint primary key,
+  last_entry_id bigint not null unique,
+  entries bigint not null,
+  hash bytea not null,
+  at timestamptz not null
+);
+create trigger ledger_blocks_append_only before update or delete or truncate on ledger_blocks execute function ledger_refuse();
+
+-- The state of the last check, for /readyz and the incremental run.
+create table ledger_checks (
+  id bigint generated always as identity primary key,
+  at timestamptz not null,
+  scope text not null,
+  through_entry_id bigint not null,
+  report jsonb not null
+);

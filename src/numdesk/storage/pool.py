@@ -1,0 +1,140 @@
+"""The connection pool: named transactions inside which no network call may happen, and bounded retries of what may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, LiteralString, Protocol, TypeVar
+
+import asyncpg
+from prometheus_client import Counter, Histogram
+
+from numdesk.domain.errors import Unavailable
+from numdesk.kit.network import forbid_network
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+T = TypeVar("T")
+
+#: Beyond 64 connections PostgreSQL on two cores collapses; 16 in all are enough for batched commands, so a process takes 8.
+CONNECTIONS_MAX = 8
+#: A transaction that met a deadlock or a lock time-out is run again at most this often.
+RETRIES_MAX = 5
+#: How long a repeatable command waits for a database that is restarting before it gives up.
+OUTAGE_PATIENCE_S = 8.0
+
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+OUTAGES = (
+    asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError, ConnectionError, FileNotFoundError, TimeoutError,
+)
+
+_transactions = Histogram("numdesk_transaction_seconds", "Duration of database transactions", ["name"],
+                          buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0))
+_retries = Counter("numdesk_database_retries_total", "Transactions run again", ["name", "kind"])
+
+
+class Tx(Protocol):
+    """An open transaction. SQL is a literal; values go beside it."""
+
+    async def fetch(self, sql: LiteralString, *args: object) -> list[Record]:
+        """Returns all rows."""
+        ...
+
+    async def fetchrow(self, sql: LiteralString, *args: object) -> Record | None:
+        """Returns the first row, or None."""
+        ...
+
+    async def fetchval(self, sql: LiteralString, *args: object) -> object:
+        """Returns the first column of the first row, or None."""
+        ...
+
+    async def execute(self, sql: LiteralString, *args: object) -> str:
+        """Runs a statement and returns its tag, such as "UPDATE 1"."""
+        ...
+
+
+class Database:
+    """The pool of one process."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, *, connections: int = CONNECTIONS_MAX) -> Database:
+        """Connects. Raises what asyncpg raises when the server cannot be reached."""
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=connections, command_timeout=60,
+            server_settings={"application_name": "numdesk", "timezone": "UTC", "lock_timeout": "5s",
+                             "statement_timeout": "55s", "idle_in_transaction_session_timeout": "30s"})
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Closes all connections, at once when they do not end by themselves within 5 s."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
+        """Opens a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it."""
+        started = time.perf_counter()
+        async with self._pool.acquire() as connection:
+            options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
+            async with connection.transaction(**options):
+                with forbid_network(name):
+                    yield connection
+        _transactions.labels(name).observe(time.perf_counter() - started)
+
+    async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip."""
+        started = time.perf_counter()
+        async with self._pool.acquire() as connection:
+            with forbid_network(name):
+                answer = await work(connection)
+        _transactions.labels(name).observe(time.perf_counter() - started)
+        return answer
+
+    async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction, again when it met a deadlock.
+
+        Raises Unavailable when the database cannot be reached; the outcome is then unknown to the caller.
+        """
+        async def attempt() -> T:
+            async with self.transaction(name) as tx:
+                return await work(tx)
+        try:
+            return await retry_conflicts(name, attempt)
+        except OUTAGES as error:
+            raise Unavailable from error
+
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs a single statement that may safely be repeated, through conflicts and through an outage of some seconds.
+
+        Raises Unavailable when the database stays away.
+        """
+        deadline = time.monotonic() + OUTAGE_PATIENCE_S
+        while True:
+            try:
+                return await retry_conflicts(name, lambda: self.statement(name, work))
+            except OUTAGES as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable from error
+                _retries.labels(name, "outage").inc()
+                await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
+
+
+async def retry_conflicts(name: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Awaits `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim."""
+    for again in range(RETRIES_MAX):
+        try:
+            return await attempt()
+        except _CONFLICTS as error:
+            _retries.labels(name, type(error).__name__).inc()
+            await asyncio.sleep(random.random() * 0.02 * (again + 1))  # noqa: S311 - jitter, not a secret
+    return await attempt()
