@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
+PORT_MAX = 65_535
 
 
 class SettingRefused(ValueError):
@@ -34,40 +34,36 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str, *, name: str = "--listen") -> Address:
-    """Read HOST:PORT, `[::1]:PORT` for IPv6; refuses anything else by `name`."""
-    host, colon, port = text.rpartition(":")
+def parse_address(text: str) -> Address:
+    """Read HOST:PORT, or [::1]:PORT for IPv6; raises ValueError saying what is allowed."""
+    host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise SettingRefused(name, text, "HOST:PORT, for example 127.0.0.1:8080")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > PORT_MAX:
+        raise ValueError("HOST:PORT, for example 127.0.0.1:8080")
     return Address(host, int(port))
 
 
-def parse_switch(text: str, *, name: str) -> bool:
-    """Read on or off; refuses anything else by `name`."""
+def parse_switch(text: str) -> bool:
+    """Read on or off; raises ValueError saying so."""
     if text not in ("on", "off"):
-        raise SettingRefused(name, text, "on or off")
+        raise ValueError("on or off")
     return text == "on"
 
 
-def _text(text: str, *, name: str) -> str:
-    return text
-
-
-def _path(text: str, *, name: str) -> Path:
+def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[..., str]:
-    def read(text: str, *, name: str) -> str:
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
         if text not in allowed:
-            raise SettingRefused(name, text, "one of " + ", ".join(allowed))
+            raise ValueError("one of " + ", ".join(allowed))
         return text
 
     return read
 
 
-def _setting(env: str, read: Callable[..., Any], *, default: Any, help: str) -> Any:  # noqa: A002 - the word of every CLI
+def _setting(env: str, read: Callable[[str], Any], *, default: Any, help: str) -> Any:  # noqa: A002 - the word of every CLI
     return field(default=default, metadata={"env": env, "read": read, "help": help})
 
 
@@ -77,7 +73,7 @@ class Settings:
 
     database_url: str | None = _setting(
         "NUMDESK_DATABASE_URL",
-        _text,
+        str,
         default=None,
         help="PostgreSQL 15 or newer to use, as a URL; without it numdesk runs its own server in the data folder",
     )
@@ -134,7 +130,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for spec in fields(Settings):
         env = spec.metadata["env"]
         if text := source.get(env, "").strip():
-            found[spec.name] = spec.metadata["read"](text, name=env)
+            try:
+                found[spec.name] = spec.metadata["read"](text)
+            except ValueError as wanted:
+                raise SettingRefused(env, text, str(wanted)) from wanted
     return Settings(**found)
 
 

@@ -1,0 +1,116 @@
+"""What can be wrong with the database before any work begins: a closed list, each one sentence with its remedy."""
+
+from pathlib import Path
+
+
+class DatabaseFault(Exception):
+    """numdesk cannot use its database; the text is one sentence for the operator. The command line exits with 2."""
+
+
+class DataFolderInUse(DatabaseFault):
+    """Another numdesk runs on the same data folder."""
+
+    def __init__(self, data: Path, *, holder: str) -> None:
+        """Say which folder and which process holds it."""
+        super().__init__(
+            f"The data folder {data} is in use by another numdesk (process {holder or 'unknown'}): "
+            "stop that one first, or give this one a folder of its own with --data."
+        )
+
+
+class DataFolderNotWritable(DatabaseFault):
+    """The data folder cannot be made, written or reached."""
+
+    def __init__(self, data: Path, *, reason: str) -> None:
+        """Say which folder and what the system answered."""
+        super().__init__(
+            f"The data folder {data} cannot be written ({reason}): "
+            "give it to the user that runs numdesk, or choose another with --data."
+        )
+
+
+class DataFolderOfOtherVersion(DatabaseFault):
+    """The data folder was made by another major version of PostgreSQL."""
+
+    def __init__(self, data: Path, *, reason: str) -> None:
+        """Say which folder and what the server answered."""
+        super().__init__(
+            f"The data folder {data} was made by another version of PostgreSQL ({reason}): "
+            "back it up with the numdesk that made it and restore the backup with this one."
+        )
+
+
+class DiskFull(DatabaseFault):
+    """There is no room left for the database."""
+
+    def __init__(self, data: Path | str) -> None:
+        """Say where there is no room."""
+        super().__init__(
+            f"There is no room left on the disk of {data}: "
+            "nothing is lost, but nothing can be taken in until some space is freed."
+        )
+
+
+class ServerUnreachable(DatabaseFault):
+    """No PostgreSQL answers where one should."""
+
+    def __init__(self, where: str, *, reason: str) -> None:
+        """Say where we looked (never with the password) and what we got."""
+        super().__init__(
+            f"PostgreSQL at {where} does not answer ({reason}): "
+            "see that it runs, and that NUMDESK_DATABASE_URL names it, or leave that unset to use the embedded one."
+        )
+
+
+class ServerFailedToStart(DatabaseFault):
+    """The embedded PostgreSQL would not start."""
+
+    def __init__(self, data: Path, *, reason: str) -> None:
+        """Say what the server wrote last."""
+        super().__init__(
+            f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more."
+        )
+
+
+class ServerTooOld(DatabaseFault):
+    """The external PostgreSQL is older than we can use."""
+
+    def __init__(self, where: str, *, found: str, needed: int) -> None:
+        """Say which version was found and which is needed."""
+        super().__init__(
+            f"PostgreSQL at {where} is version {found}: "
+            f"numdesk needs {needed} or newer, so upgrade it or leave NUMDESK_DATABASE_URL unset."
+        )
+
+
+class DatabaseIsNewer(DatabaseFault):
+    """The database was migrated by a newer numdesk."""
+
+    def __init__(self, names: list[str]) -> None:
+        """Name the migrations that this code does not know."""
+        super().__init__(
+            f"The database is newer than this numdesk (it has {', '.join(names)}): "
+            "run the numdesk that migrated it, or restore a backup taken before."
+        )
+
+
+class MigrationChanged(DatabaseFault):
+    """A migration file is not what was applied to this database."""
+
+    def __init__(self, name: str) -> None:
+        """Name the file."""
+        super().__init__(
+            f"The migration {name} is not the one that was applied to this database: "
+            "put the file back as it was and write the change as a new migration."
+        )
+
+
+class MigrationBlocked(DatabaseFault):
+    """A migration waited too long for a lock that others hold."""
+
+    def __init__(self, name: str) -> None:
+        """Name the migration that was rolled back."""
+        super().__init__(
+            f"The migration {name} could not get its locks and was rolled back: "
+            "nothing has changed, so try again when the database is less busy."
+        )
