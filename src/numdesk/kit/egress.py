@@ -1,0 +1,50 @@
+"""The words of outgoing HTTP: what is allowed to whom, what came back, and the closed list of what can go wrong."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+FailureKind = Literal["bad_url", "forbidden_address", "resolve", "connect", "tls", "timeout", "protocol", "too_large"]
+
+FAILURE_KINDS: frozenset[str] = frozenset(get_args(FailureKind))
+
+
+class HttpFailure(Exception):
+    """No answer came; `kind` is one of a closed list and `text` one sentence the owner of the URL may read."""
+
+    def __init__(self, kind: FailureKind, text: str) -> None:
+        """Keep the kind and the sentence."""
+        super().__init__(kind, text)
+        self.kind: FailureKind = kind
+        self.text = text
+
+    def __str__(self) -> str:
+        """Return the sentence with its kind before it."""
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """Where a request may go and how much it may cost us; equal policies share their connections."""
+
+    allow_http: bool = False
+    extra_ports: frozenset[int] = frozenset()
+    #: Exact (host, port) pairs, spelled as in the URL, that pass every guard: an inbox of our own, or an
+    #: address the operator wrote into the settings.
+    allowed: frozenset[tuple[str, int]] = frozenset()
+    total_timeout_s: float = 15.0
+    connect_timeout_s: float = 5.0
+    #: The answer is cut off after this many bytes (a status was seen; the rest is not worth our memory).
+    answer_read_max: int = 64 * 1024
+    #: Of what was read, this much is handed on.
+    answer_keep_max: int = 2 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What the other side said; redirects are answers like any other and are never followed."""
+
+    status: int
+    body_head: bytes
+    elapsed_ms: int
+    #: The body was longer than `body_head`.
+    is_cut: bool = False
