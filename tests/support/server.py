@@ -1,0 +1,88 @@
+"""One PostgreSQL for a whole test run: a template migrated once, and a clone of it for each test that asks."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import asyncpg
+
+from numdesk.storage.migrate import migrate
+from numdesk.storage.postgres import EmbeddedPostgres
+
+Kind = Literal["migrated", "empty"]
+
+# What a test proves does not depend on surviving a power cut, and a clone without fsync takes a third of the time.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    "max_connections": "200",
+    "autovacuum": "off",
+}
+TEMPLATES = {"migrated": "numdesk_template", "empty": "template0"}
+COPY_STRATEGY = "wal_log"
+
+
+class ServerProcess:
+    """Owns the server; lives in the process that starts the run (pytest itself, or the controller of xdist)."""
+
+    def __init__(self) -> None:
+        """Choose a new temporary folder, open for the user that the server runs as."""
+        self._folder = Path(tempfile.mkdtemp(prefix="numdesk-tests-"))
+        self._folder.chmod(0o711)
+        self._postgres = EmbeddedPostgres(self._folder, settings=SETTINGS)
+
+    def start(self) -> "TestServer":
+        """Start the server and migrate the template; a failed migration is told to those who ask for a database."""
+        return asyncio.run(self._start())
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        asyncio.run(self._postgres.stop())
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _start(self) -> "TestServer":
+        await self._postgres.start()
+        dsn = self._postgres.cluster.dsn
+        connection = await asyncpg.connect(dsn(database="postgres"))
+        await connection.execute(f"CREATE DATABASE {TEMPLATES['migrated']}")
+        await connection.close()
+        fault = ""
+        try:
+            await migrate(dsn(database=TEMPLATES["migrated"]))
+        except Exception as error:  # noqa: BLE001 - tests that need no database still run
+            fault = f"{type(error).__name__}: {error}"
+        return TestServer(dsn(database="postgres"), fault)
+
+
+@dataclass(frozen=True)
+class TestServer:
+    """The running server, as every worker sees it."""
+
+    __test__ = False
+
+    admin_url: str
+    fault: str
+    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1), compare=False)
+
+    @asynccontextmanager
+    async def create_database(self, kind: Kind = "migrated") -> AsyncIterator[str]:
+        """Yield the DSN of a new database and drop it afterwards, whoever is still connected."""
+        if self.fault and kind == "migrated":
+            raise RuntimeError(f"the template could not be migrated: {self.fault}")
+        name = f"t_{os.getpid()}_{next(self._numbers)}"
+        admin = await asyncpg.connect(self.admin_url)
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATES[kind]} STRATEGY {COPY_STRATEGY}")
+            yield self.admin_url.replace("@/postgres?", f"@/{name}?")
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        finally:
+            await admin.close()
