@@ -2,10 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
+
+#: The provider that stands for our own numbers; its stock is counted, not told.
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Our own free numbers as one moment counted them.
+
+    `free` is keyed by (country, operator), where operator None counts the whole country; `cooling` by (country, operator, service)
+    counts those of them that may not be sold for that service yet.
+    """
+
+    free: Mapping[tuple[int, int | None], int]
+    cooling: Mapping[tuple[int, int | None, int], int]
+
+    def available(self, offer: Offer) -> int:
+        """Returns how many of our numbers the offer could sell now."""
+        place = (offer.country_id, offer.operator_id)
+        return max(0, self.free.get(place, 0) - self.cooling.get((*place, offer.service_id), 0))
+
+
+class Shelf(Mapping[int, Offer]):
+    """Offers by id, each with its stock filled in when it is looked at.
+
+    Thousands of offers share a few hundred counts that change twice a second; filling in only what is looked at makes a new moment
+    cost nothing. `known` is shared by the moments of one structure and only saves making an equal offer again.
+    """
+
+    __slots__ = ("_known", "_stock")
+
+    def __init__(self, known: dict[int, Offer], stock: Stock) -> None:
+        self._known = known
+        self._stock = stock
+
+    def __getitem__(self, offer_id: int) -> Offer:
+        offer = self._known[offer_id]
+        if offer.provider == LOCAL:
+            available = self._stock.available(offer)
+            if available != offer.available:
+                offer = self._known[offer_id] = replace(offer, available=available)
+        return offer
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class Tiers(Mapping[int, tuple[Offer, ...]]):
+    """Offers grouped by catalogue product, taken from a shelf when they are looked at."""
+
+    __slots__ = ("_groups", "_shelf")
+
+    def __init__(self, groups: Mapping[int, tuple[int, ...]], shelf: Mapping[int, Offer]) -> None:
+        self._groups = groups
+        self._shelf = shelf
+
+    def __getitem__(self, catalogue_id: int) -> tuple[Offer, ...]:
+        return tuple([self._shelf[offer_id] for offer_id in self._groups[catalogue_id]])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        return len(self._groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +80,8 @@ class Catalogue:
     """Everything a price list or the router needs, in one currency; never changed, replaced as a whole.
 
     `offers` holds every tier with a price in `currency`, `offers_by_product` the same grouped by catalogue product (best routed from
-    there); `available` of an offer is a count at most half a second old. `healthy` are the providers that are active and healthy;
-    `scores` and `neutral` are the success buckets of `domain/routing.py`.
+    there); `available` of an offer is a count at most half a second old. `product_ids` finds a product by (country, service).
+    `healthy` are the providers that are active and healthy; `scores` and `neutral` are the success buckets of `domain/routing.py`.
     """
 
     currency: str
@@ -22,6 +89,7 @@ class Catalogue:
     services: Mapping[int, Service]
     operators: Mapping[int, Operator]
     products: Mapping[int, CatalogueProduct]
+    product_ids: Mapping[tuple[int, int], int]
     offers: Mapping[int, Offer]
     offers_by_product: Mapping[int, tuple[Offer, ...]]
     healthy: frozenset[str]
@@ -34,3 +102,21 @@ class Catalogue:
             offer.active and offer.available > 0 and offer.provider in self.healthy
             and self.countries[offer.country_id].active and self.services[offer.service_id].active
         )
+
+    def services_sold(self, country_id: int) -> list[Service]:
+        """Returns the services that can be bought in a country now, by id."""
+        return [
+            service for service in self.services.values()
+            if any(self.sells(offer) for offer in self.tiers(country_id, service.id))
+        ]
+
+    def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
+        """Returns the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""
+        sold = {offer.operator_id for offer in self.tiers(country_id, service_id) if self.sells(offer)}
+        chosen = [self.operators[operator_id] for operator_id in sold if operator_id is not None]
+        return sorted(chosen, key=lambda operator: (operator.name, operator.id)), None in sold
+
+    def tiers(self, country_id: int, service_id: int) -> tuple[Offer, ...]:
+        """Returns every offer for a country and a service, sold out or not."""
+        product_id = self.product_ids.get((country_id, service_id))
+        return self.offers_by_product.get(product_id, ()) if product_id is not None else ()

@@ -1,0 +1,230 @@
+"""The catalogue: prices, stock and provider scores of this moment, kept in memory; and what suppliers tell about their stock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from numdesk.domain.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
+from numdesk.domain.errors import NotFound
+from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
+from numdesk.domain.orders import LIFETIME
+from numdesk.domain.routing import SCORE_DAYS, buckets
+from numdesk.ports.errors import ProviderError
+from numdesk.storage import catalogue as rows
+from numdesk.storage import stock as stock_rows
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+#: A count of stock may be this old when it is used.
+STOCK_AGE_MAX_S = 0.5
+#: From this age on a new count is started while the old one still serves, so that no request waits for counting.
+STOCK_RENEW_S = 0.25
+#: A count that takes long is used for longer: counting may take a tenth of the time at most.
+STOCK_AGE_FACTOR = 10
+#: What is remembered of the structure is dropped when its version changes; this bounds the harm of a change that went unnoticed.
+STRUCTURE_AGE_MAX_S = 60.0
+#: The last finished day is counted anew this often, because a late first message still counts.
+SCORES_AGE_MAX_S = 600.0
+#: Offers are made from rows in slices, so that other requests are answered in between.
+SLICE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """What changes only when staff change it, in one currency."""
+
+    countries: dict[int, Country]
+    services: dict[int, Service]
+    operators: dict[int, Operator]
+    products: dict[int, CatalogueProduct]
+    product_ids: dict[tuple[int, int], int]
+    offers: dict[int, Offer]
+    groups: dict[int, tuple[int, ...]]
+    healthy: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A count of stock and how long it may be used."""
+
+    stock: Stock
+    age_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The success buckets that hold on a day."""
+
+    day: date
+    buckets: dict[str, int]
+    neutral: int
+
+
+async def catalogue(rt: Runtime, currency: str) -> Catalogue:
+    """Returns the catalogue of this moment in one currency."""
+    moment = remembered(rt, currency)
+    if moment is not None:
+        return moment
+    return await rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt))
+
+
+def remembered(rt: Runtime, currency: str) -> Catalogue | None:
+    """Returns the catalogue when a young enough one is in memory, else None; begins to renew one that is growing old."""
+    moment: Catalogue | None = rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt))
+    if moment is not None and rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt) / 2) is None:
+        renewal = asyncio.ensure_future(
+            rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt) / 2))
+        renewal.add_done_callback(_look_at)
+    return moment
+
+
+async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
+    """Returns the routing decision that was kept with an order. Raises NotFound."""
+    document = await rt.repeat("catalogue.explain", lambda tx: rows.decision(tx, order_id=order_id))
+    if document is None:
+        raise NotFound(what="routing decision")
+    return document
+
+
+async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
+    """Makes the providers of this installation known to the catalogue; those that are known already keep their state."""
+    wanted = sorted(slugs)
+    if await rt.repeat("catalogue.missing_providers", lambda tx: rows.missing_providers(tx, slugs=wanted)):
+        await rt.run("catalogue.add_providers", lambda tx: rows.add_providers(tx, slugs=wanted))
+
+
+async def refresh_suppliers(rt: Runtime) -> dict[str, int | None]:
+    """Asks every remote supplier what it sells and writes it down; returns per provider how many offers changed, None for one that failed.
+
+    A supplier that cannot be reached is unhealthy, and so not sold from, until it answers again.
+    """
+    changed: dict[str, int | None] = {}
+    for slug, supplier in rt.suppliers.items():
+        if slug == LOCAL:
+            continue
+        try:
+            tiers = await supplier.tiers()
+        except ProviderError:
+            await _note_health(rt, slug, healthy=False)
+            changed[slug] = None
+            continue
+        await _note_health(rt, slug, healthy=True)
+        changed[slug] = await rt.run(
+            "catalogue.take_tiers", lambda tx, slug=slug, tiers=tiers: rows.take_tiers(tx, provider=slug, tiers=tiers))
+    if any(changed.values()):
+        rt.memory.forget("catalogue")
+    return changed
+
+
+async def refresh_scores(rt: Runtime) -> None:
+    """Counts the orders of finished UTC days that are not final yet. A day is final when the last of its orders has run out."""
+    now = rt.clock.now()
+    today = now.date()
+    final_through = (now - LIFETIME).date() - timedelta(days=1)
+
+    async def work(tx: Tx) -> None:
+        known = await rows.scored_through(tx)
+        first = today - timedelta(days=SCORE_DAYS)
+        if known is not None and known >= first:
+            first = min(known + timedelta(days=1), today)
+        if first < today:
+            await rows.tally_days(tx, since=_midnight(first), until=_midnight(today), final_through=final_through)
+    await rt.run("catalogue.refresh_scores", work)
+
+
+async def _compose(rt: Runtime, currency: str) -> Catalogue:
+    structure: _Structure = await rt.memory.get(
+        f"catalogue.structure:{currency}", lambda: _load_structure(rt, currency), age_max_s=STRUCTURE_AGE_MAX_S)
+    counted: _Counted = await rt.memory.get("catalogue.stock", lambda: _count(rt), age_max_s=STOCK_RENEW_S)
+    scores = await _scores(rt)
+    shelf = Shelf(structure.offers, counted.stock)
+    return Catalogue(
+        currency=currency, countries=structure.countries, services=structure.services, operators=structure.operators,
+        products=structure.products, product_ids=structure.product_ids, offers=shelf,
+        offers_by_product=Tiers(structure.groups, shelf), healthy=structure.healthy,
+        scores=scores.buckets, neutral=scores.neutral)
+
+
+async def _load_structure(rt: Runtime, currency: str) -> _Structure:
+    """Reads everything as of one moment, then makes the objects in slices."""
+    async with rt.transaction("catalogue.structure", snapshot=True) as tx:
+        countries, services = await rows.countries(tx), await rows.services(tx)
+        operators, products = await rows.operators(tx), await rows.products(tx)
+        offer_rows = await rows.offer_rows(tx, currency=currency)
+        providers = await rows.providers(tx)
+    offers = await _make_offers(offer_rows)
+    groups: dict[int, list[int]] = {}
+    for offer in offers.values():
+        groups.setdefault(offer.catalogue_id, []).append(offer.id)
+    return _Structure(
+        countries={country.id: country for country in countries}, services={service.id: service for service in services},
+        operators={operator.id: operator for operator in operators}, products={product.id: product for product in products},
+        product_ids={(product.country_id, product.service_id): product.id for product in products}, offers=offers,
+        groups={catalogue_id: tuple(ids) for catalogue_id, ids in groups.items()},
+        healthy=frozenset(provider.slug for provider in providers if provider.active and provider.healthy))
+
+
+async def _make_offers(found: list[Record]) -> dict[int, Offer]:
+    offers: dict[int, Offer] = {}
+    for start in range(0, len(found), SLICE):
+        for row in found[start:start + SLICE]:
+            offers[row["id"]] = rows.offer_of(row)
+        await asyncio.sleep(0)
+    return offers
+
+
+async def _count(rt: Runtime) -> _Counted:
+    now, started = rt.clock.now(), rt.clock.monotonic()
+    free = await rt.repeat("catalogue.count_free", stock_rows.count_free)
+    cooling = await rt.repeat("catalogue.count_cooling", lambda tx: stock_rows.count_cooling(tx, now=now))
+    took_s = rt.clock.monotonic() - started
+    return _Counted(Stock(free, cooling), age_max_s=max(STOCK_AGE_MAX_S, STOCK_AGE_FACTOR * took_s))
+
+
+async def _scores(rt: Runtime) -> _Scores:
+    """Returns the scores of the desk's day, counted anew when the day has changed."""
+    day = rt.clock.now().date()
+    known: _Scores | None = rt.memory.peek("provider_scores")
+    if known is not None and known.day != day:
+        rt.memory.forget("provider_scores")
+    return await rt.memory.get("provider_scores", lambda: _load_scores(rt, day), age_max_s=SCORES_AGE_MAX_S)
+
+
+async def _load_scores(rt: Runtime, day: date) -> _Scores:
+    await refresh_scores(rt)
+    first, last = day - timedelta(days=SCORE_DAYS), day - timedelta(days=1)
+    tallies = await rt.repeat("catalogue.tallies", lambda tx: rows.tallies(tx, first=first, last=last))
+    scores, neutral = buckets(tallies)
+    return _Scores(day, scores, neutral)
+
+
+async def _note_health(rt: Runtime, slug: str, *, healthy: bool) -> None:
+    if await rt.run("catalogue.set_health", lambda tx: rows.set_health(tx, provider=slug, healthy=healthy)):
+        rt.memory.forget("catalogue")
+
+
+def _age_max_s(rt: Runtime) -> float:
+    counted: _Counted | None = rt.memory.peek("catalogue.stock")
+    return counted.age_max_s if counted is not None else STOCK_AGE_MAX_S
+
+
+def _look_at(renewal: asyncio.Future[Catalogue]) -> None:
+    """Takes note of a renewal's failure: the old moment serves until it is too old, and then the request itself will fail."""
+    if not renewal.cancelled():
+        renewal.exception()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _name(currency: str) -> str:
+    return f"catalogue.moment:{currency}"
