@@ -86,18 +86,23 @@ class CheckedResolver(AbstractResolver):
             raise HttpFailure("resolve", "The host's name has no address.")
         if (host, port) in self._policy.allowed:
             self._excused.update((address, port) for address in addresses)
-        else:
-            for address in addresses:
-                self.check_address(address, port)
+        elif not all(is_public(address) for address in addresses):
+            # The excuse is the listed name's: another name that leads to the same address does not share it.
+            raise _forbidden()
         return addresses
 
     def check_address(self, address: str, port: int) -> None:
         """Raise HttpFailure (`forbidden_address`) unless a connection to `address` may be made."""
         if not is_public(address) and (address, port) not in self._excused:
-            raise HttpFailure("forbidden_address", "The host's address is not on the public internet.")
+            raise _forbidden()
 
     async def close(self) -> None:
         """Leave the inner resolver to its owner."""
+
+
+def _forbidden() -> HttpFailure:
+    """Return the failure; its text names no address, so that nobody maps our network with it."""
+    return HttpFailure("forbidden_address", "The host's address is not on the public internet.")
 
 
 def _addresses(host: str, port: int) -> list[str]:

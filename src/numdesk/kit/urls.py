@@ -107,6 +107,6 @@ def _rebuild(scheme: str, host: str, port: int, path: str, query: str | None) ->
         netloc = f"{netloc}:{port}"
     tail = "" if query is None else f"?{query}"
     url = URL(f"{scheme}://{netloc}{path}{tail}", encoded=True)
-    assert url.host == host, "both readers see one host"
+    assert url.raw_host == host, "both readers see one host"
     assert url.port == port, "both readers see one port"
     return url
