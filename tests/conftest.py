@@ -6,6 +6,7 @@
 `empty_database_url` (str) a database without any migration
 `server`        (tests.support.server.TestServer) the PostgreSQL of this run: `await server.create_database(...)`
 
-The server is started once for the whole run, xdist workers included, and lives in a temporary folder with fsync off.
+The server is started once for the whole run, xdist workers included, and lives in memory where there
+is room, with fsync off.
 Tests marked `soak` are left out unless pytest is given `--soak`. Hypothesis profiles: `default`, and `soak` with --soak.
 """

@@ -36,7 +36,7 @@ class TestMigrate:
     async def test_refuses_a_database_that_is_ahead(self, empty_database_url: str) -> None:
         """Old code must not write into tables that it does not know."""
         await migrate(empty_database_url, migrations=[FIRST, SECOND])
-        with pytest.raises(DatabaseIsNewer, match="newer than this numdesk.*0002_more"):
+        with pytest.raises(DatabaseIsNewer, match=r"newer than this numdesk.*0002_more"):
             await migrate(empty_database_url, migrations=[FIRST])
 
     async def test_refuses_an_applied_file_that_changed(self, empty_database_url: str) -> None:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import hypothesis
 import pytest
+from tests.support.server import ServerProcess, TestServer
 
 from numdesk.storage.pool import Database
-from tests.support.server import ServerProcess, TestServer
 
 PROCESS = pytest.StashKey[ServerProcess]()
 SERVER = pytest.StashKey[TestServer]()
