@@ -7,6 +7,7 @@ accents. In scripts written without spaces (and in Korean, which glues its endin
 inside the run of letters, the longest first.
 """
 
+PLAIN = 0  #: means nothing here, but holds a word that would
 KEY = 1 << 0  #: names a one-time code by itself
 ACT = 1 << 1  #: what such a code is for (verify, log in...): evidence, but weaker
 ANTI = 1 << 2  #: turns the code beside it into something else (promo code, postal code)
@@ -24,6 +25,9 @@ NUMBERED = 1 << 13  #: after a number: "numbered", "ending": the number names a 
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency
 
 LEXICON: dict[int, str] = {
+    PLAIN: """
+        点击 點擊 点此 人工 人员 天猫 时间 일회용 분들 초대 episode episodes kodak
+    """,
     KEY: """
         code codes *code *codes otp otps totp hotp votp *otp pin pins passcode password passwords passwd pwd passkey
         passphrase TAN mTAN smsTAN *TAN token cvc2 3ds pincode vcode keycode accesscode sms-code
@@ -125,6 +129,7 @@ LEXICON: dict[int, str] = {
         ລາຍການສັ່ງຊື້ ការបញ្ជាទិញ អីវ៉ាន់ အော်ဒါ
     """,
     OWN: """
+        phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf zəng telepon telp telefon piga телефон* телефону τηλέφωνο τηλ טלפון هاتف تلفن फ़ोन फोन ফোন 电话 電話 お電話 전화 ဖုန်း
         account acct a/c acc accountno card cards konto kontonummer karte kartennummer compte carte cuenta tarjeta conta cartão cartao
         carta rekening kaart konta karta karty karcie účet účtu karte kartu bankszámla* kártya* kártyá* cont contul card cardul
         tili kortti* kort kortet konto* sąskaitos kortelė* konta kartes hesap hesabınız* hesabı kart kartınız* kartiniz* hesab* kartı karti
@@ -135,18 +140,16 @@ LEXICON: dict[int, str] = {
         账户 账号 帐号 帐户 卡号 储蓄卡 信用卡 银行卡 手机号 帳戶 帳號 卡號 口座 カード 口座番号 電話番号 계좌 계좌번호 카드 카드번호 휴대폰번호 전화번호 บัญชี บัตร ບັນຊີ គណនី အကောင့်
     """,
     CALL: """
-        call calls calling phone tel telephone hotline helpline fax mobile whatsapp-us dial ring contact text txt sms reply send
+        call calls calling hotline helpline whatsapp-us dial ring contact text txt reply send
         sent stop toll-free tollfree support-line customercare helpdesk shortcode ivr
-        anrufen telefon* hotline rufen rufnummer appelez appeler téléphone tél contactez llama llame llamar teléfono llámanos
-        marque envía envia ligue ligar telefone contato chiama chiamare telefono bel bellen zadzwoń zadzwon tel. infolinia zavolejte volejte
-        volajte hívja hívj telefonszám sunați sunati apelați soita puhelin ring ringa ringe opkald zvaniet skambinkite helista
-        ara arayın arayin arayınız arayiniz telefonu tlf tlf. zəng zeng qo'ng'iroq qongiroq gọi goi lh liên hệ hubungi telepon telp telefon
-        panggil hub piga tumawag tawagan
-        позвоните звоните телефон* тел телефону звонок зателефонуйте телефонуйте дзвоніть обадете обадите тэл звяжыцеся қоңырау
-        позовите јавете τηλέφωνο τηλ καλέστε զանգ* հեռ დარეკეთ ტელ טלפון טל התקשרו חייגו להתקשר
-        اتصل الاتصال هاتف تلفن تماس پیامک کال फ़ोन फोन कॉल সংযোগ ফোন কল அழைக்க కాల్
-        电话 致电 拨打 咨询 客服 热线 电联 電話 致電 撥打 客服 專線 お電話 電話 연락처 문의 전화 고객센터 โทร ໂທ ទូរស័ព្ទ ဖုန်း
-    """,
+        anrufen hotline rufen rufnummer appelez appeler contactez llama llame llamar llámanos
+        marque envía envia ligue ligar contato chiama chiamare bel bellen zadzwoń zadzwon infolinia zavolejte volejte
+        volajte hívja hívj sunați sunati apelați soita puhelin ring ringa ringe opkald zvaniet skambinkite helista
+        ara arayın arayin arayınız arayiniz zeng qo'ng'iroq qongiroq gọi goi lh liên hệ hubungi         panggil hub tumawag tawagan
+        позвоните звоните тел звонок зателефонуйте телефонуйте дзвоніть обадете обадите тэл звяжыцеся қоңырау
+        позовите јавете καλέστε զանգ* հեռ დარეკეთ ტელ טל התקשרו חייגו להתקשר
+        اتصل الاتصال تماس پیامک کال कॉल সংযোগ কল அழைக்க కాల్
+        致电 拨打 咨询 客服 热线 电联 致電 撥打 客服 專線 연락처 문의 고객센터 โทร ໂທ ទូរស័ព្ទ     """,
     ENDING: """
         ending ends endet endend endende terminada termina terminado terminados finissant terminant finale termin* final finales
         last4 xx xxx xxxx xxxxx kończąc* koncząc* końcówce konc* končící končiace végződő végű terminat ending-in päättyvä slutar sluter
@@ -155,12 +158,11 @@ LEXICON: dict[int, str] = {
         尾号 末四位 后四位 後四碼 末四碼 末4碼 末四碼 末尾 下4桁 下四桁 끝자리 뒷자리 ลงท้าย ท้าย
     """,
     MONEY: """
+        GEL TRY tl lev leva aed dhs
         usd eur gbp rub rur uah byn kzt uzs inr idr php thb vnd vnđ myr sgd hkd cny rmb krw jpy brl mxn ars clp cop pln czk huf
         ron bgn rsd sek nok dkk chf aud cad nzd zar ngn kes ugx tzs etb egp sar aed qar kwd bhd omr ils irr pkr bdt lkr npr mmk
-        khr lak gel amd azn kgs tjs mnt usdt btc eth tl rs rs. re rp rm ksh tsh ush birr dh dhs jd try₺
-        dollar dollars euro euros pound pounds rupee rupees peso pesos reais real kr kronor kroner forint ft lei leva zł zl zloty złotych
-        lira lirası manat so'm som soum sum đồng dong đ d₫ rupiah ringgit baht kip shilling* shilingi naira cedi won yen yuan dinar* din
-        руб рубл* р копеек коп грн гривень гривен* тенге теңге тг сум сом сомонӣ сомони манат лв лева лв. дин ден төгрөг евро долл* $ доллар*
+        khr lak amd azn kgs tjs mnt usdt btc eth rs rp rm ksh tsh ush birr jd         dollar dollars euro euros pound pounds rupee rupees peso pesos reais kr kronor kroner forint ft lei zł zl zloty złotych
+        lira lirası manat so'm som soum sum đồng dong đ rupiah ringgit baht kip shilling* shilingi naira cedi won yen yuan dinar*         руб рубл* р копеек коп грн гривень гривен* тенге теңге тг сум сом сомонӣ сомони манат лв лева лв. дин төгрөг евро долл* $ доллар*
         ευρώ δραχμ* դրամ ლარი לי שקל שקלים ש״ח شقح ريال درهم دينار جنيه ليرة دولار دينارا ريالا تومان ریال روپے روپئے रुपये रुपए रु টাকা டாலர் ரூபாய்
         రూపాయలు ರೂ ብር 元 人民币 块钱 圓 円 원 บาท ກີບ រៀល ကျပ်
     """,
@@ -170,7 +172,7 @@ LEXICON: dict[int, str] = {
         kwotę cena částka zůstatek suma zostatok összeg egyenleg sold sumă suma hinta saldo belopp pris beløb beløp bakiye tutar tutarı
         borç fiyat məbləğ summa balansi dư du tiền tien số-dư jumlah sisa harga baki tagihan pulsa kiasi salio
         баланс баланса сумма сумму сумме остаток остатка доступно доступный списано списание зачислено зачисление оплата оплаты покупка перевод
-        стоимость цена лимит к оплате залишок сума суму списано баланс наличност износ στάθμη υπόλοιπο ποσό ποσού գումար մնացորդ თანხა ნაშთი
+        стоимость цена лимит оплате залишок сума суму списано баланс наличност износ στάθμη υπόλοιπο ποσό ποσού գումար մնացորդ თანხა ნაშთი
         יתרה סכום الرصيد رصيدك المبلغ مبلغ بمبلغ رصيد موجودی مانده بیلنس रकम राशि शेष बैलेंस ব্যালেন্স পরিমাণ இருப்பு
         余额 金额 消费 支出 收入 餘額 金額 残高 ご利用金額 合計 잔액 금액 결제금액 ยอด ยอดเงิน จำนวน ຍອດເງິນ សមតុល្យ လက်ကျန်
     """,
@@ -204,7 +206,7 @@ LEXICON: dict[int, str] = {
     """,
     OFFER: """
         off sale discount* deal deals free win won winner prize bonus cashback coupon* voucher* promo* gift gifts checkout shop offer offers save rabatt* angebot*
-        gratis descuento* oferta ofertas gana compra desconto* ganhe sconto* offerta réduction soldes offre promotion* korting* rabat* zniżk* sleva* slevy zľav* kedvezmény* akció reducere
+        gratis descuento* oferta ofertas gana desconto* ganhe sconto* offerta réduction soldes offre promotion* korting* rabat* zniżk* sleva* slevy zľav* kedvezmény* akció reducere
         indirim* kampanya* hediye fırsat endirim* chegirma* khuyến khuyen mãi giảm ưu đãi diskon promosi hadiah diskaun alennus* tarjous rea atlaid* nuolaid* popust*
         скидк* акци* подарок бесплатно распродаж* розыгрыш* кэшбэк знижк* безкоштовно отстъпк* έκπτωσ* προσφορ* הנחה מבצע خصم عرض تخفیف جشنواره छूट ऑफर ছাড়
         优惠 折扣 满减 红包 抽奖 优惠券 免费 優惠 折扣 抽獎 割引 クーポン セール キャンペーン 無料 할인 쿠폰 이벤트 무료 ส่วนลด โปรโมชั่น ฟรี

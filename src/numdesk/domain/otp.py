@@ -1,0 +1,89 @@
+"""Find the one-time code in a text, or say that there is none.
+
+The message is folded and cut into tokens; every number that could be a code is weighed by the words around it:
+what names a code near it speaks for it, what names money, orders, accounts or phones speaks against it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
+from numdesk.domain.otp_tokens import normalise, tokenise
+from numdesk.domain.otp_weight import LIKELY, Weight, survey, weigh
+
+#: Ten concatenated segments are 1,530 characters; beyond that no operator sends a code.
+TEXT_LENGTH_MAX = 2_000
+#: The origin-bound line ends a message, however long that is.
+TAIL_LENGTH_MAX = 300
+#: The weight at which nothing is left to doubt.
+CERTAIN = 12.0
+
+_ORIGIN_BOUND = re.compile(
+    r"(?:^|\n)@(?P<host>(?=[^\s.]*\.)[\w-]+(?:\.[\w-]+){1,8}) #(?P<code>[^\s#]{3,64})(?: @[\w.-]+| %[\w.-]+)?\s*$"
+)
+_BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4})[^\w+*]*")
+_GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
+_SEPARATORS = str.maketrans("", "", " -")
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """A code found in a message: as to be typed, as written, how sure, by which rule, and where."""
+
+    code: str
+    raw: str
+    confidence: float
+    rule: str
+    span: tuple[int, int]
+
+
+def extract(text: str, *, sender: str | None = None) -> Extraction | None:
+    """Find the one-time code in `text`; a number that is the `sender` itself is never one."""
+    found = _origin_bound(text)
+    if found is not None:
+        return found
+    normal, places = normalise(text[:TEXT_LENGTH_MAX])
+    for rule, match in (("bare", _BARE.fullmatch(normal)), ("google", _GOOGLE.search(normal))):
+        if match is not None:
+            return _extraction(text, places, match.span("code"), rule=rule, confidence=0.9)
+    tokens = tokenise(normal, places=places)
+    scene = survey(tokens)
+    own = sender.strip().lstrip("+") if sender else ""
+    best = _best([(weigh(scene, item), item) for item in numbers(tokens) if item.code != own])
+    if best is None:
+        best = _best([(weigh(scene, item), item) for item in letter_words(tokens)])
+    if best is None:
+        return None
+    weight, item = best
+    confidence = round(min(weight.points / CERTAIN, 1.0), 2)
+    found = _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
+    return found
+
+
+def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] | None:
+    likely = [pair for pair in weighed if pair[0].points >= LIKELY]
+    return max(likely, key=lambda pair: pair[0].points, default=None)
+
+
+def _origin_bound(text: str) -> Extraction | None:
+    """Read the last line as `@host #code`, the form browsers fill in by themselves: it leaves no doubt."""
+    offset = max(len(text) - TAIL_LENGTH_MAX, 0)
+    tail = text[offset:]
+    if "#" not in tail or "@" not in tail:
+        return None
+    match = _ORIGIN_BOUND.search(tail.replace("\r\n", "\n\n").replace("\r", "\n"))
+    if match is None:
+        return None
+    start, end = match.span("code")
+    return _extraction(text, None, (offset + start, offset + end), rule="origin-bound", confidence=1.0)
+
+
+def _extraction(
+    text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float
+) -> Extraction:
+    start, end = span
+    if places is not None:
+        start, end = places[start], places[end - 1] + 1
+    raw = text[start:end]
+    code = normalise(raw)[0].translate(_SEPARATORS)
+    return Extraction(code=code, raw=raw, confidence=confidence, rule=rule, span=(start, end))

@@ -1,0 +1,131 @@
+"""Look words up in the lexicon of `otp_words`: what may this word mean beside a number?"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from numdesk.domain.otp_words import ANTI, KEY, LEXICON, PROCLITICS
+
+#: Scripts that write no spaces between words, and Hangul, whose endings stick to the noun.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
+_JOINERS = re.compile("['’ʻʼ‘`]")  # noqa: RUF001 - apostrophes as people type them
+_ACCENTS = re.compile("[\u0300-\u036f]")
+#: Letters that Unicode does not take apart into a base letter and an accent.
+_FOLDED = str.maketrans("ıłøđßæђёأإآةىيكۀ", "ilodsaђеااا" + "هیی" + "که")
+#: The shortest word that may also be matched without accents: "mã" is a code, "ma" is "but".
+_FOLD_LENGTH_MIN = 4
+
+Reading = tuple[int, int, int]
+"""Flags of one word and where it stands in its run of letters."""
+
+
+def _fold(word: str) -> str:
+    """Write `word` without accents, as people do on keyboards that lack them."""
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))).translate(_FOLDED)
+
+
+class _Lexicon:
+    """The word lists, turned into tables once at import."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, int] = {}
+        self.stems: dict[str, int] = {}
+        self.tails: dict[str, int] = {}
+        phrases: dict[str, int] = {}
+        parts: dict[str, int] = {}
+        for flag, block in LEXICON.items():
+            for entry in block.split():
+                bare = entry.strip("*")
+                if _UNSPACED_CHAR.search(bare):
+                    table = phrases
+                elif entry.startswith("*") and entry.endswith("*"):
+                    table = parts
+                elif entry.startswith("*"):
+                    table = self.tails
+                else:
+                    table = self.stems if entry.endswith("*") else self.words
+                for spelling in self._spellings(bare):
+                    table[spelling] = table.get(spelling, 0) | flag
+        self.parts, self.part_pattern = parts, _alternation(parts)
+        self.phrases, self.phrase_pattern = phrases, _alternation(phrases)
+
+    @staticmethod
+    def _spellings(bare: str) -> set[str]:
+        if bare.isupper() and bare.isascii() and len(bare) <= 3:
+            return {bare}
+        word = bare.lower()
+        return {word, _fold(word)} if len(word) >= _FOLD_LENGTH_MIN else {word}
+
+
+def _alternation(entries: dict[str, int]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(entry) for entry in sorted(entries, key=len, reverse=True)))
+
+
+_LEXICON = _Lexicon()
+
+
+@lru_cache(maxsize=8192)  # the same templates come again and again; a run is at most 64 letters long
+def readings(run: str) -> tuple[Reading, ...]:
+    """Split a run of letters into words and say what each may mean.
+
+    A run of a script without spaces gives one reading per known phrase and one, of no meaning, per stretch between.
+    """
+    if not _UNSPACED_CHAR.match(run):
+        return ((_settle(_flags(run)), 0, len(run)),)
+    found: list[Reading] = []
+    end = 0
+    for match in _LEXICON.phrase_pattern.finditer(run):
+        if match.start() > end:
+            found.append((0, end, match.start()))
+        end = match.end()
+        found.append((_settle(_LEXICON.phrases[match[0]]), match.start(), end))
+    if end < len(run):
+        found.append((0, end, len(run)))
+    return tuple(found)
+
+
+def _settle(flags: int) -> int:
+    """A compound that holds both ("promocode") is no code."""
+    return flags & ~KEY if flags & ANTI else flags
+
+
+def _flags(word: str) -> int:
+    if word in _LEXICON.words:
+        return _LEXICON.words[word]
+    lowered = word.lower()
+    flags = _spelt(lowered)
+    if not flags and len(lowered) >= _FOLD_LENGTH_MIN:
+        flags = _spelt(_fold(lowered))
+    if not flags and _JOINERS.search(lowered):
+        for piece in _JOINERS.split(lowered):
+            flags |= _spelt(piece)
+    return flags
+
+
+def _spelt(word: str) -> int:
+    exact = _LEXICON.words.get(word)
+    if exact is not None:
+        return exact
+    flags = _affixed(word)
+    start = 0
+    while not flags and start < 3 and start < len(word) - 2 and word[start] in PROCLITICS:
+        start += 1
+        flags = _LEXICON.words.get(word[start:], 0)
+    return flags
+
+
+def _affixed(word: str) -> int:
+    """Add up what the beginning, the end and the pieces of `word` say."""
+    flags = 0
+    for size in range(len(word), 1, -1):
+        if word[:size] in _LEXICON.stems:
+            flags |= _LEXICON.stems[word[:size]]
+            break
+    for start in range(1, len(word) - 1):
+        if word[start:] in _LEXICON.tails:
+            flags |= _LEXICON.tails[word[start:]]
+            break
+    for match in _LEXICON.part_pattern.finditer(word):
+        flags |= _LEXICON.parts[match[0]]
+    return flags
