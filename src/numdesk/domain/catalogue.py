@@ -99,14 +99,18 @@ class Catalogue:
     def sells(self, offer: Offer) -> bool:
         """Is the offer open for sale: itself, its provider, its country and its service active, and something in stock?"""
         return (
-            offer.active and offer.available > 0 and offer.provider in self.healthy
-            and self.countries[offer.country_id].active and self.services[offer.service_id].active
+            offer.active
+            and offer.available > 0
+            and offer.provider in self.healthy
+            and self.countries[offer.country_id].active
+            and self.services[offer.service_id].active
         )
 
     def services_sold(self, country_id: int) -> list[Service]:
         """Returns the services that can be bought in a country now, by id."""
         return [
-            service for service in self.services.values()
+            service
+            for service in self.services.values()
             if any(self.sells(offer) for offer in self.tiers(country_id, service.id))
         ]
 

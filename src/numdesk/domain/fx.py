@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from numdesk.domain.money import half_up
+from numdesk.domain.money import ceil_for_customer, floor_for_customer, half_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,18 @@ class PriceCap:
     units: int | None = None
     shown: Decimal | None = None
 
+    def highest(self, rate: int | None) -> int | None:
+        """Returns the bound as an upper one in minor units: a shown amount is rounded down. None without a rate."""
+        if self.units is not None or self.shown is None or rate is None:
+            return self.units
+        return floor_for_customer(Fraction(self.shown) * rate)
+
+    def lowest(self, rate: int | None) -> int | None:
+        """Returns the bound as a lower one in minor units: a shown amount is rounded up. None without a rate."""
+        if self.units is not None or self.shown is None or rate is None:
+            return self.units
+        return ceil_for_customer(Fraction(self.shown) * rate)
+
 
 #: Prices of single items are shown with this many decimals, so caps are compared at that precision too.
 SHOWN_DECIMALS = 4
@@ -54,17 +66,17 @@ def at_most(price: int, cap: PriceCap | None, *, rate: int | None) -> bool:
     """
     if cap is None:
         return True
-    if cap.units is not None:
-        return price <= cap.units
-    assert cap.shown is not None and rate is not None, "a shown cap needs a rate"
-    return price <= int(cap.shown * rate // 1) or Decimal(project(price, rate=rate, decimals=SHOWN_DECIMALS)) <= cap.shown
+    bound = cap.highest(rate)
+    assert bound is not None, "a shown cap needs a rate"
+    if price <= bound or cap.shown is None or rate is None:
+        return price <= bound
+    return Decimal(project(price, rate=rate, decimals=SHOWN_DECIMALS)) <= cap.shown
 
 
 def at_least(price: int, cap: PriceCap | None, *, rate: int | None) -> bool:
     """Is the price not below a lower cap (converted up to minor units)?"""
     if cap is None:
         return True
-    if cap.units is not None:
-        return price >= cap.units
-    assert cap.shown is not None and rate is not None, "a shown cap needs a rate"
-    return price >= -int(-cap.shown * rate // 1)
+    bound = cap.lowest(rate)
+    assert bound is not None, "a shown cap needs a rate"
+    return price >= bound

@@ -18,6 +18,9 @@ _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
 _CAPITALS = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}")
+#: What hides the front or the back of a card or an account number.
+_HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[xX]{2}[- ]?|\.\.)\Z")  # noqa: RUF001
+_HIDDEN_AFTER = re.compile(r"[*•●✱＊]|[xX]{2}")  # noqa: RUF001
 #: What may stand between the groups of one number.
 _GAPS = frozenset((" ", "-", " - ", ") ", ")", "(", " (", ")-"))
 
@@ -48,7 +51,7 @@ def numbers(tokens: Tokens) -> list[Candidate]:
         run.append(index)
     if run:
         found += _from_run(tokens, run)
-    return [item for item in found if not _is_address(tokens.text, item)]
+    return [item for item in found if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))]
 
 
 def letter_words(tokens: Tokens) -> list[Candidate]:
@@ -177,3 +180,10 @@ def _is_address(text: str, item: Candidate) -> bool:
     if before in "@_" or after in "@_":
         return True
     return after == "." and _DOMAIN_AFTER.match(text, item.end) is not None
+
+
+def _is_masked(text: str, item: Candidate) -> bool:
+    """Say whether stars hide the rest of the number; stars on both sides only print it bold."""
+    before = _HIDDEN_BEFORE.search(text, max(item.start - 3, 0), item.start) is not None
+    after = _HIDDEN_AFTER.match(text, item.end) is not None
+    return before != after

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from numdesk.domain.otp_shapes import Candidate
 from numdesk.domain.otp_tokens import (
     BREAK,
-    COMMA,
     CURRENCY,
     DIGITS,
     HASH,
@@ -15,8 +14,6 @@ from numdesk.domain.otp_tokens import (
     MARK,
     MIXED,
     PERCENT,
-    QUOTE,
-    STAR,
     Tokens,
 )
 from numdesk.domain.otp_words import (
@@ -34,6 +31,7 @@ from numdesk.domain.otp_words import (
     REF,
     SECRET,
     SUM,
+    TO,
     UNIT,
 )
 
@@ -85,14 +83,25 @@ def survey(tokens: Tokens) -> Scene:
     """Judge every mention of a code: is it announced, warned about, or no one-time code at all?"""
     kinds = tokens.kinds
     about = words = 0
+    booked = any(kind & REF for kind in kinds)
     for index, kind in enumerate(kinds):
         if kind & (MARK | _NUMERIC):
             continue
         words += 1
+        if kind & ACT and not booked and not kind & NUMBER and _is_numbered(kinds, index):
+            kinds[index] = kind = kind | KEY
         if kind & KEY:
             kinds[index] = kind = _judged(kinds, index)
         about |= kind
     return Scene(tokens, kinds, about, words)
+
+
+def _is_numbered(kinds: list[int], index: int) -> bool:
+    """Say whether a noun such as "verification" has "number" beside it: together they mean a code."""
+    return any(
+        near & NUMBER and not near & (MARK | _NUMERIC | TO | IS)
+        for near in (*kinds[max(index - 2, 0) : index], *kinds[index + 1 : index + 2])
+    )
 
 
 def _judged(kinds: list[int], index: int) -> int:
@@ -162,7 +171,7 @@ def _before(scene: Scene, item: Candidate) -> _Side:
                     breaks += 1
             elif kind & LINE:
                 lines += not (side.linked and not words)
-            elif kind & (CURRENCY | STAR) and at == item.first - 1 and _touches_mark(scene, item, kind):
+            elif kind & CURRENCY and at == item.first - 1:
                 side.against = VETO
                 return side
             elif kind & HASH and at == item.first - 1:
@@ -176,10 +185,10 @@ def _before(scene: Scene, item: Candidate) -> _Side:
             if kind & IS and not kind & KEY and not breaks:
                 side.linked = True
                 continue
-            if kind & NUMBER and not kind & KEY:
+            if kind & (NUMBER | TO) and not kind & KEY:
                 continue
             if not (breaks or lines):
-                if kind & (MONEY | ENDING | ANTI) and not kind & (KEY | ACT):
+                if kind & (MONEY | ENDING | ANTI) and not kind & (KEY | ACT) and not _is_settled(kinds, at, side.linked):
                     side.against = VETO
                     return side
                 noun = kind & _NOUN
@@ -197,14 +206,9 @@ def _before(scene: Scene, item: Candidate) -> _Side:
     return side
 
 
-def _touches_mark(scene: Scene, item: Candidate, kind: int) -> bool:
-    """A currency sign before a number makes it money; stars hide digits unless they stand on both sides (bold)."""
-    if kind & CURRENCY:
-        return True
-    text = scene.tokens.text
-    if text[item.start - 1] not in "*•●·×…✱＊":  # noqa: RUF001
-        return False
-    return item.end >= len(text) or text[item.end] != "*"
+def _is_settled(kinds: list[int], at: int, linked: bool) -> bool:
+    """Say whether the currency at `at` has its number already: "transfer of 500 EUR: 123456"."""
+    return linked and at > 0 and bool(kinds[at] & MONEY and kinds[at - 1] & _NUMERIC)
 
 
 def _abbreviates(kinds: list[int], at: int) -> bool:
@@ -224,7 +228,7 @@ def _nearness(words: int, breaks: int, lines: int, crossed: int, linked: bool) -
 
 def _noun_penalty(noun: int, side: _Side, breaks: int) -> float:
     """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
-    if side.linked and side.key and not breaks:
+    if side.linked and not breaks and (side.key or (side.act and noun == OWN)):
         return 4.0 if noun & REF else 0.5
     return 9.0
 
@@ -237,11 +241,6 @@ def _after(scene: Scene, item: Candidate) -> _Side:
         kind = kinds[at]
         if kind & MARK:
             if kind & (PERCENT | CURRENCY) and at == item.last + 1:
-                side.against = VETO
-                return side
-            if kind & STAR and at == item.last + 1 and scene.tokens.text[item.end] in "*•●" and not (
-                item.start and scene.tokens.text[item.start - 1] in "*•●"
-            ):
                 side.against = VETO
                 return side
             if kind & LINK:

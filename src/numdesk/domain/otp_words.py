@@ -22,6 +22,7 @@ NUMBER = 1 << 10  #: "number", "no.": stands between a noun and its number
 SECRET = 1 << 11  #: "do not share", "this": a code mentioned after it is a warning, not an announcement
 OFFER = 1 << 12  #: advertising: discounts, gifts, prizes
 NUMBERED = 1 << 13  #: after a number: "numbered", "ending": the number names a thing
+TO = 1 << 15  #: a preposition between a noun or a verb and its number
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency
 
 LEXICON: dict[int, str] = {
@@ -37,8 +38,7 @@ LEXICON: dict[int, str] = {
         *kodunuz* *kodunu *kodun *kodingiz* kodingiz* kodi kodini kodingizni kodini kodni kodim kodom kodot kodea kodiċi
         kodja kód kódu kódom kódem kódy kódja kódját kódot kódod kódodat kódoddal *kód *kódu *kódja *kódot *kódod
         koda kodo kodiniz* *kodiniz kóði kóðinn kóðann *kóði *kóðinn cód
-        *koodi* koodh* koodu msimbo ikhodi khodi kodini kinywila nenosiri lambar
-        kennwort *kennwort passwort *passwort zugangscode freischaltcode einmalkennwort wachtwoord *wachtwoord passord
+        *koodi* koodh* koodu msimbo ikhodi khodi kodini kinywila nenosiri         kennwort *kennwort passwort *passwort zugangscode freischaltcode einmalkennwort wachtwoord *wachtwoord passord
         *passord lösenord *lösenord adgangskode *adgangskode salasana* *salasana* *tunnusluku* parool* hasło hasła hasłem
         *hasło heslo hesla heslom heslem jelsz* *jelszó* *jelszav* parol parola parolă parolei paroli parolingiz* parolinizi
         parolunuz* parolanız* paroluňyz şifre* *şifre* sifre* *sifre* lozink* zaporka zaporke geslo gesla slaptažod*
@@ -62,6 +62,8 @@ LEXICON: dict[int, str] = {
         コード 承認番号 ピンコード セキュリティ番号 本人確認番号 認証ナンバー 認証pin
         인증번호 인증코드 인증 번호 확인코드 확인번호 보안코드 승인번호 비밀번호 코드 패스워드 오티피 본인확인번호 접속번호 로그인번호
         รหัส โอทีพี พาสเวิร์ด โค้ด ລະຫັດ លេខកូដ លេខ​កូដ កូដ លេខសម្ងាត់ ពាក្យសម្ងាត់ ကုဒ် ကုတ် ကုဒ စကားဝှက် လျှို့ဝှက်နံပါတ်
+        key keys klíč klíče kľúč klucz klucza ключ ключа schlüssel *schlüssel chiave chave clé llave avain nyckel
+        *nyckel sleutel anahtar kunci ٹی کلید مفتاح
     """,
     ACT: """
         verif* *verif* confirm confirming authentic* authoris* authoriz* activat* login logins logon log-in signin sign-in signup
@@ -90,6 +92,24 @@ LEXICON: dict[int, str] = {
         சரிபார்ப்பு* உள்நுழை* ధృవీకరణ లాగిన్ ధృవీకరించ* ಪರಿಶೀಲನೆ ಲಾಗಿನ್ സ്ഥിരീകരണ* പരിശോധന* ચકાસણી પુષ્ટિ ਪੁਸ਼ਟੀ ማረጋገጫ መግቢያ የማረጋገጫ
         验证 驗證 登录 登錄 登入 登陆 注册 註冊 认证 認證 激活 绑定 綁定 確認 确认 認証 検証 ログイン 登録 本人確認 인증 로그인 본인확인
         ยืนยัน เข้าสู่ระบบ ยืนยันตัวตน ຢືນຢັນ ເຂົ້າສູ່ລະບົບ ផ្ទៀងផ្ទាត់ បញ្ជាក់ ចូល အတည်ပြု ဝင်ရောက်
+        gebruik gebruiken inloggen loggen aanmelden bevestig* verificatie* verwende* nutzen benutzen eingeben gib
+        geben vul voer ange skriv indtast tast syötä käytä kirjoita använd brug bruk kasuta sisesta sisestage
+        kasutage izmantojiet ievadiet ievadi naudokite įveskite kullan* girin girerek girin* daxil istifadə
+        kiriting foydalaning ishlating użyj użyć użycie zadejte zadajte použijte použite použij unesite koristite
+        vnesite uporabite vpišite vnesi внесете внесите искористете въведете използвайте используйте используй
+        вводите ввода вкажіть використайте використовуйте внесіть пайдаланыңыз колдонуңуз киргизиңиз киритинг
+        ашиглана оруулна χρησιμοποιήστε εισάγετε εισαγάγετε πληκτρολογήστε adja írja használja használd folosiți
+        folositi folosește utilizați introduceți introdu tastați gunakan guna pakai ilagay gamitin gamit ingiza
+        tumia weka أدخل ادخل استخدم استعمل وارد استفاده הזן הכנס הקלד השתמש दर्ज डालें उपयोग इस्तेमाल ব্যবহার
+        লিখুন দিন পাসকোড உள்ளிடவும் பயன்படுத்தவும் నమోదు ఉపయోగించండి ನಮೂದಿಸಿ നൽകുക દાખલ ਦਰਜ dùng sử dụng tabbatar*
+        siri ya-siri xaqiij* xaqiijin* መግባት ለመግባት ያስገቡ 使用 输入 輸入 入力 ご入力 입력 ใส่ กรอก ใช้ ປ້ອນ ໃຊ້ បញ្ចូល ប្រើ ထည့်
+        အသုံးပြု staðfest* innskráning* verifikasie* verifikim* konfirm* përdor* hyrje verifikatsiya
+        identifikatsiya autentisk* autentik* autent* legitimat* одноразового қолданыңыз ხელმოწერ* ავტორიზაც*
+        գործածեք մուտքագր* հաստատման пацьвердж* скористайтесь валидац* заверка заверк* ovjer* autorizac*
+        autoryzacj* uwierzyt* autorizaci* přihlás* prihlás* prihlas* přihlašov* ověřen* einlog* einlogg*
+        zweifaktor* legitimier* autorisation authentif* activer activation confirmer confirmez verificar verifica
+        verifique validar valida valide validación validação confirme confirmar confirmación confirmação
+        autenticação ativação ativar activar activación registrarse conferma confermare verificare
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code tracking coupon*
@@ -191,11 +211,17 @@ LEXICON: dict[int, str] = {
     IS: """
         is are es est ist lautet lautete é è jest to je sú este yra ir on er är je là la adalah ialah ay ni u: это является е είναι է არის هو هي است ہے है
         হল হলো হচ্ছে ஆகும் is: equals = นี่ คือ ແມ່ນ គឺ は 是 为 為 ：為 는 은 です equals ist:
+        with using via mit con com med met avec cu с со помощью s pomocou
     """,
     NUMBER: """
         no no. nr nr. num number nº n° núm número numero numéro nummer numer číslo szám száma număr numărul numero numeroa nomor nomer nombor số so numara
         numarası numarasi nömrə raqam raqami номер номером номера номеру № нөмір номері нумар број αριθμός αριθμό αριθ համար* ნომერი מספר رقم رقمك شماره نمبر नंबर
-        नम्बर নম্বর எண் నంబర్ ቁጥር namba nambari numeris numurs number: 号码 號碼 番号 번호 หมายเลข เลขที่ ໝາຍເລກ លេខ နံပါတ် in with en mit com con по на
+        नम्बर নম্বর எண் నంబర్ ቁጥር namba nambari numeris numurs number: 号码 號碼 番号 번호 หมายเลข เลขที่ ໝາຍເລກ លេខ နံပါတ်
+        lambar lambobi
+    """,
+    TO: """
+        in on at en no na at to auf an unter an au aux à al allo alla sul nas do pod pe la til på till numeron numero-a
+        на по у в до під за στο στον ke ku di ke- đến إلى على به बر पर
     """,
     SECRET: """
         share sharing disclose reveal tell give forward never don't dont not nobody anyone this that weitergeben diesen dieser geben nie niemals partagez communiquez
