@@ -74,8 +74,14 @@ class Runtime:
     renderers: Mapping[str, EventRenderer]
     rate_sources: Mapping[str, RateSource]
     database: Database
+    #: "live" or "test": what the tokens that are made here say about themselves.
+    environment: str = "live"
+    #: No other process serves or works on this database, so nobody else needs word of changes.
+    alone: bool = False
     memory: Memory = field(default_factory=Memory)
     batchers: dict[str, Batcher[Any, Any]] = field(default_factory=dict)
+    #: What one use case keeps in this process between calls (counters, who waits for which order), by its module's name.
+    local: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
@@ -91,7 +97,9 @@ class Runtime:
         """Runs one statement that may be repeated, through conflicts and short outages."""
         return await self.database.repeat(name, work)
 
-    def batch(self, name: str, run: Callable[[list[Any]], Awaitable[list[Any]]], *, batch_max: int, in_flight: int = 1) -> Batcher[Any, Any]:
+    def batch(
+        self, name: str, run: Callable[[list[Any]], Awaitable[list[Any]]], *, batch_max: int, in_flight: int = 1
+    ) -> Batcher[Any, Any]:
         """Returns this process's batcher of that name, made at the first call."""
         batcher = self.batchers.get(name)
         if batcher is None:

@@ -7,7 +7,15 @@ from fractions import Fraction
 
 #: Decimals of each currency; the database holds the same table and a test compares them.
 DECIMALS: dict[str, int] = {
-    "IDR": 0, "USD": 2, "EUR": 2, "RUB": 2, "UAH": 2, "KZT": 2, "CNY": 2, "USDT": 6, "BTC": 8,
+    "IDR": 0,
+    "USD": 2,
+    "EUR": 2,
+    "RUB": 2,
+    "UAH": 2,
+    "KZT": 2,
+    "CNY": 2,
+    "USDT": 6,
+    "BTC": 8,
 }
 
 #: The largest amount that any wallet or price may hold: far below 2^63, so that sums of a table cannot overflow.

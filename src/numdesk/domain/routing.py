@@ -77,8 +77,16 @@ def rank(
         reason = _left_out(offer, wish, healthy)
         if reason is None:
             kept.append((_sort_key(offer, wish, score), offer))
-        lines.append({"offer": offer.id, "provider": offer.provider, "price": offer.price, "score": score,
-                      "scored": offer.provider in scores, "left_out": reason})
+        lines.append(
+            {
+                "offer": offer.id,
+                "provider": offer.provider,
+                "price": offer.price,
+                "score": score,
+                "scored": offer.provider in scores,
+                "left_out": reason,
+            }
+        )
     kept.sort(key=lambda pair: pair[0])
     return Ranking(tuple(offer for _, offer in kept), considered, tuple(lines))
 

@@ -29,12 +29,22 @@ OUTAGE_PATIENCE_S = 8.0
 
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 OUTAGES = (
-    asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError, ConnectionError, FileNotFoundError, TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    FileNotFoundError,
+    TimeoutError,
 )
 
-_transactions = Histogram("numdesk_transaction_seconds", "Duration of database transactions", ["name"],
-                          buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0))
+_transactions = Histogram(
+    "numdesk_transaction_seconds",
+    "Duration of database transactions",
+    ["name"],
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0),
+)
 _retries = Counter("numdesk_database_retries_total", "Transactions run again", ["name", "kind"])
 
 
@@ -68,9 +78,18 @@ class Database:
     async def open(cls, dsn: str, *, connections: int = CONNECTIONS_MAX) -> Database:
         """Connects. Raises what asyncpg raises when the server cannot be reached."""
         pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=connections, command_timeout=60,
-            server_settings={"application_name": "numdesk", "timezone": "UTC", "lock_timeout": "5s",
-                             "statement_timeout": "55s", "idle_in_transaction_session_timeout": "30s"})
+            dsn,
+            min_size=1,
+            max_size=connections,
+            command_timeout=60,
+            server_settings={
+                "application_name": "numdesk",
+                "timezone": "UTC",
+                "lock_timeout": "5s",
+                "statement_timeout": "55s",
+                "idle_in_transaction_session_timeout": "30s",
+            },
+        )
         return cls(pool)
 
     async def close(self) -> None:
@@ -79,6 +98,18 @@ class Database:
             await asyncio.wait_for(self._pool.close(), 5)
         except TimeoutError:
             self._pool.terminate()
+
+    async def listen(self, channel: LiteralString, hear: Callable[[str], None]) -> None:
+        """Calls `hear` with each note on the channel until cancelled; connects again when the connection is lost."""
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda _: lost.set())
+                    await connection.add_listener(channel, lambda _connection, _pid, _channel, note: hear(note))
+                    await lost.wait()
+            except OUTAGES:
+                await asyncio.sleep(0.2)
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
@@ -105,9 +136,11 @@ class Database:
 
         Raises Unavailable when the database cannot be reached; the outcome is then unknown to the caller.
         """
+
         async def attempt() -> T:
             async with self.transaction(name) as tx:
                 return await work(tx)
+
         try:
             return await retry_conflicts(name, attempt)
         except OUTAGES as error:

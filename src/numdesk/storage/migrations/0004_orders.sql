@@ -22,19 +22,19 @@ create table routing_decisions (
 create sequence order_serials as int;
 create table orders (
   id int primary key default nextval('order_serials'),
-  customer_id int not null references customers,
+  customer_id int not null,
   dialect text not null,
   state smallint not null,
-  offer_id int not null references offers,
+  offer_id int not null,
   catalogue_id int not null,
   country_id int not null,
   service_id int not null,
   operator_id int,
   provider text not null,
   provider_ref text,
-  number_id bigint references numbers,
+  number_id bigint,
   msisdn bigint,
-  wallet_id bigint not null references accounts,
+  wallet_id bigint not null,
   currency text not null,
   price bigint not null,
   cost bigint not null,
@@ -50,6 +50,7 @@ create table orders (
   parent_id int,
   reactivatable boolean not null default false,
   decision_id bigint,
+  request_id bigint,
   revision int not null default 1,
   constraint order_number_assigned check (state in (0, 7) or msisdn is not null),
   constraint order_ended check ((state between 4 and 7) = (ended_at is not null))
@@ -60,6 +61,8 @@ create index orders_msisdn on orders (msisdn, id) where msisdn is not null;
 create index orders_due on orders (expires_at) where state in (1, 2, 3);
 create index orders_pending on orders (created_at) where state = 0;
 create index orders_open_by_customer on orders (customer_id) where state < 4;
+create index orders_parent on orders (parent_id) where parent_id is not null;
+create index orders_request on orders (request_id) where request_id is not null;
 create index orders_created on orders using brin (created_at);
 create unique index orders_provider_ref on orders (provider, provider_ref) where provider_ref is not null;
 
@@ -73,18 +76,10 @@ end $$;
 create trigger orders_move_legal before update of state on orders for each row
   when (old.state <> new.state) execute function orders_move_legal();
 
--- How each supplier call of an order ended. `result` is null while the call is on its way.
-create table order_attempts (
-  id bigint generated always as identity primary key,
-  order_id int not null references orders,
-  offer_id int not null references offers,
-  provider text not null,
-  reference text not null unique,
-  result text,
-  started_at timestamptz not null,
-  ended_at timestamptz
-);
-create index order_attempts_order on order_attempts (order_id);
+-- An order with what a reader wants beside it. `number_free`: could the same number be bought once more?
+create view order_facts as
+  select o.*, t.name as operator_name, coalesce(n.state in (0, 2), true) as number_free
+    from orders o left join operators t on t.id = o.operator_id left join numbers n on n.id = o.number_id;
 
 -- Orders per provider and UTC day: what best_success scores.
 create table provider_days (
@@ -95,16 +90,20 @@ create table provider_days (
   primary key (provider, day)
 );
 
+-- A request that must ask suppliers is claimed first (state 1, in progress) and gets a request_id that its orders carry.
+create sequence request_serials;
 -- State: 1 in progress, 2 recorded. Namespace: 0 create, 1 reactivate. `outcome` is a versioned document that a dialect renders.
 create table idempotency (
-  customer_id int not null references customers,
+  customer_id int not null,
   namespace smallint not null,
   key text not null,
   fingerprint bytea not null,
   state smallint not null,
   outcome jsonb,
+  request_id bigint,
   created_at timestamptz not null,
   primary key (customer_id, namespace, key),
   constraint idempotency_recorded check ((state = 2) = (outcome is not null))
 );
+create unique index idempotency_request on idempotency (request_id) where request_id is not null;
 create index idempotency_age on idempotency (created_at);

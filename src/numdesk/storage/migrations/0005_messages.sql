@@ -9,7 +9,7 @@ create table messages (
   sender text not null,
   text text not null,
   otp_code text,
-  order_id int references orders,
+  order_id int,
   late boolean not null default false,
   received_at timestamptz not null,
   constraint message_once unique (provider, provider_message_id)
@@ -37,10 +37,10 @@ create index message_parts_waiting on message_parts (received_at) where not join
 -- What a customer may be told. `document` holds the facts of the moment, so a body rendered from it is the same on every try.
 create table events (
   id bigint generated always as identity primary key,
-  customer_id int not null references customers,
+  customer_id int not null,
   dialect text not null,
   kind text not null,
-  order_id int references orders,
+  order_id int,
   document jsonb not null,
   at timestamptz not null
 );
@@ -63,8 +63,8 @@ create table webhook_endpoints (
 -- a lease in the future is being sent; lease_no fences a sender that slept past its lease.
 create table webhook_deliveries (
   id bigint generated always as identity primary key,
-  event_id bigint not null references events,
-  endpoint_id int not null references webhook_endpoints,
+  event_id bigint not null,
+  endpoint_id int not null,
   state smallint not null default 0,
   attempts smallint not null default 0,
   due_at timestamptz not null,
@@ -77,7 +77,7 @@ create index webhook_deliveries_event on webhook_deliveries (event_id);
 -- The delivery log: one row per attempt.
 create table webhook_attempts (
   id bigint generated always as identity primary key,
-  delivery_id bigint not null references webhook_deliveries,
+  delivery_id bigint not null,
   attempt smallint not null,
   at timestamptz not null,
   status int,

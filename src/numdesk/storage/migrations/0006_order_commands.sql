@@ -38,12 +38,12 @@ create function numbers_exist_v1(p_now timestamptz, p_country int, p_operator in
 $$;
 
 -- Sells numbers of our own stock. Status of an item: created (outcome is the recorded document), replayed (the same, recorded
--- before), in_progress, key_reused, guarded, offer_changed (price or tier is not what the caller ranked), wallet_short (amount is
+-- before), in_progress, key_reused, offer_changed (price or tier is not what the caller ranked), wallet_short (amount is
 -- what was available), no_numbers, retry (free numbers exist but are locked by another buyer who may yet give up).
 create function create_orders_v1(
     p_now timestamptz, p_lifetime interval,
     p_customer int[], p_dialect text[], p_wallet bigint[], p_currency text[], p_key text[], p_fingerprint bytea[],
-    p_offer int[], p_price bigint[], p_quantity int[], p_guarded boolean[], p_decision bigint[], p_context jsonb[], p_pivot int[])
+    p_offer int[], p_price bigint[], p_quantity int[], p_decision bigint[], p_request bigint[], p_context jsonb[], p_pivot int[])
   returns table (idx int, status text, amount bigint, outcome jsonb) language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -72,7 +72,7 @@ begin
   -- How many numbers each offer may need: whoever could pay if nobody else in the batch bought.
   for i in 1 .. size loop
     w := array_position(w_id, p_wallet[i]);
-    if k_state[i] is null and not p_guarded[i] and o_country[i] is not null and p_price[i] * p_quantity[i] <= w_free[w] then
+    if k_state[i] is null and o_country[i] is not null and p_price[i] * p_quantity[i] <= w_free[w] then
       g := array_position(g_offer, p_offer[i]);
       if g is null then
         g_offer := g_offer || p_offer[i]; g_item := g_item || i; g_demand := g_demand || p_quantity[i];
@@ -101,7 +101,6 @@ begin
       end if;
       return next; continue;
     end if;
-    if p_guarded[i] then status := 'guarded'; return next; continue; end if;
     if o_country[i] is null then status := 'offer_changed'; return next; continue; end if;
     if p_price[i] * p_quantity[i] > w_free[w] then status := 'wallet_short'; amount := w_free[w]; return next; continue; end if;
     g := array_position(g_offer, p_offer[i]);
@@ -128,15 +127,21 @@ begin
 
   update numbers n set state = 1, order_id = c.order_id, free_at = null from unnest(c_order, c_number) c(order_id, number_id) where n.id = c.number_id;
   insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, number_id, msisdn,
-                      wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id)
+                      wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id)
     select c.order_id, p_customer[c.item], p_dialect[c.item], 1, p_offer[c.item], o_catalogue[c.item], o_country[c.item], o_service[c.item], o_operator[c.item], 'local',
-           c.number_id, c.msisdn, p_wallet[c.item], p_currency[c.item], p_price[c.item], o_cost[c.item], p_now, p_now + p_lifetime, true, p_decision[c.item]
+           c.number_id, c.msisdn, p_wallet[c.item], p_currency[c.item], p_price[c.item], o_cost[c.item], p_now, p_now + p_lifetime, true, p_decision[c.item], p_request[c.item]
       from unnest(c_order, c_item, c_number, c_msisdn) c(order_id, item, number_id, msisdn);
   insert into holds (kind, ref, account_id, amount, opened_at)
     select 'order', c.order_id, p_wallet[c.item], p_price[c.item], p_now from unnest(c_order, c_item) c(order_id, item);
   insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome, created_at)
     select p_customer[d.item], 0, p_key[d.item], p_fingerprint[d.item], 2, d.outcome, p_now from unnest(d_item, d_outcome) d(item, outcome);
 end $$;
+
+-- Orders as the desk reads them, for many readers at once; an order that is not the customer's is not there.
+create function read_orders_v1(p_customer int[], p_id int[]) returns setof order_facts language sql stable
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  select f.* from unnest(p_customer, p_id) u(customer, id) join order_facts f on f.id = u.id and f.customer_id = u.customer
+$$;
 
 -- The facts of an order as an event keeps them: what a webhook body is rendered from, now or at a retry next week.
 create function order_document_v1(o orders) returns jsonb language sql stable as $$

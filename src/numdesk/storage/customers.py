@@ -1,0 +1,166 @@
+"""Customers, their keys, and what the abuse guard remembers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, LiteralString
+
+from numdesk.domain.customers import Caller, CustomerState, Scope
+from numdesk.domain.guard import Hour, Verdict
+
+if TYPE_CHECKING:
+    from numdesk.storage.pool import Tx
+
+_CALLER: LiteralString = """
+    select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at, c.guard_until, c.guard_tier
+      from unnest($1::bytea[]) u(hash) cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null limit 1) k
+      join customers c on c.id = k.customer_id
+      join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null and a.currency = k.currency"""
+
+
+async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
+    """Returns who each key hash belongs to; revoked and unknown ones are left out."""
+    rows = await tx.fetch(_CALLER, list(hashes))
+    return {
+        bytes(row[0]): Caller(
+            row[1],
+            row[2],
+            CustomerState(row[3]),
+            row[4],
+            row[5],
+            row[6],
+            frozenset(Scope(s) for s in row[7]),
+            frozenset(row[8]),
+            tuple(row[9]),
+            row[10],
+            row[11],
+            row[12],
+        )
+        for row in rows
+    }
+
+
+async def insert_customer(tx: Tx, *, name: str, state: CustomerState, now: datetime) -> int:
+    """Adds a customer; returns its id."""
+    return int(
+        str(
+            await tx.fetchval(
+                "insert into customers (name, state, created_at) values ($1, $2, $3) returning id",
+                name,
+                int(state),
+                now,
+            )
+        )
+    )
+
+
+async def insert_key(  # noqa: PLR0913 - one column each
+    tx: Tx,
+    *,
+    customer_id: int,
+    dialect: str,
+    currency: str,
+    hashed: bytes,
+    shown: str,
+    name: str,
+    scopes: frozenset[Scope],
+    methods: frozenset[str],
+    networks: Sequence[str],
+    expires_at: datetime | None,
+    now: datetime,
+) -> int:
+    """Adds an API key; returns its id."""
+    return int(
+        str(
+            await tx.fetchval(
+                """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks, expires_at, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11) returning id""",
+                customer_id,
+                dialect,
+                currency,
+                hashed,
+                shown,
+                name,
+                sorted(int(s) for s in scopes),
+                sorted(methods),
+                list(networks),
+                expires_at,
+                now,
+            )
+        )
+    )
+
+
+async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
+    """Revokes a key; False when there is none that is not revoked yet."""
+    return (
+        await tx.execute("update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now)
+        == "UPDATE 1"
+    )
+
+
+async def set_state(tx: Tx, customer_id: int, state: CustomerState) -> bool:
+    """Sets a customer's state; False when there is no such customer."""
+    return await tx.execute("update customers set state = $2 where id = $1", customer_id, int(state)) == "UPDATE 1"
+
+
+async def touch_keys(tx: Tx, key_ids: Sequence[int], *, now: datetime) -> None:
+    """Writes down that the keys were used in this hour."""
+    await tx.execute(
+        "update api_keys set last_used_at = $2 where id = any($1) and (last_used_at is null or last_used_at < $2)",
+        list(key_ids),
+        now.replace(minute=0, second=0, microsecond=0),
+    )
+
+
+async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
+    """Returns how the customer's orders ended in each hour of the last day."""
+    rows = await tx.fetch(
+        "select hour, received, canceled, expired from customer_hours where customer_id = $1 and hour > $2 order by hour",
+        customer_id,
+        now - timedelta(hours=25),
+    )
+    return [Hour(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def set_guard(tx: Tx, customer_id: int, verdict: Verdict) -> None:
+    """Closes ordering for the customer, unless it is closed for longer already."""
+    await tx.execute(
+        "update customers set guard_until = $2, guard_tier = $3 where id = $1 and (guard_until is null or guard_until < $2)",
+        customer_id,
+        verdict.until,
+        verdict.tier,
+    )
+
+
+async def versions(tx: Tx) -> dict[str, int]:
+    """Returns the counters that say whether what a process remembers has become old."""
+    return {row[0]: row[1] for row in await tx.fetch("select name, n from versions")}
+
+
+async def exchange_counts(
+    tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str
+) -> dict[tuple[int, str], int]:
+    """Writes this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
+    subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
+    await tx.execute(
+        """insert into rate_counts as r (customer_id, bucket, origin, window_start, n)
+             select c, b, $5, w, n from unnest($1::int[], $2::text[], $3::bigint[], $4::int[]) u(c, b, w, n)
+           on conflict (customer_id, bucket, origin) do update set window_start = excluded.window_start, n = excluded.n""",
+        subjects,
+        buckets,
+        windows,
+        totals,
+        origin,
+    )
+    rows = await tx.fetch(
+        """select r.customer_id, r.bucket, sum(r.n)::int from rate_counts r
+             join unnest($1::int[], $2::text[], $3::bigint[]) u(c, b, w) on r.customer_id = u.c and r.bucket = u.b and r.window_start = u.w
+             where r.origin <> $4 group by 1, 2""",
+        subjects,
+        buckets,
+        windows,
+        origin,
+    )
+    return {(row[0], row[1]): row[2] for row in rows}

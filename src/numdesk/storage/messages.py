@@ -1,0 +1,147 @@
+"""Messages that arrived: the batched taking, and segments that wait for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numdesk.ports.inbound import MessageReceived
+    from numdesk.storage.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A whole message with the code that was found in it."""
+
+    provider: str
+    provider_message_id: str
+    to: int
+    sender: str
+    text: str
+    code: str | None
+    provider_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a message; `status` as in `receive_messages_v1`, or "waiting" for a segment whose siblings are missing."""
+
+    status: str
+    message_id: int | None
+    order_id: int | None
+    customer_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The segments of one long message that have arrived, in order."""
+
+    provider: str
+    to: int
+    sender: str
+    reference: int
+    total: int
+    texts: tuple[str, ...]
+    first_id: str
+
+
+async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
+    """Takes every message, in one command; see `receive_messages_v1`."""
+    rows = await tx.fetch(
+        "select status, message_id, order_id, customer_id from receive_messages_v1($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        now,
+        [a.provider for a in arrivals],
+        [a.provider_message_id for a in arrivals],
+        [a.to for a in arrivals],
+        [a.sender for a in arrivals],
+        [a.text for a in arrivals],
+        [a.code for a in arrivals],
+        [a.provider_ref for a in arrivals],
+    )
+    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
+    """Keeps a segment; False when the provider told us of it before."""
+    assert event.part is not None, "only a segment is kept"
+    tag = await tx.execute(
+        """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text, received_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing""",
+        event.provider,
+        event.to,
+        event.sender,
+        event.part.reference,
+        event.part.total,
+        event.part.position,
+        event.provider_message_id,
+        event.text,
+        now,
+    )
+    return tag == "INSERT 0 1"
+
+
+async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
+    """Returns the waiting segments of the message that `event` belongs to, locked against other segments of it; None when none wait.
+
+    The lock is by the message's identity, because two last segments may arrive at the same time.
+    """
+    assert event.part is not None, "only a segment has siblings"
+    part = event.part
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+        f"{event.provider}/{event.to}/{event.sender}/{part.reference}/{part.total}",
+    )
+    rows = await tx.fetch(
+        """select distinct on (position) text, provider_message_id from message_parts
+             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined order by position, received_at""",
+        event.provider,
+        event.to,
+        event.sender,
+        part.reference,
+        part.total,
+    )
+    if not rows:
+        return None
+    return Segments(
+        event.provider, event.to, event.sender, part.reference, part.total, tuple(row[0] for row in rows), rows[0][1]
+    )
+
+
+async def overdue_parts(tx: Tx, *, before: datetime, limit: int) -> list[Segments]:
+    """Returns messages whose first segment has waited since `before`, with what there is of them."""
+    rows = await tx.fetch(
+        """select p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position), min(p.provider_message_id)
+             from (select distinct on (provider, msisdn, sender, reference, total, position) * from message_parts where not joined
+                     order by provider, msisdn, sender, reference, total, position, received_at) p
+             group by 1, 2, 3, 4, 5 having min(p.received_at) < $1 order by min(p.received_at) limit $2""",
+        before,
+        limit,
+    )
+    return [Segments(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in rows]
+
+
+async def mark_joined(tx: Tx, segments: Segments) -> bool:
+    """Marks the segments as joined; False when somebody else has done so."""
+    tag = await tx.execute(
+        """update message_parts set joined = true
+             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined""",
+        segments.provider,
+        segments.to,
+        segments.sender,
+        segments.reference,
+        segments.total,
+    )
+    return tag != "UPDATE 0"
+
+
+async def is_known(tx: Tx, msisdn: int) -> bool:
+    """Is this one of our numbers, or was it ever rented through us?"""
+    return bool(
+        await tx.fetchval(
+            "select exists (select from numbers where msisdn = $1) or exists (select from orders where msisdn = $1)",
+            msisdn,
+        )
+    )

@@ -1,0 +1,208 @@
+"""Orders: the batched sale from our own stock, reading, and the single moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, LiteralString
+
+from numdesk.domain.orders import LIFETIME, Event, Order, State
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from numdesk.storage.pool import Tx
+
+#: In the order of the fields of `Order`.
+_COLUMNS: LiteralString = """id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, operator_name,
+    provider, provider_ref, msisdn, currency, price, cost, created_at, expires_at, otp_code, otp_message, sms_revision, first_sms_at,
+    resend_at, ended_at, failed_reason, reactivatable, number_free, revision"""
+
+_STATES = tuple(State)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One item of the batched sale: `quantity` numbers of a local offer at the price it was ranked with.
+
+    `context` is JSON that opens the recorded document, `pivot` a random integer below 2^31 that spreads buyers over the stock.
+    """
+
+    customer_id: int
+    dialect: str
+    wallet_id: int
+    currency: str
+    key: str
+    fingerprint: bytes
+    offer_id: int
+    price: int
+    quantity: int
+    decision_id: int | None
+    request_id: int | None
+    context: str
+    pivot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """How one item ended; `status` as in `create_orders_v1`, `available` with wallet_short, `outcome` with created and replayed."""
+
+    status: str
+    available: int | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An order that ended; `refunded` when nothing had been earned."""
+
+    order_id: int
+    customer_id: int
+    state: State
+    refunded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StockRules:
+    """How long a number rests after a use, and how long it may not be sold again for the same service."""
+
+    quarantine: timedelta = timedelta(minutes=30)
+    cooldown: timedelta = timedelta(days=90)
+
+
+STOCK_RULES = StockRules()
+
+
+async def sell_from_stock(tx: Tx, sales: Sequence[Sale], *, now: datetime) -> list[Sold]:
+    """Sells every item or says why not, in one command; see `create_orders_v1`."""
+    rows = await tx.fetch(
+        "select status, amount, outcome::text from create_orders_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) order by idx",
+        now,
+        LIFETIME,
+        [s.customer_id for s in sales],
+        [s.dialect for s in sales],
+        [s.wallet_id for s in sales],
+        [s.currency for s in sales],
+        [s.key for s in sales],
+        [s.fingerprint for s in sales],
+        [s.offer_id for s in sales],
+        [s.price for s in sales],
+        [s.quantity for s in sales],
+        [s.decision_id for s in sales],
+        [s.request_id for s in sales],
+        [s.context for s in sales],
+        [s.pivot for s in sales],
+    )
+    return [Sold(row[0], row[1], row[2]) for row in rows]
+
+
+async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | None]:
+    """Returns the order for each (customer id, order id), None where the customer has no such order."""
+    rows = await tx.fetch(
+        "select " + _COLUMNS + " from read_orders_v1($1, $2)",
+        [pair[0] for pair in wanted],
+        [pair[1] for pair in wanted],
+    )
+    found = {row[0]: _order(row) for row in rows}
+    return [
+        order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted
+    ]
+
+
+async def read_any(tx: Tx, order_id: int) -> Order | None:
+    """Returns an order whoever it belongs to, or None."""
+    row = await tx.fetchrow("select " + _COLUMNS + " from order_facts where id = $1", order_id)
+    return _order(row) if row else None
+
+
+async def revisions(tx: Tx, order_ids: Sequence[int]) -> dict[int, int]:
+    """Returns the revision of each order."""
+    rows = await tx.fetch("select id, revision from orders where id = any($1)", list(order_ids))
+    return {row[0]: row[1] for row in rows}
+
+
+async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
+    """Returns the customer's order with its row locked until the transaction ends, or None."""
+    locked = await tx.fetchval(
+        "select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id
+    )
+    if locked is None:
+        return None
+    return await read_any(tx, order_id)
+
+
+async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: int, offset: int) -> list[Order]:
+    """Returns a page of the customer's orders in these states, newest first."""
+    rows = await tx.fetch(
+        "select "
+        + _COLUMNS
+        + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
+        customer_id,
+        [int(state) for state in states],
+        limit,
+        offset,
+    )
+    return [_order(row) for row in rows]
+
+
+async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> list[Order]:
+    """Returns the customer's orders that wait for a message, newest first."""
+    rows = await tx.fetch(
+        "select "
+        + _COLUMNS
+        + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
+        customer_id,
+        limit,
+    )
+    return [_order(row) for row in rows]
+
+
+async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) -> list[Ended]:
+    """Ends the orders for which the event is a legal move; see `end_orders_v1`."""
+    rows = await tx.fetch(
+        "select order_id, customer_id, state, unearned from end_orders_v1($1, $2, $3, $4, $5)",
+        now,
+        event.value,
+        STOCK_RULES.cooldown,
+        STOCK_RULES.quarantine,
+        list(order_ids),
+    )
+    return [Ended(row[0], row[1], _STATES[row[2]], row[3]) for row in rows]
+
+
+async def expire(tx: Tx, *, now: datetime, limit: int) -> list[Ended]:
+    """Ends up to `limit` orders whose time has passed."""
+    rows = await tx.fetch(
+        "select order_id, customer_id, state, unearned from expire_orders_v1($1, $2, $3, $4)",
+        now,
+        STOCK_RULES.cooldown,
+        STOCK_RULES.quarantine,
+        limit,
+    )
+    return [Ended(row[0], row[1], _STATES[row[2]], row[3]) for row in rows]
+
+
+async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
+    """Puts an order back to waiting for one more message; another may be asked for at `resend_at`."""
+    await tx.execute(
+        "update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1", order_id, resend_at
+    )
+
+
+async def release_quarantined(tx: Tx, *, now: datetime, limit: int) -> int:
+    """Frees up to `limit` numbers whose quarantine is over; returns how many."""
+    tag = await tx.execute(
+        """update numbers set state = 0, free_at = null where id in (
+             select id from numbers where state = 2 and free_at <= $1 order by free_at limit $2 for update skip locked)""",
+        now,
+        limit,
+    )
+    return int(tag.rpartition(" ")[2])
+
+
+def _order(row: Record) -> Order:
+    """Turns a row of _COLUMNS into an Order."""
+    values = list(row)
+    values[3] = _STATES[values[3]]
+    return Order(*values)

@@ -1,0 +1,187 @@
+"""Orders that are bought in steps: pending with a hold, then assigned or failed; and the routing decisions beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from numdesk.domain.errors import WalletShort
+from numdesk.domain.orders import LIFETIME, State
+from numdesk.domain.outcomes import Attempt, CreatedOrder
+
+if TYPE_CHECKING:
+    from numdesk.domain.customers import Caller
+    from numdesk.domain.numbers import Offer
+    from numdesk.domain.orders import Order
+    from numdesk.ports.suppliers import Reserved
+    from numdesk.storage.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An order that waits for its supplier's answer."""
+
+    order_id: int
+    provider: str
+    parent_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a request has come to so far."""
+
+    pending: tuple[Pending, ...]
+    created: tuple[CreatedOrder, ...]
+    failed: tuple[Attempt, ...]
+
+
+async def check_wallet(tx: Tx, *, wallet_id: int, needed: int) -> None:
+    """Locks the wallet and refuses with WalletShort when it cannot spend `needed`."""
+    available = int(
+        str(await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id))
+    )
+    if needed > available:
+        raise WalletShort(needed=needed, available=available)
+
+
+async def insert_pending(
+    tx: Tx,
+    caller: Caller,
+    offer: Offer,
+    *,
+    request_id: int,
+    decision_id: int | None,
+    parent: Order | None,
+    now: datetime,
+) -> int:  # noqa: PLR0913 - what an order is made of
+    """Adds a pending order with its hold; returns its id. Refuses with WalletShort."""
+    await check_wallet(tx, wallet_id=caller.wallet_id, needed=offer.price)
+    order_id = int(
+        str(
+            await tx.fetchval(
+                """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, wallet_id, currency,
+                               price, cost, created_at, expires_at, reactivatable, decision_id, request_id, parent_id)
+           values ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true, $15, $16, $17) returning id""",
+                caller.customer_id,
+                caller.dialect,
+                offer.id,
+                offer.catalogue_id,
+                offer.country_id,
+                offer.service_id,
+                offer.operator_id,
+                offer.provider,
+                caller.wallet_id,
+                caller.currency,
+                offer.price,
+                offer.cost,
+                now,
+                now + LIFETIME,
+                decision_id,
+                request_id,
+                parent.id if parent else None,
+            )
+        )
+    )
+    await tx.execute(
+        "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
+        order_id,
+        caller.wallet_id,
+        offer.price,
+        now,
+    )
+    return order_id
+
+
+async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) -> bool:
+    """Gives a pending order the number that its supplier reserved; False when it is not pending any more."""
+    tag = await tx.execute(
+        """update orders set state = 1, provider_ref = $2, msisdn = $3, cost = $4, created_at = $5, expires_at = $6, revision = revision + 1
+           where id = $1 and state = 0""",
+        order_id,
+        reserved.provider_ref,
+        reserved.msisdn,
+        reserved.cost,
+        now,
+        now + LIFETIME,
+    )
+    return tag == "UPDATE 1"
+
+
+async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
+    """Ends a pending order without a number and gives its hold back; False when it is not pending any more."""
+    tag = await tx.execute(
+        "update orders set state = 7, failed_reason = $2, ended_at = $3, revision = revision + 1 where id = $1 and state = 0",
+        order_id,
+        reason,
+        now,
+    )
+    if tag != "UPDATE 1":
+        return False
+    await tx.execute("update holds set state = 2, ended_at = $2 where kind = 'order' and ref = $1", order_id, now)
+    return True
+
+
+async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
+    """Gives an ended order's number of our own stock to its child; False when the number is not free."""
+    tag = await tx.execute(
+        """update numbers n set state = 1, order_id = $2, free_at = null from orders p
+             where p.id = $1 and n.id = p.number_id and n.state in (0, 2)""",
+        parent_id,
+        child_id,
+    )
+    if tag != "UPDATE 1":
+        return False
+    await tx.execute(
+        """update orders c set state = 1, number_id = p.number_id, msisdn = p.msisdn, revision = c.revision + 1
+             from orders p where c.id = $2 and p.id = $1""",
+        parent_id,
+        child_id,
+    )
+    return True
+
+
+async def has_pending_child(tx: Tx, parent_id: int) -> bool:
+    """Is a reactivation of this order on its way?"""
+    return bool(await tx.fetchval("select exists (select from orders where parent_id = $1 and state = 0)", parent_id))
+
+
+async def made(tx: Tx, request_id: int) -> Made:
+    """Returns what the orders of a request have come to, by id."""
+    rows = await tx.fetch(
+        """select id, state, msisdn, price, offer_id, catalogue_id, operator_id, operator_name, floor(extract(epoch from created_at))::bigint,
+                  floor(extract(epoch from expires_at))::bigint, provider, failed_reason, parent_id
+             from order_facts where request_id = $1 order by id""",
+        request_id,
+    )
+    pending, created, failed = [], [], []
+    for row in rows:
+        if row[1] == State.PENDING:
+            pending.append(Pending(row[0], row[10], row[12]))
+        elif row[1] == State.FAILED:
+            failed.append(Attempt(offer=row[4], provider=row[10], result=row[11]))
+        else:
+            created.append(
+                CreatedOrder(
+                    id=row[0],
+                    msisdn=row[2],
+                    price=row[3],
+                    offer=row[4],
+                    catalogue=row[5],
+                    operator=row[6],
+                    operator_name=row[7],
+                    created_at=row[8],
+                    expires_at=row[9],
+                )
+            )
+    return Made(tuple(pending), tuple(created), tuple(failed))
+
+
+async def keep_decision(tx: Tx, *, digest: bytes, document: str) -> int:
+    """Returns the id of a routing decision, adding it when it is new."""
+    await tx.execute(
+        "insert into routing_decisions (digest, document) values ($1, $2::text::jsonb) on conflict do nothing",
+        digest,
+        document,
+    )
+    return int(str(await tx.fetchval("select id from routing_decisions where digest = $1", digest)))

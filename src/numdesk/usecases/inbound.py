@@ -1,0 +1,130 @@
+"""The one path by which messages come in, whatever provider brings them: dedupe, join, find the order, find the code, earn, tell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from numdesk.domain.errors import InvalidInput
+from numdesk.domain.otp import extract
+from numdesk.ports.inbound import MessageReceived
+from numdesk.storage import messages as rows
+from numdesk.storage.messages import Arrival, Segments, Taken
+from numdesk.usecases import news
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+RECEIVE_BATCH_MAX = 256
+#: Longer texts than 40 segments of GSM text are cut: no handset sends them, and every reader would have to store them.
+TEXT_MAX = 6_120
+SENDER_MAX = 64
+PROVIDER_MESSAGE_ID_MAX = 200
+#: A segment waits so long for its siblings; then what there is counts as the message.
+PARTS_PATIENCE = timedelta(minutes=2)
+OVERDUE_BATCH = 200
+
+
+async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
+    """Takes a message and returns what became of it once that is committed: only then may the provider be told that we have it.
+
+    A repeat of the same provider message id is "seen" and changes nothing. Refuses with InvalidInput (no id).
+    """
+    _check(event)
+    if event.part is not None and event.part.total > 1:
+        segments = await rt.run("inbound.part", lambda tx: _join(rt, tx, event))
+        if isinstance(segments, Taken):
+            return segments
+        return await _receive_joined(rt, segments, ref=event.provider_ref)
+    text = _clean(event.text)[:TEXT_MAX]
+    found = extract(text, sender=event.sender)
+    return await _receive(
+        rt,
+        Arrival(
+            event.provider,
+            event.provider_message_id,
+            event.to,
+            _clean(event.sender)[:SENDER_MAX],
+            text,
+            found.code if found else None,
+            event.provider_ref,
+        ),
+    )
+
+
+async def join_overdue(rt: Runtime) -> int:
+    """Takes messages whose missing segments have not come in time; returns how many."""
+    before = rt.clock.now() - PARTS_PATIENCE
+    overdue = await rt.run("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, limit=OVERDUE_BATCH))
+    for segments in overdue:
+        await _receive_joined(rt, segments, ref=None)
+    return len(overdue)
+
+
+async def is_known(rt: Runtime, msisdn: int) -> bool:
+    """Is this one of our numbers, or was it ever rented through us?"""
+    return await rt.repeat("inbound.is_known", lambda tx: rows.is_known(tx, msisdn))
+
+
+async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
+    """Takes a whole message in the batch that leaves next."""
+
+    async def run(arrivals: list[Arrival]) -> list[Taken]:
+        taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now()))
+        changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
+        if changed:
+            await news.tell(rt, changed)
+        return taken
+
+    return await rt.batch("inbound.receive", run, batch_max=RECEIVE_BATCH_MAX).submit(arrival)
+
+
+async def _receive_joined(rt: Runtime, segments: Segments, *, ref: str | None) -> Taken:
+    """Takes a joined message, then marks its segments: in this order, so that a crash in between only repeats the taking."""
+    taken = await _receive(rt, _arrival(segments, ref=ref))
+    await rt.run("inbound.joined", lambda tx: rows.mark_joined(tx, segments))
+    return taken
+
+
+async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken:
+    """Keeps a segment; returns all of them when none is missing, else what to tell the provider.
+
+    The joined message is taken after this transaction under an id made from its segments, so a crash in between is mended by the
+    provider's repeat or by `join_overdue`, and taking it twice is harmless.
+    """
+    fresh = await rows.keep_part(tx, event, now=rt.clock.now())
+    segments = await rows.lock_parts(tx, event)
+    if segments is None:
+        return Taken("seen", None, None, None)
+    if len(segments.texts) < segments.total:
+        return Taken("waiting" if fresh else "seen", None, None, None)
+    return segments
+
+
+def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
+    """Returns the joined message; its id is made from the message's identity and its first segment, the same at every try."""
+    text = _clean("".join(segments.texts))[:TEXT_MAX]
+    found = extract(text, sender=segments.sender)
+    return Arrival(
+        segments.provider,
+        f"joined/{segments.reference}/{segments.total}/{segments.first_id}"[: PROVIDER_MESSAGE_ID_MAX + 40],
+        segments.to,
+        _clean(segments.sender)[:SENDER_MAX],
+        text,
+        found.code if found else None,
+        ref,
+    )
+
+
+def _check(event: MessageReceived) -> None:
+    """Refuses with InvalidInput what cannot be recognised when it is repeated."""
+    if not 0 < len(event.provider_message_id) <= PROVIDER_MESSAGE_ID_MAX or "\0" in event.provider_message_id:
+        raise InvalidInput(field="provider_message_id", reason=f"must have 1 to {PROVIDER_MESSAGE_ID_MAX} characters")
+    if event.part is not None and not 1 <= event.part.position <= event.part.total <= 255:  # noqa: PLR2004 - one octet in a UDH
+        raise InvalidInput(field="part", reason="position must be from 1 to total, and total at most 255")
+
+
+def _clean(text: str) -> str:
+    """Returns what PostgreSQL can hold: no NUL, no lone surrogate."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,225 @@
+"""Orders once they exist: read, wait for, cancel, finish, ask for one more message, expire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numdesk.domain import orders as domain
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import CancelCapReached, NotFound, StateForbids, SupplierFailed
+from numdesk.domain.fx import Rate
+from numdesk.domain.guard import CANCELS_PER_DAY_MAX, cancels_today
+from numdesk.domain.money import Money
+from numdesk.domain.orders import Event, Order, State
+from numdesk.ports.errors import ProviderError
+from numdesk.ports.suppliers import Outcome
+from numdesk.runtime import Runtime
+from numdesk.storage import customers as customer_rows
+from numdesk.storage import ledger
+from numdesk.storage import orders as rows
+from numdesk.storage.pool import Tx
+from numdesk.usecases import customers, news, rates
+
+#: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
+VISIBLE = frozenset(State) - {State.PENDING, State.FAILED}
+READ_BATCH_MAX = 256
+ACTIVE_MAX = 1_000
+EXPIRE_BATCH = 2_000
+QUARANTINE_BATCH = 5_000
+SECONDS_PER_DAY = 86_400
+
+_OUTCOMES = {State.COMPLETED: Outcome.COMPLETED, State.CANCELED: Outcome.CANCELED, State.EXPIRED: Outcome.EXPIRED}
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """What a cancel came to: the order, what went back, what the wallet can spend now, and the rate when one was asked for."""
+
+    order: Order
+    refund: Money
+    balance: Money
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The order, and whether its supplier will deliver one more message."""
+
+    order: Order
+    resent: bool
+
+
+async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
+    """Returns the customer's order; refuses with NotFound. Readers that wait together are answered by one query."""
+
+    async def run(wanted: list[tuple[int, int]]) -> list[Order | None]:
+        return await rt.repeat("orders.read", lambda tx: rows.read_many(tx, wanted))
+
+    order = await rt.batch("orders.read", run, batch_max=READ_BATCH_MAX).submit((caller.customer_id, order_id))
+    if order is None or order.state not in VISIBLE:
+        raise NotFound(what="order")
+    return order
+
+
+async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:
+    """Returns the order at its first change, or as it is after `seconds`; refuses with NotFound."""
+    changed = news.expect(rt, order_id)
+    try:
+        order = await read(rt, caller, order_id)
+        if order.state not in domain.OPEN_STATES:
+            return order
+        bell = asyncio.get_running_loop().call_later(seconds, news.ring, changed)  # a quarter of wait_for's memory
+        try:
+            await changed
+        finally:
+            bell.cancel()
+    finally:
+        news.give_up(rt, order_id, changed)
+    return await read(rt, caller, order_id)
+
+
+async def listing(
+    rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int
+) -> list[Order]:
+    """Returns a page of the customer's orders, newest first; `states` None means all that a customer sees."""
+    return await rt.repeat(
+        "orders.listing",
+        lambda tx: rows.listing(
+            tx, customer_id=caller.customer_id, states=(states or VISIBLE) & VISIBLE, limit=limit, offset=offset
+        ),
+    )
+
+
+async def active(rt: Runtime, caller: Caller) -> list[Order]:
+    """Returns the customer's orders that are not at their end, newest first (at most ACTIVE_MAX)."""
+    return await rt.repeat(
+        "orders.active", lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX)
+    )
+
+
+async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> Canceled:
+    """Ends an order that had no message and gives the money back.
+
+    The supplier is told first: when it refuses, the order stays as it is. A message that commits before us wins.
+    Refuses with NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
+    """
+    rate = await rates.current(rt, show) if show else None
+    order = await rt.run("orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id))
+    if order.provider_ref is not None:
+        try:
+            await rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED)
+        except ProviderError as error:
+            raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
+
+    async def work(tx: Tx) -> Canceled:
+        before = await _cancellable(rt, tx, caller, order_id)
+        ended = await rows.end(tx, Event.CANCEL, [order_id], now=rt.clock.now())
+        if not ended:
+            raise StateForbids(state=before.state.name.lower())
+        after = await _locked(tx, caller, order_id)
+        balance = await ledger.available(tx, caller.wallet_id)
+        return Canceled(after, Money(after.price, after.currency), Money(balance, after.currency), rate)
+
+    canceled = await rt.run("orders.cancel", work)
+    await news.tell(rt, [order_id])
+    await customers.review(rt, [caller.customer_id])
+    return canceled
+
+
+async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
+    """Completes an order that had a message and frees its number at once; refuses with NotFound or StateForbids."""
+
+    async def work(tx: Tx) -> Order:
+        order = await _locked(tx, caller, order_id)
+        domain.check_finish(order, now=rt.clock.now())
+        if not await rows.end(tx, Event.FINISH, [order_id], now=rt.clock.now()):
+            raise StateForbids(state=order.state.name.lower())
+        return await _locked(tx, caller, order_id)
+
+    order = await rt.run("orders.finish", work)
+    await news.tell(rt, [order_id])
+    return order
+
+
+async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
+    """Asks for one more message; refuses with NotFound, StateForbids, SupplierFailed.
+
+    Our own numbers simply go on listening, so they always can.
+    """
+
+    async def check(tx: Tx) -> Order:
+        order = await _locked(tx, caller, order_id)
+        domain.check_resend(order, now=rt.clock.now())
+        return order
+
+    order = await rt.run("orders.resend.check", check)
+    if order.provider_ref is not None:
+        try:
+            accepted = await rt.suppliers[order.provider].resend(order.provider_ref)
+        except ProviderError as error:
+            raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
+        if not accepted:
+            return Resent(order, resent=False)
+
+    async def work(tx: Tx) -> Order:
+        await check(tx)
+        await rows.mark_resent(tx, order_id, resend_at=rt.clock.now() + domain.RESEND_COOLDOWN)
+        return await _locked(tx, caller, order_id)
+
+    return Resent(await rt.run("orders.resend", work), resent=True)
+
+
+async def expire_due(rt: Runtime) -> int:
+    """Ends all orders whose time has passed; returns how many."""
+    total = 0
+    while True:
+        ended = await rt.run("orders.expire", lambda tx: rows.expire(tx, now=rt.clock.now(), limit=EXPIRE_BATCH))
+        total += len(ended)
+        if ended:
+            await news.tell(rt, [item.order_id for item in ended])
+            await customers.review(rt, [item.customer_id for item in ended if item.refunded])
+        if len(ended) < EXPIRE_BATCH:
+            return total
+
+
+async def release_quarantined(rt: Runtime) -> int:
+    """Puts numbers whose quarantine is over back on sale; returns how many."""
+    total = 0
+    while True:
+        freed = await rt.run(
+            "stock.release_quarantined",
+            lambda tx: rows.release_quarantined(tx, now=rt.clock.now(), limit=QUARANTINE_BATCH),
+        )
+        total += freed
+        if freed < QUARANTINE_BATCH:
+            return total
+
+
+async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
+    """Tells a supplier how the use of its number ended (job `orders.release`); raises ProviderError to be tried again."""
+    found = await rt.repeat("orders.release", lambda tx: rows.read_any(tx, int(payload["order"])))
+    if found is not None and found.provider_ref is not None and found.state in _OUTCOMES:
+        await rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state])
+
+
+async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Order:
+    """Returns the order, locked, when it may be cancelled now."""
+    order = await _locked(tx, caller, order_id)
+    now = rt.clock.now()
+    domain.check_cancel(order, now=now)
+    if rt.settings.rate_limits:
+        hours: Iterable[Any] = await customer_rows.hours(tx, caller.customer_id, now=now)
+        if cancels_today(hours, now=now) >= CANCELS_PER_DAY_MAX:
+            raise CancelCapReached(retry_after_s=SECONDS_PER_DAY - (now.hour * 60 + now.minute) * 60 - now.second)
+    return order
+
+
+async def _locked(tx: Tx, caller: Caller, order_id: int) -> Order:
+    """Returns the customer's order with its row locked; refuses with NotFound."""
+    order = await rows.lock(tx, customer_id=caller.customer_id, order_id=order_id)
+    if order is None or order.state not in VISIBLE:
+        raise NotFound(what="order")
+    return order

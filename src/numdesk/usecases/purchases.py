@@ -1,0 +1,231 @@
+"""Buying the use of numbers: from our own stock by one batched command, from suppliers in two steps, and the same number once more."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from numdesk.domain.catalogue import Catalogue
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import (
+    GuardBanned,
+    KeyReused,
+    NoOffer,
+    NotFound,
+    Refusal,
+    RequestInProgress,
+    SupplierFailed,
+    WalletShort,
+)
+from numdesk.domain.fx import Rate
+from numdesk.domain.numbers import Offer
+from numdesk.domain.outcomes import Document, parse_document
+from numdesk.domain.routing import ATTEMPTS_MAX, Ranking, Wish, rank
+from numdesk.runtime import Runtime
+from numdesk.storage import idempotency
+from numdesk.storage import orders as rows
+from numdesk.storage.idempotency import Key, Namespace
+from numdesk.usecases import catalogue as catalogue_cases
+from numdesk.usecases import rates, requests, routes
+
+LOCAL = "local"
+SALE_BATCH_MAX = 256
+PIVOT_MAX = 2**31 - 1
+#: A buyer that found all free numbers locked by others, who may yet give up, looks again this often.
+STOCK_RETRIES = 3
+#: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
+RANK_RETRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a customer wants to buy: an offer (tier) or a catalogue product with a wish, and how many.
+
+    `key` is the customer's idempotency key or None; `fingerprint` binds it to the request. `show` is a pair such as "USD/IDR" when
+    amounts are shown in another currency, which then needs a rate.
+    """
+
+    key: str | None
+    fingerprint: bytes
+    offer_id: int | None
+    catalogue_id: int | None
+    quantity: int
+    wish: Wish
+    show: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The document of the first answer, and whether this is a replay of it."""
+
+    document: Document
+    replayed: bool
+
+
+async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
+    """Buys the numbers, each at the price that the customer's bounds allow, at most once for one key.
+
+    Refuses with KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer, WalletShort, SupplierFailed. A refusal
+    that had no effect leaves the key free.
+    """
+    key = Key(caller.customer_id, Namespace.CREATE, request.key or "~" + secrets.token_hex(16), request.fingerprint)
+    for _ in range(RANK_RETRIES):
+        try:
+            check_guard(rt, caller)
+            rate = await _rate(rt, request.show)
+            catalogue = await catalogue_cases.catalogue(rt, caller.currency)
+            wish = replace(request.wish, rate=rate.value if rate else None)
+            ranking = _candidates(catalogue, request, wish)
+        except Refusal as refusal:
+            return await _replay_or(rt, key, refusal, own=request.key is None)
+        decision_id = None
+        if request.catalogue_id is not None:
+            decision_id = await routes.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
+        first = ranking.candidates[0]
+        if first.provider != LOCAL or (request.quantity > first.available and len(ranking.candidates) > 1):
+            plan = requests.Plan(
+                key,
+                request.quantity,
+                ranking.candidates,
+                decision_id,
+                rate,
+                by_catalogue=request.catalogue_id is not None,
+            )
+            return await _from_suppliers(rt, caller, request, plan)
+        sold = await sell(rt, caller, requests.Piece(key, request.quantity, first, decision_id), rate=rate)
+        if sold.status in ("created", "replayed"):
+            assert sold.outcome is not None, "a sale has a document"
+            return outcome(parse_document(sold.outcome), replayed=sold.status == "replayed")
+        if sold.status == "wallet_short":
+            raise WalletShort(needed=first.price * request.quantity, available=sold.available or 0)
+        rest = ranking.candidates[1:]
+        if sold.status == "no_numbers" and rest:
+            plan = requests.Plan(
+                key, request.quantity, rest, decision_id, rate, by_catalogue=request.catalogue_id is not None
+            )
+            return await _from_suppliers(rt, caller, request, plan)
+        if sold.status == "no_numbers":
+            break
+        rt.memory.forget("catalogue")  # the price or tier changed under us: rank again from what is true now
+    raise _no_offer(request, request.wish, considered=1)
+
+
+async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate | None = None) -> rows.Sold:
+    """Sells from our own stock in the batch that leaves next; refuses with KeyReused or RequestInProgress."""
+    sale = rows.Sale(
+        customer_id=caller.customer_id,
+        dialect=caller.dialect,
+        wallet_id=caller.wallet_id,
+        currency=caller.currency,
+        key=piece.key.text,
+        fingerprint=piece.key.fingerprint,
+        offer_id=piece.offer.id,
+        price=piece.offer.price,
+        quantity=piece.quantity,
+        decision_id=piece.decision_id,
+        request_id=piece.request_id,
+        context=_context(rate),
+        pivot=random.randrange(PIVOT_MAX),
+    )  # noqa: S311 - spreads load, guards nothing
+
+    async def run(sales: list[rows.Sale]) -> list[rows.Sold]:
+        return await rt.repeat("orders.create", lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()))
+
+    batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
+    for again in range(STOCK_RETRIES + 1):
+        sold: rows.Sold = await batcher.submit(sale)
+        if sold.status != "retry":
+            break
+        if again < STOCK_RETRIES:
+            await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
+    if sold.status == "key_reused":
+        raise KeyReused
+    if sold.status == "in_progress":
+        raise RequestInProgress
+    return replace(sold, status="no_numbers") if sold.status == "retry" else sold
+
+
+async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, plan: requests.Plan) -> Outcome:
+    """Runs a request that may ask suppliers."""
+    try:
+        document, replayed = await requests.fulfil(rt, caller, plan, sell=sell)
+    except NoOffer as refusal:
+        raise _no_offer(request, request.wish, considered=len(plan.candidates)) from refusal
+    return outcome(document, replayed=replayed)
+
+
+def outcome(document: Document, *, replayed: bool) -> Outcome:
+    """Returns the outcome of a document, or refuses with the recorded SupplierFailed."""
+    if document.refused:
+        raise SupplierFailed(
+            attempts=[(a.offer, a.provider, a.result) for a in document.attempts], by_catalogue=document.by_catalogue
+        )
+    return Outcome(document, replayed)
+
+
+async def _replay_or(rt: Runtime, key: Key, refusal: Refusal, *, own: bool) -> Outcome:
+    """Returns what the key holds (a replay comes before any other check), or raises the refusal."""
+    recorded = None if own else await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
+    if recorded is None:
+        raise refusal
+    return outcome(parse_document(recorded), replayed=True)
+
+
+def check_guard(rt: Runtime, caller: Caller) -> None:
+    """Refuses with GuardBanned while the abuse guard keeps ordering closed."""
+    now = rt.clock.now()
+    if caller.guard_until is not None and now < caller.guard_until:
+        seconds = max(1, int((caller.guard_until - now).total_seconds()))
+        raise GuardBanned(until=caller.guard_until, tier=caller.guard_tier or "", retry_after_s=seconds)
+
+
+async def _rate(rt: Runtime, show: str | None) -> Rate | None:
+    return None if show is None else rates.remembered(rt, show) or await rates.current(rt, show)
+
+
+def _candidates(catalogue: Catalogue, request: OrderRequest, wish: Wish) -> Ranking:
+    """Returns the offers that may serve the request, best first; refuses with NotFound or NoOffer."""
+    if request.offer_id is not None:
+        offer = catalogue.offers.get(request.offer_id)
+        if offer is None:
+            raise NotFound(what="product")
+        if not catalogue.sells(offer):
+            raise _no_offer(request, wish, considered=1)
+        return Ranking((offer,), 1, ())
+    assert request.catalogue_id is not None, "an order names an offer or a catalogue product"
+    product = catalogue.products.get(request.catalogue_id)
+    if product is None:
+        raise NotFound(what="catalogue product")
+    offers = catalogue.offers_by_product.get(product.id, ())
+    if not (catalogue.countries[product.country_id].active and catalogue.services[product.service_id].active):
+        offers = ()
+    ranking = rank(offers, wish, healthy=catalogue.healthy, scores=catalogue.scores, neutral=catalogue.neutral)
+    if not ranking.candidates:
+        raise _no_offer(request, wish, considered=ranking.considered)
+    return replace(ranking, candidates=ranking.candidates[:ATTEMPTS_MAX])
+
+
+def _no_offer(request: OrderRequest, wish: Wish, *, considered: int) -> NoOffer:
+    """Returns the refusal with what was looked for, bounds in minor units."""
+    return NoOffer(
+        details={
+            "catalogue_id": request.catalogue_id,
+            "policy": wish.policy.value,
+            "considered": considered,
+            "operator_id": wish.operator_id,
+            "min_price": wish.min_price.lowest(wish.rate) if wish.min_price else None,
+            "max_price": wish.max_price.highest(wish.rate) if wish.max_price else None,
+        }
+    )
+
+
+def _context(rate: Rate | None) -> str:
+    """Returns the opening of a recorded document: the rate of the answer."""
+    if rate is None:
+        return "{}"
+    as_of = int(rate.as_of.timestamp()) if rate.as_of else None
+    return msgspec.json.encode({"rate": rate.value, "rate_as_of": as_of}).decode()

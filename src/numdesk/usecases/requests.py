@@ -1,0 +1,294 @@
+"""A request that asks suppliers: claim the key, reserve the money, call, write the result. A crash anywhere leaves a pending order with its
+hold and a job that asks the supplier what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, WalletShort
+from numdesk.domain.fx import Rate
+from numdesk.domain.numbers import Offer
+from numdesk.domain.orders import Order
+from numdesk.domain.outcomes import Attempt, Document, parse_document, print_document
+from numdesk.ports.errors import Cause, ProviderError
+from numdesk.ports.suppliers import NumberSupplier, Outcome, Reserved, Wanted
+from numdesk.runtime import Runtime
+from numdesk.storage import idempotency, jobs
+from numdesk.storage import orders as order_rows
+from numdesk.storage import purchases as rows
+from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.pool import Tx
+from numdesk.usecases import catalogue as catalogue_cases
+
+LOCAL = "local"
+#: One supplier call may take this long before its outcome counts as unknown.
+CALL_TIMEOUT_S = 8.0
+#: A request that was not settled by then is looked into by a job.
+RESOLVE_AFTER = timedelta(seconds=60)
+#: How many numbers of one request are bought at the same time.
+PARALLEL_MAX = 10
+#: How often a supplier is asked, at once, what became of a call without an answer.
+QUESTIONS_MAX = 3
+#: A refusal that never reached a supplier.
+NOT_REACHED = "not_reached"
+INSUFFICIENT = "insufficient_balance"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sale of `quantity` numbers of our own stock under a key."""
+
+    key: Key
+    quantity: int
+    offer: Offer
+    decision_id: int | None
+    request_id: int | None = None
+
+
+class Sell(Protocol):
+    """Sells from our own stock (`purchases.sell`)."""
+
+    def __call__(
+        self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
+    ) -> Awaitable[order_rows.Sold]:
+        """Sells a piece."""
+        ...
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recorded document needs beside the orders; travels in the job that settles after a crash."""
+
+    request: int
+    quantity: int
+    by_catalogue: bool
+    rate: int | None = None
+    rate_as_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to buy: up to `quantity` numbers, each from the first candidate that has one. `parent` is set when its number is bought again."""
+
+    key: Key
+    quantity: int
+    candidates: tuple[Offer, ...]
+    decision_id: int | None
+    rate: Rate | None
+    by_catalogue: bool
+    parent: Order | None = None
+
+    def frame(self, request_id: int) -> Frame:
+        """Returns what settling needs to know."""
+        as_of = int(self.rate.as_of.timestamp()) if self.rate and self.rate.as_of else None
+        return Frame(
+            request=request_id,
+            quantity=self.quantity,
+            by_catalogue=self.by_catalogue,
+            rate=self.rate.value if self.rate else None,
+            rate_as_of=as_of,
+        )
+
+
+async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tuple[Document, bool]:
+    """Returns the recorded document and whether it is a replay.
+
+    Refuses with KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer.
+    """
+
+    async def reserve(tx: Tx) -> int | str:
+        claimed = await idempotency.claim(tx, plan.key, now=rt.clock.now())
+        if isinstance(claimed, int):
+            await rows.check_wallet(tx, wallet_id=caller.wallet_id, needed=plan.candidates[0].price * plan.quantity)
+            await jobs.add(
+                tx,
+                kind="orders.resolve",
+                payload=msgspec.to_builtins(plan.frame(claimed)),
+                run_at=rt.clock.now() + RESOLVE_AFTER,
+            )
+        return claimed
+
+    claimed = await rt.run("orders.create.reserve", reserve)
+    if isinstance(claimed, str):
+        return parse_document(claimed), True
+    gate = asyncio.Semaphore(PARALLEL_MAX)
+
+    async def one(position: int) -> list[Attempt]:
+        async with gate:
+            return await _buy_one(rt, caller, plan, request_id=claimed, position=position, sell=sell)
+
+    attempts = [attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried]
+    document = await _settle(rt, plan.frame(claimed), tuple(attempts))
+    if document is None:  # the job was quicker: the client's next try is a replay
+        raise RequestInProgress
+    return document, False
+
+
+async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
+    """Ends a request that its process did not (job `orders.resolve`): asks the suppliers, then settles.
+
+    Raises ProviderError or RequestInProgress to be tried again.
+    """
+    frame = msgspec.convert(payload, Frame)
+    so_far = await rt.run("orders.resolve", lambda tx: rows.made(tx, frame.request))
+    for pending in so_far.pending:
+        reserved = await rt.suppliers[pending.provider].look_up(_reference(pending.order_id))
+        if reserved is None:
+            await _fail(rt, pending.order_id, NOT_REACHED)
+        else:
+            await _assign(rt, pending.order_id, pending.provider, reserved)
+    try:
+        await _settle(rt, frame, ())
+    except (NoOffer, WalletShort):
+        return
+
+
+async def _buy_one(  # noqa: PLR0913 - one number of one request
+    rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, position: int, sell: Sell
+) -> list[Attempt]:
+    """Tries the candidates in turn until one gives a number; returns every try that did not reach the database as an order."""
+    tried: list[Attempt] = []
+    for turn, offer in enumerate(plan.candidates):
+        if offer.provider == LOCAL:
+            key = Key(caller.customer_id, Namespace.CREATE, f"~{request_id}/{position}/{turn}", b"")
+            sold = await sell(rt, caller, Piece(key, 1, offer, plan.decision_id, request_id))
+            if sold.status in ("created", "replayed"):
+                return tried
+            cause = INSUFFICIENT if sold.status == "wallet_short" else Cause.NO_NUMBERS.value
+            tried.append(Attempt(offer=offer.id, provider=offer.provider, result=cause))
+            continue
+        try:
+            if await _from_supplier(rt, caller, plan, offer, request_id=request_id):
+                return tried
+        except WalletShort:
+            tried.append(Attempt(offer=offer.id, provider=offer.provider, result=INSUFFICIENT))
+    return tried
+
+
+async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> bool:
+    """Buys one number from a supplier; False when it gave none. Refuses with WalletShort and, the outcome unknown, RequestInProgress."""
+    wanted, order_id = await _reserve(rt, caller, plan, offer, request_id=request_id)
+    supplier = rt.suppliers[offer.provider]
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            buying = (
+                supplier.reserve(wanted)
+                if plan.parent is None
+                else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
+            )
+            reserved = await buying
+    except (ProviderError, TimeoutError) as error:
+        if isinstance(error, ProviderError) and not error.unknown:
+            await _fail(rt, order_id, error.cause.value)
+            return False
+        reserved = await _ask(supplier, wanted.reference)
+        if reserved is None:
+            await _fail(rt, order_id, Cause.PROVIDER_UNAVAILABLE.value)
+            return False
+    return await _assign(rt, order_id, offer.provider, reserved)
+
+
+async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> tuple[Wanted, int]:
+    """Writes the pending order with its hold; returns what to ask the supplier for, and the order's id."""
+
+    async def work(tx: Tx) -> int:
+        return await rows.insert_pending(
+            tx,
+            caller,
+            offer,
+            request_id=request_id,
+            decision_id=plan.decision_id,
+            parent=plan.parent,
+            now=rt.clock.now(),
+        )
+
+    order_id = await rt.run("orders.reserve", work)
+    catalogue = await catalogue_cases.catalogue(rt, caller.currency)
+    operator = catalogue.operators[offer.operator_id].code if offer.operator_id is not None else None
+    wanted = Wanted(
+        reference=_reference(order_id),
+        country=catalogue.countries[offer.country_id].iso2,
+        service=catalogue.services[offer.service_id].code,
+        operator=operator,
+        cost_max=offer.cost,
+        currency=offer.currency,
+    )
+    return wanted, order_id
+
+
+async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
+    """Returns what became of a call whose answer was lost; refuses with RequestInProgress when the supplier cannot say now."""
+    for question in range(QUESTIONS_MAX):
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S / QUESTIONS_MAX):
+                return await supplier.look_up(reference)
+        except (ProviderError, TimeoutError):
+            await asyncio.sleep(0.1 * (question + 1))
+    raise RequestInProgress
+
+
+async def _assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) -> bool:
+    """Gives the order its number; when it was ended meanwhile, gives the number back and returns False."""
+    if await rt.run("orders.assign", lambda tx: rows.assign(tx, order_id, reserved, now=rt.clock.now())):
+        return True
+
+    async def assigned(tx: Tx) -> bool:
+        order = await order_rows.read_any(tx, order_id)
+        return order is not None and order.provider_ref == reserved.provider_ref
+
+    if await rt.run("orders.assign.look", assigned):
+        return True
+    await rt.suppliers[provider].release(reserved.provider_ref, Outcome.CANCELED)
+    return False
+
+
+async def _fail(rt: Runtime, order_id: int, reason: str) -> None:
+    await rt.run("orders.fail", lambda tx: rows.fail(tx, order_id, reason=reason, now=rt.clock.now()))
+
+
+async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Document | None:
+    """Records what the request came to and returns it; None when it is settled already.
+
+    Nothing bought and no supplier reached leaves the key free: refuses with WalletShort or NoOffer. An order without a known outcome keeps
+    it claimed: refuses with RequestInProgress.
+    """
+
+    async def work(tx: Tx) -> Document | Refusal | None:
+        key = await idempotency.in_progress(tx, frame.request)
+        if key is None:
+            return None
+        so_far = await rows.made(tx, frame.request)
+        if so_far.pending:
+            raise RequestInProgress
+        attempts = tried + so_far.failed
+        reached = any(attempt.result != NOT_REACHED for attempt in so_far.failed)
+        if not so_far.created and not reached:
+            await idempotency.release(tx, key)
+            return WalletShort() if any(attempt.result == INSUFFICIENT for attempt in attempts) else NoOffer()
+        document = Document(
+            rate=frame.rate,
+            rate_as_of=frame.rate_as_of,
+            failed=frame.quantity - len(so_far.created),
+            orders=so_far.created,
+            refused=not so_far.created,
+            by_catalogue=frame.by_catalogue,
+            attempts=() if so_far.created else attempts,
+        )
+        await idempotency.keep(tx, key, print_document(document))
+        return document
+
+    settled = await rt.run("orders.create.settle", work)
+    if isinstance(settled, Refusal):  # raised here and not inside, where it would undo the release
+        raise settled
+    return settled
+
+
+def _reference(order_id: int) -> str:
+    """Returns the name by which a supplier knows this try of ours."""
+    return f"numdesk-{order_id}"

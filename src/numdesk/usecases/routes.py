@@ -1,0 +1,47 @@
+"""Routing decisions are kept, equal ones once, so that "why this offer?" has an answer later."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from numdesk.domain.routing import Ranking, Wish
+from numdesk.runtime import Runtime
+from numdesk.storage import purchases as rows
+
+if TYPE_CHECKING:
+    from numdesk.storage.pool import Tx
+
+#: Decisions remembered in the process; beyond this all are forgotten and found again in the database.
+REMEMBERED_MAX = 20_000
+
+
+async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
+    """Returns the id under which this decision is kept: what was asked, every offer looked at, and the candidates in order."""
+    document = msgspec.json.encode(
+        {
+            "catalogue": catalogue_id,
+            "policy": wish.policy.value,
+            "operator": wish.operator_id,
+            "prefer_provider": wish.prefer_provider,
+            "min_price": wish.min_price.lowest(wish.rate) if wish.min_price else None,
+            "max_price": wish.max_price.highest(wish.rate) if wish.max_price else None,
+            "candidates": [offer.id for offer in ranking.candidates],
+            "offers": ranking.explanation,
+        }
+    )
+    known: dict[bytes, int] = rt.local.setdefault("routes", {})
+    decision_id = known.get(document)
+    if decision_id is None:
+        digest = hashlib.sha256(document).digest()
+
+        async def work(tx: Tx) -> int:
+            return await rows.keep_decision(tx, digest=digest, document=document.decode())
+
+        decision_id = await rt.run("routes.keep", work)
+        if len(known) >= REMEMBERED_MAX:
+            known.clear()
+        known[document] = decision_id
+    return decision_id
