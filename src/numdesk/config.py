@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -64,7 +64,8 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _setting(env: str, read: Callable[[str], Any], *, default: Any, help: str) -> Any:  # noqa: A002 - the word of every CLI
-    return field(default=default, metadata={"env": env, "read": read, "help": help})
+    shown = env != "NUMDESK_DATABASE_URL"  # it holds a password, and settings are logged
+    return field(default=default, repr=shown, metadata={"env": env, "read": read, "help": help})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,18 @@ class Settings:
         default=None,
         help="the file with the key that seals stored secrets; default: secret.key in the data folder",
     )
+    #: How this process runs; said by the command line and not by the environment.
+    sandbox: bool = False
+    several_processes: bool = False
 
     @property
     def key_path(self) -> Path:
         """Where the key that seals stored secrets lies."""
         return self.key_file or self.data / "secret.key"
+
+
+def _environment_fields() -> list[Field[Any]]:
+    return [spec for spec in fields(Settings) if "env" in spec.metadata]
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -127,7 +135,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     found: dict[str, Any] = {}
-    for spec in fields(Settings):
+    for spec in _environment_fields():
         env = spec.metadata["env"]
         if text := source.get(env, "").strip():
             try:
@@ -139,7 +147,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def describe_settings() -> list[tuple[str, str]]:
     """List the environment variables with their help texts, for `--help` and the docs."""
-    return [(spec.metadata["env"], spec.metadata["help"]) for spec in fields(Settings)]
+    return [(spec.metadata["env"], spec.metadata["help"]) for spec in _environment_fields()]
 
 
 def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numdesk.config import Settings
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
-from numdesk.kit.seal import KeyFile
+from numdesk.kit.seal import Sealer
 from numdesk.storage.commands import Batcher
 from numdesk.storage.pool import Database, Tx
 
@@ -69,7 +69,7 @@ class Runtime:
     settings: Settings
     clock: Clock
     http: OutgoingHttp
-    keys: KeyFile
+    keys: Sealer
     suppliers: Mapping[str, NumberSupplier]
     renderers: Mapping[str, EventRenderer]
     rate_sources: Mapping[str, RateSource]

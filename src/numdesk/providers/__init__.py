@@ -1,1 +1,93 @@
-"""The companies upstream: one folder per provider, each behind a port; no state, no SQL, no use cases."""
+"""Providers: the companies upstream, a folder each. Here lives only the manifest's type and the search for the folders.
+
+A folder holds `__init__.py` with one value, PROVIDER; `adapter.py`, which implements ports; and its tests. Nothing else has to be
+edited to add one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from numdesk.kit.http import OutgoingHttp
+from numdesk.ports.inbound import MessageReceived
+from numdesk.ports.rates import RateSource
+from numdesk.ports.simulation import Simulation
+from numdesk.ports.suppliers import NumberSupplier
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter may use of the process: outgoing HTTP, waiting, and a folder for a make-believe world to live in."""
+
+    http: OutgoingHttp
+    sleep: Callable[[float], Awaitable[None]]
+    data: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """The ports that a provider serves; each is an object of our own protocol, or None."""
+
+    supplier: NumberSupplier | None = None
+    rate_source: RateSource | None = None
+    simulation: Simulation | None = None
+
+    def served(self) -> frozenset[str]:
+        """Returns the names of the ports that are there."""
+        return frozenset(spec.name for spec in fields(self) if getattr(self, spec.name) is not None)
+
+
+class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of a provider that has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A provider's manifest.
+
+    `slug` is the folder's name; `serves` names the ports (fields of `Adapters`); `settings` is read from
+    NUMDESK_PROVIDER_<SLUG>_* ; `make` builds the adapters; `parse_callback` verifies a call of theirs (headers, raw body) and returns
+    its events; a provider with `make_believe` exists in sandbox mode only.
+    """
+
+    slug: str
+    title: str
+    serves: frozenset[str]
+    settings: type[msgspec.Struct]
+    make: Callable[[Any, Surroundings], Adapters]
+    docs: str | None = None
+    parse_callback: Callable[[Any, Mapping[str, str], bytes], list[MessageReceived]] | None = None
+    make_believe: bool = False
+
+
+class ProviderSettingRefused(ValueError):
+    """A provider's settings cannot be used; the text is one sentence for the operator."""
+
+
+def find_providers() -> dict[str, Provider]:
+    """Imports every folder here and returns the manifests by slug."""
+    found: dict[str, Provider] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            provider: Provider = importlib.import_module(f"{__name__}.{module.name}").PROVIDER
+            assert provider.slug == module.name, f"the folder {module.name} calls itself {provider.slug}"
+            found[provider.slug] = provider
+    return found
+
+
+def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec.Struct:
+    """Returns the provider's settings from the words that the environment has for it. Raises ProviderSettingRefused."""
+    try:
+        return msgspec.convert(dict(environment), provider.settings, strict=False)
+    except msgspec.ValidationError as error:
+        prefix = f"NUMDESK_PROVIDER_{provider.slug.upper()}_"
+        raise ProviderSettingRefused(f"The settings {prefix}* cannot be used: {error}. Mend or unset them.") from error

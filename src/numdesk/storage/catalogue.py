@@ -55,7 +55,9 @@ async def offer_rows(tx: Tx, *, currency: str) -> list[Record]:
     return await tx.fetch(
         """select o.id, o.catalogue_id, o.country_id, o.service_id, o.operator_id, o.provider, p.currency, p.price, o.cost,
                   o.available, o.active
-             from offers o join offer_prices p on p.offer_id = o.id and p.currency = $1 order by o.id""", currency)
+             from offers o join offer_prices p on p.offer_id = o.id and p.currency = $1 order by o.id""",
+        currency,
+    )
 
 
 def offer_of(row: Record) -> Offer:
@@ -73,14 +75,17 @@ async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
     await tx.execute(
         """insert into providers (slug)
            select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug)
-             and $1::text[] <> '{}' on conflict do nothing""", list(slugs))
+             and $1::text[] <> '{}' on conflict do nothing""",
+        list(slugs),
+    )
 
 
 async def missing_providers(tx: Tx, *, slugs: Sequence[str]) -> list[str]:
     """Returns those slugs that have no row."""
     rows = await tx.fetch(
         "select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug) order by 1",
-        list(slugs))
+        list(slugs),
+    )
     return [row["slug"] for row in rows]
 
 
@@ -103,19 +108,29 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
              from offers o left join told t on t.id = o.id
             where o.provider = $1
               and (o.available <> coalesce(t.available, 0) or o.cost <> coalesce(t.cost, o.cost)) order by o.id""",
-        provider, [tier.country for tier in tiers], [tier.service for tier in tiers], [tier.operator for tier in tiers],
-        [tier.available for tier in tiers], [tier.cost for tier in tiers])
+        provider,
+        [tier.country for tier in tiers],
+        [tier.service for tier in tiers],
+        [tier.operator for tier in tiers],
+        [tier.available for tier in tiers],
+        [tier.cost for tier in tiers],
+    )
     if changed:
         await tx.execute(
             """update offers o set available = u.available, cost = u.cost
                  from unnest($1::int[], $2::int[], $3::bigint[]) u(id, available, cost) where o.id = u.id""",
-            [row["id"] for row in changed], [row["available"] for row in changed], [row["cost"] for row in changed])
+            [row["id"] for row in changed],
+            [row["available"] for row in changed],
+            [row["cost"] for row in changed],
+        )
     return len(changed)
 
 
 async def set_health(tx: Tx, *, provider: str, healthy: bool) -> bool:
     """Writes whether a provider can be reached; returns whether that is news."""
-    if not await tx.fetchval("select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy):
+    if not await tx.fetchval(
+        "select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy
+    ):
         return False
     await tx.execute("update providers set healthy = $2 where slug = $1", provider, healthy)
     return True
@@ -133,22 +148,31 @@ async def tally_days(tx: Tx, *, since: datetime, until: datetime, final_through:
         """insert into provider_days (provider, day, total, received)
            select provider, (created_at at time zone 'UTC')::date, count(*), count(first_sms_at)
              from orders where created_at >= $1 and created_at < $2 and msisdn is not null group by 1, 2
-           on conflict (provider, day) do update set total = excluded.total, received = excluded.received""", since, until)
+           on conflict (provider, day) do update set total = excluded.total, received = excluded.received""",
+        since,
+        until,
+    )
     await tx.execute(
         """insert into settings (name, value) values ('scores.through', to_jsonb($1::text))
-           on conflict (name) do update set value = excluded.value""", final_through.isoformat())
+           on conflict (name) do update set value = excluded.value""",
+        final_through.isoformat(),
+    )
 
 
 async def tallies(tx: Tx, *, first: date, last: date) -> dict[str, Tally]:
     """Returns each provider's orders over the days from `first` to `last`, both included."""
     rows = await tx.fetch(
         """select provider, sum(total)::bigint total, sum(received)::bigint received
-             from provider_days where day between $1 and $2 group by provider order by provider""", first, last)
+             from provider_days where day between $1 and $2 group by provider order by provider""",
+        first,
+        last,
+    )
     return {row["provider"]: Tally(row["total"], row["received"]) for row in rows}
 
 
 async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
     """Returns the routing decision that was kept with an order, or None."""
     text = await tx.fetchval(
-        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1", order_id)
+        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1", order_id
+    )
     return msgspec.json.decode(text) if isinstance(text, str) else None

@@ -23,7 +23,11 @@ async def write(tx: Tx, *, rate: Rate) -> None:
     """Sets the rate of a pair."""
     await tx.execute(
         """insert into fx_rates (pair, rate, as_of) values ($1, $2, $3)
-           on conflict (pair) do update set rate = excluded.rate, as_of = excluded.as_of""", rate.pair, rate.value, rate.as_of)
+           on conflict (pair) do update set rate = excluded.rate, as_of = excluded.as_of""",
+        rate.pair,
+        rate.value,
+        rate.as_of,
+    )
 
 
 async def remove(tx: Tx, *, pair: str) -> None:

@@ -81,7 +81,8 @@ def remembered(rt: Runtime, currency: str) -> Catalogue | None:
     moment: Catalogue | None = rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt))
     if moment is not None and rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt) / 2) is None:
         renewal = asyncio.ensure_future(
-            rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt) / 2))
+            rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt) / 2)
+        )
         renewal.add_done_callback(_look_at)
     return moment
 
@@ -118,7 +119,8 @@ async def refresh_suppliers(rt: Runtime) -> dict[str, int | None]:
             continue
         await _note_health(rt, slug, healthy=True)
         changed[slug] = await rt.run(
-            "catalogue.take_tiers", lambda tx, slug=slug, tiers=tiers: rows.take_tiers(tx, provider=slug, tiers=tiers))
+            "catalogue.take_tiers", lambda tx, slug=slug, tiers=tiers: rows.take_tiers(tx, provider=slug, tiers=tiers)
+        )
     if any(changed.values()):
         rt.memory.forget("catalogue")
     return changed
@@ -137,20 +139,30 @@ async def refresh_scores(rt: Runtime) -> None:
             first = min(known + timedelta(days=1), today)
         if first < today:
             await rows.tally_days(tx, since=_midnight(first), until=_midnight(today), final_through=final_through)
+
     await rt.run("catalogue.refresh_scores", work)
 
 
 async def _compose(rt: Runtime, currency: str) -> Catalogue:
     structure: _Structure = await rt.memory.get(
-        f"catalogue.structure:{currency}", lambda: _load_structure(rt, currency), age_max_s=STRUCTURE_AGE_MAX_S)
+        f"catalogue.structure:{currency}", lambda: _load_structure(rt, currency), age_max_s=STRUCTURE_AGE_MAX_S
+    )
     counted: _Counted = await rt.memory.get("catalogue.stock", lambda: _count(rt), age_max_s=STOCK_RENEW_S)
     scores = await _scores(rt)
     shelf = Shelf(structure.offers, counted.stock)
     return Catalogue(
-        currency=currency, countries=structure.countries, services=structure.services, operators=structure.operators,
-        products=structure.products, product_ids=structure.product_ids, offers=shelf,
-        offers_by_product=Tiers(structure.groups, shelf), healthy=structure.healthy,
-        scores=scores.buckets, neutral=scores.neutral)
+        currency=currency,
+        countries=structure.countries,
+        services=structure.services,
+        operators=structure.operators,
+        products=structure.products,
+        product_ids=structure.product_ids,
+        offers=shelf,
+        offers_by_product=Tiers(structure.groups, shelf),
+        healthy=structure.healthy,
+        scores=scores.buckets,
+        neutral=scores.neutral,
+    )
 
 
 async def _load_structure(rt: Runtime, currency: str) -> _Structure:
@@ -165,17 +177,21 @@ async def _load_structure(rt: Runtime, currency: str) -> _Structure:
     for offer in offers.values():
         groups.setdefault(offer.catalogue_id, []).append(offer.id)
     return _Structure(
-        countries={country.id: country for country in countries}, services={service.id: service for service in services},
-        operators={operator.id: operator for operator in operators}, products={product.id: product for product in products},
-        product_ids={(product.country_id, product.service_id): product.id for product in products}, offers=offers,
+        countries={country.id: country for country in countries},
+        services={service.id: service for service in services},
+        operators={operator.id: operator for operator in operators},
+        products={product.id: product for product in products},
+        product_ids={(product.country_id, product.service_id): product.id for product in products},
+        offers=offers,
         groups={catalogue_id: tuple(ids) for catalogue_id, ids in groups.items()},
-        healthy=frozenset(provider.slug for provider in providers if provider.active and provider.healthy))
+        healthy=frozenset(provider.slug for provider in providers if provider.active and provider.healthy),
+    )
 
 
 async def _make_offers(found: list[Record]) -> dict[int, Offer]:
     offers: dict[int, Offer] = {}
     for start in range(0, len(found), SLICE):
-        for row in found[start:start + SLICE]:
+        for row in found[start : start + SLICE]:
             offers[row["id"]] = rows.offer_of(row)
         await asyncio.sleep(0)
     return offers

@@ -24,8 +24,10 @@ REMEMBERED_S = 30.0
 
 async def current(rt: Runtime, pair: str) -> Rate:
     """Returns the rate of a pair. Raises RateUnavailable when there is none or it is too old."""
+
     async def load() -> Rate | None:
         return await rt.repeat("rates.read", lambda tx: rows.read(tx, pair=pair))
+
     rate = await rt.memory.get(f"rates:{pair}", load, age_max_s=REMEMBERED_S)
     if rate is None or not _is_fresh(rate, rt.clock.now()):
         raise RateUnavailable(pair=pair, retry_after_s=RETRY_AFTER_S)

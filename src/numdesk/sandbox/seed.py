@@ -1,0 +1,130 @@
+"""The sandbox's data: the same catalogue, stock, prices and rates every time, and a funded customer per dialect."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from numdesk.domain import atlas
+from numdesk.domain.catalogue import LOCAL
+from numdesk.ports.suppliers import NumberSupplier, Tier
+from numdesk.runtime import Runtime
+from numdesk.usecases import customers, installation, rates, stock
+from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
+
+#: What the sandbox sells: the first countries and services of the atlas.
+COUNTRIES = atlas.COUNTRIES[:48]
+SERVICES = atlas.SERVICES[:220]
+#: Services that our own numbers are offered for as well, and those of them that can be chosen by operator.
+LOCAL_SERVICES = 40
+LOCAL_SERVICES_BY_OPERATOR = 12
+
+#: Our own numbers: how many in all, and how many of them in the country that examples use.
+NUMBERS = 100_000
+NUMBERS_IN_SHOWCASE = 6_000
+SHOWCASE = "ID"
+
+#: Rupiah per dollar.
+RATE = 16_250
+#: What a customer of the sandbox has to spend, in minor units of each currency.
+CREDIT: Mapping[str, int] = {
+    "IDR": 1_000_000_000,
+    "USD": 10_000_000,
+    "EUR": 10_000_000,
+    "RUB": 1_000_000_000,
+    "UAH": 500_000_000,
+    "KZT": 5_000_000_000,
+    "CNY": 100_000_000,
+    "USDT": 100_000_000_000,
+    "BTC": 1_000_000_000,
+}
+#: Currencies that offers have prices in.
+PRICED_IN = ("IDR",)
+
+
+class SeedRefused(RuntimeError):
+    """The sandbox's own data were refused by a use case; a fault of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How a customer of the sandbox speaks one dialect."""
+
+    dialect: str
+    customer_id: int
+    token: str
+    currency: str
+
+
+async def seed(rt: Runtime, *, dialects: Mapping[str, str], suppliers: Iterable[str]) -> list[Credential]:
+    """Fills an empty database and returns a customer's credential per dialect (given with its currency)."""
+    await rates.set_rate(rt, "USD/IDR", RATE)
+    await stock.price(rt, list(_local_prices()), complain=_refuse)
+    for slug in suppliers:
+        tiers = await rt.suppliers[slug].tiers()
+        await stock.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
+    await stock.load(rt, _numbers(), complain=_refuse)
+    found = [await new_customer(rt, dialect=slug, currency=currency) for slug, currency in dialects.items()]
+    await installation.keep_sandbox_credentials(rt, {one.dialect: (one.customer_id, one.token) for one in found})
+    return found
+
+
+async def new_customer(rt: Runtime, *, dialect: str, currency: str, balance: int | None = None) -> Credential:
+    """Registers an approved customer with money in the wallet."""
+    credit = CREDIT[currency] if balance is None else balance
+    name = f"Sandbox {dialect} {secrets.token_hex(3)}"
+    made = await customers.register(rt, name=name, dialect=dialect, currency=currency, credit=credit)
+    return Credential(dialect, made.customer_id, made.token, currency)
+
+
+def _local_prices() -> Iterator[GivenPrice]:
+    """Prices of our own numbers: a little below the simulator's, so that the cheapest offer is usually our own."""
+    for country in COUNTRIES:
+        for rank, service in enumerate(SERVICES[:LOCAL_SERVICES]):
+            price = _price(country, service)
+            yield _given(country, service, None, price)
+            if rank < LOCAL_SERVICES_BY_OPERATOR:
+                for place, operator in enumerate(country.operators):
+                    yield _given(country, service, operator.code, price + 150 * (place + 1))
+
+
+def _given(country: atlas.CountryFacts, service: atlas.ServiceFacts, operator: str | None, price: int) -> GivenPrice:
+    return GivenPrice(0, country.iso2, service.code, operator or "", "IDR", str(price), "0", LOCAL)
+
+
+def _remote_prices(slug: str, tiers: Iterable[Tier]) -> Iterator[GivenPrice]:
+    """Prices of a supplier's tiers: what it costs us and a quarter."""
+    sold_countries = {country.iso2 for country in COUNTRIES}
+    sold_services = {service.code for service in SERVICES}
+    for tier in tiers:
+        if tier.country in sold_countries and tier.service in sold_services:
+            price = str(tier.cost + tier.cost // 4)
+            yield GivenPrice(
+                0, tier.country, tier.service, tier.operator or "", "IDR", price, str(tier.cost), slug, tier.available
+            )
+
+
+def _price(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:
+    return 1000 + (country.id * 7919 + service.id * 104_729) % 8000
+
+
+def _numbers() -> Iterator[GivenNumber]:
+    """Our own numbers: most in the showcase country, the rest spread evenly; half of them of a known operator where there are any."""
+    per_country, odd = divmod(NUMBERS - NUMBERS_IN_SHOWCASE, len(COUNTRIES) - 1)
+    for country in COUNTRIES:
+        extra = odd if country is COUNTRIES[0] else 0
+        count = NUMBERS_IN_SHOWCASE if country.iso2 == SHOWCASE else per_country + extra
+        for serial in range(count):
+            operators = country.operators
+            operator = operators[serial // 2 % len(operators)].code if operators and serial % 2 else ""
+            yield GivenNumber(0, str(atlas.synthetic_msisdn(country, serial)), country.iso2, operator)
+
+
+def _refuse(bad: BadLine) -> None:
+    raise SeedRefused(f"{bad.value} {bad.reason}")
+
+
+def remote_suppliers(suppliers: Mapping[str, NumberSupplier]) -> list[str]:
+    """Returns the slugs of the suppliers that tell their tiers."""
+    return sorted(slug for slug in suppliers if slug != LOCAL)

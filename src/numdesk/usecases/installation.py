@@ -1,0 +1,80 @@
+"""The installation itself: in which mode its database has lived, and whether anything of value is in it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from numdesk.storage import installation as rows
+from numdesk.storage import settings
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+
+class Mode(StrEnum):
+    """How a database has been served."""
+
+    NEVER_SERVED = "never_served"
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+class SandboxRefused(Exception):
+    """The sandbox was asked for on a database that holds, or may hold, real money; the text is a sentence for the operator."""
+
+    def __init__(self, reason: str) -> None:
+        """Say why."""
+        super().__init__(
+            f"The sandbox is refused on this database ({reason}): "
+            "give the sandbox a data folder of its own with --data, or serve this one without --sandbox."
+        )
+
+
+async def mode(rt: Runtime) -> Mode:
+    """Returns how the database has been served so far; once in production, always."""
+    found = await rt.repeat("installation.mode", lambda tx: settings.read(tx, name="mode"))
+    return Mode(found) if found else Mode.NEVER_SERVED
+
+
+async def enter(rt: Runtime, *, sandbox: bool) -> bool:
+    """Takes note that the database is going to be served, and returns whether it is new to the sandbox and wants seeds.
+
+    Raises SandboxRefused.
+    """
+
+    async def work(tx: Tx) -> bool:
+        found = await settings.read(tx, name="mode")
+        if not sandbox:
+            if found != Mode.PRODUCTION:
+                await settings.write(tx, name="mode", value=Mode.PRODUCTION)
+            return False
+        if found == Mode.PRODUCTION:
+            raise SandboxRefused("it has been served without --sandbox before")
+        seeds = await settings.read(tx, name="sandbox.credentials")
+        if found is None:
+            if not await rows.is_empty(tx):
+                raise SandboxRefused("it holds customers, numbers or offers that no sandbox made")
+            await settings.write(tx, name="mode", value=Mode.SANDBOX)
+        return seeds is None
+
+    return await rt.run("installation.enter", work)
+
+
+async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[int, str]]) -> None:
+    """Keeps the sandbox customers' ids and tokens in the clear, so that every start can show them, and the data as complete."""
+
+    async def work(tx: Tx) -> None:
+        await settings.write(tx, name="sandbox.credentials", value=credentials)
+
+    await rt.run("installation.keep_sandbox_credentials", work)
+
+
+async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str]]:
+    """Returns the sandbox customers' ids and tokens by dialect."""
+    found = await rt.repeat(
+        "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
+    )
+    return {slug: (customer_id, token) for slug, (customer_id, token) in (found or {}).items()}

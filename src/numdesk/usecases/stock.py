@@ -1,0 +1,354 @@
+"""Our own stock: putting numbers on the shelf, pricing them, taking them off, and looking at what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from numdesk.domain import atlas
+from numdesk.domain.catalogue import LOCAL
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS
+from numdesk.domain.numbers import parse_msisdn
+from numdesk.storage import catalogue as catalogue_rows
+from numdesk.storage import stock as rows
+from numdesk.storage.stock import ShelfLine
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+Item = TypeVar("Item")
+
+#: So many numbers are one transaction: large enough to be fast, small enough that a crash loses little of the work.
+CHUNK = 20_000
+#: After so many new numbers the table is tidied at once instead of when PostgreSQL gets to it.
+TIDY_FROM = 10_000
+#: Operators that a list may add, when it may add any: a list with a column out of place must not add thousands.
+NEW_OPERATORS_MAX = 200
+
+_OPERATOR_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenNumber:
+    """A line of a list of numbers, as text."""
+
+    line: int
+    msisdn: str
+    country: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPrice:
+    """A line of a price list, as text; the operator may be empty, the cost too (it is then left as it is)."""
+
+    line: int
+    country: str
+    service: str
+    operator: str
+    currency: str
+    price: str
+    cost: str = ""
+    provider: str = LOCAL
+    available: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that could not be used: which, what stood there, and why not."""
+
+    line: int
+    value: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What came of a list: lines read, numbers that are new, numbers that were here already."""
+
+    read: int = 0
+    added: int = 0
+    present: int = 0
+    bad: int = 0
+
+
+@dataclass(slots=True)
+class _Known:
+    """Ids of what the installation knows, by the words of a list."""
+
+    countries: dict[str, int] = field(default_factory=dict)
+    services: dict[str, int] = field(default_factory=dict)
+    operators: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+async def load(
+    rt: Runtime,
+    numbers: Iterable[GivenNumber | BadLine],
+    *,
+    new_operators: bool = False,
+    complain: Callable[[BadLine], None],
+    progress: Callable[[Loaded], None] = lambda _: None,
+) -> Loaded:
+    """Puts a list of numbers on the shelf, chunk by chunk, and returns what came of it.
+
+    Good lines are taken whatever the others hold; each bad one, and each number that is here under another country or operator, is
+    given to `complain`. The same list once more changes nothing. With `new_operators`, operators that are unknown here are added.
+    """
+    total = Loaded()
+    known = await _known(rt)
+    for chunk in _chunks(numbers, CHUNK):
+        total.read += len(chunk)
+        good = [given for given in chunk if isinstance(given, GivenNumber)]
+        await _meet(rt, known, [(given.country, given.operator) for given in good], (), new_operators=new_operators)
+        lines: list[rows.NumberLine] = []
+        for given in chunk:
+            read = given if isinstance(given, BadLine) else _number_line(given, known)
+            if isinstance(read, BadLine):
+                total.bad += 1
+                complain(read)
+            else:
+                lines.append(read)
+        await _put(rt, lines, total, complain)
+        progress(total)
+    if total.added >= TIDY_FROM:
+        await rt.repeat("stock.tidy", rows.tidy)
+    rt.memory.forget("catalogue")
+    return total
+
+
+async def price(
+    rt: Runtime,
+    prices: Iterable[GivenPrice | BadLine],
+    *,
+    new_operators: bool = False,
+    complain: Callable[[BadLine], None],
+) -> Loaded:
+    """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed."""
+    total = Loaded()
+    known = await _known(rt)
+    for chunk in _chunks(prices, CHUNK):
+        total.read += len(chunk)
+        good = [given for given in chunk if isinstance(given, GivenPrice)]
+        await _meet(
+            rt,
+            known,
+            [(given.country, given.operator) for given in good],
+            [given.service for given in good],
+            new_operators=new_operators,
+        )
+        lines: dict[tuple[object, ...], rows.PriceLine] = {}
+        for given in chunk:
+            read = given if isinstance(given, BadLine) else _price_line(given, known)
+            if isinstance(read, BadLine):
+                total.bad += 1
+                complain(read)
+            else:
+                lines[(read.country_id, read.service_id, read.operator_id, read.provider, read.currency)] = read
+        if lines:
+            batch = list(lines.values())
+            changed = await rt.run("stock.price", lambda tx, batch=batch: rows.set_prices(tx, lines=batch))
+            total.added += changed
+            total.present += len(lines) - changed
+    rt.memory.forget("catalogue")
+    return total
+
+
+async def withdraw(
+    rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]
+) -> Loaded:
+    """Takes numbers off the shelf for good; `added` counts those taken off. One that is rented out now is complained of and left."""
+    total = Loaded()
+    for chunk in _chunks(msisdns, CHUNK):
+        total.read += len(chunk)
+        wanted: dict[int, GivenNumber] = {}
+        for given in chunk:
+            msisdn = parse_msisdn(given.msisdn.strip()) if isinstance(given, GivenNumber) else None
+            if isinstance(given, BadLine) or msisdn is None:
+                total.bad += 1
+                complain(given if isinstance(given, BadLine) else BadLine(given.line, given.msisdn, _WHY_NO_NUMBER))
+            else:
+                wanted[msisdn] = given
+        batch = list(wanted)
+        total.added += await rt.run("stock.withdraw", lambda tx, batch=batch: rows.withdraw(tx, msisdns=batch))
+        states = await rt.repeat("stock.states", lambda tx, batch=batch: rows.states(tx, msisdns=batch))
+        for msisdn, given in wanted.items():
+            if states.get(msisdn) != _WITHDRAWN:
+                total.bad += 1
+                reason = (
+                    "is rented out now: try again when its order has ended" if msisdn in states else "is not in stock"
+                )
+                complain(BadLine(given.line, given.msisdn, reason))
+    rt.memory.forget("catalogue")
+    return total
+
+
+async def summary(rt: Runtime) -> list[ShelfLine]:
+    """Counts all numbers by country, operator and state."""
+    return await rt.repeat("stock.summary", rows.summary)
+
+
+async def knows(rt: Runtime, msisdn: int) -> bool:
+    """Is this one of our own numbers, on the shelf or not?"""
+    return bool(await rt.repeat("stock.knows", lambda tx: rows.states(tx, msisdns=[msisdn])))
+
+
+_WITHDRAWN = 3
+_WHY_NO_NUMBER = "is no number in E.164: 7 to 15 digits 0-9 that begin with the country code, with or without a plus"
+
+
+async def _put(rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complain: Callable[[BadLine], None]) -> None:
+    """Writes one chunk, and looks at what was here already when something was."""
+    if not lines:
+        return
+    added = await rt.run("stock.load", lambda tx: rows.insert_numbers(tx, lines=lines))
+    total.added += added
+    if added == len(lines):
+        return
+    elsewhere = await rt.repeat("stock.elsewhere", lambda tx: rows.elsewhere(tx, lines=lines))
+    for found in elsewhere:
+        place = f"{found.country}/{found.operator}" if found.operator else found.country
+        complain(BadLine(found.line, str(found.msisdn), f"is in stock already under {place} and stays there"))
+    total.bad += len(elsewhere)
+    total.present += len(lines) - added - len(elsewhere)
+
+
+async def _known(rt: Runtime) -> _Known:
+    """Reads the words that the installation knows."""
+
+    async def work(tx: Tx) -> _Known:
+        return _Known(
+            {country.iso2: country.id for country in await catalogue_rows.countries(tx)},
+            {service.code: service.id for service in await catalogue_rows.services(tx)},
+            {(operator.country_id, operator.code): operator.id for operator in await catalogue_rows.operators(tx)},
+        )
+
+    return await rt.run("stock.known", work)
+
+
+async def _meet(
+    rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool
+) -> None:
+    """Adds what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
+    countries = {_iso2(country) for country, _ in places} - known.countries.keys()
+    fresh_countries = [atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())]
+    fresh_services = [
+        atlas.SERVICES_BY_CODE[code]
+        for code in sorted({_code(service) for service in services} - known.services.keys())
+        if code in atlas.SERVICES_BY_CODE
+    ]
+    ids = known.countries | {country.iso2: country.id for country in fresh_countries}
+    fresh_operators = _fresh_operators(ids, known.operators, places, new_operators=new_operators)
+    if fresh_countries or fresh_services or fresh_operators:
+        await rt.run(
+            "stock.meet",
+            lambda tx: rows.insert_facts(
+                tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators
+            ),
+        )
+        found = await _known(rt)
+        known.countries, known.services, known.operators = found.countries, found.services, found.operators
+
+
+def _fresh_operators(
+    ids: Mapping[str, int],
+    known: Mapping[tuple[int, str], int],
+    places: Sequence[tuple[str, str]],
+    *,
+    new_operators: bool,
+) -> list[tuple[int, atlas.OperatorFacts]]:
+    """Returns the operators that a list names, the installation does not know, and that may be added."""
+    fresh: dict[tuple[int, str], atlas.OperatorFacts] = {}
+    for place in dict.fromkeys(places):
+        iso2, code = _iso2(place[0]), _code(place[1])
+        country_id = ids.get(iso2)
+        if not code or country_id is None or (country_id, code) in known:
+            continue
+        facts = atlas.COUNTRIES_BY_ISO2.get(iso2)
+        named = {operator.code: operator for operator in facts.operators} if facts else {}
+        if code in named:
+            fresh[country_id, code] = named[code]
+        elif new_operators and _OPERATOR_CODE.fullmatch(code) and len(fresh) < NEW_OPERATORS_MAX:
+            fresh[country_id, code] = atlas.OperatorFacts(code, code.replace("-", " ").title(), None)
+    return [(country_id, operator) for (country_id, _), operator in fresh.items()]
+
+
+def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine:
+    msisdn = parse_msisdn(given.msisdn.strip())
+    if msisdn is None:
+        return BadLine(given.line, given.msisdn, _WHY_NO_NUMBER)
+    place = _place(given.line, given.country, given.operator, known)
+    return place if isinstance(place, BadLine) else rows.NumberLine(given.line, msisdn, *place)
+
+
+def _price_line(given: GivenPrice, known: _Known) -> rows.PriceLine | BadLine:
+    place = _place(given.line, given.country, given.operator, known)
+    if isinstance(place, BadLine):
+        return place
+    service_id = known.services.get(_code(given.service))
+    if service_id is None:
+        return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
+    currency = given.currency.strip().upper()
+    if currency not in DECIMALS:
+        return BadLine(given.line, given.currency, f"is no currency that is known here: {', '.join(DECIMALS)}")
+    price_units, cost_units = parse_amount(given.price, currency), parse_amount(given.cost, currency)
+    if price_units is None:
+        return BadLine(given.line, given.price, _why_no_amount(currency))
+    if cost_units is None and given.cost.strip():
+        return BadLine(given.line, given.cost, _why_no_amount(currency))
+    return rows.PriceLine(
+        place[0], service_id, place[1], given.provider, currency, price_units, cost_units, given.available
+    )
+
+
+def _place(line: int, country: str, operator: str, known: _Known) -> tuple[int, int | None] | BadLine:
+    """Returns the ids of a country and an operator, or why there are none."""
+    country_id = known.countries.get(_iso2(country))
+    if country_id is None:
+        return BadLine(line, country, "is no country that is known here: two letters such as ID (ISO 3166)")
+    code = _code(operator)
+    if not code:
+        return country_id, None
+    operator_id = known.operators.get((country_id, code))
+    if operator_id is None:
+        names = sorted(name for owner, name in known.operators if owner == country_id)
+        return BadLine(
+            line, operator, f"is no operator that is known in {_iso2(country)} ({', '.join(names) or 'none is'})"
+        )
+    return country_id, operator_id
+
+
+def parse_amount(text: str, currency: str) -> int | None:
+    """Returns a decimal amount such as 1.50 in minor units, or None when it is not one or finer than the currency."""
+    whole, point, fraction = text.strip().partition(".")
+    digits = whole + fraction
+    if not digits.isascii() or not digits.isdigit() or not whole or (point and not fraction):
+        return None
+    if len(fraction) > DECIMALS[currency] or len(whole) > len(str(AMOUNT_MAX)):
+        return None
+    units = int(whole + fraction.ljust(DECIMALS[currency], "0"))
+    return units if units <= AMOUNT_MAX else None
+
+
+def _why_no_amount(currency: str) -> str:
+    places = DECIMALS[currency]
+    shape = "a whole number" if places == 0 else f"a number with at most {places} decimals after a point"
+    return f"is no amount of {currency}: {shape}, not negative"
+
+
+def _iso2(text: str) -> str:
+    return text.strip().upper()
+
+
+def _code(text: str) -> str:
+    return text.strip().lower()
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yields lists of at most `size` items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,47 @@
+"""The desk's time: how far its clock runs ahead of the real one, the same in every process."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from numdesk.domain.errors import InvalidInput, Unavailable
+from numdesk.storage import settings as rows
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+
+#: Every process knows of a moved clock after at most twice this.
+FOLLOW_EVERY_S = 0.1
+#: The clock may be moved by ten years in all; PostgreSQL and Python would take more, but a slip of the finger should not.
+OFFSET_MAX_S = 10 * 366 * 24 * 3600.0
+
+_NAME = "clock.offset_s"
+
+
+async def advance(rt: Runtime, seconds: float) -> None:
+    """Moves the desk's clock forward for every process. Raises InvalidInput."""
+    if not 0 <= seconds <= OFFSET_MAX_S:
+        raise InvalidInput(field="advance_s", reason=f"must be a number of seconds from 0 to {OFFSET_MAX_S:.0f}")
+    if rt.clock.offset.total_seconds() + seconds > OFFSET_MAX_S:
+        raise InvalidInput(field="advance_s", reason="the clock is as far ahead as it may be")
+    total = await rt.run("clock.advance", lambda tx: rows.add_number(tx, name=_NAME, amount=seconds))
+    rt.clock.set_offset(timedelta(seconds=total))
+
+
+async def look(rt: Runtime) -> None:
+    """Takes over the clock's offset as it was last set, by whatever process."""
+    offset = await rt.repeat("clock.look", lambda tx: rows.read(tx, name=_NAME))
+    if offset is not None:
+        rt.clock.set_offset(timedelta(seconds=offset))
+
+
+async def follow(rt: Runtime) -> None:
+    """Keeps taking over the clock's offset until cancelled."""
+    while True:
+        try:
+            await look(rt)
+        except Unavailable:
+            pass  # the database is restarting; the offset stays as it was
+        await asyncio.sleep(FOLLOW_EVERY_S)
