@@ -19,7 +19,9 @@ from numdesk.kit.network import NetworkForbidden, forbid_network
 
 #: Hosts that some resolver or some kernel takes for this machine.
 SPELLINGS_OF_US = [
-    "127.0.0.1", "127.0.0.2", "127.255.255.254", "127.1", "127.0.1", "0", "0.0.0.0", "00.0.0.0", "0x7f000001",
+    "127.0.0.1", "127.0.0.2", "127.255.255.254", "127.1", "127.0.1", "0", "00.0.0.0", "0x7f000001",
+    "0.0.0.0",  # noqa: S104 - an address to aim at, not to listen on
+
     "0x7f.0.0.1", "0x7F.1", "2130706433", "017700000001", "0177.0.0.1", "0177.1", "127.0.0.1.", "127.000.000.001",
     "①②⑦.⓪.⓪.①", "１２７.0.0.1", "127。0。0。1", "127｡0｡0｡1", "localhost", "LOCALHOST", "localhost.", "LocalHost",
     "ip6-localhost", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::127.0.0.1]", "[::ffff:127.0.0.1]",
@@ -192,9 +194,7 @@ class TestExchange:
         """Body and headers arrive as given; nothing is added that would invite a compressed answer."""
         async with receiving() as receiver:
             headers = {"Content-Type": "application/json", "X-Signature": "sha256=00"}
-            answer = await sender().post(
-                receiver.url("/a?b=%20"), body=b"{}", headers=headers, policy=receiver.policy()
-            )
+            answer = await sender().post(receiver.url("/a?b=%20"), body=b"{}", headers=headers, policy=receiver.policy())
             request = receiver.requests[0]
         assert (answer.status, answer.body_head, answer.is_cut) == (200, b"ok", False)
         assert answer.elapsed_ms >= 0

@@ -10,7 +10,7 @@ from numdesk.kit.network import NetworkForbidden, assert_network_allowed, forbid
 class TestForbidNetwork:
     def test_forbids_inside_and_allows_after(self) -> None:
         """The call is forbidden in the block's name and allowed again after it, whatever ended the block."""
-        with pytest.raises(NetworkForbidden, match="orders.create"), forbid_network("orders.create"):
+        with pytest.raises(NetworkForbidden, match=r"orders\.create"), forbid_network("orders.create"):
             assert_network_allowed()
         assert_network_allowed()
 

@@ -229,7 +229,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.seen |= bit
         if bit == _EXPECT:
             self.expect_100_continue = value.lower() == b"100-continue"
-        elif (bit == _HOST and not _is_host(value)) or (bit == _ENCODING and value.lower() != b"chunked"):
+        elif bit == _LENGTH:
+            if value.isdigit() and int(value[:20]) > self.limits.message_bytes_max:
+                self.fault = self.fault or BODY_TOO_LARGE
+        elif not (_is_host(value) if bit == _HOST else value.lower() == b"chunked"):
             self.fault = BAD_REQUEST
 
     def on_headers_complete(self) -> None:

@@ -110,9 +110,7 @@ class OutgoingHttp:
         self._lanes.clear()
         await self._resolver.close()
 
-    async def _send(
-        self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], policy: EgressPolicy
-    ) -> HttpAnswer:
+    async def _send(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
         """Do one exchange and name whatever goes wrong."""
         assert_network_allowed()
         _check_headers(headers)
@@ -123,9 +121,7 @@ class OutgoingHttp:
             lane.checked.check_address(target.host, target.port)
         started = self._clock.monotonic()
         try:
-            async with lane.session.request(
-                method, target.url, data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with lane.session.request(method, target.url, data=body, headers=headers, allow_redirects=False) as response:
                 head, is_cut = await _read_head(response, policy)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -91,13 +91,15 @@ def _read_private(path: Path) -> str:
         raise KeyFileMissing(f"The key file {path} is missing; restore it from your copy.") from None
     except OSError as error:
         raise KeyFileBroken(f"The key file {path} cannot be read: {error.strerror}.") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileBroken(f"The key file {path} is not a regular file.")
         if status.st_mode & 0o077:
             raise KeyFileOpen(f"The key file {path} can be read by others; run: chmod 600 {path}")
-        content = file.read(FILE_BYTES_MAX + 1)
+        content = os.read(descriptor, FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > FILE_BYTES_MAX or not content.isascii():
         raise KeyFileBroken(f"The key file {path} does not hold a list of keys.")
     return content.decode("ascii")

@@ -92,13 +92,14 @@ def clean_fields(fields: Mapping[str, Any], *, known: frozenset[str]) -> dict[st
 
 def _clean(name: str, value: Any, known: frozenset[str], depth: int) -> Any:
     """Return what may be written of one field."""
+    name = name.lower().replace("-", "_")
     if name == "event":
         return _clean_text(str(value))
     if name == "exception":
         return clean_traceback(str(value))
     if name in NUMBER_FIELDS:
         return None if value is None else mask_number(value)
-    if name in SECRET_FIELDS or _SECRET_PART.search(name.lower()):
+    if name in SECRET_FIELDS or _SECRET_PART.search(name):
         return REDACTED
     if name not in known and name not in COMMON_FIELDS:
         return WITHHELD

@@ -36,9 +36,7 @@ class ConnectionRegister:
         self._peers: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(
-        self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str
-    ) -> Literal["house", "peer"] | None:
+    def add(self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str) -> Literal["house", "peer"] | None:
         """Take a connection in; return what is full, if anything is. It is swept either way."""
         limits = self._limits
         self.connections.add(connection)
@@ -67,6 +65,11 @@ class ConnectionRegister:
             self._peers[group] = left
         else:
             del self._peers[group]
+
+    @property
+    def is_sweeping(self) -> bool:
+        """Whether the timer runs."""
+        return self._timer is not None
 
     def count(self, reason: str) -> None:
         """Count a refusal."""

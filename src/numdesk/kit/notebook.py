@@ -1,0 +1,57 @@
+"""A small SQLite file that the processes of one server share: for what outlives a process and is not the desk's own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+#: How long one process waits for another's write.
+BUSY_TIMEOUT_S = 10.0
+
+
+class Notebook:
+    """The file. Every piece of work is one transaction, done in a thread of its own, so that nothing waits for the disk."""
+
+    def __init__(self, path: Path, *, schema: str) -> None:
+        """Remember where; the file is made when it is first needed. `schema` must be harmless when repeated."""
+        self._path = path
+        self._schema = schema
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Does `work` in a transaction and returns its answer."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _transact(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        notebook = self._connection or self._open()
+        notebook.execute("begin immediate")
+        try:
+            answer = work(notebook)
+        except BaseException:
+            notebook.execute("rollback")
+            raise
+        notebook.execute("commit")
+        return answer
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        opened = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        opened.execute("pragma journal_mode = wal")
+        opened.execute("pragma synchronous = normal")
+        opened.executescript(self._schema)
+        self._connection = opened
+        return opened

@@ -1,0 +1,57 @@
+"""Rules of the register of connections."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tests.kit.waiting import until
+
+from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.register import NEVER, ConnectionRegister
+
+
+@dataclass(eq=False, slots=True)
+class FakeConnection:
+    """A connection that remembers when it was told to end."""
+
+    register: ConnectionRegister
+    deadline: int = NEVER
+    write_deadline: int = NEVER
+    peer: str | None = None
+    expired_at: list[int] = field(default_factory=list)
+
+    def expire(self) -> None:
+        """End at once."""
+        self.expired_at.append(self.register.tick)
+        self.register.remove(self)
+
+
+class TestConnectionRegister:
+    async def test_ends_each_connection_at_its_own_tick(self) -> None:
+        """A deadline ends its connection at that tick, a deadline of NEVER ends none."""
+        register = ConnectionRegister(ConnectionLimits(sweep_s=0.001))
+        loop = asyncio.get_running_loop()
+        soon, later, stuck, patient = (FakeConnection(register) for _ in range(4))
+        soon.deadline, later.deadline, stuck.write_deadline = 2, 5, 3
+        for connection in (soon, later, stuck, patient):
+            register.add(connection, loop, "8.8.8.8")
+        await until(lambda: register.tick >= 8)
+        ended = [connection.expired_at for connection in (soon, stuck, later, patient)]
+        assert ended == [[2], [3], [5], []]
+        register.remove(patient)
+        await until(lambda: not register.is_sweeping)
+
+    async def test_counts_peers_exactly(self) -> None:
+        """A peer's count rises and falls with its connections, and removing twice counts once."""
+        register = ConnectionRegister(ConnectionLimits(connections_per_peer_max=2, sweep_s=0.001))
+        loop = asyncio.get_running_loop()
+        connections = [FakeConnection(register) for _ in range(4)]
+        full = [register.add(connection, loop, "8.8.8.8") for connection in connections[:3]]
+        assert full == [None, None, "peer"]
+        for _ in range(2):
+            register.remove(connections[0])
+            register.remove(connections[2])
+        assert register.add(connections[3], loop, "8.8.8.8") is None
+        assert register.refusals == {"peer_full": 1}
+        for connection in connections:
+            register.remove(connection)
+        await until(lambda: not register.is_sweeping)
