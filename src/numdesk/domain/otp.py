@@ -5,7 +5,7 @@ what names a code near it speaks for it, what names money, orders, accounts or p
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
 from numdesk.domain.otp_tokens import normalise, tokenise
@@ -19,7 +19,7 @@ TAIL_LENGTH_MAX = 300
 CERTAIN = 12.0
 
 _ORIGIN_BOUND = re.compile(
-    r"(?:^|\n)@(?P<host>(?=[^\s.]*\.)[\w-]+(?:\.[\w-]+){1,8}) #(?P<code>[^\s#]{3,64})(?: @[\w.-]+| %[\w.-]+)?\s*$"
+    r"(?:^|\n)@(?P<host>(?=[^\s.]*\.)[\w-]+(?:\.[\w-]+){1,8}) #(?P<code>[!-\"$-~]{3,64})(?: @[\w.-]+| %[\w.-]+)?\s*$"
 )
 _BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4})[^\w+*]*")
 _GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
@@ -56,8 +56,7 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
         return None
     weight, item = best
     confidence = round(min(weight.points / CERTAIN, 1.0), 2)
-    found = _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
-    return found
+    return _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
 
 
 def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] | None:
@@ -71,16 +70,15 @@ def _origin_bound(text: str) -> Extraction | None:
     tail = text[offset:]
     if "#" not in tail or "@" not in tail:
         return None
-    match = _ORIGIN_BOUND.search(tail.replace("\r\n", "\n\n").replace("\r", "\n"))
+    normal, places = normalise(tail.replace("\r", "\n"))
+    match = _ORIGIN_BOUND.search(normal)
     if match is None:
         return None
-    start, end = match.span("code")
-    return _extraction(text, None, (offset + start, offset + end), rule="origin-bound", confidence=1.0)
+    found = _extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
+    return replace(found, span=(found.span[0] + offset, found.span[1] + offset))
 
 
-def _extraction(
-    text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float
-) -> Extraction:
+def _extraction(text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float) -> Extraction:
     start, end = span
     if places is not None:
         start, end = places[start], places[end - 1] + 1

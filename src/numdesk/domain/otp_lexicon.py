@@ -9,7 +9,8 @@ from numdesk.domain.otp_words import ANTI, KEY, LEXICON, PROCLITICS
 #: Scripts that write no spaces between words, and Hangul, whose endings stick to the noun.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _UNSPACED_CHAR = re.compile(f"[{UNSPACED}]")
-_JOINERS = re.compile("['’ʻʼ‘`]")  # noqa: RUF001 - apostrophes as people type them
+_JOINERS = re.compile("['’ʻʼ‘`]")
+_CAMEL = re.compile("(?<=[a-z])(?=[A-Z])")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 #: Letters that Unicode does not take apart into a base letter and an accent.
 _FOLDED = str.maketrans("ıłøđßæђёأإآةىيكۀ", "ilodsaђеااا" + "هیی" + "که")
@@ -100,6 +101,9 @@ def _flags(word: str) -> int:
     if not flags and _JOINERS.search(lowered):
         for piece in _JOINERS.split(lowered):
             flags |= _spelt(piece)
+    if not flags and not word.islower():
+        for piece in _CAMEL.split(word)[1:]:  # "GrabPin", "SmartCode"
+            flags |= _spelt(piece.lower()) & KEY
     return flags
 
 

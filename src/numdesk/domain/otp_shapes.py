@@ -1,7 +1,7 @@
 """Which tokens of a message are shaped like a one-time code: four to ten letters and digits, however grouped."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numdesk.domain.otp_lexicon import readings
 from numdesk.domain.otp_tokens import DIGITS, MIXED, PLUS, Tokens
@@ -10,17 +10,17 @@ from numdesk.domain.otp_words import KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNIT
 LENGTH_MIN = 4
 LENGTH_MAX = 10
 
-_AMOUNT = re.compile(r"[0-9]{1,3}(?:[.,'’٬][0-9]{3})+(?:[.,٫][0-9]{1,2})?|[0-9]+[.,٫][0-9]{1,2}")  # noqa: RUF001
 _LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,][0-9]{1,3}$)")
 _MASKED = re.compile(r"[xX]{2,}[0-9]+|[0-9]+[xX]{2,}[0-9]*|[0-9]+[xX][0-9]+")
 _LETTERS_THEN_DIGITS = re.compile(r"([A-Za-z]+)([0-9]+)")
 _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
-_CAPITALS = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}")
+#: Capitals, odd case, or five consonants in a row: hardly a word of any language.
+_UNREADABLE = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}")
 #: What hides the front or the back of a card or an account number.
-_HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[xX]{2}[- ]?|\.\.)\Z")  # noqa: RUF001
-_HIDDEN_AFTER = re.compile(r"[*•●✱＊]|[xX]{2}")  # noqa: RUF001
+_HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[xX]{2}[- ]?|\.\.)\Z")
+_HIDDEN_AFTER = re.compile(r"[*•●✱＊]|[xX]{2}")
 #: What may stand between the groups of one number.
 _GAPS = frozenset((" ", "-", " - ", ") ", ")", "(", " (", ")-"))
 
@@ -55,12 +55,12 @@ def numbers(tokens: Tokens) -> list[Candidate]:
 
 
 def letter_words(tokens: Tokens) -> list[Candidate]:
-    """List the words in capitals (or of odd case) that mean nothing else: QGFDAE, hJkLmN."""
+    """List the words that look like no word and mean nothing else: QGFDAE, hJkLmN, hjkxqwmz."""
     found: list[Candidate] = []
     for index, kind in enumerate(tokens.kinds):
         if kind == 0:
             word = tokens.text[tokens.starts[index] : tokens.ends[index]]
-            if _CAPITALS.fullmatch(word):
+            if _UNREADABLE.fullmatch(word):
                 found.append(_candidate(tokens, index, index, word, shape="letters"))
     return found
 
@@ -116,17 +116,18 @@ def _from_single(tokens: Tokens, index: int) -> list[Candidate]:
         return _from_mixed(tokens, index, token.replace(" ", ""))
     code = token.translate({32: None, 45: None}) if index in tokens.spaced else token
     if not code.isdigit():
-        code = _before_a_decimal(tokens, index, token)
+        return _before_a_decimal(tokens, index, token)
     if LENGTH_MIN <= len(code) <= LENGTH_MAX:
         return [_candidate(tokens, index, index, code, shape="digits")]
     return []
 
 
-def _before_a_decimal(tokens: Tokens, index: int, token: str) -> str:
-    """Take the code out of "123456,10 minutes", where no blank follows the comma."""
-    following = tokens.kinds[index + 1] if index + 1 < len(tokens.kinds) else 0
+def _before_a_decimal(tokens: Tokens, index: int, token: str) -> list[Candidate]:
+    """Take the code out of "123456,10 minutes", where no blank follows the comma; the minutes go with the rest."""
     match = _LEADING_CODE.match(token)
-    return match[0] if match and following & UNIT else ""
+    if match is None or index + 1 >= len(tokens.kinds) or not tokens.kinds[index + 1] & UNIT:
+        return []
+    return [replace(_candidate(tokens, index, index, match[0], shape="digits"), last=index + 1)]
 
 
 def _from_mixed(tokens: Tokens, index: int, token: str) -> list[Candidate]:
@@ -168,6 +169,8 @@ def _shape_points(code: str, shape: str) -> float:
         return 0.0
     size = len(code)
     points = 1.0 if size == 6 else 0.3 if size <= 8 else -2.0
+    if size >= 9 and code[0] == "0":
+        points -= 2.0
     if shape == "mixed":
         points -= 1.5 if code.upper() != code != code.lower() else 0.5
     return points

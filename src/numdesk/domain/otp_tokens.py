@@ -24,18 +24,18 @@ MARK = BREAK | LINE | LINK | QUOTE | STAR | HASH | PLUS | PERCENT | CURRENCY | C
 
 
 def _marks() -> dict[str, int]:
-    marks = dict.fromkeys(".!?;。！？；।॥۔؟؛։።။៕｡", BREAK)  # noqa: RUF001 - the marks of other scripts
-    marks |= dict.fromkeys("\n\r", LINE) | dict.fromkeys(",，、،՝፣၊|/", COMMA)  # noqa: RUF001
-    marks |= dict.fromkeys(":：=–—-»→>➡👉⇒፦៖~", LINK)  # noqa: RUF001
-    marks |= dict.fromkeys("()[]{}<\"'’“”‘«„`【】「」『』《》〈〉（）［］", QUOTE)  # noqa: RUF001
-    marks |= dict.fromkeys("*•●·×…✱＊", STAR) | dict.fromkeys("#№＃", HASH) | dict.fromkeys("+＋", PLUS)  # noqa: RUF001
+    marks = dict.fromkeys(".!?;。！？；।॥۔؟؛։።။៕｡", BREAK)
+    marks |= dict.fromkeys("\n\r", LINE) | dict.fromkeys(",，、،՝፣၊|/", COMMA)
+    marks |= dict.fromkeys(":：=–—-»→>➡👉⇒፦៖~", LINK)
+    marks |= dict.fromkeys("()[]{}<\"'’“”‘«„`【】「」『』《》〈〉（）［］", QUOTE)
+    marks |= dict.fromkeys("*•●·×…✱＊", STAR) | dict.fromkeys("#№＃", HASH) | dict.fromkeys("+＋", PLUS)
     marks |= dict.fromkeys("%٪％‰", PERCENT) | dict.fromkeys("$€£¥₽₴₸₹₩₫₱฿₪₺₼₾֏৳៛￥＄₦₵₭₮₲₡￦", CURRENCY)
     return marks
 
 
 MARKS = _marks()
 
-_APOSTROPHES = "'’ʻʼ"  # noqa: RUF001
+_APOSTROPHES = "'’ʻʼ"
 _MARK_CLASS = "".join(re.escape(mark) for mark in MARKS)
 #: Not part of a word: blanks, digits, every mark, symbols and emoji. What is left is letters and their accents.
 _OTHER = f"\\s0-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
@@ -44,8 +44,9 @@ _LETTER = f"[^{_OTHER}{UNSPACED}]"
 _TOKEN = re.compile(
     rf"(?P<spaced>[0-9](?:[ -][0-9]){{3,9}}(?![ -]?[0-9]))"
     rf"|(?P<letters>[A-Za-z0-9](?: [A-Za-z0-9]){{3,9}}(?![A-Za-z0-9]|{_LETTER}))"
+    rf"|(?P<money>[SB]/\.?(?= ?[0-9]))"
     rf"|(?P<mixed>[A-Za-z]{{1,40}}[0-9][A-Za-z0-9]*|[0-9]+[A-Za-z][A-Za-z0-9]*)"
-    rf"|(?P<digits>[0-9](?:[0-9]|[.,:/'’٬٫⁄](?=[0-9]))*)"  # noqa: RUF001
+    rf"|(?P<digits>[0-9](?:[0-9]|[.,:/'’٬٫⁄](?=[0-9]))*)"
     rf"|(?P<unspaced>[{UNSPACED}]{{1,64}})"
     rf"|(?P<word>{_LETTER}{{1,64}}(?:[{_APOSTROPHES}]{_LETTER}{{1,32}}){{0,2}})"
     rf"|(?P<mark>[{_MARK_CLASS}])"
@@ -70,7 +71,7 @@ def _foldings() -> dict[int, str | None]:
         elif category == "Zs":
             table[code] = " "
     table |= {code: chr(code - 0xFEE0) for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
-    table |= {code: "-" for code in (0x2010, 0x2011, 0x2012, 0x2212, 0xFE58, 0xFE63, 0xFF0D)}
+    table |= dict.fromkeys((8208, 8209, 8210, 8722, 65112, 65123, 65293), "-")
     dropped = (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
     table |= dict.fromkeys((*dropped, 0xAD, 0x61C, 0x180E, 0xFEFF, 0x17B4, 0x17B5), None)
     table[0x0130] = "I"  # the only capital whose small form has two characters
@@ -115,7 +116,7 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
     """Cut a normalised message into tokens; addresses and app hashes give none."""
     if "/" in text or "www." in text:
         text = _URL.sub(lambda match: _BLANK * len(match[0]), text)
-    text = _APP_HASH.sub(lambda match: _BLANK * 11, text)
+    text = _APP_HASH.sub(_BLANK * 11, text)
     tokens = Tokens(text, places)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
     for match in _TOKEN.finditer(text):
@@ -129,6 +130,8 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
             continue
         if group == "mark":
             kinds.append(MARKS[text[start]])
+        elif group == "money":  # soles and balboas are written with a stroke: "S/ 50"
+            kinds.append(CURRENCY)
         else:
             if group in ("spaced", "letters"):
                 tokens.spaced.append(len(kinds))

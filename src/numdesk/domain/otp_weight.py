@@ -8,7 +8,6 @@ from numdesk.domain.otp_tokens import (
     BREAK,
     CURRENCY,
     DIGITS,
-    HASH,
     LINE,
     LINK,
     MARK,
@@ -71,12 +70,18 @@ class Scene:
 
 @dataclass(slots=True)
 class _Side:
-    """What one side of a candidate says: points for a code, for an act that needs one, and against."""
+    """What one side of a candidate says, read outwards from it."""
 
-    key: float = 0.0
-    act: float = 0.0
+    key: float = 0.0  #: points for the nearest name of a code
+    act: float = 0.0  #: points for the nearest act that needs one
+    words: int = 0
+    breaks: int = 0
+    lines: int = 0
+    crossed: int = 0  #: other numbers on the way
+    linked: bool = False  #: a colon or an "is" ties the candidate to this side
+    directed: bool = False  #: a preposition stands at the candidate
+    noun: int = 0  #: flags of the noun beside the candidate, if that noun has numbers of its own
     against: float = 0.0
-    linked: bool = False
 
 
 def survey(tokens: Tokens) -> Scene:
@@ -88,11 +93,9 @@ def survey(tokens: Tokens) -> Scene:
         if kind & (MARK | _NUMERIC):
             continue
         words += 1
-        if kind & ACT and not booked and not kind & NUMBER and _is_numbered(kinds, index):
-            kinds[index] = kind = kind | KEY
-        if kind & KEY:
-            kinds[index] = kind = _judged(kinds, index)
-        about |= kind
+        if kind & (KEY | ACT):
+            kinds[index] = _judged(kinds, index, booked=booked)
+        about |= kinds[index]
     return Scene(tokens, kinds, about, words)
 
 
@@ -100,16 +103,20 @@ def _is_numbered(kinds: list[int], index: int) -> bool:
     """Say whether a noun such as "verification" has "number" beside it: together they mean a code."""
     return any(
         near & NUMBER and not near & (MARK | _NUMERIC | TO | IS)
-        for near in (*kinds[max(index - 2, 0) : index], *kinds[index + 1 : index + 2])
+        for near in (*kinds[max(index - 3, 0) : index], *kinds[index + 1 : index + 2])
     )
 
 
-def _judged(kinds: list[int], index: int) -> int:
+def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
     kind = kinds[index]
+    if not kind & KEY:
+        if booked or kind & NUMBER or not _is_numbered(kinds, index):
+            return kind
+        kind |= KEY
     before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
-    if (before[:2] and before[0] & ANTI) or any(near & ANTI for near in after[:2]):
+    if any(near & ANTI for near in (*before[:1], *after[:2])):
         return kind & ~KEY | ANTI
-    if any(near & SECRET for near in before) or any(near & SECRET for near in after):
+    if any(near & SECRET for near in (*before, *after)):
         return kind & ~KEY | SHY
     return kind
 
@@ -126,21 +133,19 @@ def _neighbours(kinds: list[int], index: int, step: int) -> list[int]:
 
 def weigh(scene: Scene, item: Candidate) -> Weight:
     """Add up what the shape, both sides and the whole message say about a candidate."""
-    kinds = scene.kinds
     left, right = _before(scene, item), _after(scene, item)
     against = left.against + right.against
     if against <= VETO or (item.shape != "digits" and scene.about & OFFER):
         return Weight(VETO, "vetoed")
     points, rule = _strongest(scene, item, left, right)
-    if item.shape == "letters" and not (rule == "before" and left.linked and left.key >= 10.0):
-        if not (rule == "after" and right.linked and right.key >= 7.0):
-            return Weight(VETO, "vetoed")
-    if item.shape == "mixed" and points < 6.0:
+    if not _is_fit(item, left, right, points):
         return Weight(VETO, "vetoed")
     if points < 9.0 and len(item.code) == 4 and _YEAR.fullmatch(item.code):
         points -= 4.0
-    if scene.about & OFFER and _in_offer(kinds, item):
+    if scene.about & OFFER and _in_offer(scene.kinds, item):
         points -= 8.0
+    if _is_alone(scene.tokens.text, item):
+        points += 1.5
     return Weight(points + item.points + against, rule)
 
 
@@ -151,132 +156,143 @@ def _strongest(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tupl
         reasons.append((2.8, "somewhere"))
     elif scene.about & (ACT | SHY):
         reasons.append((1.5, "somewhere"))
-    elif scene.words <= TERSE_WORDS_MAX and item.shape == "digits":
+    elif scene.words <= TERSE_WORDS_MAX and item.shape == "digits" and not (left.words and right.words):
         reasons.append((3.0, "terse"))
     return max(reasons)
+
+
+def _is_fit(item: Candidate, left: _Side, right: _Side, points: float) -> bool:
+    """Letters are only a code where a colon or an "is" says so; mixed ones need a code named close by."""
+    if item.shape == "digits":
+        return True
+    if item.shape == "mixed":
+        return points >= 6.0
+    return (left.linked and left.key >= 10.0) or (right.linked and right.key >= 7.0)
+
+
+def _is_alone(text: str, item: Candidate) -> bool:
+    """Say whether the candidate has its line to itself."""
+    before = text[max(item.start - 3, 0) : item.start].rstrip(" ")[-1:]
+    after = text[item.end : item.end + 3].lstrip(" ")[:1]
+    return before in "\n\r" and after in "\n\r"
 
 
 def _before(scene: Scene, item: Candidate) -> _Side:
     """Read leftwards from the candidate."""
     kinds, side = scene.kinds, _Side()
-    noun = words = breaks = crossed = 0
-    lines = 0
+    if item.first and kinds[item.first - 1] & CURRENCY:
+        side.against = VETO
+        return side
     for at in range(item.first - 1, max(item.first - 1 - WINDOW, -1), -1):
         kind = kinds[at]
         if kind & MARK:
-            if kind & LINK:
-                side.linked = side.linked or not (words or breaks)
-            elif kind & BREAK:
-                if not _abbreviates(kinds, at):
-                    breaks += 1
-            elif kind & LINE:
-                lines += not (side.linked and not words)
-            elif kind & CURRENCY and at == item.first - 1:
-                side.against = VETO
-                return side
-            elif kind & HASH and at == item.first - 1:
-                side.against -= 0.5
-            continue
-        if kind & _NUMERIC:
-            crossed += 1
-            words += 1
-            continue
-        if not words:
-            if kind & IS and not kind & KEY and not breaks:
-                side.linked = True
-                continue
-            if kind & (NUMBER | TO) and not kind & KEY:
-                continue
-            if not (breaks or lines):
-                if kind & (MONEY | ENDING | ANTI) and not kind & (KEY | ACT) and not _is_settled(kinds, at, side.linked):
-                    side.against = VETO
-                    return side
-                noun = kind & _NOUN
-        points = _nearness(words, breaks, lines, crossed, side.linked)
-        if kind & KEY:
-            side.key = points
+            _note_mark(side, 0 if _abbreviates(kinds, at) else kind)
+        elif kind & _NUMERIC:
+            side.crossed += 1
+            side.words += 1
+        elif (side.words or not _introduces(side, kinds, at)) and _note_word(side, kind, _nearness_before(side)):
             break
-        if kind & SHY and not side.key:
-            side.key = min(points, 8.0) if side.linked and not words else min(points, 4.5) - 0.5
-        elif kind & ACT and points > side.act:
-            side.act = points
-        words += 1
-    if noun:
-        side.against -= _noun_penalty(noun, side, breaks)
+    if side.noun:
+        side.against -= _noun_penalty(side)
     return side
-
-
-def _is_settled(kinds: list[int], at: int, linked: bool) -> bool:
-    """Say whether the currency at `at` has its number already: "transfer of 500 EUR: 123456"."""
-    return linked and at > 0 and bool(kinds[at] & MONEY and kinds[at - 1] & _NUMERIC)
-
-
-def _abbreviates(kinds: list[int], at: int) -> bool:
-    """Say whether the full stop at `at` ends an abbreviation: "No. 5", "Rs. 500", "tel. 112"."""
-    if at == 0 or at + 1 >= len(kinds) or not kinds[at + 1] & _NUMERIC:
-        return False
-    return bool(kinds[at - 1] & (NUMBER | MONEY | _NOUN)) and not kinds[at - 1] & MARK
-
-
-def _nearness(words: int, breaks: int, lines: int, crossed: int, linked: bool) -> float:
-    if not words and not breaks:
-        return 10.0 + linked - 0.5 * min(lines, 2)
-    if breaks:
-        return max(4.5 - 0.2 * words - 0.7 * (breaks + lines) - crossed, 0.0) + linked
-    return max(7.0 - 0.3 * words - 0.7 * min(lines, 3) - crossed, 0.5) + 2.5 * linked
-
-
-def _noun_penalty(noun: int, side: _Side, breaks: int) -> float:
-    """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
-    if side.linked and not breaks and (side.key or (side.act and noun == OWN)):
-        return 4.0 if noun & REF else 0.5
-    return 9.0
 
 
 def _after(scene: Scene, item: Candidate) -> _Side:
     """Read rightwards from the candidate."""
     kinds, side = scene.kinds, _Side()
-    words = breaks = crossed = lines = 0
     for at in range(item.last + 1, min(item.last + 1 + WINDOW, len(kinds))):
         kind = kinds[at]
+        beside = at == item.last + 1
         if kind & MARK:
-            if kind & (PERCENT | CURRENCY) and at == item.last + 1:
+            if beside and kind & (PERCENT | CURRENCY):
                 side.against = VETO
-                return side
-            if kind & LINK:
-                side.linked = side.linked or not (words or breaks)
-            elif kind & BREAK:
-                breaks += 1
-            elif kind & LINE:
-                lines += 1
-            continue
-        if kind & _NUMERIC:
-            crossed += 1
-            words += 1
-            continue
-        if at == item.last + 1:
-            if kind & (MONEY | UNIT | NUMBERED) and not kind & KEY:
-                side.against = VETO
-                return side
-        if not words and kind & IS:
-            side.linked = side.linked or not breaks
-            continue
-        points = _nearness_after(words, breaks, lines, crossed, side.linked)
-        if kind & KEY:
-            side.key = points
+            _note_mark(side, kind)
+        elif kind & _NUMERIC:
+            side.crossed += 1
+            side.words += 1
+        elif beside and kind & (MONEY | UNIT | NUMBERED) and not kind & KEY:
+            side.against = VETO
+        elif kind & IS and not side.words:
+            side.linked = side.linked or not side.breaks
+        elif _note_word(side, kind, _nearness_after(side)):
             break
-        if kind & SHY and not side.key:
-            side.key = max(min(points, 3.5) - 0.2, 0.0)
-        elif kind & ACT and points > side.act:
-            side.act = points
-        words += 1
     return side
 
 
-def _nearness_after(words: int, breaks: int, lines: int, crossed: int, linked: bool) -> float:
-    if breaks:
-        return max(3.2 - 0.2 * words - 0.4 * (breaks + lines) - crossed, 0.0)
-    return max(7.2 - 0.3 * words - 0.7 * min(lines, 3) - 1.5 * crossed, 0.5) + 1.5 * linked
+def _note_mark(side: _Side, kind: int) -> None:
+    if kind & LINK:
+        side.linked = side.linked or not (side.words or side.breaks)
+    elif kind & BREAK:
+        side.breaks += 1
+    elif kind & LINE:
+        side.lines += not (side.linked and not side.words)
+
+
+def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
+    """Take in the small words between a noun and its number; note what the noun is."""
+    kind = kinds[at]
+    if kind & KEY:
+        return False
+    if kind & (IS | NUMBER | TO):
+        side.linked = side.linked or (bool(kind & IS) and not side.breaks)
+        side.directed = side.directed or bool(kind & TO)
+        return True
+    if side.breaks or side.lines:
+        return False
+    if kind & (MONEY | ENDING | ANTI) and not kind & ACT and not _is_settled(kinds, at, linked=side.linked):
+        side.against = VETO
+    side.noun = kind & _NOUN
+    return False
+
+
+def _is_settled(kinds: list[int], at: int, *, linked: bool) -> bool:
+    """Say whether the currency at `at` has its number already: "transfer of 500 EUR: 123456"."""
+    return linked and at > 0 and bool(kinds[at] & MONEY and kinds[at - 1] & _NUMERIC)
+
+
+def _note_word(side: _Side, kind: int, points: float) -> bool:
+    """Count one word of content; say whether it names the code, which ends the search on this side."""
+    if kind & KEY:
+        side.key = max(points, side.key)
+        return True
+    if kind & SHY:
+        side.key = max(min(points, 8.0) if side.linked and not side.words else min(points, 4.5) - 0.5, side.key)
+    elif kind & ACT:
+        side.act = max(points, side.act)
+    elif kind & CALL and side.directed and not side.breaks:
+        side.noun |= CALL
+    side.words += 1
+    return False
+
+
+def _abbreviates(kinds: list[int], at: int) -> bool:
+    """Say whether the full stop at `at` ends an abbreviation: "No. 5", "Rs. 500", "tel. 112"."""
+    if not kinds[at] & BREAK or at == 0 or at + 1 >= len(kinds) or not kinds[at + 1] & _NUMERIC:
+        return False
+    return bool(kinds[at - 1] & (NUMBER | MONEY | _NOUN)) and not kinds[at - 1] & MARK
+
+
+def _nearness_before(side: _Side) -> float:
+    """The nearer a word and the fewer things between, the more it says; a colon or an "is" says most."""
+    if not side.words and not side.breaks:
+        return 10.0 + side.linked - 0.5 * min(side.lines, 2)
+    if side.breaks:
+        return max(4.5 - 0.2 * side.words - 0.7 * (side.breaks + side.lines) - side.crossed, 0.0) + side.linked
+    return max(7.0 - 0.3 * side.words - 0.7 * min(side.lines, 3) - side.crossed, 0.5) + 2.5 * side.linked
+
+
+def _nearness_after(side: _Side) -> float:
+    """As before, only that a name after its number ("1234 is your code") is the rarer order."""
+    if side.breaks:
+        return max(3.2 - 0.2 * side.words - 0.4 * (side.breaks + side.lines) - side.crossed, 0.0)
+    return max(7.2 - 0.3 * side.words - 0.7 * min(side.lines, 3) - 1.5 * side.crossed, 0.5) + 1.5 * side.linked
+
+
+def _noun_penalty(side: _Side) -> float:
+    """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
+    if side.linked and not side.breaks and (side.key or (side.act and side.noun == OWN)):
+        return 4.0 if side.noun & REF else 0.5
+    return 9.0
 
 
 def _in_offer(kinds: list[int], item: Candidate) -> bool:
@@ -285,6 +301,6 @@ def _in_offer(kinds: list[int], item: Candidate) -> bool:
         for at in places:
             if kinds[at] & BREAK:
                 break
-            if kinds[at] & OFFER and not kinds[at] & MARK:
+            if kinds[at] & OFFER and not kinds[at] & (MARK | _NUMERIC):
                 return True
     return False

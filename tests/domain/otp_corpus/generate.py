@@ -63,16 +63,18 @@ _AMOUNTS = ("1250", "1,250.00", "12,500", "499.00", "1.250,00", "1 250,00", "250
 _FILLERS: dict[str, Callable[[random.Random], str]] = {
     "brand": lambda source: source.choice(_BRANDS),
     "amount": lambda source: source.choice(_AMOUNTS),
-    "phone": lambda source: source.choice(("+44 20 7946 0", "8 800 555 0", "+1 (555) 010-0", "0800 496 0", "1-800-555-0"))
-    + _digits(source, 3),
+    "phone": lambda source: (
+        source.choice(("+44 20 7946 0", "8 800 555 0", "+1 (555) 010-0", "0800 496 0", "1-800-555-0")) + _digits(source, 3)
+    ),
     "local": lambda source: "555" + _digits(source, 4),
     "date": lambda source: source.choice(("12.05.2024", "2024/05/12", "12/05/24", "2024-05-12", "05-12-2024")),
     "time": lambda source: f"{source.randrange(10, 24)}:{source.randrange(10, 60)}",
     "last4": lambda source: _digits(source, 4),
     "masked": lambda source: source.choice(("*", "**", "****", "xx", "XX", "XXXX", "****-")) + _digits(source, 4),
     "order": lambda source: _digits(source, source.choice((6, 7, 8))),
-    "url": lambda source: source.choice(("https://ex.test/v?c=", "https://vexa.test/", "www.vexa.test/p/", "vx.test/"))
-    + _digits(source, 6),
+    "url": lambda source: (
+        source.choice(("https://ex.test/v?c=", "https://vexa.test/", "www.vexa.test/p/", "vx.test/")) + _digits(source, 6)
+    ),
     "hash": _hash,
     "year": lambda source: str(source.randrange(2019, 2027)),
     "min": lambda source: source.choice(("2", "3", "5", "10", "15", "30")),

@@ -4,8 +4,9 @@ import sys
 import time
 from collections import defaultdict
 
-from numdesk.domain.otp import extract
 from tests.domain.otp_corpus.generate import SETS, Case, cases
+
+from numdesk.domain.otp import extract
 
 FAMILIES = {
     "Germanic": "en de nl sv da no is af",
@@ -42,9 +43,9 @@ def report(name: str, *, misses: bool) -> None:
     right = {case: is_right(case) for case in made}
     spent_us = (time.perf_counter() - started) / len(made) * 1e6
     with_code = [case for case in made if case.code]
-    print(f"{name}: {len({case.template for case in made})} templates, {len(made)} messages ({spent_us:.0f} us each)")
+    _say(f"{name}: {len({case.template for case in made})} templates, {len(made)} messages ({spent_us:.0f} us each)")
     for label, part in (("all", made), ("code", with_code), ("no code", [case for case in made if not case.code])):
-        print(f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
+        _say(f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
     families = {language: family for family, listed in FAMILIES.items() for language in listed.split()}
     grouped: dict[str, list[Case]] = defaultdict(list)
     for case in made:
@@ -52,11 +53,15 @@ def report(name: str, *, misses: bool) -> None:
     for family in FAMILIES:
         if grouped[family]:
             part = grouped[family]
-            print(f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
+            _say(f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
     if misses:
         for case in made:
             if not right[case]:
-                print(f"    {case.language} expected {case.code} got {extract(case.text)}\n      {case.text!r}")
+                _say(f"    {case.language} expected {case.code} got {extract(case.text)}\n      {case.text!r}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 def _percent(part: list[Case], right: dict[Case, bool]) -> str:
