@@ -31,13 +31,12 @@ end $$;
 -- or below p_through had a transaction id before that id, hence before p_xid; so when no transaction below p_xid runs any more, no
 -- entry can still appear there. (The upper bound of a snapshot would not do: it is one above the newest *ended* transaction, and
 -- a running one may lie above it.) A block that is not full is built only when p_partial says so. Adds at most p_blocks, so that the
--- transaction stays short, and returns how many it added; none while somebody else builds. No transaction id is stored, so a dump restored elsewhere goes on as if nothing had happened.
+-- transaction stays short, and returns how many it added: 0 while somebody else builds, null when it is too early. No transaction id is stored, so a dump restored elsewhere goes on as if nothing had happened.
 create function ledger_chain_extend_v1(p_now timestamptz, p_through bigint, p_xid xid8, p_size int, p_partial boolean, p_blocks int) returns int language plpgsql as $$
 declare head ledger_blocks; block_end bigint; size bigint; added int := 0;
 begin
-  if pg_snapshot_xmin(pg_current_snapshot()) < p_xid or not pg_try_advisory_xact_lock(hashtext('numdesk ledger chain')) then
-    return 0;
-  end if;
+  if pg_snapshot_xmin(pg_current_snapshot()) < p_xid then return null; end if;
+  if not pg_try_advisory_xact_lock(hashtext('numdesk ledger chain')) then return 0; end if;
   select * into head from ledger_blocks order by number desc limit 1;
   head.number := coalesce(head.number, 0); head.last_entry_id := coalesce(head.last_entry_id, 0); head.hash := coalesce(head.hash, '');
   while added < p_blocks loop

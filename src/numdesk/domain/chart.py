@@ -1,0 +1,79 @@
+"""The chart of accounts and the journal of each business act. SQL uses the same words; docs/ledger.md has an example of each."""
+
+from __future__ import annotations
+
+from numdesk.domain.errors import InvalidInput, StateForbids
+from numdesk.domain.ledger import AccountKind, AccountName, Hold, Journal, Transfer
+from numdesk.domain.money import AMOUNT_MAX, Money
+
+ORDER_HOLD = "order"
+ORDER_EARN = "order.earn"
+ADJUSTMENT = "adjustment"
+REVERSAL = "reversal"
+
+#: A reference is typed by people and kept for ever; longer ones belong in the note.
+REF_LENGTH_MAX = 200
+
+
+def wallet(customer_id: int, *, currency: str) -> AccountName:
+    """Names a customer's wallet: what we owe them."""
+    return AccountName(AccountKind.WALLET, currency, owner=customer_id)
+
+
+def order_revenue(currency: str) -> AccountName:
+    """Names the account of what orders earned."""
+    return AccountName(AccountKind.REVENUE, currency, label="orders")
+
+
+def cost_of_sales(provider: str, *, currency: str) -> AccountName:
+    """Names the account of what a provider's numbers cost us; its balance is negative."""
+    return AccountName(AccountKind.COST_OF_SALES, currency, label=provider)
+
+
+def payable(provider: str, *, currency: str) -> AccountName:
+    """Names the account of what we owe a provider."""
+    return AccountName(AccountKind.PAYABLE, currency, label=provider)
+
+
+def manual_funding(currency: str) -> AccountName:
+    """Names the other side of an operator's adjustments; its balance is minus what came in by hand."""
+    return AccountName(AccountKind.FUNDING, currency, label="manual")
+
+
+def hold_for_order(order_id: int, *, wallet_id: int, price: Money) -> Hold:
+    """Returns the hold of an order's price. When the order ends unearned the hold is voided or expires, and no journal is written."""
+    return Hold(ORDER_HOLD, order_id, wallet_id, price)
+
+
+def earn_order(order_id: int, *, customer_id: int, provider: str, price: Money, cost: Money) -> Journal:
+    """Returns the journal that posts an order's hold: the price becomes revenue, the cost is owed to the provider."""
+    sides = (
+        (wallet(customer_id, currency=price.currency), order_revenue(price.currency), price),
+        (cost_of_sales(provider, currency=cost.currency), payable(provider, currency=cost.currency), cost),
+    )
+    return Journal(ORDER_EARN, f"ord:{order_id}", tuple(Transfer(*side) for side in sides if side[2].units > 0))
+
+
+def adjustment(*, customer_id: int, currency: str, units: int, ref: str, note: str | None = None) -> Journal:
+    """Returns the operator's credit (positive units) or debit (negative ones) of a wallet.
+
+    One reason for both, so that one reference cannot be used once for each. Refuses with InvalidInput.
+    """
+    if not 0 < abs(units) <= AMOUNT_MAX:
+        raise InvalidInput(field="units", reason="must not be zero, nor larger than any wallet may hold")
+    if not 0 < len(ref) <= REF_LENGTH_MAX or not ref.isprintable():
+        raise InvalidInput(field="reference", reason=f"must be 1 to {REF_LENGTH_MAX} printable characters")
+    customer, funding = wallet(customer_id, currency=currency), manual_funding(currency)
+    debit, credit = (funding, customer) if units > 0 else (customer, funding)
+    return Journal(ADJUSTMENT, ref, (Transfer(debit, credit, Money(abs(units), currency)),), note)
+
+
+def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
+    """Returns the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
+
+    A reversal is not reversed (book the act anew instead): refuses with StateForbids.
+    """
+    if journal.reason == REVERSAL:
+        raise StateForbids(state=REVERSAL)
+    back = tuple(Transfer(transfer.credit, transfer.debit, transfer.amount) for transfer in reversed(journal.transfers))
+    return Journal(REVERSAL, str(journal_id), back, note)

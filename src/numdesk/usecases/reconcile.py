@@ -1,0 +1,154 @@
+"""The ledger against itself: the hash chain that is extended, the checks that run every minute and every hour, their report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from prometheus_client import Gauge
+
+from numdesk.domain.ledger import Check, Report
+from numdesk.storage import ledger_check
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.ledger_check import Sight
+
+#: How often the running desk looks at what is new, and at everything.
+INCREMENTAL_EVERY_S = 60
+FULL_EVERY_S = 3600
+#: A block that is not full is built when the last one is so old: an idle desk makes at most one a minute.
+PARTIAL_BLOCK_EVERY_S = 60
+#: Blocks added by one tick at most; 100 hold a million entries.
+BLOCKS_PER_TICK = 100
+#: Reports kept in the database: those of a week.
+REPORTS_KEPT = 10_000
+#: Where the last report lies in the memory of a process.
+REPORT = "ledger.report"
+
+_log = structlog.get_logger(__name__)
+_imbalance = Gauge("numdesk_ledger_imbalance", "Violations that the last check of the ledger found; must be 0")
+_check_age = Gauge("numdesk_ledger_check_age_seconds", "Seconds since the last check of the ledger ended")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What this process remembers between ticks; losing it costs one tick."""
+
+    sight: Sight | None = None
+    partial_at: float = float("-inf")
+    incremental_at: float = float("-inf")
+    full_at: float = float("-inf")
+
+
+async def tick(rt: Runtime) -> Report | None:
+    """Extends the chain, and checks the ledger when a check is due; call it every few seconds. Returns the report, if any."""
+    progress = _progress(rt)
+    await extend_chain(rt)
+    now = time.monotonic()
+    full = now - progress.full_at >= FULL_EVERY_S
+    if not full and now - progress.incremental_at < INCREMENTAL_EVERY_S:
+        return None
+    report = await check_ledger(rt, full=full)
+    progress.incremental_at = time.monotonic()
+    if full:
+        progress.full_at = progress.incremental_at
+    await _publish(rt, report)
+    return report
+
+
+async def extend_chain(rt: Runtime) -> int:
+    """Puts entries that are final into blocks and rolls them up; returns how many blocks were added.
+
+    What one call has seen becomes final by the next: entries of a transaction that is slow to end are waited for, never left out.
+    """
+    progress = _progress(rt)
+    added = 0 if progress.sight is None else await _build(rt, progress, progress.sight)
+    if added is None:
+        return 0
+    progress.sight = await rt.run("ledger.see", ledger_check.see)
+    return added
+
+
+async def check_ledger(rt: Runtime, *, full: bool) -> Report:
+    """Checks the books and the chain, in full or what is new since the last block; raises Unavailable when the database is away.
+
+    The books are seen at one moment. The chain is verified beside them: blocks never change, so no moment matters to it.
+    """
+    started = time.perf_counter()
+    (head, checks), chain = await asyncio.gather(_check_books(rt, full=full), _check_chain(rt, full=full))
+    return Report(full, rt.clock.now(), round(time.perf_counter() - started, 3), head.newest_entry_id, head.block, head.block_hash, checks | chain)
+
+
+def last_report(rt: Runtime) -> Report | None:
+    """Returns what the last check of this process found."""
+    return rt.memory.peek(REPORT)
+
+
+async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
+    async with rt.transaction("ledger.check", snapshot=True) as tx:
+        head = await ledger_check.prepare(tx)
+        after = 0 if full else head.rolled_entry_id
+        checks = await ledger_check.check_accounts(tx, after=after)
+        checks |= await ledger_check.check_transfers(tx, after=after)
+        checks |= await ledger_check.check_open_orders(tx)
+        if full:
+            checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
+            checks |= await ledger_check.check_all_orders(tx)
+        return head, checks
+
+
+async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
+    async with rt.transaction("ledger.check_chain", snapshot=True) as tx:
+        await ledger_check.prepare(tx)
+        return await ledger_check.check_chain(tx, newest_only=not full)
+
+
+async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
+    """Adds blocks, a few per transaction, until nothing final is left or the tick has done its share; None when it is too early."""
+    partial = time.monotonic() - progress.partial_at >= PARTIAL_BLOCK_EVERY_S
+    added = 0
+    while added < BLOCKS_PER_TICK:
+        step = await rt.run("ledger.extend", lambda tx: ledger_check.extend_chain(tx, sight, partial=partial, now=rt.clock.now()))
+        if step is None:
+            return None
+        added += step
+        if step < ledger_check.BLOCKS_PER_TRANSACTION:
+            break
+    if added and partial:
+        progress.partial_at = time.monotonic()
+    return added
+
+
+async def _publish(rt: Runtime, report: Report) -> None:
+    """Makes the report known: to the process, the metrics, the log and the database."""
+    ended = time.monotonic()
+    _imbalance.set(report.violations)
+    _check_age.set_function(lambda: time.monotonic() - ended)
+    rt.memory.forget(REPORT)
+    await rt.memory.get(REPORT, lambda: _ready(report))
+    scope = "full" if report.full else "incremental"
+    for name, check in report.checks.items():
+        if check.violations:
+            _log.error("the ledger breaks a rule", name=name, count=check.violations, reason="; ".join(check.examples))
+    _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, block=report.block, block_hash=report.block_hash)
+    await rt.run("ledger.keep_report", lambda tx: ledger_check.keep_report(
+        tx, at=report.at, scope=scope, through_entry_id=report.through_entry_id, report=print_report(report), kept=REPORTS_KEPT))
+
+
+def print_report(report: Report) -> str:
+    """Returns the report as JSON text."""
+    return msgspec.json.encode({"ok": report.violations == 0, **msgspec.to_builtins(report)}).decode()
+
+
+async def _ready(report: Report) -> Report:
+    return report
+
+
+def _progress(rt: Runtime) -> _Progress:
+    """Returns what this process remembers."""
+    return rt.local.setdefault("reconcile", _Progress())

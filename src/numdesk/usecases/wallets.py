@@ -1,0 +1,91 @@
+"""Wallets: what a customer has, the statement of it, and what staff may change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numdesk.domain import chart
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import InvalidInput
+from numdesk.domain.ledger import Account, Entry
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
+from numdesk.storage import ledger
+from numdesk.storage.pool import Tx
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+
+#: Entries on one page of a statement.
+PAGE_MAX = 500
+#: Balances asked for while a query is on its way are read by the next one, so many.
+BALANCES_MAX = 256
+
+
+async def balance(rt: Runtime, caller: Caller) -> Money:
+    """Returns what the caller's wallet holds and no open order has reserved."""
+    async def read(wallet_ids: list[int]) -> list[Account]:
+        found = await rt.repeat("wallets.balance", lambda tx: ledger.read_wallets(tx, wallet_ids=wallet_ids))
+        return [found[wallet_id] for wallet_id in wallet_ids]
+
+    account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(caller.wallet_id)
+    return _unreserved(account)
+
+
+async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50) -> list[Entry]:
+    """Returns a page of the wallet's entries, newest first; `before` is the id of the last entry of the page above.
+
+    Refuses with InvalidInput.
+    """
+    if not 1 <= limit <= PAGE_MAX:
+        raise InvalidInput(field="limit", reason=f"must be 1 to {PAGE_MAX}")
+    return await rt.repeat("wallets.statement", lambda tx: ledger.read_statement(
+        tx, account_id=caller.wallet_id, before=before, limit=limit))
+
+
+async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
+    """Returns all wallets of a customer, for staff."""
+    return await rt.repeat("wallets.list", lambda tx: ledger.list_wallets(tx, customer_id=customer_id))
+
+
+async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str) -> Money:
+    """Credits (or debits, when `units` is negative) a wallet by an operator's decision; the same reference counts once.
+
+    Returns what the wallet has unreserved afterwards. Refuses with InvalidInput, NotFound (no such wallet), WalletShort or KeyReused.
+    """
+    _check_currency(currency)
+    journal = chart.adjustment(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
+
+    async def work(tx: Tx) -> Money:
+        await ledger.apply(tx, journal, now=rt.clock.now())
+        account = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
+        assert account is not None, "the journal named it"
+        return _unreserved(account)
+    return await rt.run("wallets.adjust", work)
+
+
+async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> int:
+    """Undoes a journal, at most once, and returns the reversing journal's id; a repeat returns the same.
+
+    Refuses with NotFound, StateForbids (a reversal is not reversed) or WalletShort.
+    """
+    async def work(tx: Tx) -> int:
+        return (await ledger.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)).journal_id
+    return await rt.run("wallets.reverse", work)
+
+
+async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, units: int) -> Account:
+    """Lets a wallet go down to minus `units`. Refuses with InvalidInput, NotFound, or WalletShort when it is further down already."""
+    _check_currency(currency)
+    if not 0 <= units <= AMOUNT_MAX:
+        raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
+    return await rt.run("wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(
+        tx, customer_id=customer_id, currency=currency, credit_limit=units))
+
+
+def _unreserved(account: Account) -> Money:
+    return Money(account.balance - account.held, account.name.currency)
+
+
+def _check_currency(currency: str) -> None:
+    if currency not in DECIMALS:
+        raise InvalidInput(field="currency", reason="must be one of " + ", ".join(DECIMALS))
