@@ -1,0 +1,81 @@
+"""Webhooks: what counts as delivered, when to try again, and how many sends an endpoint gets at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+#: What a customer may configure, as the vendors' papers say.
+URL_CHARS_MAX = 2048
+SECRET_CHARS_MAX = 256
+#: Delays are spread by this share to both sides, so that what failed together does not come back together.
+JITTER = 0.2
+#: Sends on their way to one endpoint at a time: as many as it takes to reach RATE_MAX a second at the pace of its answers, between
+#: WINDOW_START and WINDOW_MAX. One that fails ends at 1.
+RATE_MAX = 500
+WINDOW_START = 4
+WINDOW_MAX = 64
+#: Slower answers than this earn nothing: a receiver that takes seconds would hold places that others need.
+PROMPT_MS = 1000
+
+
+class DeliveryState(IntEnum):
+    """Where a delivery stands. The numbers are stored."""
+
+    DUE = 0
+    DELIVERED = 1
+    GIVEN_UP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a customer wants to hear from us. Without a URL nothing is sent; a disabled one waits to be configured anew."""
+
+    url: str | None = None
+    secret: str | None = None
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+    consecutive_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLog:
+    """One delivery as its owner sees it, with its last attempt (`status` is None when no answer came, `failure` says why)."""
+
+    id: int
+    event_id: int
+    kind: str
+    state: DeliveryState
+    attempts: int
+    at: datetime
+    ended_at: datetime | None
+    status: int | None
+    failure: str | None
+    elapsed_ms: int | None
+    answer: str | None
+
+
+def is_delivered(status: int) -> bool:
+    """Is this answer a success? A redirect is none: it is never followed."""
+    return 200 <= status <= 299
+
+
+def next_attempt(delays_s: Sequence[float], *, attempt: int, random: float) -> float | None:
+    """Returns the seconds to wait after `attempt` (the first is 1) failed, or None when that was the last.
+
+    `random` in [0, 1) spreads the delay evenly by JITTER to both sides.
+    """
+    assert attempt >= 1, "attempts are counted from one"
+    if attempt > len(delays_s):
+        return None
+    return delays_s[attempt - 1] * (1 - JITTER + 2 * JITTER * random)
+
+
+def next_window(window: int, *, delivered: bool, elapsed_ms: int) -> int:
+    """Returns how many sends an endpoint may have on their way after this one: at most one more after a success, half after a failure."""
+    if not delivered:
+        return max(1, window // 2)
+    wanted = WINDOW_START if elapsed_ms > PROMPT_MS else elapsed_ms * RATE_MAX // 1000
+    return min(window + 1, max(WINDOW_START, min(wanted, WINDOW_MAX)))

@@ -1,0 +1,97 @@
+"""The queue: work is added in the transaction that wants it, taken under a lease, and ended by whoever still holds the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from numdesk.storage.pool import Tx
+
+#: How much of an error is kept with a job.
+ERROR_CHARS_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that was taken: `attempts` counts this one, `lease_no` is the proof that it is still ours."""
+
+    id: int
+    kind: str
+    payload: Mapping[str, Any]
+    attempts: int
+    lease_no: int
+
+
+async def add(tx: Tx, *, kind: str, payload: Mapping[str, Any], run_at: datetime, unique_key: str | None = None) -> None:
+    """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one."""
+    await tx.execute(
+        """insert into jobs (kind, payload, run_at, unique_key) values ($1, $2, $3, $4)
+           on conflict (kind, unique_key) where unique_key is not null and dead_at is null do nothing""",
+        kind,
+        msgspec.json.encode(payload).decode(),
+        run_at,
+        unique_key,
+    )
+
+
+async def take(tx: Tx, *, now: datetime, wall: datetime, rooms: Mapping[str, tuple[int, float]]) -> list[Job]:
+    """Takes due jobs; `rooms` says for each kind how many and for how many seconds."""
+    rows = await tx.fetch(
+        "select id, kind, payload, attempts, lease_no from take_jobs_v1($1, $2, $3, $4, $5) order by id",
+        now,
+        wall,
+        list(rooms),
+        [size for size, _ in rooms.values()],
+        [timedelta(seconds=lease_s) for _, lease_s in rooms.values()],
+    )
+    return [Job(row["id"], row["kind"], msgspec.json.decode(row["payload"]), row["attempts"], row["lease_no"]) for row in rows]
+
+
+async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:
+    """Deletes finished jobs, given as (id, lease number), and returns the ids of those whose lease was still held."""
+    rows = await tx.fetch(
+        """delete from jobs j using unnest($1::bigint[], $2::int[]) as f (id, lease_no)
+           where j.id = f.id and j.lease_no = f.lease_no and j.dead_at is null returning j.id""",
+        [job for job, _ in jobs],
+        [lease_no for _, lease_no in jobs],
+    )
+    return {row["id"] for row in rows}
+
+
+async def postpone(tx: Tx, *, job: Job, run_at: datetime, error: str) -> bool:
+    """Gives a job back to be taken again at `run_at`; says whether its lease was still held."""
+    return (
+        await tx.fetchval(
+            """update jobs set run_at = $3, last_error = $4, lease_until = null, lease_no = lease_no + 1
+           where id = $1 and lease_no = $2 and dead_at is null returning true""",
+            job.id,
+            job.lease_no,
+            run_at,
+            _clean(error),
+        )
+        is True
+    )
+
+
+async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
+    """Marks a job dead, with its error, to be looked at by a person; says whether its lease was still held."""
+    return (
+        await tx.fetchval(
+            """update jobs set dead_at = $3, last_error = $4, lease_until = null, lease_no = lease_no + 1
+           where id = $1 and lease_no = $2 and dead_at is null returning true""",
+            job.id,
+            job.lease_no,
+            now,
+            _clean(error),
+        )
+        is True
+    )
+
+
+def _clean(error: str) -> str:
+    """Returns what PostgreSQL can hold of an error's text."""
+    return error.replace("\0", "")[:ERROR_CHARS_MAX]

@@ -1,0 +1,211 @@
+"""Webhook endpoints, deliveries and their log as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from numdesk.domain.webhooks import DeliveryLog, DeliveryState
+from numdesk.storage.pool import Tx
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+#: Deliveries that one replay of a time range puts back; the caller asks again for more.
+REPLAY_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """An endpoint as it is stored: the secret is sealed, an empty URL means none."""
+
+    url: str
+    secret: bytes | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    consecutive_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose endpoint: a customer has one per dialect."""
+
+    customer_id: int
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChange:
+    """What to change: None leaves alone. `spare` is the secret that a first URL gets when there is none."""
+
+    url: str | None
+    secret: bytes | None
+    clear_secret: bool
+    spare: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a sender can take now: `free` for the endpoints named in it, `other` for each of the rest, `total` in all."""
+
+    after: int
+    total: int
+    other: int
+    free: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one send ended. `due_at` is set when it is to be tried again; no status and no failure mean that nothing was sent.
+
+    `failures_max` is None when the endpoint is not to blame.
+    """
+
+    delivery_id: int
+    lease_no: int
+    state: DeliveryState
+    at: datetime
+    due_at: datetime | None = None
+    status: int | None = None
+    failure: str | None = None
+    elapsed_ms: int = 0
+    answer: str | None = None
+    failures_max: int | None = None
+    reason: str | None = None
+
+
+async def read(tx: Tx, *, owner: Owner) -> EndpointRow | None:
+    """Returns a customer's endpoint."""
+    row = await tx.fetchrow(
+        """select url, secret, disabled_at, disabled_reason, consecutive_failures from webhook_endpoints
+           where customer_id = $1 and dialect = $2""",
+        owner.customer_id,
+        owner.dialect,
+    )
+    return EndpointRow(*row) if row else None
+
+
+async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime) -> EndpointRow:
+    """Changes an endpoint, or makes it; every change enables it and forgets its failures."""
+    row = await tx.fetchrow(
+        """insert into webhook_endpoints as w (customer_id, dialect, url, secret, updated_at)
+             values ($1, $2, coalesce($3, ''),
+                     case when $5 then null when $4::bytea is not null then $4 when coalesce($3, '') <> '' then $6::bytea end, $7)
+           on conflict (customer_id, dialect) do update
+             set url = coalesce($3, w.url),
+                 secret = case when $5 then null when $4::bytea is not null then $4
+                               when coalesce($3, '') <> '' and w.url = '' and w.secret is null then $6::bytea else w.secret end,
+                 disabled_at = null, disabled_reason = null, consecutive_failures = 0, updated_at = $7
+           returning url, secret, disabled_at, disabled_reason, consecutive_failures""",
+        owner.customer_id,
+        owner.dialect,
+        change.url,
+        change.secret,
+        change.clear_secret,
+        change.spare,
+        now,
+    )
+    assert row is not None, "an upsert returns its row"
+    return EndpointRow(*row)
+
+
+async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room) -> list[Record]:
+    """Takes due deliveries under a lease, with all that is needed to send them; see `take_deliveries_v1`."""
+    return await tx.fetch(
+        """select delivery_id, lease_no, attempts, endpoint_id, customer_id, dialect, url, secret, event_id, kind, at, document
+           from take_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8)""",
+        now,
+        wall,
+        timedelta(seconds=lease_s),
+        room.after,
+        room.total,
+        room.other,
+        list(room.free),
+        list(room.free.values()),
+    )
+
+
+async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Record]:
+    """Writes down how sends ended; returns (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
+    return await tx.fetch(
+        """select endpoint_id, customer_id, reason
+           from record_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by endpoint_id""",
+        now,
+        [o.delivery_id for o in outcomes],
+        [o.lease_no for o in outcomes],
+        [o.state for o in outcomes],
+        [o.due_at for o in outcomes],
+        [o.at for o in outcomes],
+        [o.status for o in outcomes],
+        [o.failure for o in outcomes],
+        [o.elapsed_ms for o in outcomes],
+        [o.answer for o in outcomes],
+        [o.failures_max for o in outcomes],
+        [o.reason for o in outcomes],
+    )
+
+
+async def is_anything_due(tx: Tx, *, now: datetime) -> bool:
+    """Is there a due delivery for a working endpoint, whether or not somebody is sending it now?"""
+    return (
+        await tx.fetchval(
+            """select exists (
+             select from pending_endpoints_v1(0) p join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null and w.url <> ''
+               where exists (select from webhook_deliveries d where d.endpoint_id = w.id and d.state = 0 and d.due_at <= $1))""",
+            now,
+        )
+        is True
+    )
+
+
+async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bool:
+    """Makes an ended delivery due again with all its attempts; says whether there is one of this owner."""
+    return (
+        await tx.fetchval(
+            """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
+           from webhook_endpoints w
+           where d.id = $3 and w.id = d.endpoint_id and w.customer_id = $1 and w.dialect = $2 and d.state <> 0 returning true""",
+            owner.customer_id,
+            owner.dialect,
+            delivery_id,
+            now,
+        )
+        is True
+    )
+
+
+async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime) -> int:
+    """Makes what was given up since a time due again, at most REPLAY_MAX, oldest first; returns how many."""
+    rows = await tx.fetch(
+        """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
+           where d.id in (
+             select x.id from webhook_deliveries x join webhook_endpoints w on w.id = x.endpoint_id
+               where w.customer_id = $1 and w.dialect = $2 and x.state = 2 and x.ended_at >= $3 order by x.id limit $5 for update of x)
+           returning d.id""",
+        owner.customer_id,
+        owner.dialect,
+        since,
+        now,
+        REPLAY_MAX,
+    )
+    return len(rows)
+
+
+async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[DeliveryLog]:
+    """Returns deliveries with their last attempts, newest first, those before an id when one is given."""
+    rows = await tx.fetch(
+        """select d.id, d.event_id, e.kind, d.state, d.attempts, e.at, d.ended_at, a.status, a.failure, a.elapsed_ms, a.answer
+           from webhook_endpoints w
+             join webhook_deliveries d on d.endpoint_id = w.id
+             join events e on e.id = d.event_id
+             left join lateral (
+               select t.status, t.failure, t.elapsed_ms, t.answer from webhook_attempts t where t.delivery_id = d.id order by t.id desc limit 1) a on true
+           where w.customer_id = $1 and w.dialect = $2 and ($3::bigint is null or d.id < $3)
+           order by d.id desc limit $4""",
+        owner.customer_id,
+        owner.dialect,
+        before,
+        limit,
+    )
+    return [DeliveryLog(row[0], row[1], row[2], DeliveryState(row[3]), *row[4:]) for row in rows]

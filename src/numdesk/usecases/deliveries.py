@@ -1,0 +1,335 @@
+"""Sends webhooks: takes what is due, posts it under the address guard, and records in batches how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from numdesk.domain.ids import typed
+from numdesk.domain.webhooks import WINDOW_START, DeliveryState, is_delivered, next_attempt, next_window
+from numdesk.kit.egress import EgressPolicy, HttpFailure
+from numdesk.ports.rendering import EventFacts, EventRenderer
+from numdesk.storage import webhooks as rows
+from numdesk.storage.webhooks import Outcome, Room
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from numdesk.runtime import Runtime
+    from numdesk.storage.commands import Batcher
+
+#: Deliveries leased by one process, whoever they are for; each that is being sent holds a connection.
+LEASED_MAX = 1024
+#: Deliveries leased ahead of need for an endpoint that answers well, so that its sends never wait for the database.
+AHEAD_MAX = 64
+#: Deliveries taken by one command, and outcomes recorded by one.
+BATCH_MAX = 256
+#: How soon an event that another process wrote is noticed.
+POLL_S = 0.5
+#: A lease outlives the longest send by this much, for recording it.
+LEASE_SLACK_S = 12.0
+#: Windows remembered of endpoints to which nothing is on its way.
+LANES_MAX = 10_000
+#: How long a stopping process waits for sends on their way.
+STOP_PATIENCE_S = 8.0
+#: How long `deliver_due` goes on before it leaves the rest to the loop.
+DRAIN_PATIENCE_S = 30.0
+#: Of an answer that was no success, this much is kept for the endpoint's owner.
+ANSWER_CHARS_MAX = 2000
+#: What the event webhook.test says.
+TEST_MESSAGE = "This is a test of your webhook."
+
+_log = structlog.get_logger(__name__)
+_sends = Counter("numdesk_webhook_sends_total", "Webhooks sent, by how it went", ["dialect", "result"])
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One endpoint: what waits to be sent, how many are being sent, how many may be."""
+
+    waiting: deque[tuple[Record, datetime]] = field(default_factory=deque)
+    sending: int = 0
+    window: int = WINDOW_START
+    #: The last send was a success, so it is worth while to lease ahead.
+    is_good: bool = False
+
+    def free(self) -> int:
+        """Returns how many more may be leased."""
+        return max(0, self.window + (AHEAD_MAX if self.is_good else 0) - self.sending - len(self.waiting))
+
+    def is_hungry(self) -> bool:
+        """Is it time to lease more? Not before half is gone: going back for every single one would make the batches small."""
+        return len(self.waiting) * 2 <= AHEAD_MAX if self.is_good else self.sending * 2 <= self.window
+
+
+class Sender:
+    """The webhooks on their way from this process."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self.woken = asyncio.Event()
+        #: Exact (host, port) pairs that pass every guard; see `allow`.
+        self.excused: frozenset[tuple[str, int]] = frozenset()
+        self._rt = rt
+        self._lease_s = max((r.timeout_s for r in rt.renderers.values()), default=0.0) + LEASE_SLACK_S
+        self._lanes: dict[int, _Lane] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._leased = 0
+        self._idle = asyncio.Event()
+        self._after = 0
+        self._pumping = asyncio.Lock()
+        self._policies: dict[float, EgressPolicy] = {}
+        self._recorder: Batcher[Outcome, None] = rt.batch("webhooks.record", self._record, batch_max=BATCH_MAX)
+
+    def policy(self, timeout_s: float) -> EgressPolicy:
+        """Returns where webhooks of a dialect with this timeout may go."""
+        policy = self._policies.get(timeout_s)
+        if policy is None or policy.allowed != self.excused:
+            policy = self._policies[timeout_s] = EgressPolicy(
+                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, 5.0)
+            )
+        return policy
+
+    async def pump(self) -> int:
+        """Takes what is due, as far as there is room, and starts to send it; returns how many were taken."""
+        taken = 0
+        async with self._pumping:
+            while (limit := min(BATCH_MAX, LEASED_MAX - self._leased)) > 0:
+                batch = await self._take(limit)
+                taken += len(batch)
+                if len(batch) == limit:
+                    # The batch was too small for all; who comes after the last one served is served next.
+                    self._after = max(row["endpoint_id"] for row in batch)
+                elif self._after:
+                    self._after = 0
+                else:
+                    break
+        return taken
+
+    async def wait(self, *, timeout_s: float) -> bool:
+        """Waits until everything on its way has ended and is recorded; says whether it has."""
+        if self._leased:
+            self._idle.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._idle.wait()
+        return not self._leased
+
+    async def _take(self, limit: int) -> list[Record]:
+        """Leases due deliveries and hands them to their endpoints' lanes."""
+        if len(self._lanes) > LANES_MAX:
+            self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
+        rt, wall = self._rt, self._rt.clock.wall()
+        free = {endpoint: lane.free() for endpoint, lane in self._lanes.items()}
+        room = Room(after=self._after, total=limit, other=WINDOW_START, free=free)
+        batch = await rt.repeat("webhooks.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=wall, lease_s=self._lease_s, room=room))
+        lease_until = wall + timedelta(seconds=self._lease_s)
+        self._leased += len(batch)
+        for row in batch:
+            lane = self._lanes.get(row["endpoint_id"])
+            if lane is None:
+                lane = self._lanes[row["endpoint_id"]] = _Lane()
+            lane.waiting.append((row, lease_until))
+            self._staff(lane)
+        return batch
+
+    def _staff(self, lane: _Lane) -> None:
+        """Lets one more worker send for a lane when there is work and room for it."""
+        if lane.waiting and lane.sending < lane.window:
+            lane.sending += 1
+            worker = asyncio.get_running_loop().create_task(self._work(lane))
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def _work(self, lane: _Lane) -> None:
+        """Sends what waits in a lane, one after another, while there is work and room."""
+        try:
+            while lane.waiting and lane.sending <= lane.window:
+                row, lease_until = lane.waiting.popleft()
+                # A process that was paused past the lease must not send what somebody else has sent by now.
+                if self._rt.clock.wall() < lease_until:
+                    self._settle(lane, await self._attempt(row))
+                else:
+                    self._release()
+                if lane.is_hungry():
+                    self.woken.set()
+        finally:
+            lane.sending -= 1
+
+    def _settle(self, lane: _Lane, outcome: Outcome) -> None:
+        """Sees the outcome recorded and lets the lane learn from it."""
+        self._recorder.submit(outcome).add_done_callback(self._on_recorded)
+        if outcome.failures_max is None:
+            return
+        lane.is_good = outcome.state is DeliveryState.DELIVERED
+        lane.window = next_window(lane.window, delivered=lane.is_good, elapsed_ms=outcome.elapsed_ms)
+        if lane.is_good:
+            self._staff(lane)
+        else:
+            self._give_back(lane)
+
+    def _give_back(self, lane: _Lane) -> None:
+        """Ends the leases that were taken ahead for an endpoint that fails now; they are due again at once."""
+        now = self._rt.clock.now()
+        while lane.waiting:
+            row, _ = lane.waiting.popleft()
+            outcome = Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DUE, now, due_at=now)
+            self._recorder.submit(outcome).add_done_callback(self._on_recorded)
+
+    def _on_recorded(self, recorded: asyncio.Future[None]) -> None:
+        """Counts a lease as ended; one whose outcome could not be written runs out, and the delivery is sent again."""
+        self._release()
+        error = None if recorded.cancelled() else recorded.exception()
+        if error is not None:
+            _log.warning("webhook outcome not recorded", error=type(error).__name__)
+
+    def _release(self) -> None:
+        self._leased -= 1
+        if not self._leased:
+            self._idle.set()
+
+    async def _attempt(self, row: Record) -> Outcome:
+        """Renders and posts one delivery and returns how it went."""
+        rt, dialect = self._rt, row["dialect"]
+        at = rt.clock.now()
+        renderer = rt.renderers.get(dialect)
+        try:
+            if renderer is None:
+                raise LookupError(f"no renderer for {dialect}")
+            prepared = self._prepare(row, renderer)
+        except Exception:
+            # Ours to fix, never the endpoint's fault: kept as given up, to be replayed once it is mended.
+            _log.exception("webhook cannot be rendered", delivery_id=row["delivery_id"], dialect=dialect, event=row["kind"])
+            return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.GIVEN_UP, at, failure="unrenderable")
+        if prepared is None:
+            return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DELIVERED, at)
+        body, headers = prepared
+        started = rt.clock.monotonic()
+        try:
+            answer = await rt.http.post(row["url"], body=body, headers=headers, policy=self.policy(renderer.timeout_s))
+        except HttpFailure as failure:
+            elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
+            return self._failed(row, renderer, at, failure=failure.kind, answer=failure.text, elapsed_ms=elapsed_ms)
+        if is_delivered(answer.status):
+            _sends.labels(dialect, "delivered").inc()
+            return Outcome(
+                row["delivery_id"],
+                row["lease_no"],
+                DeliveryState.DELIVERED,
+                at,
+                status=answer.status,
+                elapsed_ms=answer.elapsed_ms,
+                failures_max=renderer.failures_max,
+                reason=renderer.disabled_reason,
+            )
+        return self._failed(row, renderer, at, status=answer.status, answer=_readable(answer.body_head), elapsed_ms=answer.elapsed_ms)
+
+    def _prepare(self, row: Record, renderer: EventRenderer) -> tuple[bytes, dict[str, str]] | None:
+        """Returns body and headers, or None when the dialect has no word for the event."""
+        body = renderer.render(EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"])))
+        if body is None:
+            return None
+        secret = row["secret"]
+        if secret is not None:
+            secret = self._rt.keys.open(secret, context=secret_context(row["customer_id"], row["dialect"]))
+        return body, dict(renderer.headers(body, secret=secret, delivery_id=typed("whd", row["delivery_id"])))
+
+    def _failed(self, row: Record, renderer: EventRenderer, at: datetime, **seen: object) -> Outcome:
+        """Returns the outcome of a failed attempt: tried again by the dialect's schedule, or given up."""
+        delay_s = next_attempt(renderer.retry_delays_s, attempt=row["attempts"] + 1, random=random.random())  # noqa: S311 - jitter
+        _sends.labels(row["dialect"], "given_up" if delay_s is None else "failed").inc()
+        state = DeliveryState.GIVEN_UP if delay_s is None else DeliveryState.DUE
+        due_at = None if delay_s is None else self._rt.clock.now() + timedelta(seconds=delay_s)
+        return Outcome(
+            row["delivery_id"],
+            row["lease_no"],
+            state,
+            at,
+            due_at=due_at,
+            failures_max=renderer.failures_max,
+            reason=renderer.disabled_reason,
+            **seen,
+        )
+
+    async def _record(self, outcomes: list[Outcome]) -> list[None]:
+        """Records a batch in one command."""
+        rt = self._rt
+        for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
+            _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
+        return [None] * len(outcomes)
+
+
+def sender_of(rt: Runtime) -> Sender:
+    """Returns the sender of this process."""
+    sender: Sender | None = rt.local.get(__name__)
+    if sender is None:
+        sender = rt.local[__name__] = Sender(rt)
+    return sender
+
+
+def allow(rt: Runtime, *, addresses: Iterable[tuple[str, int]]) -> None:
+    """Lets webhooks of this process through to exactly these (host, port) pairs, by plain http too: an inbox of our own."""
+    sender_of(rt).excused = frozenset(addresses)
+
+
+def wake(rt: Runtime) -> None:
+    """Says that an event was written in this process; its delivery then begins at once."""
+    sender_of(rt).woken.set()
+
+
+async def keep_delivering(rt: Runtime, *, stop: asyncio.Event) -> None:
+    """Delivers what is due until told to stop, then waits for what is on its way."""
+    sender = sender_of(rt)
+    while not stop.is_set():
+        sender.woken.clear()
+        await sender.pump()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await sender.woken.wait()
+    await sender.wait(timeout_s=STOP_PATIENCE_S)
+
+
+async def deliver_due(rt: Runtime) -> int:
+    """Delivers everything that is due at this moment, in whatever process it is on its way; returns how many were sent from here."""
+    sender = sender_of(rt)
+    sent = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_PATIENCE_S):
+            while True:
+                sent += await sender.pump()
+                ended = await sender.wait(timeout_s=0.02)
+                if ended and not await rt.repeat("webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
+                    break
+    return sent
+
+
+async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer) -> int:
+    """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
+    body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
+    assert body is not None, "every dialect has a word for the test"
+    headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
+    try:
+        answer = await rt.http.post(url, body=body, headers=headers, policy=sender_of(rt).policy(renderer.timeout_s))
+    except HttpFailure:
+        return 0
+    return answer.status
+
+
+def secret_context(customer_id: int, dialect: str) -> str:
+    """Returns the place that a webhook secret is sealed for, so that it opens nowhere else."""
+    return f"webhook_endpoints.secret:{customer_id}:{dialect}"
+
+
+def _readable(answer: bytes) -> str:
+    """Returns what can be kept of an answer, whatever its bytes."""
+    return answer.decode("utf-8", "replace").replace("\0", "")[:ANSWER_CHARS_MAX]
