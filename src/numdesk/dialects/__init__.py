@@ -1,1 +1,160 @@
-"""The APIs we speak downstream: one folder per vendor API; parse, one use case, render; no SQL, no money sums."""
+"""The APIs we speak downstream: one folder per vendor API; parse, one use case, render; no SQL, no money sums.
+
+What may live here: the contract that every dialect fulfils (this module), the door that all of them share (`door.py`), and one
+folder per dialect, which knows no other dialect.
+"""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from numdesk.domain.customers import Caller, Scope
+from numdesk.domain.errors import Refusal
+from numdesk.ports.rendering import EventRenderer
+from numdesk.runtime import Runtime
+
+Header = tuple[bytes, bytes]
+
+#: No call of any dialect takes more, unless the dialect says so.
+BODY_BYTES_MAX = 1024 * 1024
+#: Refused credentials of one address per minute, before it is told to wait.
+STRANGER_LIMIT = 600
+
+JSON_TYPE: Header = (b"content-type", b"application/json")
+
+
+class RouteClaimedTwice(RuntimeError):
+    """Two routes claim one method and path; a fault of the program that stops the start."""
+
+
+class Request:
+    """One request at a dialect's door, as bytes. `headers` holds the last value of each name, `scope` all that the server knows.
+
+    `params` are the segments that stood at the `{...}` of the route's template. `caller` is there once the door let somebody in,
+    `body` once it was read.
+    """
+
+    __slots__ = ("address", "body", "caller", "headers", "id", "method", "params", "path", "query", "scope")
+
+    caller: Caller
+    body: bytes
+
+    def __init__(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], params: tuple[str, ...], id: str) -> None:  # noqa: A002
+        """Look at what the server received; nothing is parsed before a handler asks."""
+        client = scope["client"]
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.headers = headers
+        self.params = params
+        self.address: str = client[0] if client else ""
+        self.id = id
+
+
+class Answer:
+    """What goes back: status, body, and headers beside the length and the request's id."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON_TYPE,)) -> None:
+        """Answer with `body`; a body that is not JSON needs its own content-type among `headers`."""
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+Handler = Callable[[Runtime, Request], Coroutine[Any, Any, Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One call: where it is found, who may make it, in which rate group it counts.
+
+    `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is the call's name in a key's list
+    of methods. With `is_write` the handler runs on when the client goes away in the middle.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    operation: str
+    scope: Scope
+    group: str
+    is_write: bool = False
+    needs_caller: bool = True
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One vendor's API: everything the door must know about it.
+
+    `prefixes` are the paths whose unknown calls are answered in this dialect's words. `limits` are requests per 60 s and group, shared
+    by all keys of a customer. `credential` finds the token in a request, None when there is none. `refusals` answers every refusal of
+    the domain, `unknown` a path (`allow` empty) or a method that does not exist, `broken` a fault of ours.
+    """
+
+    slug: str
+    title: str
+    docs: str
+    currency: str
+    prefixes: tuple[str, ...]
+    routes: tuple[Route, ...]
+    limits: Mapping[str, int]
+    credential: Callable[[Request], bytes | None]
+    refusals: Mapping[type[Refusal], Callable[[Any, Request], Answer]]
+    unknown: Callable[[Request, tuple[str, ...]], Answer]
+    broken: Callable[[Request], Answer]
+    renderer: EventRenderer | None = None
+    body_bytes_max: int = BODY_BYTES_MAX
+    stranger_limit: int = STRANGER_LIMIT
+    credential_in_body: bool = False
+
+    def refuse(self, refusal: Refusal, request: Request) -> Answer:
+        """Returns the refusal in this dialect's words."""
+        return self.refusals[type(refusal)](refusal, request)
+
+
+def retry_after(seconds: float) -> Header:
+    """Returns the header; never below one second, because a client that is told zero spins."""
+    return (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
+
+
+def find_dialects() -> tuple[Dialect, ...]:
+    """Returns the dialect of every folder here, by slug. Raises RouteClaimedTwice."""
+    folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    dialects = tuple(import_module(f"{__name__}.{folder}").DIALECT for folder in sorted(folders))
+    check_routes(dialects)
+    return dialects
+
+
+def check_routes(dialects: Iterable[Dialect]) -> None:
+    """Raises RouteClaimedTwice when two routes of the dialects are the same call."""
+    owners: dict[tuple[str, str], str] = {}
+    for dialect in dialects:
+        for route in dialect.routes:
+            call = (route.method, "/".join("{}" if is_parameter(part) else part for part in route.path.split("/")))
+            if call in owners:
+                raise RouteClaimedTwice(f"{route.method} {route.path} is claimed by {owners[call]} and {dialect.slug}")
+            owners[call] = dialect.slug
+
+
+def is_parameter(segment: str) -> bool:
+    """Does this segment of a template stand for any text?"""
+    return segment.startswith("{") and segment.endswith("}")
+
+
+def call_table(dialect: Dialect) -> str:
+    """Returns the table of calls that the dialect's README must hold."""
+    lines = ["| call | scope | limit / 60 s | what it does |", "|---|---|---|---|"]
+    lines += [
+        f"| `{route.method} {route.path}` | {route.scope.name.lower()} | {route.group} {dialect.limits[route.group]} | {route.summary} |"
+        for route in dialect.routes
+    ]
+    return "\n".join(lines) + "\n"

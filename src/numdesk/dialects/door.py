@@ -1,0 +1,179 @@
+"""The door of every dialect's routes: who calls, may they, not too often, not too much; then the handler, then bytes.
+
+This is the hottest Python of the product, so it is plain ASGI: nothing is built per request but one Request and one Answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from numdesk.dialects import Answer, Dialect, Header, Request, Route
+from numdesk.domain.customers import Caller, check_call
+from numdesk.domain.errors import BodyTooLarge, NotAuthenticated, Refusal, Unavailable
+from numdesk.kit import body as bodies
+from numdesk.kit.addresses import peer_group
+from numdesk.kit.body import Receive, Scope, Send
+from numdesk.kit.log import accept_request_id, request_id
+from numdesk.runtime import Runtime
+from numdesk.usecases import customers, limits
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+
+_requests = Counter("numdesk_http_requests_total", "Answered requests", ["dialect", "operation", "status"])
+_seconds = Histogram("numdesk_http_request_seconds", "Time from the head of a request to its answer", ["dialect", "operation"],
+                     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0))
+
+_log = structlog.get_logger("numdesk.http")
+_level = logging.getLogger("numdesk.http")
+
+
+class RequestIds:
+    """Ids of this process's requests: a random beginning and a number, which costs a tenth of a random id."""
+
+    def __init__(self) -> None:
+        """Begin anew."""
+        self._beginning = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+
+    def new(self) -> str:
+        """Returns the next id."""
+        return f"{self._beginning}-{next(self._numbers):08x}"
+
+    def accept(self, headers: Mapping[bytes, bytes]) -> str:
+        """Returns the id that the client gave its request, when it is harmless, else a new one."""
+        offered = headers.get(b"x-request-id")
+        return self.new() if offered is None else accept_request_id(offered.decode("latin-1"), new=self.new())
+
+
+class Finishing:
+    """Handlers that must come to their end although nobody may be waiting for them any more."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._tasks: set[asyncio.Task[Answer]] = set()
+
+    def start(self, task: asyncio.Task[Answer]) -> asyncio.Future[Answer]:
+        """Returns what to await: cancelling it leaves the task alone."""
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+        return asyncio.shield(task)
+
+    async def drain(self, *, seconds: float) -> int:
+        """Waits until all have ended, or for so long; returns how many have not."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        return len(late)
+
+    def _end(self, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that a failure nobody awaited is not reported a second time
+
+
+class Door:
+    """The door of one route."""
+
+    __slots__ = ("_answered", "_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_observe", "_route", "_rt", "_stranger_bucket")
+
+    def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
+        """Prepare everything that is the same for every request."""
+        self._rt = rt
+        self._dialect = dialect
+        self._route = route
+        self._finishing = finishing
+        self._has_body = route.method not in _BODILESS
+        self._bucket = f"{dialect.slug}.{route.group}"
+        self._stranger_bucket = f"{dialect.slug}.strangers"
+        self._limit = dialect.limits[route.group]
+        self._observe = _seconds.labels(dialect.slug, route.operation).observe
+        self._answered: dict[int, Any] = {}
+
+    async def enter(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
+        """Answers one request."""
+        started = time.perf_counter()
+        request_id.set(request.id)
+        try:
+            answer = await self._answer(scope, receive, request)
+        except bodies.ClientGone:
+            return
+        await send_answer(send, answer, request)
+        took = time.perf_counter() - started
+        self._observe(took)
+        self._count(answer.status)
+        if _level.isEnabledFor(logging.INFO):
+            _log.info("request", method=request.method, route=self._route.path, status=answer.status, elapsed_ms=round(took * 1000, 1))
+
+    async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Answer:
+        """Returns the handler's answer, or the refusal or fault in the dialect's words."""
+        try:
+            return await self._handle(scope, receive, request)
+        except Refusal as refusal:
+            return self._dialect.refuse(refusal, request)
+        except bodies.BodyTooLarge as error:
+            return self._dialect.refuse(BodyTooLarge(limit_bytes=error.bytes_max), request)
+        except bodies.ClientGone:
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            _log.error("unreachable", route=self._route.path, error=type(error).__name__)
+            return self._dialect.refuse(Unavailable(), request)
+        except Exception as error:  # noqa: BLE001 - the last resort: no trace ever reaches a client
+            _log.error("fault", route=self._route.path, error=type(error).__name__, exc_info=error)
+            return self._dialect.broken(request)
+
+    async def _handle(self, scope: Scope, receive: Receive, request: Request) -> Answer:
+        """Lets the request in, step by step, and runs the handler."""
+        rt, dialect, route = self._rt, self._dialect, self._route
+        request.body = b""
+        if dialect.credential_in_body:
+            request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
+        if route.needs_caller:
+            request.caller = caller = await self._recognise(request)
+            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall())
+            limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit)
+        else:
+            limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit)
+        if self._has_body and not dialect.credential_in_body:
+            request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
+        if route.is_write:
+            return await self._finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
+        return await route.handler(rt, request)
+
+    async def _recognise(self, request: Request) -> Caller:
+        """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
+        rt, slug = self._rt, self._dialect.slug
+        token = self._dialect.credential(request) or b""
+        try:
+            return customers.remembered(rt, token, dialect=slug) or await customers.authenticate(rt, token, dialect=slug)
+        except NotAuthenticated:
+            limits.admit(rt, subject=peer_group(request.address), bucket=self._stranger_bucket, limit=self._dialect.stranger_limit)
+            raise
+
+    def _count(self, status: int) -> None:
+        counter = self._answered.get(status)
+        if counter is None:
+            counter = self._answered[status] = _requests.labels(self._dialect.slug, self._route.operation, status)
+        counter.inc()
+
+
+async def send_answer(send: Send, answer: Answer, request: Request) -> None:
+    """Sends the answer with the headers that every answer carries."""
+    body = answer.body
+    await send({
+        "type": "http.response.start",
+        "status": answer.status,
+        "headers": [
+            *answer.headers, _NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii")),
+        ],
+    })
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})

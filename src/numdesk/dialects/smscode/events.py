@@ -1,0 +1,91 @@
+"""Webhooks of the smscode API: the body of each event and the headers that go with it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from numdesk.dialects.smscode.render import iso, order_capabilities, phone
+from numdesk.domain.orders import Order, State
+from numdesk.ports.rendering import EventFacts
+
+#: Our events in the vendor's words. Its SDK raises on a word it does not know, so no other event is ever sent.
+EVENTS: Mapping[str, str] = {
+    "order.received": "order.otp_received",
+    "order.completed": "order.completed",
+    "order.canceled": "order.canceled",
+    "order.expired": "order.expired",
+    "webhook.test": "webhook.test",
+}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encode = msgspec.json.Encoder().encode
+
+
+class SmscodeEvents:
+    """Renders events; see `ports/rendering.py`."""
+
+    timeout_s = 3.0
+    retry_delays_s = (5.0, 30.0, 300.0, 1800.0)
+    failures_max = 10
+    disabled_reason = "consecutive_failed_user_endpoint"
+
+    def render(self, facts: EventFacts) -> bytes | None:
+        """Returns the body, or None when the vendor has no word for the event."""
+        event = EVENTS.get(facts.kind)
+        if event is None:
+            return None
+        data = {"message": facts.document["message"]} if event == "webhook.test" else _order_data(facts)
+        return _encode({"event": event, "timestamp": iso(facts.at), "data": data})
+
+    def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
+        """Returns the headers; the delivery's id is the same on every try, and without a secret there is no signature."""
+        headers = {"content-type": "application/json", "x-webhook-delivery": delivery_id}
+        if secret is not None:
+            headers["x-webhook-signature"] = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+        return headers
+
+
+def _order_data(facts: EventFacts) -> dict[str, Any]:
+    """Returns the facts of an order; the revision counts messages, so it belongs to the event of a message alone."""
+    document = facts.document
+    return {
+        "order_id": document["id"],
+        "phone_number": phone(document["msisdn"]),
+        "otp_code": document["otp_code"],
+        "otp_message": document["otp_message"],
+        "sms_revision": document["sms_revision"] if facts.kind == "order.received" else None,
+        "product_id": document["offer"],
+        "catalog_product_id": document["catalogue"],
+        "country": document["country"],
+        "platform": document["service"],
+        "operator_id": document["operator"],
+        "operator_name": document["operator_name"],
+        **order_capabilities(_order(document), now=facts.at),
+    }
+
+
+def _order(document: Mapping[str, Any]) -> Order:
+    """Returns the order as it was at the moment of the event, as far as what could then be done with it depends on it."""
+    return Order(
+        id=document["id"], customer_id=0, dialect="smscode", state=State(document["state"]), offer_id=document["offer"],
+        catalogue_id=document["catalogue"], country_id=0, service_id=0, operator_id=document["operator"],
+        operator_name=document["operator_name"], provider="", provider_ref=None, msisdn=document["msisdn"],
+        currency=document["currency"], price=document["price"], cost=0, created_at=_moment(document["created_at"]),
+        expires_at=_moment(document["expires_at"]), otp_code=document["otp_code"], otp_message=document["otp_message"],
+        sms_revision=document["sms_revision"], first_sms_at=_optional(document["first_sms_at"]),
+        resend_at=_optional(document["resend_at"]), ended_at=_optional(document["ended_at"]), failed_reason=None,
+        reactivatable=document["reactivatable"], number_free=True, revision=0)
+
+
+def _moment(epoch_s: float) -> datetime:
+    return _EPOCH + timedelta(seconds=float(epoch_s))
+
+
+def _optional(epoch_s: float | None) -> datetime | None:
+    return None if epoch_s is None else _moment(epoch_s)

@@ -1,0 +1,186 @@
+"""The catalogue as the smscode API lists it: countries, services, operators, and pages of products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numdesk.dialects import Answer
+from numdesk.dialects.smscode.render import amount, fx, success
+from numdesk.dialects.smscode.wire import clamped, integer_of
+from numdesk.domain.catalogue import Catalogue
+from numdesk.domain.errors import InvalidInput
+from numdesk.domain.fx import Rate
+from numdesk.domain.numbers import Country, Offer, Operator, Service
+from numdesk.runtime import Runtime
+
+LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
+#: Beyond this there are no rows anyway; it only keeps the arithmetic small.
+PAGE_MAX = 1_000_000
+#: Answers remembered of one moment of the catalogue: bots ask for the same few pages many times a second.
+REMEMBERED_MAX = 64
+
+_SORTS: Mapping[str, tuple[str, bool]] = {
+    "price_asc": ("price", False), "price_desc": ("price", True), "available_asc": ("available", False),
+    "available_desc": ("available", True), "name_asc": ("name", False), "name_desc": ("name", True),
+}
+
+#: The entry that stands for "whichever operator".
+_ANY_OPERATOR = {"operator_id": None, "code": "any", "name": "Any", "local_name": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which products, in which order, which page of them."""
+
+    country_id: int | None
+    service_id: int | None
+    operator_id: int | None
+    sort: str
+    limit: int
+    page: int
+
+
+class Remembered:
+    """Answers made from one moment of the catalogue; a new moment begins anew."""
+
+    __slots__ = ("_answers", "_moment")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._moment: Catalogue | None = None
+        self._answers: dict[object, Answer] = {}
+
+    def answer(self, moment: Catalogue, name: object, make: Callable[[], Answer]) -> Answer:
+        """Returns the answer of that name, made at the first call."""
+        if self._moment is not moment or len(self._answers) >= REMEMBERED_MAX:
+            self._moment = moment
+            self._answers = {}
+        answer = self._answers.get(name)
+        if answer is None:
+            answer = self._answers[name] = make()
+        return answer
+
+
+def page_memory(rt: Runtime) -> Remembered:
+    """Returns this process's memory of answers."""
+    memory = rt.local.get("smscode.price_list")
+    if memory is None:
+        memory = rt.local["smscode.price_list"] = Remembered()
+    return memory
+
+
+def parse_selection(query: Mapping[str, str]) -> Selection:
+    """Returns what the query selects: bounds are moved to what is allowed, an unknown order is the cheapest first."""
+    sort = query.get("sort", "price_asc")
+    return Selection(
+        country_id=integer_of(query, "country_id"), service_id=integer_of(query, "platform_id"),
+        operator_id=integer_of(query, "operator_id"), sort=sort if sort in _SORTS else "price_asc",
+        limit=clamped(query, "limit", default=LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
+        page=clamped(query, "page", default=1, least=1, most=PAGE_MAX))
+
+
+def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
+    """Returns country and service of the query, both of which are required."""
+    country_id, service_id = integer_of(query, "country_id"), integer_of(query, "platform_id")
+    if country_id is None or service_id is None:
+        raise InvalidInput(field="country_id" if country_id is None else "platform_id", reason="is required")
+    return country_id, service_id
+
+
+def render_countries(catalogue: Catalogue) -> Answer:
+    """Returns the countries that are open for sale."""
+    return success([_country(country) for country in _by_id(catalogue.countries) if country.active])
+
+
+def render_services(catalogue: Catalogue, country_id: int | None) -> Answer:
+    """Returns the services that are open for sale, or those that have something in stock in a country."""
+    found = _by_id(catalogue.services) if country_id is None else catalogue.services_sold(country_id)
+    return success([_service(service) for service in found if service.active])
+
+
+def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> Answer:
+    """Returns the operators that can be chosen; "any" comes first where it can be had as well, and alone it is no choice."""
+    found, sells_any = catalogue.operators_sold(country_id, service_id)
+    entries = [_operator(operator) for operator in found]
+    return success([_ANY_OPERATOR, *entries] if entries and sells_any else entries)
+
+
+def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
+    """Returns a page of what is in stock; rows that compare equal stand by id, so that pages do not overlap."""
+    key, is_falling = _SORTS[selection.sort]
+    rows = sorted(_in_stock(catalogue, selection), key=lambda offer: offer.id)
+    by_name = {offer.catalogue_id: _name(catalogue, offer) for offer in rows}
+    if key == "name":
+        rows.sort(key=lambda offer: by_name[offer.catalogue_id], reverse=is_falling)
+    else:
+        rows.sort(key=lambda offer: getattr(offer, key), reverse=is_falling)
+    start = (selection.page - 1) * selection.limit
+    page = rows[start:start + selection.limit]
+    meta: dict[str, Any] = {"page": selection.page, "limit": selection.limit, "count": len(page)}
+    if rate is not None:
+        meta["fx"] = fx(rate)
+    return success([_product(catalogue, offer, by_name[offer.catalogue_id], rate) for offer in page], meta=meta)
+
+
+def _in_stock(catalogue: Catalogue, selection: Selection) -> Iterable[Offer]:
+    """Yields the offers that are selected and can be bought.
+
+    Without an operator these are the tiers of any operator; where a product has none of them, the operators' own stand in for it,
+    so that nothing in stock is hidden.
+    """
+    for country_id, service_id in _places(catalogue, selection):
+        sold = [offer for offer in catalogue.tiers(country_id, service_id) if catalogue.sells(offer)]
+        if selection.operator_id is not None:
+            yield from (offer for offer in sold if offer.operator_id == selection.operator_id)
+        else:
+            yield from [offer for offer in sold if offer.operator_id is None] or sold
+
+
+def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, int]]:
+    """Returns the (country, service) pairs of the selection."""
+    country_id, service_id = selection.country_id, selection.service_id
+    if country_id is not None and service_id is not None:
+        return ((country_id, service_id),)
+    return [place for place in catalogue.product_ids
+            if country_id in (None, place[0]) and service_id in (None, place[1])]
+
+
+def _name(catalogue: Catalogue, offer: Offer) -> str:
+    return f"{catalogue.services[offer.service_id].name} - {catalogue.countries[offer.country_id].name}"
+
+
+def _product(catalogue: Catalogue, offer: Offer, name: str, rate: Rate | None) -> dict[str, Any]:
+    operator = None if offer.operator_id is None else catalogue.operators[offer.operator_id]
+    return {
+        "id": offer.id,
+        "name": name,
+        "country_id": offer.country_id,
+        "platform_id": offer.service_id,
+        "available": offer.available,
+        "price": amount(offer.price, rate),
+        "active": True,
+        "catalog_product_id": offer.catalogue_id,
+        "operator_id": offer.operator_id,
+        "operator_name": None if operator is None else operator.name,
+    }
+
+
+def _country(country: Country) -> dict[str, Any]:
+    return {
+        "id": country.id, "code": country.iso2.lower(), "name": country.name, "dial_code": country.dial_code,
+        "emoji": country.emoji, "active": country.active,
+    }
+
+
+def _service(service: Service) -> dict[str, Any]:
+    return {"id": service.id, "code": service.code, "name": service.name, "active": service.active}
+
+
+def _operator(operator: Operator) -> dict[str, Any]:
+    return {"operator_id": operator.id, "code": operator.code, "name": operator.name, "local_name": operator.local_name}
+
+
+def _by_id(rows: Mapping[int, Any]) -> list[Any]:
+    return [rows[row_id] for row_id in sorted(rows)]

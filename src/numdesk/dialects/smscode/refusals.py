@@ -1,0 +1,140 @@
+"""Every refusal of the domain in the words of the smscode API: a code of its closed list, an HTTP status, a sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
+from numdesk.domain import errors
+from numdesk.domain.errors import Refusal
+
+#: Where our name of a field differs from the vendor's.
+_FIELDS = {"url": "webhook_url", "secret": "webhook_secret"}
+_NO_OFFER_DETAILS = {
+    "catalogue_id": "catalog_product_id", "policy": "policy", "considered": "candidates_considered", "operator_id": "operator_id",
+    "min_price": "min_price_idr", "max_price": "max_price_idr",
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def failure(status: int, code: str, message: str, *, details: object = None, headers: tuple[Header, ...] = ()) -> Answer:
+    """Returns the envelope of a failure; `details` are left out where there are none."""
+    error: dict[str, object] = {"code": code, "message": message}
+    if details is not None:
+        error["details"] = details
+    return Answer(status, _encode({"success": False, "error": error}), (JSON_TYPE, *headers))
+
+
+def _constant(status: int, code: str, message: str, *headers: Header) -> Callable[[Any, Request], Answer]:
+    """Returns the answer of a refusal that has nothing of its own to tell."""
+    answer = failure(status, code, message, headers=headers)
+    return lambda _refusal, _request: answer
+
+
+def _not_found(refusal: errors.NotFound, _request: Request) -> Answer:
+    return failure(404, "NOT_FOUND", f"{(refusal.what or 'resource').capitalize()} not found")
+
+
+def _invalid(refusal: errors.InvalidInput, _request: Request) -> Answer:
+    name = _FIELDS.get(refusal.field, refusal.field)
+    return failure(422, "VALIDATION_ERROR", f"{name}: {refusal.reason}", details={"field": name})
+
+
+def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
+    return failure(413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes", headers=((b"connection", b"close"),))
+
+
+def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
+    state = f" (it is {refusal.state})" if refusal.state else ""
+    return failure(409, "CONFLICT", f"The order's state does not allow this{state}")
+
+
+def _too_early(refusal: errors.CancelTooEarly, _request: Request) -> Answer:
+    when = refusal.allowed_at.isoformat(timespec="seconds") if refusal.allowed_at else "2 minutes after it was created"
+    return failure(409, "CANCEL_TOO_EARLY", f"The order can be canceled from {when}")
+
+
+def _cancel_cap(refusal: errors.CancelCapReached, _request: Request) -> Answer:
+    return failure(429, "RATE_LIMIT_EXCEEDED", "Too many orders were canceled today", headers=(retry_after(refusal.retry_after_s),))
+
+
+def _short(refusal: errors.WalletShort, _request: Request) -> Answer:
+    return failure(409, "INSUFFICIENT_BALANCE", f"The order needs {refusal.needed} IDR, the balance is {refusal.available} IDR")
+
+
+def _no_offer(refusal: errors.NoOffer, _request: Request) -> Answer:
+    details = {word: refusal.details.get(ours) for ours, word in _NO_OFFER_DETAILS.items()} if refusal.details else None
+    return failure(422, "NO_OFFER_AVAILABLE", "No offer matches product, price, operator and availability", details=details)
+
+
+def _supplier(refusal: errors.SupplierFailed, _request: Request) -> Answer:
+    details: dict[str, object] | None = None
+    if refusal.by_catalogue:
+        details = {"attempts": [{"product_id": offer, "provider": slug, "result": cause} for offer, slug, cause in refusal.attempts]}
+    elif refusal.attempts:
+        details = {"cause_counts": dict(Counter(cause for _, _, cause in refusal.attempts))}
+    return failure(422, "PROVIDER_ERROR", "The supplier refused the request or failed", details=details)
+
+
+def _too_dear(refusal: errors.PriceAboveCap, _request: Request) -> Answer:
+    return failure(422, "VALIDATION_ERROR", f"max_price: the price is now {refusal.price} IDR", details={"field": "max_price"})
+
+
+def _too_many(refusal: errors.TooManyRequests, _request: Request) -> Answer:
+    return failure(429, "RATE_LIMIT_EXCEEDED", "Too many requests", headers=(retry_after(refusal.retry_after_s),))
+
+
+def _banned(refusal: errors.GuardBanned, _request: Request) -> Answer:
+    until = refusal.until.isoformat(timespec="seconds") if refusal.until else None
+    wait = max(1, refusal.retry_after_s)
+    return failure(
+        429, "TEMP_BANNED_ABUSE_GUARD", "Ordering is closed for a while: too many orders ended without an SMS",
+        details={"until": until, "tier": refusal.tier, "retry_after_seconds": wait}, headers=(retry_after(wait),))
+
+
+def _no_rate(refusal: errors.RateUnavailable, _request: Request) -> Answer:
+    pair = refusal.pair or "USD/IDR"
+    return failure(503, "FX_RATE_UNAVAILABLE", f"{pair} exchange rate is unavailable", headers=(retry_after(refusal.retry_after_s),))
+
+
+def _closed(refusal: errors.Unavailable, _request: Request) -> Answer:
+    return failure(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable", headers=(retry_after(refusal.retry_after_s),))
+
+
+REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
+    errors.NotAuthenticated: _constant(401, "UNAUTHORIZED", "Authentication required", (b"www-authenticate", b"Bearer")),
+    errors.NotPermitted: _constant(403, "FORBIDDEN", "This account or token may not do this"),
+    errors.NotFound: _not_found,
+    errors.InvalidInput: _invalid,
+    errors.BodyTooLarge: _too_large,
+    errors.StateForbids: _conflict,
+    errors.CancelTooEarly: _too_early,
+    errors.CancelCapReached: _cancel_cap,
+    errors.WalletShort: _short,
+    errors.RequestInProgress: _constant(409, "REQUEST_IN_PROGRESS", "A request with this idempotency key is still running"),
+    errors.KeyReused: _constant(422, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request"),
+    errors.NoOffer: _no_offer,
+    errors.SupplierFailed: _supplier,
+    errors.PriceAboveCap: _too_dear,
+    errors.TooManyRequests: _too_many,
+    errors.GuardBanned: _banned,
+    errors.RateUnavailable: _no_rate,
+    errors.Unavailable: _closed,
+}
+
+
+def unknown(_request: Request, allow: tuple[str, ...]) -> Answer:
+    """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
+    if allow:
+        return failure(405, "NOT_FOUND", "This path has no such method", headers=((b"allow", ", ".join(allow).encode("ascii")),))
+    return failure(404, "NOT_FOUND", "Resource not found")
+
+
+def broken(_request: Request) -> Answer:
+    """Answers a fault of ours, which the log tells more about under the same request id."""
+    return failure(500, "INTERNAL_ERROR", "Internal server error")

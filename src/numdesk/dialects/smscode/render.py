@@ -1,0 +1,186 @@
+"""What the smscode API answers: domain values turned into its JSON, with the vendor's keys in the vendor's order.
+
+Everything here is a pure function. A `rate` of None means v1, whose amounts are integers of rupiah; with a rate an amount becomes a
+money object, and the answer tells the rate once under `meta.fx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from numdesk.dialects import Answer
+from numdesk.dialects.smscode.wire import STATUS
+from numdesk.domain.fx import SHOWN_DECIMALS, Rate, project
+from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, State, capabilities
+from numdesk.domain.outcomes import CreatedOrder, Document
+from numdesk.domain.webhooks import Endpoint
+
+#: Totals are shown with two decimals, single items with four.
+TOTAL_DECIMALS = 2
+
+_encode = msgspec.json.Encoder().encode
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Few prices make many rows; exact arithmetic costs as much as rendering the rest of a row.
+_shown = lru_cache(maxsize=16_384)(project)
+
+
+def success(data: object, *, meta: Mapping[str, Any] | None = None) -> Answer:
+    """Returns the envelope of a success; `meta` is left out where there is none."""
+    if meta is None:
+        return Answer(200, _encode({"success": True, "data": data}))
+    return Answer(200, _encode({"success": True, "data": data, "meta": meta}))
+
+
+def fx_meta(rate: Rate | None) -> dict[str, Any] | None:
+    """Returns the `meta` that tells the rate, None in v1."""
+    return None if rate is None else {"fx": fx(rate)}
+
+
+def fx(rate: Rate) -> dict[str, Any]:
+    """Returns a rate the way v2 tells it."""
+    return {"pair": rate.pair, "rate": rate.value, "rate_as_of": iso(rate.as_of)}
+
+
+def v1_rate(rate: Rate) -> dict[str, Any]:
+    """Returns a rate the way v1 tells it."""
+    base, _, quote = rate.pair.partition("/")
+    return {"pair": rate.pair, "base_currency": base, "quote_currency": quote, "rate": rate.value}
+
+
+def amount(units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS) -> int | dict[str, Any]:
+    """Returns an amount of rupiah: itself, or the money object at this rate."""
+    if rate is None:
+        return units
+    return {
+        "amount": _shown(units, rate=rate.value, decimals=decimals), "currency": "USD",
+        "canonical_amount": units, "canonical_currency": "IDR",
+    }
+
+
+def order_summary(order: Order, *, now: datetime, rate: Rate | None) -> dict[str, Any]:
+    """Returns an order as lists and reads show it."""
+    summary = {
+        "id": order.id,
+        "status": STATUS[order.state],
+        "created_at": iso(order.created_at),
+        "product_id": order.offer_id,
+        "catalog_product_id": order.catalogue_id,
+        "operator_id": order.operator_id,
+        "operator_name": order.operator_name,
+        "phone_number": phone(order.msisdn),
+        "amount": amount(order.price, rate),
+        "otp_code": order.otp_code,
+        "otp_message": order.otp_message,
+        "sms_revision": order.sms_revision,
+        "otp_received_at": iso(order.first_sms_at),
+        "expires_at": iso(order.expires_at),
+        "canceled_at": iso(order.ended_at) if STATUS[order.state] == "CANCELED" else None,
+        "failed_reason": order.failed_reason,
+    }
+    summary.update(order_capabilities(order, now=now))
+    return summary
+
+
+def order_status(order: Order, *, now: datetime) -> dict[str, Any]:
+    """Returns an order as the call for polling shows it: no money, no number."""
+    return {
+        "id": order.id,
+        "status": STATUS[order.state],
+        "otp_code": order.otp_code,
+        "otp_message": order.otp_message,
+        "sms_revision": order.sms_revision,
+        "otp_received_at": iso(order.first_sms_at),
+        "expires_at": iso(order.expires_at),
+        "failed_reason": order.failed_reason,
+        "operator_id": order.operator_id,
+        "operator_name": order.operator_name,
+        **order_capabilities(order, now=now),
+    }
+
+
+def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
+    """Returns what may be done with the order; replacing would be a cancel and a new order, so it follows the cancel."""
+    may = capabilities(order, now=now)
+    cancel_at = iso(may.cancel_available_at)
+    return {
+        "can_finish": may.finish,
+        "can_resend": may.resend,
+        "can_cancel": may.cancel,
+        "can_replace": may.cancel,
+        "can_reactivate": may.reactivate,
+        "resend_available_at": iso(may.resend_available_at),
+        "cancel_available_at": cancel_at,
+        "replace_available_at": cancel_at,
+    }
+
+
+def render_created(document: Document) -> Answer:
+    """Returns the answer to a create or reactivate; the same document gives the same bytes at every replay."""
+    rate = None
+    if document.rate is not None:
+        rate = Rate("USD/IDR", document.rate, None if document.rate_as_of is None else _moment(document.rate_as_of))
+    orders = [_created_order(order, rate) for order in document.orders]
+    return success({"orders": orders, "failed_count": document.failed}, meta=fx_meta(rate))
+
+
+def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
+    """Returns an order at its birth: nothing has arrived, nothing may be done yet, and cancelling begins after two minutes."""
+    cancel_at = iso(_moment(order.created_at) + CANCEL_SHOWN_AFTER)
+    return {
+        "id": order.id,
+        "status": STATUS[State.ACTIVE],
+        "phone_number": phone(order.msisdn),
+        "otp_code": None,
+        "otp_received_at": None,
+        "expires_at": iso(_moment(order.expires_at)),
+        "failed_reason": None,
+        "product_id": order.offer,
+        "catalog_product_id": order.catalogue,
+        "operator_id": order.operator,
+        "operator_name": order.operator_name,
+        "amount": amount(order.price, rate),
+        "can_finish": False,
+        "can_resend": False,
+        "can_cancel": False,
+        "can_replace": False,
+        "can_reactivate": False,
+        "resend_available_at": None,
+        "cancel_available_at": cancel_at,
+        "replace_available_at": cancel_at,
+    }
+
+
+def render_orders(listed: Iterable[Order], *, now: datetime, rate: Rate | None) -> Answer:
+    """Returns a page of orders; v2 tells its rate also when the page is empty."""
+    return success([order_summary(order, now=now, rate=rate) for order in listed], meta=fx_meta(rate))
+
+
+def webhook_config(endpoint: Endpoint) -> dict[str, Any]:
+    """Returns where a customer wants to hear from us, the secret in clear text for its owner."""
+    return {
+        "webhook_url": endpoint.url,
+        "webhook_secret": endpoint.secret,
+        "webhook_disabled_at": iso(endpoint.disabled_at),
+        "webhook_disabled_reason": endpoint.disabled_reason,
+        "webhook_consecutive_failures": endpoint.consecutive_failures,
+    }
+
+
+def phone(msisdn: int | None) -> str | None:
+    """Returns a number with its plus."""
+    return None if msisdn is None else f"+{msisdn}"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Returns a time in whole seconds with `+00:00`, never `Z`."""
+    return None if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _moment(epoch_s: int) -> datetime:
+    return _EPOCH + timedelta(seconds=epoch_s)

@@ -1,0 +1,285 @@
+"""What clients of the smscode API send: bodies, queries and headers turned into domain values, or refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from numdesk.dialects import Request
+from numdesk.domain.errors import InvalidInput, NotFound
+from numdesk.domain.fx import PriceCap
+from numdesk.domain.ids import SERIAL_MAX
+from numdesk.domain.orders import QUANTITY_MAX, State
+from numdesk.domain.routing import Policy, Wish
+from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX
+from numdesk.usecases.purchases import OrderRequest
+from numdesk.usecases.reactivation import ReactivateRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the two APIs that live side by side: v1 shows the ledger's rupiah, v2 shows them in dollars."""
+
+    name: str
+    #: The pair that amounts are shown by, None where they are shown as they are booked.
+    shown: str | None
+
+
+V1 = Version("v1", None)
+V2 = Version("v2", "USD/IDR")
+
+INT64_MAX = 2**63 - 1
+QUERY_FIELDS_MAX = 50
+LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX = 20, 100
+WAIT_S_MAX = 25
+
+#: The vendor's five words for an order, and ours. An order whose supplier has not answered yet looks like one that waits, one that
+#: nobody could fill like one that was canceled; a repeated request for a message puts an order back to waiting.
+STATUS: Mapping[State, str] = {
+    State.PENDING: "ACTIVE",
+    State.ACTIVE: "ACTIVE",
+    State.RECEIVED: "OTP_RECEIVED",
+    State.RESENT: "ACTIVE",
+    State.COMPLETED: "COMPLETED",
+    State.CANCELED: "CANCELED",
+    State.EXPIRED: "EXPIRED",
+    State.FAILED: "CANCELED",
+}
+_STATES_BY_STATUS = {word: frozenset(state for state in State if STATUS[state] == word) for word in STATUS.values()}
+
+_CREATE_FIELDS = frozenset({
+    "product_id", "catalog_product_id", "quantity", "policy", "operator_id", "min_price", "max_price", "prefer_provider",
+})
+#: Fields that steer the choice among offers mean nothing where the offer itself is named.
+_ROUTING_FIELDS = ("max_price", "min_price", "prefer_provider", "policy", "operator_id")
+_POLICIES = {policy.value: policy for policy in Policy}
+_NO_WISH = Wish()
+
+_is_key = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
+_is_integer = re.compile(r"-?[0-9]{1,18}", re.ASCII).fullmatch
+_is_serial = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
+# Digits enough for any price there may be, few enough that decimal arithmetic stays exact.
+_is_decimal = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,10})?", re.ASCII).fullmatch
+_is_provider = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII).fullmatch
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def parse_create(request: Request, version: Version) -> OrderRequest:
+    """Returns what is to be bought; refuses with InvalidInput."""
+    data = read_object(request.body, allowed=_CREATE_FIELDS)
+    offer_id, catalogue_id = _integer(data, "product_id"), _integer(data, "catalog_product_id")
+    if (offer_id is None) == (catalogue_id is None):
+        raise InvalidInput(field="product_id", reason="give exactly one of product_id and catalog_product_id")
+    quantity = _integer(data, "quantity")
+    if quantity is None:
+        quantity = 1
+    elif not 1 <= quantity <= QUANTITY_MAX:
+        raise InvalidInput(field="quantity", reason=f"must be from 1 to {QUANTITY_MAX}")
+    wish = _NO_WISH if catalogue_id is None else _wish(data, version)
+    if catalogue_id is None:
+        _check_unrouted(data)
+    facts = (version.name, "create", offer_id, catalogue_id, quantity, wish.policy, wish.operator_id,
+             _cap_text(wish.min_price), _cap_text(wish.max_price), wish.prefer_provider)
+    return OrderRequest(
+        key=_key(request), fingerprint=_fingerprint(facts), offer_id=offer_id, catalogue_id=catalogue_id, quantity=quantity,
+        wish=wish, show=version.shown)
+
+
+def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
+    """Returns which order's number is to be had once more; refuses with InvalidInput or NotFound."""
+    data = read_object(request.body, allowed=frozenset({"id", "max_price"}))
+    order_id = _order_id(data)
+    cap = _cap(data, "max_price", version)
+    return ReactivateRequest(
+        key=_key(request), fingerprint=_fingerprint((version.name, "reactivate", order_id, _cap_text(cap))), order_id=order_id,
+        max_price=cap, show=version.shown)
+
+
+def parse_order(request: Request) -> int:
+    """Returns the order that a body of just `id` names; refuses with InvalidInput or NotFound."""
+    return _order_id(read_object(request.body, allowed=frozenset({"id"})))
+
+
+def parse_order_path(request: Request) -> int:
+    """Returns the order that the path names; refuses with NotFound, also when no order could have such an id."""
+    text = request.params[0]
+    if _is_serial(text) is None or int(text) > SERIAL_MAX:
+        raise NotFound(what="order")
+    return int(text)
+
+
+def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
+    """Returns the new URL and secret, None where they stay; refuses with InvalidInput."""
+    data = read_object(request.body, allowed=frozenset({"webhook_url", "webhook_secret"}))
+    url, secret = _text(data, "webhook_url", URL_CHARS_MAX), _text(data, "webhook_secret", SECRET_CHARS_MAX)
+    if url is None and secret is None:
+        raise InvalidInput(field="webhook_url", reason="give webhook_url, webhook_secret or both")
+    return url, secret
+
+
+def parse_query(request: Request) -> dict[str, str]:
+    """Returns the parameters of the query; refuses with InvalidInput what is malformed or given twice."""
+    if not request.query:
+        return {}
+    try:
+        pairs = parse_qsl(request.query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError as error:
+        raise InvalidInput(field="query", reason="is malformed") from error
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise InvalidInput(field="query", reason="names a parameter twice")
+    return query
+
+
+def integer_of(query: Mapping[str, str], name: str) -> int | None:
+    """Returns a whole number of the query, None when it is not there; refuses with InvalidInput."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if _is_integer(text) is None:
+        raise InvalidInput(field=name, reason="must be an integer")
+    return int(text)
+
+
+def clamped(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """Returns a whole number of the query, moved to the nearest that is allowed; refuses with InvalidInput."""
+    value = integer_of(query, name)
+    return default if value is None else min(max(value, least), most)
+
+
+def states_of(query: Mapping[str, str]) -> frozenset[State] | None:
+    """Returns the states behind the query's `status`, None when it is not there; refuses with InvalidInput."""
+    word = query.get("status")
+    if word is None:
+        return None
+    states = _STATES_BY_STATUS.get(word.upper())
+    if states is None:
+        raise InvalidInput(field="status", reason="must be one of " + ", ".join(_STATES_BY_STATUS))
+    return states
+
+
+def token_of(request: Request) -> bytes | None:
+    """Returns the bearer token, None when there is none."""
+    value = request.headers.get(b"authorization")
+    if value is None or value[:7].lower() != b"bearer ":
+        return None
+    return value[7:].strip()
+
+
+def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
+    """Returns the body's JSON object; refuses with InvalidInput other JSON, unknown fields and fields given twice."""
+    try:
+        data = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(field="body", reason="must be a JSON object") from error
+    # Each field brings one colon; only where there are more (within texts, or by a repeated name) a closer look is needed.
+    if body.count(b":") != len(data):
+        _check_repeats(body)
+    if not data.keys() <= allowed:
+        raise InvalidInput(field=min(data.keys() - allowed)[:64], reason="is no field of this call")
+    return data
+
+
+def _check_repeats(body: bytes) -> None:
+    """Refuses an object that names a field twice: the decoder would keep the last and forget the first."""
+    def pairs_to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise InvalidInput(field="body", reason="names a field twice")
+        return found
+    try:
+        json.loads(body, object_pairs_hook=pairs_to_object)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(field="body", reason="must be a JSON object") from error
+
+
+def _wish(data: Mapping[str, Any], version: Version) -> Wish:
+    """Returns how to choose among the offers of a catalogue product."""
+    if len(data) == 1:
+        return _NO_WISH
+    policy = data.get("policy")
+    if policy is not None and (type(policy) is not str or policy not in _POLICIES):
+        raise InvalidInput(field="policy", reason="must be cheapest or best_success")
+    provider = data.get("prefer_provider")
+    if provider is not None and (type(provider) is not str or _is_provider(provider) is None):
+        raise InvalidInput(field="prefer_provider", reason="must be a provider code")
+    return Wish(
+        policy=Policy.CHEAPEST if policy is None else _POLICIES[policy], operator_id=_integer(data, "operator_id"),
+        min_price=_cap(data, "min_price", version), max_price=_cap(data, "max_price", version),
+        prefer_provider=None if provider is None else provider.lower())
+
+
+def _check_unrouted(data: Mapping[str, Any]) -> None:
+    """Refuses routing fields beside product_id."""
+    for name in _ROUTING_FIELDS:
+        if data.get(name) is not None:
+            raise InvalidInput(field=name, reason="goes with catalog_product_id only")
+
+
+def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | None:
+    """Returns a bound on the price: a number of rupiah in v1, a text of dollars in v2, and never the one for the other."""
+    value = data.get(name)
+    if value is None:
+        return None
+    if version.shown is None:
+        if type(value) is not int or not 0 < value <= INT64_MAX:
+            raise InvalidInput(field=name, reason="must be a positive integer (IDR)")
+        return PriceCap(units=value)
+    if type(value) is not str or _is_decimal(value) is None or not Decimal(value):
+        raise InvalidInput(field=name, reason='must be a positive decimal string (USD), such as "0.50"')
+    return PriceCap(shown=Decimal(value))
+
+
+def _cap_text(cap: PriceCap | None) -> str | None:
+    """Returns a bound in one spelling, so that 0.5 and 0.50 are one request."""
+    if cap is None:
+        return None
+    return str(cap.units) if cap.shown is None else format(cap.shown.normalize(), "f")
+
+
+def _key(request: Request) -> str | None:
+    """Returns the idempotency key, None when there is none; refuses with InvalidInput."""
+    value = request.headers.get(b"idempotency-key")
+    if value is None:
+        return None
+    if _is_key(value) is None:
+        raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ -")
+    return value.decode("ascii")
+
+
+def _fingerprint(facts: tuple[object, ...]) -> bytes:
+    """Returns what tells two requests apart: the parsed facts, not the bytes, because clients space their JSON as they like."""
+    return hashlib.sha256(_encode(facts)).digest()
+
+
+def _order_id(data: Mapping[str, Any]) -> int:
+    order_id = _integer(data, "id")
+    if order_id is None:
+        raise InvalidInput(field="id", reason="is required")
+    if not 1 <= order_id <= SERIAL_MAX:
+        raise NotFound(what="order")
+    return order_id
+
+
+def _integer(data: Mapping[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    if value is not None and (type(value) is not int or not -INT64_MAX <= value <= INT64_MAX):
+        raise InvalidInput(field=name, reason="must be an integer")
+    return value
+
+
+def _text(data: Mapping[str, Any], name: str, chars_max: int) -> str | None:
+    value = data.get(name)
+    if value is not None and (type(value) is not str or len(value) > chars_max):
+        raise InvalidInput(field=name, reason=f"must be a string of at most {chars_max} characters")
+    return value
