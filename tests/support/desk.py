@@ -1,0 +1,124 @@
+"""A desk for tests: a Runtime on a database of the test's own, a clock that stands still, the simulator, and a small catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.support.ledger import assert_clean
+
+from numdesk.config import Settings
+from numdesk.domain.customers import Caller
+from numdesk.domain.orders import Order
+from numdesk.domain.outcomes import Document
+from numdesk.domain.routing import Wish
+from numdesk.kit.clock import FakeClock
+from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.keyfile import KeyFile
+from numdesk.kit.seal import Sealer
+from numdesk.ports.errors import Cause, ProviderError
+from numdesk.ports.inbound import MessageReceived
+from numdesk.ports.suppliers import Reserved
+from numdesk.providers.simulator.adapter import Simulator, SimulatorSettings
+from numdesk.providers.simulator.world import World
+from numdesk.runtime import Runtime
+from numdesk.storage.messages import Taken
+from numdesk.storage.pool import Database
+from numdesk.usecases import customers, inbound, orders, purchases
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DIALECT = "smscode"
+CURRENCY = "IDR"
+PRICE = 15_000
+#: Offers of the small catalogue: our own stock for product 1 and 2, and the simulator dearer for 1, alone for 3.
+LOCAL_OFFER, LOCAL_OFFER_TWO, REMOTE_OFFER, REMOTE_ONLY_OFFER = 1, 2, 3, 4
+REMOTE_PRICE = 16_000
+NUMBERS = 20
+
+CATALOGUE = f"""
+insert into providers (slug) values ('local'), ('simulator') on conflict do nothing;
+insert into countries values (6, 'ID', 'Indonesia', '62', '🇮🇩');
+insert into services values (3, 'whatsapp', 'WhatsApp'), (4, 'telegram', 'Telegram'), (5, 'google', 'Google');
+insert into catalogue_products (country_id, service_id) values (6, 3), (6, 4), (6, 5);
+insert into offers (catalogue_id, country_id, service_id, provider, cost, available)
+  values (1, 6, 3, 'local', 0, 0), (2, 6, 4, 'local', 0, 0), (1, 6, 3, 'simulator', 9000, 500), (3, 6, 5, 'simulator', 9000, 500);
+insert into offer_prices select id, 'IDR', case provider when 'local' then {PRICE} else {REMOTE_PRICE} end from offers;
+insert into numbers (msisdn, country_id, rnd) select 62000000000 + i, 6, i * 100000 from generate_series(1, {NUMBERS}) i;
+insert into fx_rates values ('USD/IDR', 16250, '{START.isoformat()}');
+"""  # noqa: S608 - constants of this file
+
+
+class SpeechlessSupplier(Simulator):
+    """The simulator on a day on which it cannot be asked what became of a call."""
+
+    async def look_up(self, reference: str) -> Reserved | None:
+        """Fails."""
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"cannot say what became of {reference}")
+
+
+class DeskOfTest:
+    """The Runtime and the few acts that many tests repeat."""
+
+    def __init__(self, rt: Runtime, clock: FakeClock, simulator: Simulator, pool: asyncpg.Pool) -> None:
+        self.rt = rt
+        self.clock = clock
+        self.simulator = simulator
+        self.pool = pool
+        self._messages = 0
+
+    async def customer(self, credit: int = 1_000_000) -> Caller:
+        """Registers a funded customer and returns them as a caller."""
+        new = await customers.register(self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit)
+        return await customers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
+
+    async def buy(  # noqa: PLR0917 - every part has a default
+        self, caller: Caller, offer_id: int | None = LOCAL_OFFER, *, catalogue_id: int | None = None, quantity: int = 1,
+        key: str | None = None, fingerprint: bytes = b"same", wish: Wish | None = None,
+    ) -> purchases.Outcome:
+        """Buys numbers."""
+        return await purchases.create(self.rt, caller, purchases.OrderRequest(
+            key=key, fingerprint=fingerprint, offer_id=None if catalogue_id else offer_id, catalogue_id=catalogue_id, quantity=quantity,
+            wish=wish or Wish(), show=None))
+
+    def deafen(self) -> None:
+        """From now on the simulator cannot be asked what became of a call."""
+        self.simulator.__class__ = SpeechlessSupplier
+
+    def hear(self) -> None:
+        """From now on it can be asked again."""
+        self.simulator.__class__ = Simulator
+
+    async def order(self, caller: Caller, offer_id: int = LOCAL_OFFER) -> Order:
+        """Buys one number and returns the order."""
+        document: Document = (await self.buy(caller, offer_id)).document
+        return await orders.read(self.rt, caller, document.orders[0].id)
+
+    async def message(self, to: int | None, text: str = "Your code is 482913", *, message_id: str | None = None) -> Taken:
+        """Lets a message arrive; a new one unless it has an id."""
+        assert to is not None, "an order without a number gets no message"
+        self._messages += 1
+        return await inbound.receive_message(self.rt, MessageReceived(
+            provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender="WhatsApp", text=text))
+
+    async def available(self, caller: Caller) -> int:
+        """Returns what the caller's wallet shows."""
+        return int(await self.pool.fetchval("select balance - held from accounts where id = $1", caller.wallet_id))
+
+
+@pytest.fixture
+async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[DeskOfTest]:
+    """A desk with the small catalogue; its ledger is checked when the test has ended."""
+    await pool.execute(CATALOGUE)
+    clock = FakeClock(START)
+    http = OutgoingHttp(clock)
+    simulator = Simulator(World(tmp_path / "world.sqlite"), SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
+    rt = Runtime(
+        settings=Settings(), clock=clock, http=http, keys=Sealer(KeyFile.load_or_create(tmp_path / "keys", may_create=True).keys),
+        suppliers={"simulator": simulator}, renderers={}, rate_sources={"simulator": simulator}, database=database, environment="test", alone=True)
+    yield DeskOfTest(rt, clock, simulator, pool)
+    await assert_clean(rt)
+    await http.close()
