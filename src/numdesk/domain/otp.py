@@ -43,9 +43,12 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
     if found is not None:
         return found
     normal, places = normalise(text[:TEXT_LENGTH_MAX])
-    for rule, match in (("bare", _BARE.fullmatch(normal)), ("google", _GOOGLE.search(normal))):
-        if match is not None:
-            return _extraction(text, places, match.span("code"), rule=rule, confidence=0.9)
+    bare = _BARE.fullmatch(normal)
+    if bare is not None:
+        return _extraction(text, places, bare.span("code"), rule="bare", confidence=0.9)
+    google = _GOOGLE.search(normal) if "G-" in normal else None
+    if google is not None:
+        return _extraction(text, places, google.span("code"), rule="google", confidence=1.0)
     tokens = tokenise(normal, places=places)
     scene = survey(tokens)
     own = sender.strip().lstrip("+") if sender else ""

@@ -66,14 +66,15 @@ def _alternation(entries: dict[str, int]) -> re.Pattern[str]:
 _LEXICON = _Lexicon()
 
 
-@lru_cache(maxsize=8192)  # the same templates come again and again; a run is at most 64 letters long
-def readings(run: str) -> tuple[Reading, ...]:
-    """Split a run of letters into words and say what each may mean.
+@lru_cache(maxsize=8192)  # the same templates come again and again; a word is at most 130 letters long
+def meaning(word: str) -> int:
+    """Say what one word of a script with spaces may mean."""
+    return _settle(_flags(word))
 
-    A run of a script without spaces gives one reading per known phrase and one, of no meaning, per stretch between.
-    """
-    if not _UNSPACED_CHAR.match(run):
-        return ((_settle(_flags(run)), 0, len(run)),)
+
+@lru_cache(maxsize=4096)
+def readings(run: str) -> tuple[Reading, ...]:
+    """Split a run of a script without spaces: one reading per known phrase, one of no meaning per stretch between."""
     found: list[Reading] = []
     end = 0
     for match in _LEXICON.phrase_pattern.finditer(run):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from numdesk.domain.otp_lexicon import readings
+from numdesk.domain.otp_lexicon import meaning
 from numdesk.domain.otp_tokens import DIGITS, MIXED, PLUS, Tokens
 from numdesk.domain.otp_words import KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNIT
 
@@ -135,13 +135,13 @@ def _from_mixed(tokens: Tokens, index: int, token: str) -> list[Candidate]:
         return []
     match = _LETTERS_THEN_DIGITS.fullmatch(token)
     if match is not None:
-        meaning = readings(match[1])[0][0]
-        if meaning & KEY and LENGTH_MIN <= len(match[2]) <= LENGTH_MAX:
+        prefix = meaning(match[1])
+        if prefix & KEY and LENGTH_MIN <= len(match[2]) <= LENGTH_MAX:
             return [_candidate(tokens, index, index, match[2], shape="digits")]
-        if meaning & (MONEY | REF | NUMBER):
+        if prefix & (MONEY | REF | NUMBER):
             return []
     match = _DIGITS_THEN_LETTERS.fullmatch(token)
-    if match is not None and readings(match[1])[0][0] & (MONEY | UNIT):
+    if match is not None and meaning(match[1]) & (MONEY | UNIT):
         return []
     if LENGTH_MIN <= len(token) <= LENGTH_MAX:
         return [_candidate(tokens, index, index, token, shape=_shape(token))]

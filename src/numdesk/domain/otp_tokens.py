@@ -1,11 +1,10 @@
 """Cut a message into words, numbers and marks, each with its place in the message as it came."""
 
 import re
-import sys
 import unicodedata
 from dataclasses import dataclass, field
 
-from numdesk.domain.otp_lexicon import UNSPACED, readings
+from numdesk.domain.otp_lexicon import UNSPACED, meaning, readings
 
 #: Kinds of marks and numbers; they share one integer with the flags of words, from bit 20 up.
 BREAK = 1 << 20  #: end of a sentence
@@ -38,23 +37,33 @@ MARKS = _marks()
 _APOSTROPHES = "'’ʻʼ"
 _MARK_CLASS = "".join(re.escape(mark) for mark in MARKS)
 #: Not part of a word: blanks, digits, every mark, symbols and emoji. What is left is letters and their accents.
-_OTHER = f"\\s0-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
+_OTHER = f"\t-\r\x1c-\x200-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
 _OTHER += "\u2000-\u2bff\u3000-\u3004\u3008-\u303f\ufe00-\ufe0f\uff00-\uff65\U0001f000-\U0001faff"
 _LETTER = f"[^{_OTHER}{UNSPACED}]"
+#: Possessive repeats keep every branch linear, and the commonest one, a Latin word, comes early.
 _TOKEN = re.compile(
     rf"(?P<spaced>[0-9](?:[ -][0-9]){{3,9}}(?![ -]?[0-9]))"
     rf"|(?P<letters>[A-Za-z0-9](?: [A-Za-z0-9]){{3,9}}(?![A-Za-z0-9]|{_LETTER}))"
+    rf"|(?P<latin>[A-Za-z]{{2,64}}+(?=[ .,:]))"
     rf"|(?P<money>[SB]/\.?(?= ?[0-9]))"
-    rf"|(?P<mixed>[A-Za-z]{{1,40}}[0-9][A-Za-z0-9]*|[0-9]+[A-Za-z][A-Za-z0-9]*)"
-    rf"|(?P<digits>[0-9](?:[0-9]|[.,:/'’٬٫⁄](?=[0-9]))*)"
+    rf"|(?P<mixed>[A-Za-z]{{1,40}}+[0-9][A-Za-z0-9]*+|[0-9]++[A-Za-z][A-Za-z0-9]*+)"
+    rf"|(?P<digits>[0-9](?:[0-9]|[.,:/'’٬٫⁄](?=[0-9]))*+)"
     rf"|(?P<unspaced>[{UNSPACED}]{{1,64}})"
-    rf"|(?P<word>{_LETTER}{{1,64}}(?:[{_APOSTROPHES}]{_LETTER}{{1,32}}){{0,2}})"
+    rf"|(?P<word>{_LETTER}{{1,64}}+(?:[{_APOSTROPHES}]{_LETTER}{{1,32}}){{0,2}})"
     rf"|(?P<mark>[{_MARK_CLASS}])"
 )
+#: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
+_KINDS = {"digits": DIGITS, "spaced": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
 _URL = re.compile(r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*")
-_APP_HASH = re.compile(r"(?<!\S)(?=[a-z0-9+/]*[A-Z+/])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{11}(?!\S)")
+#: The eleven characters by which Android hands a message to an app; with a few blanks after it, it ends the message.
+_APP_HASH_REACH = 16
+_APP_HASH = re.compile(r"(?<!\S)(?=[a-z0-9+/]*[A-Z+/])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{11}\s*\Z")
 #: Takes the place of a blanked character: neither a blank nor a mark nor a letter.
 _BLANK = "\x1f"
+
+
+#: No decimal digit and no blank lies beyond.
+_FOLDED_MAX = 0x20000
 
 
 def _foldings() -> dict[int, str | None]:
@@ -63,12 +72,11 @@ def _foldings() -> dict[int, str | None]:
     Full-width punctuation stays: a full-width comma made "," would turn "123456，10分钟" into a decimal.
     """
     table: dict[int, str | None] = {}
-    for code in range(0x80, sys.maxunicode + 1):
+    for code in range(0x80, _FOLDED_MAX):
         char = chr(code)
-        category = unicodedata.category(char)
-        if category == "Nd":
+        if char.isdecimal():
             table[code] = str(unicodedata.digit(char))
-        elif category == "Zs":
+        elif char.isspace() and char != "\u0085":
             table[code] = " "
     table |= {code: chr(code - 0xFEE0) for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
     table |= dict.fromkeys((8208, 8209, 8210, 8722, 65112, 65123, 65293), "-")
@@ -114,28 +122,39 @@ def normalise(text: str) -> tuple[str, list[int] | None]:
 
 def tokenise(text: str, *, places: list[int] | None) -> Tokens:
     """Cut a normalised message into tokens; addresses and app hashes give none."""
-    if "/" in text or "www." in text:
-        text = _URL.sub(lambda match: _BLANK * len(match[0]), text)
-    text = _APP_HASH.sub(_BLANK * 11, text)
+    text = _without_addresses(text)
     tokens = Tokens(text, places)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
     for match in _TOKEN.finditer(text):
-        start, end = match.span()
         group = match.lastgroup
-        if group == "word" or group == "unspaced":
-            for flags, first, last in readings(match[0]):
-                kinds.append(flags)
-                starts.append(start + first)
-                ends.append(start + last)
+        if group == "latin" or group == "word":
+            kinds.append(meaning(match[0]))
+        elif group == "mark":
+            kinds.append(MARKS[match[0]])
+        elif group == "unspaced":
+            _add_phrases(tokens, match)
             continue
-        if group == "mark":
-            kinds.append(MARKS[text[start]])
-        elif group == "money":  # soles and balboas are written with a stroke: "S/ 50"
-            kinds.append(CURRENCY)
         else:
-            if group in ("spaced", "letters"):
+            if group == "spaced" or group == "letters":
                 tokens.spaced.append(len(kinds))
-            kinds.append(DIGITS if group in ("digits", "spaced") else MIXED)
+            kinds.append(_KINDS[group or ""])
+        start, end = match.span()
         starts.append(start)
         ends.append(end)
     return tokens
+
+
+def _without_addresses(text: str) -> str:
+    """Blank out what holds digits that nobody types: links, and the hash that hands the message to an app."""
+    if "/" in text or "www." in text:
+        text = _URL.sub(lambda match: _BLANK * len(match[0]), text)
+    match = _APP_HASH.search(text, max(len(text) - _APP_HASH_REACH, 0))
+    return text if match is None else text[: match.start()]
+
+
+def _add_phrases(tokens: Tokens, match: re.Match[str]) -> None:
+    offset = match.start()
+    for flags, start, end in readings(match[0]):
+        tokens.kinds.append(flags)
+        tokens.starts.append(offset + start)
+        tokens.ends.append(offset + end)
