@@ -6,7 +6,7 @@
 `empty_database_url` (str) a database without any migration
 `server`        (tests.support.server.TestServer) the PostgreSQL of this run: `await server.create_database(...)`
 
-The server is started once for the whole run, xdist workers included, and lives in memory where there
-is room, with fsync off.
-Tests marked `soak` are left out unless pytest is given `--soak`. Hypothesis profiles: `default`, and `soak` with --soak.
+The server is started once for the whole run, xdist workers included, and lives in memory where there is room, with
+fsync off. Tests marked `soak` are left out unless pytest is given `--soak`, which also chooses the Hypothesis profile
+`soak` (5,000 examples instead of 100).
 """

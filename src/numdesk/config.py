@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -114,18 +114,11 @@ class Settings:
         default=None,
         help="the file with the key that seals stored secrets; default: secret.key in the data folder",
     )
-    #: How this process runs; said by the command line and not by the environment.
-    sandbox: bool = False
-    several_processes: bool = False
 
     @property
     def key_path(self) -> Path:
         """Where the key that seals stored secrets lies."""
         return self.key_file or self.data / "secret.key"
-
-
-def _environment_fields() -> list[Field[Any]]:
-    return [spec for spec in fields(Settings) if "env" in spec.metadata]
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -135,7 +128,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     found: dict[str, Any] = {}
-    for spec in _environment_fields():
+    for spec in fields(Settings):
         env = spec.metadata["env"]
         if text := source.get(env, "").strip():
             try:
@@ -147,7 +140,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def describe_settings() -> list[tuple[str, str]]:
     """List the environment variables with their help texts, for `--help` and the docs."""
-    return [(spec.metadata["env"], spec.metadata["help"]) for spec in _environment_fields()]
+    return [(spec.metadata["env"], spec.metadata["help"]) for spec in fields(Settings)]
 
 
 def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -19,7 +19,7 @@ from numdesk.storage.postgres import EmbeddedPostgres
 
 Kind = Literal["migrated", "empty"]
 
-# What a test proves does not depend on surviving a power cut. In memory and so set, a clone takes 12 ms and its end 5 ms
+# What a test proves does not depend on surviving a power cut. In memory and so set, a clone takes 12 ms, its end 5 ms
 # (on a busy disk over 200).
 SETTINGS = {
     "fsync": "off",

@@ -75,7 +75,7 @@ class ServerFailedToStart(DatabaseFault):
 class ServerTooOld(DatabaseFault):
     """The external PostgreSQL is older than we can use."""
 
-    def __init__(self, where: str, *, found: str, needed: int) -> None:
+    def __init__(self, where: str, *, found: int, needed: int) -> None:
         """Say which version was found and which is needed."""
         super().__init__(
             f"PostgreSQL at {where} is version {found}: "

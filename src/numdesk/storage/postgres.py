@@ -74,9 +74,9 @@ async def check_server(url: str) -> int:
     try:
         version = connection.get_server_version()
     finally:
-        await connection.close()
+        connection.terminate()  # at once: what answers here may be no PostgreSQL at all
     if version.major < SERVER_VERSION_MIN:
-        raise ServerTooOld(where, found=f"{version.major}.{version.minor}", needed=SERVER_VERSION_MIN)
+        raise ServerTooOld(where, found=version.major, needed=SERVER_VERSION_MIN)
     return version.major
 
 
@@ -117,8 +117,8 @@ class EmbeddedPostgres:
 
     async def start(self) -> None:
         """Take the data folder, make the cluster if there is none, and start the server. Raises DatabaseFault."""
-        self._take_folder()
         try:
+            self._take_folder()
             await self._stop_orphan()
             if not self.cluster.exists:
                 await self.cluster.make()
