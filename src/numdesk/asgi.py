@@ -154,6 +154,7 @@ class HttpApp:
                 has_begun = True
                 message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request.id.encode("ascii"))]}
             await send(message)
+
         try:
             await app(scope, receive, send_with_id)
         except Exception as error:
@@ -211,9 +212,7 @@ class HttpApp:
         return Answer(200, generate_latest(), (_METRICS,))
 
 
-def make_app(
-    rt: Runtime, *, dialects: Iterable[Dialect], mounts: Mapping[str, App], checks: Mapping[str, Check] | None = None
-) -> HttpApp:
+def make_app(rt: Runtime, *, dialects: Iterable[Dialect], mounts: Mapping[str, App], checks: Mapping[str, Check] | None = None) -> HttpApp:
     """Returns the application: the dialects' routes, /healthz, /readyz, /metrics, and applications by path prefix.
 
     `checks` adds parts to /readyz; a part that raises, or answers {"ok": False}, makes us not ready. Raises RouteClaimedTwice.

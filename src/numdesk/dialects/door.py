@@ -30,8 +30,12 @@ _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 _requests = Counter("numdesk_http_requests_total", "Answered requests", ["dialect", "operation", "status"])
-_seconds = Histogram("numdesk_http_request_seconds", "Time from the head of a request to its answer", ["dialect", "operation"],
-                     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0))
+_seconds = Histogram(
+    "numdesk_http_request_seconds",
+    "Time from the head of a request to its answer",
+    ["dialect", "operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0),
+)
 
 _log = structlog.get_logger("numdesk.http")
 _level = logging.getLogger("numdesk.http")
@@ -169,11 +173,16 @@ class Door:
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:
     """Sends the answer with the headers that every answer carries."""
     body = answer.body
-    await send({
-        "type": "http.response.start",
-        "status": answer.status,
-        "headers": [
-            *answer.headers, _NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii")),
-        ],
-    })
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                *answer.headers,
+                _NO_STORE,
+                (b"content-length", b"%d" % len(body)),
+                (b"x-request-id", request.id.encode("ascii")),
+            ],
+        }
+    )
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +23,6 @@ EVENTS: Mapping[str, str] = {
     "webhook.test": "webhook.test",
 }
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -73,18 +72,39 @@ def _order_data(facts: EventFacts) -> dict[str, Any]:
 def _order(document: Mapping[str, Any]) -> Order:
     """Returns the order as it was at the moment of the event, as far as what could then be done with it depends on it."""
     return Order(
-        id=document["id"], customer_id=0, dialect="smscode", state=State(document["state"]), offer_id=document["offer"],
-        catalogue_id=document["catalogue"], country_id=0, service_id=0, operator_id=document["operator"],
-        operator_name=document["operator_name"], provider="", provider_ref=None, msisdn=document["msisdn"],
-        currency=document["currency"], price=document["price"], cost=0, created_at=_moment(document["created_at"]),
-        expires_at=_moment(document["expires_at"]), otp_code=document["otp_code"], otp_message=document["otp_message"],
-        sms_revision=document["sms_revision"], first_sms_at=_optional(document["first_sms_at"]),
-        resend_at=_optional(document["resend_at"]), ended_at=_optional(document["ended_at"]), failed_reason=None,
-        reactivatable=document["reactivatable"], number_free=True, revision=0)
+        id=document["id"],
+        customer_id=0,
+        dialect="smscode",
+        state=State(document["state"]),
+        offer_id=document["offer"],
+        catalogue_id=document["catalogue"],
+        country_id=0,
+        service_id=0,
+        operator_id=document["operator"],
+        operator_name=document["operator_name"],
+        provider="",
+        provider_ref=None,
+        msisdn=document["msisdn"],
+        currency=document["currency"],
+        price=document["price"],
+        cost=0,
+        created_at=_moment(document["created_at"]),
+        expires_at=_moment(document["expires_at"]),
+        otp_code=document["otp_code"],
+        otp_message=document["otp_message"],
+        sms_revision=document["sms_revision"],
+        first_sms_at=_optional(document["first_sms_at"]),
+        resend_at=_optional(document["resend_at"]),
+        ended_at=_optional(document["ended_at"]),
+        failed_reason=None,
+        reactivatable=document["reactivatable"],
+        number_free=True,
+        revision=0,
+    )
 
 
 def _moment(epoch_s: float) -> datetime:
-    return _EPOCH + timedelta(seconds=float(epoch_s))
+    return datetime.fromtimestamp(float(epoch_s), UTC)
 
 
 def _optional(epoch_s: float | None) -> datetime | None:

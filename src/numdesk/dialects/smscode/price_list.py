@@ -22,8 +22,12 @@ PAGE_MAX = 1_000_000
 REMEMBERED_MAX = 64
 
 _SORTS: Mapping[str, tuple[str, bool]] = {
-    "price_asc": ("price", False), "price_desc": ("price", True), "available_asc": ("available", False),
-    "available_desc": ("available", True), "name_asc": ("name", False), "name_desc": ("name", True),
+    "price_asc": ("price", False),
+    "price_desc": ("price", True),
+    "available_asc": ("available", False),
+    "available_desc": ("available", True),
+    "name_asc": ("name", False),
+    "name_desc": ("name", True),
 }
 
 #: The entry that stands for "whichever operator".
@@ -75,10 +79,13 @@ def parse_selection(query: Mapping[str, str]) -> Selection:
     """Returns what the query selects: bounds are moved to what is allowed, an unknown order is the cheapest first."""
     sort = query.get("sort", "price_asc")
     return Selection(
-        country_id=integer_of(query, "country_id"), service_id=integer_of(query, "platform_id"),
-        operator_id=integer_of(query, "operator_id"), sort=sort if sort in _SORTS else "price_asc",
+        country_id=integer_of(query, "country_id"),
+        service_id=integer_of(query, "platform_id"),
+        operator_id=integer_of(query, "operator_id"),
+        sort=sort if sort in _SORTS else "price_asc",
         limit=clamped(query, "limit", default=LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
-        page=clamped(query, "page", default=1, least=1, most=PAGE_MAX))
+        page=clamped(query, "page", default=1, least=1, most=PAGE_MAX),
+    )
 
 
 def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
@@ -117,7 +124,7 @@ def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | Non
     else:
         rows.sort(key=lambda offer: getattr(offer, key), reverse=is_falling)
     start = (selection.page - 1) * selection.limit
-    page = rows[start:start + selection.limit]
+    page = rows[start : start + selection.limit]
     meta: dict[str, Any] = {"page": selection.page, "limit": selection.limit, "count": len(page)}
     if rate is not None:
         meta["fx"] = fx(rate)
@@ -143,8 +150,7 @@ def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, i
     country_id, service_id = selection.country_id, selection.service_id
     if country_id is not None and service_id is not None:
         return ((country_id, service_id),)
-    return [place for place in catalogue.product_ids
-            if country_id in (None, place[0]) and service_id in (None, place[1])]
+    return [place for place in catalogue.product_ids if country_id in (None, place[0]) and service_id in (None, place[1])]
 
 
 def _name(catalogue: Catalogue, offer: Offer) -> str:
@@ -169,8 +175,12 @@ def _product(catalogue: Catalogue, offer: Offer, name: str, rate: Rate | None) -
 
 def _country(country: Country) -> dict[str, Any]:
     return {
-        "id": country.id, "code": country.iso2.lower(), "name": country.name, "dial_code": country.dial_code,
-        "emoji": country.emoji, "active": country.active,
+        "id": country.id,
+        "code": country.iso2.lower(),
+        "name": country.name,
+        "dial_code": country.dial_code,
+        "emoji": country.emoji,
+        "active": country.active,
     }
 
 

@@ -15,8 +15,12 @@ from numdesk.domain.errors import Refusal
 #: Where our name of a field differs from the vendor's.
 _FIELDS = {"url": "webhook_url", "secret": "webhook_secret"}
 _NO_OFFER_DETAILS = {
-    "catalogue_id": "catalog_product_id", "policy": "policy", "considered": "candidates_considered", "operator_id": "operator_id",
-    "min_price": "min_price_idr", "max_price": "max_price_idr",
+    "catalogue_id": "catalog_product_id",
+    "policy": "policy",
+    "considered": "candidates_considered",
+    "operator_id": "operator_id",
+    "min_price": "min_price_idr",
+    "max_price": "max_price_idr",
 }
 
 _encode = msgspec.json.Encoder().encode
@@ -93,8 +97,12 @@ def _banned(refusal: errors.GuardBanned, _request: Request) -> Answer:
     until = refusal.until.isoformat(timespec="seconds") if refusal.until else None
     wait = max(1, refusal.retry_after_s)
     return failure(
-        429, "TEMP_BANNED_ABUSE_GUARD", "Ordering is closed for a while: too many orders ended without an SMS",
-        details={"until": until, "tier": refusal.tier, "retry_after_seconds": wait}, headers=(retry_after(wait),))
+        429,
+        "TEMP_BANNED_ABUSE_GUARD",
+        "Ordering is closed for a while: too many orders ended without an SMS",
+        details={"until": until, "tier": refusal.tier, "retry_after_seconds": wait},
+        headers=(retry_after(wait),),
+    )
 
 
 def _no_rate(refusal: errors.RateUnavailable, _request: Request) -> Answer:

@@ -7,24 +7,25 @@ money object, and the answer tells the rate once under `meta.fx`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from numdesk.dialects import Answer
-from numdesk.dialects.smscode.wire import STATUS
+from numdesk.dialects.smscode.wire import DOLLARS, STATUS
 from numdesk.domain.fx import SHOWN_DECIMALS, Rate, project
-from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, State, capabilities
+from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, capabilities
 from numdesk.domain.outcomes import CreatedOrder, Document
 from numdesk.domain.webhooks import Endpoint
 
 #: Totals are shown with two decimals, single items with four.
 TOTAL_DECIMALS = 2
 
+_CANCEL_SHOWN_AFTER_S = int(CANCEL_SHOWN_AFTER.total_seconds())
+
 _encode = msgspec.json.Encoder().encode
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Few prices make many rows; exact arithmetic costs as much as rendering the rest of a row.
 _shown = lru_cache(maxsize=16_384)(project)
@@ -58,8 +59,10 @@ def amount(units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS) -> 
     if rate is None:
         return units
     return {
-        "amount": _shown(units, rate=rate.value, decimals=decimals), "currency": "USD",
-        "canonical_amount": units, "canonical_currency": "IDR",
+        "amount": _shown(units, rate=rate.value, decimals=decimals),
+        "currency": "USD",
+        "canonical_amount": units,
+        "canonical_currency": "IDR",
     }
 
 
@@ -124,21 +127,22 @@ def render_created(document: Document) -> Answer:
     """Returns the answer to a create or reactivate; the same document gives the same bytes at every replay."""
     rate = None
     if document.rate is not None:
-        rate = Rate("USD/IDR", document.rate, None if document.rate_as_of is None else _moment(document.rate_as_of))
+        as_of = None if document.rate_as_of is None else datetime.fromtimestamp(document.rate_as_of, UTC)
+        rate = Rate(DOLLARS, document.rate, as_of)
     orders = [_created_order(order, rate) for order in document.orders]
     return success({"orders": orders, "failed_count": document.failed}, meta=fx_meta(rate))
 
 
 def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
     """Returns an order at its birth: nothing has arrived, nothing may be done yet, and cancelling begins after two minutes."""
-    cancel_at = iso(_moment(order.created_at) + CANCEL_SHOWN_AFTER)
+    cancel_at = _iso_epoch(order.created_at + _CANCEL_SHOWN_AFTER_S)
     return {
         "id": order.id,
-        "status": STATUS[State.ACTIVE],
+        "status": "ACTIVE",
         "phone_number": phone(order.msisdn),
         "otp_code": None,
         "otp_received_at": None,
-        "expires_at": iso(_moment(order.expires_at)),
+        "expires_at": _iso_epoch(order.expires_at),
         "failed_reason": None,
         "product_id": order.offer,
         "catalog_product_id": order.catalogue,
@@ -179,8 +183,10 @@ def phone(msisdn: int | None) -> str | None:
 
 def iso(moment: datetime | None) -> str | None:
     """Returns a time in whole seconds with `+00:00`, never `Z`."""
-    return None if moment is None else moment.isoformat(timespec="seconds")
+    return None if moment is None else moment.isoformat("T", "seconds")
 
 
-def _moment(epoch_s: int) -> datetime:
-    return _EPOCH + timedelta(seconds=epoch_s)
+@lru_cache(maxsize=1024)
+def _iso_epoch(epoch_s: int) -> str:
+    """Returns a second of the Unix epoch as text; orders of one second share theirs."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat()

@@ -30,6 +30,7 @@ from numdesk.dialects.smscode.render import (
     webhook_config,
 )
 from numdesk.dialects.smscode.wire import (
+    DOLLARS,
     LIST_LIMIT_DEFAULT,
     LIST_LIMIT_MAX,
     STATUS,
@@ -58,7 +59,6 @@ from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import orders, purchases, rates, reactivation, wallets, webhooks
 from numdesk.usecases.purchases import Outcome
 
-_PAIR_DEFAULT = "USD/IDR"
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
 
 
@@ -93,7 +93,7 @@ async def read_rate(version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /catalog/exchange-rate; v1 answers for the pair it is asked for, v2 for USD/IDR whatever it is asked."""
     if version.shown is not None:
         return success(fx(await rates.current(rt, version.shown)))
-    pair = parse_query(request).get("pair", _PAIR_DEFAULT)
+    pair = parse_query(request).get("pair", DOLLARS)
     try:
         if not all(currency in DECIMALS for currency in pair.split("/", 1)):
             raise NotFound(what="exchange rate")
@@ -149,12 +149,15 @@ async def cancel_order(version: Version, rt: Runtime, request: Request) -> Answe
     """POST /orders/cancel."""
     canceled = await orders.cancel(rt, request.caller, parse_order(request), show=version.shown)
     rate = canceled.rate
-    return success({
-        "order_id": canceled.order.id,
-        "status": STATUS[canceled.order.state],
-        "refund_amount": amount(canceled.refund.units, rate),
-        "new_balance": amount(canceled.balance.units, rate, decimals=TOTAL_DECIMALS),
-    }, meta=fx_meta(rate))
+    return success(
+        {
+            "order_id": canceled.order.id,
+            "status": STATUS[canceled.order.state],
+            "refund_amount": amount(canceled.refund.units, rate),
+            "new_balance": amount(canceled.balance.units, rate, decimals=TOTAL_DECIMALS),
+        },
+        meta=fx_meta(rate),
+    )
 
 
 async def finish_order(_version: Version, rt: Runtime, request: Request) -> Answer:
@@ -231,8 +234,14 @@ class _Call(NamedTuple):
 
 #: Requests per 60 s: the vendor's own groups and numbers.
 LIMITS = {
-    "catalog": 5000, "balance": 600, "order reads": 5000, "create": 3000, "cancel": 1000, "order actions": 1000,
-    "webhook config": 600, "webhook test": 10,
+    "catalog": 5000,
+    "balance": 600,
+    "order reads": 5000,
+    "create": 3000,
+    "cancel": 1000,
+    "order actions": 1000,
+    "webhook config": 600,
+    "webhook test": 10,
 }
 
 # The webhook's secret is told in clear text, so reading the configuration takes as much as changing it.
@@ -251,16 +260,31 @@ _CALLS = (
     _Call("POST", "/orders/finish", finish_order, "orders.finish", Scope.ORDER, "order actions", "end an order that had its SMS"),
     _Call("POST", "/orders/resend", resend_order, "orders.resend", Scope.ORDER, "order actions", "wait for one more SMS"),
     _Call("POST", "/orders/reactivate", reactivate_order, "orders.reactivate", Scope.ORDER, "create", "buy the number of an order again"),
-    _Call("GET", "/orders/{id}/reactivate-options", read_reactivation, "orders.reactivate_options", Scope.READ, "order reads",
-          "what that would cost"),
+    _Call(
+        "GET",
+        "/orders/{id}/reactivate-options",
+        read_reactivation,
+        "orders.reactivate_options",
+        Scope.READ,
+        "order reads",
+        "what that would cost",
+    ),
     _Call("GET", "/webhook", read_webhook, "webhook.get", Scope.CONFIGURE, "webhook config", "where webhooks go"),
     _Call("PATCH", "/webhook", change_webhook, "webhook.update", Scope.CONFIGURE, "webhook config", "change that"),
     _Call("POST", "/webhook/test", send_test_event, "webhook.test", Scope.CONFIGURE, "webhook test", "send a test event now"),
 )
 
 ROUTES = tuple(
-    Route(method=call.method, path=f"/{version.name}{call.path}", handler=partial(call.handler, version), operation=call.operation,
-          scope=call.scope, group=call.group, is_write=call.method != "GET", summary=call.summary)
+    Route(
+        method=call.method,
+        path=f"/{version.name}{call.path}",
+        handler=partial(call.handler, version),
+        operation=call.operation,
+        scope=call.scope,
+        group=call.group,
+        is_write=call.method != "GET",
+        summary=call.summary,
+    )
     for version in (V1, V2)
     for call in _CALLS
 )

@@ -33,8 +33,10 @@ class Version:
     shown: str | None
 
 
+#: The one pair that v2 knows.
+DOLLARS = "USD/IDR"
 V1 = Version("v1", None)
-V2 = Version("v2", "USD/IDR")
+V2 = Version("v2", DOLLARS)
 
 INT64_MAX = 2**63 - 1
 QUERY_FIELDS_MAX = 50
@@ -55,9 +57,18 @@ STATUS: Mapping[State, str] = {
 }
 _STATES_BY_STATUS = {word: frozenset(state for state in State if STATUS[state] == word) for word in STATUS.values()}
 
-_CREATE_FIELDS = frozenset({
-    "product_id", "catalog_product_id", "quantity", "policy", "operator_id", "min_price", "max_price", "prefer_provider",
-})
+_CREATE_FIELDS = frozenset(
+    {
+        "product_id",
+        "catalog_product_id",
+        "quantity",
+        "policy",
+        "operator_id",
+        "min_price",
+        "max_price",
+        "prefer_provider",
+    }
+)
 #: Fields that steer the choice among offers mean nothing where the offer itself is named.
 _ROUTING_FIELDS = ("max_price", "min_price", "prefer_provider", "policy", "operator_id")
 _POLICIES = {policy.value: policy for policy in Policy}
@@ -88,11 +99,27 @@ def parse_create(request: Request, version: Version) -> OrderRequest:
     wish = _NO_WISH if catalogue_id is None else _wish(data, version)
     if catalogue_id is None:
         _check_unrouted(data)
-    facts = (version.name, "create", offer_id, catalogue_id, quantity, wish.policy, wish.operator_id,
-             _cap_text(wish.min_price), _cap_text(wish.max_price), wish.prefer_provider)
+    facts = (
+        version.name,
+        "create",
+        offer_id,
+        catalogue_id,
+        quantity,
+        wish.policy,
+        wish.operator_id,
+        _cap_text(wish.min_price),
+        _cap_text(wish.max_price),
+        wish.prefer_provider,
+    )
     return OrderRequest(
-        key=_key(request), fingerprint=_fingerprint(facts), offer_id=offer_id, catalogue_id=catalogue_id, quantity=quantity,
-        wish=wish, show=version.shown)
+        key=_key(request),
+        fingerprint=_fingerprint(facts),
+        offer_id=offer_id,
+        catalogue_id=catalogue_id,
+        quantity=quantity,
+        wish=wish,
+        show=version.shown,
+    )
 
 
 def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
@@ -101,8 +128,12 @@ def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
     order_id = _order_id(data)
     cap = _cap(data, "max_price", version)
     return ReactivateRequest(
-        key=_key(request), fingerprint=_fingerprint((version.name, "reactivate", order_id, _cap_text(cap))), order_id=order_id,
-        max_price=cap, show=version.shown)
+        key=_key(request),
+        fingerprint=_fingerprint((version.name, "reactivate", order_id, _cap_text(cap))),
+        order_id=order_id,
+        max_price=cap,
+        show=version.shown,
+    )
 
 
 def parse_order(request: Request) -> int:
@@ -192,11 +223,13 @@ def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
 
 def _check_repeats(body: bytes) -> None:
     """Refuses an object that names a field twice: the decoder would keep the last and forget the first."""
+
     def pairs_to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             raise InvalidInput(field="body", reason="names a field twice")
         return found
+
     try:
         json.loads(body, object_pairs_hook=pairs_to_object)
     except (ValueError, RecursionError) as error:
@@ -214,9 +247,12 @@ def _wish(data: Mapping[str, Any], version: Version) -> Wish:
     if provider is not None and (type(provider) is not str or _is_provider(provider) is None):
         raise InvalidInput(field="prefer_provider", reason="must be a provider code")
     return Wish(
-        policy=Policy.CHEAPEST if policy is None else _POLICIES[policy], operator_id=_integer(data, "operator_id"),
-        min_price=_cap(data, "min_price", version), max_price=_cap(data, "max_price", version),
-        prefer_provider=None if provider is None else provider.lower())
+        policy=Policy.CHEAPEST if policy is None else _POLICIES[policy],
+        operator_id=_integer(data, "operator_id"),
+        min_price=_cap(data, "min_price", version),
+        max_price=_cap(data, "max_price", version),
+        prefer_provider=None if provider is None else provider.lower(),
+    )
 
 
 def _check_unrouted(data: Mapping[str, Any]) -> None:
@@ -235,9 +271,10 @@ def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | Non
         if type(value) is not int or not 0 < value <= INT64_MAX:
             raise InvalidInput(field=name, reason="must be a positive integer (IDR)")
         return PriceCap(units=value)
-    if type(value) is not str or _is_decimal(value) is None or not Decimal(value):
+    shown = Decimal(value) if type(value) is str and _is_decimal(value) else None
+    if not shown:
         raise InvalidInput(field=name, reason='must be a positive decimal string (USD), such as "0.50"')
-    return PriceCap(shown=Decimal(value))
+    return PriceCap(shown=shown)
 
 
 def _cap_text(cap: PriceCap | None) -> str | None:
