@@ -16,9 +16,10 @@ from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import Simulation
 from numdesk.providers import Adapters, Surroundings, find_providers, read_settings
 from numdesk.runtime import Runtime
-from numdesk.storage import installation
+from numdesk.sandbox.seed import Credential, credentials, remote_suppliers, seed
+from numdesk.storage import installation as installation_rows
 from numdesk.storage.pool import Database
-from numdesk.usecases import catalogue, timekeeping
+from numdesk.usecases import catalogue, installation, timekeeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,21 @@ class Desk:
     dialects: tuple[Dialect, ...]
     simulation: Simulation | None
 
+    @property
+    def sandbox(self) -> bool:
+        """Is everything here make-believe?"""
+        return self.simulation is not None
+
 
 @asynccontextmanager
-async def open_desk(
-    settings: Settings, *, dsn: str, sandbox: bool = False, several_processes: bool = False
-) -> AsyncIterator[Desk]:
-    """Yields a desk on a migrated database. Raises KeyFileError, ProviderSettingRefused, and what a connection raises."""
+async def open_desk(settings: Settings, *, dsn: str, sandbox: bool = False, alone: bool = False) -> AsyncIterator[Desk]:
+    """Yields a desk on a migrated database; `alone` says that no other process serves or works on it.
+
+    Rate limits can be switched off in the sandbox only. Raises KeyFileError, ProviderSettingRefused, and what a connection raises."""
     async with AsyncExitStack() as stack:
         database = await Database.open(dsn)
         stack.push_async_callback(database.close)
-        is_new = await database.repeat("installation.is_empty", installation.is_empty)
+        is_new = await database.repeat("installation.is_empty", installation_rows.is_empty)
         keys = KeyFile.load_or_create(settings.key_path, may_create=is_new)
         clock = Clock()
         http = OutgoingHttp(clock)
@@ -46,7 +52,7 @@ async def open_desk(
         adapters = _make_adapters(Surroundings(http, asyncio.sleep, settings.data), sandbox=sandbox)
         dialects = find_dialects()
         rt = Runtime(
-            settings=_effective(settings, sandbox=sandbox, several_processes=several_processes),
+            settings=replace(settings, rate_limits=settings.rate_limits or not sandbox),
             clock=clock,
             http=http,
             keys=Sealer(keys.keys),
@@ -54,21 +60,28 @@ async def open_desk(
             renderers={dialect.slug: dialect.renderer for dialect in dialects if dialect.renderer},
             rate_sources={slug: made.rate_source for slug, made in adapters.items() if made.rate_source},
             database=database,
+            environment="test" if sandbox else "live",
+            alone=alone,
         )
         await timekeeping.look(rt)
-        await catalogue.register_providers(rt, slugs=adapters)
         simulation = next((made.simulation for made in adapters.values() if made.simulation), None)
         yield Desk(rt, dialects, simulation)
 
 
-def _effective(settings: Settings, *, sandbox: bool, several_processes: bool) -> Settings:
-    """Returns the settings as they hold in this mode: rate limits are switched off in the sandbox only."""
-    return replace(
-        settings,
-        sandbox=sandbox,
-        several_processes=several_processes,
-        rate_limits=settings.rate_limits or not sandbox,
-    )
+async def enter(desk: Desk) -> list[Credential] | None:
+    """Takes note that the desk is going to serve its database, fills that of a new sandbox, and returns a sandbox's credentials.
+
+    Raises SandboxRefused.
+    """
+    rt = desk.rt
+    wants_seeds = await installation.enter(rt, sandbox=desk.sandbox)
+    await catalogue.register_providers(rt, slugs=rt.suppliers)
+    if not desk.sandbox:
+        return None
+    currencies = {dialect.slug: dialect.currency for dialect in desk.dialects}
+    if wants_seeds:
+        await seed(rt, dialects=currencies, suppliers=remote_suppliers(rt.suppliers))
+    return await credentials(rt, dialects=currencies)
 
 
 def _make_adapters(around: Surroundings, *, sandbox: bool) -> dict[str, Adapters]:

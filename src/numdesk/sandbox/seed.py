@@ -57,17 +57,34 @@ class Credential:
     currency: str
 
 
-async def seed(rt: Runtime, *, dialects: Mapping[str, str], suppliers: Iterable[str]) -> list[Credential]:
-    """Fills an empty database and returns a customer's credential per dialect (given with its currency)."""
+async def seed(rt: Runtime, *, dialects: Mapping[str, str], suppliers: Iterable[str]) -> None:
+    """Fills an empty database, with a customer per dialect (given with its currency)."""
     await rates.set_rate(rt, "USD/IDR", RATE)
     await stock.price(rt, list(_local_prices()), complain=_refuse)
     for slug in suppliers:
         tiers = await rt.suppliers[slug].tiers()
         await stock.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
     await stock.load(rt, _numbers(), complain=_refuse)
-    found = [await new_customer(rt, dialect=slug, currency=currency) for slug, currency in dialects.items()]
-    await installation.keep_sandbox_credentials(rt, {one.dialect: (one.customer_id, one.token) for one in found})
-    return found
+    await _keep_customers(rt, dialects)
+
+
+async def credentials(rt: Runtime, *, dialects: Mapping[str, str]) -> list[Credential]:
+    """Returns the sandbox customer's credential per dialect; a dialect that is new here gets its customer now."""
+    kept = await installation.sandbox_credentials(rt)
+    if dialects.keys() - kept.keys():
+        await _keep_customers(rt, dialects)
+        kept = await installation.sandbox_credentials(rt)
+    return [Credential(slug, kept[slug][0], kept[slug][1], currency) for slug, currency in dialects.items() if slug in kept]
+
+
+async def _keep_customers(rt: Runtime, dialects: Mapping[str, str]) -> None:
+    """Registers a customer for each dialect that has none, and keeps their credentials for every later start."""
+    kept = await installation.sandbox_credentials(rt)
+    for slug, currency in dialects.items():
+        if slug not in kept:
+            made = await new_customer(rt, dialect=slug, currency=currency)
+            kept[slug] = (made.customer_id, made.token)
+    await installation.keep_sandbox_credentials(rt, kept)
 
 
 async def new_customer(rt: Runtime, *, dialect: str, currency: str, balance: int | None = None) -> Credential:
@@ -100,9 +117,7 @@ def _remote_prices(slug: str, tiers: Iterable[Tier]) -> Iterator[GivenPrice]:
     for tier in tiers:
         if tier.country in sold_countries and tier.service in sold_services:
             price = str(tier.cost + tier.cost // 4)
-            yield GivenPrice(
-                0, tier.country, tier.service, tier.operator or "", "IDR", price, str(tier.cost), slug, tier.available
-            )
+            yield GivenPrice(0, tier.country, tier.service, tier.operator or "", "IDR", price, str(tier.cost), slug, tier.available)
 
 
 def _price(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:

@@ -29,7 +29,7 @@ async def current(rt: Runtime, pair: str) -> Rate:
         return await rt.repeat("rates.read", lambda tx: rows.read(tx, pair=pair))
 
     rate = await rt.memory.get(f"rates:{pair}", load, age_max_s=REMEMBERED_S)
-    if rate is None or not _is_fresh(rate, rt.clock.now()):
+    if rate is None or not is_fresh(rate, rt.clock.now()):
         raise RateUnavailable(pair=pair, retry_after_s=RETRY_AFTER_S)
     return rate
 
@@ -37,7 +37,7 @@ async def current(rt: Runtime, pair: str) -> Rate:
 def remembered(rt: Runtime, pair: str) -> Rate | None:
     """Returns the rate of a pair when it is fresh and in memory, else None (which says nothing about whether there is one)."""
     rate: Rate | None = rt.memory.peek(f"rates:{pair}", age_max_s=REMEMBERED_S)
-    return rate if rate is not None and _is_fresh(rate, rt.clock.now()) else None
+    return rate if rate is not None and is_fresh(rate, rt.clock.now()) else None
 
 
 async def every(rt: Runtime) -> list[Rate]:
@@ -85,5 +85,6 @@ async def _ask(rt: Runtime, pair: str) -> int | None:
     return None
 
 
-def _is_fresh(rate: Rate, now: datetime) -> bool:
+def is_fresh(rate: Rate, now: datetime) -> bool:
+    """Is the rate young enough to be used?"""
     return rate.as_of is not None and now - rate.as_of <= AGE_MAX

@@ -77,9 +77,7 @@ class Simulator:
         cost = cost_of(country, service, wanted.operator is not None)
         if cost > wanted.cost_max:
             raise ProviderError(Cause.PRICE_REJECTED, f"costs {cost}, not {wanted.cost_max}")
-        sale = await self._world.sell(
-            _draft(wanted, msisdn=atlas.synthetic_msisdn(country, SERIAL_FIRST), cost=cost), serials=SERIALS
-        )
+        sale = await self._world.sell(_draft(wanted, msisdn=atlas.synthetic_msisdn(country, SERIAL_FIRST), cost=cost), serials=SERIALS)
         _lose(lost)
         return _reserved(sale)
 
@@ -148,9 +146,7 @@ class Simulator:
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
         """Returns a new message under a new id."""
-        return MessageReceived(
-            provider="simulator", provider_message_id=uuid.uuid4().hex, to=to, sender=sender, text=text
-        )
+        return MessageReceived(provider="simulator", provider_message_id=uuid.uuid4().hex, to=to, sender=sender, text=text)
 
     async def close(self) -> None:
         """Closes the world's file."""
@@ -183,9 +179,7 @@ def _stock(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:
 
 def _place(wanted: Wanted) -> tuple[atlas.CountryFacts, atlas.ServiceFacts]:
     country, service = atlas.COUNTRIES_BY_ISO2.get(wanted.country), atlas.SERVICES_BY_CODE.get(wanted.service)
-    known = country is not None and (
-        wanted.operator is None or wanted.operator in {operator.code for operator in country.operators}
-    )
+    known = country is not None and (wanted.operator is None or wanted.operator in {operator.code for operator in country.operators})
     if country is None or service is None or not known:
         raise ProviderError(Cause.NO_NUMBERS, f"nothing for {wanted.service} in {wanted.country}")
     return country, service

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-Answer = TypeVar("Answer")
+from numdesk.kit.notebook import Notebook
 
-#: How long one process waits for another's write.
-BUSY_TIMEOUT_S = 10.0
 #: Outcomes that may wait to be played.
 SCRIPT_MAX = 10_000
 
@@ -51,29 +46,32 @@ class Sale:
     open: bool
 
 
-_COLUMNS = "id, reference, msisdn, country, service, operator, cost, open"
+_SALE_BY_REFERENCE = """
+select id, reference, msisdn, country, service, operator, cost, open from sales where reference = ?"""
+_LAST_SALE = """
+select id, reference, msisdn, country, service, operator, cost, open from sales where msisdn = ? order by id desc limit 1"""
+_SELL = """
+insert into sales (reference, msisdn, country, service, operator, cost) values (?, ?, ?, ?, ?, ?)
+returning id, reference, msisdn, country, service, operator, cost, open"""
 
 
 class World:
-    """The file. Every method is one transaction; they run in a thread of their own, so nothing waits for the disk."""
+    """The file. Every method is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulator")
-        self._connection: sqlite3.Connection | None = None
+        self._file = Notebook(path, schema=_SCHEMA)
 
     async def next_outcome(self, method: str, *, unnamed: bool) -> str | None:
         """Takes the first scripted outcome that is meant for this method, or (`unnamed`) for whatever comes."""
 
         def work(db: sqlite3.Connection) -> str | None:
             row = db.execute(
-                "delete from script where id = (select min(id) from script where method = ? or (? and method is null))"
-                " returning outcome",
+                "delete from script where id = (select min(id) from script where method = ? or (? and method is null)) returning outcome",
                 (method, unnamed),
             ).fetchone()
             return row[0] if row else None
 
-        return await self._run(work)
+        return await self._file.run(work)
 
     async def script(self, steps: Sequence[tuple[str | None, str]]) -> None:
         """Appends (method or None, outcome) to the script; keeps at most SCRIPT_MAX."""
@@ -82,109 +80,66 @@ class World:
             db.executemany("insert into script (method, outcome) values (?, ?)", steps)
             db.execute("delete from script where id <= (select max(id) from script) - ?", (SCRIPT_MAX,))
 
-        await self._run(work)
+        await self._file.run(work)
 
     async def scripted(self) -> list[tuple[str | None, str]]:
         """Returns what is left of the script."""
-        return await self._run(lambda db: db.execute("select method, outcome from script order by id").fetchall())
+        return await self._file.run(lambda db: db.execute("select method, outcome from script order by id").fetchall())
 
     async def sale_of(self, reference: str) -> Sale | None:
         """Returns the sale that a buyer's reference names."""
-        return await self._run(
-            lambda db: _sale(db.execute(f"select {_COLUMNS} from sales where reference = ?", (reference,)).fetchone())
-        )  # noqa: S608 - our constant
+        return await self._file.run(lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone()))
 
     async def last_sale_of(self, msisdn: int) -> Sale | None:
         """Returns the latest sale of a number."""
-        return await self._run(
-            lambda db: _sale(
-                db.execute(
-                    f"select {_COLUMNS} from sales where msisdn = ? order by id desc limit 1", (msisdn,)
-                ).fetchone()
-            )
-        )  # noqa: S608
+        return await self._file.run(lambda db: _sale(db.execute(_LAST_SALE, (msisdn,)).fetchone()))
 
     async def sell(self, sale: Sale, *, serials: int) -> Sale:
         """Sells a number, or returns what the same reference bought before.
 
-        With `serials` the sale's `msisdn` is the first of a range of so many numbers, and the next one of it is sold; without, it is the
-        number itself.
+        With `serials` the sale's `msisdn` is the first of a range of so many numbers, and the next one of it is sold;
+        without, it is the number itself.
         """
 
         def work(db: sqlite3.Connection) -> Sale:
-            known = _sale(db.execute(f"select {_COLUMNS} from sales where reference = ?", (sale.reference,)).fetchone())  # noqa: S608
+            known = _sale(db.execute(_SALE_BY_REFERENCE, (sale.reference,)).fetchone())
             if known is not None:
                 return known
             msisdn = sale.msisdn if not serials else sale.msisdn + _next_serial(db, sale.country) % serials
-            row = db.execute(
-                "insert into sales (reference, msisdn, country, service, operator, cost) values (?, ?, ?, ?, ?, ?)"
-                f" returning {_COLUMNS}",  # noqa: S608 - our constant
-                (sale.reference, msisdn, sale.country, sale.service, sale.operator, sale.cost),
-            ).fetchone()
-            sold = _sale(row)
-            assert sold is not None
+            values = (sale.reference, msisdn, sale.country, sale.service, sale.operator, sale.cost)
+            sold = _sale(db.execute(_SELL, values).fetchone())
+            assert sold is not None, "an insert returns its row"
             return sold
 
-        return await self._run(work)
+        return await self._file.run(work)
 
     async def close_sale(self, sale_id: int) -> None:
         """Ends the use of a number; harmless when repeated."""
-        await self._run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
+        await self._file.run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
 
     async def is_open(self, sale_id: int) -> bool:
         """Is the number of this sale still in use?"""
-        return bool(
-            await self._run(lambda db: db.execute("select 1 from sales where id = ? and open", (sale_id,)).fetchone())
-        )
+        return bool(await self._file.run(lambda db: db.execute("select 1 from sales where id = ? and open", (sale_id,)).fetchone()))
 
     async def open_sales(self) -> dict[tuple[str, str], int]:
         """Counts the numbers in use by (country, service)."""
-        found = await self._run(
-            lambda db: db.execute(
-                "select country, service, count(*) from sales where open group by country, service"
-            ).fetchall()
+        found = await self._file.run(
+            lambda db: db.execute("select country, service, count(*) from sales where open group by country, service").fetchall()
         )
         return {(country, service): count for country, service, count in found}
 
     async def rate(self, pair: str) -> int | None:
         """Returns the rate of a pair."""
-        row = await self._run(lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone())
+        row = await self._file.run(lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone())
         return row[0] if row else None
 
     async def set_rate(self, pair: str, value: int | None) -> None:
         """Sets the rate of a pair, or leaves it without one."""
-        await self._run(lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value)))
-
-    async def _run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        db = self._connect()
-        db.execute("begin immediate")
-        try:
-            answer = work(db)
-        except BaseException:
-            db.execute("rollback")
-            raise
-        db.execute("commit")
-        return answer
-
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-            db.execute("pragma journal_mode = wal")
-            db.execute("pragma synchronous = normal")
-            db.executescript(_SCHEMA)
-            self._connection = db
-        return self._connection
+        await self._file.run(lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value)))
 
     def close(self) -> None:
         """Closes the file; the world goes on when it is opened again."""
-        self._thread.shutdown()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
 
 def _next_serial(db: sqlite3.Connection, country: str) -> int:

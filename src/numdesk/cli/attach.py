@@ -1,0 +1,63 @@
+"""Gives a command a desk to work at: beside a server that is running, or on a database started just for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+from cyclopts import Parameter
+
+from numdesk.bootstrap import Desk, open_desk
+from numdesk.cli.outcome import CommandRefused
+from numdesk.config import Settings, read_settings
+from numdesk.storage import settings as setting_rows
+from numdesk.storage.migrate import migrate, pending_migrations
+from numdesk.storage.postgres import open_database
+from numdesk.usecases import catalogue
+from numdesk.usecases.installation import Mode
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every command takes."""
+
+    data: Path | None = None
+    "The data folder; default: NUMDESK_DATA, or var/numdesk."
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    "Answer with one JSON document."
+
+    def settings(self) -> Settings:
+        """Returns the settings of the environment, with the data folder of the command line."""
+        found = read_settings()
+        return replace(found, data=self.data.expanduser()) if self.data else found
+
+
+@asynccontextmanager
+async def attached(common: Common) -> AsyncIterator[Desk]:
+    """Yields a desk on the database of a running server, or on one started for this command."""
+    settings = common.settings()
+    async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+        sandbox = await _prepare(dsn, may_migrate=settings.database_url is None)
+        async with open_desk(settings, dsn=dsn, sandbox=sandbox) as desk:
+            await catalogue.register_providers(desk.rt, slugs=desk.rt.suppliers)
+            yield desk
+
+
+async def _prepare(dsn: str, *, may_migrate: bool) -> bool:
+    """Sees that the database is up to date, and returns whether it is a sandbox's."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        pending = await pending_migrations(connection)
+        if pending and not may_migrate:
+            raise CommandRefused(f"The database is older than this numdesk ({len(pending)} migrations are missing): run `numdesk migrate`.")
+        if pending:
+            await migrate(connection)
+        return await setting_rows.read(connection, name="mode") == Mode.SANDBOX
+    finally:
+        await connection.close()

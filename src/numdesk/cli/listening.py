@@ -1,0 +1,142 @@
+"""The listening socket and the HTTP server on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from numdesk.asgi import make_app
+from numdesk.bootstrap import Desk
+from numdesk.cli.outcome import CommandRefused
+from numdesk.config import Address, Settings
+from numdesk.kit.guard import make_protocol
+from numdesk.kit.limits import ConnectionLimits
+from numdesk.sandbox.inbox import Inbox
+from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
+from numdesk.usecases import deliveries
+
+#: Connections that may wait to be accepted.
+BACKLOG = 2048
+#: How long requests that are under way may take after the signal to stop.
+GRACE_S = 8
+
+
+@contextmanager
+def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
+    """Yields a socket on the address, after making sure that nobody else has it. Raises CommandRefused.
+
+    A `shared` one only reserves the port: the processes that answer open sockets of their own on it.
+    """
+    with _bound(address, shared=False) as probe:
+        if not shared:
+            probe.listen(BACKLOG)
+            yield probe
+            return
+    with _bound(address, shared=True) as reserved:
+        yield reserved
+
+
+@contextmanager
+def listen_socket(address: Address, *, shared: bool) -> Iterator[socket.socket]:
+    """Yields a listening socket on the address; a `shared` one has siblings. Raises CommandRefused."""
+    with _bound(address, shared=shared) as listener:
+        listener.listen(BACKLOG)
+        yield listener
+
+
+def _bound(address: Address, *, shared: bool) -> socket.socket:
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        opened = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CommandRefused(f"{address} cannot be listened on ({error.strerror}): choose another with --listen.") from error
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        opened.bind(place)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CommandRefused(
+                f"{address} is in use by another program: stop that one, or choose another address with --listen."
+            ) from error
+        raise CommandRefused(f"{address} cannot be listened on ({error.strerror}): choose another with --listen.") from error
+    return opened
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+class HttpServer:
+    """The doors of one process."""
+
+    def __init__(self, desk: Desk, settings: Settings, listener: socket.socket) -> None:
+        """Build the application; nothing is answered before `run`."""
+        self._inbox = Inbox(settings.data / "inbox.sqlite") if desk.simulation else None
+        mounts = {}
+        base_url = base_url_of(settings.listen)
+        if desk.simulation and self._inbox:
+            currencies = {dialect.slug: dialect.currency for dialect in desk.dialects}
+            mounts[PREFIX] = make_routes(SandboxDoor(desk.rt, desk.simulation, currencies, base_url, self._inbox))
+            allow_inbox(desk, settings.listen)
+        config = uvicorn.Config(
+            make_app(desk.rt, dialects=desk.dialects, mounts=mounts),
+            http=make_protocol(ConnectionLimits()),
+            ws="none",
+            lifespan="on",
+            loop="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        self._listener = listener
+        self._server = _Server(config)
+
+    async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Answers until `stop` is set, and then finishes what it has begun; calls `ready` when the first request can come."""
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        stopping = asyncio.create_task(stop.wait())
+        while not self._server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        ready()
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        self._server.should_exit = True
+        stopping.cancel()
+        await serving
+        if self._inbox:
+            self._inbox.close()
+
+
+def allow_inbox(desk: Desk, address: Address) -> None:
+    """Lets webhooks of a sandbox's process reach its own inbox, and nothing else that the guard forbids."""
+    if not desk.sandbox:
+        return
+    hosts = {address.host, "127.0.0.1", "localhost"} if address.host in _ANY else {address.host}
+    deliveries.allow(desk.rt, addresses=[(host, address.port) for host in sorted(hosts)])
+
+
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+def base_url_of(address: Address) -> str:
+    """Returns the URL at which a program on this machine finds the server."""
+    if address.host in _ANY:
+        return f"http://127.0.0.1:{address.port}"
+    return f"http://{address}"

@@ -1,0 +1,158 @@
+"""Lists of numbers and prices as CSV files: read line by line, whatever is in them, and say what is wrong with which line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from numdesk.cli.outcome import CommandRefused
+from numdesk.usecases.stock import BadLine
+
+Item = TypeVar("Item")
+
+#: No honest line of these lists is longer.
+LINE_BYTES_MAX = 1000
+#: How much of a bad value is shown.
+SHOWN_MAX = 60
+#: What columns may be separated by; a spreadsheet chooses by the country it is used in.
+SEPARATORS = (",", ";", "\t")
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class List:
+    """A CSV file with a header; columns may stand in any order, unknown ones are refused."""
+
+    def __init__(self, file: BinaryIO, path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+        """Read the header. Raises CommandRefused."""
+        self._file = file
+        self._path = path
+        self.bytes_read = 0
+        header = self._header()
+        self._separator = max(SEPARATORS, key=header.count)
+        self._columns = [name.strip().strip('"').lower() for name in header.split(self._separator)]
+        self._check(needed, optional)
+
+    def rows(self, make: Callable[[int, dict[str, str]], Item]) -> Iterator[Item | BadLine]:
+        """Yields what `make` makes of each line's number and cells, or why the line cannot be read; empty lines are skipped."""
+        number = 1
+        while line := self._file.readline(LINE_BYTES_MAX + 1):
+            number += 1
+            self.bytes_read += len(line)
+            if len(line) > LINE_BYTES_MAX and not line.endswith(b"\n"):
+                self._skip_rest()
+                yield BadLine(number, _shown(line), f"is longer than {LINE_BYTES_MAX} bytes")
+                continue
+            cells = self._cells(number, line)
+            if isinstance(cells, BadLine):
+                yield cells
+            elif cells:
+                yield make(number, cells)
+
+    def _cells(self, number: int, line: bytes) -> dict[str, str] | BadLine:
+        """Returns the cells by column, nothing for an empty line."""
+        if b"\0" in line:
+            return BadLine(number, _shown(line), "holds a NUL byte")
+        try:
+            text = line.decode("utf-8").strip("\r\n")
+        except UnicodeDecodeError:
+            return BadLine(number, _shown(line), "is not UTF-8: save the file as UTF-8")
+        if not text.strip():
+            return {}
+        if '"' not in text:
+            cells = text.split(self._separator)
+        else:
+            try:
+                cells = next(csv.reader([text], delimiter=self._separator, strict=True), [])
+            except csv.Error:
+                return BadLine(number, _shown(line), "has a quote that does not end on the line")
+        if len(cells) > len(self._columns) or (len(cells) < len(self._columns) and not self._may_end_early(len(cells))):
+            return BadLine(number, _shown(line), f"has {len(cells)} columns, the header has {len(self._columns)}")
+        return dict(zip(self._columns, cells, strict=False))
+
+    def _may_end_early(self, count: int) -> bool:
+        """May the columns after the first `count` be left out, because all of them are optional?"""
+        return all(column in self._optional for column in self._columns[count:])
+
+    def _header(self) -> str:
+        line = self._file.readline(LINE_BYTES_MAX + 1)
+        self.bytes_read += len(line)
+        if not line:
+            raise CommandRefused(f"{self._path} is empty: it must begin with a line that names the columns.")
+        if line.startswith(_UTF16):
+            raise CommandRefused(f"{self._path} is UTF-16: save it as UTF-8.")
+        try:
+            return line.decode("utf-8-sig").strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise CommandRefused(f"{self._path} is not UTF-8 text: save it as a CSV file in UTF-8.") from error
+
+    def _check(self, needed: Sequence[str], optional: Sequence[str]) -> None:
+        self._optional = frozenset(optional)
+        allowed = [*needed, *optional]
+        missing = [name for name in needed if name not in self._columns]
+        wrong = [name for name in self._columns if name not in allowed]
+        if missing or wrong or len(set(self._columns)) < len(self._columns):
+            shape = ",".join(needed) + "".join(f"[,{name}]" for name in optional)
+            found = ",".join(self._columns)[:200]
+            raise CommandRefused(f"The first line of {self._path} must name the columns {shape}, but it is: {found!r}.")
+
+    def _skip_rest(self) -> None:
+        """Reads on to the end of a line that is too long, without keeping it."""
+        while part := self._file.readline(1 << 16):
+            self.bytes_read += len(part)
+            if part.endswith(b"\n"):
+                return
+
+
+class Complaints:
+    """Collects what is wrong with a list: the first lines to be shown, all of them into a file when there is one."""
+
+    def __init__(self, path: Path | None, *, shown_max: int = 20) -> None:
+        """Open the file, if any."""
+        self.shown: list[BadLine] = []
+        self.count = 0
+        self._shown_max = shown_max
+        self._path = path
+        self._file = path.open("w", encoding="utf-8", newline="") if path else None
+        self._writer = csv.writer(self._file) if self._file else None
+        if self._writer:
+            self._writer.writerow(["line", "value", "reason"])
+
+    def add(self, bad: BadLine) -> None:
+        """Takes one complaint."""
+        self.count += 1
+        if len(self.shown) < self._shown_max:
+            self.shown.append(bad)
+        if self._writer:
+            self._writer.writerow([bad.line, _harmless(bad.value), bad.reason])
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file:
+            self._file.close()
+
+    def text(self) -> str:
+        """Returns the complaints as lines for people."""
+        lines = [f"line {bad.line}: {_quoted(bad.value)} {bad.reason}" for bad in self.shown]
+        hidden = self.count - len(self.shown)
+        if hidden:
+            where = f"see {self._path}" if self._path else "--errors FILE writes all of them"
+            lines.append(f"and {hidden} more: {where}")
+        return "\n".join(lines)
+
+
+def _quoted(value: str) -> str:
+    short = value if len(value) <= SHOWN_MAX else value[:SHOWN_MAX] + "..."
+    return '"' + "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in short) + '"'
+
+
+def _shown(line: bytes) -> str:
+    return line[: SHOWN_MAX * 2].decode("utf-8", "backslashreplace").strip("\r\n")
+
+
+def _harmless(value: str) -> str:
+    """Returns a value that no spreadsheet will run as a formula."""
+    clean = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in value)
+    return "'" + clean if clean[:1] in "=+-@" and clean else clean

@@ -1,0 +1,85 @@
+"""What a command has to say: results as text or JSON, and failures as one sentence."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from numdesk.config import SettingRefused
+from numdesk.domain.errors import InvalidInput, NotFound, Refusal
+from numdesk.kit.keyfile import KeyFileError
+from numdesk.storage.faults import DatabaseFault
+from numdesk.storage.pool import OUTAGES
+
+
+class CommandRefused(Exception):
+    """A command cannot be carried out; the text is one sentence: what, why, and what to do."""
+
+
+#: Failures whose text already is a sentence for the operator.
+_SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
+#: Names of failures with such a text in packages that the command line does not import.
+_SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused")
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Returns the one sentence for a failure that is not the program's fault, else None."""
+    if isinstance(error, _SENTENCES) or type(error).__name__ in _SENTENCE_NAMES:
+        return str(error)
+    if isinstance(error, Refusal):
+        return _of_refusal(error)
+    if isinstance(error, OUTAGES) and not isinstance(error, FileNotFoundError):
+        return f"The database went away ({_one_line(error)}): see that it runs, and try again."
+    if isinstance(error, asyncpg.PostgresError):
+        return f"The database refused ({_one_line(error)}): nothing was changed."
+    if isinstance(error, OSError):
+        return _of_system(error)
+    return None
+
+
+def _of_refusal(refusal: Refusal) -> str:
+    match refusal:
+        case NotFound():
+            return f"There is no {refusal.what or 'such thing'}."
+        case InvalidInput():
+            return f"The {refusal.field or 'input'} cannot be used: it {refusal.reason}."
+        case _:
+            return str(refusal)
+
+
+def _of_system(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full: free some space and try again."
+    return f"{error.filename or 'The system'}: {error.strerror or error}."
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
+    """Writes a result to standard output, for people or as one JSON document."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        console.out(msgspec.json.encode(facts).decode(), highlight=False)
+    elif isinstance(text, str):
+        console.print(text)
+    else:
+        Console(highlight=False).print(text)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Returns a plain table; numbers stand to the right."""
+    found = [tuple(row) for row in rows]
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        is_number = bool(found) and all(isinstance(row[place], int) for row in found)
+        made.add_column(column, justify="right" if is_number else "left")
+    for row in found:
+        made.add_row(*["-" if cell is None else str(cell) for cell in row])
+    return made

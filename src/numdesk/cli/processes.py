@@ -1,0 +1,88 @@
+"""Processes that belong together: children that die with their parent, and a parent that restarts children that die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+#: A child that dies at once is restarted after a pause that doubles up to this.
+PAUSE_MIN_S = 0.2
+PAUSE_MAX_S = 5.0
+#: A child that lived so long gets the shortest pause again.
+HEALTHY_AFTER_S = 30.0
+#: How long children may take to finish what they have begun.
+STOP_PATIENCE_S = 9.0
+#: How often an orphan notices, where the kernel cannot tell it.
+PARENT_CHECK_S = 1.0
+
+_PR_SET_PDEATHSIG = 1
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to be kept alive: what to call it, and the arguments after `python -m numdesk`."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+async def keep_alive(children: Sequence[Child], *, stop: asyncio.Event) -> None:
+    """Starts the children and restarts whichever dies, until `stop` is set; then ends them all."""
+    async with asyncio.TaskGroup() as group:
+        for child in children:
+            group.create_task(_keep_one(child, stop))
+
+
+async def _keep_one(child: Child, stop: asyncio.Event) -> None:
+    pause_s = PAUSE_MIN_S
+    loop = asyncio.get_running_loop()
+    while not stop.is_set():
+        started = loop.time()
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "numdesk", *child.arguments)
+        ended = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await _end(process, ended)
+            return
+        stopping.cancel()
+        pause_s = PAUSE_MIN_S if loop.time() - started > HEALTHY_AFTER_S else min(pause_s * 2, PAUSE_MAX_S)
+        _log.warning("a child process ended and is started again", child=child.name, code=process.returncode)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(sign)
+        done, _ = await asyncio.wait({ended}, timeout=STOP_PATIENCE_S)
+        if done:
+            return
+
+
+def die_with_parent(parent: int) -> None:
+    """Asks the kernel to end this process when the thread that started it ends; Linux only, elsewhere `watch_parent` does it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit(0)  # the parent was gone before the kernel was asked
+
+
+async def watch_parent(parent: int, *, stop: asyncio.Event) -> None:
+    """Sets `stop` when the parent is gone."""
+    while os.getppid() == parent:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PARENT_CHECK_S)
+        if stop.is_set():
+            return
+    stop.set()

@@ -1,0 +1,214 @@
+"""`numdesk serve` and `numdesk work`: the server, in one process or several."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import Parameter
+
+from numdesk.bootstrap import Desk, enter, open_desk
+from numdesk.cli import banner
+from numdesk.cli.attach import Common
+from numdesk.cli.listening import HttpServer, allow_inbox, claim_port, listen_socket
+from numdesk.cli.outcome import CommandRefused
+from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
+from numdesk.config import Settings, parse_address
+from numdesk.kit.log import configure_logging
+from numdesk.sandbox.seed import Credential
+from numdesk.storage.migrate import migrate
+from numdesk.storage.postgres import open_database
+from numdesk.usecases import timekeeping
+from numdesk.workers import runner
+
+#: More processes than this cannot help one machine, and each takes connections to the database.
+WORKERS_MAX = 16
+#: Collecting cycles less often costs some memory and saves pauses; what was made before the start is never looked at again.
+GC_THRESHOLD = (50_000, 20, 100)
+#: Names of log fields whose values may be written.
+LOG_FIELDS = frozenset({"child", "code", "provider", "job", "kind", "count", "seconds", "reason", "customer_id", "order_id"})
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How this process runs. `works` says whether background work is done here, too."""
+
+    settings: Settings
+    sandbox: bool
+    as_json: bool = False
+    works: bool = True
+
+    def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
+        """Opens the database; with `attach`, beside the process that keeps it."""
+        return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
+
+
+def serve(
+    *,
+    listen: str | None = None,
+    sandbox: Flag = False,
+    workers: int = 1,
+    work: Annotated[bool, Parameter(name="--work", show=False)] = True,
+    common: Common | None = None,
+) -> int:
+    """Run the server: doors and background work in one process tree.
+
+    Parameters
+    ----------
+    listen
+        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080.
+    sandbox
+        Seeded data, make-believe money and phones, and the sandbox API; only on a database of its own.
+    workers
+        How many processes answer HTTP; 1 answers and works in a single process.
+    work
+        With --no-work only the doors are opened; `numdesk work` does the rest.
+    """
+    if not 1 <= workers <= WORKERS_MAX:
+        raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
+    common = common or Common()
+    plan = _plan(common, listen=listen, sandbox=sandbox, works=work)
+    return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
+
+
+def work(*, sandbox: Flag = False, parent: Annotated[int | None, Parameter(show=False)] = None, common: Common | None = None) -> int:
+    """Do the background work only, beside `numdesk serve --no-work` on the same database."""
+    return uvloop.run(_work_alone(_plan(common or Common(), sandbox=sandbox), parent=parent))
+
+
+def door(*, listen: str, parent: int, sandbox: Flag = False, common: Common | None = None) -> int:
+    """Answer HTTP as one of several processes; started by `numdesk serve --workers`."""
+    return uvloop.run(_serve_beside(_plan(common or Common(), listen=listen, sandbox=sandbox), parent=parent))
+
+
+async def _serve_alone(plan: Plan) -> int:
+    """Runs everything in this process."""
+    with claim_port(plan.settings.listen, shared=False) as listener:
+        async with (
+            plan.database(attach=not plan.works) as dsn,
+            _entered_desk(plan, dsn=dsn, alone=plan.works) as (desk, credentials),
+        ):
+            stop = _stop_on_signals()
+            server = HttpServer(desk, plan.settings, listener)
+            work = [runner.run(desk.rt, stop=stop)] if plan.works else []
+            _settle_memory()
+
+            def ready() -> None:
+                banner.show(plan.settings, credentials, as_json=plan.as_json)
+
+            await _run_until(stop, desk, server.run(stop, ready=ready), *work)
+    return 0
+
+
+async def _serve_together(plan: Plan, *, workers: int) -> int:
+    """Prepares the database, then keeps the doors and the worker alive as processes of their own."""
+    with claim_port(plan.settings.listen, shared=True):
+        async with plan.database(attach=not plan.works) as dsn:
+            async with _entered_desk(plan, dsn=dsn, alone=False) as (_, credentials):
+                pass
+            stop = _stop_on_signals()
+            announcing = asyncio.create_task(banner.show_when_open(plan.settings, credentials, as_json=plan.as_json))
+            await keep_alive(_children(plan, workers=workers), stop=stop)
+            announcing.cancel()
+    return 0
+
+
+def _children(plan: Plan, *, workers: int) -> list[Child]:
+    """Returns the processes that answer and work together."""
+    common = ["--data", str(plan.settings.data), "--parent", str(os.getpid())]
+    if plan.sandbox:
+        common.append("--sandbox")
+    listen = ["--listen", str(plan.settings.listen)]
+    doors = [Child(f"door {number}", ("door", *listen, *common)) for number in range(1, workers + 1)]
+    return [*doors, Child("work", ("work", *common))] if plan.works else doors
+
+
+async def _serve_beside(plan: Plan, *, parent: int) -> int:
+    die_with_parent(parent)
+    stop = _stop_on_signals()
+    with listen_socket(plan.settings.listen, shared=True) as listener:
+        async with _attached_desk(plan) as desk:
+            server = HttpServer(desk, plan.settings, listener)
+            _settle_memory()
+            await _run_until(stop, desk, server.run(stop), watch_parent(parent, stop=stop))
+    return 0
+
+
+async def _work_alone(plan: Plan, *, parent: int | None) -> int:
+    if parent is not None:
+        die_with_parent(parent)
+    stop = _stop_on_signals()
+    async with _attached_desk(plan) as desk:
+        allow_inbox(desk, plan.settings.listen)
+        _settle_memory()
+        watching = [watch_parent(parent, stop=stop)] if parent is not None else []
+        await _run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)
+    return 0
+
+
+async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any, object]) -> None:
+    """Runs the parts until they end, which they do when `stop` is set; follows a sandbox's clock meanwhile.
+
+    A part that fails stops the others, and the failure is the command's.
+    """
+    following = asyncio.create_task(timekeeping.follow(desk.rt)) if desk.sandbox else None
+    tasks = [asyncio.create_task(part) for part in parts]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await asyncio.wait(tasks)
+    if following is not None:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+    for task in tasks:
+        task.result()
+
+
+@asynccontextmanager
+async def _entered_desk(plan: Plan, *, dsn: str, alone: bool) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
+    """Brings the database up to date and enters it, seeds and all."""
+    await migrate(dsn)
+    async with open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox, alone=alone) as desk:
+        yield desk, await enter(desk)
+
+
+@asynccontextmanager
+async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
+    """Gives a desk on a database that another process keeps."""
+    async with plan.database(attach=True) as dsn, open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk:
+        yield desk
+
+
+def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bool = True) -> Plan:
+    """Returns how to run, and sets logging up for it. Raises CommandRefused."""
+    settings = common.settings()
+    try:
+        settings = replace(settings, listen=parse_address(listen)) if listen is not None else settings
+    except ValueError as wanted:
+        raise CommandRefused(f"--listen {listen} cannot be used: it must be {wanted}.") from wanted
+    configure_logging(LOG_FIELDS, style=settings.log, level=settings.log_level.upper())
+    return Plan(settings, sandbox=sandbox, as_json=common.json, works=works)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Returns an event that SIGTERM and Ctrl-C set."""
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    return stop
+
+
+def _settle_memory() -> None:
+    """Takes what was made so far out of the garbage collector's sight."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)

@@ -1,0 +1,190 @@
+"""`numdesk stock`: our own numbers and what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.lists import Complaints, List
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.usecases import stock
+from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice, Loaded
+
+app = cyclopts.App(name="stock", help="Load, price, list and withdraw numbers of our own.")
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False, common: Common | None = None) -> int:
+    """Put the numbers of a CSV file on the shelf; loading the same file again changes nothing.
+
+    Parameters
+    ----------
+    file
+        Columns msisdn,country[,operator]: digits in E.164, ISO 3166 letters, the operator's code.
+    errors
+        A file that every line which could not be used is written to.
+    new_operators
+        Add operators that are not known yet instead of refusing their lines.
+    """
+    common = common or Common()
+
+    async def run() -> int:
+        with _list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
+            complaints = Complaints(errors)
+            async with attached(common) as desk:
+                with _progress(found, file, quiet=common.json) as progress:
+                    total = await stock.load(
+                        desk.rt, found.rows(_number), new_operators=new_operators, complain=complaints.add, progress=progress
+                    )
+        return _report(total, complaints, common, done="loaded", same="in stock already")
+
+    return asyncio.run(run())
+
+
+@app.command
+def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False, common: Common | None = None) -> int:
+    """Set the prices of our own numbers from a CSV file.
+
+    Parameters
+    ----------
+    file
+        Columns country,service,operator,currency,price[,cost]; amounts as decimals of the currency.
+    errors
+        A file that every line which could not be used is written to.
+    new_operators
+        Add operators that are not known yet instead of refusing their lines.
+    """
+    common = common or Common()
+
+    async def run() -> int:
+        with _list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost"]) as found:
+            complaints = Complaints(errors)
+            async with attached(common) as desk:
+                total = await stock.price(desk.rt, found.rows(_price), new_operators=new_operators, complain=complaints.add)
+        return _report(total, complaints, common, done="prices set", same="as they were")
+
+    return asyncio.run(run())
+
+
+@app.command(name="list")
+def show(*, common: Common | None = None) -> None:
+    """Count our numbers by country and operator."""
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            found = await stock.summary(desk.rt)
+        columns = ["country", "operator", "free", "taken", "quarantined", "withdrawn"]
+        rows = [(line.country, line.operator, line.free, line.taken, line.quarantined, line.withdrawn) for line in found]
+        text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
+        tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command
+def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None, common: Common | None = None) -> int:
+    """Take numbers off the shelf for good; one that is rented out stays until its order has ended.
+
+    Parameters
+    ----------
+    numbers
+        The numbers, in E.164.
+    file
+        A CSV file with the column msisdn, instead.
+    errors
+        A file that every number which could not be withdrawn is written to.
+    """
+    common = common or Common()
+    if bool(numbers) == bool(file):
+        raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
+
+    async def run() -> int:
+        complaints = Complaints(errors)
+        with _given(numbers, file) as found:
+            async with attached(common) as desk:
+                total = await stock.withdraw(desk.rt, found, complain=complaints.add)
+        return _report(total, complaints, common, done="withdrawn", same="withdrawn before")
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def _given(numbers: tuple[str, ...], file: Path | None) -> Iterator[Iterator[GivenNumber | BadLine]]:
+    if file is None:
+        yield (GivenNumber(place, text, "", "") for place, text in enumerate(numbers, start=1))
+        return
+    with _list(file, needed=["msisdn"], optional=["country", "operator"]) as found:
+        yield found.rows(lambda line, cells: GivenNumber(line, cells["msisdn"], "", ""))
+
+
+@contextmanager
+def _list(file: Path, *, needed: list[str], optional: list[str]) -> Iterator[List]:
+    with _opened(file) as opened:
+        yield List(opened, file, needed=needed, optional=optional)
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise CommandRefused(f"The file {file} cannot be read: {error.strerror}.") from error
+
+
+def _number(line: int, cells: dict[str, str]) -> GivenNumber:
+    return GivenNumber(line, cells["msisdn"], cells["country"], cells.get("operator", ""))
+
+
+def _price(line: int, cells: dict[str, str]) -> GivenPrice:
+    return GivenPrice(
+        line,
+        cells["country"],
+        cells["service"],
+        cells["operator"],
+        cells["currency"],
+        cells["price"],
+        cells.get("cost", ""),
+    )
+
+
+@contextmanager
+def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loaded], None]]:
+    """Yields what shows how far a load is; the bar goes by bytes, because lines are not known beforehand."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.fields[lines]:,} lines"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size or None, lines=0)
+        yield lambda total: bar.update(task, completed=found.bytes_read, lines=total.read)
+
+
+def _report(total: Loaded, complaints: Complaints, common: Common, *, done: str, same: str) -> int:
+    """Says what came of a list; the exit code is 0 when at least nothing was refused."""
+    complaints.close()
+    unused = f", {total.bad:,} not used" if total.bad else ""
+    changed = "" if total.added else " Nothing was changed."
+    text = f"{total.read:,} lines: {total.added:,} {done}, {total.present:,} {same}{unused}.{changed}"
+    facts = {
+        "lines": total.read,
+        "changed": total.added,
+        "unchanged": total.present,
+        "bad": total.bad,
+        "errors": [{"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown],
+    }
+    tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text])))
+    return 1 if total.bad else 0

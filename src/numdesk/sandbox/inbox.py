@@ -1,0 +1,72 @@
+"""The sandbox's inbox: a receiver to aim webhooks at, and what it got."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from numdesk.kit.notebook import Notebook
+
+#: So many requests are kept; older ones are dropped.
+KEPT = 10_000
+
+_SCHEMA = """
+create table if not exists requests (
+  id integer primary key,
+  name text not null,
+  method text not null,
+  headers text not null,
+  body blob not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it came in: header names in lower case, the body byte for byte."""
+
+    name: str
+    method: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Inbox:
+    """What was received, shared by all processes of a server and kept through restarts."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep the requests in the file at `path`."""
+        self._file = Notebook(path, schema=_SCHEMA)
+
+    async def add(self, received: Received) -> None:
+        """Keeps a request."""
+        headers = msgspec.json.encode(received.headers).decode()
+
+        def work(db: sqlite3.Connection) -> None:
+            added = db.execute(
+                "insert into requests (name, method, headers, body) values (?, ?, ?, ?)",
+                (received.name, received.method, headers, received.body),
+            )
+            db.execute("delete from requests where id <= ?", ((added.lastrowid or 0) - KEPT,))
+
+        await self._file.run(work)
+
+    async def items(self, *, name: str | None = None) -> list[Received]:
+        """Returns what was received, oldest first; with `name`, only what was sent there."""
+        found = await self._file.run(
+            lambda db: db.execute(
+                "select name, method, headers, body from requests where ? is null or name = ? order by id", (name, name)
+            ).fetchall()
+        )
+        return [Received(to, method, msgspec.json.decode(headers), body) for to, method, headers, body in found]
+
+    async def empty(self) -> None:
+        """Throws everything away."""
+        await self._file.run(lambda db: db.execute("delete from requests"))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()

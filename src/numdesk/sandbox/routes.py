@@ -1,0 +1,196 @@
+"""The sandbox API, /sandbox/v1: customers without a form, messages without a phone, time without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from numdesk.domain.errors import InvalidInput, NotFound
+from numdesk.ports.simulation import Simulation, UnknownOutcome
+from numdesk.runtime import Runtime
+from numdesk.sandbox import wire
+from numdesk.sandbox.inbox import Inbox, Received
+from numdesk.sandbox.seed import Credential, credentials, new_customer
+from numdesk.usecases import customers, inbound, rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.workers import runner
+
+PREFIX = "/sandbox/v1"
+#: The inbox may be told to answer late, but not so late that it outlives its test.
+DELAY_MS_MAX = 60_000
+_STATUS_MIN, _STATUS_MAX = 200, 599
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxDoor:
+    """The handlers of the sandbox API. `dialects` gives each dialect's currency, `base_url` is where this server is found."""
+
+    rt: Runtime
+    simulation: Simulation
+    dialects: Mapping[str, str]
+    base_url: str
+    inbox: Inbox
+
+    async def show_credentials(self, _request: Request) -> Response:
+        """GET /credentials: an object keyed by dialect."""
+        found = await credentials(self.rt, dialects=self.dialects)
+        return wire.answer({one.dialect: await self._entry(one) for one in found})
+
+    async def add_customer(self, request: Request) -> Response:
+        """POST /customers: a fresh, approved customer."""
+        wanted = await wire.parse(request, wire.CustomerWanted)
+        currency = self.dialects.get(wanted.dialect)
+        if currency is None:
+            raise InvalidInput(field="dialect", reason=f"must be one of {', '.join(self.dialects)}")
+        made = await new_customer(self.rt, dialect=wanted.dialect, currency=currency, balance=wanted.balance)
+        if wanted.webhook_url:
+            caller = await customers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
+            await webhooks.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=None)
+        return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
+
+    async def send_message(self, request: Request) -> Response:
+        """POST /messages: an SMS arrives, by the way that every provider's message takes."""
+        sent = await wire.parse(request, wire.MessageSent)
+        to = int(sent.to.removeprefix("+"))
+        if not await inbound.is_known(self.rt, to) and not await self.simulation.owns(to):
+            raise NotFound(what=f"number {sent.to}")
+        taken = await inbound.receive_message(self.rt, self.simulation.text(to=to, sender=sent.sender, text=sent.text))
+        return wire.answer({"message_id": taken.message_id})
+
+    async def place_call(self, request: Request) -> Response:
+        """POST /calls: calls are not part of this desk, and it says so instead of losing one."""
+        await wire.parse(request, wire.CallPlaced)
+        return wire.refuse(501, "not_implemented", "This desk takes messages; it has no inbound calls yet.")
+
+    async def show_clock(self, _request: Request) -> Response:
+        """GET /clock."""
+        return self._clock()
+
+    async def move_clock(self, request: Request) -> Response:
+        """POST /clock: moves the clock of every process, and does everything that has become due, before it answers."""
+        moved = await wire.parse(request, wire.ClockMoved)
+        await timekeeping.advance(self.rt, moved.advance_s)
+        await rates.refresh(self.rt)
+        await runner.run_due(self.rt)
+        return self._clock()
+
+    async def script_faults(self, request: Request) -> Response:
+        """POST /faults: what the next calls of a provider will meet."""
+        faults = await wire.parse(request, wire.Faults)
+        if faults.provider != "simulator":
+            raise InvalidInput(field="provider", reason="must be simulator, the only one that does as it is told")
+        try:
+            await self.simulation.script(faults.next)
+        except UnknownOutcome as error:
+            raise InvalidInput(field="next", reason=f"holds {error}, which is no outcome") from error
+        return wire.answer({"provider": faults.provider, "next": await self.simulation.scripted()})
+
+    async def set_rate(self, request: Request) -> Response:
+        """POST /rates: the world outside has another rate from now on, or none."""
+        wanted = await wire.parse(request, wire.RateSet)
+        await rates.set_rate(self.rt, wanted.pair, wanted.rate)
+        await self.simulation.set_rate(wanted.pair, wanted.rate)
+        return wire.answer({"pair": wanted.pair, "rate": wanted.rate})
+
+    async def check_ledger(self, _request: Request) -> Response:
+        """GET /ledger/check: the books, checked from the first entry on."""
+        report = wire.json_of(reconcile.print_report(await reconcile.check_ledger(self.rt, full=True)))
+        checks = {
+            name: {"checked": check["checked"], "violations": check["violations"]}
+            for name, check in report["checks"].items()
+        }
+        return wire.answer({"ok": report["ok"], "checks": checks})
+
+    async def show_inbox(self, request: Request) -> Response:
+        """GET /webhooks/inbox (?name=): what was received, oldest first."""
+        items = await self.inbox.items(name=request.query_params.get("name"))
+        return wire.answer(
+            {"items": [{"name": item.name, "method": item.method, "headers": item.headers, "body": _text(item.body)} for item in items]}
+        )
+
+    async def empty_inbox(self, _request: Request) -> Response:
+        """DELETE /webhooks/inbox: throws everything away."""
+        await self.inbox.empty()
+        return wire.answer({"items": []})
+
+    async def receive_webhook(self, request: Request) -> Response:
+        """ANY /webhooks/inbox/{name}: takes whatever comes and answers as the query says (status, delay_ms)."""
+        status = _number(request, "status", least=_STATUS_MIN, most=_STATUS_MAX, otherwise=200)
+        delay_ms = _number(request, "delay_ms", least=0, most=DELAY_MS_MAX, otherwise=0)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        body = await wire.read_body(request)
+        await self.inbox.add(Received(request.path_params["name"], request.method, headers, body))
+        await asyncio.sleep(delay_ms / 1000)
+        return Response(status_code=status)
+
+    async def _entry(self, one: Credential) -> dict[str, object]:
+        """Returns what a program needs to speak a dialect."""
+        caller = await customers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
+        balance = await wallets.balance(self.rt, caller)
+        return {
+            "base_url": self.base_url,
+            "token": one.token,
+            "currency": balance.currency,
+            "balance": balance.units,
+        }
+
+    def _clock(self) -> Response:
+        clock = self.rt.clock
+        return wire.answer({"now": clock.now().isoformat(), "offset_s": clock.offset.total_seconds()})
+
+
+def make_routes(door: SandboxDoor) -> Starlette:
+    """Returns the application of the sandbox API, to be mounted at PREFIX."""
+    table = [
+        ("GET", "/credentials", door.show_credentials),
+        ("POST", "/customers", door.add_customer),
+        ("POST", "/messages", door.send_message),
+        ("POST", "/calls", door.place_call),
+        ("GET", "/clock", door.show_clock),
+        ("POST", "/clock", door.move_clock),
+        ("POST", "/faults", door.script_faults),
+        ("POST", "/rates", door.set_rate),
+        ("GET", "/ledger/check", door.check_ledger),
+        ("GET", "/webhooks/inbox", door.show_inbox),
+        ("DELETE", "/webhooks/inbox", door.empty_inbox),
+    ]
+    routes = [Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table]
+    inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
+    return Starlette(routes=[*routes, inbox], exception_handlers={HTTPException: _miss, Exception: _break})
+
+
+async def _miss(_request: Request, error: Exception) -> Response:
+    """Answers an unknown path or method."""
+    assert isinstance(error, HTTPException)
+    code = "not_found" if error.status_code == 404 else "method_not_allowed"
+    return wire.refuse(error.status_code, code, f"The sandbox API has no such call ({error.detail}).")
+
+
+async def _break(_request: Request, error: Exception) -> Response:
+    """Answers a fault of ours; the log has the rest."""
+    _log.error("a call of the sandbox API failed", exc_info=error)
+    return wire.refuse(500, "internal_error", "This is a fault of numdesk; its log says more.")
+
+
+def _number(request: Request, name: str, *, least: int, most: int, otherwise: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return otherwise
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise InvalidInput(field=name, reason=f"must be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _text(body: bytes) -> str:
+    """Returns a body as text: what is not UTF-8 keeps its bytes as escapes."""
+    return body.decode("utf-8", "backslashreplace")

@@ -1,0 +1,152 @@
+"""The sandbox API's shapes: strict JSON in, plain JSON out, every refusal as {"error": {"code", "message"}}."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from numdesk.domain.errors import (
+    BodyTooLarge,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    Refusal,
+    TooManyRequests,
+    Unavailable,
+)
+from numdesk.domain.money import AMOUNT_MAX
+
+#: No call of this API needs more.
+BODY_BYTES_MAX = 1024 * 1024
+#: Outcomes that one call may script.
+OUTCOMES_MAX = 1000
+
+_STATUSES: dict[type[Refusal], int] = {
+    NotFound: 404,
+    InvalidInput: 422,
+    BodyTooLarge: 413,
+    NotPermitted: 403,
+    TooManyRequests: 429,
+    Unavailable: 503,
+}
+_STATUS_OTHERWISE = 409
+
+Text = Annotated[str, Meta(min_length=1, max_length=10_000)]
+Digits = Annotated[str, Meta(pattern=r"^\+?[0-9]{7,15}$")]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body in which nothing unknown may stand."""
+
+
+class CustomerWanted(_Strict):
+    """POST /customers. `balance` in minor units of the dialect's currency."""
+
+    dialect: str
+    balance: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)] | None = None
+    webhook_url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class MessageSent(_Strict):
+    """POST /messages."""
+
+    to: Digits
+    text: Text
+    sender: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(name="from", default="Sandbox")
+
+
+class CallPlaced(_Strict):
+    """POST /calls."""
+
+    to: Digits
+    caller: Digits = msgspec.field(name="from")
+
+
+class ClockMoved(_Strict):
+    """POST /clock."""
+
+    advance_s: float
+
+
+class Faults(_Strict):
+    """POST /faults."""
+
+    provider: str
+    next: Annotated[list[str], Meta(max_length=OUTCOMES_MAX)]
+
+
+class RateSet(_Strict):
+    """POST /rates. `rate` null takes the rate away."""
+
+    pair: str
+    rate: Annotated[int, Meta(gt=0, le=AMOUNT_MAX)] | None
+
+
+Body = TypeVar("Body", bound=_Strict)
+
+
+async def read_body(request: Request) -> bytes:
+    """Returns the body. Raises BodyTooLarge."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise BodyTooLarge(limit_bytes=BODY_BYTES_MAX)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def parse(request: Request, shape: type[Body]) -> Body:
+    """Returns the JSON body as `shape`. Raises InvalidInput and BodyTooLarge."""
+    try:
+        return msgspec.json.decode(await read_body(request), type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInput(field="body", reason=str(error)) from error
+
+
+def answer(value: object, *, status: int = 200) -> Response:
+    """Returns a JSON response."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def refuse(status: int, code: str, message: str) -> Response:
+    """Returns a refusal."""
+    return answer({"error": {"code": code, "message": message}}, status=status)
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def guarded(handler: Handler) -> Handler:
+    """Returns the handler with every refusal answered in this API's words."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        except Refusal as refusal:
+            return refuse(_STATUSES.get(type(refusal), _STATUS_OTHERWISE), refusal.code, _sentence(refusal))
+
+    return handle
+
+
+def _sentence(refusal: Refusal) -> str:
+    match refusal:
+        case InvalidInput():
+            return f"{refusal.field}: {refusal.reason}"
+        case NotFound() if refusal.what:
+            return f"There is no {refusal.what}."
+        case _:
+            return str(refusal)
+
+
+def json_of(text: str) -> Any:
+    """Returns what JSON text says."""
+    return msgspec.json.decode(text)
