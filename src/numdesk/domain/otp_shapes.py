@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from numdesk.domain.otp_lexicon import meaning
 from numdesk.domain.otp_tokens import DIGITS, MIXED, PLUS, Tokens
-from numdesk.domain.otp_words import KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNIT
+from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNIT
 
 LENGTH_MIN = 4
 LENGTH_MAX = 10
@@ -136,7 +136,7 @@ def _from_mixed(tokens: Tokens, index: int, token: str) -> list[Candidate]:
     match = _LETTERS_THEN_DIGITS.fullmatch(token)
     if match is not None:
         prefix = meaning(match[1])
-        if prefix & KEY and LENGTH_MIN <= len(match[2]) <= LENGTH_MAX:
+        if prefix & (KEY | IS) and LENGTH_MIN <= len(match[2]) <= LENGTH_MAX:
             return [_candidate(tokens, index, index, match[2], shape="digits")]
         if prefix & (MONEY | REF | NUMBER):
             return []

@@ -19,6 +19,7 @@ from numdesk.domain.otp_words import (
     ACT,
     ANTI,
     CALL,
+    DONE,
     ENDING,
     IS,
     KEY,
@@ -80,6 +81,7 @@ class _Side:
     crossed: int = 0  #: other numbers on the way
     linked: bool = False  #: a colon or an "is" ties the candidate to this side
     directed: bool = False  #: a preposition stands at the candidate
+    filed: bool = False  #: an order or a request is spoken of in the same sentence
     noun: int = 0  #: flags of the noun beside the candidate, if that noun has numbers of its own
     against: float = 0.0
 
@@ -116,6 +118,8 @@ def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
     before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
     if any(near & ANTI for near in (*before[:1], *after[:2])):
         return kind & ~KEY | ANTI
+    if any(near & DONE for near in (*before, *after)):
+        return kind & ~(KEY | ACT)
     if any(near & SECRET for near in (*before, *after)):
         return kind & ~KEY | SHY
     return kind
@@ -140,6 +144,8 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     points, rule = _strongest(scene, item, left, right)
     if not _is_fit(item, left, right, points):
         return Weight(VETO, "vetoed")
+    if rule == "act" and left.filed:
+        points -= 3.0
     if points < 9.0 and len(item.code) == 4 and _YEAR.fullmatch(item.code):
         points -= 4.0
     if scene.about & OFFER and _in_offer(scene.kinds, item):
@@ -191,6 +197,8 @@ def _before(scene: Scene, item: Candidate) -> _Side:
             side.crossed += 1
             side.words += 1
         elif (side.words or not _introduces(side, kinds, at)) and _note_word(side, kind, _nearness_before(side)):
+            if side.directed and not side.words and at and kinds[at - 1] & CALL:  # "text CODE to 12345"
+                side.noun = CALL
             break
     if side.noun:
         side.against -= _noun_penalty(side)
@@ -259,6 +267,8 @@ def _note_word(side: _Side, kind: int, points: float) -> bool:
         side.key = max(min(points, 8.0) if side.linked and not side.words else min(points, 4.5) - 0.5, side.key)
     elif kind & ACT:
         side.act = max(points, side.act)
+    elif kind & REF and not side.breaks:
+        side.filed = True
     elif kind & CALL and side.directed and not side.breaks:
         side.noun |= CALL
     side.words += 1

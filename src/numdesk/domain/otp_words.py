@@ -23,6 +23,7 @@ SECRET = 1 << 11  #: "do not share", "this": a code mentioned after it is a warn
 OFFER = 1 << 12  #: advertising: discounts, gifts, prizes
 NUMBERED = 1 << 13  #: after a number: "numbered", "ending": the number names a thing
 TO = 1 << 15  #: a preposition between a noun or a verb and its number
+DONE = 1 << 16  #: changed, blocked, expired: what is told of the code beside it is not the code itself
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency
 
 LEXICON: dict[int, str] = {
@@ -71,7 +72,7 @@ LEXICON: dict[int, str] = {
         รหัส โอทีพี พาสเวิร์ด โค้ด ລະຫັດ លេខកូដ លេខ\u200bកូដ កូដ លេខសម្ងាត់ ពាក្យសម្ងាត់ ကုဒ် ကုတ် ကုဒ စကားဝှက်
         လျှို့ဝှက်နံပါတ်
         key keys klíč klíče kľúč klucz klucza ключ ключа schlüssel *schlüssel chiave chave clé llave avain nyckel
-        *nyckel sleutel anahtar kunci ٹی کلید مفتاح
+        *nyckel sleutel anahtar kunci ٹی کلید مفتاح kood koode *kood koodi *koodi
     """,
     ACT: """
         verif* *verif* confirm confirming authentic* authoris* authoriz* activat* login logins logon log-in signin
@@ -169,7 +170,7 @@ LEXICON: dict[int, str] = {
         机构代码 国家代码 產品代碼 股票代碼 상품코드 국가번호 제품코드 รหัสสินค้า รหัสไปรษณีย์ รหัสประเทศ รหัสส่วนลด
         invitation invitación
         convite invito einladungs* zaproszeni* pozvánk* davetiye undangan jemputan affiliate partner referido
-        indicado
+        indicado подразделения подразделение предложения отделения филиала branch department оффера
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -208,6 +209,11 @@ LEXICON: dict[int, str] = {
         потребител клиента клиентский абонента абонентский лицевой abonent* abone müşteri musteri pelanggan
         cliente client klienta klient* zákaznick* ügyfél* zákazník* asiakas* kund* registration-no enrollment
         application-id
+        zgłoszeni* zgloszeni* spraw* ügyszám* ügy dossiernummer zaaknummer zaak aktenzeichen vorgangsnummer caso
+        expediente folio chamado reclamo reclamación trámite solicitud solicitação pratica-numero дело запрос
+        запроса talebiniz şikayet auftragsnummer rezervac* rezerwac* rezervēj* foglalás* varaus* bokning* booking*
+        buchung* réservation* jegy jegyszám bilet* vstupenk* hồ sơ vé tiket pengaduan permohonan 申請編號 申请编号
+        受理编号 案件 预约 預約 予約 접수 예약 การจอง ကြိုတင် درخواست مورد بلیط رزرو
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf
@@ -239,6 +245,7 @@ LEXICON: dict[int, str] = {
         позовите јавете καλέστε զանգ* հեռ დარეკეთ ტელ טל התקשרו חייגו להתקשר
         اتصل الاتصال تماس پیامک کال कॉल সংযোগ কল அழைக்க కాల్
         致电 拨打 咨询 客服 热线 电联 致電 撥打 專線 연락처 문의 고객센터 โทร ໂທ ទូរស័ព្ទ
+        support soporte suporte assistenza bilgi destek پشتیبانی podpora pomoc підтримка поддержка supporto service
     """,
     ENDING: """
         ending ends endet endend endende terminada termina terminado terminados finissant terminant finale termin*
@@ -316,7 +323,31 @@ LEXICON: dict[int, str] = {
     """,
     TO: """
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a
-        на по у в до під за στο στον ke ku di ke- đến إلى على به बر पर
+        на по у в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the
+    """,
+    DONE: """
+        changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled
+        enabled created policy settings geändert gesperrt entsperrt aktualisiert abgelaufen
+        erfolgreich geaendert gewijzigd geblokkeerd verlopen modifié modifie modifiée bloqué expiré réinitialisé
+        changé cambiada cambiado modificada modificado bloqueada bloqueado actualizada actualizado vencido
+        alterada alterado atualizada atualizado expirou expirado redefinida cambiata modificato modificata
+        bloccato bloccata aggiornata scaduto schimbată schimbata modificată blocat expirat истёк* истек* недействит*
+        змінено заблоковано оновлено зменены өзгертілді бұғатталды өзгөртүлдү o'zgartirildi almashtirildi bloklandi
+        değiştirildi değişti degistirildi güncellendi bloke kilitlendi dəyişdirildi zmienione zmieniono zmieniony
+        zmienion* zaktualizowan* wygasł* změněn* zmenen* zablokován* zablokovan* aktualizován*
+        vypršel* megváltoz* lejárt променен* сменена блокиран* изтекъл promijenjen*
+        promenjen* blokiran* istekao spremenjen* potekla промењен* αλλάχθηκε άλλαξε κλειδώθηκε έληξε
+        vaihdettu muutettu lukittu vanhentunut ändrats ændret endret låst spärrat spærret sperret muudetud
+        blokeeritud mainīta nomainīta փոխվել შეიცვალა დაიბლოკა הוחלפה שונתה שונה נחסם
+        פג محظور انتهت منتهي یافت مسدود बदल बदला बदली ब्लॉक পরিবর্তন মாற்றப்பட்டது
+        மாற்றப்பட்டது మార్చబడింది diubah diperbarui diblokir berubah kedaluwarsa ditukar disekat
+        binago nabago imebadilishwa imezuiwa 已改 重置成功 已过期 変更されました 변경되었
+        изменен изменён изменена изменено изменены сменен сменён заблокирован заблокирована заблокировано обновлен
+        обновлён обновлена обновлено просрочен змінений змінена zablokowany zablokowana zablokowane zablokowano
+        módosítva módosult módosította letiltva zárolva pakeistas pakeista užblokuotas bloķēts bloķēta 已修改 已更改
+        已变更
+        已變更 已重置 已重設 已成功 修改成功 设置成功 已于 已锁定 已鎖定 已失效 変更しました 更新しました 変更が完了
+        ロックされ 변경됐 변경 완료 잠금처리 만료되었 สำเร็จ ສຳເລັດ ជោគជ័យ အောင်မြင် thành-công công
     """,
     SECRET: """
         share sharing disclose reveal tell give forward never don't dont not nobody anyone this that weitergeben

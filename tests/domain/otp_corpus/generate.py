@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SETS = ("train", "held_out", "fresh")
+SETS = ("train", "held_out", "fresh", "final")
 SEED = 20_24
 VARIANTS = 4
 
