@@ -54,7 +54,7 @@ def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
 
 
 def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
-    state = f" (it is {refusal.state})" if refusal.state else ""
+    state = f": {refusal.state}" if refusal.state else ""
     return failure(409, "CONFLICT", f"The order's state does not allow this{state}")
 
 

@@ -217,7 +217,7 @@ def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
     if body.count(b":") != len(data):
         _check_repeats(body)
     if not data.keys() <= allowed:
-        raise InvalidInput(field=min(data.keys() - allowed)[:64], reason="is no field of this call")
+        raise InvalidInput(field="body", reason=f"has no field {min(data.keys() - allowed)[:64]!r}")
     return data
 
 
