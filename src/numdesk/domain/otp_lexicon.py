@@ -14,6 +14,9 @@ _CAMEL = re.compile("(?<=[a-z])(?=[A-Z])")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 #: Letters that Unicode does not take apart into a base letter and an accent.
 _FOLDED = str.maketrans("ıłøđßæђёأإآةىيكۀ", "ilodsaђеااا" + "هیی" + "که")
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+#: Latin letters that pass for Cyrillic ones, typed by mistake or to slip past filters: "Кoд" with a Latin "o".
+_LOOKALIKES = str.maketrans("aceopxyijkmthb", "асеорхуіјкмтнв")
 #: The shortest word that may also be matched without accents: "mã" is a code, "ma" is "but".
 _FOLD_LENGTH_MIN = 4
 
@@ -99,6 +102,8 @@ def _flags(word: str) -> int:
     flags = _spelt(lowered)
     if not flags and len(lowered) >= _FOLD_LENGTH_MIN:
         flags = _spelt(_fold(lowered))
+    if not flags and _CYRILLIC.search(lowered):
+        flags = _spelt(_fold(lowered).translate(_LOOKALIKES))
     if not flags and _JOINERS.search(lowered):
         for piece in _JOINERS.split(lowered):
             flags |= _spelt(piece)

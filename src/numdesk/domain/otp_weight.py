@@ -40,14 +40,22 @@ LIKELY = 3.0
 #: How many tokens to each side may speak about a candidate.
 WINDOW = 18
 VETO = -100.0
+#: What "log in" beside a number is worth, if "code" is worth one.
+ACT_SHARE = 0.5
+#: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
+PLAIN_WORDS_MAX = 12
 #: In so short a text a lone number needs no word beside it ("Telegram 12345").
 TERSE_WORDS_MAX = 3
 
 SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
 
 _YEAR = re.compile(r"19[5-9][0-9]|20[0-4][0-9]")
+#: A word and a number of two digits, the way shops write: SUMMER25.
+_COUPON = re.compile(r"[A-Z]{3,8}[0-9]{2}")
 _NOUN = REF | OWN | CALL | SUM
 _NUMERIC = DIGITS | MIXED
+#: What a message without a code is mostly about.
+_BUSINESS = _NOUN | ANTI | OFFER | MONEY | UNIT | ENDING | NUMBER | DONE
 _CLAUSE_END = BREAK | LINE
 
 
@@ -157,13 +165,17 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
 
 def _strongest(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tuple[float, str]:
     """Pick the best reason to take the candidate for the code."""
-    reasons = [(left.key, "before"), (right.key, "after"), (0.55 * left.act, "act"), (0.55 * right.act, "act")]
+    reasons = [(left.key, "before"), (right.key, "after"), (ACT_SHARE * left.act, "act"), (ACT_SHARE * right.act, "act")]
     if scene.about & KEY:
         reasons.append((2.8, "somewhere"))
     elif scene.about & (ACT | SHY):
         reasons.append((1.5, "somewhere"))
+    elif scene.about & _BUSINESS:
+        pass
     elif scene.words <= TERSE_WORDS_MAX and item.shape == "digits" and not (left.words and right.words):
         reasons.append((3.0, "terse"))
+    elif scene.words <= PLAIN_WORDS_MAX and len(item.code) == item.end - item.start == 6:
+        reasons.append((2.2, "plain"))
     return max(reasons)
 
 
@@ -172,7 +184,8 @@ def _is_fit(item: Candidate, left: _Side, right: _Side, points: float) -> bool:
     if item.shape == "digits":
         return True
     if item.shape == "mixed":
-        return points >= 6.0
+        linked = left.linked or right.linked
+        return points >= 6.0 and (linked or not _COUPON.fullmatch(item.code))
     return (left.linked and left.key >= 10.0) or (right.linked and right.key >= 7.0)
 
 

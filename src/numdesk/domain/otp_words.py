@@ -134,6 +134,17 @@ LEXICON: dict[int, str] = {
         verifique validar valida valide validación validação confirme confirmar confirmación confirmação
         autenticação ativação ativar activar activación registrarse conferma confermare verificare
         *thibitish* *tasdiq* *onay* *beripik*
+        sign complete completes finish finishing continue proceed validate escribe escriba teclea tecleea tape
+        tapez schreibe schreib tippe tippen typ napisz napište napíšte scrie scrieți напишите наберите набери
+        yazın yazin ketik ketikkan nhắn gõ seguir continuar continuer continuare fortfahren weiter doorgaan
+        kontynuować kontynuuj pokračov* pokracov* folytat* продолжить продолжения продовжити devam fortsätt
+        fortsätta fortsette fortsæt lanjutkan teruskan tiếp tục finalizar terminer completar completa completare
+        compléter abschließen abschliessen voltooien afronden dokończyć dokonč* завершить завершения завершити
+        tamamla* selesaikan hoàn tất 完成 続行 계속 완료하세요 ดำเนินการ jatka jätkata turpināt tęsti συνέχεια
+        συνεχίσετε
+        המשך للمتابعة متابعة إكمال ادامه जारी চালিয়ে recovery reset restore authorise authorize approve approval
+        réinitialis* restablec* redefin* recuper* reimpost* zurücksetz* obnov* resetare
+        resetuj* восстанов* відновл* сброс* sıfırla* αλλαγή changer cambiar trocar ändern смены зміни сменить
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -171,6 +182,7 @@ LEXICON: dict[int, str] = {
         invitation invitación
         convite invito einladungs* zaproszeni* pozvánk* davetiye undangan jemputan affiliate partner referido
         indicado подразделения подразделение предложения отделения филиала branch department оффера
+        barras barra barre kreskowego čiarový čárový vonalkód *bare barkod штрих-код
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -214,6 +226,9 @@ LEXICON: dict[int, str] = {
         запроса talebiniz şikayet auftragsnummer rezervac* rezerwac* rezervēj* foglalás* varaus* bokning* booking*
         buchung* réservation* jegy jegyszám bilet* vstupenk* hồ sơ vé tiket pengaduan permohonan 申請編號 申请编号
         受理编号 案件 预约 預約 予約 접수 예약 การจอง ကြိုတင် درخواست مورد بلیط رزرو
+        user username utente usuario usuário utilisateur benutzer* gebruiker* пользовател* користувач* kullanıcı
+        istifadəçi foydalanuvchi użytkownik* uživatel* používateľ* felhasználó* utilizator* ärende* sag sagsnummer
+        sak saksnummer asia tapaus pengguna 用户 用戶 ユーザー 사용자 ผู้ใช้ المستخدم کاربر
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf
@@ -329,7 +344,7 @@ LEXICON: dict[int, str] = {
         changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled
         enabled created policy settings geändert gesperrt entsperrt aktualisiert abgelaufen
         erfolgreich geaendert gewijzigd geblokkeerd verlopen modifié modifie modifiée bloqué expiré réinitialisé
-        changé cambiada cambiado modificada modificado bloqueada bloqueado actualizada actualizado vencido
+        cambiada cambiado modificada modificado bloqueada bloqueado actualizada actualizado vencido
         alterada alterado atualizada atualizado expirou expirado redefinida cambiata modificato modificata
         bloccato bloccata aggiornata scaduto schimbată schimbata modificată blocat expirat истёк* истек* недействит*
         змінено заблоковано оновлено зменены өзгертілді бұғатталды өзгөртүлдү o'zgartirildi almashtirildi bloklandi
@@ -348,6 +363,7 @@ LEXICON: dict[int, str] = {
         已变更
         已變更 已重置 已重設 已成功 修改成功 设置成功 已于 已锁定 已鎖定 已失效 変更しました 更新しました 変更が完了
         ロックされ 변경됐 변경 완료 잠금처리 만료되었 สำเร็จ ສຳເລັດ ជោគជ័យ အောင်မြင် thành-công công
+        ändrades uppdaterades spärrades ændredes blev-ændret endredes muutettiin vaihdettiin
     """,
     SECRET: """
         share sharing disclose reveal tell give forward never don't dont not nobody anyone this that weitergeben
