@@ -151,7 +151,8 @@ async def is_anything_due(tx: Tx, *, now: datetime) -> bool:
     return (
         await tx.fetchval(
             """select exists (
-             select from pending_endpoints_v1(0) p join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null and w.url <> ''
+             select from pending_endpoints_v1(0) p
+               join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null and w.url <> ''
                where exists (select from webhook_deliveries d where d.endpoint_id = w.id and d.state = 0 and d.due_at <= $1))""",
             now,
         )
@@ -196,13 +197,13 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
     """Returns deliveries with their last attempts, newest first, those before an id when one is given."""
     rows = await tx.fetch(
         """select d.id, d.event_id, e.kind, d.state, d.attempts, e.at, d.ended_at, a.status, a.failure, a.elapsed_ms, a.answer
-           from webhook_endpoints w
-             join webhook_deliveries d on d.endpoint_id = w.id
-             join events e on e.id = d.event_id
+           from events e
+             join webhook_deliveries d on d.event_id = e.id
              left join lateral (
-               select t.status, t.failure, t.elapsed_ms, t.answer from webhook_attempts t where t.delivery_id = d.id order by t.id desc limit 1) a on true
-           where w.customer_id = $1 and w.dialect = $2 and ($3::bigint is null or d.id < $3)
-           order by d.id desc limit $4""",
+               select t.status, t.failure, t.elapsed_ms, t.answer from webhook_attempts t
+               where t.delivery_id = d.id order by t.id desc limit 1) a on true
+           where e.customer_id = $1 and e.dialect = $2 and ($3::bigint is null or e.id < $3)
+           order by e.id desc limit $4""",
         owner.customer_id,
         owner.dialect,
         before,

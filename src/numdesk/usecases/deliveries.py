@@ -1,10 +1,8 @@
-"""Sends webhooks: takes what is due, posts it under the address guard, and records in batches how it went."""
+"""Sends webhooks: takes what is due in batches, lets each endpoint have its share, and records in batches how it went."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import secrets
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,16 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
-from prometheus_client import Counter
 
-from numdesk.domain.ids import typed
-from numdesk.domain.webhooks import WINDOW_START, DeliveryState, is_delivered, next_attempt, next_window
-from numdesk.kit.egress import EgressPolicy, HttpFailure
-from numdesk.ports.rendering import EventFacts, EventRenderer
+from numdesk.domain.webhooks import WINDOW_START, DeliveryState, next_window
+from numdesk.kit.egress import EgressPolicy
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room
+from numdesk.usecases.attempts import attempt
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -45,13 +40,10 @@ LANES_MAX = 10_000
 STOP_PATIENCE_S = 8.0
 #: How long `deliver_due` goes on before it leaves the rest to the loop.
 DRAIN_PATIENCE_S = 30.0
-#: Of an answer that was no success, this much is kept for the endpoint's owner.
-ANSWER_CHARS_MAX = 2000
-#: What the event webhook.test says.
-TEST_MESSAGE = "This is a test of your webhook."
+#: How long one connection may take to be made.
+CONNECT_TIMEOUT_S = 5.0
 
 _log = structlog.get_logger(__name__)
-_sends = Counter("numdesk_webhook_sends_total", "Webhooks sent, by how it went", ["dialect", "result"])
 
 
 @dataclass(slots=True)
@@ -92,11 +84,11 @@ class Sender:
         self._recorder: Batcher[Outcome, None] = rt.batch("webhooks.record", self._record, batch_max=BATCH_MAX)
 
     def policy(self, timeout_s: float) -> EgressPolicy:
-        """Returns where webhooks of a dialect with this timeout may go."""
+        """Returns where webhooks of a dialect with this timeout may go: https and the web's ports, and what is excused."""
         policy = self._policies.get(timeout_s)
         if policy is None or policy.allowed != self.excused:
             policy = self._policies[timeout_s] = EgressPolicy(
-                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, 5.0)
+                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, CONNECT_TIMEOUT_S)
             )
         return policy
 
@@ -158,7 +150,7 @@ class Sender:
                 row, lease_until = lane.waiting.popleft()
                 # A process that was paused past the lease must not send what somebody else has sent by now.
                 if self._rt.clock.wall() < lease_until:
-                    self._settle(lane, await self._attempt(row))
+                    self._settle(lane, await attempt(self._rt, row, policy=self.policy))
                 else:
                     self._release()
                 if lane.is_hungry():
@@ -197,69 +189,6 @@ class Sender:
         self._leased -= 1
         if not self._leased:
             self._idle.set()
-
-    async def _attempt(self, row: Record) -> Outcome:
-        """Renders and posts one delivery and returns how it went."""
-        rt, dialect = self._rt, row["dialect"]
-        at = rt.clock.now()
-        renderer = rt.renderers.get(dialect)
-        try:
-            if renderer is None:
-                raise LookupError(f"no renderer for {dialect}")
-            prepared = self._prepare(row, renderer)
-        except Exception:
-            # Ours to fix, never the endpoint's fault: kept as given up, to be replayed once it is mended.
-            _log.exception("webhook cannot be rendered", delivery_id=row["delivery_id"], dialect=dialect, event=row["kind"])
-            return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.GIVEN_UP, at, failure="unrenderable")
-        if prepared is None:
-            return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DELIVERED, at)
-        body, headers = prepared
-        started = rt.clock.monotonic()
-        try:
-            answer = await rt.http.post(row["url"], body=body, headers=headers, policy=self.policy(renderer.timeout_s))
-        except HttpFailure as failure:
-            elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
-            return self._failed(row, renderer, at, failure=failure.kind, answer=failure.text, elapsed_ms=elapsed_ms)
-        if is_delivered(answer.status):
-            _sends.labels(dialect, "delivered").inc()
-            return Outcome(
-                row["delivery_id"],
-                row["lease_no"],
-                DeliveryState.DELIVERED,
-                at,
-                status=answer.status,
-                elapsed_ms=answer.elapsed_ms,
-                failures_max=renderer.failures_max,
-                reason=renderer.disabled_reason,
-            )
-        return self._failed(row, renderer, at, status=answer.status, answer=_readable(answer.body_head), elapsed_ms=answer.elapsed_ms)
-
-    def _prepare(self, row: Record, renderer: EventRenderer) -> tuple[bytes, dict[str, str]] | None:
-        """Returns body and headers, or None when the dialect has no word for the event."""
-        body = renderer.render(EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"])))
-        if body is None:
-            return None
-        secret = row["secret"]
-        if secret is not None:
-            secret = self._rt.keys.open(secret, context=secret_context(row["customer_id"], row["dialect"]))
-        return body, dict(renderer.headers(body, secret=secret, delivery_id=typed("whd", row["delivery_id"])))
-
-    def _failed(self, row: Record, renderer: EventRenderer, at: datetime, **seen: object) -> Outcome:
-        """Returns the outcome of a failed attempt: tried again by the dialect's schedule, or given up."""
-        delay_s = next_attempt(renderer.retry_delays_s, attempt=row["attempts"] + 1, random=random.random())  # noqa: S311 - jitter
-        _sends.labels(row["dialect"], "given_up" if delay_s is None else "failed").inc()
-        state = DeliveryState.GIVEN_UP if delay_s is None else DeliveryState.DUE
-        due_at = None if delay_s is None else self._rt.clock.now() + timedelta(seconds=delay_s)
-        return Outcome(
-            row["delivery_id"],
-            row["lease_no"],
-            state,
-            at,
-            due_at=due_at,
-            failures_max=renderer.failures_max,
-            reason=renderer.disabled_reason,
-            **seen,
-        )
 
     async def _record(self, outcomes: list[Outcome]) -> list[None]:
         """Records a batch in one command."""
@@ -311,25 +240,3 @@ async def deliver_due(rt: Runtime) -> int:
                 if ended and not await rt.repeat("webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
                     break
     return sent
-
-
-async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer) -> int:
-    """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
-    body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
-    assert body is not None, "every dialect has a word for the test"
-    headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
-    try:
-        answer = await rt.http.post(url, body=body, headers=headers, policy=sender_of(rt).policy(renderer.timeout_s))
-    except HttpFailure:
-        return 0
-    return answer.status
-
-
-def secret_context(customer_id: int, dialect: str) -> str:
-    """Returns the place that a webhook secret is sealed for, so that it opens nowhere else."""
-    return f"webhook_endpoints.secret:{customer_id}:{dialect}"
-
-
-def _readable(answer: bytes) -> str:
-    """Returns what can be kept of an answer, whatever its bytes."""
-    return answer.decode("utf-8", "replace").replace("\0", "")[:ANSWER_CHARS_MAX]

@@ -12,7 +12,8 @@ from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX, DeliveryLog
 from numdesk.kit.egress import HttpFailure
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
-from numdesk.usecases.deliveries import allow, deliver_due, keep_delivering, secret_context, send_test, sender_of, wake
+from numdesk.usecases.attempts import secret_context, send_test
+from numdesk.usecases.deliveries import allow, deliver_due, keep_delivering, sender_of, wake
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -66,7 +67,9 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
     if found.url is None:
         raise InvalidInput(field="url", reason="no webhook URL is configured")
     secret = None if found.secret is None else found.secret.encode()
-    return await send_test(rt, url=found.url, secret=secret, renderer=rt.renderers[caller.dialect])
+    renderer = rt.renderers[caller.dialect]
+    policy = sender_of(rt).policy(renderer.timeout_s)
+    return await send_test(rt, url=found.url, secret=secret, renderer=renderer, policy=policy)
 
 
 async def deliveries(rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50) -> list[DeliveryLog]:

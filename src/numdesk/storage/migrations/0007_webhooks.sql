@@ -4,8 +4,7 @@
 -- Ended rows stay as the log while the index of due ones must stay small, so it is cleaned long before the usual fifth has changed.
 alter table webhook_deliveries set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
 alter table jobs set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
--- The log as its owner reads it, and what may be replayed.
-create index webhook_deliveries_log on webhook_deliveries (endpoint_id, id);
+-- What may be replayed.
 create index webhook_deliveries_given_up on webhook_deliveries (endpoint_id, ended_at) where state = 2;
 
 -- The next endpoint after p_after that has anything pending: hops from one to the next in the index, however many rows each has.
@@ -70,10 +69,9 @@ create function record_deliveries_v1(p_now timestamptz, p_delivery bigint[], p_l
 #variable_conflict use_column
 declare t_endpoint int[]; t_failures int[]; t_success boolean[]; t_max int[]; t_reason text[];
 begin
-  perform from webhook_deliveries d where d.id = any(p_delivery) order by d.id for update;
-  with f as (
+  with f as materialized (
     select * from unnest(p_delivery, p_lease, p_state, p_due, p_at, p_status, p_failure, p_elapsed, p_answer, p_failures_max, p_reason) with ordinality
-      as f (delivery, lease, state, due, at, status, failure, elapsed, answer, failures_max, reason, pos)),
+      as f (delivery, lease, state, due, at, status, failure, elapsed, answer, failures_max, reason, pos) order by delivery),
   done as (
     update webhook_deliveries d
       set state = f.state, due_at = coalesce(f.due, d.due_at), lease_until = null, lease_no = d.lease_no + 1,

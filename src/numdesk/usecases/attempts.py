@@ -1,0 +1,133 @@
+"""One attempt at a webhook: render, sign, post under the address guard, and judge the answer."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from numdesk.domain.ids import typed
+from numdesk.domain.webhooks import DeliveryState, is_delivered, next_attempt
+from numdesk.kit.egress import EgressPolicy, HttpFailure
+from numdesk.ports.rendering import EventFacts, EventRenderer
+from numdesk.storage.webhooks import Outcome
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from numdesk.runtime import Runtime
+
+#: Of an answer that was no success, this much is kept for the endpoint's owner.
+ANSWER_CHARS_MAX = 2000
+#: What the event webhook.test says.
+TEST_MESSAGE = "This is a test of your webhook."
+
+_log = structlog.get_logger(__name__)
+_attempts = Counter("numdesk_webhook_attempts_total", "Webhooks posted, by how it went", ["dialect", "result"])
+
+
+async def attempt(rt: Runtime, row: Record, *, policy: Callable[[float], EgressPolicy]) -> Outcome:
+    """Makes one attempt at a delivery that was taken, and returns how it went; `policy` gives the egress policy of a time limit."""
+    at = rt.clock.now()
+    try:
+        return await _attempt(rt, row, at, policy)
+    except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
+        # Ours to mend, never the endpoint's fault: kept as given up, to be replayed afterwards.
+        _log.exception("webhook cannot be sent", delivery_id=row["delivery_id"], dialect=row["dialect"], event=row["kind"])
+        return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.GIVEN_UP, at, failure="internal")
+
+
+async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy) -> int:
+    """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
+    body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
+    assert body is not None, "every dialect has a word for the test"
+    headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
+    try:
+        answer = await rt.http.post(url, body=body, headers=headers, policy=policy)
+    except HttpFailure:
+        return 0
+    return answer.status
+
+
+def secret_context(customer_id: int, dialect: str) -> str:
+    """Returns the place that a webhook secret is sealed for, so that it opens nowhere else."""
+    return f"webhook_endpoints.secret:{customer_id}:{dialect}"
+
+
+async def _attempt(rt: Runtime, row: Record, at: datetime, policy: Callable[[float], EgressPolicy]) -> Outcome:
+    """Makes the attempt; whatever it raises is a fault of ours."""
+    renderer = rt.renderers[row["dialect"]]
+    prepared = _prepare(rt, row, renderer)
+    if prepared is None:
+        return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DELIVERED, at)
+    body, headers = prepared
+    started = rt.clock.monotonic()
+    try:
+        answer = await rt.http.post(row["url"], body=body, headers=headers, policy=policy(renderer.timeout_s))
+    except HttpFailure as failure:
+        elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
+        return _failed(rt, row, renderer, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
+    if not is_delivered(answer.status):
+        return _failed(rt, row, renderer, _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head)))
+    _attempts.labels(row["dialect"], "delivered").inc()
+    return Outcome(
+        row["delivery_id"],
+        row["lease_no"],
+        DeliveryState.DELIVERED,
+        at,
+        status=answer.status,
+        elapsed_ms=answer.elapsed_ms,
+        failures_max=renderer.failures_max,
+        reason=renderer.disabled_reason,
+    )
+
+
+class _Seen(NamedTuple):
+    """What was seen of a failed attempt."""
+
+    at: datetime
+    elapsed_ms: int
+    status: int | None
+    failure: str | None
+    answer: str
+
+
+def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> tuple[bytes, Mapping[str, str]] | None:
+    """Returns body and headers, or None when the dialect has no word for the event."""
+    body = renderer.render(EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"])))
+    if body is None:
+        return None
+    secret = row["secret"]
+    if secret is not None:
+        secret = rt.keys.open(secret, context=secret_context(row["customer_id"], row["dialect"]))
+    return body, renderer.headers(body, secret=secret, delivery_id=typed("whd", row["delivery_id"]))
+
+
+def _failed(rt: Runtime, row: Record, renderer: EventRenderer, seen: _Seen) -> Outcome:
+    """Returns the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
+    delay_s = next_attempt(renderer.retry_delays_s, attempt=row["attempts"] + 1, random=random.random())  # noqa: S311 - jitter
+    _attempts.labels(row["dialect"], "given_up" if delay_s is None else "failed").inc()
+    return Outcome(
+        row["delivery_id"],
+        row["lease_no"],
+        DeliveryState.GIVEN_UP if delay_s is None else DeliveryState.DUE,
+        seen.at,
+        due_at=None if delay_s is None else rt.clock.now() + timedelta(seconds=delay_s),
+        status=seen.status,
+        failure=seen.failure,
+        elapsed_ms=seen.elapsed_ms,
+        answer=seen.answer,
+        failures_max=renderer.failures_max,
+        reason=renderer.disabled_reason,
+    )
+
+
+def _readable(answer: bytes) -> str:
+    """Returns what can be kept of an answer, whatever its bytes."""
+    return answer.decode("utf-8", "replace").replace("\0", "")[:ANSWER_CHARS_MAX]

@@ -1,0 +1,21 @@
+"""Notices that another process changed what this one remembers, and forgets it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numdesk.storage import customers as rows
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+
+
+async def look(rt: Runtime) -> None:
+    """Forgets what is remembered under each name (catalogue, customers, rates) whose version has changed since the last look."""
+    seen: dict[str, int] = rt.local.setdefault(__name__, {})
+    current = await rt.repeat("versions.look", rows.versions)
+    for name, version in current.items():
+        # At the first look it is not known which version the memory was made from.
+        if seen.get(name) != version:
+            seen[name] = version
+            rt.memory.forget(name)

@@ -1,0 +1,105 @@
+"""Works off jobs: as many of each kind at a time as it allows, each under its lease and its time limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+import structlog
+
+from numdesk.domain.errors import Refusal
+from numdesk.ports.errors import ProviderError
+from numdesk.runtime import Runtime
+from numdesk.usecases import jobs
+from numdesk.workers.jobs import JobKind
+
+#: A lease outlives the longest try by this much, for writing down how it went.
+LEASE_SLACK_S = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Crew:
+    """The jobs under way in this process."""
+
+    def __init__(self, rt: Runtime, *, kinds: Mapping[str, JobKind]) -> None:
+        self._rt = rt
+        self._kinds = kinds
+        self._busy: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
+
+    async def pump(self) -> int:
+        """Takes as many due jobs as there is room for and begins them; returns how many."""
+        self._freed.clear()
+        rooms = {
+            name: (kind.parallel - self._busy[name], kind.time_limit_s + LEASE_SLACK_S)
+            for name, kind in self._kinds.items()
+            if self._busy[name] < kind.parallel
+        }
+        # Counted as busy before the first await, so that two pumps at a time do not both fill the same room.
+        self._busy.update({name: size for name, (size, _) in rooms.items()})
+        taken: list[jobs.Job] = []
+        try:
+            taken = await jobs.take(self._rt, rooms=rooms)
+        finally:
+            self._busy.subtract({name: size for name, (size, _) in rooms.items()})
+            self._busy.update(job.kind for job in taken)
+        for job in taken:
+            task = asyncio.create_task(self._do(job, self._kinds[job.kind]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(taken)
+
+    async def wait_freed(self, *, timeout_s: float) -> None:
+        """Waits until a job has ended since the last pump, or for a while."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._freed.wait()
+        except TimeoutError:
+            return
+
+    async def wait_idle(self, *, timeout_s: float) -> None:
+        """Waits until no job is under way, or for a while."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
+    async def work_off(self) -> int:
+        """Does all due jobs; returns how many were begun."""
+        begun = 0
+        while (count := await self.pump()) or self._tasks:
+            begun += count
+            await self.wait_idle(timeout_s=0.05)
+        return begun
+
+    async def _do(self, job: jobs.Job, kind: JobKind) -> None:
+        """Does one job and says how it went."""
+        try:
+            error = await _try(self._rt, job, kind)
+            if error is None:
+                await jobs.finish(self._rt, job=job)
+            else:
+                await jobs.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
+        except Refusal as refusal:
+            _log.warning("job outcome not recorded", job=job.id, kind=job.kind, reason=refusal.code)
+        finally:
+            self._busy[job.kind] -= 1
+            self._freed.set()
+
+
+async def _try(rt: Runtime, job: jobs.Job, kind: JobKind) -> str | None:
+    """Tries a job once and returns what went wrong, if anything."""
+    if job.attempts > len(kind.delays_s) + 1:
+        return f"taken {job.attempts - 1} times and never ended: it may be killing its worker"
+    try:
+        async with asyncio.timeout(kind.time_limit_s):
+            await kind.do(rt, job.payload)
+    except TimeoutError:
+        return f"took longer than {kind.time_limit_s:.0f} s"
+    except (ProviderError, Refusal) as error:
+        return f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - whatever it is is written down with the job
+        _log.exception("job failed", job=job.id, kind=job.kind)
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,62 @@
+"""What is done in the background: job kinds by name, and the timetable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numdesk.runtime import Runtime
+from numdesk.usecases import catalogue, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of job: the use case that does it, and how often and how long that may be tried."""
+
+    do: Callable[[Runtime, Mapping[str, Any]], Awaitable[None]]
+    #: Delays before the second, third... try, in seconds; after them the job is dead.
+    delays_s: tuple[float, ...]
+    #: A try that takes longer is ended and counts as failed.
+    time_limit_s: float
+    #: Tries of this kind under way in one process.
+    parallel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recurring:
+    """One line of the timetable."""
+
+    name: str
+    every_s: float
+    do: Callable[[Runtime], Awaitable[object]]
+    #: Moving the desk's clock makes it due; it then returns how much it did.
+    by_clock: bool = False
+
+
+#: About a day in all: a supplier that is away for a night must still learn how its number was used.
+_PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_400.0, 43_200.0)
+
+KINDS: Mapping[str, JobKind] = {
+    "orders.release": JobKind(orders.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
+    "orders.resolve": JobKind(requests.resolve_pending, _PATIENT_S, time_limit_s=60.0, parallel=8),
+}
+
+#: What every process does for itself, whether or not it works.
+TENDING: tuple[Recurring, ...] = (
+    Recurring("versions.look", 0.25, freshness.look),
+    Recurring("limits.exchange", 1.0, limits.exchange),
+    Recurring("news.look", 1.0, news.look),
+)
+
+#: What one working process does for all; several may, because each item is safe beside itself.
+TIMETABLE: tuple[Recurring, ...] = (
+    Recurring("orders.expire", 0.5, orders.expire_due, by_clock=True),
+    Recurring("stock.release_quarantined", 1.0, orders.release_quarantined, by_clock=True),
+    Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
+    Recurring("ledger.tick", 5.0, reconcile.tick),
+    Recurring("catalogue.refresh_suppliers", 30.0, catalogue.refresh_suppliers),
+    Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
+    Recurring("rates.refresh", 300.0, rates.refresh),
+    Recurring("idempotency.forget", 3600.0, retention.forget_keys, by_clock=True),
+)

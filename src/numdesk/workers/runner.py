@@ -1,0 +1,160 @@
+"""Runs what is done in the background until told to stop: deliveries, jobs, and the timetable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+from numdesk.runtime import Runtime
+from numdesk.usecases import news, webhooks
+from numdesk.workers.crew import Crew
+from numdesk.workers.jobs import KINDS, TENDING, TIMETABLE, Recurring
+
+#: What is under way at a stop may take this long to end; what has not ended then is done by whoever comes next.
+STOP_PATIENCE_S = 9.0
+#: How long jobs under way may take of it.
+JOBS_PATIENCE_S = 8.0
+#: How soon a job that another process added is noticed.
+POLL_S = 0.5
+#: Something that keeps failing is tried at ever longer intervals, up to this.
+PAUSE_MAX_S = 30.0
+#: How long `run_due` goes on before it leaves the rest to the loops.
+DUE_PATIENCE_S = 60.0
+
+_log = structlog.get_logger(__name__)
+_failures = Counter("numdesk_background_failures_total", "Background work that failed and is tried again", ["name"])
+
+
+async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
+    """Does all background work of an installation until `stop` is set, then ends what is under way within ten seconds."""
+    await _run_together(
+        stop,
+        *_tending(rt, stop),
+        *(_keep_doing(rt, item, stop) for item in TIMETABLE),
+        _keep_up("jobs", lambda: _work_jobs(rt, stop), stop),
+        _keep_up("webhooks", lambda: webhooks.keep_delivering(rt, stop=stop), stop),
+    )
+
+
+async def tend(rt: Runtime, *, stop: asyncio.Event) -> None:
+    """Does what a process that only answers requests must do for itself, until `stop` is set. `run` includes it."""
+    await _run_together(stop, *_tending(rt, stop))
+
+
+async def run_due(rt: Runtime) -> None:
+    """Does everything that is due at this moment of the desk's clock, and what becomes due by it; then returns."""
+    due = [item for item in TIMETABLE if item.by_clock]
+    try:
+        async with asyncio.timeout(DUE_PATIENCE_S):
+            while True:
+                done = sum([await _do(rt, item) or 0 for item in due])
+                done += await crew_of(rt).work_off()
+                done += await webhooks.deliver_due(rt)
+                if not done:
+                    return
+    except TimeoutError:
+        _log.warning("due work is not finished yet", seconds=DUE_PATIENCE_S)
+
+
+def crew_of(rt: Runtime) -> Crew:
+    """Returns the crew of this process."""
+    crew: Crew | None = rt.local.get(__name__)
+    if crew is None:
+        crew = rt.local[__name__] = Crew(rt, kinds=KINDS)
+    return crew
+
+
+def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+    """Returns what every process does for itself."""
+    tending: list[Coroutine[Any, Any, None]] = [_keep_doing(rt, item, stop) for item in TENDING]
+    if not rt.alone:
+        tending.append(_keep_up("news", lambda: _until(stop, news.listen(rt)), stop))
+    return tending
+
+
+async def _run_together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Runs the parts until `stop` is set and they have ended; those that take too long are cancelled."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await stop.wait()
+        await asyncio.wait(tasks, timeout=STOP_PATIENCE_S)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_doing(rt: Runtime, item: Recurring, stop: asyncio.Event) -> None:
+    """Does one line of the timetable again and again."""
+    failures = 0
+    while not stop.is_set():
+        failures = 0 if await _do(rt, item) is not None else failures + 1
+        await _pause(stop, _interval_s(item.every_s, failures))
+
+
+async def _keep_up(name: str, serve: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Keeps something running that should only end when told to stop, and begins it anew when it fails."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            await serve()
+            failures = 0
+        except Exception as error:  # noqa: BLE001 - one that fails must not stop the others
+            failures += 1
+            _report(name, error, failures)
+            await _pause(stop, _interval_s(POLL_S, failures))
+
+
+async def _do(rt: Runtime, item: Recurring) -> int | None:
+    """Does one line of the timetable once; returns how much it did, or None when it failed."""
+    try:
+        done = await item.do(rt)
+    except Exception as error:  # noqa: BLE001 - one that fails must not stop the others
+        _report(item.name, error, 1)
+        return None
+    return done if isinstance(done, int) else 0
+
+
+async def _work_jobs(rt: Runtime, stop: asyncio.Event) -> None:
+    """Does jobs as they become due."""
+    crew = crew_of(rt)
+    while not stop.is_set():
+        if not await crew.pump():
+            await crew.wait_freed(timeout_s=POLL_S)
+    await crew.wait_idle(timeout_s=JOBS_PATIENCE_S)
+
+
+async def _until(stop: asyncio.Event, endless: Coroutine[Any, Any, None]) -> None:
+    """Runs something endless until `stop` is set; raises what it raises."""
+    work, stopping = asyncio.create_task(endless), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        work.cancel()
+        stopping.cancel()
+        await asyncio.gather(work, stopping, return_exceptions=True)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Sleeps, but not past the stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def _interval_s(every_s: float, failures: int) -> float:
+    """Returns how long to wait: twice as long with each failure in a row."""
+    return every_s if failures == 0 else max(every_s, min(every_s * 2 ** min(failures, 10), PAUSE_MAX_S))
+
+
+def _report(name: str, error: Exception, failures: int) -> None:
+    _failures.labels(name).inc()
+    _log.error("background work failed", job=name, reason=type(error).__name__, count=failures, exc_info=error)
