@@ -40,6 +40,7 @@ class TestEarnOrder:
         async with database.transaction("test") as tx:
             written = await rows.read_journal(tx, journal_id=journal_id)
 
+        assert written is not None
         assert written == chart.earn_order(order_id, customer_id=3, provider="local", price=idr(price), cost=idr(cost))
         assert len(written.transfers) == count
         await assert_clean(database)

@@ -30,11 +30,11 @@ def journals(draw: st.DrawFn) -> Journal:
 
 
 class TestTransfer:
-    @pytest.mark.parametrize(("debit", "credit", "units"), [(WALLETS[0], WALLETS[0], 1), (WALLETS[0], REVENUE, 0), (WALLETS[0], REVENUE, -5)])
-    def test_moves_a_positive_amount_between_two_accounts(self, debit: AccountName, credit: AccountName, units: int) -> None:
+    @pytest.mark.parametrize(("credit", "units"), [(WALLETS[0], 1), (REVENUE, 0), (REVENUE, -5)])
+    def test_moves_a_positive_amount_between_two_accounts(self, credit: AccountName, units: int) -> None:
         """A transfer from an account to itself, or of nothing, cannot be made."""
         with pytest.raises(AssertionError):
-            Transfer(debit, credit, Money(units, "IDR"))
+            Transfer(WALLETS[0], credit, Money(units, "IDR"))
 
     def test_stays_in_one_currency(self) -> None:
         """A transfer between accounts of two currencies cannot be made."""
@@ -61,24 +61,22 @@ class TestApplyJournal:
     def test_makes_and_loses_no_money(self, journal: Journal) -> None:
         """An applied journal leaves the sum of all balances alone and no wallet below zero; a refused one says why truthfully."""
         before = accounts()
-        try:
-            after = ledger.apply_journal(journal, before)
-        except WalletShort as refusal:
-            assert refusal.needed > refusal.available
-            assert any(gain < -1_000 for name, gain in ledger.gains(journal).items() if name.live)
+        if any(gain < -1_000 for name, gain in ledger.gains(journal).items() if name.live):
+            with pytest.raises(WalletShort) as refused:
+                ledger.apply_journal(journal, before)
+            assert refused.value.needed > refused.value.available
             return
+        after = ledger.apply_journal(journal, before)
         assert sum(account.balance for account in after.values()) == sum(account.balance for account in before.values())
         assert all(account.available >= 0 for name, account in after.items() if name.live)
 
     def test_lets_a_wallet_use_its_credit_limit(self) -> None:
         """A credit limit can be spent to the last unit and no further."""
-        wallet = Account(1, WALLETS[0], balance=10, held=4, credit_limit=5)
-        after = ledger.apply_journal(
-            Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(11, "IDR")),)), {WALLETS[0]: wallet, REVENUE: Account(2, REVENUE)})
-        assert after[WALLETS[0]].available == 0
+        before = {WALLETS[0]: Account(1, WALLETS[0], balance=10, held=4, credit_limit=5), REVENUE: Account(2, REVENUE)}
+        last, one_more = (Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(units, "IDR")),)) for units in (11, 12))
+        assert ledger.apply_journal(last, before)[WALLETS[0]].available == 0
         with pytest.raises(WalletShort):
-            ledger.apply_journal(
-                Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(12, "IDR")),)), {WALLETS[0]: wallet, REVENUE: Account(2, REVENUE)})
+            ledger.apply_journal(one_more, before)
 
 
 class TestHold:

@@ -15,7 +15,14 @@ async def insert_order(pool: asyncpg.Pool, *, customer_id: int, wallet_id: int, 
             """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, msisdn, wallet_id,
                                    currency, price, cost, created_at, expires_at)
                  values ($1, 'test', 1, 1, 1, 1, 1, 'local', 6281200000001, $2, 'IDR', $3, $4, $5, $6) returning id""",
-            customer_id, wallet_id, price, cost, NOW, NOW + timedelta(minutes=20))
-        await connection.execute("insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
-                                 order_id, wallet_id, price, NOW)
+            customer_id,
+            wallet_id,
+            price,
+            cost,
+            NOW,
+            NOW + timedelta(minutes=20),
+        )
+        await connection.execute(
+            "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)", order_id, wallet_id, price, NOW
+        )
     return order_id

@@ -81,15 +81,17 @@ async def set_credit_limit(tx: Tx, *, customer_id: int, currency: str, credit_li
 
 async def read_balance(tx: Tx, *, name: AccountName) -> Money:
     """Returns the balance of any account: what is rolled up, and the entries since."""
-    units = await tx.fetchval(
-        """select coalesce(sum(x.amount), 0)::bigint
+    row = await tx.fetchrow(
+        """select coalesce(sum(x.amount), 0)::bigint units
              from accounts a cross join lateral (
                select r.balance amount from ledger_rollups r where r.account_id = a.id
                union all
-               select e.amount from entries e where e.account_id = a.id and e.id > coalesce((select max(b.last_entry_id) from ledger_blocks b), 0)) x
+               select e.amount from entries e
+                 where e.account_id = a.id and e.id > coalesce((select max(b.last_entry_id) from ledger_blocks b), 0)) x
              where a.kind = $1 and a.owner is not distinct from $2 and a.label is not distinct from $3 and a.currency = $4""",
         name.kind, name.owner, name.label, name.currency)
-    return Money(units, name.currency)
+    assert row is not None, "an aggregate has one row"
+    return Money(row["units"], name.currency)
 
 
 async def apply(tx: Tx, journal: Journal, *, now: datetime) -> Applied:
@@ -210,7 +212,7 @@ def named_refusals() -> Iterator[None]:
     try:
         yield
     except asyncpg.CheckViolationError as error:
-        if error.constraint_name == "wallet_short":
+        if getattr(error, "constraint_name", None) == "wallet_short":  # set at run time, unknown to type checkers
             raise WalletShort from error
         raise
 
@@ -240,20 +242,21 @@ async def _lock(tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None =
 
 async def _find_same(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account]) -> Applied | None:
     """Returns the journal that bears this key, or None; refuses with KeyReused when its transfers are others."""
-    journal_id = await tx.fetchval("select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref)
-    if journal_id is None:
+    head = await tx.fetchrow("select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref)
+    if head is None:
         return None
-    rows = await tx.fetch("select debit_id, credit_id, amount from transfers where journal_id = $1 order by id", journal_id)
+    rows = await tx.fetch("select debit_id, credit_id, amount from transfers where journal_id = $1 order by id", head["id"])
     if [tuple(row) for row in rows] != _moves(journal, accounts):
         raise KeyReused
-    return Applied(journal_id, repeated=True)
+    return Applied(head["id"], repeated=True)
 
 
 async def _record(tx: Tx, journal: Journal, *, now: datetime) -> int | None:
     """Writes the journal's head and returns its id, or None when its key is taken."""
-    return await tx.fetchval(
-        "insert into journals (reason, ref, note, at) values ($1, $2, $3, $4) on conflict on constraint journal_once do nothing returning id",
-        journal.reason, journal.ref, journal.note, now)
+    row = await tx.fetchrow(
+        """insert into journals (reason, ref, note, at) values ($1, $2, $3, $4)
+           on conflict on constraint journal_once do nothing returning id""", journal.reason, journal.ref, journal.note, now)
+    return None if row is None else row["id"]
 
 
 async def _move(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account], *, journal_id: int) -> None:
@@ -263,7 +266,8 @@ async def _move(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account
         await tx.execute(
             """insert into transfers (journal_id, debit_id, credit_id, amount, currency)
                  select $1, u.debit_id, u.credit_id, u.amount, u.currency
-                   from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) with ordinality u(debit_id, credit_id, amount, currency, n)
+                   from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+                     with ordinality u(debit_id, credit_id, amount, currency, n)
                    order by u.n""",
             journal_id, [move[0] for move in moves], [move[1] for move in moves], [move[2] for move in moves],
             [transfer.amount.currency for transfer in journal.transfers])

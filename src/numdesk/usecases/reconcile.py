@@ -25,8 +25,6 @@ FULL_EVERY_S = 3600
 PARTIAL_BLOCK_EVERY_S = 60
 #: Blocks added by one tick at most; 100 hold a million entries.
 BLOCKS_PER_TICK = 100
-#: Reports kept in the database: those of a week.
-REPORTS_KEPT = 10_000
 #: Where the last report lies in the memory of a process.
 REPORT = "ledger.report"
 
@@ -81,7 +79,8 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
     """
     started = time.perf_counter()
     (head, checks), chain = await asyncio.gather(_check_books(rt, full=full), _check_chain(rt, full=full))
-    return Report(full, rt.clock.now(), round(time.perf_counter() - started, 3), head.newest_entry_id, head.block, head.block_hash, checks | chain)
+    seconds = round(time.perf_counter() - started, 3)
+    return Report(full, rt.clock.now(), seconds, head.newest_entry_id, head.block, head.block_hash, checks | chain)
 
 
 def last_report(rt: Runtime) -> Report | None:
@@ -89,10 +88,20 @@ def last_report(rt: Runtime) -> Report | None:
     return rt.memory.peek(REPORT)
 
 
+def facts_of(report: Report) -> dict[str, object]:
+    """Returns the report as plain values, "ok" first."""
+    return {"ok": report.violations == 0, **msgspec.to_builtins(report)}
+
+
+def print_report(report: Report) -> str:
+    """Returns the report as JSON text."""
+    return msgspec.json.encode(facts_of(report)).decode()
+
+
 async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
     async with rt.transaction("ledger.check", snapshot=True) as tx:
         head = await ledger_check.prepare(tx)
-        after = 0 if full else head.rolled_entry_id
+        after = ledger_check.EVERYTHING if full else head.rolled_entry_id
         checks = await ledger_check.check_accounts(tx, after=after)
         checks |= await ledger_check.check_transfers(tx, after=after)
         checks |= await ledger_check.check_open_orders(tx)
@@ -104,7 +113,6 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
 
 async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
     async with rt.transaction("ledger.check_chain", snapshot=True) as tx:
-        await ledger_check.prepare(tx)
         return await ledger_check.check_chain(tx, newest_only=not full)
 
 
@@ -135,14 +143,9 @@ async def _publish(rt: Runtime, report: Report) -> None:
     for name, check in report.checks.items():
         if check.violations:
             _log.error("the ledger breaks a rule", name=name, count=check.violations, reason="; ".join(check.examples))
-    _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, block=report.block, block_hash=report.block_hash)
+    _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, size=report.block, hash=report.block_hash)
     await rt.run("ledger.keep_report", lambda tx: ledger_check.keep_report(
-        tx, at=report.at, scope=scope, through_entry_id=report.through_entry_id, report=print_report(report), kept=REPORTS_KEPT))
-
-
-def print_report(report: Report) -> str:
-    """Returns the report as JSON text."""
-    return msgspec.json.encode({"ok": report.violations == 0, **msgspec.to_builtins(report)}).decode()
+        tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)))
 
 
 async def _ready(report: Report) -> Report:
