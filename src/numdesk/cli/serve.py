@@ -99,13 +99,13 @@ async def _serve_alone(plan: Plan) -> int:
         ):
             stop = _stop_on_signals()
             server = HttpServer(desk, plan.settings, listener)
-            work = [runner.run(desk.rt, stop=stop)] if plan.works else []
+            background = runner.run if plan.works else runner.tend
             _settle_memory()
 
             def ready() -> None:
                 banner.show(plan.settings, credentials, as_json=plan.as_json)
 
-            await _run_until(stop, desk, server.run(stop, ready=ready), *work)
+            await _run_until(stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop))
     return 0
 
 
@@ -139,7 +139,8 @@ async def _serve_beside(plan: Plan, *, parent: int) -> int:
         async with _attached_desk(plan) as desk:
             server = HttpServer(desk, plan.settings, listener)
             _settle_memory()
-            await _run_until(stop, desk, server.run(stop), watch_parent(parent, stop=stop))
+            parts = (server.run(stop), runner.tend(desk.rt, stop=stop), watch_parent(parent, stop=stop))
+            await _run_until(stop, desk, *parts)
     return 0
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from numdesk.domain.customers import CustomerState
 from numdesk.storage.pool import Tx
+
+#: A list of customers ends here; the console pages through more.
+CUSTOMERS_MAX = 10_000
 
 
 async def is_empty(tx: Tx) -> bool:
@@ -12,3 +19,60 @@ async def is_empty(tx: Tx) -> bool:
               and not exists (select from offers)"""
     )
     return bool(found)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerLine:
+    """A customer as a list shows it."""
+
+    id: int
+    name: str
+    state: CustomerState
+    created_at: datetime
+
+
+async def customers(tx: Tx) -> list[CustomerLine]:
+    """Returns the customers by id, at most CUSTOMERS_MAX."""
+    found = await tx.fetch("select id, name, state, created_at from customers order by id limit $1", CUSTOMERS_MAX)
+    return [CustomerLine(row["id"], row["name"], CustomerState(row["state"]), row["created_at"]) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the database says about itself and about the work that waits in it."""
+
+    version: str
+    fsync: bool
+    synchronous_commit: bool
+    wall: datetime
+    numbers_free: bool
+    offers: bool
+    jobs_dead: int
+    jobs_oldest: datetime | None
+    delivery_oldest: datetime | None
+    order_oldest_pending: datetime | None
+    connections: int
+    connections_max: int
+    size_bytes: int
+
+
+async def condition(tx: Tx) -> Condition:
+    """Looks at everything once."""
+    row = await tx.fetchrow(
+        """select current_setting('server_version') as version,
+                  current_setting('fsync') = 'on' as fsync,
+                  current_setting('synchronous_commit') <> 'off' as synchronous_commit,
+                  clock_timestamp() as wall,
+                  exists (select from numbers where state = 0) as numbers_free,
+                  exists (select from offers where active) as offers,
+                  (select count(*) from jobs where dead_at is not null) as jobs_dead,
+                  (select min(run_at) from jobs where dead_at is null) as jobs_oldest,
+                  (select min(e.at) from webhook_deliveries d join events e on e.id = d.event_id
+                    where d.state = 0 and d.attempts = 0) as delivery_oldest,
+                  (select min(created_at) from orders where state = 0) as order_oldest_pending,
+                  (select count(*) from pg_stat_activity)::int as connections,
+                  current_setting('max_connections')::int as connections_max,
+                  pg_database_size(current_database()) as size_bytes"""
+    )
+    assert row is not None, "a select without from has one row"
+    return Condition(**dict(row))

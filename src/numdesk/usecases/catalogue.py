@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.pool import Tx
 
-#: A count of stock may be this old when it is used.
+#: What is shown of the stock may be this old.
 STOCK_AGE_MAX_S = 0.5
-#: From this age on a new count is started while the old one still serves, so that no request waits for counting.
-STOCK_RENEW_S = 0.25
-#: A count that takes long is used for longer: counting may take a tenth of the time at most.
-STOCK_AGE_FACTOR = 10
+#: Counting may take a fifth of one connection's time at most: a count that takes long is used for longer.
+STOCK_AGE_FACTOR = 5
+#: At this part of its age a new count is begun while the old one still serves, so that no request waits for counting.
+STOCK_RENEW_PART = 0.8
+#: Catalogues in several currencies that are composed together share a count of this age.
+STOCK_SHARED_S = 0.1
 #: What is remembered of the structure is dropped when its version changes; this bounds the harm of a change that went unnoticed.
 STRUCTURE_AGE_MAX_S = 60.0
 #: The last finished day is counted anew this often, because a late first message still counts.
@@ -78,12 +81,10 @@ async def catalogue(rt: Runtime, currency: str) -> Catalogue:
 
 def remembered(rt: Runtime, currency: str) -> Catalogue | None:
     """Returns the catalogue when a young enough one is in memory, else None; begins to renew one that is growing old."""
-    moment: Catalogue | None = rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt))
-    if moment is not None and rt.memory.peek(_name(currency), age_max_s=_age_max_s(rt) / 2) is None:
-        renewal = asyncio.ensure_future(
-            rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt) / 2)
-        )
-        renewal.add_done_callback(_look_at)
+    name, age_max_s = _name(currency), _age_max_s(rt)
+    moment: Catalogue | None = rt.memory.peek(name, age_max_s=age_max_s)
+    if moment is not None and rt.memory.peek(name, age_max_s=age_max_s * STOCK_RENEW_PART) is None:
+        _renew(rt, currency, age_max_s=age_max_s * STOCK_RENEW_PART)
     return moment
 
 
@@ -147,7 +148,7 @@ async def _compose(rt: Runtime, currency: str) -> Catalogue:
     structure: _Structure = await rt.memory.get(
         f"catalogue.structure:{currency}", lambda: _load_structure(rt, currency), age_max_s=STRUCTURE_AGE_MAX_S
     )
-    counted: _Counted = await rt.memory.get("catalogue.stock", lambda: _count(rt), age_max_s=STOCK_RENEW_S)
+    counted: _Counted = await rt.memory.get("catalogue.stock", lambda: _count(rt), age_max_s=STOCK_SHARED_S)
     scores = await _scores(rt)
     shelf = Shelf(structure.offers, counted.stock)
     return Catalogue(
@@ -232,10 +233,21 @@ def _age_max_s(rt: Runtime) -> float:
     return counted.age_max_s if counted is not None else STOCK_AGE_MAX_S
 
 
-def _look_at(renewal: asyncio.Future[Catalogue]) -> None:
-    """Takes note of a renewal's failure: the old moment serves until it is too old, and then the request itself will fail."""
-    if not renewal.cancelled():
-        renewal.exception()
+def _renew(rt: Runtime, currency: str, *, age_max_s: float) -> None:
+    """Begins to compose a new moment, unless that is under way.
+
+    When it fails, the old moment serves until it is too old, and then the request itself will fail.
+    """
+    name = _name(currency)
+    running: asyncio.Task[Catalogue] | None = rt.local.get(name)
+    if running is not None and not running.done():
+        return
+
+    async def renew() -> Catalogue:
+        return await rt.memory.get(name, lambda: _compose(rt, currency), age_max_s=age_max_s)
+
+    task = rt.local[name] = asyncio.create_task(renew(), context=Context())
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _midnight(day: date) -> datetime:

@@ -78,3 +78,13 @@ async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str]]:
         "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
     )
     return {slug: (customer_id, token) for slug, (customer_id, token) in (found or {}).items()}
+
+
+async def customers(rt: Runtime) -> list[rows.CustomerLine]:
+    """Returns the customers by id."""
+    return await rt.repeat("installation.customers", rows.customers)
+
+
+async def condition(rt: Runtime) -> rows.Condition:
+    """Returns what the database says about itself and about the work that waits in it."""
+    return await rt.repeat("installation.condition", rows.condition)

@@ -1,0 +1,217 @@
+"""`numdesk customer`: who may use the desk, and what they have to spend."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain.customers import CustomerState
+from numdesk.domain.money import DECIMALS
+from numdesk.usecases import customers, installation, wallets
+from numdesk.usecases.customers import KeyRules
+from numdesk.usecases.stock import parse_amount
+
+app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers.")
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag = False, common: Common | None = None) -> None:
+    """Add a customer and show the API token, which is not shown again.
+
+    Parameters
+    ----------
+    name
+        What the customer is called here.
+    dialect
+        The API that the customer's programs speak.
+    credit
+        What the wallet begins with, in the dialect's currency.
+    pending
+        Let the customer wait for `numdesk customer approve`.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            currency = _currency_of(desk, dialect)
+            made = await customers.register(
+                desk.rt,
+                name=_checked_name(name),
+                dialect=dialect,
+                currency=currency,
+                credit=_units(credit, currency),
+                state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
+            )
+        facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, "token": made.token}
+        tell(facts, as_json=common.json, text=f"Customer {made.customer_id} was added. The token, shown once:\n{made.token}")
+
+    asyncio.run(run())
+
+
+@app.command
+def key(customer_id: int, *, dialect: str = "smscode", common: Common | None = None) -> None:
+    """Add another API key to a customer and show its token, which is not shown again.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    dialect
+        The API that the key is for.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await _require(desk, customer_id)
+            currency = _currency_of(desk, dialect)
+            token = await customers.add_key(desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=KeyRules())
+        facts = {"customer_id": customer_id, "dialect": dialect, "token": token}
+        tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key. The token, shown once:\n{token}")
+
+    asyncio.run(run())
+
+
+@app.command
+def credit(customer_id: int, amount: str, currency: str = "IDR", *, reference: str | None = None, common: Common | None = None) -> None:
+    """Credit a wallet, or debit it with a negative amount.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    amount
+        A decimal of the currency, such as 150000 or -12.50.
+    currency
+        The wallet's currency.
+    reference
+        Your name for this payment; the same one never counts twice.
+    """
+    common = common or Common()
+    wanted = currency.upper()
+    if wanted not in DECIMALS:
+        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
+    sign = -1 if amount.startswith("-") else 1
+    units = sign * _units(amount.removeprefix("-"), wanted)
+    if not units:
+        raise CommandRefused("The amount 0 changes nothing.")
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            money = await wallets.adjust(
+                desk.rt,
+                customer_id=customer_id,
+                currency=wanted,
+                units=units,
+                reason_ref=f"cli:{reference or secrets.token_hex(8)}",
+            )
+        facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
+        tell(facts, as_json=common.json, text=f"Customer {customer_id} has {_shown(money.units, money.currency)} to spend.")
+
+    asyncio.run(run())
+
+
+@app.command
+def approve(customer_id: int, *, common: Common | None = None) -> None:
+    """Let a customer order (again)."""
+    _set_state(customer_id, CustomerState.ACTIVE, common or Common())
+
+
+@app.command
+def restrict(customer_id: int, *, common: Common | None = None) -> None:
+    """Let a customer read and end orders, but not buy."""
+    _set_state(customer_id, CustomerState.RESTRICTED, common or Common())
+
+
+@app.command
+def block(customer_id: int, *, common: Common | None = None) -> None:
+    """Let a customer do nothing at all."""
+    _set_state(customer_id, CustomerState.BLOCKED, common or Common())
+
+
+@app.command(name="list")
+def show(*, common: Common | None = None) -> None:
+    """Show all customers with their wallets."""
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            found = await installation.customers(desk.rt)
+            facts = [
+                {
+                    "customer_id": one.id,
+                    "name": one.name,
+                    "state": one.state.name.lower(),
+                    "created_at": one.created_at,
+                    "wallets": {
+                        wallet.name.currency: {"balance": wallet.balance, "held": wallet.held}
+                        for wallet in await wallets.wallets(desk.rt, one.id)
+                    },
+                }
+                for one in found
+            ]
+        rows = [
+            (
+                fact["customer_id"],
+                fact["name"],
+                fact["state"],
+                ", ".join(_shown(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
+            )
+            for fact in facts
+        ]
+        text = table(["customer", "name", "state", "to spend"], rows) if rows else "There are no customers yet."
+        tell(facts, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+def _set_state(customer_id: int, state: CustomerState, common: Common) -> None:
+    async def run() -> None:
+        async with attached(common) as desk:
+            await customers.set_state(desk.rt, customer_id, state)
+        word = state.name.lower()
+        tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")
+
+    asyncio.run(run())
+
+
+async def _require(desk: Desk, customer_id: int) -> None:
+    if not await wallets.wallets(desk.rt, customer_id):
+        raise CommandRefused(f"There is no customer {customer_id}: `numdesk customer list` shows all.")
+
+
+def _currency_of(desk: Desk, dialect: str) -> str:
+    currencies = {one.slug: one.currency for one in desk.dialects}
+    if dialect not in currencies:
+        raise CommandRefused(f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}.")
+    return currencies[dialect]
+
+
+def _checked_name(name: str) -> str:
+    clean = name.strip()
+    if not clean or len(clean) > 200 or not clean.isprintable():
+        raise CommandRefused("The name cannot be used: it must be 1 to 200 printable characters.")
+    return clean
+
+
+def _units(amount: str, currency: str) -> int:
+    units = parse_amount(amount, currency)
+    if units is None:
+        raise CommandRefused(f"The amount {amount} cannot be used: {currency} has {DECIMALS[currency]} decimals.")
+    return units
+
+
+def _shown(units: int, currency: str) -> str:
+    places = DECIMALS[currency]
+    digits = str(abs(units)).rjust(places + 1, "0")
+    whole, fraction = (digits[:-places], "." + digits[-places:]) if places else (digits, "")
+    return f"{'-' if units < 0 else ''}{int(whole):,}{fraction} {currency}"

@@ -1,0 +1,209 @@
+"""`numdesk migrate`, `backup` and `restore`: the database as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from numdesk import __version__
+from numdesk.cli.attach import Common
+from numdesk.cli.outcome import CommandRefused, tell
+from numdesk.config import Settings
+from numdesk.kit.clock import Clock
+from numdesk.kit.keyfile import KeyFile
+from numdesk.storage import installation
+from numdesk.storage import migrate as migrations
+from numdesk.storage.cluster import binaries
+from numdesk.storage.postgres import open_database
+
+#: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
+MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"
+FORMAT = 1
+PART_BYTES_MAX = 16 * 1024
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup says of itself. `keys` names the keys that its secrets are sealed with, not the keys."""
+
+    format: int
+    version: str
+    made_at: str
+    keys: list[str]
+    with_keys: bool
+
+
+def migrate(*, common: Common | None = None) -> None:
+    """Bring the database up to date; harmless when it is."""
+    common = common or Common()
+
+    async def run() -> None:
+        settings = common.settings()
+        async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+            applied = await migrations.migrate(dsn)
+        text = f"Applied {', '.join(applied)}." if applied else "The database is up to date."
+        tell({"applied": applied}, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None) -> None:
+    """Write the whole database to a file, while the server runs; the key file is not in it unless you say so.
+
+    Parameters
+    ----------
+    file
+        The file to make; one that is there already is refused.
+    with_keys
+        Put the key file in, too: whoever has the backup can then read every secret in it.
+    """
+    common = common or Common()
+    settings = common.settings()
+    if file.exists():
+        raise CommandRefused(f"The file {file} is there already: choose another name, or remove it first.")
+
+    async def run() -> None:
+        async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+            with _beside(file) as folder:
+                dump = folder / DUMP
+                with _busy("dumping the database", quiet=common.json):
+                    await _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump), dsn)
+                _pack(folder / "backup.tar", dump, settings, with_keys=with_keys)
+                (folder / "backup.tar").rename(file)
+
+    asyncio.run(run())
+    size = file.stat().st_size
+    text = f"{file} holds the database ({size:,} bytes), {'with' if with_keys else 'without'} the key file."
+    if not with_keys:
+        text += f" Keep a copy of {settings.key_path} elsewhere: without it tokens and sealed secrets are lost."
+    tell({"file": str(file), "bytes": size, "with_keys": with_keys}, as_json=common.json, text=text)
+
+
+def restore(file: Path, *, common: Common | None = None) -> None:
+    """Fill an empty database from a backup; the server must not be running.
+
+    Parameters
+    ----------
+    file
+        What `numdesk backup` wrote.
+    """
+    common = common or Common()
+    settings = common.settings()
+    manifest = _read_manifest(file)
+
+    async def run() -> list[str]:
+        async with open_database(settings.database_url, data=settings.data) as dsn:
+            await _require_empty(dsn)
+            with tarfile.open(file) as tar, tempfile.TemporaryDirectory(prefix="numdesk-") as folder:
+                tar.extract(DUMP, folder, filter="data")
+                with _busy("restoring the database", quiet=common.json):
+                    await _run("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--dbname", dsn, f"{folder}/{DUMP}")
+                if manifest.with_keys:
+                    _restore_keys(tar, settings)
+            return await migrations.migrate(dsn)
+
+    applied = asyncio.run(run())
+    text = f"The database is as it was at {manifest.made_at}."
+    if not settings.key_path.exists():
+        text += f" Put the key file (keys {', '.join(manifest.keys)}) at {settings.key_path} before you serve."
+    facts = {"file": str(file), "made_at": manifest.made_at, "migrated": applied, "key_file": settings.key_path.exists()}
+    tell(facts, as_json=common.json, text=text)
+
+
+def _pack(target: Path, dump: Path, settings: Settings, *, with_keys: bool) -> None:
+    """Puts the parts of a backup into one file that only the owner can read."""
+    keys = KeyFile.load(settings.key_path)
+    names = [key.id.hex() for key in keys.keys]
+    manifest = Manifest(FORMAT, __version__, Clock().wall().isoformat(timespec="seconds"), names, with_keys)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened, tarfile.open(fileobj=opened, mode="w") as tar:
+        _add(tar, MANIFEST, msgspec.json.encode(manifest))
+        tar.add(dump, DUMP)
+        if with_keys:
+            _add(tar, KEYS, settings.key_path.read_bytes())
+        opened.flush()
+        os.fsync(descriptor)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o600
+    tar.addfile(info, io.BytesIO(content))
+
+
+def _read_manifest(file: Path) -> Manifest:
+    """Returns what the backup says of itself. Raises CommandRefused."""
+    try:
+        with tarfile.open(file) as tar:
+            part = tar.extractfile(MANIFEST)
+            manifest = msgspec.json.decode(part.read(PART_BYTES_MAX) if part else b"", type=Manifest)
+    except OSError as error:
+        raise CommandRefused(f"The file {file} cannot be read: {error.strerror or error}.") from error
+    except (tarfile.TarError, KeyError, msgspec.MsgspecError, EOFError) as error:
+        raise CommandRefused(f"The file {file} is no backup of numdesk, or is damaged.") from error
+    if manifest.format != FORMAT:
+        raise CommandRefused(f"The backup {file} was made by numdesk {manifest.version}: restore it with that version.")
+    return manifest
+
+
+async def _require_empty(dsn: str) -> None:
+    """Makes room for a restore where nothing is lost. Raises CommandRefused where something would be."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        if await connection.fetchval("select to_regclass('customers') is not null") and not await installation.is_empty(connection):
+            raise CommandRefused("The database is not empty: restore into a new one, or into an empty --data folder.")
+        async with connection.transaction():
+            await connection.execute("drop schema public cascade")
+            await connection.execute("create schema public")
+    finally:
+        await connection.close()
+
+
+def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
+    """Puts the key file of a backup in its place, unless there is one."""
+    part = tar.extractfile(KEYS)
+    if part is None or settings.key_path.exists():
+        return
+    descriptor = os.open(settings.key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(part.read(PART_BYTES_MAX))
+
+
+async def _run(program: str, *arguments: str) -> None:
+    """Runs a program of PostgreSQL. Raises CommandRefused with the last thing it said."""
+    process = await asyncio.create_subprocess_exec(
+        binaries() / program, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+        raise CommandRefused(f"{program} failed: {lines[-1]}.")
+
+
+@contextlib.contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """Gives a folder beside the file, so that the finished backup is moved into place and never seen by half."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".numdesk-", dir=file.absolute().parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise CommandRefused(f"The file {file} cannot be written: {error.strerror or error}.") from error
+
+
+def _busy(text: str, *, quiet: bool) -> contextlib.AbstractContextManager[object]:
+    """Shows that something long is under way."""
+    return contextlib.nullcontext() if quiet else Console(stderr=True).status(text)

@@ -1,0 +1,199 @@
+"""`numdesk doctor`: looks at everything that can be wrong with an installation, and says what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.outcome import sentence_of, table, tell
+from numdesk.config import Settings
+from numdesk.kit.keyfile import KeyFile, KeyFileError
+from numdesk.storage.installation import Condition
+from numdesk.storage.migrate import pending_migrations
+from numdesk.storage.postgres import check_server, open_database, running_dsn
+from numdesk.usecases import installation, rates, reconcile
+
+#: Below this the next busy day may fill the disk; below the second figure the next hour may.
+DISK_WARN_BYTES = 5 * 1024**3
+DISK_FAIL_BYTES = 512 * 1024**2
+#: The database's watch may differ from ours by this much.
+CLOCK_OFFSET_MAX = timedelta(seconds=2)
+#: Work that waits longer than this is stuck, or nobody is working.
+WAITING_MAX = timedelta(minutes=10)
+#: Beyond this part of its connections a database is near its end.
+CONNECTIONS_WARN = 0.8
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check came to; `text` says what to do when it is not ok."""
+
+    name: str
+    state: str
+    text: str
+
+
+def doctor(*, common: Common | None = None) -> int:
+    """Check the installation; the exit code is 1 when something has to be mended."""
+    common = common or Common()
+    settings = common.settings()
+    findings = [*_look_outside(settings), *asyncio.run(_look_inside(common, settings))]
+    rows = [(finding.state, finding.name, finding.text) for finding in findings]
+    facts = [{"name": finding.name, "state": finding.state, "text": finding.text} for finding in findings]
+    is_well = all(finding.state != FAIL for finding in findings)
+    tell({"ok": is_well, "checks": facts}, as_json=common.json, text=table(["", "check", "finding"], rows))
+    return 0 if is_well else 1
+
+
+def _look_outside(settings: Settings) -> Iterator[Finding]:
+    """Looks at what is there without a database."""
+    yield _data_folder(settings.data)
+    yield _disk(settings.data)
+    yield _key_file(settings.key_path)
+    yield _port(settings)
+
+
+async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
+    """Looks at the database and at what is in it."""
+    findings: list[Finding] = []
+    try:
+        async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+            major = await check_server(dsn)
+            findings.append(Finding("database", OK, f"PostgreSQL {major} answers"))
+            findings.append(await _migrations(dsn))
+            if findings[-1].state == FAIL:
+                return findings
+            async with attached(common) as desk:
+                findings += await _look_at_desk(desk)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is a finding
+        text = sentence_of(error) or f"{type(error).__name__}: {error}"
+        findings.append(Finding("database", FAIL, text))
+    return findings
+
+
+async def _look_at_desk(desk: Desk) -> list[Finding]:
+    rt = desk.rt
+    seen = await installation.condition(rt)
+    report = await reconcile.check_ledger(rt, full=False)
+    now, wall = rt.clock.now(), rt.clock.wall()
+    return [
+        _fsync(seen),
+        _clock(seen, wall),
+        Finding("ledger", OK, "the books agree")
+        if report.violations == 0
+        else Finding("ledger", FAIL, f"{report.violations} violations: run `numdesk ledger check` and stop selling"),
+        _connections(seen),
+        _waiting("jobs", seen.jobs_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
+        Finding("dead jobs", OK, "none")
+        if seen.jobs_dead == 0
+        else Finding("dead jobs", WARN, f"{seen.jobs_dead} jobs have failed for good: the log says why"),
+        _waiting("webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
+        _waiting("pending orders", seen.order_oldest_pending, now, "a supplier does not say what became of them"),
+        await _rates(desk),
+        Finding("offers", OK, "there are some")
+        if seen.offers
+        else Finding("offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"),
+        Finding("stock", OK, "there are free numbers of our own")
+        if seen.numbers_free
+        else Finding("stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` brings some"),
+        Finding("mode", OK, f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} MB"),
+    ]
+
+
+def _data_folder(data: Path) -> Finding:
+    if not data.exists():
+        return Finding("data folder", OK, f"{data} is not there yet and will be made at the first start")
+    probe = data / ".doctor"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Finding("data folder", FAIL, f"{data} cannot be written ({error.strerror}): give it to this user")
+    return Finding("data folder", OK, f"{data} can be written")
+
+
+def _disk(data: Path) -> Finding:
+    place = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    state = FAIL if free < DISK_FAIL_BYTES else WARN if free < DISK_WARN_BYTES else OK
+    advice = "" if state == OK else ": free some, or move the data folder"
+    return Finding("disk space", state, f"{free / 1024**3:.1f} GB free{advice}")
+
+
+def _key_file(path: Path) -> Finding:
+    try:
+        keys = KeyFile.load(path)
+    except KeyFileError as error:
+        if not path.exists():
+            return Finding("key file", WARN, f"{path} is not there yet; it is made at the first start on an empty database")
+        return Finding("key file", FAIL, str(error))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return Finding("key file", OK, f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; is there a copy elsewhere?")
+
+
+def _port(settings: Settings) -> Finding:
+    address = settings.listen
+    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            if settings.database_url is None and running_dsn(settings.data):
+                return Finding("port", OK, f"{address} is in use, and a numdesk runs on this data folder")
+            return Finding("port", WARN, f"{address} cannot be listened on ({error.strerror}): another program may have it")
+    return Finding("port", OK, f"{address} is free")
+
+
+async def _migrations(dsn: str) -> Finding:
+    connection = await asyncpg.connect(dsn)
+    try:
+        pending = await pending_migrations(connection)
+    finally:
+        await connection.close()
+    if pending:
+        return Finding("migrations", FAIL, f"{len(pending)} are missing: run `numdesk migrate`")
+    return Finding("migrations", OK, "the database is up to date")
+
+
+def _fsync(seen: Condition) -> Finding:
+    if seen.fsync and seen.synchronous_commit:
+        return Finding("durability", OK, "fsync and synchronous_commit are on")
+    return Finding("durability", FAIL, "fsync or synchronous_commit is off: a power cut would lose money; switch both on")
+
+
+def _clock(seen: Condition, wall: datetime) -> Finding:
+    offset = abs(seen.wall - wall)
+    if offset <= CLOCK_OFFSET_MAX:
+        return Finding("clock", OK, f"the database's watch agrees within {offset.total_seconds():.2f} s")
+    return Finding("clock", FAIL, f"the database's watch is {offset.total_seconds():.0f} s off: run NTP on both machines")
+
+
+def _connections(seen: Condition) -> Finding:
+    state = OK if seen.connections < CONNECTIONS_WARN * seen.connections_max else WARN
+    return Finding("connections", state, f"{seen.connections} of {seen.connections_max} are in use")
+
+
+def _waiting(name: str, oldest: datetime | None, now: datetime, advice: str) -> Finding:
+    if oldest is None or now - oldest <= WAITING_MAX:
+        return Finding(name, OK, "nothing waits for long")
+    return Finding(name, WARN, f"something has waited since {oldest:%Y-%m-%d %H:%M} UTC: {advice}")
+
+
+async def _rates(desk: Desk) -> Finding:
+    now = desk.rt.clock.now()
+    old = [rate.pair for rate in await rates.every(desk.rt) if not rates.is_fresh(rate, now)]
+    if old:
+        return Finding("rates", WARN, f"{', '.join(old)} are older than a day and not used: `numdesk rate set` renews them")
+    return Finding("rates", OK, "none is too old")
