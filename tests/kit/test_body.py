@@ -107,6 +107,17 @@ class TestBodyGuard:
         with pytest.raises(BodyTooLarge):
             await self._run([b"x" * 11], answers_first=True)
 
+    async def test_ends_quietly_when_the_client_is_gone(self) -> None:
+        """A client that went away in mid-body is no fault worth a traceback."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await read_body(scope, receive, bytes_max=10)
+
+        async def send(message: Message) -> None:
+            raise AssertionError(message)
+
+        await BodyGuard(app, bytes_max_for=lambda _path: 10)(scope_of(), Pieces([b"half"], is_whole=False), send)
+
     async def test_leaves_other_kinds_of_traffic_alone(self) -> None:
         """Start-up and shut-down messages pass untouched."""
         seen: list[str] = []

@@ -63,7 +63,7 @@ class BodyGuard:
         self._bytes_max_for = bytes_max_for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application; answer 413 when it reads too much and has not answered yet."""
+        """Call the application; answer 413 when it reads too much, and nobody when the client is gone."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -78,6 +78,8 @@ class BodyGuard:
         try:
             check_announced(scope["headers"], bytes_max=bytes_max)
             await self._app(scope, bounded(receive, bytes_max=bytes_max), watched_send)
+        except ClientGone:
+            return
         except BodyTooLarge:
             if has_answered:
                 raise

@@ -6,6 +6,8 @@ every connection carries a deadline counted in ticks, and one sweep per tick clo
 """
 
 import re
+import socket
+import struct
 from typing import Any, ClassVar
 
 import httptools
@@ -39,6 +41,9 @@ _VERSIONS = frozenset({"1.1", "1.0"})
 # Bound once: `super()` would cost more than what it calls.
 _begin_message = HttpToolsProtocol.on_message_begin
 _start_request = HttpToolsProtocol.on_headers_complete
+
+# SO_LINGER on, for no seconds: closing resets.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 _HOP_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
@@ -119,7 +124,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """End a connection whose time is up; called by the sweep."""
         if self.write_deadline <= self.register.tick or self.transport.is_closing() or self.is_draining:
             self.register.count("slow_reader")
-            self.transport.abort()
+            self._reset()
         elif self.flow.read_paused:
             # We are the slow one: the client has sent more than we were willing to read.
             self.deadline = self.register.tick + self.head_ticks
@@ -151,6 +156,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.is_draining = True
         self.deadline = self.register.tick + self.linger_ticks
+
+    def _reset(self) -> None:
+        """Drop the connection and what the kernel still holds for it; a plain close would keep that for minutes."""
+        endpoint = self.transport.get_extra_info("socket")
+        if endpoint is not None:
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
     def _close_soon(self) -> None:
         """Close when everything is written, or by force when the client does not take it."""
