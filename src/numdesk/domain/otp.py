@@ -7,9 +7,10 @@ what names a code near it speaks for it, what names money, orders, accounts or p
 import re
 from dataclasses import dataclass, replace
 
+from numdesk.domain.otp_scene import survey
 from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
 from numdesk.domain.otp_tokens import normalise, tokenise
-from numdesk.domain.otp_weight import LIKELY, Weight, survey, weigh
+from numdesk.domain.otp_weight import LIKELY, Weight, weigh
 
 #: Ten concatenated segments are 1,530 characters; beyond that no operator sends a code.
 TEXT_LENGTH_MAX = 2_000

@@ -50,6 +50,7 @@ _TOKEN = re.compile(
     rf"|(?P<digits>[0-9](?:[0-9]|[.,:/'’٬٫⁄](?=[0-9]))*+)"
     rf"|(?P<unspaced>[{UNSPACED}]{{1,64}})"
     rf"|(?P<word>{_LETTER}{{1,64}}+(?:[{_APOSTROPHES}]{_LETTER}{{1,32}}){{0,2}})"
+    rf"|(?<=[^\W\d_])-(?=[^\W\d_])"
     rf"|(?P<mark>[{_MARK_CLASS}])"
 )
 #: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
@@ -134,10 +135,12 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
         elif group == "unspaced":
             _add_phrases(tokens, match)
             continue
+        elif group is None:  # the hyphen of a compound
+            continue
         else:
             if group == "spaced" or group == "letters":
                 tokens.spaced.append(len(kinds))
-            kinds.append(_KINDS[group or ""])
+            kinds.append(_KINDS[group])
         start, end = match.span()
         starts.append(start)
         ends.append(end)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from numdesk.domain.otp_scene import SHY, Scene
 from numdesk.domain.otp_shapes import Candidate
 from numdesk.domain.otp_tokens import (
     BREAK,
@@ -13,7 +14,6 @@ from numdesk.domain.otp_tokens import (
     MARK,
     MIXED,
     PERCENT,
-    Tokens,
 )
 from numdesk.domain.otp_words import (
     ACT,
@@ -29,7 +29,6 @@ from numdesk.domain.otp_words import (
     OFFER,
     OWN,
     REF,
-    SECRET,
     SUM,
     TO,
     UNIT,
@@ -47,8 +46,6 @@ PLAIN_WORDS_MAX = 12
 #: In so short a text a lone number needs no word beside it ("Telegram 12345").
 TERSE_WORDS_MAX = 3
 
-SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
-
 _YEAR = re.compile(r"19[5-9][0-9]|20[0-4][0-9]")
 #: A word and a number of two digits, the way shops write: SUMMER25.
 _COUPON = re.compile(r"[A-Z]{3,8}[0-9]{2}")
@@ -56,7 +53,6 @@ _NOUN = REF | OWN | CALL | SUM
 _NUMERIC = DIGITS | MIXED
 #: What a message without a code is mostly about.
 _BUSINESS = _NOUN | ANTI | OFFER | MONEY | UNIT | ENDING | NUMBER | DONE
-_CLAUSE_END = BREAK | LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +61,6 @@ class Weight:
 
     points: float
     rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A message as its candidates see it: every mention of a code judged, and what it says overall."""
-
-    tokens: Tokens
-    kinds: list[int]
-    about: int
-    words: int
 
 
 @dataclass(slots=True)
@@ -92,55 +78,6 @@ class _Side:
     filed: bool = False  #: an order or a request is spoken of in the same sentence
     noun: int = 0  #: flags of the noun beside the candidate, if that noun has numbers of its own
     against: float = 0.0
-
-
-def survey(tokens: Tokens) -> Scene:
-    """Judge every mention of a code: is it announced, warned about, or no one-time code at all?"""
-    kinds = tokens.kinds
-    about = words = 0
-    booked = any(kind & REF for kind in kinds)
-    for index, kind in enumerate(kinds):
-        if kind & (MARK | _NUMERIC):
-            continue
-        words += 1
-        if kind & (KEY | ACT):
-            kinds[index] = _judged(kinds, index, booked=booked)
-        about |= kinds[index]
-    return Scene(tokens, kinds, about, words)
-
-
-def _is_numbered(kinds: list[int], index: int) -> bool:
-    """Say whether a noun such as "verification" has "number" beside it: together they mean a code."""
-    return any(
-        near & NUMBER and not near & (MARK | _NUMERIC | TO | IS)
-        for near in (*kinds[max(index - 3, 0) : index], *kinds[index + 1 : index + 2])
-    )
-
-
-def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
-    kind = kinds[index]
-    if not kind & KEY:
-        if booked or kind & NUMBER or not _is_numbered(kinds, index):
-            return kind
-        kind |= KEY
-    before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
-    if any(near & ANTI for near in (*before[:1], *after[:2])):
-        return kind & ~KEY | ANTI
-    if any(near & DONE for near in (*before, *after)):
-        return kind & ~(KEY | ACT)
-    if any(near & SECRET for near in (*before, *after)):
-        return kind & ~KEY | SHY
-    return kind
-
-
-def _neighbours(kinds: list[int], index: int, step: int) -> list[int]:
-    """Collect the flags of up to four words beside a word, as far as no mark or number comes between."""
-    found: list[int] = []
-    at = index + step
-    while 0 <= at < len(kinds) and len(found) < 4 and not kinds[at] & (MARK | _NUMERIC):
-        found.append(kinds[at])
-        at += step
-    return found
 
 
 def weigh(scene: Scene, item: Candidate) -> Weight:
@@ -261,7 +198,9 @@ def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
     if side.breaks or side.lines:
         return False
     if kind & (MONEY | ENDING | ANTI) and not kind & ACT and not _is_settled(kinds, at, linked=side.linked):
-        side.against = VETO
+        if not (side.linked and kind & ANTI):
+            side.against = VETO
+        kind |= REF
     side.noun = kind & _NOUN
     return False
 

@@ -145,6 +145,7 @@ LEXICON: dict[int, str] = {
         המשך للمتابعة متابعة إكمال ادامه जारी চালিয়ে recovery reset restore authorise authorize approve approval
         réinitialis* restablec* redefin* recuper* reimpost* zurücksetz* obnov* resetare
         resetuj* восстанов* відновл* сброс* sıfırla* αλλαγή changer cambiar trocar ändern смены зміни сменить
+        confirmation confirmacion
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -182,7 +183,7 @@ LEXICON: dict[int, str] = {
         invitation invitación
         convite invito einladungs* zaproszeni* pozvánk* davetiye undangan jemputan affiliate partner referido
         indicado подразделения подразделение предложения отделения филиала branch department оффера
-        barras barra barre kreskowego čiarový čárový vonalkód *bare barkod штрих-код
+        barras barra barre kreskowego čiarový čárový vonalkód *bare barkod штрих-код purchase đơn vận трек track
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -229,6 +230,7 @@ LEXICON: dict[int, str] = {
         user username utente usuario usuário utilisateur benutzer* gebruiker* пользовател* користувач* kullanıcı
         istifadəçi foydalanuvchi użytkownik* uživatel* používateľ* felhasználó* utilizator* ärende* sag sagsnummer
         sak saksnummer asia tapaus pengguna 用户 用戶 ユーザー 사용자 ผู้ใช้ المستخدم کاربر
+        *nummer *nummern *numero *nummeret
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf

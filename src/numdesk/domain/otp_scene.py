@@ -1,0 +1,69 @@
+"""Survey a message before its numbers are weighed: which mentions of a code announce one?"""
+
+from dataclasses import dataclass
+
+from numdesk.domain.otp_tokens import DIGITS, MARK, MIXED, Tokens
+from numdesk.domain.otp_words import ACT, ANTI, DONE, IS, KEY, NUMBER, REF, SECRET, TO
+
+SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
+
+_NUMERIC = DIGITS | MIXED
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A message as its candidates see it: every mention of a code judged, and what it says overall."""
+
+    tokens: Tokens
+    kinds: list[int]
+    about: int
+    words: int
+
+
+def survey(tokens: Tokens) -> Scene:
+    """Judge every mention of a code: is it announced, warned about, or no one-time code at all?"""
+    kinds = tokens.kinds
+    about = words = 0
+    booked = any(kind & REF for kind in kinds)
+    for index, kind in enumerate(kinds):
+        if kind & (MARK | _NUMERIC):
+            continue
+        words += 1
+        if kind & (KEY | ACT):
+            kinds[index] = _judged(kinds, index, booked=booked)
+        about |= kinds[index]
+    return Scene(tokens, kinds, about, words)
+
+
+def _is_numbered(kinds: list[int], index: int) -> bool:
+    """Say whether a noun such as "verification" has "number" beside it: together they mean a code."""
+    return any(
+        near & NUMBER and not near & (MARK | _NUMERIC | TO | IS)
+        for near in (*kinds[max(index - 3, 0) : index], *kinds[index + 1 : index + 2])
+    )
+
+
+def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
+    kind = kinds[index]
+    if not kind & KEY:
+        if booked or kind & NUMBER or not _is_numbered(kinds, index):
+            return kind
+        kind |= KEY
+    before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
+    if any(near & ANTI for near in (*before[:1], *after[:2])):
+        return kind & ~KEY | ANTI
+    if any(near & DONE for near in (*before, *after)):
+        return kind & ~(KEY | ACT)
+    if any(near & SECRET for near in (*before, *after)):
+        return kind & ~KEY | SHY
+    return kind
+
+
+def _neighbours(kinds: list[int], index: int, step: int) -> list[int]:
+    """Collect the flags of up to four words beside a word, as far as no mark or number comes between."""
+    found: list[int] = []
+    at = index + step
+    while 0 <= at < len(kinds) and len(found) < 4 and not kinds[at] & (MARK | _NUMERIC):
+        found.append(kinds[at])
+        at += step
+    return found
