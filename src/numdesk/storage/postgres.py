@@ -150,6 +150,7 @@ class EmbeddedPostgres:
                 await _end(psutil.Process(self._process.pid))
             self._process.poll()
             self._process = None
+            self.cluster.remove_socket_folder()
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
