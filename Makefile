@@ -36,7 +36,7 @@ imports: .venv/dev.stamp ## the import rules of ARCHITECTURE.md
 	@$(BIN)/lint-imports
 
 bench: .venv/dev.stamp ## one script per promise of performance, each printing its ratio
-	@set -e; for script in bench/*.py; do $(BIN)/python $$script; done
+	@set -e; for script in bench/*.py; do echo "$$script"; $(BIN)/python -m bench.$$(basename $$script .py); done
 
 e2e: .venv/dev.stamp ## the real process against the simulator
 	@$(BIN)/python -m pytest tests/e2e

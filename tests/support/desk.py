@@ -76,13 +76,30 @@ class DeskOfTest:
         return await customers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
 
     async def buy(  # noqa: PLR0917 - every part has a default
-        self, caller: Caller, offer_id: int | None = LOCAL_OFFER, *, catalogue_id: int | None = None, quantity: int = 1,
-        key: str | None = None, fingerprint: bytes = b"same", wish: Wish | None = None,
+        self,
+        caller: Caller,
+        offer_id: int | None = LOCAL_OFFER,
+        *,
+        catalogue_id: int | None = None,
+        quantity: int = 1,
+        key: str | None = None,
+        fingerprint: bytes = b"same",
+        wish: Wish | None = None,
     ) -> purchases.Outcome:
         """Buys numbers."""
-        return await purchases.create(self.rt, caller, purchases.OrderRequest(
-            key=key, fingerprint=fingerprint, offer_id=None if catalogue_id else offer_id, catalogue_id=catalogue_id, quantity=quantity,
-            wish=wish or Wish(), show=None))
+        return await purchases.create(
+            self.rt,
+            caller,
+            purchases.OrderRequest(
+                key=key,
+                fingerprint=fingerprint,
+                offer_id=None if catalogue_id else offer_id,
+                catalogue_id=catalogue_id,
+                quantity=quantity,
+                wish=wish or Wish(),
+                show=None,
+            ),
+        )
 
     def deafen(self) -> None:
         """From now on the simulator cannot be asked what became of a call."""
@@ -101,8 +118,12 @@ class DeskOfTest:
         """Lets a message arrive; a new one unless it has an id."""
         assert to is not None, "an order without a number gets no message"
         self._messages += 1
-        return await inbound.receive_message(self.rt, MessageReceived(
-            provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender="WhatsApp", text=text))
+        return await inbound.receive_message(
+            self.rt,
+            MessageReceived(
+                provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender="WhatsApp", text=text
+            ),
+        )
 
     async def available(self, caller: Caller) -> int:
         """Returns what the caller's wallet shows."""
@@ -117,8 +138,17 @@ async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncI
     http = OutgoingHttp(clock)
     simulator = Simulator(World(tmp_path / "world.sqlite"), SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
     rt = Runtime(
-        settings=Settings(), clock=clock, http=http, keys=Sealer(KeyFile.load_or_create(tmp_path / "keys", may_create=True).keys),
-        suppliers={"simulator": simulator}, renderers={}, rate_sources={"simulator": simulator}, database=database, environment="test", alone=True)
+        settings=Settings(),
+        clock=clock,
+        http=http,
+        keys=Sealer(KeyFile.load_or_create(tmp_path / "keys", may_create=True).keys),
+        suppliers={"simulator": simulator},
+        renderers={},
+        rate_sources={"simulator": simulator},
+        database=database,
+        environment="test",
+        alone=True,
+    )
     yield DeskOfTest(rt, clock, simulator, pool)
     await assert_clean(rt)
     await http.close()

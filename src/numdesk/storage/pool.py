@@ -68,6 +68,14 @@ class Tx(Protocol):
         ...
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc] - asyncpg's class is generic in its stubs only
+    """A connection that is not reset when it goes back to the pool: nothing here changes a session, and a reset is a round trip."""
+
+    def get_reset_query(self) -> str:
+        """Returns nothing to run."""
+        return ""
+
+
 class Database:
     """The pool of one process."""
 
@@ -82,6 +90,7 @@ class Database:
             min_size=1,
             max_size=connections,
             command_timeout=60,
+            connection_class=_Connection,
             server_settings={
                 "application_name": "numdesk",
                 "timezone": "UTC",

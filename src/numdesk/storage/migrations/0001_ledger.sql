@@ -88,7 +88,7 @@ create trigger holds_never_deleted before delete or truncate on holds execute fu
 
 -- Writes both entries of each new transfer and adds them to the live balances, wallets locked in id order.
 create function transfers_apply() returns trigger language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
 begin
   if exists (select from fresh t left join accounts d on d.id = t.debit_id left join accounts c on c.id = t.credit_id
              where d.currency is distinct from t.currency or c.currency is distinct from t.currency) then
@@ -113,7 +113,7 @@ create trigger transfers_apply after insert on transfers referencing new table a
   for each statement execute function transfers_apply();
 
 create function holds_opened() returns trigger language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
 begin
   update accounts a set held = a.held + s.amount
     from (select account_id, sum(amount)::bigint amount from fresh where state = 0 group by account_id) s
@@ -134,7 +134,7 @@ end $$;
 create trigger holds_end_once before update on holds for each row execute function holds_end_once();
 
 create function holds_ended() returns trigger language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
 begin
   update accounts a set held = a.held - s.amount
     from (select account_id, sum(amount)::bigint amount from ended group by account_id) s

@@ -89,7 +89,7 @@ create index webhook_attempts_delivery on webhook_attempts (delivery_id);
 
 -- An event for a customer with an endpoint is to be delivered: in the same transaction, whoever wrote the event.
 create function events_fan_out() returns trigger language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
 begin
   insert into webhook_deliveries (event_id, endpoint_id, due_at)
     select e.id, w.id, '-infinity' from fresh e

@@ -45,7 +45,7 @@ create function create_orders_v1(
     p_customer int[], p_dialect text[], p_wallet bigint[], p_currency text[], p_key text[], p_fingerprint bytea[],
     p_offer int[], p_price bigint[], p_quantity int[], p_decision bigint[], p_request bigint[], p_context jsonb[], p_pivot int[])
   returns table (idx int, status text, amount bigint, outcome jsonb) language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
 declare
   size int := cardinality(p_customer);
   w_id bigint[]; w_free bigint[];                                          -- wallets of the batch, and what each can still spend
@@ -64,7 +64,7 @@ begin
          array_agg(o.catalogue_id order by u.n), array_agg(t.name order by u.n), array_agg(o.cost order by u.n)
     into k_fingerprint, k_state, k_outcome, k_ident, o_country, o_service, o_operator, o_catalogue, o_name, o_cost
     from unnest(p_customer, p_key, p_offer, p_currency, p_price) with ordinality u(customer, key, offer, currency, price, n)
-    left join idempotency k on k.customer_id = u.customer and k.namespace = 0 and k.key = u.key
+    left join lateral (select i.fingerprint, i.state, i.outcome from idempotency i where i.customer_id = u.customer and i.namespace = 0 and i.key = u.key limit 1) k on true
     left join offer_prices p on p.offer_id = u.offer and p.currency = u.currency and p.price = u.price
     left join offers o on o.id = p.offer_id and o.active and o.provider = 'local'
     left join operators t on t.id = o.operator_id;
@@ -139,7 +139,7 @@ end $$;
 
 -- Orders as the desk reads them, for many readers at once; an order that is not the customer's is not there.
 create function read_orders_v1(p_customer int[], p_id int[]) returns setof order_facts language sql stable
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
   select f.* from unnest(p_customer, p_id) u(customer, id) join order_facts f on f.id = u.id and f.customer_id = u.customer
 $$;
 
@@ -167,7 +167,7 @@ end $$;
 
 -- Books the price of orders whose first message arrived: the hold is posted as income, and the supplier's share as cost.
 create function earn_orders_v1(p_now timestamptz, p_orders int[]) returns void language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
 begin
   with posted as (
     insert into journals (reason, ref, at) select 'order.earn', 'ord:' || o, p_now from unnest(p_orders) o returning id, ref
@@ -190,7 +190,7 @@ end $$;
 create function receive_messages_v1(
     p_now timestamptz, p_provider text[], p_message_id text[], p_msisdn bigint[], p_sender text[], p_text text[], p_code text[], p_ref text[])
   returns table (idx int, status text, message_id bigint, order_id int, customer_id int) language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   size int := cardinality(p_msisdn);
@@ -213,7 +213,7 @@ begin
   select array_agg(order_document_v1(r) order by r.id) into o_document from orders r where r.id = any(o_id);
   select array_agg(k.id is not null order by u.n) into m_seen
     from unnest(p_provider, p_message_id) with ordinality u(provider, message_id, n)
-    left join messages k on k.provider = u.provider and k.provider_message_id = u.message_id;
+    left join lateral (select e.id from messages e where e.provider = u.provider and e.provider_message_id = u.message_id limit 1) k on true;
 
   for i in 1 .. size loop
     if m_seen[i] or array_position(m_ident, m_ident[i]) < i then continue; end if;
@@ -280,7 +280,7 @@ $$;
 -- not returned.
 create function end_orders_v1(p_now timestamptz, p_event text, p_cooldown interval, p_quarantine interval, p_orders int[])
   returns table (order_id int, customer_id int, state smallint, unearned boolean) language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare ended int[]; refunded int[];
 begin

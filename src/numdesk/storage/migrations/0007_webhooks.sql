@@ -24,7 +24,7 @@ create function take_deliveries_v1(p_now timestamptz, p_wall timestamptz, p_leas
                                    p_room int, p_endpoint int[], p_free int[])
   returns table (delivery_id bigint, lease_no int, attempts smallint, endpoint_id int, customer_id int, dialect text, url text, secret bytea,
                  event_id bigint, kind text, at timestamptz, document text) language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set enable_bitmapscan = off
   set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare pending int[]; idle int[]; taken bigint[];
@@ -65,7 +65,7 @@ create function record_deliveries_v1(p_now timestamptz, p_delivery bigint[], p_l
                                      p_at timestamptz[], p_status int[], p_failure text[], p_elapsed int[], p_answer text[],
                                      p_failures_max int[], p_reason text[])
   returns table (endpoint_id int, customer_id int, reason text) language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare t_endpoint int[]; t_failures int[]; t_success boolean[]; t_max int[]; t_reason text[];
 begin
@@ -121,7 +121,7 @@ create index jobs_due on jobs (kind, run_at, id) where dead_at is null;
 -- Takes due jobs: of each kind in p_kind at most p_limit, for as long as p_lease.
 create function take_jobs_v1(p_now timestamptz, p_wall timestamptz, p_kind text[], p_limit int[], p_lease interval[])
   returns table (id bigint, kind text, payload text, attempts int, lease_no int) language sql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
   with due as (
     select x.id, k.lease from unnest(p_kind, p_limit, p_lease) as k (kind, size, lease) cross join lateral (
       select j.id from jobs j

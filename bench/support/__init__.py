@@ -1,0 +1,1 @@
+"""What the benches share: a started server with customers and stock, a load generator, pgbench."""
