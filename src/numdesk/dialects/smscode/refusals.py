@@ -50,7 +50,8 @@ def _invalid(refusal: errors.InvalidInput, _request: Request) -> Answer:
 
 
 def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
-    return failure(413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes", headers=((b"connection", b"close"),))
+    # The connection stays open: closed under a client that still sends, the answer would be lost to a reset.
+    return failure(413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes")
 
 
 def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
