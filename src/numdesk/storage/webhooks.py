@@ -194,7 +194,7 @@ async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime)
 
 
 async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[DeliveryLog]:
-    """Returns deliveries with their last attempts, newest first, those before an id when one is given."""
+    """Returns deliveries with their last attempts, newest first, those of events before one when it is given."""
     rows = await tx.fetch(
         """select d.id, d.event_id, e.kind, d.state, d.attempts, e.at, d.ended_at, a.status, a.failure, a.elapsed_ms, a.answer
            from events e

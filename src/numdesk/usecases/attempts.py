@@ -39,7 +39,7 @@ async def attempt(rt: Runtime, row: Record, *, policy: Callable[[float], EgressP
         return await _attempt(rt, row, at, policy)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
         # Ours to mend, never the endpoint's fault: kept as given up, to be replayed afterwards.
-        _log.exception("webhook cannot be sent", delivery_id=row["delivery_id"], dialect=row["dialect"], event=row["kind"])
+        _log.exception("webhook cannot be sent", delivery_id=row["delivery_id"], dialect=row["dialect"], kind=row["kind"])
         return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.GIVEN_UP, at, failure="internal")
 
 

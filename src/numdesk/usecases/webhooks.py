@@ -73,7 +73,7 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
 
 
 async def deliveries(rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50) -> list[DeliveryLog]:
-    """Returns the delivery log, newest first; `before` is the last id of the page before."""
+    """Returns the delivery log, newest first; `before` is the event id that the page before ended with."""
     owner = Owner(customer_id, dialect)
     return await rt.repeat("webhooks.log", lambda tx: rows.log(tx, owner=owner, before=before, limit=min(limit, PAGE_MAX)))
 

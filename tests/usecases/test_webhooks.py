@@ -1,0 +1,186 @@
+"""Webhook endpoints as their owners see them."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.desk import DIALECT, DeskOfTest
+from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_events
+
+from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
+from numdesk.domain.webhooks import DeliveryState, Endpoint
+from numdesk.usecases import deliveries, webhooks
+
+
+@pytest.fixture(autouse=True)
+def renderer(desk: DeskOfTest) -> RendererOfTest:
+    """The renderer of the customers' dialect."""
+    renderer = RendererOfTest()
+    desk.rt.renderers = {DIALECT: renderer}
+    return renderer
+
+
+#: Public addresses, so that nothing is looked up.
+URL, OTHER_URL = "https://1.1.1.1/hook", "https://8.8.8.8/hook"
+
+
+class TestChangeEndpoint:
+    """Configuring where webhooks go."""
+
+    async def test_begins_with_nothing(self, desk: DeskOfTest) -> None:
+        """A customer who never configured anything has no URL, no secret and no failures."""
+        assert await webhooks.endpoint(desk.rt, await desk.customer()) == Endpoint()
+
+    async def test_gives_the_first_url_a_secret(self, desk: DeskOfTest) -> None:
+        """The first URL without a secret gets one of 64 hexadecimal digits; the next URL keeps it."""
+        caller = await desk.customer()
+        first = await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=None)
+        assert first.url == URL
+        assert first.secret is not None
+        assert len(bytes.fromhex(first.secret)) == 32
+        second = await webhooks.change_endpoint(desk.rt, caller, url=OTHER_URL, secret=None)
+        assert (second.url, second.secret) == (OTHER_URL, first.secret)
+
+    async def test_keeps_a_secret_that_came_first(self, desk: DeskOfTest) -> None:
+        """A secret given before or with the URL is the one that is used."""
+        caller = await desk.customer()
+        assert (await webhooks.change_endpoint(desk.rt, caller, url=None, secret="mine")).url is None
+        assert (await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=None)).secret == "mine"
+
+    async def test_clears_each_on_its_own(self, desk: DeskOfTest) -> None:
+        """An empty text clears the one and leaves the other alone."""
+        caller = await desk.customer()
+        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret="mine")
+        assert (await webhooks.change_endpoint(desk.rt, caller, url="", secret=None)) == Endpoint(secret="mine")
+        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret="")
+        assert await webhooks.endpoint(desk.rt, caller) == Endpoint(url=URL)
+
+    async def test_accepts_a_name_that_is_not_known_yet(self, desk: DeskOfTest) -> None:
+        """Each send judges the address again, so a name without one does no harm."""
+        caller = await desk.customer()
+        assert (await webhooks.change_endpoint(desk.rt, caller, url="https://nobody.invalid/", secret=None)).url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://1.1.1.1/hook",
+            "ftp://1.1.1.1/",
+            "https://",
+            "no url",
+            "https://user:pass@1.1.1.1/",
+            "https://1.1.1.1:22/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://10.1.2.3/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://localhost/",
+            "https://2130706433/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://1.1.1.1/" + "x" * 2048,
+        ],
+    )
+    async def test_refuses_what_webhooks_may_not_reach(self, desk: DeskOfTest, url: str) -> None:
+        """Anything but https to a public address on a usual port is refused, and nothing is written."""
+        caller = await desk.customer()
+        with pytest.raises(InvalidInput) as refused:
+            await webhooks.change_endpoint(desk.rt, caller, url=url, secret=None)
+        assert refused.value.field == "url"
+        assert await webhooks.endpoint(desk.rt, caller) == Endpoint()
+
+    @pytest.mark.parametrize("secret", ["x" * 257, "\ud800"])
+    async def test_refuses_a_secret_that_cannot_be_used(self, desk: DeskOfTest, secret: str) -> None:
+        """A secret is at most 256 characters of well-formed text."""
+        with pytest.raises(InvalidInput) as refused:
+            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=None, secret=secret)
+        assert refused.value.field == "secret"
+
+    async def test_refuses_to_change_nothing(self, desk: DeskOfTest) -> None:
+        """At least one of the two must be given."""
+        with pytest.raises(InvalidInput):
+            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=None, secret=None)
+
+    async def test_seals_the_secret(self, desk: DeskOfTest) -> None:
+        """The table holds nothing of the secret, and what it holds opens for this customer only."""
+        canary = "canary-canary-canary"
+        caller, stranger = await desk.customer(), await desk.customer()
+        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=canary)
+        await webhooks.change_endpoint(desk.rt, stranger, url=URL, secret="other")
+        sealed = await desk.pool.fetchval("select secret from webhook_endpoints where customer_id = $1", caller.customer_id)
+        assert canary.encode() not in sealed
+        await desk.pool.execute("update webhook_endpoints set secret = $1 where customer_id = $2", sealed, stranger.customer_id)
+        with pytest.raises(Exception, match="another place"):
+            await webhooks.endpoint(desk.rt, stranger)
+
+
+class TestTestEndpoint:
+    """Trying an endpoint out."""
+
+    @pytest.mark.parametrize("status", [200, 302, 404, 500])
+    async def test_answers_what_the_endpoint_answered(self, desk: DeskOfTest, status: int) -> None:
+        """Whatever status comes back is told, and the failure count stays as it is."""
+        async with open_inbox(desk, lambda _: status) as inbox:
+            caller = await subscribe(desk, inbox)
+            assert await webhooks.test_endpoint(desk.rt, caller) == status
+            (post,) = inbox.posts
+            assert b'"webhook.test"' in post.body
+            assert "x-signature" in post.headers
+        assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
+
+    async def test_answers_zero_when_no_answer_comes(self, desk: DeskOfTest) -> None:
+        """A connection that breaks has no status."""
+        async with open_inbox(desk, lambda _: "reset") as inbox:
+            assert await webhooks.test_endpoint(desk.rt, await subscribe(desk, inbox)) == 0
+
+    async def test_reaches_a_disabled_endpoint(self, desk: DeskOfTest) -> None:
+        """Being switched off does not stop the test, and the test does not switch on."""
+        async with open_inbox(desk) as inbox:
+            caller = await subscribe(desk, inbox)
+            await desk.pool.execute("update webhook_endpoints set disabled_at = now(), disabled_reason = 'x'")
+            assert await webhooks.test_endpoint(desk.rt, caller) == 200
+        assert (await webhooks.endpoint(desk.rt, caller)).disabled_at is not None
+
+    async def test_refuses_without_a_url(self, desk: DeskOfTest) -> None:
+        """There is nothing to try."""
+        with pytest.raises(InvalidInput):
+            await webhooks.test_endpoint(desk.rt, await desk.customer())
+
+
+class TestLogAndReplay:
+    """Seeing what was sent, and sending it again."""
+
+    async def test_shows_the_last_attempt(self, desk: DeskOfTest) -> None:
+        """The log tells state, status and the beginning of the answer, newest first, and only the owner's."""
+        async with open_inbox(desk, lambda n: 200 if n == 1 else 503) as inbox:
+            caller = await subscribe(desk, inbox)
+            for _ in range(2):
+                await write_events(desk, caller)
+                await deliveries.deliver_due(desk.rt)
+        newest, oldest = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+        assert (newest.state, newest.status, newest.answer, newest.attempts) == (DeliveryState.DUE, 503, "answer", 1)
+        assert (oldest.state, oldest.status, oldest.kind) == (DeliveryState.DELIVERED, 200, "order.received")
+        page = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.event_id)
+        assert page == [oldest]
+        stranger = await desk.customer()
+        assert await webhooks.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT) == []
+
+    async def test_replays_one_with_the_same_id(self, desk: DeskOfTest) -> None:
+        """Even a delivered one is sent again on demand, the same bytes under the same id; a stranger's is not found."""
+        async with open_inbox(desk) as inbox:
+            caller, stranger = await subscribe(desk, inbox), await subscribe(desk, inbox)
+            await write_events(desk, caller)
+            await deliveries.deliver_due(desk.rt)
+            (logged,) = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+            await webhooks.replay(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id)
+            await deliveries.deliver_due(desk.rt)
+            first, second = inbox.posts
+            assert (first.body, first.headers["x-delivery"]) == (second.body, second.headers["x-delivery"])
+            with pytest.raises(NotFound):
+                await webhooks.replay(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT, delivery_id=logged.id)
+
+    async def test_refuses_while_switched_off(self, desk: DeskOfTest) -> None:
+        """Nothing is put back into a queue that nobody empties."""
+        async with open_inbox(desk) as inbox:
+            caller = await subscribe(desk, inbox)
+        await desk.pool.execute("update webhook_endpoints set disabled_at = now()")
+        with pytest.raises(StateForbids):
+            await webhooks.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=desk.clock.now())
