@@ -54,8 +54,8 @@ def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
         return kind & ~KEY | ANTI
     if any(near & DONE for near in (*before, *after)):
         return kind & ~(KEY | ACT)
-    if any(near & SECRET for near in (*before, *after)):
-        return kind & ~KEY | SHY
+    if any(near & SECRET for near in (*before, *after)) and not any(near & ACT for near in before):
+        return kind & ~KEY | SHY  # but "enter this code" announces one
     return kind
 
 

@@ -146,6 +146,9 @@ LEXICON: dict[int, str] = {
         réinitialis* restablec* redefin* recuper* reimpost* zurücksetz* obnov* resetare
         resetuj* восстанов* відновл* сброс* sıfırla* αλλαγή changer cambiar trocar ändern смены зміни сменить
         confirmation confirmacion
+        سري السري سرية السرية مؤقت المؤقت المؤقتة secret secreto secreta segreto segreta geheim* секретн* tajn*
+        tajné gizli hemlig* hemmelig* μυστικ* sulit maxfiy махфий құпия купуя გასაიდუმლოებული סודי סודית राज
+        गोपनीय গোপন
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -231,6 +234,8 @@ LEXICON: dict[int, str] = {
         istifadəçi foydalanuvchi użytkownik* uživatel* používateľ* felhasználó* utilizator* ärende* sag sagsnummer
         sak saksnummer asia tapaus pengguna 用户 用戶 ユーザー 사용자 ผู้ใช้ المستخدم کاربر
         *nummer *nummern *numero *nummeret
+        замов* narudžb* narudzb* porudžbin* naročil* narocil* нарачк* pošiljk* posiljk* пошиљ* order-id талон
+        очеред* kolej* quittung* beleg* reçu recibo ricevuta paragon* račun* рачун* hóa risiti
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf
