@@ -77,7 +77,7 @@ class TestShapes:
         """Every shape that services write codes in gives the code as it is to be typed."""
         assert _code(text) == code
 
-    @pytest.mark.parametrize("text", ["Your code is 482", "Your code is 48291056731"])
+    @pytest.mark.parametrize("text", ["Your code is 482", "Your code is 48291056731", "Code 3 1"])
     def test_wants_four_to_ten(self, text: str) -> None:
         """Shorter and longer numbers are not codes."""
         assert _code(text) is None

@@ -9,6 +9,8 @@ from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNI
 
 LENGTH_MIN = 4
 LENGTH_MAX = 10
+#: A message with a code holds a handful of numbers; a list of hundreds is not worth weighing to its end.
+CANDIDATES_MAX = 40
 
 _LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,][0-9]{1,3}$)")
 _MASKED = re.compile(r"[xX]{2,}[0-9]+|[0-9]+[xX]{2,}[0-9]*|[0-9]+[xX][0-9]+")
@@ -51,7 +53,8 @@ def numbers(tokens: Tokens) -> list[Candidate]:
         run.append(index)
     if run:
         found += _from_run(tokens, run)
-    return [item for item in found if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))]
+    usable = [item for item in found if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))]
+    return usable[:CANDIDATES_MAX]
 
 
 def letter_words(tokens: Tokens) -> list[Candidate]:
@@ -62,7 +65,7 @@ def letter_words(tokens: Tokens) -> list[Candidate]:
             word = tokens.text[tokens.starts[index] : tokens.ends[index]]
             if _UNREADABLE.fullmatch(word):
                 found.append(_candidate(tokens, index, index, word, shape="letters"))
-    return found
+    return found[:CANDIDATES_MAX]
 
 
 def _continues(tokens: Tokens, before: int, index: int) -> bool:
@@ -82,7 +85,7 @@ def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
     groups = [tokens.text[tokens.starts[index] : tokens.ends[index]] for index in run]
     whole = tokens.text[tokens.starts[first] : tokens.ends[last]]
     total = sum(map(len, groups))
-    if _is_one_code(groups, whole) and total <= LENGTH_MAX:
+    if LENGTH_MIN <= total <= LENGTH_MAX and _is_one_code(groups, whole):
         return [_candidate(tokens, first, last, "".join(groups), shape=_shape("".join(groups)))]
     if "-" in whole or (len(run) > 2 and total > 6 and all(map(str.isdigit, groups))):
         return []
