@@ -63,6 +63,12 @@ class Inbox:
     answered: int = 0
     hanging: int = 0
     receiver: Receiver = field(default_factory=Receiver)
+    _answered: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def have_answered(self, count: int) -> None:
+        """Wait until so many requests were answered, or left hanging."""
+        async with self._answered:
+            await self._answered.wait_for(lambda: self.answered >= count)
 
     @property
     def posts(self) -> list[Post]:
@@ -71,7 +77,9 @@ class Inbox:
 
     async def answer(self, writer: asyncio.StreamWriter) -> None:
         """Do with this request what the script says."""
-        self.answered += 1
+        async with self._answered:
+            self.answered += 1
+            self._answered.notify_all()
         match self.script(self.answered):
             case "reset":
                 writer.transport.abort()

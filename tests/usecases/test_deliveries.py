@@ -196,8 +196,7 @@ class TestFairness:
                 await write_events(desk, await subscribe(desk, alive), 20)
             loop = asyncio.create_task(deliveries.keep_delivering(desk.rt, stop=stop))
             async with asyncio.timeout(renderer.timeout_s):
-                while alive.answered < 200:
-                    await asyncio.sleep(0)
+                await alive.have_answered(200)
             assert dead.hanging == WINDOW_START
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
@@ -284,8 +283,7 @@ class TestWake:
             await write_events(desk, caller)
             deliveries.wake(desk.rt)
             async with asyncio.timeout(5):
-                while not inbox.posts:
-                    await asyncio.sleep(0)
+                await inbox.have_answered(1)
             stop.set()
             deliveries.wake(desk.rt)
             await loop

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+from tests.kit.names import FakeResolver
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_events
 
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import DeliveryState, Endpoint
+from numdesk.kit.http import OutgoingHttp
 from numdesk.usecases import deliveries, webhooks
 
 
 @pytest.fixture(autouse=True)
-def renderer(desk: DeskOfTest) -> RendererOfTest:
-    """The renderer of the customers' dialect."""
+async def renderer(desk: DeskOfTest) -> AsyncIterator[RendererOfTest]:
+    """The renderer of the customers' dialect; names are looked up nowhere but here."""
     renderer = RendererOfTest()
     desk.rt.renderers = {DIALECT: renderer}
-    return renderer
+    desk.rt.http = OutgoingHttp(desk.clock, resolver=FakeResolver(inside_example=[["10.0.0.1"]], mixed_example=[["1.1.1.1", "10.0.0.1"]]))
+    yield renderer
+    await desk.rt.http.close()
 
 
 #: Public addresses, so that nothing is looked up.
@@ -57,7 +63,7 @@ class TestChangeEndpoint:
     async def test_accepts_a_name_that_is_not_known_yet(self, desk: DeskOfTest) -> None:
         """Each send judges the address again, so a name without one does no harm."""
         caller = await desk.customer()
-        assert (await webhooks.change_endpoint(desk.rt, caller, url="https://nobody.invalid/", secret=None)).url
+        assert (await webhooks.change_endpoint(desk.rt, caller, url="https://nobody.example/", secret=None)).url
 
     @pytest.mark.parametrize(
         "url",
@@ -73,7 +79,8 @@ class TestChangeEndpoint:
             "https://10.1.2.3/",
             "https://192.168.0.1/",
             "https://169.254.169.254/latest/meta-data",
-            "https://localhost/",
+            "https://inside.example/",
+            "https://mixed.example/",
             "https://2130706433/",
             "https://[::ffff:127.0.0.1]/",
             "https://1.1.1.1/" + "x" * 2048,

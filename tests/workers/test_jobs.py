@@ -1,0 +1,34 @@
+"""The tables of the background: names and bounds."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from numdesk.workers.jobs import KINDS, TENDING, TIMETABLE
+
+
+def test_every_kind_that_is_added_is_known() -> None:
+    """A job that anybody writes, in SQL or in Python, has somebody who does it."""
+    root = resources.files("numdesk")
+    sources = [
+        path.read_text("utf-8")
+        for folder in ("storage/migrations", "usecases")
+        for path in root.joinpath(folder).iterdir()
+        if path.is_file()
+    ]
+    written = {
+        kind
+        for source in sources
+        for kind in re.findall(r"""(?:insert into jobs[^;]*?select|jobs\.add\([^)]*?kind=)\s*['"]([a-z.]+)['"]""", source)
+    }
+    assert written
+    assert written <= KINDS.keys()
+
+
+def test_everything_is_bounded() -> None:
+    """Every kind has an end to its tries and its time, every recurring item an interval, and names are not used twice."""
+    assert all(kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1 for kind in KINDS.values())
+    items = [*TENDING, *TIMETABLE]
+    assert all(item.every_s > 0 for item in items)
+    assert len({item.name for item in items}) == len(items)
