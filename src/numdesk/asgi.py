@@ -13,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
-from numdesk.domain.ledger import Report
 from numdesk.kit.body import App, Message, Receive, Scope, Send
 from numdesk.kit.log import request_id
 from numdesk.runtime import Runtime
@@ -201,7 +200,7 @@ class HttpApp:
 
     async def _check_ledger(self) -> object:
         """How the last check of the ledger went, and how long ago; none yet is no reason to stay away."""
-        report: Report | None = self._rt.memory.peek(reconcile.REPORT)
+        report = reconcile.last_report(self._rt)
         if report is None:
             return {"ok": True, "checked": False}
         age = self._rt.clock.now() - report.at

@@ -103,7 +103,8 @@ async def run_case(case: Case, desk: DeskOfTest, client: httpx.AsyncClient, *, d
             verb, _, rest = act.partition(" ")
             await ACTS[verb](story, rest)
         response = await client.request(
-            step.method, step.path, headers=_headers(step, new.token), content=step.body.encode() if step.body else None)
+            step.method, step.path, headers=_headers(step, new.token), content=step.body.encode() if step.body else None
+        )
         story.see(response)
         assert response.headers.get("x-request-id"), "every answer carries a request id"
         if update:
@@ -153,7 +154,11 @@ async def _sql(story: Story, rest: str) -> None:
 
 #: advance SECONDS; message TEXT (to the number sold last); rate VALUE or none; state NAME (of the customer); sql STATEMENT.
 ACTS: dict[str, Callable[[Story, str], Awaitable[None]]] = {
-    "advance": _advance, "message": _message, "rate": _rate, "state": _state, "sql": _sql,
+    "advance": _advance,
+    "message": _message,
+    "rate": _rate,
+    "state": _state,
+    "sql": _sql,
 }
 
 

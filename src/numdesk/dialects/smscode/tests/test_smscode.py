@@ -16,8 +16,6 @@ class TestCases:
     """The case files."""
 
     @pytest.mark.parametrize("case", CASES, ids=[case.path.stem for case in CASES])
-    async def test_is_told_as_written(
-        self, case: Case, desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config
-    ) -> None:
+    async def test_is_told_as_written(self, case: Case, desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config) -> None:
         """Every exchange of a case gives exactly the answer that its file holds."""
-        await run_case(case, desk, client, dialect="smscode", update=pytestconfig.getoption("--update-cases"))
+        await run_case(case, desk, client, dialect="smscode", update=bool(pytestconfig.getoption("--update-cases")))

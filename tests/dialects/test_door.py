@@ -1,0 +1,209 @@
+"""Tests of the door that all dialects share: who gets in, how often, with how much, and what a fault looks like from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from structlog.testing import capture_logs
+from tests.dialects.asgi import Exchange
+from tests.dialects.toy import TEXT, Toy, done
+from tests.support.desk import DeskOfTest
+
+from numdesk.asgi import HttpApp, make_app
+from numdesk.dialects import Answer, Request, find_dialects
+from numdesk.domain.customers import CustomerState
+from numdesk.domain.errors import Unavailable
+from numdesk.runtime import Runtime
+from numdesk.usecases import customers
+
+
+def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
+    """Returns the application with the toy alone."""
+    return make_app(desk.rt, dialects=[toy.dialect()], mounts={})
+
+
+async def token_of(desk: DeskOfTest) -> dict[str, str]:
+    """Returns the headers of a new customer."""
+    return {"token": (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+
+
+class TestCredentials:
+    """Who gets in."""
+
+    async def test_let_a_customer_in(self, desk: DeskOfTest) -> None:
+        """A known token reaches the handler, the second time without asking the database."""
+        app, headers = app_of(desk, Toy(done)), await token_of(desk)
+        for _ in range(2):
+            assert (await Exchange("POST", "/toy/do", headers, (b"hello",)).run(app)).body == b"hello"
+
+    async def test_keep_strangers_out(self, desk: DeskOfTest) -> None:
+        """No token, a wrong one and one of another dialect are all refused alike."""
+        other = app_of(desk, Toy(done, slug="other"))
+        for headers in ({}, {"token": "nobody"}, {"token": "\xff"}, await token_of(desk)):
+            assert (await Exchange("GET", "/toy/things/1", headers).run(other)).body in (b"no: not_authenticated", b"no: too_many_requests")
+
+    async def test_keep_the_blocked_out(self, desk: DeskOfTest) -> None:
+        """A customer who is blocked is refused as soon as memory is dropped."""
+        app, headers = app_of(desk, Toy(done)), await token_of(desk)
+        assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
+        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        desk.rt.memory.forget("customers")
+        assert (await Exchange("GET", "/toy/things/1", headers).run(app)).body == b"no: not_permitted"
+
+    async def test_are_not_asked_for_where_none_is_needed(self, desk: DeskOfTest) -> None:
+        """A route may be open."""
+        assert (await Exchange("GET", "/toy/open").run(app_of(desk, Toy(done)))).status == 200
+
+
+class TestLimits:
+    """How often."""
+
+    async def test_count_per_customer_and_group(self, desk: DeskOfTest) -> None:
+        """One customer's limit does not touch another's, and the refusal says when to come back."""
+        app, one, two = app_of(desk, Toy(done, limit=2)), await token_of(desk), await token_of(desk)
+        answers = [await Exchange("GET", "/toy/things/1", one).run(app) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 400]
+        assert answers[2].body == b"no: too_many_requests"
+        assert 1 <= int(answers[2].header("retry-after") or 0) <= 60
+        assert answers[2].header("x-request-id")
+        assert (await Exchange("GET", "/toy/things/1", two).run(app)).status == 200
+
+    async def test_are_shared_by_the_versions_of_an_api(self, desk: DeskOfTest) -> None:
+        """/v1 and /v2 of the smscode API draw on one bucket: the eleventh webhook test in a minute is refused."""
+        app = make_app(desk.rt, dialects=find_dialects(), mounts={})
+        new = await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        headers = {"authorization": f"Bearer {new.token}"}
+        statuses = [(await Exchange("POST", f"/v{1 + i % 2}/webhook/test", headers).run(app)).status for i in range(11)]
+        assert statuses == [422] * 10 + [429]
+
+    async def test_slow_down_guessing(self, desk: DeskOfTest) -> None:
+        """An address that keeps bringing wrong tokens is told to wait, and nobody else is."""
+        app = app_of(desk, Toy(done))
+        guesses = [await Exchange("GET", "/toy/things/1", {"token": f"guess {i}"}).run(app) for i in range(4)]
+        assert [guess.body for guess in guesses] == [b"no: not_authenticated"] * 3 + [b"no: too_many_requests"]
+        assert (await Exchange("GET", "/toy/things/1", client="192.0.2.2").run(app)).body == b"no: not_authenticated"
+        assert (await Exchange("GET", "/toy/things/1", await token_of(desk)).run(app)).status == 200
+
+    async def test_count_a_household_of_ipv6_as_one(self, desk: DeskOfTest) -> None:
+        """Addresses of one /64 share their guesses."""
+        app = app_of(desk, Toy(done))
+        bodies = [(await Exchange("GET", "/toy/things/1", client=f"2001:db8::{i}").run(app)).body for i in range(1, 5)]
+        assert bodies[3] == b"no: too_many_requests"
+
+    async def test_are_off_when_the_settings_say_so(self, desk: DeskOfTest) -> None:
+        """A load test in the sandbox may switch them off."""
+        desk.rt.settings = type("Settings", (), {"rate_limits": False})()  # type: ignore[assignment] - all that is read here
+        app = app_of(desk, Toy(done, limit=1))
+        assert [(await Exchange("GET", "/toy/open").run(app)).status for _ in range(3)] == [200, 200, 200]
+
+
+class TestBodies:
+    """With how much."""
+
+    async def test_are_read_to_the_bound(self, desk: DeskOfTest) -> None:
+        """A body in pieces is put together, also when it is exactly as long as allowed."""
+        answer = await Exchange("POST", "/toy/do", await token_of(desk), [b"x" * 40, b"y" * 60]).run(app_of(desk, Toy(done)))
+        assert answer.body == b"x" * 40 + b"y" * 60
+
+    @pytest.mark.parametrize(
+        ("extra", "pieces"), [({"content-length": "101"}, [b"x"]), ({"content-length": "9" * 30}, [b""]), ({}, [b"x" * 60, b"y" * 60])]
+    )
+    async def test_are_refused_beyond_it(self, desk: DeskOfTest, extra: dict[str, str], pieces: list[bytes]) -> None:
+        """Announced or not, a longer body is refused in the dialect's words, with a request id."""
+        answer = await Exchange("POST", "/toy/do", {**await token_of(desk), **extra}, pieces).run(app_of(desk, Toy(done)))
+        assert answer.body == b"no: body_too_large"
+        assert answer.header("x-request-id")
+
+    async def test_are_not_awaited_before_the_credential(self, desk: DeskOfTest) -> None:
+        """A stranger's body is never read."""
+        stranger = Exchange("POST", "/toy/do", {}, [b"x" * 60, b"y" * 60])
+        assert (await stranger.run(app_of(desk, Toy(done)))).body == b"no: not_authenticated"
+
+    async def test_mean_nothing_when_the_client_goes_away(self, desk: DeskOfTest) -> None:
+        """A body that stops in the middle reaches no handler, and nobody is answered."""
+        ran = []
+
+        async def note(_rt: Runtime, _request: Request) -> Answer:
+            ran.append(1)
+            return Answer(200, b"")
+
+        exchange = await Exchange("POST", "/toy/do", await token_of(desk), [b"half", b"rest"], gone=True).run(app_of(desk, Toy(note)))
+        assert (exchange.sent, ran) == ([], [])
+
+
+class TestFaults:
+    """What a fault looks like from outside."""
+
+    async def test_are_answered_in_the_dialects_words(self, desk: DeskOfTest) -> None:
+        """The client reads nothing of the fault; the log names it, without the token."""
+
+        async def fail(_rt: Runtime, request: Request) -> Answer:
+            raise RuntimeError("secret things")
+
+        headers = await token_of(desk)
+        with capture_logs() as lines:
+            answer = await Exchange("POST", "/toy/do", headers).run(app_of(desk, Toy(fail)))
+        assert (answer.status, answer.body) == (500, b"sorry")
+        assert [(line["event"], line["error"]) for line in lines if line["log_level"] == "error"] == [("fault", "RuntimeError")]
+        assert headers["token"] not in str(lines)
+
+    @pytest.mark.parametrize("error", [Unavailable(), ConnectionResetError(), TimeoutError()])
+    async def test_of_the_database_say_come_back(self, desk: DeskOfTest, error: Exception) -> None:
+        """A database that is away is no fault but a refusal."""
+
+        async def fail(_rt: Runtime, request: Request) -> Answer:
+            raise error
+
+        answer = await Exchange("POST", "/toy/do", await token_of(desk)).run(app_of(desk, Toy(fail)))
+        assert answer.body == b"no: unavailable"
+
+
+class TestHangingUp:
+    """Clients that do not wait."""
+
+    async def test_does_not_stop_a_purchase(self, desk: DeskOfTest) -> None:
+        """A write whose request is cancelled in the middle comes to its end, and the stopping server waits for it."""
+        entered, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def buy(_rt: Runtime, request: Request) -> Answer:
+            entered.set()
+            await may_end.wait()
+            ended.set()
+            return Answer(200, b"", TEXT)
+
+        app = app_of(desk, Toy(buy))
+        request = asyncio.create_task(Exchange("POST", "/toy/do", await token_of(desk)).run(app))
+        await entered.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        assert not ended.is_set()
+        may_end.set()
+        messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+        async def receive() -> dict[str, str]:
+            return next(messages)
+
+        async def send(message: object) -> None:
+            pass
+
+        await app({"type": "lifespan"}, receive, send)
+        assert ended.is_set()
+
+
+class TestAccessLog:
+    """One line per request."""
+
+    async def test_is_written_at_info_only(self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture) -> None:
+        """At info a line names the route, never the path with its values; at warning there is none."""
+        app, headers = app_of(desk, Toy(done)), await token_of(desk)
+        for level, count in ((logging.INFO, 1), (logging.WARNING, 0)):
+            caplog.set_level(level, logger="numdesk.http")
+            with capture_logs() as lines:
+                await Exchange("GET", "/toy/things/4711", headers).run(app)
+            found = [line for line in lines if line["event"] == "request"]
+            assert len(found) == count
+            assert all((line["route"], line["status"]) == ("/toy/things/{id}", 200) for line in found)
+            assert "4711" not in str(found)

@@ -1,0 +1,211 @@
+"""Tests of the HTTP application: which door a request finds, its id, our own few paths, and mounted applications."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route as StarletteRoute
+from tests.dialects.asgi import Exchange
+from tests.dialects.toy import Toy, done
+from tests.support.desk import DeskOfTest
+
+from numdesk.asgi import HttpApp, make_app
+from numdesk.dialects import RouteClaimedTwice
+from numdesk.domain.ledger import Report
+from numdesk.kit.body import App
+from numdesk.usecases import customers, reconcile
+
+
+@pytest.fixture
+def app(desk: DeskOfTest) -> HttpApp:
+    """An application with the toy dialect."""
+    return make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
+
+
+@pytest.fixture
+async def headers(desk: DeskOfTest) -> dict[str, str]:
+    """The headers of a customer."""
+    return {"token": (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+
+
+class TestDispatch:
+    """Which door."""
+
+    @pytest.mark.parametrize(("path", "body"), [
+        ("/toy/things/new", b"new"), ("/toy/things/5", b"things: 5"), ("/toy/things/5/parts/a b", b"things: 5,a b"),
+        ("/toy/things/{}", b"things: {}"), ("/toy/things/new/parts/1", b"things: new,1"),
+    ])  # fmt: skip
+    async def test_prefers_the_exact_path(self, app: HttpApp, headers: dict[str, str], path: str, body: bytes) -> None:
+        """A path without parameters wins, and parameters take any other segment."""
+        assert (await Exchange("GET", path, headers).run(app)).body == body
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/toy", "/toy/things", "/toy/things/", "/toy/things/5/", "/toy/things//parts/1", "/toy/things/5/parts", "/toy//do", "/toy/do/"],
+    )
+    async def test_tells_unknown_calls_in_the_dialects_words(self, app: HttpApp, path: str) -> None:
+        """Below a dialect's prefix its own 404 answers, with a request id."""
+        answer = await Exchange("GET", path).run(app)
+        assert (answer.status, answer.body) == (404, b"not so: ")
+        assert answer.header("x-request-id")
+
+    @pytest.mark.parametrize("path", ["/", "/toys/do", "/other", "//toy/do", "/TOY/do", ""])
+    async def test_tells_all_else_plainly(self, app: HttpApp, path: str) -> None:
+        """Outside every prefix a plain 404 answers."""
+        answer = await Exchange("GET", path).run(app)
+        assert (answer.status, answer.header("content-type")) == (404, "text/plain; charset=utf-8")
+
+    async def test_names_the_methods_of_a_path(self, app: HttpApp) -> None:
+        """A method that the path does not know is told which it does."""
+        assert (await Exchange("DELETE", "/toy/things/5").run(app)).body == b"not so: GET,HEAD"
+        assert (await Exchange("GET", "/toy/do").run(app)).body == b"not so: POST"
+        assert (await Exchange("HEAD", "/toy/do").run(app)).status == 405
+
+    async def test_answers_head_like_get_without_body(self, app: HttpApp, headers: dict[str, str]) -> None:
+        """HEAD has the headers of GET and no body."""
+        answer = await Exchange("HEAD", "/toy/things/5", headers).run(app)
+        assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "9")
+
+    def test_refuses_two_dialects_on_one_route(self, desk: DeskOfTest) -> None:
+        """Two dialects that claim one call stop the start."""
+        one = Toy(done).dialect()
+        with pytest.raises(RouteClaimedTwice):
+            make_app(desk.rt, dialects=[one, replace(one, slug="other")], mounts={})
+
+
+class TestRequestId:
+    """The id of a request."""
+
+    async def test_is_ours_unless_the_clients_is_harmless(self, app: HttpApp) -> None:
+        """Letters, digits and hyphens, 8 to 64 of them, are kept; anything else is replaced."""
+        assert (await Exchange("GET", "/healthz", {"x-request-id": "client-1234"}).run(app)).header("x-request-id") == "client-1234"
+        for offered in ("short", "a" * 65, "new\nline-123", "späße-123", "under_score"):
+            given = (await Exchange("GET", "/healthz", {"x-request-id": offered}).run(app)).header("x-request-id")
+            assert given not in (None, offered)
+
+    async def test_is_never_given_twice(self, app: HttpApp) -> None:
+        """Requests without an id get one each."""
+        given = {(await Exchange("GET", "/healthz").run(app)).header("x-request-id") for _ in range(20)}
+        assert len(given) == 20
+
+
+class TestOwnPaths:
+    """/healthz, /readyz, /metrics."""
+
+    async def test_say_that_the_process_lives(self, app: HttpApp) -> None:
+        """Liveness asks nobody, and takes only GET and HEAD."""
+        assert (await Exchange("GET", "/healthz").run(app)).body == b"ok\n"
+        refused = await Exchange("POST", "/healthz").run(app)
+        assert (refused.status, refused.header("allow")) == (405, "GET, HEAD")
+
+    async def test_say_that_every_part_is_ready(self, desk: DeskOfTest) -> None:
+        """Readiness names each part, those that were added among them."""
+
+        async def migrations() -> object:
+            return {"ok": True, "pending": 0}
+
+        app = make_app(desk.rt, dialects=[], mounts={}, checks={"migrations": migrations})
+        answer = await Exchange("GET", "/readyz").run(app)
+        assert answer.status == 200
+        assert json.loads(answer.body) == {
+            "ready": True,
+            "checks": {"database": {"ok": True}, "ledger": {"ok": True, "checked": False}, "migrations": {"ok": True, "pending": 0}},
+        }
+
+    async def test_tell_how_the_ledger_was(self, desk: DeskOfTest, app: HttpApp) -> None:
+        """The last check of the ledger is told with its age."""
+        report = await reconcile.check_ledger(desk.rt, full=True)
+
+        async def known() -> Report:
+            return report
+
+        await desk.rt.memory.get(reconcile.REPORT, known)
+        desk.clock.advance(90)
+        ledger = json.loads((await Exchange("GET", "/readyz").run(app)).body)["checks"]["ledger"]
+        assert ledger == {"ok": True, "checked": True, "violations": 0, "age_s": 90.0}
+
+    async def test_say_which_part_is_not(self, desk: DeskOfTest) -> None:
+        """A part that raises makes us not ready, by the error's name and nothing more."""
+
+        async def broken() -> object:
+            raise ConnectionRefusedError("to a secret place")
+
+        answer = await Exchange("GET", "/readyz").run(make_app(desk.rt, dialects=[], mounts={}, checks={"disk": broken}))
+        assert answer.status == 503
+        assert json.loads(answer.body)["checks"]["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
+
+    async def test_count_requests(self, app: HttpApp, headers: dict[str, str]) -> None:
+        """The metrics count answers by dialect, call and status."""
+        await Exchange("GET", "/toy/things/5", headers).run(app)
+        text = (await Exchange("GET", "/metrics").run(app)).body.decode()
+        assert 'numdesk_http_requests_total{dialect="smscode",operation="/toy/things/{id}",status="200"}' in text
+
+
+class TestMounts:
+    """Applications below a prefix."""
+
+    def mounted(self, desk: DeskOfTest, app: App) -> HttpApp:
+        return make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={"/console": app, "/console/deep/": _plain("deep")})
+
+    async def test_answer_below_their_prefix(self, desk: DeskOfTest) -> None:
+        """A mounted Starlette application sees its own paths, the longest prefix wins, and our request id is added."""
+
+        async def page(request: Any) -> PlainTextResponse:
+            return PlainTextResponse(f"page {request.path_params['name']}")
+
+        app = self.mounted(desk, Starlette(routes=[StarletteRoute("/pages/{name}", page)]))
+        answer = await Exchange("GET", "/console/pages/one", {"x-request-id": "client-1234"}).run(app)
+        assert (answer.body, answer.header("x-request-id")) == (b"page one", "client-1234")
+        assert (await Exchange("GET", "/console/deep/er").run(app)).body == b"deep"
+        assert (await Exchange("GET", "/consoles").run(app)).status == 404
+
+    async def test_fail_without_a_trace(self, desk: DeskOfTest) -> None:
+        """A mounted application that fails before it answered gets a plain 500."""
+
+        async def broken(scope: Any, receive: Any, send: Any) -> None:
+            raise RuntimeError("secret things")
+
+        answer = await Exchange("GET", "/console/x").run(self.mounted(desk, broken))
+        assert (answer.status, answer.body) == (500, b"Internal Server Error\n")
+        assert answer.header("x-request-id")
+
+    async def test_are_cut_when_they_fail_in_the_middle(self, desk: DeskOfTest) -> None:
+        """Once an answer has begun, the failure is the server's to see: it ends the connection."""
+
+        async def half(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise RuntimeError("too late")
+
+        with pytest.raises(RuntimeError):
+            await Exchange("GET", "/console/x").run(self.mounted(desk, half))
+
+
+class TestOtherScopes:
+    """What is not HTTP."""
+
+    async def test_close_web_sockets(self, app: HttpApp) -> None:
+        """Nothing here speaks web sockets."""
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, str]:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app({"type": "websocket", "path": "/toy/do"}, receive, send)
+        assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+def _plain(text: str) -> App:
+    """Returns an application that always says the same."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse(text)(scope, receive, send)
+
+    return app
