@@ -1,0 +1,61 @@
+"""Servers for the end-to-end tests: one that all share, and one of their own for tests that kill it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from tests.support.serving import Server, make_folder
+
+StartServer = Callable[..., Server]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts all of them on one worker of xdist: there they share a server, and the heavy ones never run at the same time."""
+    for item in items:
+        if item.path.parent.name == "e2e":
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@contextlib.contextmanager
+def serving(*, workers: int = 1, env: dict[str, str] | None = None) -> Iterator[Server]:
+    """Yields a running server, and stops and removes it afterwards."""
+    server = Server(make_folder(), workers=workers, env=env)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Server]:
+    """The server of tests that only call it; take it through `sandbox`."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sandbox(shared_server: Server) -> Iterator[Server]:
+    """The shared server; its ledger must be in order after each module."""
+    yield shared_server
+    shared_server.check_ledger()
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts servers of the test's own: `start_server(workers=, env=)`; their ledgers must be in order at the end."""
+    with ExitStack() as stack:
+        started: list[Server] = []
+
+        def start(*, workers: int = 1, env: dict[str, str] | None = None) -> Server:
+            server = stack.enter_context(serving(workers=workers, env=env))
+            started.append(server)
+            return server
+
+        yield start
+        for server in started:
+            if server.is_running():
+                server.check_ledger()

@@ -1,0 +1,240 @@
+"""Starts the real `numdesk serve --sandbox` as a process tree of its own, speaks its sandbox API, and kills it as crashes do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+#: A first start makes a cluster and seeds it; the machine may be busy.
+READY_WITHIN_S = 90.0
+STOPPED_WITHIN_S = 30.0
+ASK_EVERY_S = 0.02
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only looked for; the folder in it is made by mkdtemp
+MEMORY_DISK_FREE_MIN = 3 * 1024**3
+DIALECT = "smscode"
+SANDBOX = "/sandbox/v1"
+
+
+class ServerFailed(AssertionError):
+    """The server did not do what a test needs before it can begin; the text ends with what the server wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer of the sandbox and how to speak as them."""
+
+    id: int
+    base_url: str
+    token: str
+    balance: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every call of theirs carries."""
+        return {"authorization": f"Bearer {self.token}"}
+
+
+def make_folder() -> Path:
+    """Makes a temporary folder on the fastest disk with room, open for the user that the database runs as."""
+    place = None
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_FREE_MIN:
+            place = MEMORY_DISK
+    folder = Path(tempfile.mkdtemp(prefix="numdesk-e2e-", dir=place))
+    folder.chmod(0o711)
+    return folder
+
+
+def free_port() -> int:
+    """Finds a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Returns this process's environment without settings of numdesk, and with `extra`."""
+    own = {name: value for name, value in psutil.Process().environ().items() if not name.startswith("NUMDESK_")}
+    return {**own, **(extra or {})}
+
+
+def command(*arguments: str) -> list[str]:
+    """Returns the command line of a numdesk command."""
+    return [sys.executable, "-m", "numdesk", *arguments]
+
+
+def run_command(*arguments: str, env: Mapping[str, str] | None = None, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end and returns what it wrote."""
+    return subprocess.run(command(*arguments), env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
+
+
+class Server:
+    """One numdesk on a port and in a data folder of its own. Every method waits; use a thread where that is in the way."""
+
+    def __init__(self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
+        """Choose the port; nothing runs before `start`."""
+        self.data = data
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.env = dict(env or {})
+        self._workers = workers
+        self._output = data.with_name(data.name + ".log")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
+    def start(self) -> float:
+        """Starts the server and returns after how many seconds it was ready."""
+        arguments = ["serve", "--sandbox", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data), "--workers", str(self._workers)]
+        started = time.monotonic()
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(command(*arguments), env=environment(self.env), stdout=output, stderr=output)
+        return self.wait_ready(since=started)
+
+    def wait_ready(self, *, since: float | None = None) -> float:
+        """Waits until /readyz says yes and returns how many seconds that took (from `since`, a time of time.monotonic())."""
+        began = time.monotonic() if since is None else since
+        while time.monotonic() - began < READY_WITHIN_S:
+            if self._process is None or self._process.poll() is not None:
+                raise ServerFailed(f"the server ended before it was ready:\n{self.output()[-3000:]}")
+            if self.is_ready():
+                return time.monotonic() - began
+            time.sleep(ASK_EVERY_S)
+        raise ServerFailed(f"the server was not ready within {READY_WITHIN_S} s:\n{self.output()[-3000:]}")
+
+    def is_ready(self) -> bool:
+        """Asks /readyz once."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def is_running(self) -> bool:
+        """Does the process that was started live?"""
+        return self._process is not None and self._process.poll() is None
+
+    def output(self) -> str:
+        """Returns what the server wrote so far."""
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
+
+    def stop(self) -> int:
+        """Asks the server to stop, waits for it, and returns its exit code."""
+        assert self._process is not None, "the server was not started"
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired as error:
+            self.kill9()
+            raise ServerFailed(f"the server did not stop within {STOPPED_WITHIN_S} s:\n{self.output()[-3000:]}") from error
+
+    def close(self) -> None:
+        """Stops the server if it runs, and removes what it left."""
+        self._client.close()
+        if self.is_running():
+            self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._output.unlink(missing_ok=True)
+
+    def kill9(self) -> None:
+        """Kills every process of the server at once, except the database, which is left to notice by itself."""
+        assert self._process is not None, "the server was not started"
+        own = psutil.Process(self._process.pid)
+        family = [own, *(child for child in own.children(recursive=True) if _is_numdesk(child))]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        psutil.wait_procs(family[1:], timeout=10)
+
+    def postmaster(self) -> int:
+        """Returns the process id of the embedded PostgreSQL's first process."""
+        return int((self.data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+    def kill9_postgres(self) -> int:
+        """Kills the embedded PostgreSQL's first process and returns its process id; the others of it end by themselves."""
+        pid = self.postmaster()
+        psutil.Process(pid).kill()
+        return pid
+
+    def restart(self) -> float:
+        """Stops the server if it runs, starts it again, and returns after how many seconds it was ready."""
+        if self.is_running():
+            self.stop()
+        return self.start()
+
+    # ---- the sandbox API
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Calls the sandbox API and returns the JSON of its answer, which must be a success."""
+        content = None if body is None else json.dumps(body).encode()
+        answer = self._client.request(method, SANDBOX + path, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def customer(self, *, balance: int | None = None, webhook_url: str | None = None) -> Customer:
+        """Makes a fresh customer."""
+        made = self.ask("POST", "/customers", {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url})
+        return Customer(made["customer_id"], made["base_url"], made["token"], made["balance"])
+
+    def message(self, to: str, text: str, *, sender: str = "Sandbox") -> int | None:
+        """Lets a message arrive and returns its id."""
+        return self.ask("POST", "/messages", {"to": to, "from": sender, "text": text})["message_id"]
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock, and with it everything that becomes due."""
+        self.ask("POST", "/clock", {"advance_s": seconds})
+
+    def faults(self, outcomes: Sequence[str]) -> None:
+        """Scripts what the simulator's next calls meet."""
+        self.ask("POST", "/faults", {"provider": "simulator", "next": list(outcomes)})
+
+    def rate(self, value: int | None) -> None:
+        """Sets the rupiah per dollar, or takes the rate away."""
+        self.ask("POST", "/rates", {"pair": "USD/IDR", "rate": value})
+
+    def inbox(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Returns what webhooks the sandbox's inbox received, oldest first."""
+        query = "" if name is None else f"?name={name}"
+        return self.ask("GET", f"/webhooks/inbox{query}")["items"]
+
+    def inbox_url(self, name: str, query: str = "") -> str:
+        """Returns the address of a box in the sandbox's inbox."""
+        return f"{self.base_url}{SANDBOX}/webhooks/inbox/{name}{query}"
+
+    def check_ledger(self) -> None:
+        """Fails with the names of the rules that the ledger breaks."""
+        report = self.ask("GET", "/ledger/check")
+        broken = {name: check for name, check in report["checks"].items() if check["violations"]}
+        assert report["ok"], f"the ledger breaks rules: {broken}"
+        assert not broken, f"the ledger breaks rules: {broken}"
+
+
+def _is_numdesk(process: psutil.Process) -> bool:
+    """Is this one of our own, and not the database or a process that it made?"""
+    with contextlib.suppress(psutil.Error):
+        return process.name() != "postgres" and "numdesk" in process.cmdline()
+    return False
