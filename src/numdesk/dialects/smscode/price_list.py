@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from numdesk.dialects import Answer
+from numdesk.dialects.smscode.query import clamped, integer_of
 from numdesk.dialects.smscode.render import amount, fx, success
-from numdesk.dialects.smscode.wire import clamped, integer_of
 from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.fx import Rate

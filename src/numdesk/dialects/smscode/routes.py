@@ -16,6 +16,7 @@ from numdesk.dialects.smscode.price_list import (
     render_products,
     render_services,
 )
+from numdesk.dialects.smscode.query import clamped, integer_of, parse_query
 from numdesk.dialects.smscode.render import (
     TOTAL_DECIMALS,
     amount,
@@ -38,12 +39,9 @@ from numdesk.dialects.smscode.wire import (
     V2,
     WAIT_S_MAX,
     Version,
-    clamped,
-    integer_of,
     parse_create,
     parse_order,
     parse_order_path,
-    parse_query,
     parse_reactivate,
     parse_webhook_change,
     states_of,

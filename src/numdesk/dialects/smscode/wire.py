@@ -1,4 +1,4 @@
-"""What clients of the smscode API send: bodies, queries and headers turned into domain values, or refused by name."""
+"""What clients of the smscode API send: bodies, paths and headers turned into domain values, or refused by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -39,7 +38,6 @@ V1 = Version("v1", None)
 V2 = Version("v2", DOLLARS)
 
 INT64_MAX = 2**63 - 1
-QUERY_FIELDS_MAX = 50
 LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX = 20, 100
 WAIT_S_MAX = 25
 
@@ -75,7 +73,6 @@ _POLICIES = {policy.value: policy for policy in Policy}
 _NO_WISH = Wish()
 
 _is_key = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
-_is_integer = re.compile(r"-?[0-9]{1,18}", re.ASCII).fullmatch
 _is_serial = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
 # Digits enough for any price there may be, few enough that decimal arithmetic stays exact.
 _is_decimal = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,10})?", re.ASCII).fullmatch
@@ -156,36 +153,6 @@ def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
     if url is None and secret is None:
         raise InvalidInput(field="webhook_url", reason="give webhook_url, webhook_secret or both")
     return url, secret
-
-
-def parse_query(request: Request) -> dict[str, str]:
-    """Returns the parameters of the query; refuses with InvalidInput what is malformed or given twice."""
-    if not request.query:
-        return {}
-    try:
-        pairs = parse_qsl(request.query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
-    except ValueError as error:
-        raise InvalidInput(field="query", reason="is malformed") from error
-    query = dict(pairs)
-    if len(query) != len(pairs):
-        raise InvalidInput(field="query", reason="names a parameter twice")
-    return query
-
-
-def integer_of(query: Mapping[str, str], name: str) -> int | None:
-    """Returns a whole number of the query, None when it is not there; refuses with InvalidInput."""
-    text = query.get(name)
-    if text is None:
-        return None
-    if _is_integer(text) is None:
-        raise InvalidInput(field=name, reason="must be an integer")
-    return int(text)
-
-
-def clamped(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    """Returns a whole number of the query, moved to the nearest that is allowed; refuses with InvalidInput."""
-    value = integer_of(query, name)
-    return default if value is None else min(max(value, least), most)
 
 
 def states_of(query: Mapping[str, str]) -> frozenset[State] | None:

@@ -16,12 +16,9 @@ from numdesk.dialects.smscode.wire import (
     V1,
     V2,
     Version,
-    clamped,
-    integer_of,
     parse_create,
     parse_order,
     parse_order_path,
-    parse_query,
     parse_reactivate,
     states_of,
     token_of,
@@ -191,26 +188,8 @@ class TestOrderIds:
             parse_order(request_of(body))
 
 
-class TestQuery:
-    """Parameters of the query."""
-
-    def test_moves_numbers_into_their_bounds(self) -> None:
-        """A limit outside its bounds is the nearest inside."""
-        for text, applied in (("0", 1), ("-7", 1), ("50", 50), ("101", 100), ("9" * 18, 100)):
-            assert clamped({"limit": text}, "limit", default=20, least=1, most=100) == applied
-        assert clamped({}, "limit", default=20, least=1, most=100) == 20
-
-    @pytest.mark.parametrize("text", ["", "1.5", "1e3", "0x10", " 1", "١", "--1", "9" * 19])
-    def test_refuses_what_is_no_integer(self, text: str) -> None:
-        """Only ASCII digits with an optional minus are a number."""
-        with pytest.raises(InvalidInput):
-            integer_of({"limit": text}, "limit")
-
-    @pytest.mark.parametrize("query", [b"a=1&a=2", b"a=%ff", b"\xff=1", b"&".join(b"%d=1" % i for i in range(60))])
-    def test_refuses_what_is_ambiguous(self, query: bytes) -> None:
-        """A name given twice, bytes that are no UTF-8 and floods of parameters are refused."""
-        with pytest.raises(InvalidInput):
-            parse_query(request_of(query=query))
+class TestStatus:
+    """The words for an order."""
 
     def test_takes_a_status_in_any_case(self) -> None:
         """Each of the five words selects the states that are shown by it; no word selects all."""
