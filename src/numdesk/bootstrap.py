@@ -45,11 +45,14 @@ async def open_desk(settings: Settings, *, dsn: str, sandbox: bool = False, alon
         database = await Database.open(dsn)
         stack.push_async_callback(database.close)
         is_new = await database.repeat("installation.is_empty", installation_rows.is_empty)
+        settings.key_path.parent.mkdir(parents=True, exist_ok=True)
         keys = KeyFile.load_or_create(settings.key_path, may_create=is_new)
         clock = Clock()
         http = OutgoingHttp(clock)
         stack.push_async_callback(http.close)
         adapters = _make_adapters(Surroundings(http, asyncio.sleep, settings.data), sandbox=sandbox)
+        for made in adapters.values():
+            stack.callback(made.close)
         dialects = find_dialects()
         rt = Runtime(
             settings=replace(settings, rate_limits=settings.rate_limits or not sandbox),

@@ -101,6 +101,7 @@ class HttpServer:
             lifespan="on",
             loop="none",
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             proxy_headers=False,

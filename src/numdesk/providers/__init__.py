@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,10 @@ from numdesk.ports.suppliers import NumberSupplier
 Value = TypeVar("Value")
 
 
+#: Every port that a provider can serve, by the field of `Adapters` that holds it.
+PORTS = ("supplier", "rate_source", "simulation")
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an adapter may use of the process: outgoing HTTP, waiting, and a folder for a make-believe world to live in."""
@@ -35,15 +39,16 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """The ports that a provider serves; each is an object of our own protocol, or None."""
+    """The ports that a provider serves; each is an object of our own protocol, or None. `close` gives back what they opened."""
 
     supplier: NumberSupplier | None = None
     rate_source: RateSource | None = None
     simulation: Simulation | None = None
+    close: Callable[[], None] = lambda: None
 
     def served(self) -> frozenset[str]:
         """Returns the names of the ports that are there."""
-        return frozenset(spec.name for spec in fields(self) if getattr(self, spec.name) is not None)
+        return frozenset(name for name in PORTS if getattr(self, name) is not None)
 
 
 class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,5 +13,5 @@ PROVIDER = Provider(
     title="Own stock",
     serves=frozenset({"supplier"}),
     settings=NoSettings,
-    make=lambda settings, around: Adapters(supplier=OwnStock()),
+    make=lambda _settings, _around: Adapters(supplier=OwnStock()),
 )

@@ -25,22 +25,22 @@ class OwnStock:
         """Refuses: our own numbers are sold by the desk itself."""
         _refuse(wanted.reference)
 
-    async def look_up(self, reference: str) -> Reserved | None:
+    async def look_up(self, reference: str) -> Reserved | None:  # noqa: ARG002 - the port's
         """Returns None: nothing was ever reserved through this port."""
         return None
 
     async def release(self, provider_ref: str, outcome: Outcome) -> None:
         """Does nothing: the number goes back on the shelf in the transaction that ends its order."""
 
-    async def resend(self, provider_ref: str) -> bool:
+    async def resend(self, provider_ref: str) -> bool:  # noqa: ARG002 - the port's
         """Returns True: a number of ours keeps receiving."""
         return True
 
-    async def reactivate(self, wanted: Wanted, *, msisdn: int) -> Reserved:
+    async def reactivate(self, wanted: Wanted, *, msisdn: int) -> Reserved:  # noqa: ARG002 - the port's
         """Refuses: our own numbers are sold by the desk itself."""
         _refuse(wanted.reference)
 
-    async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:
+    async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:  # noqa: ARG002 - the port's
         """Refuses: what a number of ours costs stands in its offer."""
         _refuse(str(msisdn))
 

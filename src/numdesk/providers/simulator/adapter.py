@@ -87,7 +87,7 @@ class Simulator:
         sale = await self._world.sale_of(reference)
         return _reserved(sale) if sale else None
 
-    async def release(self, provider_ref: str, outcome: Outcome) -> None:
+    async def release(self, provider_ref: str, outcome: Outcome) -> None:  # noqa: ARG002 - all ends are one to it
         """Ends the use of a number; an unknown one is no harm."""
         lost = await self._call("release")
         await self._world.close_sale(_sale_id(provider_ref))
@@ -147,10 +147,6 @@ class Simulator:
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
         """Returns a new message under a new id."""
         return MessageReceived(provider="simulator", provider_message_id=uuid.uuid4().hex, to=to, sender=sender, text=text)
-
-    async def close(self) -> None:
-        """Closes the world's file."""
-        self._world.close()
 
     async def _call(self, method: str) -> str | None:
         """Takes as long as a call takes and plays the next scripted outcome; returns how the answer is going to be lost, if it is."""

@@ -1,0 +1,138 @@
+"""The command line as an operator meets it: a real process, an answer, an exit code, and never a traceback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("commands")
+
+
+def numdesk(database_url: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command against an external database and returns what it said."""
+    environment = {
+        **os.environ,  # noqa: TID251 - a child needs its PATH
+        "NUMDESK_DATABASE_URL": database_url,
+        "NUMDESK_DATA": str(folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "numdesk", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def facts(done: subprocess.CompletedProcess[str]) -> dict:
+    """Returns the one JSON document of an answer."""
+    return json.loads(done.stdout)
+
+
+class TestCustomer:
+    """Customers and their money."""
+
+    def test_adds_credits_and_lists(self, database_url: str, tmp_path: Path) -> None:
+        """A customer gets a token and money; the same reference never counts twice."""
+        made = facts(numdesk(database_url, tmp_path, "customer", "add", "Ann", "--credit", "5000", "--json"))
+        assert made["token"].startswith("nd_")
+        for _ in range(2):
+            credited = numdesk(database_url, tmp_path, "customer", "credit", str(made["customer_id"]), "250", "--reference", "r", "--json")
+        assert facts(credited)["available"] == 5250
+        (listed,) = facts(numdesk(database_url, tmp_path, "customer", "list", "--json"))
+        assert listed["wallets"]["IDR"]["balance"] == 5250
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("customer", "approve", "99"),
+            ("customer", "add", "x", "--dialect", "nope"),
+            ("customer", "add", "x", "--credit", "1.5"),
+            ("customer", "credit", "99", "5"),
+            ("rate", "set", "USD", "1"),
+            ("stock", "load", "no-such-file.csv"),
+            ("restore", "no-such-file"),
+            ("serve", "--listen", "nonsense"),
+            ("serve", "--workers", "0"),
+        ],
+    )
+    def test_refuses_in_one_sentence(self, database_url: str, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """What cannot be done exits with 2 and says why on one line."""
+        done = numdesk(database_url, tmp_path, *arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith("numdesk: ")
+        assert done.stderr.count("\n") == 1
+
+
+class TestStock:
+    """Numbers and prices from files."""
+
+    def test_loads_prices_lists_and_withdraws(self, database_url: str, tmp_path: Path) -> None:
+        """A shop is made of two files."""
+        (tmp_path / "n.csv").write_text("msisdn,country,operator\n628110000001,ID,telkomsel\n628110000002,ID,\nx,ID,\n")
+        (tmp_path / "p.csv").write_text("country,service,operator,currency,price\nID,whatsapp,,IDR,3000\n")
+        loaded = numdesk(database_url, tmp_path, "stock", "load", str(tmp_path / "n.csv"), "--json")
+        assert loaded.returncode == 1
+        assert (facts(loaded)["changed"], facts(loaded)["bad"]) == (2, 1)
+        assert facts(numdesk(database_url, tmp_path, "stock", "price", str(tmp_path / "p.csv"), "--json"))["changed"] == 1
+        withdrawn = numdesk(database_url, tmp_path, "stock", "withdraw", "628110000001", "--json")
+        assert facts(withdrawn)["changed"] == 1
+        listed = facts(numdesk(database_url, tmp_path, "stock", "list", "--json"))
+        assert sum(line["free"] for line in listed) == 1
+
+
+class TestDatabase:
+    """The database as a whole."""
+
+    def test_is_restored_as_it_was(self, database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+        """A backup brings customers back, keys only when they were put in, and never onto somebody's data."""
+        numdesk(database_url, tmp_path / "a", "customer", "add", "Ann", "--credit", "5000")
+        file = str(tmp_path / "backup")
+        assert numdesk(database_url, tmp_path / "a", "backup", file, "--with-keys").returncode == 0
+        assert numdesk(database_url, tmp_path / "a", "backup", file).returncode == 2
+        assert numdesk(database_url, tmp_path / "a", "restore", file).returncode == 2
+        (tmp_path / "b").mkdir()
+        assert numdesk(empty_database_url, tmp_path / "b", "restore", file).returncode == 0
+        (listed,) = facts(numdesk(empty_database_url, tmp_path / "b", "customer", "list", "--json"))
+        assert listed["wallets"]["IDR"]["balance"] == 5000
+
+    def test_is_migrated_when_asked(self, empty_database_url: str, tmp_path: Path) -> None:
+        """A database that is too old is refused with the command that mends it, and that command mends it."""
+        refused = numdesk(empty_database_url, tmp_path, "customer", "list")
+        assert (refused.returncode, "numdesk migrate" in refused.stderr) == (2, True)
+        assert facts(numdesk(empty_database_url, tmp_path, "migrate", "--json"))["applied"]
+        assert facts(numdesk(empty_database_url, tmp_path, "migrate", "--json"))["applied"] == []
+        assert numdesk(empty_database_url, tmp_path, "customer", "list").returncode == 0
+
+    def test_says_when_it_cannot_be_reached(self, tmp_path: Path) -> None:
+        """A database that is not there is told with the address that was tried, and without the password."""
+        done = numdesk("postgresql://me:secret@127.0.0.1:1/x", tmp_path, "customer", "list")
+        assert (done.returncode, "127.0.0.1:1" in done.stderr, "secret" in done.stderr) == (2, True, False)
+
+
+class TestDoctor:
+    """Looking at everything."""
+
+    def test_looks_at_a_dozen_things(self, database_url: str, tmp_path: Path) -> None:
+        """Every check has a finding; an empty shop is a warning, switched-off durability a fault."""
+        numdesk(database_url, tmp_path, "customer", "list")
+        done = numdesk(database_url, tmp_path, "doctor", "--json")
+        found = {check["name"]: check["state"] for check in facts(done)["checks"]}
+        assert len(found) >= 12
+        assert found["stock"] == "warn"
+        assert found["ledger"] == "ok"
+        assert found["durability"] == "fail"
+        assert done.returncode == 1
+
+
+class TestServe:
+    """Refusing to start."""
+
+    def test_says_that_the_port_is_taken(self, database_url: str, tmp_path: Path) -> None:
+        """Two servers never share a port by accident."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            done = numdesk(database_url, tmp_path, "serve", "--listen", address)
+        assert (done.returncode, address in done.stderr, "--listen" in done.stderr) == (2, True, True)

@@ -1,0 +1,84 @@
+"""Every provider's folder keeps the contract, whoever wrote it."""
+
+import inspect
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from numdesk import providers
+from numdesk.kit.clock import Clock
+from numdesk.kit.http import OutgoingHttp
+from numdesk.ports.rates import RateSource
+from numdesk.ports.simulation import Simulation
+from numdesk.ports.suppliers import NumberSupplier
+from numdesk.providers import PORTS, Adapters, Provider, ProviderSettingRefused, Surroundings
+
+FOUND = providers.find_providers()
+PROTOCOLS = {"supplier": NumberSupplier, "rate_source": RateSource, "simulation": Simulation}
+
+
+async def _no_sleep(_seconds: float) -> None:
+    """Takes no time."""
+
+
+def _make(provider: Provider, folder: Path) -> Adapters:
+    settings = providers.read_settings(provider, {})
+    return provider.make(settings, Surroundings(OutgoingHttp(Clock()), _no_sleep, folder))
+
+
+def _methods(protocol: type) -> list[str]:
+    return [name for name, member in vars(protocol).items() if inspect.isfunction(member) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("provider", FOUND.values(), ids=FOUND)
+class TestEveryProvider:
+    """A provider's manifest and adapters."""
+
+    def test_has_a_complete_manifest(self, provider: Provider) -> None:
+        """A manifest names its folder, a title, at least one known port and a settings class of its own."""
+        assert provider.title
+        assert provider.serves
+        assert provider.serves <= set(PORTS)
+        assert issubclass(provider.settings, msgspec.Struct)
+        assert provider.settings.__struct_config__.frozen
+
+    async def test_serves_exactly_the_ports_it_names(self, provider: Provider, tmp_path: Path) -> None:
+        """The adapters that are made are those that the manifest promises."""
+        adapters = _make(provider, tmp_path)
+        assert adapters.served() == provider.serves
+        adapters.close()
+
+    async def test_answers_every_call_of_its_ports(self, provider: Provider, tmp_path: Path) -> None:
+        """A port's method is there with the port's own parameters, so a caller never meets a hole."""
+        adapters = _make(provider, tmp_path)
+        for port in provider.serves:
+            for method in _methods(PROTOCOLS[port]):
+                wanted = inspect.signature(getattr(PROTOCOLS[port], method)).parameters
+                found = inspect.signature(getattr(type(getattr(adapters, port)), method)).parameters
+                assert list(found) == list(wanted), f"{provider.slug}.{method}"
+        adapters.close()
+
+    async def test_touches_nothing_before_it_is_called(self, provider: Provider, tmp_path: Path) -> None:
+        """Making a provider opens no file and no connection: a start must not depend on the world outside."""
+        adapters = _make(provider, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+        adapters.close()
+
+    def test_refuses_a_setting_it_does_not_have(self, provider: Provider) -> None:
+        """A misspelt setting is told to the operator by name and never ignored."""
+        with pytest.raises(ProviderSettingRefused, match=f"NUMDESK_PROVIDER_{provider.slug.upper()}_"):
+            providers.read_settings(provider, {"no_such_setting": "1"})
+
+
+class TestFindProviders:
+    """The search for folders."""
+
+    def test_finds_every_folder(self) -> None:
+        """A folder with a package in it is a provider, with no list to be edited."""
+        folders = {path.parent.name for path in Path(providers.__file__).parent.glob("*/__init__.py")}
+        assert set(FOUND) == folders - {"tests"}
+
+    def test_keeps_the_make_believe_out_of_production(self) -> None:
+        """A provider that serves a simulation says that it is make-believe."""
+        assert all(provider.make_believe == ("simulation" in provider.serves) for provider in FOUND.values())

@@ -1,0 +1,38 @@
+"""A sandbox lives on a database of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from numdesk.bootstrap import enter
+from numdesk.usecases import installation
+from numdesk.usecases.installation import Mode, SandboxRefused
+from tests.support.sandbox import open_sandbox, shelve
+
+
+class TestEnter:
+    """Taking note of how a database is served."""
+
+    async def test_refuses_a_sandbox_where_it_was_served_in_earnest(self, database_url: str, tmp_path: Path) -> None:
+        """Once without the sandbox is for ever without it."""
+        async with open_sandbox(database_url, tmp_path) as desk:
+            await installation.enter(desk.rt, sandbox=False)
+            with pytest.raises(SandboxRefused, match="--data"):
+                await installation.enter(desk.rt, sandbox=True)
+
+    async def test_refuses_a_sandbox_on_data_that_it_did_not_make(self, database_url: str, tmp_path: Path) -> None:
+        """A database that was filled before it was ever served may hold what is dear to somebody."""
+        async with open_sandbox(database_url, tmp_path) as desk:
+            await shelve(desk, numbers=1)
+            with pytest.raises(SandboxRefused):
+                await installation.enter(desk.rt, sandbox=True)
+
+    async def test_wants_seeds_until_it_has_them(self, database_url: str, tmp_path: Path) -> None:
+        """A start that was killed in the middle of seeding is finished by the next one; a finished one is not repeated."""
+        async with open_sandbox(database_url, tmp_path) as desk:
+            assert await installation.enter(desk.rt, sandbox=True)
+            assert await installation.enter(desk.rt, sandbox=True)
+            first = await enter(desk)
+            assert await enter(desk) == first
+            assert not await installation.enter(desk.rt, sandbox=True)
+            assert await installation.mode(desk.rt) is Mode.SANDBOX

@@ -1,0 +1,30 @@
+"""The desk's clock moves forward only, for every process alike."""
+
+from pathlib import Path
+
+import pytest
+
+from numdesk.domain.errors import InvalidInput
+from numdesk.usecases import timekeeping
+from tests.support.sandbox import open_sandbox
+
+
+class TestAdvance:
+    """Moving the clock."""
+
+    async def test_is_seen_by_other_processes(self, database_url: str, tmp_path: Path) -> None:
+        """An offset that one process adds is the other's after a look, and that of a process that starts later."""
+        async with open_sandbox(database_url, tmp_path) as one, open_sandbox(database_url, tmp_path) as two:
+            await timekeeping.advance(one.rt, 60)
+            await timekeeping.advance(two.rt, 30)
+            await timekeeping.look(one.rt)
+            assert one.rt.clock.offset.total_seconds() == 90
+        async with open_sandbox(database_url, tmp_path) as later:
+            assert later.rt.clock.offset.total_seconds() == 90
+
+    @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12])
+    async def test_takes_no_nonsense(self, database_url: str, tmp_path: Path, seconds: float) -> None:
+        """Time does not go back, and not beyond what anybody can mean."""
+        async with open_sandbox(database_url, tmp_path) as desk:
+            with pytest.raises(InvalidInput):
+                await timekeeping.advance(desk.rt, seconds)
