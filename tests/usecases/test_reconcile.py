@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import LiteralString, cast
@@ -16,6 +18,7 @@ from numdesk.domain import chart
 from numdesk.domain.ledger import Report
 from numdesk.runtime import Runtime
 from numdesk.storage import ledger, ledger_check
+from numdesk.storage.cluster import binaries
 from numdesk.storage.pool import Database, Tx
 from numdesk.usecases import reconcile
 
@@ -144,6 +147,22 @@ class TestExtendChain:
         await assert_clean(rt)
 
 
+class TestRestore:
+    async def test_goes_on_with_the_chain(self, rt: Runtime, database_url: str, empty_database_url: str) -> None:
+        """A dump restored elsewhere verifies and goes on growing: nothing in it depends on the server it came from."""
+        dump = await asyncio.to_thread(
+            subprocess.run, [str(binaries() / "pg_dump"), database_url], capture_output=True, text=True, check=True)
+        await asyncio.to_thread(
+            subprocess.run, [str(binaries() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", empty_database_url], input=dump.stdout,
+            capture_output=True, text=True, check=True)
+        restored = await Database.open(empty_database_url)
+        assert (await assert_clean(restored)).block == 5
+        await book(restored, 5, start=50)
+        assert await seal(runtime_on(restored)) == 2
+        await assert_clean(restored)
+        await restored.close()
+
+
 class TestTampering:
     @pytest.mark.parametrize(("statement", "rule", "named"), [
         ("update entries set amount = amount + 5 where id = 7", "chain_verifies", "block 2 (entries 6 to 10)"),
@@ -234,9 +253,11 @@ class TestOrders:
 class TestTick:
     async def test_checks_when_it_is_time_and_makes_the_result_known(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """The first tick checks in full, the next has nothing to do; the report is in memory and in the database."""
-        report = await reconcile.tick(rt)
+        with capture_logs() as lines:
+            report = await reconcile.tick(rt)
         assert report is not None
         assert report.full
+        assert report.block_hash in lines[-1]["reason"].replace(" ", "")
         assert report.violations == 0
         assert reconcile.last_report(rt) == report
         assert await reconcile.tick(rt) is None
