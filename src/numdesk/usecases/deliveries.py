@@ -38,6 +38,8 @@ LEASE_SLACK_S = 12.0
 LANES_MAX = 10_000
 #: How long a stopping process waits for sends on their way.
 STOP_PATIENCE_S = 8.0
+#: How soon `deliver_due` notices that another process is done.
+LOOK_S = 0.02
 #: How long `deliver_due` goes on before it leaves the rest to the loop.
 DRAIN_PATIENCE_S = 30.0
 #: How long one connection may take to be made.
@@ -77,7 +79,6 @@ class Sender:
         self._lanes: dict[int, _Lane] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._leased = 0
-        self._idle = asyncio.Event()
         self._after = 0
         self._pumping = asyncio.Lock()
         self._policies: dict[float, EgressPolicy] = {}
@@ -95,6 +96,7 @@ class Sender:
     async def pump(self) -> int:
         """Takes what is due, as far as there is room, and starts to send it; returns how many were taken."""
         taken = 0
+        self.woken.clear()
         async with self._pumping:
             while (limit := min(BATCH_MAX, LEASED_MAX - self._leased)) > 0:
                 batch = await self._take(limit)
@@ -108,13 +110,23 @@ class Sender:
                     break
         return taken
 
+    async def rest(self, *, timeout_s: float) -> None:
+        """Waits until there is a reason to pump again, or for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.woken.wait()
+
     async def wait(self, *, timeout_s: float) -> bool:
         """Waits until everything on its way has ended and is recorded; says whether it has."""
-        if self._leased:
-            self._idle.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._idle.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._leased:
+                    self.woken.clear()
+                    await self.woken.wait()
+        return self.is_idle()
+
+    def is_idle(self) -> bool:
+        """Is nothing on its way?"""
         return not self._leased
 
     async def _take(self, limit: int) -> list[Record]:
@@ -188,7 +200,7 @@ class Sender:
     def _release(self) -> None:
         self._leased -= 1
         if not self._leased:
-            self._idle.set()
+            self.woken.set()
 
     async def _record(self, outcomes: list[Outcome]) -> list[None]:
         """Records a batch in one command."""
@@ -220,11 +232,8 @@ async def keep_delivering(rt: Runtime, *, stop: asyncio.Event) -> None:
     """Delivers what is due until told to stop, then waits for what is on its way."""
     sender = sender_of(rt)
     while not stop.is_set():
-        sender.woken.clear()
         await sender.pump()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
-                await sender.woken.wait()
+        await sender.rest(timeout_s=POLL_S)
     await sender.wait(timeout_s=STOP_PATIENCE_S)
 
 
@@ -236,7 +245,7 @@ async def deliver_due(rt: Runtime) -> int:
         async with asyncio.timeout(DRAIN_PATIENCE_S):
             while True:
                 sent += await sender.pump()
-                ended = await sender.wait(timeout_s=0.02)
-                if ended and not await rt.repeat("webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
+                if sender.is_idle() and not await rt.repeat("webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
                     break
+                await sender.rest(timeout_s=LOOK_S)
     return sent
