@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.sandbox import open_sandbox, sell, shelve
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.listening import base_url_of
@@ -12,7 +13,7 @@ from numdesk.config import Address
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import SandboxDoor, make_routes
 from numdesk.usecases import customers, rates, wallets
-from tests.support.sandbox import open_sandbox, sell, shelve
+from numdesk.workers import runner
 
 BASE = base_url_of(Address("127.0.0.1", 8080))
 
@@ -32,7 +33,7 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     """Speaks to the sandbox API."""
     assert desk.simulation
     inbox = Inbox(tmp_path / "inbox.sqlite")
-    door = SandboxDoor(desk.rt, desk.simulation, {"smscode": "IDR"}, BASE, inbox)
+    door = SandboxDoor(desk.rt, desk.simulation, {"smscode": "IDR"}, BASE, inbox, runner.run_due)
     transport = httpx.ASGITransport(make_routes(door))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as opened:
         yield opened

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox
+
 from numdesk.bootstrap import enter
 from numdesk.sandbox import seed
 from numdesk.usecases import catalogue, rates
-from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox
 
 
 class TestSeed:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox, sell, shelve
 
 from numdesk.bootstrap import Desk
 from numdesk.domain.catalogue import Catalogue
@@ -12,7 +13,6 @@ from numdesk.domain.errors import NotFound
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Tier
 from numdesk.usecases import catalogue
-from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox, sell, shelve
 
 
 async def fresh(desk: Desk) -> Catalogue:

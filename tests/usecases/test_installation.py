@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.support.sandbox import open_sandbox, shelve
 
 from numdesk.bootstrap import enter
 from numdesk.usecases import installation
 from numdesk.usecases.installation import Mode, SandboxRefused
-from tests.support.sandbox import open_sandbox, shelve
 
 
 class TestEnter:

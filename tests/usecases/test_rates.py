@@ -4,10 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput, RateUnavailable
 from numdesk.usecases import rates
-from tests.support.sandbox import open_sandbox
 
 
 class TestCurrent:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.support.sandbox import open_sandbox, refuse, shelve
 
 from numdesk.usecases import stock
 from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
-from tests.support.sandbox import open_sandbox, refuse, shelve
 
 
 class TestLoad:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput
 from numdesk.usecases import timekeeping
-from tests.support.sandbox import open_sandbox
 
 
 class TestAdvance:

@@ -19,6 +19,7 @@ from numdesk.kit.limits import ConnectionLimits
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
 from numdesk.usecases import deliveries
+from numdesk.workers import runner
 
 #: Connections that may wait to be accepted.
 BACKLOG = 2048
@@ -92,8 +93,9 @@ class HttpServer:
         base_url = base_url_of(settings.listen)
         if desk.simulation and self._inbox:
             currencies = {dialect.slug: dialect.currency for dialect in desk.dialects}
-            mounts[PREFIX] = make_routes(SandboxDoor(desk.rt, desk.simulation, currencies, base_url, self._inbox))
-            allow_inbox(desk, settings.listen)
+            sandbox = SandboxDoor(desk.rt, desk.simulation, currencies, base_url, self._inbox, runner.run_due)
+            mounts[PREFIX] = make_routes(sandbox)
+            allow_inbox(desk, settings)
         config = uvicorn.Config(
             make_app(desk.rt, dialects=desk.dialects, mounts=mounts),
             http=make_protocol(ConnectionLimits()),
@@ -125,12 +127,14 @@ class HttpServer:
             self._inbox.close()
 
 
-def allow_inbox(desk: Desk, address: Address) -> None:
-    """Lets webhooks of a sandbox's process reach its own inbox, and nothing else that the guard forbids."""
+def allow_inbox(desk: Desk, settings: Settings) -> None:
+    """Lets webhooks of a sandbox's process reach its own inbox and the named targets, and nothing else that the guard forbids."""
     if not desk.sandbox:
         return
+    address = settings.listen
     hosts = {address.host, "127.0.0.1", "localhost"} if address.host in _ANY else {address.host}
-    deliveries.allow(desk.rt, addresses=[(host, address.port) for host in sorted(hosts)])
+    targets = [(target.host, target.port) for target in settings.sandbox_webhook_targets]
+    deliveries.allow(desk.rt, addresses=[*((host, address.port) for host in sorted(hosts)), *targets])
 
 
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to

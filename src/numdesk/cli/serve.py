@@ -149,7 +149,7 @@ async def _work_alone(plan: Plan, *, parent: int | None) -> int:
         die_with_parent(parent)
     stop = _stop_on_signals()
     async with _attached_desk(plan) as desk:
-        allow_inbox(desk, plan.settings.listen)
+        allow_inbox(desk, plan.settings)
         _settle_memory()
         watching = [watch_parent(parent, stop=stop)] if parent is not None else []
         await _run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)

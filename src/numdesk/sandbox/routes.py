@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -20,7 +20,6 @@ from numdesk.sandbox import wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, credentials, new_customer
 from numdesk.usecases import customers, inbound, rates, reconcile, timekeeping, wallets, webhooks
-from numdesk.workers import runner
 
 PREFIX = "/sandbox/v1"
 #: The inbox may be told to answer late, but not so late that it outlives its test.
@@ -33,13 +32,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SandboxDoor:
-    """The handlers of the sandbox API. `dialects` gives each dialect's currency, `base_url` is where this server is found."""
+    """The handlers of the sandbox API. `dialects` gives each dialect's currency, `base_url` is where this server is found;
+    `run_due` does whatever is due at this moment of the desk's clock.
+    """
 
     rt: Runtime
     simulation: Simulation
     dialects: Mapping[str, str]
     base_url: str
     inbox: Inbox
+    run_due: Callable[[Runtime], Awaitable[None]]
 
     async def show_credentials(self, _request: Request) -> Response:
         """GET /credentials: an object keyed by dialect."""
@@ -81,7 +83,7 @@ class SandboxDoor:
         moved = await wire.parse(request, wire.ClockMoved)
         await timekeeping.advance(self.rt, moved.advance_s)
         await rates.refresh(self.rt)
-        await runner.run_due(self.rt)
+        await self.run_due(self.rt)
         return self._clock()
 
     async def script_faults(self, request: Request) -> Response:

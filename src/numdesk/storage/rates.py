@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 
 from numdesk.domain.fx import Rate
 from numdesk.storage.pool import Tx
