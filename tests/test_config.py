@@ -26,6 +26,7 @@ class TestReadSettings:
                 "NUMDESK_DATA": "/srv/numdesk",
                 "NUMDESK_LISTEN": "[::1]:9000",
                 "NUMDESK_RATE_LIMITS": "off",
+                "NUMDESK_SANDBOX_WEBHOOK_TARGETS": "127.0.0.1:9001, localhost:9002",
                 "NUMDESK_LOG": "json",
                 "NUMDESK_LOG_LEVEL": "debug",
                 "NUMDESK_KEY_FILE": "/etc/numdesk/key",
@@ -35,6 +36,7 @@ class TestReadSettings:
         assert settings.data == Path("/srv/numdesk")
         assert settings.listen == Address("::1", 9000)
         assert settings.rate_limits is False
+        assert settings.sandbox_webhook_targets == (Address("127.0.0.1", 9001), Address("localhost", 9002))
         assert (settings.log, settings.log_level) == ("json", "debug")
         assert settings.key_path == Path("/etc/numdesk/key")
 
@@ -48,6 +50,7 @@ class TestReadSettings:
             ("NUMDESK_LISTEN", "8080", "HOST:PORT"),
             ("NUMDESK_LISTEN", "localhost:99999", "HOST:PORT"),
             ("NUMDESK_RATE_LIMITS", "no", "on or off"),
+            ("NUMDESK_SANDBOX_WEBHOOK_TARGETS", "127.0.0.1:1,here", "HOST:PORT, several of them"),
             ("NUMDESK_LOG", "xml", "one of json, text"),
         ],
     )

@@ -43,6 +43,14 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def parse_addresses(text: str) -> tuple[Address, ...]:
+    """Read HOST:PORT,HOST:PORT; raises ValueError saying what is allowed."""
+    try:
+        return tuple(parse_address(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError("HOST:PORT, several of them with commas between") from error
+
+
 def parse_switch(text: str) -> bool:
     """Read on or off; raises ValueError saying so."""
     if text not in ("on", "off"):
@@ -95,6 +103,12 @@ class Settings:
         parse_switch,
         default=True,
         help="on or off; off is honoured in sandbox mode only, for load tests",
+    )
+    sandbox_webhook_targets: tuple[Address, ...] = _setting(
+        "NUMDESK_SANDBOX_WEBHOOK_TARGETS",
+        parse_addresses,
+        default=(),
+        help="HOST:PORT,... that webhooks of the sandbox may reach, by plain http too, like its own inbox; for tests",
     )
     log: LogFormat = _setting(
         "NUMDESK_LOG",
