@@ -11,6 +11,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
+import asyncpg
 from bench.support.desk import Bench, Bencher, started, tell
 from bench.support.load import Result, post, run
 
@@ -22,9 +23,9 @@ COMMAND = r"""
 \set n random(0, {last})
 \set o random(0, {offers_last})
 \set pivot random(0, 2147483646)
-select status from create_orders_v1(now(), interval '20 minutes', array[{first_customer} + :n]::int[], array['smscode'], array[{first_wallet} + :n]::bigint[],
-  array['IDR'], array[gen_random_uuid()::text], array['\x00'::bytea], array[(array[{offers}])[1 + :o]]::int[], array[(array[{prices}])[1 + :o]]::bigint[], array[1],
-  array[null]::bigint[], array[null]::bigint[], array['{{}}'::jsonb], array[:pivot]::int[]);
+select status from create_orders_v1(now(), interval '20 minutes', array[{first_customer} + :n]::int[], array['smscode'],
+  array[{first_wallet} + :n]::bigint[], array['IDR'], array[gen_random_uuid()::text], array['\x00'::bytea],
+  array[(array[{offers}])[1 + :o]]::int[], array[(array[{prices}])[1 + :o]]::bigint[], array[1], array[null]::bigint[], array[null]::bigint[], array['{{}}'::jsonb], array[:pivot]::int[]);
 """
 
 
@@ -58,6 +59,7 @@ def _orders(bench: Bench, buyers: Sequence[Bencher], offers: Sequence[int], conn
 
     def make() -> bytes:
         return post("/v1/orders/create", random.choice(tokens), random.choice(bodies), key=secrets.token_hex(16))
+
     result = run(bench.port, make, connections=connections)
     assert result.refused == 0, f"{result.refused} orders were refused"
     return result
@@ -74,10 +76,13 @@ def _alternate(ours: Callable[[], Result], theirs: Callable[[], tuple[float, flo
 
 
 def _prices(bench: Bench, offers: Sequence[int]) -> list[int]:
-    async def work(connection: object) -> list[int]:
-        rows = await connection.fetch("select offer_id, price from offer_prices where currency = 'IDR' and offer_id = any($1)", list(offers))  # type: ignore[attr-defined]
+    async def work(connection: asyncpg.Connection) -> list[int]:
+        rows = await connection.fetch(
+            "select offer_id, price from offer_prices where currency = 'IDR' and offer_id = any($1)", list(offers)
+        )
         found = {row[0]: row[1] for row in rows}
         return [found[offer] for offer in offers]
+
     return bench.sql(work)
 
 
@@ -85,13 +90,21 @@ def _script(buyers: Sequence[Bencher], offers: Sequence[int], prices: Sequence[i
     """Returns the pgbench script that buys for these customers, whose ids and wallets are consecutive."""
     assert buyers[-1].customer_id - buyers[0].customer_id == buyers[-1].wallet_id - buyers[0].wallet_id == len(buyers) - 1
     return COMMAND.format(
-        last=len(buyers) - 1, offers_last=len(offers) - 1, first_customer=buyers[0].customer_id, first_wallet=buyers[0].wallet_id,
-        offers=",".join(map(str, offers)), prices=",".join(map(str, prices)))
+        last=len(buyers) - 1,
+        offers_last=len(offers) - 1,
+        first_customer=buyers[0].customer_id,
+        first_wallet=buyers[0].wallet_id,
+        offers=",".join(map(str, offers)),
+        prices=",".join(map(str, prices)),
+    )
 
 
 def _say(what: str, ours: Result, theirs: tuple[float, float]) -> None:
-    print(f"  {what}: {ours.per_second:,.0f} orders/s over HTTP (p50 {ours.percentile(0.5) * 1000:.1f} ms, p99 {ours.percentile(0.99) * 1000:.1f} ms), "
-          f"pgbench {theirs[0]:,.0f}/s (p99 {theirs[1] * 1000:.1f} ms)", flush=True)
+    print(
+        f"  {what}: {ours.per_second:,.0f} orders/s over HTTP (p50 {ours.percentile(0.5) * 1000:.1f} ms, "
+        f"p99 {ours.percentile(0.99) * 1000:.1f} ms), pgbench {theirs[0]:,.0f}/s (p99 {theirs[1] * 1000:.1f} ms)",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

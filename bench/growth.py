@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 
 import asyncpg
-
 from bench.create_order import _prices, _script
 from bench.support.desk import Bench, started, tell
 
@@ -44,6 +43,7 @@ def _fill(bench: Bench, count: int, first_customer: int) -> None:
         await connection.execute(PAST, count, first_customer, timeout=600)
         await connection.execute("vacuum analyze orders", timeout=600)
         await connection.execute("checkpoint")
+
     bench.sql(work)
 
 

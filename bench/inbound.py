@@ -15,8 +15,8 @@ from pathlib import Path
 
 import asyncpg
 import uvloop
-
 from bench.support.desk import Bench, started, tell
+
 from numdesk.bootstrap import open_desk
 from numdesk.config import Settings
 from numdesk.ports.inbound import MessageReceived
@@ -70,17 +70,23 @@ _serials = itertools.count(100_000_000, MESSAGES)
 
 def _orders(bench: Bench, wallets: Sequence[int]) -> list[int]:
     """Makes MESSAGES active orders and returns their numbers."""
+
     async def work(connection: asyncpg.Connection) -> list[int]:
         return [row[0] for row in await connection.fetch(ORDERS, MESSAGES, list(wallets), next(_serials))]
+
     return bench.sql(work)
 
 
 def _prepare(bench: Bench, msisdns: Sequence[int]) -> None:
     """Lays the numbers out for pgbench to take one after the other."""
+
     async def work(connection: asyncpg.Connection) -> None:
-        await connection.execute("drop table if exists bench_numbers; drop sequence if exists bench_next; create sequence bench_next; "
-                                 "create table bench_numbers (k bigint primary key, msisdn bigint)")
+        await connection.execute(
+            "drop table if exists bench_numbers; drop sequence if exists bench_next; create sequence bench_next; "
+            "create table bench_numbers (k bigint primary key, msisdn bigint)"
+        )
         await connection.execute("insert into bench_numbers select k, m from unnest($1::bigint[]) with ordinality u(m, k)", list(msisdns))
+
     bench.sql(work)
 
 
@@ -90,10 +96,12 @@ async def _through_the_path(bench: Bench, msisdns: Sequence[int]) -> float:
     round_id = time.monotonic_ns()
     with tempfile.TemporaryDirectory() as folder:
         async with open_desk(Settings(data=Path(folder)), dsn=bench.dsn, sandbox=True) as desk:
+
             async def link() -> None:
                 for n, msisdn in waiting:
                     taken = await inbound.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
                     assert taken.status == "taken", taken
+
             started_at = time.perf_counter()
             await asyncio.gather(*(link() for _ in range(AT_ONCE)))
             return len(msisdns) / (time.perf_counter() - started_at)

@@ -58,8 +58,16 @@ async def main() -> None:
             await fill(dsn)
             database = await Database.open(dsn)
             nothing = cast("Any", None)  # the ledger asks neither for HTTP nor for keys
-            rt = Runtime(settings=Settings(), clock=Clock(), http=nothing, keys=nothing, suppliers={}, renderers={}, rate_sources={},
-                         database=database)
+            rt = Runtime(
+                settings=Settings(),
+                clock=Clock(),
+                http=nothing,
+                keys=nothing,
+                suppliers={},
+                renderers={},
+                rate_sources={},
+                database=database,
+            )
             await measure(rt, dsn)
             await database.close()
 

@@ -8,7 +8,6 @@ import time
 
 import psutil
 import uvloop
-
 from bench.support.desk import Bench, started, tell
 from bench.support.load import get
 
@@ -18,7 +17,7 @@ GOAL_KB = 12
 
 def main() -> None:
     """Prints kilobytes a client and megabytes of the idle process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with started() as bench:
         server = psutil.Process(bench.process.pid)
@@ -51,6 +50,7 @@ async def _wait_many(bench: Bench, requests: list[bytes], server: psutil.Process
             writer.write(requests[n % len(requests)])
             await writer.drain()
             streams.append((reader, writer))
+
     await asyncio.gather(*(open_one(n) for n in range(CLIENTS)))
     await asyncio.sleep(3)
     resident = _resident(server)

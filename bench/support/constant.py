@@ -18,15 +18,33 @@ from numdesk.kit.guard import ConnectionLimits, make_protocol
 def serve(port: int, size: int) -> None:
     """Answers every request with `size` bytes, until killed."""
     body = b"x" * size
-    head = {"type": "http.response.start", "status": 200,
-            "headers": [(b"content-type", b"application/json"), (b"content-length", str(size).encode()), (b"x-request-id", b"0123456789abcdef")]}
+    head = {
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(size).encode()),
+            (b"x-request-id", b"0123456789abcdef"),
+        ],
+    }
     tail = {"type": "http.response.body", "body": body}
 
-    async def app(scope: dict[str, object], receive: object, send: object) -> None:
+    async def app(_scope: object, _receive: object, send: object) -> None:
         await send(head)  # type: ignore[operator]
         await send(tail)  # type: ignore[operator]
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, http=make_protocol(ConnectionLimits()), loop="uvloop", lifespan="off",
-                            access_log=False, log_level="warning", server_header=False, date_header=False)
+
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        http=make_protocol(ConnectionLimits()),
+        loop="uvloop",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+    )
     uvloop.run(uvicorn.Server(config).serve())
 
 

@@ -57,19 +57,21 @@ class Bench:
 
     def sql(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Runs `work` on a connection of its own."""
+
         async def main() -> T:
             connection = await asyncpg.connect(self.dsn, command_timeout=600)
             try:
                 return await work(connection)
             finally:
                 await connection.close()
+
         return asyncio.run(main())
 
     def call(self, method: str, path: str, body: object = None, token: str | None = None) -> dict[str, object]:
         """Calls the server."""
         data = msgspec.json.encode(body) if body is not None else None
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)  # noqa: S310 - loopback
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
             return msgspec.json.decode(answer.read())
 
@@ -81,21 +83,31 @@ class Bench:
         async def work(connection: asyncpg.Connection) -> list[Bencher]:
             rows = await connection.fetch(_CUSTOMERS, [sealer.fingerprint(token.encode()) for token in made], FUNDS, os.urandom(6).hex())
             return [Bencher(row["customer_id"], row["wallet_id"], token) for row, token in zip(rows, made, strict=True)]
+
         return self.sql(work)
 
     def stock(self, count: int, *, countries: int = 20) -> list[int]:
         """Adds numbers of our own, spread over the first countries; returns the local offers of these countries (one service each)."""
+
         async def work(connection: asyncpg.Connection) -> list[int]:
             await connection.execute(
                 """insert into numbers (msisdn, country_id, rnd)
                      select 990000000000 + i + (select count(*) from numbers), c.ids[1 + i % cardinality(c.ids)], (random() * 2147483646)::int
                        from generate_series(1, $1::int) i, (select array_agg(id order by id) ids from (select id from countries order by id limit $2) x) c""",
-                count, countries)
+                count,
+                countries,
+            )
             await connection.execute("vacuum analyze numbers")
-            return [row[0] for row in await connection.fetch(
-                """select distinct on (o.country_id) o.id from offers o join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
+            return [
+                row[0]
+                for row in await connection.fetch(
+                    """select distinct on (o.country_id) o.id from offers o join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
                      where o.provider = 'local' and o.operator_id is null and o.country_id in (select id from countries order by id limit $1)
-                     order by o.country_id, o.id""", countries)]
+                     order by o.country_id, o.id""",
+                    countries,
+                )
+            ]
+
         return self.sql(work)
 
     def pgbench(self, script: str, *, clients: int, seconds: int = 6) -> tuple[float, float]:
@@ -104,9 +116,29 @@ class Bench:
             file = Path(folder) / "script.sql"
             file.write_text(script)
             done = subprocess.run(
-                [str(binaries() / "pgbench"), "-n", "-M", "prepared", "-f", str(file), "-c", str(clients), "-j", "1", "-T", str(seconds),
-                 "--log", "--sampling-rate=0.2", f"--log-prefix={folder}/log", self.dsn],
-                check=True, capture_output=True, text=True, timeout=seconds + 120)
+                [
+                    str(binaries() / "pgbench"),
+                    "-n",
+                    "-M",
+                    "prepared",
+                    "-f",
+                    str(file),
+                    "-c",
+                    str(clients),
+                    "-j",
+                    "1",
+                    "-T",
+                    str(seconds),
+                    "--log",
+                    "--sampling-rate=0.2",
+                    f"--log-prefix={folder}/log",
+                    self.dsn,
+                ],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=seconds + 120,
+            )
             found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
             assert found is not None, done.stdout + done.stderr
             times = sorted(int(line.split()[2]) for log in Path(folder).glob("log.*") for line in log.read_text().splitlines())
@@ -134,8 +166,22 @@ def started(*, workers: int = 1) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="numdesk-bench-") as folder:
         data = Path(folder) / "data"
         process = subprocess.Popen(
-            [sys.executable, "-m", "numdesk", "serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(data), "--workers", str(workers)],
-            env=os.environ | {"NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning"}, stdout=subprocess.DEVNULL)
+            [
+                sys.executable,
+                "-m",
+                "numdesk",
+                "serve",
+                "--sandbox",
+                "--listen",
+                f"127.0.0.1:{port}",
+                "--data",
+                str(data),
+                "--workers",
+                str(workers),
+            ],
+            env=os.environ | {"NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning"},
+            stdout=subprocess.DEVNULL,
+        )
         try:
             _wait(port, process)
             yield Bench(data, port, _dsn(data), process)
@@ -150,8 +196,8 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < ends:
         if process.poll() is not None:
             raise SystemExit(f"the server ended with code {process.returncode}")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:  # noqa: S310 - loopback
-            if answer.status == 200:  # noqa: PLR2004
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            if answer.status == 200:
                 return
         time.sleep(0.1)
     raise SystemExit("the server did not become ready")

@@ -81,14 +81,18 @@ def run(port: int, make: Callable[[], bytes], *, connections: int, seconds: floa
     async def main() -> None:
         loop = asyncio.get_running_loop()
         start = time.perf_counter()
-        open_ones = [await loop.create_connection(
-            lambda: _Connection(make, result, warm=start + warm_up, ends=start + warm_up + seconds), "127.0.0.1", port)
-            for _ in range(connections)]
+        open_ones = [
+            await loop.create_connection(
+                lambda: _Connection(make, result, warm=start + warm_up, ends=start + warm_up + seconds), "127.0.0.1", port
+            )
+            for _ in range(connections)
+        ]
         await asyncio.sleep(warm_up + seconds)
         while any(not transport.is_closing() for transport, _ in open_ones):
             await asyncio.sleep(0.05)
             if time.perf_counter() > start + warm_up + seconds + 10:
                 raise SystemExit("the server left requests unanswered for 10 s")
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
     return result
@@ -101,6 +105,8 @@ def get(path: str, token: str) -> bytes:
 
 def post(path: str, token: str, body: bytes, *, key: str) -> bytes:
     """Returns a POST request with an idempotency key, as the vendor's SDK sends it."""
-    head = (f"POST {path} HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
-            f"Content-Type: application/json\r\nidempotency-key: {key}\r\nContent-Length: {len(body)}\r\n\r\n")
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
+        f"Content-Type: application/json\r\nidempotency-key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body

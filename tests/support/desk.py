@@ -75,7 +75,7 @@ class DeskOfTest:
         new = await customers.register(self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit)
         return await customers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
 
-    async def buy(  # noqa: PLR0917 - every part has a default
+    async def buy(
         self,
         caller: Caller,
         offer_id: int | None = LOCAL_OFFER,

@@ -39,7 +39,10 @@ class TestReceive:
             await desk.message(order.msisdn, f"Your code is 10020{n}")
         read = await orders.read(desk.rt, caller, order.id)
         assert (read.sms_revision, read.otp_code, read.first_sms_at) == (3, "100202", desk.clock.now())
-        assert await desk.pool.fetchval("select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'") == PRICE
+        assert (
+            await desk.pool.fetchval("select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'")
+            == PRICE
+        )
 
     async def test_keeps_the_last_code_when_a_message_has_none(self, desk: DeskOfTest) -> None:
         """A message without a code replaces the text and keeps the code."""
@@ -78,7 +81,10 @@ class TestSegments:
         """Segments in any order, some told twice, make one message with the text in order."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        parts = [_part(order.msisdn or 0, n, 3, text) for n, text in ((3, "913."), (1, "Your code "), (1, "Your code "), (2, "is 482"), (2, "is 482"))]
+        parts = [
+            _part(order.msisdn or 0, n, 3, text)
+            for n, text in ((3, "913."), (1, "Your code "), (1, "Your code "), (2, "is 482"), (2, "is 482"))
+        ]
         statuses = [(await inbound.receive_message(desk.rt, part)).status for part in parts]
         assert statuses == ["waiting", "waiting", "seen", "taken", "seen"]
         read = await orders.read(desk.rt, caller, order.id)
@@ -114,8 +120,12 @@ class TestRaces:
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(chance.choice([115, 1199, 1200]))
-        acts = [lambda: desk.message(order.msisdn), lambda: orders.cancel(desk.rt, caller, order.id, show=None),
-                lambda: orders.expire_due(desk.rt), lambda: orders.finish(desk.rt, caller, order.id)]
+        acts = [
+            lambda: desk.message(order.msisdn),
+            lambda: orders.cancel(desk.rt, caller, order.id, show=None),
+            lambda: orders.expire_due(desk.rt),
+            lambda: orders.finish(desk.rt, caller, order.id),
+        ]
         await asyncio.gather(*(chance.choice(acts)() for _ in range(chance.randrange(2, 8))), return_exceptions=True)
         read = await orders.read(desk.rt, caller, order.id)
         refunded = read.state in (State.CANCELED, State.EXPIRED) or read.state is State.ACTIVE

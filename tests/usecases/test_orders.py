@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 
+from numdesk.domain.customers import Caller
 from numdesk.domain.errors import CancelCapReached, CancelTooEarly, NotFound, StateForbids, SupplierFailed
 from numdesk.domain.orders import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
 from numdesk.domain.outcomes import CreatedOrder
@@ -181,7 +182,7 @@ class TestWait:
 class TestReactivate:
     """The same number once more."""
 
-    async def _completed(self, desk: DeskOfTest, offer_id: int) -> tuple[object, int, int]:
+    async def _completed(self, desk: DeskOfTest, offer_id: int) -> tuple[Caller, int, int]:
         caller = await desk.customer()
         order = await desk.order(caller, offer_id)
         await desk.message(order.msisdn)

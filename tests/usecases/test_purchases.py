@@ -168,7 +168,9 @@ class TestBuyFromSuppliers:
         order = await desk.order(caller, REMOTE_OFFER)
         assert (order.state, order.price, order.provider) == (State.ACTIVE, REMOTE_PRICE, "simulator")
         await desk.message(order.msisdn)
-        owed = await desk.pool.fetchval("select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'payable'")
+        owed = await desk.pool.fetchval(
+            "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'payable'"
+        )
         assert owed == order.cost > 0
 
     async def test_fails_over_to_the_next_offer(self, desk: DeskOfTest) -> None:
@@ -270,7 +272,9 @@ class TestRoute:
         caller = await desk.customer()
         outcome = await desk.buy(caller, catalogue_id=1)
         document = await desk.pool.fetchval(
-            "select d.document::text from routing_decisions d join orders o on o.decision_id = d.id where o.id = $1", outcome.document.orders[0].id)
+            "select d.document::text from routing_decisions d join orders o on o.decision_id = d.id where o.id = $1",
+            outcome.document.orders[0].id,
+        )
         assert '"candidates": [1, 3]' in document
 
 
@@ -306,4 +310,3 @@ async def _job_payload(desk: DeskOfTest) -> dict[str, object]:
 def test_every_refusal_has_a_sentence() -> None:
     """Staff read a refusal's docstring, so each has one."""
     assert all(cls.__doc__ and cls.__doc__.strip().endswith(".") for cls in Refusal.__subclasses__())
-

@@ -1,4 +1,4 @@
-"""What a create or reactivate came to, as a versioned document: kept with the idempotency key and rendered by a dialect, now or at a replay."""
+"""What a create or reactivate came to: a versioned document, kept with the idempotency key, rendered now or at a replay."""
 
 from __future__ import annotations
 

@@ -64,9 +64,7 @@ def buckets(tallies: Mapping[str, Tally]) -> tuple[dict[str, int], int]:
     return scores, neutral
 
 
-def rank(
-    offers: Iterable[Offer], wish: Wish, *, healthy: frozenset[str], scores: Mapping[str, int], neutral: int
-) -> Ranking:
+def rank(offers: Iterable[Offer], wish: Wish, *, healthy: frozenset[str], scores: Mapping[str, int], neutral: int) -> Ranking:
     """Returns the offers that satisfy the wish, best first, with the reason for every one that was left out."""
     kept: list[tuple[tuple[object, ...], Offer]] = []
     lines: list[dict[str, object]] = []
@@ -93,19 +91,15 @@ def rank(
 
 def _left_out(offer: Offer, wish: Wish, healthy: frozenset[str]) -> str | None:
     """Returns why the offer is no candidate, or None."""
-    if not offer.active:
-        return "inactive"
-    if offer.provider not in healthy:
-        return "provider unhealthy"
+    if not offer.active or offer.provider not in healthy:
+        return "inactive" if not offer.active else "provider unhealthy"
     if offer.available <= 0:
         return "no stock"
     if wish.operator_id is not None and offer.operator_id != wish.operator_id:
         return "other operator"
     if not at_least(offer.price, wish.min_price, rate=wish.rate):
         return "below min price"
-    if not at_most(offer.price, wish.max_price, rate=wish.rate):
-        return "above max price"
-    return None
+    return None if at_most(offer.price, wish.max_price, rate=wish.rate) else "above max price"
 
 
 def _sort_key(offer: Offer, wish: Wish, score: int) -> tuple[object, ...]:

@@ -21,9 +21,7 @@ class Batcher(Generic[Item, Answer]):
     one bad item never spoils its neighbours.
     """
 
-    def __init__(
-        self, run: Callable[[list[Item]], Awaitable[list[Answer]]], *, batch_max: int, in_flight: int = 1
-    ) -> None:
+    def __init__(self, run: Callable[[list[Item]], Awaitable[list[Answer]]], *, batch_max: int, in_flight: int = 1) -> None:
         self._run = run
         self._batch_max = batch_max
         self._free = in_flight

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
 
 _CALLER: LiteralString = """
-    select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at, c.guard_until, c.guard_tier
-      from unnest($1::bytea[]) u(hash) cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null limit 1) k
+    select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at,
+           c.guard_until, c.guard_tier
+      from unnest($1::bytea[]) u(hash)
+      cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null limit 1) k
       join customers c on c.id = k.customer_id
       join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null and a.currency = k.currency"""
 
@@ -43,19 +45,15 @@ async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
 
 async def insert_customer(tx: Tx, *, name: str, state: CustomerState, now: datetime) -> int:
     """Adds a customer; returns its id."""
-    return int(
-        str(
-            await tx.fetchval(
-                "insert into customers (name, state, created_at) values ($1, $2, $3) returning id",
-                name,
-                int(state),
-                now,
-            )
-        )
+    return await tx.fetchval(
+        "insert into customers (name, state, created_at) values ($1, $2, $3) returning id",
+        name,
+        int(state),
+        now,
     )
 
 
-async def insert_key(  # noqa: PLR0913 - one column each
+async def insert_key(
     tx: Tx,
     *,
     customer_id: int,
@@ -71,33 +69,27 @@ async def insert_key(  # noqa: PLR0913 - one column each
     now: datetime,
 ) -> int:
     """Adds an API key; returns its id."""
-    return int(
-        str(
-            await tx.fetchval(
-                """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks, expires_at, created_at)
+    return await tx.fetchval(
+        """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks,
+                                 expires_at, created_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11) returning id""",
-                customer_id,
-                dialect,
-                currency,
-                hashed,
-                shown,
-                name,
-                sorted(int(s) for s in scopes),
-                sorted(methods),
-                list(networks),
-                expires_at,
-                now,
-            )
-        )
+        customer_id,
+        dialect,
+        currency,
+        hashed,
+        shown,
+        name,
+        sorted(int(s) for s in scopes),
+        sorted(methods),
+        list(networks),
+        expires_at,
+        now,
     )
 
 
 async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
     """Revokes a key; False when there is none that is not revoked yet."""
-    return (
-        await tx.execute("update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now)
-        == "UPDATE 1"
-    )
+    return await tx.execute("update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now) == "UPDATE 1"
 
 
 async def set_state(tx: Tx, customer_id: int, state: CustomerState) -> bool:
@@ -139,9 +131,7 @@ async def versions(tx: Tx) -> dict[str, int]:
     return {row[0]: row[1] for row in await tx.fetch("select name, n from versions")}
 
 
-async def exchange_counts(
-    tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str
-) -> dict[tuple[int, str], int]:
+async def exchange_counts(tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str) -> dict[tuple[int, str], int]:
     """Writes this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
     subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
     await tx.execute(

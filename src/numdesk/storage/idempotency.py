@@ -62,7 +62,7 @@ async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
         now,
     )
     if request_id is not None:
-        return int(str(request_id))
+        return request_id
     outcome = await recorded(tx, key)
     if outcome is None:  # released between our two statements: the next try will get it
         raise RequestInProgress

@@ -96,7 +96,8 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     )
     rows = await tx.fetch(
         """select distinct on (position) text, provider_message_id from message_parts
-             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined order by position, received_at""",
+             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined
+             order by position, received_at""",
         event.provider,
         event.to,
         event.sender,
@@ -105,9 +106,7 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     )
     if not rows:
         return None
-    return Segments(
-        event.provider, event.to, event.sender, part.reference, part.total, tuple(row[0] for row in rows), rows[0][1]
-    )
+    return Segments(event.provider, event.to, event.sender, part.reference, part.total, tuple(row[0] for row in rows), rows[0][1])
 
 
 async def overdue_parts(tx: Tx, *, before: datetime, limit: int) -> list[Segments]:

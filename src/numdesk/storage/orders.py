@@ -77,7 +77,8 @@ STOCK_RULES = StockRules()
 async def sell_from_stock(tx: Tx, sales: Sequence[Sale], *, now: datetime) -> list[Sold]:
     """Sells every item or says why not, in one command; see `create_orders_v1`."""
     rows = await tx.fetch(
-        "select status, amount, outcome::text from create_orders_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) order by idx",
+        """select status, amount, outcome::text
+             from create_orders_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) order by idx""",
         now,
         LIFETIME,
         [s.customer_id for s in sales],
@@ -105,9 +106,7 @@ async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | N
         [pair[1] for pair in wanted],
     )
     found = {row[0]: _order(row) for row in rows}
-    return [
-        order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted
-    ]
+    return [order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted]
 
 
 async def read_any(tx: Tx, order_id: int) -> Order | None:
@@ -124,9 +123,7 @@ async def revisions(tx: Tx, order_ids: Sequence[int]) -> dict[int, int]:
 
 async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
     """Returns the customer's order with its row locked until the transaction ends, or None."""
-    locked = await tx.fetchval(
-        "select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id
-    )
+    locked = await tx.fetchval("select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id)
     if locked is None:
         return None
     return await read_any(tx, order_id)
@@ -135,9 +132,7 @@ async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
 async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: int, offset: int) -> list[Order]:
     """Returns a page of the customer's orders in these states, newest first."""
     rows = await tx.fetch(
-        "select "
-        + _COLUMNS
-        + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
+        "select " + _COLUMNS + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
         customer_id,
         [int(state) for state in states],
         limit,
@@ -149,9 +144,7 @@ async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: 
 async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> list[Order]:
     """Returns the customer's orders that wait for a message, newest first."""
     rows = await tx.fetch(
-        "select "
-        + _COLUMNS
-        + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
+        "select " + _COLUMNS + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
         customer_id,
         limit,
     )
@@ -185,9 +178,7 @@ async def expire(tx: Tx, *, now: datetime, limit: int) -> list[Ended]:
 
 async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
     """Puts an order back to waiting for one more message; another may be asked for at `resend_at`."""
-    await tx.execute(
-        "update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1", order_id, resend_at
-    )
+    await tx.execute("update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1", order_id, resend_at)
 
 
 async def release_quarantined(tx: Tx, *, now: datetime, limit: int) -> int:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, LiteralString, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar, cast
 
 import asyncpg
 from prometheus_client import Counter, Histogram
@@ -59,7 +59,7 @@ class Tx(Protocol):
         """Returns the first row, or None."""
         ...
 
-    async def fetchval(self, sql: LiteralString, *args: object) -> object:
+    async def fetchval(self, sql: LiteralString, *args: object) -> Any:
         """Returns the first column of the first row, or None."""
         ...
 
@@ -68,7 +68,7 @@ class Tx(Protocol):
         ...
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc] - asyncpg's class is generic in its stubs only
+class _Connection(asyncpg.Connection):
     """A connection that is not reset when it goes back to the pool: nothing here changes a session, and a reset is a round trip."""
 
     def get_reset_query(self) -> str:
@@ -113,10 +113,7 @@ class Database:
         while True:
             try:
                 async with self._pool.acquire() as connection:
-                    lost = asyncio.Event()
-                    connection.add_termination_listener(lambda _: lost.set())
-                    await connection.add_listener(channel, lambda _connection, _pid, _channel, note: hear(note))
-                    await lost.wait()
+                    await _hear_until_lost(connection, channel, hear)
             except OUTAGES:
                 await asyncio.sleep(0.2)
 
@@ -128,7 +125,7 @@ class Database:
             options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
             async with connection.transaction(**options):
                 with forbid_network(name):
-                    yield connection
+                    yield cast(Tx, connection)
         _transactions.labels(name).observe(time.perf_counter() - started)
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -136,7 +133,7 @@ class Database:
         started = time.perf_counter()
         async with self._pool.acquire() as connection:
             with forbid_network(name):
-                answer = await work(connection)
+                answer = await work(cast(Tx, connection))
         _transactions.labels(name).observe(time.perf_counter() - started)
         return answer
 
@@ -169,6 +166,22 @@ class Database:
                     raise Unavailable from error
                 _retries.labels(name, "outage").inc()
                 await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
+
+
+async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], None]) -> None:
+    """Calls `hear` with each note on the channel until the connection is lost or the task cancelled."""
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+
+    def pass_on(_connection: object, _pid: int, _channel: str, note: object) -> None:
+        hear(str(note))
+
+    await connection.add_listener(channel, pass_on)
+    try:
+        await lost.wait()
+    finally:
+        if not connection.is_closed():
+            await connection.remove_listener(channel, pass_on)
 
 
 async def retry_conflicts(name: str, attempt: Callable[[], Awaitable[T]]) -> T:

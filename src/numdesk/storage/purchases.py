@@ -38,9 +38,7 @@ class Made:
 
 async def check_wallet(tx: Tx, *, wallet_id: int, needed: int) -> None:
     """Locks the wallet and refuses with WalletShort when it cannot spend `needed`."""
-    available = int(
-        str(await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id))
-    )
+    available = await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id)
     if needed > available:
         raise WalletShort(needed=needed, available=available)
 
@@ -54,34 +52,30 @@ async def insert_pending(
     decision_id: int | None,
     parent: Order | None,
     now: datetime,
-) -> int:  # noqa: PLR0913 - what an order is made of
+) -> int:
     """Adds a pending order with its hold; returns its id. Refuses with WalletShort."""
     await check_wallet(tx, wallet_id=caller.wallet_id, needed=offer.price)
-    order_id = int(
-        str(
-            await tx.fetchval(
-                """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, wallet_id, currency,
-                               price, cost, created_at, expires_at, reactivatable, decision_id, request_id, parent_id)
+    order_id = await tx.fetchval(
+        """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider,
+                               wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id, parent_id)
            values ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true, $15, $16, $17) returning id""",
-                caller.customer_id,
-                caller.dialect,
-                offer.id,
-                offer.catalogue_id,
-                offer.country_id,
-                offer.service_id,
-                offer.operator_id,
-                offer.provider,
-                caller.wallet_id,
-                caller.currency,
-                offer.price,
-                offer.cost,
-                now,
-                now + LIFETIME,
-                decision_id,
-                request_id,
-                parent.id if parent else None,
-            )
-        )
+        caller.customer_id,
+        caller.dialect,
+        offer.id,
+        offer.catalogue_id,
+        offer.country_id,
+        offer.service_id,
+        offer.operator_id,
+        offer.provider,
+        caller.wallet_id,
+        caller.currency,
+        offer.price,
+        offer.cost,
+        now,
+        now + LIFETIME,
+        decision_id,
+        request_id,
+        parent.id if parent else None,
     )
     await tx.execute(
         "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
@@ -149,8 +143,9 @@ async def has_pending_child(tx: Tx, parent_id: int) -> bool:
 async def made(tx: Tx, request_id: int) -> Made:
     """Returns what the orders of a request have come to, by id."""
     rows = await tx.fetch(
-        """select id, state, msisdn, price, offer_id, catalogue_id, operator_id, operator_name, floor(extract(epoch from created_at))::bigint,
-                  floor(extract(epoch from expires_at))::bigint, provider, failed_reason, parent_id
+        """select id, state, msisdn, price, offer_id, catalogue_id, operator_id, operator_name,
+                  floor(extract(epoch from created_at))::bigint, floor(extract(epoch from expires_at))::bigint,
+                  provider, failed_reason, parent_id
              from order_facts where request_id = $1 order by id""",
         request_id,
     )
@@ -184,4 +179,4 @@ async def keep_decision(tx: Tx, *, digest: bytes, document: str) -> int:
         digest,
         document,
     )
-    return int(str(await tx.fetchval("select id from routing_decisions where digest = $1", digest)))
+    return await tx.fetchval("select id from routing_decisions where digest = $1", digest)

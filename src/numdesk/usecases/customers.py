@@ -97,9 +97,7 @@ async def register(  # noqa: PLR0913 - what a registration form asks
         now = rt.clock.now()
         customer_id = await rows.insert_customer(tx, name=name, state=state, now=now)
         wallet_id = await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
-        await _insert_key(
-            rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, token=token, rules=KeyRules()
-        )
+        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, token=token, rules=KeyRules())
         if credit:
             await ledger.apply(
                 tx,

@@ -121,7 +121,7 @@ def _check(event: MessageReceived) -> None:
     """Refuses with InvalidInput what cannot be recognised when it is repeated."""
     if not 0 < len(event.provider_message_id) <= PROVIDER_MESSAGE_ID_MAX or "\0" in event.provider_message_id:
         raise InvalidInput(field="provider_message_id", reason=f"must have 1 to {PROVIDER_MESSAGE_ID_MAX} characters")
-    if event.part is not None and not 1 <= event.part.position <= event.part.total <= 255:  # noqa: PLR2004 - one octet in a UDH
+    if event.part is not None and not 1 <= event.part.position <= event.part.total <= 255:
         raise InvalidInput(field="part", reason="position must be from 1 to total, and total at most 255")
 
 

@@ -1,4 +1,4 @@
-"""Who waits for an order to change, and how word gets round: at once inside the process, by NOTIFY to others, by looking when all else fails."""
+"""Who waits for an order to change, and how word gets round: at once here, by NOTIFY elsewhere, by looking when all else fails."""
 
 from __future__ import annotations
 
@@ -103,9 +103,5 @@ async def look(rt: Runtime) -> None:
     for start in range(0, len(awaited), LOOK_BATCH):
         chunk = awaited[start : start + LOOK_BATCH]
         current = await rt.repeat("news.look", lambda tx, ids=chunk: order_rows.revisions(tx, ids))
-        changed = [
-            order_id
-            for order_id, revision in current.items()
-            if waiters.revisions.setdefault(order_id, revision) != revision
-        ]
+        changed = [order_id for order_id, revision in current.items() if waiters.revisions.setdefault(order_id, revision) != revision]
         wake(rt, changed)

@@ -81,23 +81,17 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
     return await read(rt, caller, order_id)
 
 
-async def listing(
-    rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int
-) -> list[Order]:
+async def listing(rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int) -> list[Order]:
     """Returns a page of the customer's orders, newest first; `states` None means all that a customer sees."""
     return await rt.repeat(
         "orders.listing",
-        lambda tx: rows.listing(
-            tx, customer_id=caller.customer_id, states=(states or VISIBLE) & VISIBLE, limit=limit, offset=offset
-        ),
+        lambda tx: rows.listing(tx, customer_id=caller.customer_id, states=(states or VISIBLE) & VISIBLE, limit=limit, offset=offset),
     )
 
 
 async def active(rt: Runtime, caller: Caller) -> list[Order]:
     """Returns the customer's orders that are not at their end, newest first (at most ACTIVE_MAX)."""
-    return await rt.repeat(
-        "orders.active", lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX)
-    )
+    return await rt.repeat("orders.active", lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX))
 
 
 async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> Canceled:

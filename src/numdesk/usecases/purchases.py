@@ -22,7 +22,6 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import Offer
 from numdesk.domain.outcomes import Document, parse_document
 from numdesk.domain.routing import ATTEMPTS_MAX, Ranking, Wish, rank
 from numdesk.runtime import Runtime
@@ -75,43 +74,46 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
     key = Key(caller.customer_id, Namespace.CREATE, request.key or "~" + secrets.token_hex(16), request.fingerprint)
     for _ in range(RANK_RETRIES):
         try:
-            check_guard(rt, caller)
-            rate = await _rate(rt, request.show)
-            catalogue = await catalogue_cases.catalogue(rt, caller.currency)
-            wish = replace(request.wish, rate=rate.value if rate else None)
-            ranking = _candidates(catalogue, request, wish)
+            plan = await _plan(rt, caller, request, key)
         except Refusal as refusal:
             return await _replay_or(rt, key, refusal, own=request.key is None)
-        decision_id = None
-        if request.catalogue_id is not None:
-            decision_id = await routes.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
-        first = ranking.candidates[0]
-        if first.provider != LOCAL or (request.quantity > first.available and len(ranking.candidates) > 1):
-            plan = requests.Plan(
-                key,
-                request.quantity,
-                ranking.candidates,
-                decision_id,
-                rate,
-                by_catalogue=request.catalogue_id is not None,
-            )
-            return await _from_suppliers(rt, caller, request, plan)
-        sold = await sell(rt, caller, requests.Piece(key, request.quantity, first, decision_id), rate=rate)
-        if sold.status in ("created", "replayed"):
-            assert sold.outcome is not None, "a sale has a document"
-            return outcome(parse_document(sold.outcome), replayed=sold.status == "replayed")
-        if sold.status == "wallet_short":
-            raise WalletShort(needed=first.price * request.quantity, available=sold.available or 0)
-        rest = ranking.candidates[1:]
-        if sold.status == "no_numbers" and rest:
-            plan = requests.Plan(
-                key, request.quantity, rest, decision_id, rate, by_catalogue=request.catalogue_id is not None
-            )
-            return await _from_suppliers(rt, caller, request, plan)
-        if sold.status == "no_numbers":
-            break
-        rt.memory.forget("catalogue")  # the price or tier changed under us: rank again from what is true now
+        bought = await _buy(rt, caller, request, plan)
+        if bought is not None:
+            return bought
+        rt.memory.forget("catalogue")  # a price or tier changed under us: rank again from what is true now
     raise _no_offer(request, request.wish, considered=1)
+
+
+async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) -> requests.Plan:
+    """Returns what to try in which order; refuses with GuardBanned, RateUnavailable, NotFound, NoOffer."""
+    check_guard(rt, caller)
+    rate = await _rate(rt, request.show)
+    catalogue = await catalogue_cases.catalogue(rt, caller.currency)
+    wish = replace(request.wish, rate=rate.value if rate else None)
+    ranking = _candidates(catalogue, request, wish)
+    decision_id = None
+    if request.catalogue_id is not None:
+        decision_id = await routes.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
+    by_catalogue = request.catalogue_id is not None
+    return requests.Plan(key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue)
+
+
+async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: requests.Plan) -> Outcome | None:
+    """Buys by the plan; None when an offer is not what it was when it was ranked."""
+    first = plan.candidates[0]
+    if first.provider != LOCAL or (plan.quantity > first.available and len(plan.candidates) > 1):
+        return await _from_suppliers(rt, caller, request, plan)
+    sold = await sell(rt, caller, requests.Piece(plan.key, plan.quantity, first, plan.decision_id), rate=plan.rate)
+    if sold.status in ("created", "replayed"):
+        assert sold.outcome is not None, "a sale has a document"
+        return outcome(parse_document(sold.outcome), replayed=sold.status == "replayed")
+    if sold.status == "wallet_short":
+        raise WalletShort(needed=first.price * plan.quantity, available=sold.available or 0)
+    if sold.status == "offer_changed":
+        return None
+    if len(plan.candidates) == 1:
+        raise _no_offer(request, request.wish, considered=1)
+    return await _from_suppliers(rt, caller, request, replace(plan, candidates=plan.candidates[1:]))
 
 
 async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate | None = None) -> rows.Sold:
@@ -129,19 +131,19 @@ async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate
         decision_id=piece.decision_id,
         request_id=piece.request_id,
         context=_context(rate),
-        pivot=random.randrange(PIVOT_MAX),
-    )  # noqa: S311 - spreads load, guards nothing
+        pivot=random.randrange(PIVOT_MAX),  # noqa: S311 - spreads load, guards nothing
+    )
 
     async def run(sales: list[rows.Sale]) -> list[rows.Sold]:
         return await rt.repeat("orders.create", lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()))
 
     batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
-    for again in range(STOCK_RETRIES + 1):
-        sold: rows.Sold = await batcher.submit(sale)
+    sold: rows.Sold = await batcher.submit(sale)
+    for _ in range(STOCK_RETRIES):
         if sold.status != "retry":
             break
-        if again < STOCK_RETRIES:
-            await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
+        await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
+        sold = await batcher.submit(sale)
     if sold.status == "key_reused":
         raise KeyReused
     if sold.status == "in_progress":
@@ -161,9 +163,7 @@ async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, pl
 def outcome(document: Document, *, replayed: bool) -> Outcome:
     """Returns the outcome of a document, or refuses with the recorded SupplierFailed."""
     if document.refused:
-        raise SupplierFailed(
-            attempts=[(a.offer, a.provider, a.result) for a in document.attempts], by_catalogue=document.by_catalogue
-        )
+        raise SupplierFailed(attempts=[(a.offer, a.provider, a.result) for a in document.attempts], by_catalogue=document.by_catalogue)
     return Outcome(document, replayed)
 
 

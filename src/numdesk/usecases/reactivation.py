@@ -84,9 +84,7 @@ async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: requests.Plan) 
         return parse_document(claimed), True
     assert plan.parent is not None, "a number is bought again for an order"
     await _parent(tx, caller, plan.parent.id, lock=True)
-    child_id = await rows.insert_pending(
-        tx, caller, plan.candidates[0], request_id=claimed, decision_id=None, parent=plan.parent, now=now
-    )
+    child_id = await rows.insert_pending(tx, caller, plan.candidates[0], request_id=claimed, decision_id=None, parent=plan.parent, now=now)
     if not await rows.retake_number(tx, parent_id=plan.parent.id, child_id=child_id):
         raise StateForbids(state="number taken")
     frame = plan.frame(claimed)
@@ -98,9 +96,7 @@ async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: requests.Plan) 
 async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) -> Order:
     """Returns the order when its number may be bought again; refuses with NotFound or StateForbids."""
     order = (
-        await order_rows.lock(tx, customer_id=caller.customer_id, order_id=order_id)
-        if lock
-        else await order_rows.read_any(tx, order_id)
+        await order_rows.lock(tx, customer_id=caller.customer_id, order_id=order_id) if lock else await order_rows.read_any(tx, order_id)
     )
     if order is None or order.customer_id != caller.customer_id or order.state in (State.PENDING, State.FAILED):
         raise NotFound(what="order")

@@ -55,9 +55,7 @@ class Piece:
 class Sell(Protocol):
     """Sells from our own stock (`purchases.sell`)."""
 
-    def __call__(
-        self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
-    ) -> Awaitable[order_rows.Sold]:
+    def __call__(self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None) -> Awaitable[order_rows.Sold]:
         """Sells a piece."""
         ...
 
@@ -74,7 +72,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to buy: up to `quantity` numbers, each from the first candidate that has one. `parent` is set when its number is bought again."""
+    """What to buy: up to `quantity` numbers, each from the first candidate that has one; with `parent`, its number once more."""
 
     key: Key
     quantity: int
@@ -177,11 +175,7 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
     supplier = rt.suppliers[offer.provider]
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            buying = (
-                supplier.reserve(wanted)
-                if plan.parent is None
-                else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
-            )
+            buying = supplier.reserve(wanted) if plan.parent is None else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
             reserved = await buying
     except (ProviderError, TimeoutError) as error:
         if isinstance(error, ProviderError) and not error.unknown:
