@@ -59,11 +59,11 @@ class TestEveryProvider:
                 assert list(found) == list(wanted), f"{provider.slug}.{method}"
         adapters.close()
 
-    async def test_touches_nothing_before_it_is_called(self, provider: Provider, tmp_path: Path) -> None:
+    def test_touches_nothing_before_it_is_called(self, provider: Provider, tmp_path: Path) -> None:
         """Making a provider opens no file and no connection: a start must not depend on the world outside."""
         adapters = _make(provider, tmp_path)
-        assert list(tmp_path.iterdir()) == []
         adapters.close()
+        assert list(tmp_path.iterdir()) == []
 
     def test_refuses_a_setting_it_does_not_have(self, provider: Provider) -> None:
         """A misspelt setting is told to the operator by name and never ignored."""

@@ -116,7 +116,7 @@ class HttpServer:
         """Answers until `stop` is set, and then finishes what it has begun; calls `ready` when the first request can come."""
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         stopping = asyncio.create_task(stop.wait())
-        while not self._server.started and not serving.done():
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

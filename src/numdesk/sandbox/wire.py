@@ -44,7 +44,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body in which nothing unknown may stand."""
 
 
-class CustomerWanted(_Strict):
+class CustomerWanted(_Strict, frozen=True):
     """POST /customers. `balance` in minor units of the dialect's currency."""
 
     dialect: str
@@ -52,7 +52,7 @@ class CustomerWanted(_Strict):
     webhook_url: Annotated[str, Meta(max_length=2048)] | None = None
 
 
-class MessageSent(_Strict):
+class MessageSent(_Strict, frozen=True):
     """POST /messages."""
 
     to: Digits
@@ -60,27 +60,27 @@ class MessageSent(_Strict):
     sender: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(name="from", default="Sandbox")
 
 
-class CallPlaced(_Strict):
+class CallPlaced(_Strict, frozen=True):
     """POST /calls."""
 
     to: Digits
     caller: Digits = msgspec.field(name="from")
 
 
-class ClockMoved(_Strict):
+class ClockMoved(_Strict, frozen=True):
     """POST /clock."""
 
     advance_s: float
 
 
-class Faults(_Strict):
+class Faults(_Strict, frozen=True):
     """POST /faults."""
 
     provider: str
     next: Annotated[list[str], Meta(max_length=OUTCOMES_MAX)]
 
 
-class RateSet(_Strict):
+class RateSet(_Strict, frozen=True):
     """POST /rates. `rate` null takes the rate away."""
 
     pair: str

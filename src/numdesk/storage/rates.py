@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from numdesk.domain.fx import Rate
 from numdesk.storage.pool import Tx
 

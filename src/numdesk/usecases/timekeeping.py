@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,6 @@ async def look(rt: Runtime) -> None:
 async def follow(rt: Runtime) -> None:
     """Keeps taking over the clock's offset until cancelled."""
     while True:
-        try:
+        with suppress(Unavailable):  # the database is restarting; the offset stays as it was
             await look(rt)
-        except Unavailable:
-            pass  # the database is restarting; the offset stays as it was
         await asyncio.sleep(FOLLOW_EVERY_S)

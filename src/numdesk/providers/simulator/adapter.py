@@ -149,7 +149,7 @@ class Simulator:
         return MessageReceived(provider="simulator", provider_message_id=uuid.uuid4().hex, to=to, sender=sender, text=text)
 
     async def _call(self, method: str) -> str | None:
-        """Takes as long as a call takes and plays the next scripted outcome; returns how the answer is going to be lost, if it is."""
+        """Takes as long as a call takes and plays the next scripted outcome; returns how the answer will be lost, if so."""
         await self._sleep(self._settings.delay_s)
         outcome = await self._world.next_outcome(method, unnamed=method in _CHANGING)
         if outcome == "slow":

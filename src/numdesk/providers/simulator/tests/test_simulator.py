@@ -19,7 +19,7 @@ COST = cost_of(INDONESIA, WHATSAPP, by_operator=False)
 def wanted(reference: str = "r1", **changes: object) -> Wanted:
     """Returns an honest request, with changes."""
     values = {"country": "ID", "service": "whatsapp", "operator": None, "cost_max": COST, "currency": "IDR"}
-    return Wanted(reference=reference, **{**values, **changes})  # type: ignore[arg-type] - a test's shorthand
+    return Wanted(reference=reference, **{**values, **changes})
 
 
 def simulator_of(world: World, slept: list[float]) -> Simulator:
