@@ -135,7 +135,7 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
     """
     return await _tally(tx, """
            with sides as not materialized (
-                  select e.transfer_id, count(*) n, sum(e.amount) total, max(abs(e.amount)) moved,
+                  select e.transfer_id, count(*) n, min(e.amount) low, max(e.amount) high,
                          max(e.account_id) filter (where e.amount < 0) debit_id, max(e.account_id) filter (where e.amount > 0) credit_id
                     from entries e where e.id > $1 group by e.transfer_id),
                 seen as not materialized (
@@ -143,20 +143,20 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
                   union all
                   select t.* from transfers t join (select transfer_id from sides) s on s.transfer_id = t.id where $1 >= 0),
                 odd as materialized (
-                  select coalesce(t.id, s.transfer_id) id, t.id is null lost, t.journal_id, t.currency, s.n, s.total, s.moved,
+                  select coalesce(t.id, s.transfer_id) id, t.id is null lost, t.journal_id, t.currency, s.n, s.low, s.high,
                          s.debit_id, s.credit_id, t.debit_id wants_debit_id, t.credit_id wants_credit_id, t.amount,
                          j.id is null no_journal, d.currency is distinct from t.currency or c.currency is distinct from t.currency mixed
                     from seen t full join sides s on s.transfer_id = t.id left join journals j on j.id = t.journal_id
                     left join accounts d on d.id = t.debit_id left join accounts c on c.id = t.credit_id
-                    where s.n is distinct from 2 or s.total <> 0 or s.moved is distinct from t.amount
+                    where s.n is distinct from 2 or s.low is distinct from -t.amount or s.high is distinct from t.amount
                        or s.debit_id is distinct from t.debit_id or s.credit_id is distinct from t.credit_id or j.id is null
                        or d.currency is distinct from t.currency or c.currency is distinct from t.currency),
                 unpaired as materialized (
                   select * from odd o
-                    where (n, total, moved, debit_id, credit_id) is distinct from (2, 0, amount, wants_debit_id, wants_credit_id)
-                    and (n = 1 and moved = amount and wants_debit_id = coalesce(debit_id, wants_debit_id)
+                    where (n, low, high, debit_id, credit_id) is distinct from (2, -amount, amount, wants_debit_id, wants_credit_id)
+                    and (n = 1 and abs(high) = amount and wants_debit_id = coalesce(debit_id, wants_debit_id)
                          and wants_credit_id = coalesce(credit_id, wants_credit_id)
-                         and (select 1 from entries p where p.id <= $1 and p.transfer_id = o.id and p.amount = -o.total
+                         and (select 1 from entries p where p.id <= $1 and p.transfer_id = o.id and p.amount = -o.high
                                 and p.account_id = case when o.debit_id is null then o.wants_debit_id else o.wants_credit_id end
                                 order by p.id desc limit 1) = 1) is not true),
                 checked (name, n) as (
@@ -176,7 +176,9 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
                     from odd where no_journal
                   union all
                   select 'journals_sum_to_zero', journal_id, format('journal %s: sums to %s in %s', journal_id, sum(total), currency)
-                    from unpaired where total <> 0 group by journal_id, currency having sum(total) <> 0)""", after)
+                    from unpaired join (select e.transfer_id, sum(e.amount) total from entries e where e.id > $1
+                                          and e.transfer_id in (select id from unpaired) group by e.transfer_id) s on s.transfer_id = id
+                    group by journal_id, currency having sum(total) <> 0)""", after)
 
 
 async def check_open_orders(tx: Tx) -> dict[str, Check]:
