@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
 PAGE_MAX = 1_000_000
 #: Answers remembered of one moment of the catalogue: bots ask for the same few pages many times a second.
 REMEMBERED_MAX = 64
+#: A whole price list takes tens of milliseconds; after so many rows other requests are let in between.
+SLICE = 250
 
 _SORTS: Mapping[str, tuple[str, bool]] = {
     "price_asc": ("price", False),
@@ -54,17 +57,17 @@ class Remembered:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._moment: Catalogue | None = None
-        self._answers: dict[object, Answer] = {}
+        self._answers: dict[object, asyncio.Task[Answer]] = {}
 
-    def answer(self, moment: Catalogue, name: object, make: Callable[[], Answer]) -> Answer:
-        """Returns the answer of that name, made at the first call."""
+    async def answer(self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Returns the answer of that name, made at the first call; those who ask meanwhile wait for it."""
         if self._moment is not moment or len(self._answers) >= REMEMBERED_MAX:
             self._moment = moment
             self._answers = {}
-        answer = self._answers.get(name)
-        if answer is None:
-            answer = self._answers[name] = make()
-        return answer
+        task = self._answers.get(name)
+        if task is None:
+            task = self._answers[name] = asyncio.get_running_loop().create_task(make())
+        return await asyncio.shield(task)
 
 
 def page_memory(rt: Runtime) -> Remembered:
@@ -96,12 +99,12 @@ def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
     return country_id, service_id
 
 
-def render_countries(catalogue: Catalogue) -> Answer:
+async def render_countries(catalogue: Catalogue) -> Answer:
     """Returns the countries that are open for sale."""
     return success([_country(country) for country in _by_id(catalogue.countries) if country.active])
 
 
-def render_services(catalogue: Catalogue, country_id: int | None) -> Answer:
+async def render_services(catalogue: Catalogue, country_id: int | None) -> Answer:
     """Returns the services that are open for sale, or those that have something in stock in a country."""
     found = _by_id(catalogue.services) if country_id is None else catalogue.services_sold(country_id)
     return success([_service(service) for service in found if service.active])
@@ -114,10 +117,10 @@ def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> 
     return success([_ANY_OPERATOR, *entries] if entries and sells_any else entries)
 
 
-def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
+async def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
     """Returns a page of what is in stock; rows that compare equal stand by id, so that pages do not overlap."""
     key, is_falling = _SORTS[selection.sort]
-    rows = sorted(_in_stock(catalogue, selection), key=lambda offer: offer.id)
+    rows = sorted(await _in_stock(catalogue, selection), key=lambda offer: offer.id)
     by_name = {offer.catalogue_id: _name(catalogue, offer) for offer in rows}
     if key == "name":
         rows.sort(key=lambda offer: by_name[offer.catalogue_id], reverse=is_falling)
@@ -125,24 +128,32 @@ def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | Non
         rows.sort(key=lambda offer: getattr(offer, key), reverse=is_falling)
     start = (selection.page - 1) * selection.limit
     page = rows[start : start + selection.limit]
+    listed: list[dict[str, Any]] = []
+    for first in range(0, len(page), SLICE):
+        listed += [_product(catalogue, offer, by_name[offer.catalogue_id], rate) for offer in page[first : first + SLICE]]
+        await asyncio.sleep(0)
     meta: dict[str, Any] = {"page": selection.page, "limit": selection.limit, "count": len(page)}
     if rate is not None:
         meta["fx"] = fx(rate)
-    return success([_product(catalogue, offer, by_name[offer.catalogue_id], rate) for offer in page], meta=meta)
+    return success(listed, meta=meta)
 
 
-def _in_stock(catalogue: Catalogue, selection: Selection) -> Iterable[Offer]:
-    """Yields the offers that are selected and can be bought.
+async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:
+    """Returns the offers that are selected and can be bought.
 
     Without an operator these are the tiers of any operator; where a product has none of them, the operators' own stand in for it,
     so that nothing in stock is hidden.
     """
-    for country_id, service_id in _places(catalogue, selection):
+    found: list[Offer] = []
+    for count, (country_id, service_id) in enumerate(_places(catalogue, selection), 1):
         sold = [offer for offer in catalogue.tiers(country_id, service_id) if catalogue.sells(offer)]
         if selection.operator_id is not None:
-            yield from (offer for offer in sold if offer.operator_id == selection.operator_id)
+            found += [offer for offer in sold if offer.operator_id == selection.operator_id]
         else:
-            yield from [offer for offer in sold if offer.operator_id is None] or sold
+            found += [offer for offer in sold if offer.operator_id is None] or sold
+        if count % SLICE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, int]]:

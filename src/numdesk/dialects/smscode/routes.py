@@ -63,14 +63,14 @@ _REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
 async def list_countries(_version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /catalog/countries."""
     moment = await _catalogue(rt, request)
-    return page_memory(rt).answer(moment, "countries", lambda: render_countries(moment))
+    return await page_memory(rt).answer(moment, "countries", lambda: render_countries(moment))
 
 
 async def list_services(_version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /catalog/services."""
     country_id = integer_of(parse_query(request), "country_id")
     moment = await _catalogue(rt, request)
-    return page_memory(rt).answer(moment, ("services", country_id), lambda: render_services(moment, country_id))
+    return await page_memory(rt).answer(moment, ("services", country_id), lambda: render_services(moment, country_id))
 
 
 async def list_operators(_version: Version, rt: Runtime, request: Request) -> Answer:
@@ -84,7 +84,7 @@ async def list_products(version: Version, rt: Runtime, request: Request) -> Answ
     selection = parse_selection(parse_query(request))
     rate = await _rate(version, rt)
     moment = await _catalogue(rt, request)
-    return page_memory(rt).answer(moment, (selection, rate), lambda: render_products(moment, selection, rate))
+    return await page_memory(rt).answer(moment, (selection, rate), lambda: render_products(moment, selection, rate))
 
 
 async def read_rate(version: Version, rt: Runtime, request: Request) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -44,7 +45,7 @@ def data_of(answer: Answer) -> Any:
 
 def ids(catalogue: Catalogue, selection: Selection = ALL) -> list[int]:
     """Returns the ids of the products that are listed."""
-    return [row["id"] for row in data_of(render_products(catalogue, selection, None))]
+    return [row["id"] for row in data_of(asyncio.run(render_products(catalogue, selection, None)))]
 
 
 class TestProducts:
@@ -81,7 +82,7 @@ class TestProducts:
 
     def test_counts_the_rows_of_the_page(self) -> None:
         """`count` is what this page holds; `limit` and `page` are what was applied."""
-        answer = render_products(catalogue_of(offer(1), offer(2), offer(3)), replace(ALL, limit=2, page=2), None)
+        answer = asyncio.run(render_products(catalogue_of(offer(1), offer(2), offer(3)), replace(ALL, limit=2, page=2), None))
         assert json.loads(answer.body)["meta"] == {"page": 2, "limit": 2, "count": 1}
 
 
@@ -91,8 +92,8 @@ class TestServicesAndOperators:
     def test_lists_services_in_stock(self) -> None:
         """With a country only what can be bought there now."""
         catalogue = catalogue_of(offer(1), offer(2, service=2, available=0))
-        assert [row["id"] for row in data_of(render_services(catalogue, 6))] == [1]
-        assert [row["id"] for row in data_of(render_services(catalogue, None))] == [1, 2, 3]
+        assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, 6)))] == [1]
+        assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, None)))] == [1, 2, 3]
 
     def test_offers_any_beside_operators_only(self) -> None:
         """No operator, no choice; "any" first where it sells, left out where it does not."""
@@ -105,15 +106,18 @@ class TestServicesAndOperators:
 class TestRemembered:
     """Answers kept for one moment."""
 
-    def test_makes_an_answer_once_a_moment(self) -> None:
-        """The same question about the same moment is answered from memory, about a new one anew."""
+    async def test_makes_an_answer_once_a_moment(self) -> None:
+        """The same question about the same moment is answered from memory, also while it is being made; a new moment begins anew."""
         memory, made = Remembered(), []
 
-        def make() -> Answer:
+        async def make() -> Answer:
             made.append(1)
+            await asyncio.sleep(0)
             return Answer(200, b"")
 
         first, second = catalogue_of(), catalogue_of()
-        for moment in (first, first, second, first):
-            memory.answer(moment, "name", make)
+        await asyncio.gather(*(memory.answer(first, "name", make) for _ in range(3)))
+        assert len(made) == 1
+        for moment in (first, second, first):
+            await memory.answer(moment, "name", make)
         assert len(made) == 3
