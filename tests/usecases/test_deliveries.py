@@ -198,8 +198,8 @@ class TestFairness:
             async with asyncio.timeout(renderer.timeout_s):
                 await alive.have_answered(200)
             assert dead.hanging == WINDOW_START
-            loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)
+            stop.set()
+        await loop
 
     async def test_a_dead_endpoint_keeps_one_place(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """What was leased for an endpoint that turns bad is given back, and one send at a time finds out whether it is well again."""
