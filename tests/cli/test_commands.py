@@ -38,9 +38,9 @@ class TestCustomer:
         """A customer gets a token and money; the same reference never counts twice."""
         made = facts(numdesk(database_url, tmp_path, "customer", "add", "Ann", "--credit", "5000", "--json"))
         assert made["token"].startswith("nd_")
-        for _ in range(2):
-            credited = numdesk(database_url, tmp_path, "customer", "credit", str(made["customer_id"]), "250", "--reference", "r", "--json")
-        assert facts(credited)["available"] == 5250
+        credit = ("customer", "credit", str(made["customer_id"]), "250", "--reference", "r", "--json")
+        found = [facts(numdesk(database_url, tmp_path, *credit))["available"] for _ in range(2)]
+        assert found == [5250, 5250]
         (listed,) = facts(numdesk(database_url, tmp_path, "customer", "list", "--json"))
         assert listed["wallets"]["IDR"]["balance"] == 5250
 

@@ -33,7 +33,8 @@ class TestCheck:
 
     @pytest.mark.parametrize("scope", ["--full", "--incremental"])
     async def test_names_what_is_wrong(
-        self, database: Database, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str], scope: str) -> None:
+        self, database: Database, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str], scope: str
+    ) -> None:
         """A broken rule is exit code 1, and the JSON names the rule and the account."""
         wallet_id = await funded_wallet(database, units=900)
         await pool.execute("update accounts set balance = 1000 where id = $1", wallet_id)

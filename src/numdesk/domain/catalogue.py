@@ -108,11 +108,7 @@ class Catalogue:
 
     def services_sold(self, country_id: int) -> list[Service]:
         """Returns the services that can be bought in a country now, by id."""
-        return [
-            service
-            for service in self.services.values()
-            if any(self.sells(offer) for offer in self.tiers(country_id, service.id))
-        ]
+        return [service for service in self.services.values() if any(self.sells(offer) for offer in self.tiers(country_id, service.id))]
 
     def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
         """Returns the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""

@@ -107,10 +107,7 @@ class SandboxDoor:
     async def check_ledger(self, _request: Request) -> Response:
         """GET /ledger/check: the books, checked from the first entry on."""
         report = wire.json_of(reconcile.print_report(await reconcile.check_ledger(self.rt, full=True)))
-        checks = {
-            name: {"checked": check["checked"], "violations": check["violations"]}
-            for name, check in report["checks"].items()
-        }
+        checks = {name: {"checked": check["checked"], "violations": check["violations"]} for name, check in report["checks"].items()}
         return wire.answer({"ok": report["ok"], "checks": checks})
 
     async def show_inbox(self, request: Request) -> Response:

@@ -128,9 +128,7 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
 
 async def set_health(tx: Tx, *, provider: str, healthy: bool) -> bool:
     """Writes whether a provider can be reached; returns whether that is news."""
-    if not await tx.fetchval(
-        "select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy
-    ):
+    if not await tx.fetchval("select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy):
         return False
     await tx.execute("update providers set healthy = $2 where slug = $1", provider, healthy)
     return True
@@ -172,7 +170,5 @@ async def tallies(tx: Tx, *, first: date, last: date) -> dict[str, Tally]:
 
 async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
     """Returns the routing decision that was kept with an order, or None."""
-    text = await tx.fetchval(
-        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1", order_id
-    )
+    text = await tx.fetchval("select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1", order_id)
     return msgspec.json.decode(text) if isinstance(text, str) else None

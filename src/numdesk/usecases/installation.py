@@ -74,9 +74,7 @@ async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[
 
 async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str]]:
     """Returns the sandbox customers' ids and tokens by dialect."""
-    found = await rt.repeat(
-        "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
-    )
+    found = await rt.repeat("installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials"))
     return {slug: (customer_id, token) for slug, (customer_id, token) in (found or {}).items()}
 
 

@@ -157,9 +157,7 @@ async def price(
     return total
 
 
-async def withdraw(
-    rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]
-) -> Loaded:
+async def withdraw(rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]) -> Loaded:
     """Takes numbers off the shelf for good; `added` counts those taken off. One that is rented out now is complained of and left."""
     total = Loaded()
     for chunk in _chunks(msisdns, CHUNK):
@@ -178,9 +176,7 @@ async def withdraw(
         for msisdn, given in wanted.items():
             if states.get(msisdn) != _WITHDRAWN:
                 total.bad += 1
-                reason = (
-                    "is rented out now: try again when its order has ended" if msisdn in states else "is not in stock"
-                )
+                reason = "is rented out now: try again when its order has ended" if msisdn in states else "is not in stock"
                 complain(BadLine(given.line, given.msisdn, reason))
     rt.memory.forget("catalogue")
     return total
@@ -229,9 +225,7 @@ async def _known(rt: Runtime) -> _Known:
     return await rt.run("stock.known", work)
 
 
-async def _meet(
-    rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool
-) -> None:
+async def _meet(rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool) -> None:
     """Adds what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
     countries = {_iso2(country) for country, _ in places} - known.countries.keys()
     fresh_countries = [atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())]
@@ -245,9 +239,7 @@ async def _meet(
     if fresh_countries or fresh_services or fresh_operators:
         await rt.run(
             "stock.meet",
-            lambda tx: rows.insert_facts(
-                tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators
-            ),
+            lambda tx: rows.insert_facts(tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators),
         )
         found = await _known(rt)
         known.countries, known.services, known.operators = found.countries, found.services, found.operators
@@ -299,9 +291,7 @@ def _price_line(given: GivenPrice, known: _Known) -> rows.PriceLine | BadLine:
         return BadLine(given.line, given.price, _why_no_amount(currency))
     if cost_units is None and given.cost.strip():
         return BadLine(given.line, given.cost, _why_no_amount(currency))
-    return rows.PriceLine(
-        place[0], service_id, place[1], given.provider, currency, price_units, cost_units, given.available
-    )
+    return rows.PriceLine(place[0], service_id, place[1], given.provider, currency, price_units, cost_units, given.available)
 
 
 def _place(line: int, country: str, operator: str, known: _Known) -> tuple[int, int | None] | BadLine:
@@ -315,9 +305,7 @@ def _place(line: int, country: str, operator: str, known: _Known) -> tuple[int, 
     operator_id = known.operators.get((country_id, code))
     if operator_id is None:
         names = sorted(name for owner, name in known.operators if owner == country_id)
-        return BadLine(
-            line, operator, f"is no operator that is known in {_iso2(country)} ({', '.join(names) or 'none is'})"
-        )
+        return BadLine(line, operator, f"is no operator that is known in {_iso2(country)} ({', '.join(names) or 'none is'})")
     return country_id, operator_id
 
 

@@ -129,7 +129,7 @@ class Simulator:
         return await self._world.rate(pair)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Appends outcomes for the next calls: `no_numbers` for the next that changes anything, `release:error_500` for the next release."""
+        """Appends outcomes: `no_numbers` for the next call that changes anything, `release:error_500` for the next release."""
         await self._world.script([_step(outcome) for outcome in outcomes])
 
     async def scripted(self) -> list[str]:
