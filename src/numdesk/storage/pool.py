@@ -34,6 +34,7 @@ OUTAGES = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection whose server was killed a moment ago
     ConnectionError,
     FileNotFoundError,
     TimeoutError,
