@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import asyncpg
 import uvloop
@@ -94,17 +92,16 @@ async def _through_the_path(bench: Bench, msisdns: Sequence[int]) -> float:
     """Returns messages a second through `inbound.receive_message` in a process of its own."""
     waiting = iter(enumerate(msisdns))
     round_id = time.monotonic_ns()
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_desk(Settings(data=Path(folder)), dsn=bench.dsn, sandbox=True) as desk:
+    async with open_desk(Settings(data=bench.data), dsn=bench.dsn, sandbox=True) as desk:
 
-            async def link() -> None:
-                for n, msisdn in waiting:
-                    taken = await inbound.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
-                    assert taken.status == "taken", taken
+        async def link() -> None:
+            for n, msisdn in waiting:
+                taken = await inbound.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
+                assert taken.status == "taken", taken
 
-            started_at = time.perf_counter()
-            await asyncio.gather(*(link() for _ in range(AT_ONCE)))
-            return len(msisdns) / (time.perf_counter() - started_at)
+        started_at = time.perf_counter()
+        await asyncio.gather(*(link() for _ in range(AT_ONCE)))
+        return len(msisdns) / (time.perf_counter() - started_at)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",
+    "autovacuum_naptime": "10s",  # a new installation grows from nothing: plans must hear of it soon
     "io_method": "sync",  # the workers of the other method cost a two-core machine more than they bring
     "max_worker_processes": "4",
     "max_parallel_workers_per_gather": "1",

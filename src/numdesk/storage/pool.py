@@ -126,7 +126,7 @@ class Database:
             options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
             async with connection.transaction(**options):
                 with forbid_network(name):
-                    yield cast(Tx, connection)
+                    yield cast("Tx", connection)
         _transactions.labels(name).observe(time.perf_counter() - started)
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -134,7 +134,7 @@ class Database:
         started = time.perf_counter()
         async with self._pool.acquire() as connection:
             with forbid_network(name):
-                answer = await work(cast(Tx, connection))
+                answer = await work(cast("Tx", connection))
         _transactions.labels(name).observe(time.perf_counter() - started)
         return answer
 

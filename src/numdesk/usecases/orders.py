@@ -71,6 +71,7 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
         order = await read(rt, caller, order_id)
         if order.state not in domain.OPEN_STATES:
             return order
+        del order  # thousands may wait: nobody keeps what will be read again
         bell = asyncio.get_running_loop().call_later(seconds, news.ring, changed)  # a quarter of wait_for's memory
         try:
             await changed

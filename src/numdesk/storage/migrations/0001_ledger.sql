@@ -89,24 +89,25 @@ create trigger holds_never_deleted before delete or truncate on holds execute fu
 -- Writes both entries of each new transfer and adds them to the live balances, wallets locked in id order.
 create function transfers_apply() returns trigger language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
+declare touched bigint[] := array(select debit_id from fresh union select credit_id from fresh);
 begin
   if exists (select from fresh t left join accounts d on d.id = t.debit_id left join accounts c on c.id = t.credit_id
              where d.currency is distinct from t.currency or c.currency is distinct from t.currency) then
     raise exception 'a transfer joins two accounts of its currency' using errcode = 'PT002';
   end if;
-  perform from accounts a where a.live and a.id in (select debit_id from fresh union select credit_id from fresh) order by a.id for update;
+  perform from accounts a where a.live and a.id = any(touched) order by a.id for update;
   insert into entries (transfer_id, account_id, amount, balance_after)
     select s.transfer_id, s.account_id, s.amount,
            case when a.live then a.balance + sum(s.amount) over (partition by s.account_id order by s.transfer_id, s.side) end
       from (select id transfer_id, 0 side, debit_id account_id, -amount amount from fresh
             union all select id, 1, credit_id, amount from fresh) s
-      join accounts a on a.id = s.account_id
+      join accounts a on a.id = s.account_id and a.id = any(touched)
       order by s.transfer_id, s.side;
   update accounts a set balance = a.balance + s.amount
     from (select account_id, sum(amount)::bigint amount
             from (select debit_id account_id, -amount amount from fresh union all select credit_id, amount from fresh) x
             group by account_id) s
-    where a.id = s.account_id and a.live;
+    where a.id = s.account_id and a.id = any(touched) and a.live;
   return null;
 end $$;
 create trigger transfers_apply after insert on transfers referencing new table as fresh
@@ -114,10 +115,11 @@ create trigger transfers_apply after insert on transfers referencing new table a
 
 create function holds_opened() returns trigger language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
+declare ids bigint[]; amounts bigint[];
 begin
-  update accounts a set held = a.held + s.amount
-    from (select account_id, sum(amount)::bigint amount from fresh where state = 0 group by account_id) s
-    where a.id = s.account_id;
+  select array_agg(s.account_id), array_agg(s.amount) into ids, amounts
+    from (select account_id, sum(amount)::bigint amount from fresh where state = 0 group by account_id) s;
+  update accounts a set held = a.held + s.amount from unnest(ids, amounts) s(account_id, amount) where a.id = s.account_id and a.id = any(ids);
   return null;
 end $$;
 create trigger holds_opened after insert on holds referencing new table as fresh
@@ -135,10 +137,11 @@ create trigger holds_end_once before update on holds for each row execute functi
 
 create function holds_ended() returns trigger language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
+declare ids bigint[]; amounts bigint[];
 begin
-  update accounts a set held = a.held - s.amount
-    from (select account_id, sum(amount)::bigint amount from ended group by account_id) s
-    where a.id = s.account_id;
+  select array_agg(s.account_id), array_agg(s.amount) into ids, amounts
+    from (select account_id, sum(amount)::bigint amount from ended group by account_id) s;
+  update accounts a set held = a.held - s.amount from unnest(ids, amounts) s(account_id, amount) where a.id = s.account_id and a.id = any(ids);
   return null;
 end $$;
 create trigger holds_ended after update on holds referencing new table as ended

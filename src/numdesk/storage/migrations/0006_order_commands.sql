@@ -1,8 +1,8 @@
 -- The hot writes. A command takes a batch of items that are independent of each other, answers each on its own, and is one round
 -- trip and one commit. Each decides item by item in memory and then writes table by table, so it is exact for the item and cheap
 -- for the batch. Rows are locked in one order everywhere: orders, then accounts, then customer_hours (each by id); free numbers
--- are taken with SKIP LOCKED and never waited for. The planner settings keep a plan that was made on an empty table from
--- scanning a full one.
+-- are taken with SKIP LOCKED and never waited for. The planner settings, and bounds such as `id = any(...)` beside a join on the same
+-- ids, keep a plan that was made on an empty table from walking a full one.
 
 -- Locks up to p_limit free numbers of a country (and operator) that may be sold for a service, beginning at a random pivot.
 create function pick_numbers_v1(p_now timestamptz, p_country int, p_operator int, p_service int, p_pivot int, p_limit int,
@@ -125,7 +125,8 @@ begin
   end loop;
   if cardinality(c_order) = 0 then return; end if;
 
-  update numbers n set state = 1, order_id = c.order_id, free_at = null from unnest(c_order, c_number) c(order_id, number_id) where n.id = c.number_id;
+  update numbers n set state = 1, order_id = c.order_id, free_at = null from unnest(c_order, c_number) c(order_id, number_id)
+    where n.id = c.number_id and n.id = any(c_number);
   insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, number_id, msisdn,
                       wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id)
     select c.order_id, p_customer[c.item], p_dialect[c.item], 1, p_offer[c.item], o_catalogue[c.item], o_country[c.item], o_service[c.item], o_operator[c.item], 'local',
@@ -173,11 +174,11 @@ begin
     insert into journals (reason, ref, at) select 'order.earn', 'ord:' || o, p_now from unnest(p_orders) o returning id, ref
   ), ended as (
     update holds h set state = 1, ended_at = p_now, journal_id = p.id from posted p
-      where h.kind = 'order' and h.ref = substr(p.ref, 5)::int returning h.ref, h.journal_id
+      where h.kind = 'order' and h.ref = substr(p.ref, 5)::int and h.ref = any(p_orders) returning h.ref, h.journal_id
   )
   insert into transfers (journal_id, debit_id, credit_id, amount, currency)
     select e.journal_id, side.debit, side.credit, side.amount, o.currency
-      from ended e join orders o on o.id = e.ref
+      from ended e join orders o on o.id = e.ref and o.id = any(p_orders)
       cross join lateral (values
         (1, o.wallet_id, system_account_v1('revenue', 'orders', o.currency), o.price),
         (2, system_account_v1('cost_of_sales', o.provider, o.currency), system_account_v1('payable', o.provider, o.currency), o.cost)) side(n, debit, credit, amount)
@@ -197,7 +198,7 @@ declare
   m_order int[]; m_seen boolean[]; m_ident text[];                          -- item by item: the open order of the number, repeats
   o_id int[]; o_state smallint[]; o_customer int[]; o_wallet bigint[]; o_dialect text[]; o_document jsonb[];  -- the orders, locked
   o_code text[]; o_text text[]; o_revision int[]; o_first timestamptz[]; o_touched boolean[];
-  n_item int[] := '{}'; n_order int[] := '{}'; n_late boolean[] := '{}'; n_ids bigint[];  -- messages to be kept
+  n_item int[] := '{}'; n_order int[] := '{}'; n_late boolean[] := '{}'; n_id bigint[] := '{}'; n_kept bigint[];  -- messages to be kept
   e_order int[] := '{}'; e_document jsonb[] := '{}';                        -- events to be written
   earned int[] := '{}'; i int; o int; known int;
 begin
@@ -218,7 +219,7 @@ begin
   for i in 1 .. size loop
     if m_seen[i] or array_position(m_ident, m_ident[i]) < i then continue; end if;
     o := array_position(o_id, m_order[i]);
-    n_item := n_item || i;
+    n_item := n_item || i; n_id := n_id || nextval('messages_id_seq');
     if o is null or o_state[o] not in (1, 2, 3) then
       select max(r.id) into known from orders r where r.msisdn = p_msisdn[i];
       n_order := n_order || known; n_late := n_late || (known is not null);
@@ -234,16 +235,15 @@ begin
   end loop;
 
   with kept as (
-    insert into messages (provider, provider_message_id, msisdn, sender, text, otp_code, order_id, late, received_at)
-      select p_provider[n.item], p_message_id[n.item], p_msisdn[n.item], p_sender[n.item], p_text[n.item], p_code[n.item], n.order_id, n.late, p_now
-        from unnest(n_item, n_order, n_late) n(item, order_id, late)
-      on conflict do nothing returning id, provider, provider_message_id)
-  select array_agg(k.id order by u.n) into n_ids from unnest(p_provider, p_message_id) with ordinality u(provider, message_id, n)
-    left join kept k on k.provider = u.provider and k.provider_message_id = u.message_id;
+    insert into messages (id, provider, provider_message_id, msisdn, sender, text, otp_code, order_id, late, received_at) overriding system value
+      select n.id, p_provider[n.item], p_message_id[n.item], p_msisdn[n.item], p_sender[n.item], p_text[n.item], p_code[n.item], n.order_id, n.late, p_now
+        from unnest(n_id, n_item, n_order, n_late) n(id, item, order_id, late)
+      on conflict do nothing returning id)
+  select array_agg(id) into n_kept from kept;
   if cardinality(e_order) > 0 then
     update orders r set state = c.state, otp_code = c.code, otp_message = c.text, sms_revision = c.revision, first_sms_at = c.first, revision = r.revision + 1
       from unnest(o_id, o_state, o_code, o_text, o_revision, o_first, o_touched) c(id, state, code, text, revision, first, touched)
-      where r.id = c.id and c.touched;
+      where r.id = c.id and r.id = any(o_id) and c.touched;
     insert into events (customer_id, dialect, kind, order_id, document, at)
       select o_customer[e.o], o_dialect[e.o], 'order.received', o_id[e.o], e.document, p_now from unnest(e_order, e_document) e(o, document);
   end if;
@@ -253,8 +253,8 @@ begin
   end if;
 
   for i in 1 .. size loop
-    idx := i; o := array_position(n_item, i); message_id := n_ids[i]; order_id := null; customer_id := null;
-    if o is null or n_ids[i] is null then
+    idx := i; o := array_position(n_item, i); message_id := n_id[o]; order_id := null; customer_id := null;
+    if o is null or not message_id = any(n_kept) then
       status := 'seen';
       select k.id, k.order_id into message_id, order_id from messages k where k.provider = p_provider[i] and k.provider_message_id = p_message_id[i];
     else
@@ -300,7 +300,7 @@ begin
     select o.number_id, o.service_id, p_now + p_cooldown from orders o where o.id = any(ended) and o.number_id is not null
     on conflict (number_id, service_id) do update set until = excluded.until;
   update numbers n set state = 2, order_id = null, free_at = p_now + p_quarantine
-    from orders o where o.id = any(ended) and n.id = o.number_id and n.order_id = o.id;
+    where n.id = any(array(select o.number_id from orders o where o.id = any(ended) and o.number_id is not null)) and n.order_id = any(ended);
   insert into jobs (kind, payload, run_at)
     select 'orders.release', jsonb_build_object('order', o.id), p_now from orders o where o.id = any(ended) and o.provider_ref is not null and p_event <> 'cancel';
   insert into events (customer_id, dialect, kind, order_id, document, at)
