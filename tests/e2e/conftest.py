@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from tests.support.serving import Server, make_folder
+from tests.support.serving import Server, make_folder, serving
 
 StartServer = Callable[..., Server]
 
@@ -19,21 +19,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
-@contextlib.contextmanager
-def serving(*, workers: int = 1, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """Yields a running server, and stops and removes it afterwards."""
-    server = Server(make_folder(), workers=workers, env=env)
+@pytest.fixture(scope="session")
+def seeded_data() -> Iterator[Path]:
+    """The data folder of a sandbox that was seeded and stopped; servers start on copies of it, which is quicker than seeding."""
+    first = Server(make_folder())
     try:
-        server.start()
-        yield server
+        first.start()
+        first.stop()
+        yield first.data
     finally:
-        server.close()
+        first.close()
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[Server]:
+def shared_server(seeded_data: Path) -> Iterator[Server]:
     """The server of tests that only call it; take it through `sandbox`."""
-    with serving() as server:
+    with serving(template=seeded_data) as server:
         yield server
 
 
@@ -44,14 +45,14 @@ def sandbox(shared_server: Server) -> Iterator[Server]:
     shared_server.check_ledger()
 
 
-@pytest.fixture
-def start_server() -> Iterator[StartServer]:
-    """Starts servers of the test's own: `start_server(workers=, env=)`; their ledgers must be in order at the end."""
+@pytest.fixture(scope="module")
+def start_server(seeded_data: Path) -> Iterator[StartServer]:
+    """Starts servers of a module's own: `start_server(workers=, env=)`; their ledgers must be in order at the end."""
     with ExitStack() as stack:
         started: list[Server] = []
 
         def start(*, workers: int = 1, env: dict[str, str] | None = None) -> Server:
-            server = stack.enter_context(serving(workers=workers, env=env))
+            server = stack.enter_context(serving(workers=workers, env=env, template=seeded_data))
             started.append(server)
             return server
 

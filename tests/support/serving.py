@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,20 @@ def command(*arguments: str) -> list[str]:
 def run_command(*arguments: str, env: Mapping[str, str] | None = None, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end and returns what it wrote."""
     return subprocess.run(command(*arguments), env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
+
+
+@contextlib.contextmanager
+def serving(*, workers: int = 1, env: Mapping[str, str] | None = None, template: Path | None = None) -> Iterator[Server]:
+    """Yields a running server, on a copy of a stopped one's data folder if there is one; stops and removes it afterwards."""
+    folder = make_folder()
+    if template is not None:
+        subprocess.run(["cp", "-a", f"{template}/.", str(folder)], check=True)  # noqa: S607 - keeps owners, which shutil does not
+    server = Server(folder, workers=workers, env=env)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 class Server:
@@ -173,6 +187,12 @@ class Server:
     def postmaster(self) -> int:
         """Returns the process id of the embedded PostgreSQL's first process."""
         return int((self.data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+    def postmaster_or_none(self) -> int | None:
+        """Returns that process id, None while nobody has written it."""
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+            return self.postmaster()
+        return None
 
     def kill9_postgres(self) -> int:
         """Kills the embedded PostgreSQL's first process and returns its process id; the others of it end by themselves."""
