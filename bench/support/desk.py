@@ -150,7 +150,7 @@ with c as (insert into customers (name, state, created_at) select 'bench', 1, no
      n as (select id, row_number() over (order by id) k from c),
      a as (insert into accounts (kind, owner, currency, live) select 'wallet', id, 'IDR', true from n order by k returning id, owner),
      k as (insert into api_keys (customer_id, dialect, hash, shown, name, currency, scopes, created_at)
-             select n.id, 'smscode', h.hash, 'bench', 'bench', 'IDR', '{0,1,2}', now() from n join unnest($1::bytea[]) with ordinality h(hash, k) using (k)),
+             select n.id, 'smscode', h.hash, 'bench', 'bench', 'IDR', '{0,1,2,3}', now() from n join unnest($1::bytea[]) with ordinality h(hash, k) using (k)),
      j as (insert into journals (reason, ref, at) values ('adjustment', 'bench:' || $3, now()) returning id),
      t as (insert into transfers (journal_id, debit_id, credit_id, amount, currency)
              select j.id, system_account_v1('funding', 'manual', 'IDR'), a.id, $2, 'IDR' from j, a)

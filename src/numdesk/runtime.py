@@ -44,12 +44,15 @@ class Memory:
 
     async def _load(self, name: str, load: Callable[[], Awaitable[T]]) -> T:
         started = time.monotonic()
+        task = asyncio.current_task()
         try:
             value = await load()
-            self._kept[name] = (started, value)
+            if self._loading.get(name) is task:  # else it was told to forget meanwhile: what was read may be old
+                self._kept[name] = (started, value)
             return value
         finally:
-            del self._loading[name]
+            if self._loading.get(name) is task:
+                del self._loading[name]
 
     def peek(self, name: str, *, age_max_s: float = float("inf")) -> Any:
         """Returns the kept value of `name` when there is one that is young enough, else None; for hot paths that must not await."""
@@ -58,8 +61,9 @@ class Memory:
 
     def forget(self, prefix: str) -> None:
         """Drops every value whose name begins with `prefix`."""
-        for name in [name for name in self._kept if name.startswith(prefix)]:
-            del self._kept[name]
+        for known in (self._kept, self._loading):
+            for name in [name for name in known if name.startswith(prefix)]:
+                del known[name]
 
 
 @dataclass(slots=True)

@@ -196,10 +196,10 @@ class TestHangingUp:
 class TestAccessLog:
     """One line per request."""
 
-    async def test_is_written_at_info_only(self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture) -> None:
-        """At info a line names the route, never the path with its values; at warning there is none."""
+    async def test_is_written_at_debug_only(self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture) -> None:
+        """At debug a line names the route, never the path with its values; at info there is none."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
-        for level, count in ((logging.INFO, 1), (logging.WARNING, 0)):
+        for level, count in ((logging.DEBUG, 1), (logging.INFO, 0)):
             caplog.set_level(level, logger="numdesk.http")
             with capture_logs() as lines:
                 await Exchange("GET", "/toy/things/4711", headers).run(app)

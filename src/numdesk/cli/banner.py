@@ -30,7 +30,6 @@ def show(settings: Settings, credentials: Sequence[Credential] | None, *, as_jso
     mode = "production" if credentials is None else "sandbox"
     console.print(f"\n[bold]numdesk {__version__}[/bold] is ready ({mode}).\n")
     grid = Table.grid(padding=(0, 3))
-    grid.add_row("Console", f"{base_url}/")
     grid.add_row("Health", f"{base_url}/healthz   {base_url}/readyz   {base_url}/metrics")
     if credentials is not None:
         grid.add_row("Sandbox API", f"{base_url}{PREFIX}")

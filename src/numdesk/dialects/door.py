@@ -115,8 +115,8 @@ class Door:
         took = time.perf_counter() - started
         self._observe(took)
         self._count(answer.status)
-        if _level.isEnabledFor(logging.INFO):
-            _log.info("request", method=request.method, route=self._route.path, status=answer.status, elapsed_ms=round(took * 1000, 1))
+        if _level.isEnabledFor(logging.DEBUG):  # a line costs several times the request; metrics count them all
+            _log.debug("request", method=request.method, route=self._route.path, status=answer.status, elapsed_ms=round(took * 1000, 1))
 
     async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Answer:
         """Returns the handler's answer, or the refusal or fault in the dialect's words."""

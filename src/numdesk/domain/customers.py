@@ -23,8 +23,9 @@ class Scope(IntEnum):
     """What a key may do. The numbers are stored."""
 
     READ = 0
-    ORDER = 1
+    ORDER = 1  # end orders, ask for one more message
     CONFIGURE = 2
+    SPEND = 3  # buy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wa
         raise NotAuthenticated
     if caller.state in (CustomerState.PENDING, CustomerState.BLOCKED):
         raise NotPermitted(reason=f"customer is {caller.state.name.lower()}")
-    if caller.state is CustomerState.RESTRICTED and scope is Scope.ORDER:
+    if caller.state is CustomerState.RESTRICTED and scope is Scope.SPEND:
         raise NotPermitted(reason="customer is restricted")
     if scope not in caller.scopes:
         raise NotPermitted(reason=f"key lacks the scope {scope.name.lower()}")

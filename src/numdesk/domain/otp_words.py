@@ -29,6 +29,7 @@ SUM = 1 << 14  #: balance, amount, price: the number after it is money without a
 LEXICON: dict[int, str] = {
     PLAIN: """
         点击 點擊 点此 人工 人员 天猫 时间 일회용 분들 초대 episode episodes kodak
+        expire expires
     """,
     KEY: """
         code codes *code *codes otp otps totp hotp votp *otp pin pins passcode password passwords passwd pwd passkey
@@ -73,6 +74,9 @@ LEXICON: dict[int, str] = {
         လျှို့ဝှက်နံပါတ်
         key keys klíč klíče kľúč klucz klucza ключ ключа schlüssel *schlüssel chiave chave clé llave avain nyckel
         *nyckel sleutel anahtar kunci ٹی کلید مفتاح kood koode *kood koodi *koodi
+        mdp 交易码 交易碼 操作码 操作碼 支付码 sicherheitsnummer* prüfnummer* verifizierungsnummer* kontrollziffer* prüfziffer*
+        verificatienummer* beveiligingsnummer* verifieringsnummer* säkerhetsnummer* bekreftelsesnummer*
+        sikkerhetsnummer* sikkerhedsnummer* bekræftelsesnummer*
     """,
     ACT: """
         verif* *verif* confirm confirming authentic* authoris* authoriz* activat* login logins logon log-in signin
@@ -149,6 +153,8 @@ LEXICON: dict[int, str] = {
         سري السري سرية السرية مؤقت المؤقت المؤقتة secret secreto secreta segreto segreta geheim* секретн* tajn*
         tajné gizli hemlig* hemmelig* μυστικ* sulit maxfiy махфий құпия купуя გასაიდუმლოებული סודי סודית राज
         गोपनीय গোপন
+        digit factor faktor* фактор* провероч* перевірочн* контрольн* проверк* перевірк* freigabe* freigeben
+        eintippen eintragen einzutippen mật bao shigar shigarwa sirrinka
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -187,6 +193,11 @@ LEXICON: dict[int, str] = {
         convite invito einladungs* zaproszeni* pozvánk* davetiye undangan jemputan affiliate partner referido
         indicado подразделения подразделение предложения отделения филиала branch department оффера
         barras barra barre kreskowego čiarový čárový vonalkód *bare barkod штрих-код purchase đơn vận трек track
+        ошибки ошибка ошибке помилки помилка памылкі грешка грешката грешке grešk* greske błędu bledu chyby
+        chybov* napake erreur errore eroare erorii erro gabimi hitilafu fehler* fout* felkod* fejl* feil* virhe*
+        hibakód* veakood* kļūdas klaidos hata hatası xəta xato қате қатенің σφάλματος שגיאה خطأ الخطأ خطا خطای
+        غلطی त्रुटि ত্রুটি பிழை* lỗi kesalahan galat ralat 错误代码 错误码 錯誤代碼 錯誤碼 故障码 故障碼 エラーコード エラー番号 오류코드 에러코드 오류
+        에러 ข้อผิดพลาด מוצר שגיאת
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -253,6 +264,7 @@ LEXICON: dict[int, str] = {
         అకౌంట్ బ్యాంకు
         账户 账号 帐号 帐户 卡号 储蓄卡 信用卡 银行卡 手机号 帳戶 帳號 卡號 口座 カード 口座番号 電話番号 계좌
         계좌번호 카드 카드번호 휴대폰번호 전화번호 บัญชี บัตร ບັນຊີ គណនី အကောင့်
+        kadi
     """,
     CALL: """
         call calls calling hotline helpline whatsapp-us dial ring contact text txt reply send
@@ -342,6 +354,7 @@ LEXICON: dict[int, str] = {
         αριθ համար* ნომერი מספר رقم رقمك شماره نمبر नंबर
         नम्बर নম্বর எண் నంబర్ ቁጥር namba nambari numeris numurs number: 号码 號碼 番号 번호 หมายเลข เลขที่ ໝາຍເລກ លេខ
         နံပါတ် lambar lambobi
+        слово слова
     """,
     TO: """
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a
@@ -371,6 +384,11 @@ LEXICON: dict[int, str] = {
         已變更 已重置 已重設 已成功 修改成功 设置成功 已于 已锁定 已鎖定 已失效 変更しました 更新しました 変更が完了
         ロックされ 변경됐 변경 완료 잠금처리 만료되었 สำเร็จ ສຳເລັດ ជោគជ័យ အောင်မြင် thành-công công
         ändrades uppdaterades spärrades ændredes blev-ændret endredes muutettiin vaihdettiin
+        wrong incorrect incorrectly invalid falsch* incorrecto incorrecta incorreto incorreta errado errada
+        erroné* errat* sbagliat* greșit* gresit* verkeerd* onjuist* nieprawidłow* błędn* nesprávn* nespravn*
+        chybn* pogrešn* pogresn* погрешн* неверн* неправильн* хибн* невірн* няправільн* грешен yanlış yanlis
+        hatalı hatali səhv noto'g'ri virheelli* väär* hibás* λανθασμέν* שגוי שגויה خاطئ خاطئة اشتباه غلط गलत ভুল
+        தவறான తప్పు sai salah 错误 錯誤 誤った 잘못 ผิด
     """,
     SECRET: """
         share sharing disclose reveal tell give forward never don't dont not nobody anyone this that weitergeben
@@ -385,7 +403,7 @@ LEXICON: dict[int, str] = {
     """,
     OFFER: """
         off sale discount* deal deals free win won winner prize bonus cashback coupon* voucher* promo* gift gifts
-        checkout shop offer offers save rabatt* angebot*
+        checkout offer offers save rabatt* angebot*
         gratis descuento* oferta ofertas gana desconto* ganhe sconto* offerta réduction soldes offre promotion*
         korting* rabat* zniżk* sleva* slevy zľav* kedvezmény* akció reducere
         indirim* kampanya* hediye fırsat endirim* chegirma* khuyến khuyen mãi giảm ưu đãi diskon promosi hadiah

@@ -163,7 +163,8 @@ async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, pl
 def outcome(document: Document, *, replayed: bool) -> Outcome:
     """Returns the outcome of a document, or refuses with the recorded SupplierFailed."""
     if document.refused:
-        raise SupplierFailed(attempts=[(a.offer, a.provider, a.result) for a in document.attempts], by_catalogue=document.by_catalogue)
+        attempts = [(attempt.offer, attempt.provider, attempt.result) for attempt in document.attempts]
+        raise SupplierFailed(attempts=attempts, by_catalogue=document.by_catalogue, replayed=replayed)
     return Outcome(document, replayed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -45,9 +44,9 @@ class SmscodeEvents:
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
         """Returns the headers; the delivery's id is the same on every try, and without a secret there is no signature."""
-        headers = {"content-type": "application/json", "x-webhook-delivery": delivery_id}
+        headers = {"Content-Type": "application/json", "X-Webhook-Delivery": delivery_id}
         if secret is not None:
-            headers["x-webhook-signature"] = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+            headers["X-Webhook-Signature"] = "sha256=" + hmac.digest(secret, body, "sha256").hex()
         return headers
 
 

@@ -12,6 +12,8 @@ from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
 from numdesk.domain import errors
 from numdesk.domain.errors import Refusal
 
+#: Says that an answer repeats what the idempotency key holds.
+REPLAYED: Header = (b"idempotency-replayed", b"true")
 #: Where our name of a field differs from the vendor's.
 _FIELDS = {"url": "webhook_url", "secret": "webhook_secret"}
 _NO_OFFER_DETAILS = {
@@ -83,7 +85,8 @@ def _supplier(refusal: errors.SupplierFailed, _request: Request) -> Answer:
         details = {"attempts": [{"product_id": offer, "provider": slug, "result": cause} for offer, slug, cause in refusal.attempts]}
     elif refusal.attempts:
         details = {"cause_counts": dict(Counter(cause for _, _, cause in refusal.attempts))}
-    return failure(422, "PROVIDER_ERROR", "The supplier refused the request or failed", details=details)
+    headers = (REPLAYED,) if refusal.replayed else ()
+    return failure(422, "PROVIDER_ERROR", "The supplier refused the request or failed", details=details, headers=headers)
 
 
 def _too_dear(refusal: errors.PriceAboveCap, _request: Request) -> Answer:

@@ -17,6 +17,7 @@ from numdesk.dialects.smscode.price_list import (
     render_services,
 )
 from numdesk.dialects.smscode.query import clamped, integer_of, parse_query
+from numdesk.dialects.smscode.refusals import REPLAYED
 from numdesk.dialects.smscode.render import (
     TOTAL_DECIMALS,
     amount,
@@ -57,7 +58,7 @@ from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import orders, purchases, rates, reactivation, wallets, webhooks
 from numdesk.usecases.purchases import Outcome
 
-_REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
+_REPLAYED: tuple[Header, ...] = (JSON_TYPE, REPLAYED)
 
 
 async def list_countries(_version: Version, rt: Runtime, request: Request) -> Answer:
@@ -253,11 +254,11 @@ _CALLS = (
     _Call("GET", "/orders", list_orders, "orders.list", Scope.READ, "order reads", "orders, newest first"),
     _Call("GET", "/orders/active", list_active, "orders.active", Scope.READ, "order reads", "open orders, for polling"),
     _Call("GET", "/orders/{id}", read_order, "orders.get", Scope.READ, "order reads", "one order, at its next change with `wait`"),
-    _Call("POST", "/orders/create", create_orders, "orders.create", Scope.ORDER, "create", "buy numbers"),
+    _Call("POST", "/orders/create", create_orders, "orders.create", Scope.SPEND, "create", "buy numbers"),
     _Call("POST", "/orders/cancel", cancel_order, "orders.cancel", Scope.ORDER, "cancel", "end an order without SMS, with a refund"),
     _Call("POST", "/orders/finish", finish_order, "orders.finish", Scope.ORDER, "order actions", "end an order that had its SMS"),
     _Call("POST", "/orders/resend", resend_order, "orders.resend", Scope.ORDER, "order actions", "wait for one more SMS"),
-    _Call("POST", "/orders/reactivate", reactivate_order, "orders.reactivate", Scope.ORDER, "create", "buy the number of an order again"),
+    _Call("POST", "/orders/reactivate", reactivate_order, "orders.reactivate", Scope.SPEND, "create", "buy the number of an order again"),
     _Call(
         "GET",
         "/orders/{id}/reactivate-options",

@@ -88,11 +88,11 @@ class TestHeaders:
         """The SDK accepts the signature, and no other body or secret."""
         body = body_of("order.received")
         headers = SmscodeEvents().headers(body, secret=b"s3cret", delivery_id="whd_1")
-        assert verify_webhook_signature(body, headers["x-webhook-signature"], "s3cret")
-        assert not verify_webhook_signature(body + b" ", headers["x-webhook-signature"], "s3cret")
-        assert not verify_webhook_signature(body, headers["x-webhook-signature"], "other")
-        assert headers["x-webhook-delivery"] == "whd_1"
+        assert verify_webhook_signature(body, headers["X-Webhook-Signature"], "s3cret")
+        assert not verify_webhook_signature(body + b" ", headers["X-Webhook-Signature"], "s3cret")
+        assert not verify_webhook_signature(body, headers["X-Webhook-Signature"], "other")
+        assert headers["X-Webhook-Delivery"] == "whd_1"
 
     def test_have_no_signature_without_a_secret(self) -> None:
         """Without a secret there is nothing to sign with."""
-        assert "x-webhook-signature" not in SmscodeEvents().headers(b"{}", secret=None, delivery_id="whd_1")
+        assert "X-Webhook-Signature" not in SmscodeEvents().headers(b"{}", secret=None, delivery_id="whd_1")
