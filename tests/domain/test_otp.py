@@ -124,6 +124,10 @@ class TestTraps:
             "Password policy, edition 2024, was updated",
             "订单482910已发货，请勿泄露密码",
             "您尾号4829的卡消费5000元",
+            "Fehlercode 500213",
+            "Код ошибки 482910",
+            "错误代码500213，请联系客服",
+            "Bạn đã nhập sai OTP 3 lần. Mã lỗi 4829",
         ],
     )
     def test_is_no_code(self, text: str) -> None:
@@ -134,6 +138,15 @@ class TestTraps:
         """A card, an amount, a time and a phone beside the code do not hide it."""
         text = "Rs 12,500 at 12:45 on card 4829, order 10563728: OTP is 731046. Not you? Call 18001234567"
         assert _code(text) == "731046"
+
+    def test_takes_what_is_said_to_be_the_code(self) -> None:
+        """A heading before the number does not outweigh "is your code" after it."""
+        assert _code("Account: 482910 is your verification code") == "482910"
+
+    def test_tells_a_code_that_will_expire_from_one_that_has(self) -> None:
+        """A code said to expire later is announced; one that has expired is only spoken of."""
+        assert _code("Your code will expire at 17:32. It is 482910.") == "482910"
+        assert _code("Votre code a expiré. Dossier 482910.") is None
 
     def test_passes_over_the_sender(self) -> None:
         """The number that the message came from is not its code."""

@@ -36,30 +36,32 @@ class _Lexicon:
         self.words: dict[str, int] = {}
         self.stems: dict[str, int] = {}
         self.tails: dict[str, int] = {}
-        phrases: dict[str, int] = {}
-        parts: dict[str, int] = {}
-        for flag, block in LEXICON.items():
-            for entry in block.split():
-                bare = entry.strip("*")
-                if _UNSPACED_CHAR.search(bare):
-                    table = phrases
-                elif entry.startswith("*") and entry.endswith("*"):
-                    table = parts
-                elif entry.startswith("*"):
-                    table = self.tails
-                else:
-                    table = self.stems if entry.endswith("*") else self.words
-                for spelling in self._spellings(bare):
-                    table[spelling] = table.get(spelling, 0) | flag
-        self.parts, self.part_pattern = parts, _alternation(parts)
-        self.phrases, self.phrase_pattern = phrases, _alternation(phrases)
+        self.parts: dict[str, int] = {}
+        self.phrases: dict[str, int] = {}
+        entries = [(entry, flag) for flag, block in LEXICON.items() for entry in block.split()]
+        for entry, flag in entries:
+            table, spelling = self._table(entry), self._spelling(entry)
+            table[spelling] = table.get(spelling, 0) | flag
+        spelt = {id(table): frozenset(table) for table in (self.words, self.stems, self.tails, self.parts)}
+        for entry, flag in entries:
+            table, folded = self._table(entry), _fold(self._spelling(entry))
+            # A word of its own keeps its own meaning: "expire" is not the French "expiré" without its accent.
+            if len(folded) >= _FOLD_LENGTH_MIN and folded not in spelt.get(id(table), (folded,)):
+                table[folded] = table.get(folded, 0) | flag
+        self.part_pattern = _alternation(self.parts)
+        self.phrase_pattern = _alternation(self.phrases)
+
+    def _table(self, entry: str) -> dict[str, int]:
+        if _UNSPACED_CHAR.search(entry):
+            return self.phrases
+        if entry.startswith("*"):
+            return self.parts if entry.endswith("*") else self.tails
+        return self.stems if entry.endswith("*") else self.words
 
     @staticmethod
-    def _spellings(bare: str) -> set[str]:
-        if bare.isupper() and bare.isascii() and len(bare) <= 3:
-            return {bare}
-        word = bare.lower()
-        return {word, _fold(word)} if len(word) >= _FOLD_LENGTH_MIN else {word}
+    def _spelling(entry: str) -> str:
+        bare = entry.strip("*")
+        return bare if bare.isupper() and bare.isascii() and len(bare) <= 3 else bare.lower()
 
 
 def _alternation(entries: dict[str, int]) -> re.Pattern[str]:

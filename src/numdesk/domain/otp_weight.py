@@ -39,6 +39,8 @@ LIKELY = 3.0
 #: How many tokens to each side may speak about a candidate.
 WINDOW = 18
 VETO = -100.0
+#: How near a word after its number is that stands beside it, or behind an "is" with little between.
+BESIDE = 7.0
 #: What "log in" beside a number is worth, if "code" is worth one.
 ACT_SHARE = 0.5
 #: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
@@ -84,12 +86,14 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     """Add up what the shape, both sides and the whole message say about a candidate."""
     left, right = _before(scene, item), _after(scene, item)
     against = left.against + right.against
+    if left.against > VETO and left.linked and right.linked and right.key >= BESIDE:  # "Account: 123456 is your code"
+        against = right.against
     if against <= VETO or (item.shape != "digits" and scene.about & OFFER):
         return Weight(VETO, "vetoed")
     points, rule = _strongest(scene, item, left, right)
     if not _is_fit(item, left, right, points):
         return Weight(VETO, "vetoed")
-    if rule == "act" and left.filed:
+    if rule == "act" and left.filed and right.act < BESIDE:
         points -= 3.0
     if points < 9.0 and len(item.code) == 4 and _YEAR.fullmatch(item.code):
         points -= 4.0

@@ -196,7 +196,8 @@ LEXICON: dict[int, str] = {
         ошибки ошибка ошибке помилки помилка памылкі грешка грешката грешке grešk* greske błędu bledu chyby
         chybov* napake erreur errore eroare erorii erro gabimi hitilafu fehler* fout* felkod* fejl* feil* virhe*
         hibakód* veakood* kļūdas klaidos hata hatası xəta xato қате қатенің σφάλματος שגיאה خطأ الخطأ خطا خطای
-        غلطی त्रुटि ত্রুটি பிழை* lỗi kesalahan galat ralat 错误代码 错误码 錯誤代碼 錯誤碼 故障码 故障碼 エラーコード エラー番号 오류코드 에러코드 오류
+        غلطی त्रुटि ত্রুটি பிழை* lỗi kesalahan galat ralat 错误代码 错误码 錯誤代碼 錯誤碼 故障码 故障碼 エラーコード エラー番号
+        오류코드 에러코드 오류
         에러 ข้อผิดพลาด מוצר שגיאת
     """,
     REF: """

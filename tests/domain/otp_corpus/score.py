@@ -9,19 +9,19 @@ from tests.domain.otp_corpus.generate import SETS, Case, cases
 from numdesk.domain.otp import extract
 
 FAMILIES = {
-    "Germanic": "en de nl sv da no is af",
-    "Romance": "es pt fr it ro ca",
+    "Germanic": "en de nl sv da no is af lb",
+    "Romance": "es pt fr it ro ca gl ht",
     "Slavic": "ru uk be bg sr mk pl cs sk hr sl bs",
     "Turkic": "tr az kk ky uz tk tt",
     "Uralic and Baltic": "fi et hu lv lt",
     "Greek, Armenian, Georgian, Albanian": "el hy ka sq",
-    "Semitic": "ar he am",
+    "Semitic": "ar he am mt",
     "Iranian": "fa tg ps ku",
     "Indian": "hi bn ta te kn ml mr gu pa ur ne si",
     "Chinese, Japanese, Korean": "zh-CN zh-TW ja ko",
-    "South-East Asian": "vi th lo km my id ms tl",
-    "African": "sw so ha zu",
-    "Other": "mn",
+    "South-East Asian": "vi th lo km my id ms tl jv ceb",
+    "African": "sw so ha zu ig yo rw",
+    "Other": "mn eu",
 }
 
 
