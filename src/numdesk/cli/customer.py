@@ -107,6 +107,7 @@ def credit(customer_id: int, amount: str, currency: str = "IDR", *, reference: s
 
     async def run() -> None:
         async with attached(common) as desk:
+            await _require(desk, customer_id)
             money = await wallets.adjust(
                 desk.rt,
                 customer_id=customer_id,
