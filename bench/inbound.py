@@ -43,7 +43,7 @@ select msisdn from o order by id"""
 #: The command of one message, as `storage/messages.py:receive` calls it.
 COMMAND = """
 \\set n random(1, 1000000000)
-select status from receive_messages_v1(now(), array['bench'], array[gen_random_uuid()::text], array[(select msisdn from bench_numbers where k = nextval('bench_next'))]::bigint[],
+select status from receive_messages_v1(now(), array['bench'], array[gen_random_uuid()::text], array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
   array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[]);
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             ours.append(uvloop.run(_through_the_path(bench, _orders(bench, wallets))))
             _prepare(bench, _orders(bench, wallets))
-            theirs.append(bench.pgbench(COMMAND.format(text=TEXT.replace("'", "''")), clients=16, seconds=4)[0])
+            theirs.append(bench.pgbench(COMMAND.format(text=TEXT.replace("'", "''")), clients=16, transactions=MESSAGES // 16)[0])
         mine, peak = statistics.median(ours), statistics.median(theirs)
         print(f"  {mine:,.0f} messages/s, pgbench {peak:,.0f}/s", flush=True)
         tell("inbound", mine / peak, "0.70")

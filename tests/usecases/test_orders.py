@@ -12,7 +12,7 @@ from numdesk.domain.errors import CancelCapReached, CancelTooEarly, NotFound, St
 from numdesk.domain.orders import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
 from numdesk.domain.outcomes import CreatedOrder
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import orders, reactivation
+from numdesk.usecases import news, orders, reactivation
 
 OPEN_S = CANCEL_OPEN_AFTER.total_seconds()
 LIFE_S = LIFETIME.total_seconds()
@@ -177,6 +177,17 @@ class TestWait:
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await orders.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
+
+
+    async def test_lets_everybody_go_at_the_stop(self, desk: DeskOfTest) -> None:
+        """A process that stops answers its waiters at once, and whoever still comes."""
+        caller = await desk.customer()
+        order = await desk.order(caller)
+        waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
+        await asyncio.sleep(0)
+        news.close(desk.rt)
+        assert (await asyncio.wait_for(waiter, 5)).state is State.ACTIVE
+        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 5)).state is State.ACTIVE
 
 
 class TestReactivate:

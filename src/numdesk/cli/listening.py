@@ -18,7 +18,7 @@ from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
-from numdesk.usecases import deliveries
+from numdesk.usecases import deliveries, news
 from numdesk.workers import runner
 
 #: Connections that may wait to be accepted.
@@ -109,6 +109,7 @@ class HttpServer:
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
         )
+        self._rt = desk.rt
         self._listener = listener
         self._server = _Server(config)
 
@@ -121,6 +122,7 @@ class HttpServer:
         ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         self._server.should_exit = True
+        news.close(self._rt)  # nobody who waits for an order holds up the stop
         stopping.cancel()
         await serving
         if self._inbox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,13 +14,20 @@ from numdesk.usecases import deliveries
 
 #: Looking for changes that nobody told us of (the teller was killed between commit and word) asks for so many orders at once.
 LOOK_BATCH = 5_000
+#: How finely waiters' times are told apart.
+MOMENTS_PER_S = 10
 
 
 @dataclass(slots=True)
 class _Waiters:
-    """Futures by order id, and the revision that each awaited order had when it was last looked at."""
+    """Futures by order id, and the revision that each awaited order had when it was last looked at.
+
+    Waiters whose time is up at about the same moment share one timer (`by_moment`): a timer each would be a tenth of their memory.
+    """
 
     by_order: dict[int, list[asyncio.Future[None]]] = field(default_factory=dict)
+    by_moment: dict[int, list[asyncio.Future[None]]] = field(default_factory=dict)
+    is_closed: bool = False
     revisions: dict[int, int] = field(default_factory=dict)
     untold: set[int] = field(default_factory=set)
     telling: asyncio.Task[None] | None = None
@@ -32,11 +40,36 @@ def _waiters(rt: Runtime) -> _Waiters:
     return waiters
 
 
-def expect(rt: Runtime, order_id: int) -> asyncio.Future[None]:
-    """Returns a future that is done when the order changes after this call."""
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    _waiters(rt).by_order.setdefault(order_id, []).append(future)
+def expect(rt: Runtime, order_id: int, *, seconds: float) -> asyncio.Future[None]:
+    """Returns a future that is done when the order changes after this call, or after about `seconds`."""
+    loop = asyncio.get_running_loop()
+    waiters = _waiters(rt)
+    future: asyncio.Future[None] = loop.create_future()
+    if waiters.is_closed:
+        ring(future)
+        return future
+    waiters.by_order.setdefault(order_id, []).append(future)
+    moment = math.ceil((loop.time() + seconds) * MOMENTS_PER_S)
+    together = waiters.by_moment.get(moment)
+    if together is None:
+        together = waiters.by_moment[moment] = []
+        loop.call_at(moment / MOMENTS_PER_S, _ring_all, waiters, moment)
+    together.append(future)
     return future
+
+
+def close(rt: Runtime) -> None:
+    """Lets everybody go, now and from now on: the process is about to stop."""
+    waiters = _waiters(rt)
+    waiters.is_closed = True
+    for moment in list(waiters.by_moment):
+        _ring_all(waiters, moment)
+
+
+def _ring_all(waiters: _Waiters, moment: int) -> None:
+    """Wakes those whose time is up at this moment."""
+    for future in waiters.by_moment.pop(moment, ()):
+        ring(future)
 
 
 def give_up(rt: Runtime, order_id: int, future: asyncio.Future[None]) -> None:

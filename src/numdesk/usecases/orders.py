@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,17 +65,13 @@ async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
 async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:
     """Returns the order at its first change, or as it is after `seconds`; refuses with NotFound."""
-    changed = news.expect(rt, order_id)
+    changed = news.expect(rt, order_id, seconds=seconds)
     try:
         order = await read(rt, caller, order_id)
         if order.state not in domain.OPEN_STATES:
             return order
         del order  # thousands may wait: nobody keeps what will be read again
-        bell = asyncio.get_running_loop().call_later(seconds, news.ring, changed)  # a quarter of wait_for's memory
-        try:
-            await changed
-        finally:
-            bell.cancel()
+        await changed
     finally:
         news.give_up(rt, order_id, changed)
     return await read(rt, caller, order_id)
