@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.serving import Server, free_port, make_folder, run_command
+from tests.support.serving import Server, copy_data, free_port, make_folder, run_command
 
 EXIT_REFUSED = 2
 
@@ -128,7 +128,7 @@ class TestServeRefuses:
 
 def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(seeded_data: Path, folder: Path) -> None:
     """A server whose key file is gone does not make a new one, because nothing sealed could be opened with it."""
-    subprocess.run(["cp", "-a", f"{seeded_data}/.", str(folder)], check=True)
+    copy_data(seeded_data, folder)
     (folder / "secret.key").rename(folder / "kept.key")
     done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{free_port()}", "--data", str(folder))
     assert_refused(done, "secret.key")

@@ -250,6 +250,7 @@ class TestBodies:
     @staticmethod
     def _wait_for(sandbox: Server, box: str, *, count: int) -> list[dict[str, Any]]:
         """Moves the clock a little until the box has got so many; a message must be given time to travel."""
+        items: list[dict[str, Any]] = []
         for _ in range(50):
             items = sandbox.inbox(box)
             if len(items) >= count:

@@ -60,6 +60,11 @@ def make_folder() -> Path:
     return folder
 
 
+def copy_data(data: Path, folder: Path) -> None:
+    """Copies the data folder of a stopped server, owners and all, which the standard library would not keep."""
+    subprocess.run(["cp", "-a", f"{data}/.", str(folder)], check=True)  # noqa: S607 - cp is everywhere
+
+
 def free_port() -> int:
     """Finds a port that nobody listens on now."""
     with socket.socket() as probe:
@@ -88,7 +93,7 @@ def serving(*, workers: int = 1, env: Mapping[str, str] | None = None, template:
     """Yields a running server, on a copy of a stopped one's data folder if there is one; stops and removes it afterwards."""
     folder = make_folder()
     if template is not None:
-        subprocess.run(["cp", "-a", f"{template}/.", str(folder)], check=True)  # noqa: S607 - keeps owners, which shutil does not
+        copy_data(template, folder)
     server = Server(folder, workers=workers, env=env)
     try:
         server.start()
