@@ -143,6 +143,16 @@ class TestTraps:
         """A heading before the number does not outweigh "is your code" after it."""
         assert _code("Account: 482910 is your verification code") == "482910"
 
+    def test_takes_a_payment_code_whichever_word_comes_first(self) -> None:
+        """A noun of money that belongs to "code" does not turn the number after it into an amount."""
+        assert _code("Сумма 500р, код оплаты 42739") == "42739"
+        assert _code("Сумма оплаты 42739, код не нужен") is None
+
+    def test_tells_a_currency_from_a_small_word(self) -> None:
+        """The Nordic "som" after a number is "as" where a code is named next, and the Kyrgyz currency elsewhere."""
+        assert _code("Bruk 482910 som sikkerhetskode") == "482910"
+        assert _code("Kodni hech kimga aytmang. To'lov 482910 som") is None
+
     def test_tells_a_code_that_will_expire_from_one_that_has(self) -> None:
         """A code said to expire later is announced; one that has expired is only spoken of."""
         assert _code("Your code will expire at 17:32. It is 482910.") == "482910"

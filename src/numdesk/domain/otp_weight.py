@@ -172,7 +172,7 @@ def _after(scene: Scene, item: Candidate) -> _Side:
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
-        elif beside and kind & (MONEY | UNIT | NUMBERED) and not kind & KEY:
+        elif beside and _counts(kinds, at):
             side.against = VETO
         elif kind & IS and not side.words:
             side.linked = side.linked or not side.breaks
@@ -205,8 +205,16 @@ def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
         if not (side.linked and kind & ANTI):
             side.against = VETO
         kind |= REF
-    side.noun = kind & _NOUN
+    side.noun = kind & (_NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN)  # "payment code", the other way round
     return False
+
+
+def _counts(kinds: list[int], at: int) -> bool:
+    """Say whether the word after a number counts or names something; "123456 som kod" is no sum in Kyrgyz som."""
+    kind = kinds[at]
+    if kind & KEY or not kind & (MONEY | UNIT | NUMBERED):
+        return False
+    return not (kind & IS and any(near & KEY for near in kinds[at + 1 : at + 4]))
 
 
 def _is_settled(kinds: list[int], at: int, *, linked: bool) -> bool:

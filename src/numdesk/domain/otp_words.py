@@ -77,6 +77,7 @@ LEXICON: dict[int, str] = {
         mdp 交易码 交易碼 操作码 操作碼 支付码 sicherheitsnummer* prüfnummer* verifizierungsnummer* kontrollziffer* prüfziffer*
         verificatienummer* beveiligingsnummer* verifieringsnummer* säkerhetsnummer* bekreftelsesnummer*
         sikkerhetsnummer* sikkerhedsnummer* bekræftelsesnummer*
+        sécuripass sécuricode
     """,
     ACT: """
         verif* *verif* confirm confirming authentic* authoris* authoriz* activat* login logins logon log-in signin
@@ -199,6 +200,7 @@ LEXICON: dict[int, str] = {
         غلطی त्रुटि ত্রুটি பிழை* lỗi kesalahan galat ralat 错误代码 错误码 錯誤代碼 錯誤碼 故障码 故障碼 エラーコード エラー番号
         오류코드 에러코드 오류
         에러 ข้อผิดพลาด מוצר שגיאת
+        lojista
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -281,6 +283,7 @@ LEXICON: dict[int, str] = {
         اتصل الاتصال تماس پیامک کال कॉल সংযোগ কল அழைக்க కాల్
         致电 拨打 咨询 客服 热线 电联 致電 撥打 專線 연락처 문의 고객센터 โทร ໂທ ទូរស័ព្ទ
         support soporte suporte assistenza bilgi destek پشتیبانی podpora pomoc підтримка поддержка supporto service
+        ext extension доб добавочный 详询 请询 垂询 诚询 详情请 洽詢 詳洽
     """,
     ENDING: """
         ending ends endet endend endende terminada termina terminado terminados finissant terminant finale termin*
@@ -321,6 +324,8 @@ LEXICON: dict[int, str] = {
         இருப்பு
         余额 金额 消费 支出 收入 餘額 金額 残高 ご利用金額 合計 잔액 금액 결제금액 ยอด ยอดเงิน จำนวน ຍອດເງິນ សមតុល្យ
         လက်ကျန်
+        prices fees costs loan loans kredit* kredyt* кредит* préstamo empréstimo prestito prêt darlehen pinjaman
+        ціна ціни цены
     """,
     UNIT: """
         sec secs second seconds s min mins minute minutes hour hours hr hrs h day days week weeks month months year
@@ -347,6 +352,7 @@ LEXICON: dict[int, str] = {
         является е είναι է არის هو هي است ہے है
         হল হলো হচ্ছে ஆகும் is: equals = นี่ คือ ແມ່ນ គឺ は 是 为 為 ：為 는 은 です ist:
         with using via mit con com med met avec cu с со помощью s pomocou
+        som
     """,
     NUMBER: """
         no no. nr nr. num number nº n° núm número numero numéro nummer numer číslo szám száma număr numărul numeroa
@@ -360,6 +366,7 @@ LEXICON: dict[int, str] = {
     TO: """
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a
         на по у в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the
+        from of von de от із od dari từ
     """,
     DONE: """
         changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled
@@ -390,6 +397,7 @@ LEXICON: dict[int, str] = {
         chybn* pogrešn* pogresn* погрешн* неверн* неправильн* хибн* невірн* няправільн* грешен yanlış yanlis
         hatalı hatali səhv noto'g'ri virheelli* väär* hibás* λανθασμέν* שגוי שגויה خاطئ خاطئة اشتباه غلط गलत ভুল
         தவறான తప్పు sai salah 错误 錯誤 誤った 잘못 ผิด
+        已升级 已升級 已关闭 已關閉 已开通 已開通
     """,
     SECRET: """
         share sharing disclose reveal tell give forward never don't dont not nobody anyone this that weitergeben
