@@ -34,8 +34,8 @@ from numdesk.usecases import rates, requests, routes
 LOCAL = "local"
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
-#: A buyer that found all free numbers locked by others, who may yet give up, looks again this often.
-STOCK_RETRIES = 3
+#: A buyer that found all free numbers locked by others, who may yet give up, looks again this often (some 120 ms in all).
+STOCK_RETRIES = 6
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
 RANK_RETRIES = 3
 
