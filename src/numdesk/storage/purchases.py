@@ -36,9 +36,13 @@ class Made:
     failed: tuple[Attempt, ...]
 
 
-async def check_wallet(tx: Tx, *, wallet_id: int, needed: int) -> None:
-    """Locks the wallet and refuses with WalletShort when it cannot spend `needed`."""
-    available = await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id)
+async def lock_wallet(tx: Tx, *, wallet_id: int) -> int:
+    """Locks the wallet and returns what it can spend."""
+    return int(str(await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id)))
+
+
+def check_wallet(available: int, *, needed: int) -> None:
+    """Refuses with WalletShort when a wallet that can spend `available` is asked for more."""
     if needed > available:
         raise WalletShort(needed=needed, available=available)
 
@@ -54,7 +58,7 @@ async def insert_pending(
     now: datetime,
 ) -> int:
     """Adds a pending order with its hold; returns its id. Refuses with WalletShort."""
-    await check_wallet(tx, wallet_id=caller.wallet_id, needed=offer.price)
+    check_wallet(await lock_wallet(tx, wallet_id=caller.wallet_id), needed=offer.price)
     order_id = await tx.fetchval(
         """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider,
                                wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id, parent_id)
@@ -135,9 +139,21 @@ async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
     return True
 
 
-async def has_pending_child(tx: Tx, parent_id: int) -> bool:
-    """Is a reactivation of this order on its way?"""
-    return bool(await tx.fetchval("select exists (select from orders where parent_id = $1 and state = 0)", parent_id))
+async def lock_siblings(tx: Tx, order: Order) -> None:
+    """Locks all orders of a supplier's number, so that of many who want it again one asks at a time."""
+    await tx.execute("select from orders where msisdn = $1 and provider = $2 order by id for update", order.msisdn, order.provider)
+
+
+async def has_pending_child(tx: Tx, order: Order) -> bool:
+    """Is a reactivation of this order's number on its way?"""
+    return bool(
+        await tx.fetchval(
+            """select exists (select from orders p join orders c on c.parent_id = p.id and c.state = 0
+                               where p.msisdn = $1 and p.provider = $2)""",
+            order.msisdn,
+            order.provider,
+        )
+    )
 
 
 async def made(tx: Tx, request_id: int) -> Made:

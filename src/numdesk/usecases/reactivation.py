@@ -102,7 +102,7 @@ async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) 
         raise NotFound(what="order")
     if order.state is not State.COMPLETED or not order.reactivatable or not order.number_free:
         raise StateForbids(state=order.state.name.lower())
-    if await rows.has_pending_child(tx, order_id):
+    if await rows.has_pending_child(tx, order):
         raise StateForbids(state="reactivation on its way")
     return order
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, WalletShort
+from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, StateForbids, WalletShort
 from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Offer
 from numdesk.domain.orders import Order
@@ -97,13 +97,16 @@ class Plan:
 async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tuple[Document, bool]:
     """Returns the recorded document and whether it is a replay.
 
-    Refuses with KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer.
+    Refuses with KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer,
+    and StateForbids when the parent's number is being bought again by somebody else.
     """
 
     async def reserve(tx: Tx) -> int | str:
+        # The wallet before the key, as the sale from our own stock does: the same key may be on both ways at once.
+        available = await rows.lock_wallet(tx, wallet_id=caller.wallet_id)
         claimed = await idempotency.claim(tx, plan.key, now=rt.clock.now())
         if isinstance(claimed, int):
-            await rows.check_wallet(tx, wallet_id=caller.wallet_id, needed=plan.candidates[0].price * plan.quantity)
+            rows.check_wallet(available, needed=plan.candidates[0].price * plan.quantity)
             await jobs.add(
                 tx,
                 kind="orders.resolve",
@@ -121,7 +124,13 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
         async with gate:
             return await _buy_one(rt, caller, plan, request_id=claimed, position=position, sell=sell)
 
-    attempts = [attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried]
+    try:
+        attempts = [
+            attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried
+        ]
+    except StateForbids:  # nothing was asked of anybody
+        await rt.run("orders.create.release", lambda tx: idempotency.release(tx, plan.key))
+        raise
     document = await _settle(rt, plan.frame(claimed), tuple(attempts))
     if document is None:  # the job was quicker: the client's next try is a replay
         raise RequestInProgress
@@ -189,9 +198,18 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
 
 
 async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> tuple[Wanted, int]:
-    """Writes the pending order with its hold; returns what to ask the supplier for, and the order's id."""
+    """Writes the pending order with its hold; returns what to ask the supplier for, and the order's id.
+
+    Refuses with RequestInProgress when the job has settled the request meanwhile: an order made now would be in nobody's answer; and
+    with StateForbids when the parent's number is being bought again by somebody else.
+    """
 
     async def work(tx: Tx) -> int:
+        if plan.parent is not None:
+            await _check_parent(tx, plan.parent)
+        await rows.lock_wallet(tx, wallet_id=caller.wallet_id)
+        if not await idempotency.lock_in_progress(tx, request_id):
+            raise RequestInProgress
         return await rows.insert_pending(
             tx,
             caller,
@@ -214,6 +232,15 @@ async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, req
         currency=offer.currency,
     )
     return wanted, order_id
+
+
+async def _check_parent(tx: Tx, parent: Order) -> None:
+    """Refuses with StateForbids when somebody else has bought the parent's number again since we looked, or is about to."""
+    await rows.lock_siblings(tx, parent)
+    pending = await rows.has_pending_child(tx, parent)  # first: it may become an open order while we look
+    now = await order_rows.read_any(tx, parent.id)
+    if pending or now is None or not now.number_free:
+        raise StateForbids(state="reactivation on its way")
 
 
 async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:

@@ -76,9 +76,14 @@ end $$;
 create trigger orders_move_legal before update of state on orders for each row
   when (old.state <> new.state) execute function orders_move_legal();
 
--- An order with what a reader wants beside it. `number_free`: could the same number be bought once more?
+-- An order with what a reader wants beside it. `number_free`: could the same number be bought once more? Of a supplier's number we
+-- know only whether another order of ours has it for the same service.
 create view order_facts as
-  select o.*, t.name as operator_name, coalesce(n.state in (0, 2), true) as number_free
+  select o.*, t.name as operator_name,
+         case when n.id is not null then n.state in (0, 2)
+              when o.state <> 4 then true
+              else not exists (select from orders u where u.msisdn = o.msisdn and u.provider = o.provider and u.service_id = o.service_id
+                                and u.state in (1, 2, 3)) end as number_free
     from orders o left join operators t on t.id = o.operator_id left join numbers n on n.id = o.number_id;
 
 -- Orders per provider and UTC day: what best_success scores.

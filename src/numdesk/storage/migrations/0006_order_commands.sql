@@ -38,8 +38,9 @@ create function numbers_exist_v1(p_now timestamptz, p_country int, p_operator in
 $$;
 
 -- Sells numbers of our own stock. Status of an item: created (outcome is the recorded document), replayed (the same, recorded
--- before), in_progress, key_reused, offer_changed (price or tier is not what the caller ranked), wallet_short (amount is
--- what was available), no_numbers, retry (free numbers exist but are locked by another buyer who may yet give up).
+-- before), in_progress (also when p_request has been settled: an order made now would be in nobody's answer), key_reused,
+-- offer_changed (price or tier is not what the caller ranked), wallet_short (amount is what was available), no_numbers, retry (free
+-- numbers exist but are locked by another buyer who may yet give up).
 create function create_orders_v1(
     p_now timestamptz, p_lifetime interval,
     p_customer int[], p_dialect text[], p_wallet bigint[], p_currency text[], p_key text[], p_fingerprint bytea[],
@@ -55,6 +56,7 @@ declare
   pool_id bigint[] := '{}'; pool_msisdn bigint[] := '{}';                  -- numbers locked for the groups
   c_order int[] := '{}'; c_item int[] := '{}'; c_number bigint[] := '{}'; c_msisdn bigint[] := '{}';  -- orders to be written
   d_item int[] := '{}'; d_ident text[] := '{}'; d_outcome jsonb[] := '{}';  -- items that were sold
+  r_live bigint[];                                                         -- requests of the batch that nobody has settled yet
   i int; g int; w int; got int; serial int; documents jsonb; picked record;
 begin
   select array_agg(x.id), array_agg(x.balance - x.held + x.credit_limit) into w_id, w_free
@@ -68,6 +70,11 @@ begin
     left join offer_prices p on p.offer_id = u.offer and p.currency = u.currency and p.price = u.price
     left join offers o on o.id = p.offer_id and o.active and o.provider = 'local'
     left join operators t on t.id = o.operator_id;
+
+  if array_remove(p_request, null) <> '{}' then
+    select array_agg(x.request_id) into r_live
+      from (select r.request_id from idempotency r where r.request_id = any(p_request) and r.state = 1 order by r.request_id for share) x;
+  end if;
 
   -- How many numbers each offer may need: whoever could pay if nobody else in the batch bought.
   for i in 1 .. size loop
@@ -101,6 +108,7 @@ begin
       end if;
       return next; continue;
     end if;
+    if p_request[i] is not null and array_position(r_live, p_request[i]) is null then status := 'in_progress'; return next; continue; end if;
     if o_country[i] is null then status := 'offer_changed'; return next; continue; end if;
     if p_price[i] * p_quantity[i] > w_free[w] then status := 'wallet_short'; amount := w_free[w]; return next; continue; end if;
     g := array_position(g_offer, p_offer[i]);
