@@ -125,6 +125,8 @@ class TestTraps:
             "订单482910已发货，请勿泄露密码",
             "您尾号4829的卡消费5000元",
             "Fehlercode 500213",
+            "차량번호 4829 주차 안내입니다",
+            "Your security deposit of 4829 was refunded",
             "Код ошибки 482910",
             "错误代码500213，请联系客服",
             "Bạn đã nhập sai OTP 3 lần. Mã lỗi 4829",

@@ -68,7 +68,7 @@ LEXICON: dict[int, str] = {
         登入碼 啟用碼 啟動碼 代碼 密碼 一次性密碼 授權碼 通行碼 簡訊碼 登錄碼 检验码 识别代码 驗證代碼
         認証コード 認証番号 認証用コード 認証キー 確認コード 確認番号 検証コード 検証番号 パスコード パスワード
         暗証番号 ワンタイム コード 承認番号 ピンコード セキュリティ番号 本人確認番号 認証ナンバー 認証pin
-        인증번호 인증코드 인증 번호 확인코드 확인번호 보안코드 승인번호 비밀번호 코드 패스워드 오티피 본인확인번호
+        인증번호 인증코드 확인코드 확인번호 보안코드 승인번호 비밀번호 코드 패스워드 오티피 본인확인번호
         접속번호 로그인번호
         รหัส โอทีพี พาสเวิร์ด โค้ด ລະຫັດ លេខកូដ លេខ\u200bកូដ កូដ លេខសម្ងាត់ ពាក្យសម្ងាត់ ကုဒ် ကုတ် ကုဒ စကားဝှက်
         လျှို့ဝှက်နံပါတ်
@@ -156,6 +156,7 @@ LEXICON: dict[int, str] = {
         गोपनीय গোপন
         digit factor faktor* фактор* провероч* перевірочн* контрольн* проверк* перевірк* freigabe* freigeben
         eintippen eintragen einzutippen mật bao shigar shigarwa sirrinka
+        входите входить назовите назвіть
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -250,6 +251,7 @@ LEXICON: dict[int, str] = {
         *nummer *nummern *numero *nummeret
         замов* narudžb* narudzb* porudžbin* naročil* narocil* нарачк* pošiljk* posiljk* пошиљ* order-id талон
         очеред* kolej* quittung* beleg* reçu recibo ricevuta paragon* račun* рачун* hóa risiti
+        membership member socio adhérent matrícula matricula tessera mitglied* членск* 회원번호 회원 会员号 会员 會員編號 會員
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf
@@ -326,6 +328,7 @@ LEXICON: dict[int, str] = {
         လက်ကျန်
         prices fees costs loan loans kredit* kredyt* кредит* préstamo empréstimo prestito prêt darlehen pinjaman
         ціна ціни цены
+        deposit deposits refund refunds depósito acompte caution kaution einzahlung kaucja депозит* залог
     """,
     UNIT: """
         sec secs second seconds s min mins minute minutes hour hours hr hrs h day days week weeks month months year

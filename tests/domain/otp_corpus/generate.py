@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SETS = ("train", "held_out", "fresh", "final", "unseen", "second_author", "second_author_hard", "second_author_late")
+SETS = ("train", "held_out", "fresh", "final", "unseen", "second_author", "second_author_hard", "second_author_late", "second_author_traps")
 SEED = 20_24
 VARIANTS = 4
 
