@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,24 +46,30 @@ class TestWhoCalls:
             for name in ("catalog.countries", "balance.get", "orders.active", "webhook.get"):
                 await refused(smscode.UnauthorizedError, 401, stranger(name))
 
-    async def test_a_blocked_customer(self, shop: Shop) -> None:
-        """A blocked customer is refused within a second, and let in again when approved."""
-        await shop("balance.get")
-        self._set_state(shop, "block")
-        await eventually(lambda: refused(smscode.ForbiddenError, 403, shop("balance.get")), but=pytest.fail.Exception)
-        self._set_state(shop, "approve")
-        await eventually(lambda: shop("balance.get"), but=smscode.ForbiddenError)
-
-    async def test_a_restricted_customer_may_read_and_not_buy(self, shop: Shop) -> None:
-        """A restricted customer sees the balance and buys nothing."""
-        tier = (await shop.tiers())[0]
-        self._set_state(shop, "restrict")
-        await eventually(lambda: refused(smscode.ForbiddenError, 403, shop.order(product_id=tier.id)), but=pytest.fail.Exception)
-        assert await shop("balance.get")
+    async def test_a_blocked_and_a_restricted_customer(self, sandbox: Server) -> None:
+        """A blocked customer may do nothing and a restricted one not buy; an approved one may both."""
+        customer = sandbox.customer()
+        async with AsyncExitStack() as stack:
+            shops = [await stack.enter_async_context(open_shop(sandbox, flavour, customer=customer)) for flavour in FLAVOURS]
+            tier = (await shops[0].tiers())[0].id
+            self._set_state(sandbox, customer, "block")
+            for shop in shops:
+                await self._until_forbidden(shop, "balance.get")
+            self._set_state(sandbox, customer, "restrict")
+            for shop in shops:
+                await eventually(partial(shop, "balance.get"), but=smscode.ForbiddenError)
+                await self._until_forbidden(shop, "orders.create", product_id=tier)
+            self._set_state(sandbox, customer, "approve")
+            for shop in shops:
+                await eventually(partial(shop, "orders.create", product_id=tier), but=smscode.ForbiddenError)
 
     @staticmethod
-    def _set_state(shop: Shop, verb: str) -> None:
-        done = run_command("customer", verb, str(shop.customer.id), "--data", str(shop.server.data))
+    async def _until_forbidden(shop: Shop, name: str, **kwargs: object) -> None:
+        await eventually(lambda: refused(smscode.ForbiddenError, 403, shop(name, **kwargs)), but=pytest.fail.Exception)
+
+    @staticmethod
+    def _set_state(server: Server, customer: Customer, verb: str) -> None:
+        done = run_command("customer", verb, str(customer.id), "--data", str(server.data))
         assert done.returncode == 0, done.stderr
 
 
