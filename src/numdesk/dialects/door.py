@@ -23,6 +23,7 @@ from numdesk.kit import body as bodies
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import Receive, Scope, Send
 from numdesk.kit.log import accept_request_id, request_id
+from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases import customers, limits
 
@@ -173,16 +174,5 @@ class Door:
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:
     """Sends the answer with the headers that every answer carries."""
     body = answer.body
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [
-                *answer.headers,
-                _NO_STORE,
-                (b"content-length", b"%d" % len(body)),
-                (b"x-request-id", request.id.encode("ascii")),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+    headers = [*answer.headers, _NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii"))]
+    await send_whole(send, status=answer.status, headers=headers, body=b"" if request.method == "HEAD" else body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from numdesk.domain.errors import CancelTooEarly, StateForbids
@@ -149,6 +149,12 @@ def check_resend(order: Order, *, now: datetime) -> State:
     if order.resend_at is not None and now < order.resend_at:
         raise StateForbids(state="resend cooldown")
     return following
+
+
+def capabilities_hold_until(order: Order, *, now: datetime) -> datetime:
+    """Returns the next moment at which time alone changes what the customer may do with the order."""
+    moments = (order.created_at + CANCEL_SHOWN_AFTER, order.expires_at, order.resend_at)
+    return min((moment for moment in moments if moment is not None and moment > now), default=datetime.max.replace(tzinfo=UTC))
 
 
 def capabilities(order: Order, *, now: datetime) -> Capabilities:

@@ -109,6 +109,14 @@ async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | N
     return [order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted]
 
 
+async def read_heads(tx: Tx, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, bool]]:
+    """Returns revision and `number_free` by order id for each (customer id, order id) that the customer has."""
+    rows = await tx.fetch(
+        "select id, revision, number_free from read_order_heads_v1($1, $2)", [pair[0] for pair in wanted], [pair[1] for pair in wanted]
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 async def read_any(tx: Tx, order_id: int) -> Order | None:
     """Returns an order whoever it belongs to, or None."""
     row = await tx.fetchrow("select " + _COLUMNS + " from order_facts where id = $1", order_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numdesk.domain import orders as domain
@@ -25,6 +26,8 @@ from numdesk.usecases import customers, news, rates
 #: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
 VISIBLE = frozenset(State) - {State.PENDING, State.FAILED}
 READ_BATCH_MAX = 256
+#: Orders that a process remembers between reads; each is a kilobyte.
+REMEMBERED_MAX = 5_000
 ACTIVE_MAX = 1_000
 EXPIRE_BATCH = 2_000
 QUARANTINE_BATCH = 5_000
@@ -54,13 +57,31 @@ class Resent:
 async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
     """Returns the customer's order; refuses with NotFound. Readers that wait together are answered by one query."""
 
-    async def run(wanted: list[tuple[int, int]]) -> list[Order | None]:
-        return await rt.repeat("orders.read", lambda tx: rows.read_many(tx, wanted))
-
-    order = await rt.batch("orders.read", run, batch_max=READ_BATCH_MAX).submit((caller.customer_id, order_id))
+    batcher = rt.batchers.get("orders.read")
+    if batcher is None:
+        batcher = rt.batch("orders.read", partial(_read_many, rt), batch_max=READ_BATCH_MAX)
+    order: Order | None = await batcher.submit((caller.customer_id, order_id))
     if order is None or order.state not in VISIBLE:
         raise NotFound(what="order")
     return order
+
+
+async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order | None]:
+    """Returns the order for each (customer id, order id); those that have not changed since they were last read are not read again."""
+    known: dict[int, Order] = rt.local.setdefault("orders.read", {})
+    heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, wanted))
+    changed = [pair for pair in wanted if (head := heads.get(pair[1])) and not _is_current(known.get(pair[1]), *head)]
+    if changed:
+        if len(known) > REMEMBERED_MAX:
+            known.clear()
+        for order in await rt.repeat("orders.read", lambda tx: rows.read_many(tx, changed)):
+            if order is not None:
+                known[order.id] = order
+    return [order if (order := known.get(pair[1])) and pair[1] in heads and order.customer_id == pair[0] else None for pair in wanted]
+
+
+def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:  # noqa: FBT001 - the columns of a row
+    return order is not None and order.revision == revision and order.number_free == number_free
 
 
 async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:

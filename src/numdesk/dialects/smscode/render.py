@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.wire import DOLLARS, STATUS
 from numdesk.domain.fx import SHOWN_DECIMALS, Rate, project
-from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, capabilities
+from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, capabilities, capabilities_hold_until
 from numdesk.domain.outcomes import CreatedOrder, Document
 from numdesk.domain.webhooks import Endpoint
 
@@ -66,6 +66,20 @@ def amount(units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS) -> 
     }
 
 
+class _Rendered(NamedTuple):
+    """An answer, and what it holds for."""
+
+    order: Order
+    rate: Rate | None
+    until: datetime
+    answer: Answer
+
+
+#: Answers to reads that a process remembers.
+RENDERED_MAX = 5_000
+_rendered: dict[tuple[int, bool], _Rendered] = {}
+
+
 def order_summary(order: Order, *, now: datetime, rate: Rate | None) -> dict[str, Any]:
     """Returns an order as lists and reads show it."""
     summary = {
@@ -88,6 +102,19 @@ def order_summary(order: Order, *, now: datetime, rate: Rate | None) -> dict[str
     }
     summary.update(order_capabilities(order, now=now))
     return summary
+
+
+def order_answer(order: Order, *, now: datetime, rate: Rate | None) -> Answer:
+    """Returns the answer to a read of one order. The same order in the same light is not rendered twice: clients poll."""
+    key = (order.id, rate is None)
+    kept = _rendered.get(key)
+    if kept is not None and kept.order is order and kept.rate == rate and now < kept.until:
+        return kept.answer
+    if len(_rendered) >= RENDERED_MAX:
+        _rendered.clear()
+    answer = success(order_summary(order, now=now, rate=rate), meta=fx_meta(rate))
+    _rendered[key] = _Rendered(order, rate, capabilities_hold_until(order, now=now), answer)
+    return answer
 
 
 def order_status(order: Order, *, now: datetime) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from numdesk.dialects.smscode.render import (
     amount,
     fx,
     fx_meta,
+    order_answer,
     order_status,
-    order_summary,
     render_created,
     render_orders,
     success,
@@ -136,7 +136,7 @@ async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:
         order = await orders.wait(rt, request.caller, order_id, seconds=seconds)
     else:
         order = await orders.read(rt, request.caller, order_id)
-    return success(order_summary(order, now=rt.clock.now(), rate=rate), meta=fx_meta(rate))
+    return order_answer(order, now=rt.clock.now(), rate=rate)
 
 
 async def create_orders(version: Version, rt: Runtime, request: Request) -> Answer:
