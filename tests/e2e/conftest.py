@@ -12,6 +12,7 @@ from tests.support.serving import Server, make_folder, serving
 StartServer = Callable[..., Server]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts all of them on one worker of xdist: there they share a server, and the heavy ones never run at the same time."""
     for item in items:
