@@ -168,8 +168,8 @@ def kill_database(server: Server) -> float:
 
 
 KILLS = [
-    pytest.param(kill_server, 10, id="10 server kills"),
-    pytest.param(kill_database, 3, id="3 database kills"),
+    pytest.param(kill_server, 10, id="10 server kills", marks=pytest.mark.timeout(300)),
+    pytest.param(kill_database, 3, id="3 database kills", marks=pytest.mark.timeout(300)),
     pytest.param(kill_server, 100, id="100 server kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     pytest.param(kill_database, 30, id="30 database kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
 ]
@@ -183,7 +183,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("kill", "kills"), KILLS)
 async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(
     start_server: Callable[..., Server], journal: Journal, kill: Kill, kills: int

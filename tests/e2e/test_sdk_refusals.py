@@ -300,11 +300,11 @@ class TestTooMuch:
         """After ten tests in a minute, over both versions together, the next is told when to come back."""
         await shop("webhook.update", webhook_url=shop.server.inbox_url("limits"))
 
-        async def test_often() -> None:
+        async def ask_often() -> None:
             for number in range(21):  # the window of a minute may begin anew once meanwhile
                 await shop.request("POST", "/webhook/test", version=number % 2 + 1)
 
-        error = await refused(smscode.RateLimitError, 429, test_often())
+        error = await refused(smscode.RateLimitError, 429, ask_often())
         assert 1 <= error.retry_after_seconds <= 60
 
     async def test_the_abuse_guard_closes_ordering(self, shop: Shop) -> None:
