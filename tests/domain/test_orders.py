@@ -48,7 +48,7 @@ LIFE = {
 def at(state: State, age_s: float = 0.0, *, resend_s: float | None = None, **changes: object) -> tuple[Order, datetime]:
     """Returns an order in a state and the moment at which it has the age."""
     resend_at = None if resend_s is None else CREATED + timedelta(seconds=resend_s)
-    return replace(ORDER, state=state, resend_at=resend_at, **changes), CREATED + timedelta(seconds=age_s)  # type: ignore[arg-type] - fields
+    return replace(ORDER, state=state, resend_at=resend_at, **changes), CREATED + timedelta(seconds=age_s)
 
 
 class TestMove:

@@ -86,7 +86,7 @@ class TestCandidates:
     ])  # fmt: skip
     def test_are_left_out_for_one_reason(self, changes: dict[str, object], wish: Wish, reason: str | None) -> None:
         """Each reason is told in the explanation."""
-        ranking = ranked([replace(BASE, **changes)], wish)  # type: ignore[arg-type] - fields of Offer
+        ranking = ranked([replace(BASE, **changes)], wish)
         assert ranking.explanation[0]["left_out"] == reason
         assert len(ranking.candidates) == int(reason is None)
 

@@ -149,7 +149,7 @@ class Place:
         rt = another(self.desk.rt, MortalDatabase(self.desk.rt.database, life))
         await catalogue.catalogue(self.desk.rt, self.caller.currency)
         rt.memory = self.desk.rt.memory  # the catalogue was read long ago: not a step of this flow
-        rt = replace(rt, suppliers={"simulator": MortalSupplier(self.desk.simulator, life)})  # type: ignore[dict-item]
+        rt = replace(rt, suppliers={"simulator": MortalSupplier(self.desk.simulator, life)})
         others = asyncio.all_tasks()
         doing = asyncio.ensure_future(flow_act(rt, self.caller))
         dying = asyncio.ensure_future(life.dead.wait())

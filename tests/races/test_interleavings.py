@@ -65,7 +65,7 @@ async def test_a_message_that_commits_before_the_cancel_wins(database_url: str, 
             assert (await desk.message(order.msisdn)).status == "taken"
             await release(provider_ref, outcome)
 
-        desk.simulator.release = while_told  # type: ignore[method-assign] - a message in between
+        desk.simulator.release = while_told  # a message in between
         with pytest.raises(StateForbids):
             await orders.cancel(desk.rt, caller, order.id, show=None)
         assert (await orders.read(desk.rt, caller, order.id)).state is State.RECEIVED
