@@ -1,4 +1,8 @@
-"""Servers for the end-to-end tests: one that all share, and one of their own for tests that kill it."""
+"""Servers for the end-to-end tests: one that all share, and one of their own for tests that kill it.
+
+Every module says `pytestmark = pytest.mark.xdist_group("e2e")`: on one worker they share a server, and the heavy ones never run
+at the same time.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,6 @@ import pytest
 from tests.support.serving import Server, make_folder, serving
 
 StartServer = Callable[..., Server]
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts all of them on one worker of xdist: there they share a server, and the heavy ones never run at the same time."""
-    for item in items:
-        if item.path.parent.name == "e2e":
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ import httpx
 import pytest
 from tests.support.serving import Server, copy_data, free_port, make_folder, run_command
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 EXIT_REFUSED = 2
 
 

@@ -20,6 +20,8 @@ from tests.support.load import Answer, Caller, connections
 from tests.support.serving import Server
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 CUSTOMERS = 3
 WORKERS = 6
 #: A killed server may be asked again after so many more answers, at random.

@@ -13,6 +13,8 @@ import pytest
 from tests.support.hostile import BODIES, HEADERS, NUMBERS, PATHS, QUERY_NUMBERS, RAW, STRINGS, TOKENS
 from tests.support.serving import Customer, Server
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 #: Nothing may take longer, the machine being busy or not.
 PATIENCE_S = 5.0
 #: What the front of the server answers to what is no HTTP request of ours, in plain text and without an id.

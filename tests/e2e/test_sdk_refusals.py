@@ -14,6 +14,8 @@ from tests.support.sdk import FLAVOURS, Shop, open_shop
 from tests.support.serving import Customer, Server, run_command
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 Call = Callable[[Shop], Coroutine[Any, Any, object]]
 
 TWENTY_MINUTES_S = 20 * 60 + 1

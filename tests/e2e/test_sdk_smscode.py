@@ -13,6 +13,8 @@ from tests.support.sdk import FLAVOURS, SERVICE, Flavour, Shop, open_shop
 from tests.support.serving import Server
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 #: A service that only the simulator sells numbers for.
 REMOTE_ONLY_RANK = 60
 

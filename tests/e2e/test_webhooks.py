@@ -22,6 +22,8 @@ from tests.support.load import Caller, connections
 from tests.support.serving import Customer, Server
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 CUSTOMERS = 25
 ORDERS_EACH = 4
 SENDERS = 16

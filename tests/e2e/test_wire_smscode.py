@@ -11,6 +11,8 @@ import httpx
 import pytest
 from tests.support.serving import Server
 
+pytestmark = pytest.mark.xdist_group("e2e")
+
 MONEY = {"amount", "currency", "canonical_amount", "canonical_currency"}
 FX = {"pair", "rate", "rate_as_of"}
 COUNTRY = {"id", "code", "name", "dial_code", "emoji", "active"}
