@@ -40,7 +40,7 @@ from numdesk.usecases.attempts import secret_context
 
 PROMISE = 0.6
 ROUNDS = 5
-EVENTS = 4000
+EVENTS = 12_000
 ENDPOINTS = 8
 CONCURRENCY = 64
 SECRET = b"0123456789abcdef" * 4

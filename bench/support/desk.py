@@ -140,7 +140,8 @@ class Bench:
                 timeout=seconds + 120,
             )
             found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
-            assert found is not None and done.returncode == 0, done.stdout + done.stderr
+            assert found is not None, done.stdout + done.stderr
+            assert done.returncode == 0, done.stderr
             times = sorted(int(line.split()[2]) for log in Path(folder).glob("log.*") for line in log.read_text().splitlines())
             return float(found.group(1)), times[int(len(times) * 0.99)] / 1e6
 

@@ -179,6 +179,18 @@ class TestWait:
         assert (await orders.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
 
 
+    async def test_answers_at_once_what_has_happened(self, desk: DeskOfTest) -> None:
+        """A message that came between two calls is told at once, and after a resend the wait is for the next."""
+        caller = await desk.customer()
+        order = await desk.order(caller)
+        await desk.message(order.msisdn)
+        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 5)).sms_revision == 1
+        await orders.resend(desk.rt, caller, order.id)
+        waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
+        await asyncio.sleep(0)
+        await desk.message(order.msisdn, "Your code is 771204")
+        assert (await asyncio.wait_for(waiter, 5)).sms_revision == 2
+
     async def test_lets_everybody_go_at_the_stop(self, desk: DeskOfTest) -> None:
         """A process that stops answers its waiters at once, and whoever still comes."""
         caller = await desk.customer()

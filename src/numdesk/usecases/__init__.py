@@ -1,1 +1,1 @@
-"""One verb each: opens the transactions, orders the steps, calls ports outside them; no HTTP or vendor words."""
+"""One verb each: open transactions, order the steps, call ports outside them. No HTTP words, no vendor words, no SQL."""

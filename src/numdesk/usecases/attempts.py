@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ANSWER_CHARS_MAX = 2000
 #: What the event webhook.test says.
 TEST_MESSAGE = "This is a test of your webhook."
+#: Opened secrets that a process remembers.
+SECRETS_MAX = 10_000
 
 _log = structlog.get_logger(__name__)
 _attempts = Counter("numdesk_webhook_attempts_total", "Webhooks posted, by how it went", ["dialect", "result"])
@@ -110,8 +112,19 @@ def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> tuple[bytes, 
         return None
     secret = row["secret"]
     if secret is not None:
-        secret = rt.keys.open(secret, context=secret_context(row["customer_id"], row["dialect"]))
+        secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
     return body, renderer.headers(body, secret=secret, delivery_id=typed("whd", row["delivery_id"]))
+
+
+def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
+    """Returns an opened secret; remembered, because an endpoint gets many webhooks under one."""
+    opened: dict[tuple[bytes, str], bytes] = rt.local.setdefault("webhooks.secrets", {})
+    secret = opened.get((sealed, context))
+    if secret is None:
+        if len(opened) >= SECRETS_MAX:
+            opened.clear()
+        secret = opened[sealed, context] = rt.keys.open(sealed, context=context)
+    return secret
 
 
 def _failed(rt: Runtime, row: Record, renderer: EventRenderer, seen: _Seen) -> Outcome:

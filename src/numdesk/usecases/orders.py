@@ -80,16 +80,19 @@ async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order |
     return [order if (order := known.get(pair[1])) and pair[1] in heads and order.customer_id == pair[0] else None for pair in wanted]
 
 
-def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:  # noqa: FBT001 - the columns of a row
+def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:
     return order is not None and order.revision == revision and order.number_free == number_free
 
 
 async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:
-    """Returns the order at its first change, or as it is after `seconds`; refuses with NotFound."""
+    """Returns the order at its first change, or as it is after `seconds`; refuses with NotFound.
+
+    An order that does not wait for a message is answered at once: what the client wants to hear has happened, perhaps between two calls.
+    """
     changed = news.expect(rt, order_id, seconds=seconds)
     try:
         order = await read(rt, caller, order_id)
-        if order.state not in domain.OPEN_STATES:
+        if order.state not in (State.ACTIVE, State.RESENT):
             return order
         del order  # thousands may wait: nobody keeps what will be read again
         await changed
