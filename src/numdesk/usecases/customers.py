@@ -17,8 +17,9 @@ from numdesk.storage import customers as rows
 from numdesk.storage import ledger
 from numdesk.storage.pool import Tx
 
-#: A revoked key or blocked customer is out within this time on every process, also when the poller that drops old memories is late.
-MEMORY_AGE_MAX_S = 1.0
+#: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
+#: that failed.
+MEMORY_AGE_MAX_S = 60.0
 #: More remembered callers than this are dropped at once, so that a flood of keys cannot fill the memory.
 REMEMBERED_MAX = 50_000
 ALL_SCOPES = frozenset(Scope)
@@ -49,7 +50,7 @@ class _Remembered(dict[bytes, Caller]):
 
 def remembered(rt: Runtime, token: bytes, *, dialect: str) -> Caller | None:
     """Returns the caller when this process knows the token already; never waits."""
-    known: _Remembered | None = rt.memory.peek("customers.callers")
+    known: _Remembered | None = rt.memory.peek("customers.callers", age_max_s=MEMORY_AGE_MAX_S)
     caller = known.get(token) if known is not None else None
     return caller if caller is not None and caller.dialect == dialect else None
 
@@ -58,7 +59,7 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
     """Returns who the token belongs to; refuses with NotAuthenticated. Requests that wait together are looked up together."""
     if not tokens.looks_genuine(token):
         raise NotAuthenticated
-    known: _Remembered = await rt.memory.get("customers.callers", _nothing_known)
+    known: _Remembered = await rt.memory.get("customers.callers", _nothing_known, age_max_s=MEMORY_AGE_MAX_S)
     caller = known.get(token)
     if caller is None:
 
@@ -72,9 +73,17 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
         if len(known) >= REMEMBERED_MAX:
             known.clear()
         known[token] = caller
+        rt.local.setdefault("customers.used_keys", set()).add(caller.key_id)
     if caller.dialect != dialect:
         raise NotAuthenticated
     return caller
+
+
+async def note_used_keys(rt: Runtime) -> None:
+    """Writes down, to the hour, which keys were used since the last call."""
+    used: set[int] = rt.local.pop("customers.used_keys", set())
+    if used:
+        await rt.run("customers.note_used_keys", lambda tx: rows.touch_keys(tx, sorted(used), now=rt.clock.wall()))
 
 
 async def _nothing_known() -> _Remembered:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
+from numdesk.usecases import catalogue, customers, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
     Recurring("limits.exchange", 1.0, limits.exchange),
     Recurring("news.look", 1.0, news.look),
+    Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
 )
 
 #: What one working process does for all; several may, because each item is safe beside itself.

@@ -1,0 +1,76 @@
+"""Customers: who a token belongs to, what changes take effect at once, and what is written down of keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.support.desk import CURRENCY, DIALECT, START, DeskOfTest
+
+from numdesk.domain import tokens
+from numdesk.domain.customers import CustomerState, Scope, check_call
+from numdesk.domain.errors import NotAuthenticated, NotFound, NotPermitted
+from numdesk.usecases import customers, freshness
+
+
+class TestAuthenticate:
+    """A token leads to its customer."""
+
+    async def test_knows_a_token_and_no_other(self, desk: DeskOfTest) -> None:
+        """The right token of the right dialect is a caller with the wallet of its currency; anything else is nobody."""
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY, credit=5)
+        caller = await customers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
+        assert (caller.customer_id, caller.wallet_id, caller.currency) == (new.customer_id, new.wallet_id, CURRENCY)
+        assert customers.remembered(desk.rt, new.token.encode(), dialect=DIALECT) == caller
+        stranger = tokens.make_token("test", random="a" * tokens.RANDOM_CHARACTERS)
+        for token, dialect in ((new.token, "other"), (new.token[:-1], DIALECT), (stranger, DIALECT), ("", DIALECT), ("\u00e9", DIALECT)):
+            with pytest.raises(NotAuthenticated):
+                await customers.authenticate(desk.rt, token.encode(), dialect=dialect)
+
+    async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
+        """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        token = new.token.encode()
+        await freshness.look(desk.rt)
+        caller = await customers.authenticate(desk.rt, token, dialect=DIALECT)
+        await customers.set_state(desk.rt, new.customer_id, CustomerState.BLOCKED)
+        await freshness.look(desk.rt)
+        assert (await customers.authenticate(desk.rt, token, dialect=DIALECT)).state is CustomerState.BLOCKED
+        await customers.revoke_key(desk.rt, caller.key_id)
+        await freshness.look(desk.rt)
+        with pytest.raises(NotAuthenticated):
+            await customers.authenticate(desk.rt, token, dialect=DIALECT)
+        with pytest.raises(NotFound):
+            await customers.revoke_key(desk.rt, caller.key_id)
+
+    async def test_keeps_the_rules_of_a_key(self, desk: DeskOfTest) -> None:
+        """Scopes, call names, networks and the end of a key are what it was made with."""
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        rules = customers.KeyRules(frozenset({Scope.READ}), frozenset({"orders.get"}), ("10.0.0.0/8",), START + timedelta(days=1))
+        token = await customers.add_key(desk.rt, customer_id=new.customer_id, dialect=DIALECT, currency=CURRENCY, rules=rules)
+        caller = await customers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
+        check_call(caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=START)
+        for operation, scope, address, wall, refusal in (
+            ("orders.list", Scope.READ, "10.1.2.3", START, NotPermitted),
+            ("orders.get", Scope.SPEND, "10.1.2.3", START, NotPermitted),
+            ("orders.get", Scope.READ, "11.1.2.3", START, NotPermitted),
+            ("orders.get", Scope.READ, "10.1.2.3", START + timedelta(days=1), NotAuthenticated),
+        ):
+            with pytest.raises(refusal):
+                check_call(caller, operation=operation, scope=scope, address=address, wall=wall)
+
+    async def test_never_stores_the_token(self, desk: DeskOfTest) -> None:
+        """The database holds a keyed hash and a few characters to tell keys apart."""
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        row = await desk.pool.fetchval("select row_to_json(k)::text from api_keys k")
+        assert new.token not in row
+        assert new.token[20:40] not in row
+
+
+async def test_writes_down_the_hour_of_use(desk: DeskOfTest) -> None:
+    """A key that was used carries the hour, written off the hot path."""
+    await desk.customer()
+    assert await desk.pool.fetchval("select last_used_at from api_keys") is None
+    await customers.note_used_keys(desk.rt)
+    assert await desk.pool.fetchval("select last_used_at from api_keys") == START
+    await customers.note_used_keys(desk.rt)
