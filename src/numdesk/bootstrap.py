@@ -74,7 +74,7 @@ async def open_desk(settings: Settings, *, dsn: str, sandbox: bool = False, alon
 async def enter(desk: Desk) -> list[Credential] | None:
     """Takes note that the desk is going to serve its database, fills that of a new sandbox, and returns a sandbox's credentials.
 
-    Raises SandboxRefused.
+    Raises SandboxRefused and MoneyIsMakeBelieve.
     """
     rt = desk.rt
     wants_seeds = await installation.enter(rt, sandbox=desk.sandbox)

@@ -1,5 +1,6 @@
 """The command line as an operator meets it: a real process, an answer, an exit code, and never a traceback."""
 
+import asyncio
 import json
 import os
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 pytestmark = pytest.mark.xdist_group("commands")
@@ -136,3 +138,14 @@ class TestServe:
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             done = numdesk(database_url, tmp_path, "serve", "--listen", address)
         assert (done.returncode, address in done.stderr, "--listen" in done.stderr) == (2, True, True)
+
+    @pytest.mark.parametrize("command", [("serve", "--listen", "127.0.0.1:0"), ("work",)])
+    async def test_never_serves_a_sandbox_in_earnest(
+        self, database_url: str, pool: asyncpg.Pool, tmp_path: Path, command: tuple[str, ...]
+    ) -> None:
+        """A sandbox's database without --sandbox is refused in one sentence; commands that only look at it go on working."""
+        await pool.execute("""insert into settings (name, value) values ('mode', '"sandbox"')""")
+        done = await asyncio.to_thread(numdesk, database_url, tmp_path, *command)
+        assert (done.returncode, done.stderr.count("\n"), "--sandbox" in done.stderr) == (2, 1, True)
+        listed = await asyncio.to_thread(numdesk, database_url, tmp_path, "customer", "list", "--json")
+        assert (listed.returncode, facts(listed)) == (0, [])

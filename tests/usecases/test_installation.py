@@ -7,7 +7,7 @@ from tests.support.sandbox import open_sandbox, shelve
 
 from numdesk.bootstrap import enter
 from numdesk.usecases import installation
-from numdesk.usecases.installation import Mode, SandboxRefused
+from numdesk.usecases.installation import Mode, MoneyIsMakeBelieve, SandboxRefused
 
 
 class TestEnter:
@@ -36,3 +36,14 @@ class TestEnter:
             assert await enter(desk) == first
             assert not await installation.enter(desk.rt, sandbox=True)
             assert await installation.mode(desk.rt) is Mode.SANDBOX
+
+    async def test_never_takes_make_believe_money_for_real(self, database_url: str, tmp_path: Path) -> None:
+        """Once a sandbox is for ever a sandbox: forgetting the switch serves nothing and changes nothing."""
+        async with open_sandbox(database_url, tmp_path) as desk:
+            await installation.enter(desk.rt, sandbox=True)
+            with pytest.raises(MoneyIsMakeBelieve, match="--sandbox"):
+                await installation.enter(desk.rt, sandbox=False)
+            with pytest.raises(MoneyIsMakeBelieve):
+                await installation.require_mode(desk.rt, sandbox=False)
+            assert await installation.mode(desk.rt) is Mode.SANDBOX
+            await installation.require_mode(desk.rt, sandbox=True)

@@ -24,7 +24,7 @@ class CommandRefused(Exception):
 #: Failures whose text already is a sentence for the operator.
 _SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
 #: Names of failures with such a text in packages that the command line does not import.
-_SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused")
+_SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused", "MoneyIsMakeBelieve")
 
 
 def sentence_of(error: Exception) -> str | None:

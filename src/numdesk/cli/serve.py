@@ -25,7 +25,7 @@ from numdesk.kit.log import configure_logging
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.migrate import migrate
 from numdesk.storage.postgres import open_database
-from numdesk.usecases import timekeeping
+from numdesk.usecases import installation, timekeeping
 from numdesk.workers import runner
 
 #: More processes than this cannot help one machine, and each takes connections to the database.
@@ -184,8 +184,9 @@ async def _entered_desk(plan: Plan, *, dsn: str, alone: bool) -> AsyncIterator[t
 
 @asynccontextmanager
 async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
-    """Gives a desk on a database that another process keeps."""
+    """Gives a desk on a database that another process keeps. Raises SandboxRefused and MoneyIsMakeBelieve."""
     async with plan.database(attach=True) as dsn, open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk:
+        await installation.require_mode(desk.rt, sandbox=desk.sandbox)
         yield desk
 
 

@@ -33,6 +33,17 @@ class SandboxRefused(Exception):
         )
 
 
+class MoneyIsMakeBelieve(Exception):
+    """A sandbox's database was to be served in earnest; the text is a sentence for the operator."""
+
+    def __init__(self) -> None:
+        """Say what to do instead."""
+        super().__init__(
+            "This database is a sandbox's, and its money is make-believe: add --sandbox, or name a data folder (--data) or database "
+            "that no sandbox has used."
+        )
+
+
 async def mode(rt: Runtime) -> Mode:
     """Returns how the database has been served so far; once in production, always."""
     found = await rt.repeat("installation.mode", lambda tx: settings.read(tx, name="mode"))
@@ -42,17 +53,16 @@ async def mode(rt: Runtime) -> Mode:
 async def enter(rt: Runtime, *, sandbox: bool) -> bool:
     """Takes note that the database is going to be served, and returns whether it is new to the sandbox and wants seeds.
 
-    Raises SandboxRefused.
+    Raises SandboxRefused, and MoneyIsMakeBelieve where the sandbox is not asked for and was there first.
     """
 
     async def work(tx: Tx) -> bool:
         found = await settings.read(tx, name="mode")
+        _require_mode(found, sandbox=sandbox)
         if not sandbox:
             if found != Mode.PRODUCTION:
                 await settings.write(tx, name="mode", value=Mode.PRODUCTION)
             return False
-        if found == Mode.PRODUCTION:
-            raise SandboxRefused("it has been served without --sandbox before")
         seeds = await settings.read(tx, name="sandbox.credentials")
         if found is None:
             if not await rows.is_empty(tx):
@@ -61,6 +71,11 @@ async def enter(rt: Runtime, *, sandbox: bool) -> bool:
         return seeds is None
 
     return await rt.run("installation.enter", work)
+
+
+async def require_mode(rt: Runtime, *, sandbox: bool) -> None:
+    """Raises SandboxRefused or MoneyIsMakeBelieve when the database has been served the other way; takes no note."""
+    _require_mode(await mode(rt), sandbox=sandbox)
 
 
 async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[int, str]]) -> None:
@@ -86,3 +101,11 @@ async def customers(rt: Runtime) -> list[rows.CustomerLine]:
 async def condition(rt: Runtime) -> rows.Condition:
     """Returns what the database says about itself and about the work that waits in it."""
     return await rt.repeat("installation.condition", rows.condition)
+
+
+def _require_mode(found: str | None, *, sandbox: bool) -> None:
+    """Once served with or without the sandbox, a database is only ever served so."""
+    if sandbox and found == Mode.PRODUCTION:
+        raise SandboxRefused("it has been served without --sandbox before")
+    if not sandbox and found == Mode.SANDBOX:
+        raise MoneyIsMakeBelieve
