@@ -129,6 +129,34 @@ class TestDoctor:
         assert done.returncode == 1
 
 
+class TestNoDesk:
+    """Where no desk was ever made."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("ledger", "check"), ("customer", "list"), ("stock", "list"), ("rate", "list"), ("backup", "b.numdesk")],
+    )
+    def test_is_told_and_none_is_made(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """A command in the wrong folder says so; it makes no desk to find that desk in order."""
+        folder = tmp_path / "nothing"
+        done = numdesk("", folder, *arguments)
+        assert (done.returncode, done.stderr.count("\n"), str(folder) in done.stderr) == (2, 1, True)
+        assert not folder.exists()
+
+    def test_is_a_fault_to_the_doctor(self, tmp_path: Path) -> None:
+        """The doctor finds no desk, and leaves the folder as it was."""
+        done = numdesk("", tmp_path / "nothing", "doctor", "--json")
+        found = {check["name"]: check for check in facts(done)["checks"]}
+        assert (done.returncode, found["database"]["state"]) == (1, "fail")
+        assert "numdesk migrate" in found["database"]["text"]
+        assert not (tmp_path / "nothing").exists()
+
+    def test_is_the_same_in_a_database_elsewhere(self, empty_database_url: str, tmp_path: Path) -> None:
+        """An external database without any migration is named by its setting."""
+        done = numdesk(empty_database_url, tmp_path, "ledger", "check")
+        assert (done.returncode, "There is no desk" in done.stderr, "NUMDESK_DATABASE_URL" in done.stderr) == (2, True, True)
+
+
 class TestServe:
     """Refusing to start."""
 

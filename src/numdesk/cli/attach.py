@@ -15,7 +15,9 @@ from numdesk.bootstrap import Desk, open_desk
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import Settings, read_settings
 from numdesk.storage import settings as setting_rows
-from numdesk.storage.migrate import migrate, pending_migrations
+from numdesk.storage.cluster import Cluster
+from numdesk.storage.faults import DeskMissing
+from numdesk.storage.migrate import is_migrated, migrate, pending_migrations
 from numdesk.storage.postgres import open_database
 from numdesk.usecases import catalogue
 from numdesk.usecases.installation import Mode
@@ -39,10 +41,26 @@ class Common:
 
 
 @asynccontextmanager
-async def attached(common: Common) -> AsyncIterator[Desk]:
-    """Yields a desk on the database of a running server, or on one started for this command."""
-    settings = common.settings()
+async def existing_database(settings: Settings) -> AsyncIterator[str]:
+    """Yields the DSN of a desk's database, of a running server or started for this command. Makes none: raises DeskMissing."""
+    data = settings.data if settings.database_url is None else None
+    if data is not None and not Cluster.of(data).exists:
+        raise DeskMissing(data)
     async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+        connection = await asyncpg.connect(dsn)
+        try:
+            if not await is_migrated(connection):
+                raise DeskMissing(data)
+        finally:
+            await connection.close()
+        yield dsn
+
+
+@asynccontextmanager
+async def attached(common: Common) -> AsyncIterator[Desk]:
+    """Yields a desk on the database of a running server, or on one started for this command. Raises DeskMissing."""
+    settings = common.settings()
+    async with existing_database(settings) as dsn:
         sandbox = await _prepare(dsn, may_migrate=settings.database_url is None)
         async with open_desk(settings, dsn=dsn, sandbox=sandbox) as desk:
             await catalogue.register_providers(desk.rt, slugs=desk.rt.suppliers)

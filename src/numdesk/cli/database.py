@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from numdesk import __version__
-from numdesk.cli.attach import Common
+from numdesk.cli.attach import Common, existing_database
 from numdesk.cli.outcome import CommandRefused, tell
 from numdesk.config import Settings
 from numdesk.kit.clock import Clock
@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def migrate(*, common: Common | None = None) -> None:
-    """Bring the database up to date; harmless when it is."""
+    """Make the desk when there is none, and bring its database up to date; harmless when it is."""
     common = common or Common()
 
     async def run() -> None:
@@ -76,7 +76,7 @@ def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None)
         raise CommandRefused(f"The file {file} is there already: choose another name, or remove it first.")
 
     async def run() -> None:
-        async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+        async with existing_database(settings) as dsn:
             with _beside(file) as folder:
                 dump = folder / DUMP
                 with _busy("dumping the database", quiet=common.json):

@@ -14,13 +14,13 @@ from pathlib import Path
 import asyncpg
 
 from numdesk.bootstrap import Desk
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
 from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
-from numdesk.storage.postgres import check_server, open_database, running_dsn
+from numdesk.storage.postgres import check_server, running_dsn
 from numdesk.usecases import installation, rates, reconcile
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
@@ -69,7 +69,7 @@ async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
     """Looks at the database and at what is in it."""
     findings: list[Finding] = []
     try:
-        async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
+        async with existing_database(settings) as dsn:
             major = await check_server(dsn)
             findings.append(Finding("database", OK, f"PostgreSQL {major} answers"))
             findings.append(await _migrations(dsn))

@@ -18,6 +18,16 @@ class DataFolderInUse(DatabaseFault):
         )
 
 
+class DeskMissing(DatabaseFault):
+    """A command looked for a desk where none was ever made."""
+
+    def __init__(self, data: Path | None) -> None:
+        """Say where it looked: in a data folder, or (None) in the external database."""
+        where = "the database that NUMDESK_DATABASE_URL names" if data is None else f"the folder {data}"
+        other = "name another with NUMDESK_DATABASE_URL" if data is None else "name another with --data"
+        super().__init__(f"There is no desk in {where}: {other}, or make one with `numdesk migrate`.")
+
+
 class DataFolderNotWritable(DatabaseFault):
     """The data folder cannot be made, written or reached."""
 

@@ -49,9 +49,14 @@ async def migrate(target: str | asyncpg.Connection, *, migrations: list[Migratio
         await connection.close()
 
 
+async def is_migrated(connection: asyncpg.Connection) -> bool:
+    """Was any migration ever applied here?"""
+    return await connection.fetchval("select to_regclass('schema_migrations')") is not None
+
+
 async def pending_migrations(connection: asyncpg.Connection) -> list[str]:
     """Name what `migrate` would apply. Raises DatabaseIsNewer and MigrationChanged."""
-    if not await connection.fetchval("select to_regclass('schema_migrations')"):
+    if not await is_migrated(connection):
         return [str(migration) for migration in find_migrations()]
     return [str(migration) for migration in await _pending(connection, known=find_migrations())]
 
