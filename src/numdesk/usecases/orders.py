@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -155,6 +156,8 @@ async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
     order = await rt.run("orders.finish", work)
     await news.tell(rt, [order_id])
+    with suppress(ProviderError):  # at once, so that the number can be had again; the job sees to it otherwise
+        await release_at_supplier(rt, {"order": order_id})
     return order
 
 
