@@ -10,6 +10,7 @@ from typing import LiteralString, cast
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 from tests.support.ledger import NOW, assert_clean, funded_wallet, runtime_on
 from tests.support.orders import insert_order
@@ -274,3 +275,42 @@ class TestTick:
         (line,) = [line for line in lines if line["log_level"] == "error"]
         assert (line["name"], line["count"]) == ("balances_equal_entries", 1)
         assert "account 1" in line["reason"]
+
+
+class TestLearnReport:
+    def gauges(self) -> tuple[float | None, float | None]:
+        """Returns what /metrics says of imbalance and age."""
+        return REGISTRY.get_sample_value("numdesk_ledger_imbalance"), REGISTRY.get_sample_value("numdesk_ledger_check_age_seconds")
+
+    async def test_tells_a_process_what_another_one_found(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+        """A door that never checks knows the violations and the age of the worker's last check."""
+        async with unguarded(pool) as connection:
+            await connection.execute("update accounts set balance = balance + 1 where kind = 'wallet'")
+        found = await reconcile.tick(rt)
+        await pool.execute("update ledger_checks set report = report || jsonb_build_object('at', at - interval '5 minutes')")
+        door = runtime_on(database)
+        assert reconcile.last_report(door) is None
+        await reconcile.learn_report(door)
+        learnt = reconcile.last_report(door)
+        assert found is not None
+        assert learnt is not None
+        assert (learnt.checks, learnt.block_hash) == (found.checks, found.block_hash)
+        imbalance, age_s = self.gauges()
+        assert imbalance == 1
+        assert age_s == pytest.approx(300, abs=30)
+
+    async def test_keeps_what_is_newer(self, rt: Runtime) -> None:
+        """A process that checks for itself is not taken back to what it wrote down before."""
+        report = await reconcile.tick(rt)
+        await reconcile.learn_report(rt)
+        assert reconcile.last_report(rt) is report
+
+    async def test_lets_the_age_grow_where_nobody_ever_checked(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A desk without a worker shows an age that an alarm will notice, not 0 for ever."""
+        door = runtime_on(rt.database)
+        await reconcile.learn_report(door)
+        door.local["reconcile"].began -= 1000
+        await reconcile.learn_report(door)
+        _, age_s = self.gauges()
+        assert age_s is not None
+        assert age_s >= 1000

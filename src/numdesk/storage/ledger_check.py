@@ -255,6 +255,11 @@ async def keep_report(tx: Tx, *, at: datetime, through_entry_id: int, scope: str
            delete from ledger_checks where id <= (select id from kept) - $5""", at, scope, through_entry_id, document, REPORTS_KEPT)
 
 
+async def newest_report(tx: Tx) -> str | None:
+    """Returns the newest report as it was written down, None before the first."""
+    return await tx.fetchval("select report::text from ledger_checks order by id desc limit 1")
+
+
 def _named_block(row: Record) -> str:
     """Returns what is wrong with a block."""
     if row["last_entry_id"] is None or row["first_id"] is None:

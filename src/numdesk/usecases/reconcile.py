@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,6 +37,7 @@ _check_age = Gauge("numdesk_ledger_check_age_seconds", "Seconds since the last c
 class _Progress:
     """What this process remembers between ticks; losing it costs one tick."""
 
+    began: float = field(default_factory=time.monotonic)
     sight: Sight | None = None
     partial_at: float = float("-inf")
     incremental_at: float = float("-inf")
@@ -57,6 +58,23 @@ async def tick(rt: Runtime) -> Report | None:
         progress.full_at = progress.incremental_at
     await _publish(rt, report)
     return report
+
+
+async def learn_report(rt: Runtime) -> None:
+    """Takes over the newest report, whichever process made it, so that every process can say how the books are and for how long.
+
+    Where there never was a check, the age grows from this process's start: an alarm on it must not sleep because nobody works.
+    """
+    document = await rt.repeat("ledger.newest_report", ledger_check.newest_report)
+    known = last_report(rt)
+    if document is None:
+        if known is None:
+            _show_age(_progress(rt).began)
+        return
+    report = msgspec.json.decode(document, type=Report)
+    if known is None or known.at < report.at:
+        age_s = max(0.0, (rt.clock.now() - report.at).total_seconds())
+        await _remember(rt, report, ended=time.monotonic() - age_s)
 
 
 async def extend_chain(rt: Runtime) -> int:
@@ -84,7 +102,7 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
 
 
 def last_report(rt: Runtime) -> Report | None:
-    """Returns what the last check of this process found."""
+    """Returns what the last check found, as far as this process has heard."""
     return rt.memory.peek(REPORT)
 
 
@@ -134,11 +152,7 @@ async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
 
 async def _publish(rt: Runtime, report: Report) -> None:
     """Makes the report known: to the process, the metrics, the log and the database."""
-    ended = time.monotonic()
-    _imbalance.set(report.violations)
-    _check_age.set_function(lambda: time.monotonic() - ended)
-    rt.memory.forget(REPORT)
-    await rt.memory.get(REPORT, lambda: _ready(report))
+    await _remember(rt, report, ended=time.monotonic())
     scope = "full" if report.full else "incremental"
     for name, check in report.checks.items():
         if check.violations:
@@ -148,6 +162,18 @@ async def _publish(rt: Runtime, report: Report) -> None:
     _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, reason=f"chain: block {report.block}: {head}")
     await rt.run("ledger.keep_report", lambda tx: ledger_check.keep_report(
         tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)))
+
+
+async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:
+    """Makes the report this process's last one; `ended` is when its check ended, by the monotonic watch."""
+    _imbalance.set(report.violations)
+    _show_age(ended)
+    rt.memory.forget(REPORT)
+    await rt.memory.get(REPORT, lambda: _ready(report))
+
+
+def _show_age(since: float) -> None:
+    _check_age.set_function(lambda: time.monotonic() - since)
 
 
 async def _ready(report: Report) -> Report:

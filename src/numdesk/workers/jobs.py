@@ -47,6 +47,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
     Recurring("limits.exchange", 1.0, limits.exchange),
     Recurring("news.look", 1.0, news.look),
+    Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
 )
 
