@@ -162,3 +162,8 @@ def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> di
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     prefix = f"{PROVIDER_PREFIX}{slug.upper().replace('-', '_')}_"
     return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}
+
+
+def environment_for_child(**more: str) -> dict[str, str]:
+    """Returns the environment of this process with some variables more, for a program that we start."""
+    return {**os.environ, **more}  # noqa: TID251 - the one place that may

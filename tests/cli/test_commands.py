@@ -11,6 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from numdesk.cli import database, main
+
 pytestmark = pytest.mark.xdist_group("commands")
 
 
@@ -99,6 +101,29 @@ class TestDatabase:
         assert numdesk(empty_database_url, tmp_path / "b", "restore", file).returncode == 0
         (listed,) = facts(numdesk(empty_database_url, tmp_path / "b", "customer", "list", "--json"))
         assert listed["wallets"]["IDR"]["balance"] == 5000
+
+    def test_is_restored_into_a_folder_that_is_not_there_yet(self, database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+        """The folder of the key file is made first; where it cannot be, nothing is restored and the next try can succeed."""
+        numdesk(database_url, tmp_path / "a", "customer", "add", "Ann")
+        file = str(tmp_path / "backup")
+        numdesk(database_url, tmp_path / "a", "backup", file, "--with-keys")
+        (tmp_path / "file").write_text("in the way")
+        refused = numdesk(empty_database_url, tmp_path / "file" / "b", "restore", file)
+        assert (refused.returncode, "nothing was restored" in refused.stderr) == (2, True)
+        assert numdesk(empty_database_url, tmp_path / "new" / "b", "restore", file).returncode == 0
+        assert (tmp_path / "new" / "b" / "secret.key").read_bytes() == (tmp_path / "a" / "secret.key").read_bytes()
+
+    async def test_has_a_password_that_nobody_sees(self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The programs that dump and restore are told the password by their environment: arguments are public."""
+        (tmp_path / "pg_dump").write_text(f'#!/bin/sh\necho "$@" "[$PGPASSWORD]" > {tmp_path}/said\nexit 1\n')
+        (tmp_path / "pg_dump").chmod(0o755)
+        monkeypatch.setattr(database, "binaries", lambda: tmp_path)
+        monkeypatch.setenv("NUMDESK_DATABASE_URL", f"{database_url}{'&' if '?' in database_url else '?'}password=hu%2Fsh")
+        monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
+        assert await asyncio.to_thread(main, ["backup", str(tmp_path / "backup")]) == 2
+        arguments, _, secret = (tmp_path / "said").read_text().rpartition(" ")
+        assert secret == "[hu/sh]\n"
+        assert "hu" not in arguments.partition("--dbname")[2]
 
     def test_is_migrated_when_asked(self, empty_database_url: str, tmp_path: Path) -> None:
         """A database that is too old is refused with the command that mends it, and that command mends it."""

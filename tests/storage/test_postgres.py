@@ -24,7 +24,7 @@ from numdesk.storage.faults import (
     ServerTooOld,
     ServerUnreachable,
 )
-from numdesk.storage.postgres import EmbeddedPostgres, check_server, open_database, running_dsn
+from numdesk.storage.postgres import EmbeddedPostgres, check_server, open_database, running_dsn, split_password
 
 # A numdesk that is killed while its database runs.
 KILLED_NUMDESK = """
@@ -259,3 +259,18 @@ async def old_server(version: str) -> AsyncIterator[int]:
     async with listener:
         yield listener.sockets[0].getsockname()[1]
         await finished.wait()
+
+
+class TestSplitPassword:
+    @pytest.mark.parametrize(
+        ("url", "bare", "password"),
+        [
+            ("postgresql://me:p%40ss:w@db:5433/x?sslmode=require", "postgresql://me@db:5433/x?sslmode=require", "p@ss:w"),
+            ("postgres://me@/x?host=%2Ftmp&password=a%2Fb&port=1", "postgres://me@/x?host=%2Ftmp&port=1", "a/b"),
+            ("postgresql://numdesk@/numdesk?host=/tmp/s", "postgresql://numdesk@/numdesk?host=/tmp/s", None),
+            ("postgresql:///x", "postgresql:///x", None),
+        ],
+    )
+    def test_leaves_the_rest_of_the_url_alone(self, url: str, bare: str, password: str | None) -> None:
+        """What a program is given as an argument names the same database, without the secret."""
+        assert split_password(url) == (bare, password)

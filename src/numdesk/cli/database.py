@@ -20,13 +20,13 @@ from rich.console import Console
 from numdesk import __version__
 from numdesk.cli.attach import Common, existing_database
 from numdesk.cli.outcome import CommandRefused, tell
-from numdesk.config import Settings
+from numdesk.config import Settings, environment_for_child
 from numdesk.kit.clock import Clock
 from numdesk.kit.keyfile import KeyFile
 from numdesk.storage import installation
 from numdesk.storage import migrate as migrations
 from numdesk.storage.cluster import binaries
-from numdesk.storage.postgres import open_database
+from numdesk.storage.postgres import open_database, split_password
 
 #: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"
@@ -80,7 +80,7 @@ def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None)
             with _beside(file) as folder:
                 dump = folder / DUMP
                 with _busy("dumping the database", quiet=common.json):
-                    await _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump), dsn)
+                    await _run("pg_dump", dsn, "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump))
                 _pack(folder / "backup.tar", dump, settings, with_keys=with_keys)
                 (folder / "backup.tar").rename(file)
 
@@ -106,11 +106,12 @@ def restore(file: Path, *, common: Common | None = None) -> None:
 
     async def run() -> list[str]:
         async with open_database(settings.database_url, data=settings.data) as dsn:
+            _make_place_for_keys(settings)
             await _require_empty(dsn)
             with tarfile.open(file) as tar, tempfile.TemporaryDirectory(prefix="numdesk-") as folder:
                 tar.extract(DUMP, folder, filter="data")
                 with _busy("restoring the database", quiet=common.json):
-                    await _run("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--dbname", dsn, f"{folder}/{DUMP}")
+                    await _run("pg_restore", dsn, "--exit-on-error", "--no-owner", "--no-privileges", f"{folder}/{DUMP}")
                 if manifest.with_keys:
                     _restore_keys(tar, settings)
             return await migrations.migrate(dsn)
@@ -173,6 +174,20 @@ async def _require_empty(dsn: str) -> None:
         await connection.close()
 
 
+def _make_place_for_keys(settings: Settings) -> None:
+    """Sees that the key file can be written before anything else is: a database without its keys is half a desk."""
+    folder = settings.key_path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".numdesk-"):
+            pass
+    except OSError as error:
+        raise CommandRefused(
+            f"The key file {settings.key_path} could not be written ({error.strerror or error}): nothing was restored; "
+            "give the folder to this user, or choose another with --data or NUMDESK_KEY_FILE."
+        ) from error
+
+
 def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
     """Puts the key file of a backup in its place, unless there is one."""
     part = tar.extractfile(KEYS)
@@ -183,10 +198,17 @@ def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
         opened.write(part.read(PART_BYTES_MAX))
 
 
-async def _run(program: str, *arguments: str) -> None:
-    """Runs a program of PostgreSQL. Raises CommandRefused with the last thing it said."""
+async def _run(program: str, dsn: str, *arguments: str) -> None:
+    """Runs a program of PostgreSQL on a database. Raises CommandRefused with the last thing it said."""
+    bare, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
-        binaries() / program, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        binaries() / program,
+        *arguments,
+        "--dbname",
+        bare,
+        env=environment_for_child(**({} if password is None else {"PGPASSWORD": password})),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, said = await process.communicate()
     if process.returncode:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import psutil
@@ -78,6 +78,19 @@ async def check_server(url: str) -> int:
     if version.major < SERVER_VERSION_MIN:
         raise ServerTooOld(where, found=version.major, needed=SERVER_VERSION_MIN)
     return version.major
+
+
+def split_password(url: str) -> tuple[str, str | None]:
+    """Return the URL without its password, and the password: arguments of a program can be read by everybody on its machine."""
+    parts = urlsplit(url)
+    who, at, where = parts.netloc.rpartition("@")
+    user, _, password = who.partition(":")
+    options = [(option, *option.partition("=")[::2]) for option in parts.query.split("&")]
+    found = [value for _, name, value in options if name == "password"] or ([password] if password else [])
+    query = "&".join(option for option, name, _ in options if name != "password")
+    # The library drops the slashes before an empty host, so the URL is put together by hand.
+    bare = f"{parts.scheme}://{user}{at}{where}{parts.path}" + (f"?{query}" if query else "")
+    return bare, unquote(found[-1]) if found else None
 
 
 def running_dsn(data: Path) -> str | None:
