@@ -81,6 +81,9 @@ class TestStock:
         assert loaded.returncode == 1
         assert (facts(loaded)["changed"], facts(loaded)["bad"]) == (2, 1)
         assert facts(numdesk(database_url, tmp_path, "stock", "price", str(tmp_path / "p.csv"), "--json"))["changed"] == 1
+        (tmp_path / "q.csv").write_text("country,service,operator,currency,price,provider\nID,whatsapp,,IDR,3000,nobody\n")
+        unknown = numdesk(database_url, tmp_path, "stock", "price", str(tmp_path / "q.csv"), "--json")
+        assert (unknown.returncode, facts(unknown)["errors"][0]["value"]) == (1, "nobody")
         withdrawn = numdesk(database_url, tmp_path, "stock", "withdraw", "628110000001", "--json")
         assert facts(withdrawn)["changed"] == 1
         listed = facts(numdesk(database_url, tmp_path, "stock", "list", "--json"))

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from tests.support.sandbox import open_sandbox, refuse, shelve
 
-from numdesk.usecases import stock
+from numdesk.usecases import catalogue, stock
 from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
 
 
@@ -72,6 +72,26 @@ class TestPrice:
             counts = [(await stock.price(desk.rt, [line(price)], complain=refuse)).added for price in ("3000", "3000", "3500")]
             assert counts == [1, 0, 1]
         assert [tuple(row) for row in await pool.fetch("select offer_id, price from offer_prices")] == [(1, 3500)]
+
+    async def test_puts_up_for_sale_what_a_supplier_has(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+        """A supplier's tier has a price by a list, and its stock and cost by what the supplier says."""
+        lines = [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "Simulator")]
+        async with open_sandbox(database_url, tmp_path) as desk:
+            assert (await stock.price(desk.rt, lines, complain=refuse)).added == 1
+            await catalogue.refresh_suppliers(desk.rt)
+            told = await desk.rt.suppliers["simulator"].tiers()
+        (tier,) = [tier for tier in told if (tier.country, tier.service, tier.operator) == ("ID", "whatsapp", None)]
+        row = await pool.fetchrow("select provider, available, cost from offers")
+        assert row is not None
+        assert tuple(row) == ("simulator", tier.available, tier.cost)
+
+    async def test_knows_the_providers_of_this_desk_only(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+        """A provider that is spelt wrong is told, and does not become an offer that nobody can fulfil."""
+        told: list[BadLine] = []
+        async with open_sandbox(database_url, tmp_path) as desk:
+            await stock.price(desk.rt, [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "nobody")], complain=told.append)
+        assert [(bad.value, "simulator" in bad.reason) for bad in told] == [("nobody", True)]
+        assert await pool.fetchval("select count(*) from offers") == 0
 
     @pytest.mark.parametrize(("text", "units"), [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50)])
     def test_reads_decimals_of_the_currency(self, text: str, units: int) -> None:

@@ -54,12 +54,13 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
 
 @app.command
 def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False, common: Common | None = None) -> int:
-    """Set the prices of our own numbers from a CSV file.
+    """Set prices from a CSV file: of our own numbers, or of what a supplier sells.
 
     Parameters
     ----------
     file
-        Columns country,service,operator,currency,price[,cost]; amounts as decimals of the currency.
+        Columns country,service,operator,currency,price[,cost][,provider]; amounts as decimals of the currency. Without a provider, or with
+        "local", the line is about our own numbers; what a supplier asks and how many it has is then kept current by itself.
     errors
         A file that every line which could not be used is written to.
     new_operators
@@ -68,7 +69,7 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
     common = common or Common()
 
     async def run() -> int:
-        with _list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost"]) as found:
+        with _list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
             complaints = Complaints(errors)
             async with attached(common) as desk:
                 total = await stock.price(desk.rt, found.rows(_price), new_operators=new_operators, complain=complaints.add)
@@ -155,6 +156,7 @@ def _price(line: int, cells: dict[str, str]) -> GivenPrice:
         cells["currency"],
         cells["price"],
         cells.get("cost", ""),
+        cells.get("provider", ""),
     )
 
 

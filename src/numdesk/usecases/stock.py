@@ -44,7 +44,7 @@ class GivenNumber:
 
 @dataclass(frozen=True, slots=True)
 class GivenPrice:
-    """A line of a price list, as text; the operator may be empty, the cost too (it is then left as it is)."""
+    """A line of a price list, as text; the operator may be empty, the cost (it is then left as it is) and the provider (us) too."""
 
     line: int
     country: str
@@ -127,9 +127,13 @@ async def price(
     new_operators: bool = False,
     complain: Callable[[BadLine], None],
 ) -> Loaded:
-    """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed."""
+    """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
+
+    An offer of a supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too.
+    """
     total = Loaded()
     known = await _known(rt)
+    providers = frozenset({LOCAL, *rt.suppliers})
     for chunk in _chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenPrice)]
@@ -142,7 +146,7 @@ async def price(
         )
         lines: dict[tuple[object, ...], rows.PriceLine] = {}
         for given in chunk:
-            read = given if isinstance(given, BadLine) else _price_line(given, known)
+            read = given if isinstance(given, BadLine) else _price_line(given, known, providers)
             if isinstance(read, BadLine):
                 total.bad += 1
                 complain(read)
@@ -276,22 +280,31 @@ def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine
     return place if isinstance(place, BadLine) else rows.NumberLine(given.line, msisdn, *place)
 
 
-def _price_line(given: GivenPrice, known: _Known) -> rows.PriceLine | BadLine:
+def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str]) -> rows.PriceLine | BadLine:
     place = _place(given.line, given.country, given.operator, known)
     if isinstance(place, BadLine):
         return place
-    service_id = known.services.get(_code(given.service))
-    if service_id is None:
-        return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
-    currency = given.currency.strip().upper()
-    if currency not in DECIMALS:
-        return BadLine(given.line, given.currency, f"is no currency that is known here: {', '.join(DECIMALS)}")
+    wrong = _wrong_word(given, known, providers)
+    if wrong is not None:
+        return wrong
+    service_id, provider, currency = known.services[_code(given.service)], _code(given.provider) or LOCAL, given.currency.strip().upper()
     price_units, cost_units = parse_amount(given.price, currency), parse_amount(given.cost, currency)
     if price_units is None:
         return BadLine(given.line, given.price, _why_no_amount(currency))
     if cost_units is None and given.cost.strip():
         return BadLine(given.line, given.cost, _why_no_amount(currency))
-    return rows.PriceLine(place[0], service_id, place[1], given.provider, currency, price_units, cost_units, given.available)
+    return rows.PriceLine(place[0], service_id, place[1], provider, currency, price_units, cost_units, given.available)
+
+
+def _wrong_word(given: GivenPrice, known: _Known, providers: frozenset[str]) -> BadLine | None:
+    """Returns which word of a price's line is not known, None when all are."""
+    if (_code(given.provider) or LOCAL) not in providers:
+        return BadLine(given.line, given.provider, f"is no provider of this desk ({', '.join(sorted(providers))})")
+    if _code(given.service) not in known.services:
+        return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
+    if given.currency.strip().upper() not in DECIMALS:
+        return BadLine(given.line, given.currency, f"is no currency that is known here: {', '.join(DECIMALS)}")
+    return None
 
 
 def _place(line: int, country: str, operator: str, known: _Known) -> tuple[int, int | None] | BadLine:
