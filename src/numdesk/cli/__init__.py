@@ -25,6 +25,7 @@ _COMMANDS = {
     "customer": "numdesk.cli.customer:app",
     "stock": "numdesk.cli.stock:app",
     "rate": "numdesk.cli.rate:app",
+    "webhooks": "numdesk.cli.webhooks:app",
     "ledger": "numdesk.cli.ledger:app",
     "doctor": "numdesk.cli.doctor:doctor",
     "backup": "numdesk.cli.database:backup",

@@ -9,16 +9,17 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from numdesk.bootstrap import Desk
+from numdesk.cli import key
 from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import currency_of, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.money import DECIMALS
 from numdesk.usecases import customers, installation, wallets
-from numdesk.usecases.customers import KeyRules
 from numdesk.usecases.stock import parse_amount
 
 app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers.")
+app.command(key.app)
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -42,7 +43,7 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
 
     async def run() -> None:
         async with attached(common) as desk:
-            currency = _currency_of(desk, dialect)
+            currency = currency_of(desk, dialect)
             made = await customers.register(
                 desk.rt,
                 name=_checked_name(name),
@@ -53,30 +54,6 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
             )
         facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, "token": made.token}
         tell(facts, as_json=common.json, text=f"Customer {made.customer_id} was added. The token, shown once:\n{made.token}")
-
-    asyncio.run(run())
-
-
-@app.command
-def key(customer_id: int, *, dialect: str = "smscode", common: Common | None = None) -> None:
-    """Add another API key to a customer and show its token, which is not shown again.
-
-    Parameters
-    ----------
-    customer_id
-        The customer's number.
-    dialect
-        The API that the key is for.
-    """
-    common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            await _require(desk, customer_id)
-            currency = _currency_of(desk, dialect)
-            token = await customers.add_key(desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=KeyRules())
-        facts = {"customer_id": customer_id, "dialect": dialect, "token": token}
-        tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key. The token, shown once:\n{token}")
 
     asyncio.run(run())
 
@@ -107,7 +84,7 @@ def credit(customer_id: int, amount: str, currency: str = "IDR", *, reference: s
 
     async def run() -> None:
         async with attached(common) as desk:
-            await _require(desk, customer_id)
+            await require_customer(desk, customer_id)
             money = await wallets.adjust(
                 desk.rt,
                 customer_id=customer_id,
@@ -183,18 +160,6 @@ def _set_state(customer_id: int, state: CustomerState, common: Common) -> None:
         tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")
 
     asyncio.run(run())
-
-
-async def _require(desk: Desk, customer_id: int) -> None:
-    if not await wallets.wallets(desk.rt, customer_id):
-        raise CommandRefused(f"There is no customer {customer_id}: `numdesk customer list` shows all.")
-
-
-def _currency_of(desk: Desk, dialect: str) -> str:
-    currencies = {one.slug: one.currency for one in desk.dialects}
-    if dialect not in currencies:
-        raise CommandRefused(f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}.")
-    return currencies[dialect]
 
 
 def _checked_name(name: str) -> str:

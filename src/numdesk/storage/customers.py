@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
@@ -85,6 +86,46 @@ async def insert_key(
         expires_at,
         now,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """A key as a list shows it; `shown` is how its token begins."""
+
+    id: int
+    shown: str
+    dialect: str
+    name: str
+    scopes: tuple[Scope, ...]
+    methods: tuple[str, ...]
+    networks: tuple[str, ...]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
+    """Returns a customer's keys by id."""
+    found = await tx.fetch(
+        """select id, shown, dialect, name, scopes, methods, networks::text[], expires_at, last_used_at, revoked_at
+             from api_keys where customer_id = $1 order by id""",
+        customer_id,
+    )
+    return [
+        KeyLine(
+            row["id"],
+            row["shown"],
+            row["dialect"],
+            row["name"],
+            tuple(Scope(one) for one in row["scopes"]),
+            tuple(row["methods"]),
+            tuple(row["networks"]),
+            row["expires_at"],
+            row["last_used_at"],
+            row["revoked_at"],
+        )
+        for row in found
+    ]
 
 
 async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from numdesk.domain.guard import judge
 from numdesk.runtime import Runtime
 from numdesk.storage import customers as rows
 from numdesk.storage import ledger
+from numdesk.storage.customers import KeyLine
 from numdesk.storage.pool import Tx
 
 #: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
@@ -36,12 +37,13 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """What a key may do: scopes, the dialect's call names (none = all), networks in CIDR form (none = all), until when."""
+    """What a key may do: scopes, the dialect's call names (none = all), networks in CIDR form (none = all), until when; and its name."""
 
     scopes: frozenset[Scope] = ALL_SCOPES
     methods: frozenset[str] = frozenset()
     networks: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    name: str = "API key"
 
 
 class _Remembered(dict[bytes, Caller]):
@@ -130,6 +132,11 @@ async def add_key(rt: Runtime, *, customer_id: int, dialect: str, currency: str,
     return token
 
 
+async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
+    """Returns a customer's keys by id, revoked ones too; never their tokens."""
+    return await rt.repeat("customers.keys", lambda tx: rows.keys(tx, customer_id))
+
+
 async def revoke_key(rt: Runtime, key_id: int) -> None:
     """Revokes a key on every process within a second; refuses with NotFound."""
     if not await rt.run("customers.revoke_key", lambda tx: rows.revoke_key(tx, key_id, now=rt.clock.now())):
@@ -172,7 +179,7 @@ async def _insert_key(  # noqa: PLR0913 - one column each
         currency=currency,
         hashed=rt.keys.fingerprint(token.encode()),
         shown=token[: tokens.SHOWN_CHARACTERS],
-        name="API key",
+        name=rules.name,
         scopes=rules.scopes,
         methods=rules.methods,
         networks=rules.networks,

@@ -1,0 +1,56 @@
+"""Reads what was given on the command line: customers, dialects, moments, lists of words; whatever cannot be meant is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from numdesk.bootstrap import Desk
+from numdesk.cli.outcome import CommandRefused
+from numdesk.usecases import wallets
+
+#: Ids are 32-bit serials; the database would not even look for a larger one.
+ID_MAX = 2**31 - 1
+
+
+async def require_customer(desk: Desk, customer_id: int) -> None:
+    """Sees that there is such a customer. Raises CommandRefused."""
+    if not 1 <= customer_id <= ID_MAX or not await wallets.wallets(desk.rt, customer_id):
+        raise CommandRefused(f"There is no customer {customer_id}: `numdesk customer list` shows all.")
+
+
+def currency_of(desk: Desk, dialect: str) -> str:
+    """Returns the currency that a dialect's prices are in. Raises CommandRefused."""
+    currencies = {one.slug: one.currency for one in desk.dialects}
+    if dialect not in currencies:
+        raise CommandRefused(f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}.")
+    return currencies[dialect]
+
+
+def moment(text: str, *, option: str) -> datetime:
+    """Returns a moment in ISO 8601, in UTC when it names no zone. Raises CommandRefused."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise CommandRefused(f"{option} {text} cannot be used: it must be a date or time such as 2030-01-31T12:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def words(text: str, *, option: str, allowed: Collection[str]) -> frozenset[str]:
+    """Returns the words of a list with commas between, in any case. Raises CommandRefused."""
+    found = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
+    if unknown := sorted(found - set(allowed)):
+        raise CommandRefused(f"{option} {unknown[0]} is not known: it must be some of {','.join(sorted(allowed))}.")
+    return found
+
+
+def networks(text: str, *, option: str) -> tuple[str, ...]:
+    """Returns networks such as 192.0.2.0/24 with commas between. Raises CommandRefused."""
+    found = list(filter(None, (part.strip() for part in text.split(","))))
+    for part in found:
+        try:
+            ip_network(part)
+        except ValueError as error:
+            raise CommandRefused(f"{option} {part} cannot be used: it must be a network such as 192.0.2.0/24.") from error
+    return tuple(found)

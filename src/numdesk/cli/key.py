@@ -1,0 +1,149 @@
+"""`numdesk customer key`: the API keys of a customer; each may be narrower than the customer, and ends alone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import cyclopts
+from cyclopts import Parameter
+
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import ID_MAX, currency_of, moment, networks, require_customer, words
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain.customers import Scope
+from numdesk.usecases import customers
+from numdesk.usecases.customers import ALL_SCOPES, KeyRules
+
+app = cyclopts.App(name="key", help="Add, list and revoke the API keys of a customer.")
+
+#: What fits into a column of a list.
+NAME_CHARACTERS_MAX = 100
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the new key is called and may do, as words; they are read when the desk is there."""
+
+    name: str = "API key"
+    "What the key is called in lists."
+
+    scopes: str = ""
+    "Some of read,order,configure,spend; all when left out."
+
+    methods: str = ""
+    "Names of the calls that the key may make; all when left out."
+
+    networks: str = ""
+    "Networks that it may be used from, such as 192.0.2.0/24,2001:db8::/32; all when left out."
+
+    expires: str = ""
+    "A date or time (UTC) from which on the key is refused."
+
+
+@app.command
+def add(customer_id: int, *, dialect: str = "smscode", rules: Rules | None = None, common: Common | None = None) -> None:
+    """Add an API key to a customer and show its token, which is not shown again.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    dialect
+        The API that the key is for.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            currency = currency_of(desk, dialect)
+            await require_customer(desk, customer_id)
+            wanted = _rules(desk, dialect, rules or Rules())
+            token = await customers.add_key(desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted)
+        facts = {"customer_id": customer_id, "dialect": dialect, "token": token}
+        tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key. The token, shown once:\n{token}")
+
+    asyncio.run(run())
+
+
+@app.command(name="list")
+def show(customer_id: int, *, common: Common | None = None) -> None:
+    """Show a customer's keys: how each token begins, what it may do, and when it was last used.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await require_customer(desk, customer_id)
+            found = await customers.keys(desk.rt, customer_id)
+        facts = [
+            {
+                "key_id": key.id,
+                "token": f"{key.shown}...",
+                "dialect": key.dialect,
+                "name": key.name,
+                "scopes": [Scope(scope).name.lower() for scope in key.scopes],
+                "methods": list(key.methods),
+                "networks": list(key.networks),
+                "expires_at": key.expires_at,
+                "last_used_at": key.last_used_at,
+                "revoked_at": key.revoked_at,
+            }
+            for key in found
+        ]
+        columns = ["key", "token", "dialect", "name", "scopes", "methods", "networks", "expires", "last used", "revoked"]
+        tell(facts, as_json=common.json, text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]))
+
+    asyncio.run(run())
+
+
+@app.command
+def revoke(key_id: int, *, common: Common | None = None) -> None:
+    """Let a key do nothing any more, within about a second and for good; the customer's other keys go on working.
+
+    Parameters
+    ----------
+    key_id
+        The key's number, from `numdesk customer key list`.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        if not 1 <= key_id <= ID_MAX:
+            raise CommandRefused(f"There is no key {key_id}.")
+        async with attached(common) as desk:
+            await customers.revoke_key(desk.rt, key_id)
+        tell({"key_id": key_id, "revoked": True}, as_json=common.json, text=f"The key {key_id} is revoked.")
+
+    asyncio.run(run())
+
+
+def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:
+    """Returns the rules that were asked for. Raises CommandRefused."""
+    name = given.name.strip()
+    if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
+        raise CommandRefused(f"--name cannot be used: it must be 1 to {NAME_CHARACTERS_MAX} printable characters.")
+    operations = {route.operation for one in desk.dialects if one.slug == dialect for route in one.routes}
+    scopes = words(given.scopes, option="--scopes", allowed=[scope.name.lower() for scope in Scope])
+    expires_at = moment(given.expires, option="--expires") if given.expires else None
+    if expires_at is not None and expires_at <= desk.rt.clock.wall():
+        raise CommandRefused(f"--expires {given.expires} cannot be used: it must be in the future.")
+    return KeyRules(
+        scopes=frozenset(Scope[scope.upper()] for scope in scopes) or ALL_SCOPES,
+        methods=words(given.methods, option="--methods", allowed=operations),
+        networks=networks(given.networks, option="--networks"),
+        expires_at=expires_at,
+        name=name,
+    )
+
+
+def _cell(cell: object) -> object:
+    """Returns what a table shows of a fact."""
+    return (",".join(cell) or "all") if isinstance(cell, list) else cell

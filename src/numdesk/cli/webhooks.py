@@ -1,0 +1,126 @@
+"""`numdesk webhooks`: what was sent to a customer's endpoint, and sending it again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import cyclopts
+
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import currency_of, moment, require_customer
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain.errors import StateForbids
+from numdesk.storage.webhooks import REPLAY_MAX
+from numdesk.usecases import webhooks
+from numdesk.usecases.webhooks import PAGE_MAX
+
+app = cyclopts.App(name="webhooks", help="Look at the webhooks of a customer, and send them again.")
+
+#: What was given up is sent again for so long back, unless another time is named.
+SINCE = timedelta(days=1)
+#: How a delivery's id begins in the header that the receiver saw.
+PREFIX = "whd_"
+
+
+@app.command(name="list")
+def show(customer_id: int, *, dialect: str = "smscode", limit: int = 50, common: Common | None = None) -> None:
+    """Show the newest deliveries to a customer's endpoint, with the last attempt of each.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    dialect
+        The API whose webhooks are meant.
+    limit
+        How many.
+    """
+    common = common or Common()
+    if not 1 <= limit <= PAGE_MAX:
+        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {PAGE_MAX}.")
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            currency_of(desk, dialect)
+            await require_customer(desk, customer_id)
+            found = await webhooks.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
+        columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
+        rows = [
+            (f"{PREFIX}{one.id}", one.kind, one.at, one.state.name.lower(), one.attempts, one.status, one.failure or "") for one in found
+        ]
+        facts = [dict(zip(columns, row, strict=True)) for row in rows]
+        text = table(columns, rows) if rows else f"Nothing was ever sent to customer {customer_id}."
+        tell(facts, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command
+def replay(customer_id: int, delivery: str, *, dialect: str = "smscode", common: Common | None = None) -> None:
+    """Send one delivery again: the same body under the same id.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    delivery
+        The delivery's id, such as whd_7.
+    dialect
+        The API whose webhooks are meant.
+    """
+    common = common or Common()
+    digits = delivery.removeprefix(PREFIX)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > len("9223372036854775"):
+        raise CommandRefused(f"The delivery {delivery} cannot be meant: it must be an id such as {PREFIX}7.")
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await require_customer(desk, customer_id)
+            try:
+                await webhooks.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
+            except StateForbids as refusal:
+                raise _switched_off(customer_id) from refusal
+        text = f"The delivery {PREFIX}{digits} is sent again."
+        tell({"delivery": f"{PREFIX}{digits}"}, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command
+def replay_failed(customer_id: int, *, since: str = "", dialect: str = "smscode", common: Common | None = None) -> None:
+    """Send everything again that was given up.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    since
+        A date or time (UTC); default: a day ago.
+    dialect
+        The API whose webhooks are meant.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await require_customer(desk, customer_id)
+            begin = moment(since, option="--since") if since else desk.rt.clock.now() - SINCE
+            count, last = 0, REPLAY_MAX
+            try:
+                while last == REPLAY_MAX:
+                    last = await webhooks.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
+                    count += last
+            except StateForbids as refusal:
+                raise _switched_off(customer_id) from refusal
+        tell(
+            {"customer_id": customer_id, "count": count}, as_json=common.json, text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}."
+        )
+
+    asyncio.run(run())
+
+
+def _switched_off(customer_id: int) -> CommandRefused:
+    return CommandRefused(
+        f"The endpoint of customer {customer_id} has no URL or is switched off: the customer switches it on by setting the URL again."
+    )

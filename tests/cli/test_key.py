@@ -1,0 +1,105 @@
+"""`numdesk customer key` and `numdesk webhooks`: what an operator does about one customer's programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from numdesk.cli import main
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process and returns its JSON, or its exit code and complaint."""
+    monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
+    monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
+
+    async def run(*arguments: str) -> object:
+        code = await asyncio.to_thread(main, [*arguments, "--json"])
+        said = capsys.readouterr()
+        return msgspec.json.decode(said.out) if code == 0 else (code, said.err)
+
+    return run
+
+
+class TestKey:
+    async def test_is_made_narrow_listed_and_revoked_alone(self, command: Command, pool: asyncpg.Pool) -> None:
+        """A leaked key ends without the others; what a key may do is shown as it was asked for."""
+        customer = str((await command("customer", "add", "Ann"))["customer_id"])
+        rules = ["--scopes", "READ,order", "--networks", "192.0.2.0/24", "--methods", "getbalance", "--expires", "2999-01-01"]
+        refused = await command("customer", "key", "add", customer, *rules)
+        assert refused[0] == 2
+        operation = refused[1].rstrip(".\n").rpartition(" ")[2].split(",")[0]
+        rules[5] = operation
+        made = await command("customer", "key", "add", customer, "--name", "shop", *rules)
+        first, second = await command("customer", "key", "list", customer)
+        assert made["token"].startswith(second["token"].rstrip("."))
+        assert (second["name"], second["scopes"], second["networks"]) == ("shop", ["read", "order"], ["192.0.2.0/24"])
+        assert (second["methods"], second["expires_at"][:10]) == ([operation], "2999-01-01")
+        assert await command("customer", "key", "revoke", str(first["key_id"])) == {"key_id": first["key_id"], "revoked": True}
+        assert await pool.fetch("select id from api_keys where revoked_at is null") == [(second["key_id"],)]
+        assert (await command("customer", "key", "revoke", str(first["key_id"])))[0] == 2
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            ("--scopes", "everything"),
+            ("--networks", "192.0.2.1/24"),
+            ("--expires", "2001-01-01"),
+            ("--expires", "soon"),
+            ("--name", ""),
+            ("--dialect", "nope"),
+        ],
+    )
+    async def test_is_not_made_of_what_cannot_be_meant(self, command: Command, rules: tuple[str, ...]) -> None:
+        """A key that is wider than its maker meant is worse than none."""
+        customer = str((await command("customer", "add", "Ann"))["customer_id"])
+        code, said = await command("customer", "key", "add", customer, *rules)
+        assert (code, said.startswith("numdesk: "), said.count("\n")) == (2, True, 1)
+
+    @pytest.mark.parametrize("customer", ["99", "99999999999", "0"])
+    async def test_needs_a_customer(self, command: Command, customer: str) -> None:
+        """An id that nobody has is told, however large."""
+        for words in (("key", "add", customer), ("key", "list", customer), ("credit", customer, "5")):
+            assert await command("customer", *words) == (
+                2,
+                f"numdesk: There is no customer {customer}: `numdesk customer list` shows all.\n",
+            )
+
+
+class TestWebhooks:
+    async def test_are_listed_and_sent_again(self, command: Command, pool: asyncpg.Pool) -> None:
+        """What was given up is seen, and is due again when the operator says so."""
+        customer = (await command("customer", "add", "Ann"))["customer_id"]
+        assert await command("webhooks", "list", str(customer)) == []
+        assert (await command("webhooks", "replay-failed", str(customer)))[0] == 2
+        await _give_up_deliveries(pool, customer)
+        listed = await command("webhooks", "list", str(customer))
+        assert [one["state"] for one in listed] == ["given_up"] * 2
+        assert (await command("webhooks", "replay", str(customer), listed[0]["delivery"]))["delivery"] == listed[0]["delivery"]
+        assert (await command("webhooks", "replay-failed", str(customer), "--since", "2000-01-01"))["count"] == 1
+        assert await pool.fetchval("select count(*) from webhook_deliveries where state = 0") == 2
+        assert (await command("webhooks", "replay", str(customer), "whd_99"))[0] == 2
+        assert (await command("webhooks", "replay", str(customer), "x"))[0] == 2
+
+
+async def _give_up_deliveries(pool: asyncpg.Pool, customer_id: int) -> None:
+    """Arranges an endpoint and two events that it was not told of in the end."""
+    await pool.execute(
+        "insert into webhook_endpoints (customer_id, dialect, url, updated_at) values ($1, 'smscode', 'https://example.com/', now())",
+        customer_id,
+    )
+    await pool.execute(
+        """insert into events (customer_id, dialect, kind, document, at)
+             select $1, 'smscode', 'order.expired', '{}', now() from generate_series(1, 2)""",
+        customer_id,
+    )
+    await pool.execute("update webhook_deliveries set state = 2, attempts = 10, ended_at = now()")
