@@ -35,8 +35,8 @@ type: .venv/dev.stamp ## basedpyright
 imports: .venv/dev.stamp ## the import rules of ARCHITECTURE.md
 	@$(BIN)/lint-imports
 
-bench: .venv/dev.stamp ## one script per promise of performance, each printing its ratio
-	@set -e; for script in bench/*.py; do echo "$$script"; $(BIN)/python -m bench.$$(basename $$script .py); done
+bench: .venv/dev.stamp ## measure every promise of performance; ends with a line for each
+	@$(BIN)/python -m bench
 
 e2e: .venv/dev.stamp ## the real process against the simulator
 	@$(BIN)/python -m pytest tests/e2e

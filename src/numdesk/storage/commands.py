@@ -9,6 +9,9 @@ from typing import Generic, TypeVar
 
 from numdesk.domain.errors import Refusal
 
+#: A batch that could leave lets at most so many turns of the event loop pass for others to come along; none when nobody does.
+TURNS_MAX = 8
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -52,7 +55,16 @@ class Batcher(Generic[Item, Answer]):
     def _arrive(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._free += 1
-        self._depart()
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            self._linger(TURNS_MAX, 0)
+
+    def _linger(self, turns: int, seen: int) -> None:
+        """Departs when a turn of the event loop has brought nobody new: whoever was just answered may ask again at once."""
+        if turns and len(self._waiting) > seen:
+            asyncio.get_running_loop().call_soon(self._linger, turns - 1, len(self._waiting))
+        else:
+            self._depart()
 
     async def _travel(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         """Runs one batch and hands out its answers."""
