@@ -37,16 +37,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, *, dsn: str, sandbox: bool = False, alone: bool = False) -> AsyncIterator[Desk]:
-    """Yields a desk on a migrated database; `alone` says that no other process serves or works on it.
+async def open_desk(
+    settings: Settings, *, dsn: str, sandbox: bool = False, alone: bool = False, looks_only: bool = False
+) -> AsyncIterator[Desk]:
+    """Yields a desk on a migrated database; `alone` says that no other process serves or works on it, `looks_only` makes no key file.
 
     Rate limits can be switched off in the sandbox only. Raises KeyFileError, ProviderSettingRefused, and what a connection raises."""
     async with AsyncExitStack() as stack:
         database = await Database.open(dsn)
         stack.push_async_callback(database.close)
         is_new = await database.repeat("installation.is_empty", installation_rows.is_empty)
-        settings.key_path.parent.mkdir(parents=True, exist_ok=True)
-        keys = KeyFile.load_or_create(settings.key_path, may_create=is_new)
+        keys = _keys(settings, is_new=is_new, looks_only=looks_only)
         clock = Clock()
         http = OutgoingHttp(clock)
         stack.push_async_callback(http.close)
@@ -85,6 +86,14 @@ async def enter(desk: Desk) -> list[Credential] | None:
     if wants_seeds:
         await seed(rt, dialects=currencies, suppliers=remote_suppliers(rt.suppliers))
     return await credentials(rt, dialects=currencies)
+
+
+def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
+    """Returns the keys; a desk without anything in it yet gets some, which are kept unless one only looks."""
+    if looks_only:
+        return KeyFile.load_or_pretend(settings.key_path, may_pretend=is_new)
+    settings.key_path.parent.mkdir(parents=True, exist_ok=True)
+    return KeyFile.load_or_create(settings.key_path, may_create=is_new)
 
 
 def _make_adapters(around: Surroundings, *, sandbox: bool) -> dict[str, Adapters]:

@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
+import cyclopts
 import pytest
 
-from numdesk.cli import database, main
+from numdesk.cli import _COMMANDS, database, main
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -55,6 +57,8 @@ class TestCustomer:
             ("customer", "add", "x", "--dialect", "nope"),
             ("customer", "add", "x", "--credit", "1.5"),
             ("customer", "credit", "99", "5"),
+            ("customer", "credit", "99", "9" * 30),
+            ("frobnicate",),
             ("rate", "set", "USD", "1"),
             ("stock", "load", "no-such-file.csv"),
             ("restore", "no-such-file"),
@@ -86,6 +90,9 @@ class TestStock:
         assert (unknown.returncode, facts(unknown)["errors"][0]["value"]) == (1, "nobody")
         withdrawn = numdesk(database_url, tmp_path, "stock", "withdraw", "628110000001", "--json")
         assert facts(withdrawn)["changed"] == 1
+        assert numdesk(database_url, tmp_path, "rate", "set", "usd/idr", "16250").returncode == 0
+        again = numdesk(database_url, tmp_path, "stock", "price", str(tmp_path / "p.csv"))
+        assert again.stdout.startswith("1 line: 0 prices set, 1 as they were.")
         listed = facts(numdesk(database_url, tmp_path, "stock", "list", "--json"))
         assert sum(line["free"] for line in listed) == 1
 
@@ -183,6 +190,40 @@ class TestNoDesk:
         """An external database without any migration is named by its setting."""
         done = numdesk(empty_database_url, tmp_path, "ledger", "check")
         assert (done.returncode, "There is no desk" in done.stderr, "NUMDESK_DATABASE_URL" in done.stderr) == (2, True, True)
+
+    def test_makes_no_key_file(self, database_url: str, tmp_path: Path) -> None:
+        """Looking at a new desk leaves its folder as it was."""
+        done = numdesk(database_url, tmp_path / "new", "doctor", "--json")
+        assert {check["name"]: check["state"] for check in facts(done)["checks"]}["ledger"] == "ok"
+        assert not (tmp_path / "new" / "secret.key").exists()
+
+
+class TestHelp:
+    """Finding one's way."""
+
+    async def test_says_of_each_command_what_it_does(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The list has one true line per command: the first of its docstring, or its group's help."""
+        assert await asyncio.to_thread(main, ["--help"]) == 0
+        shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        for name, (place, line) in _COMMANDS.items():
+            module, _, what = place.partition(":")
+            found = getattr(import_module(module), what)
+            assert line == (found.help if isinstance(found, cyclopts.App) else found.__doc__.partition("\n")[0]), name
+            assert " ".join(line.replace("`", "").split()) in shown
+
+    async def test_names_all_commands_where_one_is_not_known(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A word that is no command is answered with those that are."""
+        assert await asyncio.to_thread(main, ["frobnicate"]) == 2
+        said = capsys.readouterr().err
+        assert all(name in said for name in _COMMANDS)
+        assert await asyncio.to_thread(main, ["serve", "--help"]) == 0
+        assert "--no-work" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("what", "code"), [("services", "whatsapp"), ("countries", "ID")])
+    async def test_lists_the_words_of_a_price_list(self, capsys: pytest.CaptureFixture[str], what: str, code: str) -> None:
+        """Codes can be looked up, without a desk."""
+        assert await asyncio.to_thread(main, ["stock", what, "--json"]) == 0
+        assert code in {one[{"services": "service", "countries": "country"}[what]] for one in json.loads(capsys.readouterr().out)}
 
 
 class TestServe:

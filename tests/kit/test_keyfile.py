@@ -52,6 +52,18 @@ class TestLoadOrCreate:
         assert len(list(tmp_path.iterdir())) == 1
 
 
+class TestLoadOrPretend:
+    def test_writes_nothing(self, tmp_path: Path) -> None:
+        """Who only looks leaves no key behind, and reads the one that is there."""
+        path = tmp_path / "keys"
+        assert len(KeyFile.load_or_pretend(path, may_pretend=True).keys) == 1
+        assert not list(tmp_path.iterdir())
+        with pytest.raises(KeyFileMissing):
+            KeyFile.load_or_pretend(path, may_pretend=False)
+        made = KeyFile.load_or_create(path, may_create=True)
+        assert KeyFile.load_or_pretend(path, may_pretend=True) == made
+
+
 class TestLoad:
     @pytest.mark.parametrize("mode", [0o604, 0o640, 0o644, 0o660, 0o602, 0o610])
     def test_refuses_a_file_open_to_others(self, tmp_path: Path, mode: int) -> None:

@@ -45,8 +45,17 @@ class TestLoad:
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1, first=628110000001)
-            await stock.load(desk.rt, [GivenNumber(2, "628110000001", "MY", "")], complain=told.append)
+            await stock.load(desk.rt, [GivenNumber(2, "628110000001", "ID", "telkomsel")], complain=told.append)
         assert [(bad.value, "ID" in bad.reason) for bad in told] == [("628110000001", True)]
+
+    async def test_keeps_a_number_out_of_a_country_that_it_cannot_be_of(self, database_url: str, tmp_path: Path) -> None:
+        """A customer who buys a Malaysian number must not get one that begins like an Indonesian one."""
+        lines = [GivenNumber(2, "628110000001", "MY", ""), GivenNumber(3, "77010000001", "KZ", ""), GivenNumber(4, "77010000002", "RU", "")]
+        told: list[BadLine] = []
+        async with open_sandbox(database_url, tmp_path) as desk:
+            total = await stock.load(desk.rt, lines, complain=told.append)
+        assert (total.added, total.bad) == (2, 1)
+        assert [(bad.line, bad.reason) for bad in told] == [(2, "does not begin with 60, as numbers of MY do")]
 
     async def test_adds_operators_only_when_told(self, database_url: str, tmp_path: Path) -> None:
         """A column out of place must not fill the table of operators."""

@@ -18,24 +18,38 @@ EXIT_BROKEN = 1
 #: Ctrl-C, as shells count it.
 EXIT_INTERRUPTED = 130
 
+#: Where each command is found, and its line of `numdesk --help`: modules are imported when their command is called, not before.
 _COMMANDS = {
-    "serve": "numdesk.cli.serve:serve",
-    "work": "numdesk.cli.serve:work",
-    "migrate": "numdesk.cli.database:migrate",
-    "customer": "numdesk.cli.customer:app",
-    "stock": "numdesk.cli.stock:app",
-    "rate": "numdesk.cli.rate:app",
-    "webhooks": "numdesk.cli.webhooks:app",
-    "ledger": "numdesk.cli.ledger:app",
-    "doctor": "numdesk.cli.doctor:doctor",
-    "backup": "numdesk.cli.database:backup",
-    "restore": "numdesk.cli.database:restore",
+    "serve": ("numdesk.cli.serve:serve", "Run the server: doors and background work in one process tree."),
+    "work": ("numdesk.cli.serve:work", "Do the background work only, beside `numdesk serve --no-work` on the same database."),
+    "migrate": (
+        "numdesk.cli.database:migrate",
+        "Make the desk when there is none, and bring its database up to date; harmless when it is.",
+    ),
+    "customer": ("numdesk.cli.customer:app", "Add, credit, approve, restrict, block and list customers, and their keys."),
+    "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
+    "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
+    "webhooks": ("numdesk.cli.webhooks:app", "Look at the webhooks of a customer, and send them again."),
+    "ledger": ("numdesk.cli.ledger:app", "Prove the ledger: sums, balances, holds, orders and the hash chain."),
+    "doctor": ("numdesk.cli.doctor:doctor", "Check the installation; the exit code is 1 when something has to be mended."),
+    "backup": (
+        "numdesk.cli.database:backup",
+        "Write the whole database to a file, while the server runs; the key file is not in it unless you say so.",
+    ),
+    "restore": ("numdesk.cli.database:restore", "Fill an empty database from a backup; the server must not be running."),
 }
+
+#: What `numdesk serve --workers` starts; nobody else's business.
+_DOOR = "door"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and returns the exit code; a failure is one sentence on standard error."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and not given[0].startswith("-") and given[0] not in (*_COMMANDS, _DOOR):
+        errors.print(f"numdesk: There is no command {given[0]}: it must be one of {', '.join(_COMMANDS)}.")
+        return EXIT_REFUSED
     try:
         answer = _make_app(errors)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
     except cyclopts.CycloptsError:
@@ -63,7 +77,7 @@ def _make_app(errors: Console) -> cyclopts.App:
         version=__version__,
         error_console=errors,
     )
-    for name, place in _COMMANDS.items():
-        app.command(place, name=name)
-    app.command("numdesk.cli.serve:door", name="door", show=False)
+    for name, (place, line) in _COMMANDS.items():
+        app.command(place, name=name, help=line)
+    app.command("numdesk.cli.serve:door", name=_DOOR, show=False)
     return app

@@ -57,12 +57,15 @@ async def existing_database(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def attached(common: Common) -> AsyncIterator[Desk]:
-    """Yields a desk on the database of a running server, or on one started for this command. Raises DeskMissing."""
+async def attached(common: Common, *, looks_only: bool = False) -> AsyncIterator[Desk]:
+    """Yields a desk on the database of a running server, or on one started for this command; with `looks_only`, no key file is made.
+
+    Raises DeskMissing.
+    """
     settings = common.settings()
     async with existing_database(settings) as dsn:
         sandbox = await _prepare(dsn, may_migrate=settings.database_url is None)
-        async with open_desk(settings, dsn=dsn, sandbox=sandbox) as desk:
+        async with open_desk(settings, dsn=dsn, sandbox=sandbox, looks_only=looks_only) as desk:
             await catalogue.register_providers(desk.rt, slugs=desk.rt.suppliers)
             yield desk
 

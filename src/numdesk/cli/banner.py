@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from numdesk import __version__
 from numdesk.cli.listening import base_url_of
@@ -29,14 +28,14 @@ def show(settings: Settings, credentials: Sequence[Credential] | None, *, as_jso
         return
     mode = "production" if credentials is None else "sandbox"
     console.print(f"\n[bold]numdesk {__version__}[/bold] is ready ({mode}).\n")
-    grid = Table.grid(padding=(0, 3))
-    grid.add_row("Health", f"{base_url}/healthz   {base_url}/readyz   {base_url}/metrics")
+    rows = [("Health", f"{base_url}/healthz   {base_url}/readyz   {base_url}/metrics")]
     if credentials is not None:
-        grid.add_row("Sandbox API", f"{base_url}{PREFIX}")
+        rows.append(("Sandbox API", f"{base_url}{PREFIX}"))
     for one in credentials or ():
-        grid.add_row(f"API {one.dialect}", base_url)
-        grid.add_row("  token", one.token)
-    console.print(grid)
+        rows += [(f"API {one.dialect}", base_url), ("  token", one.token)]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:  # plain lines: a table would be broken to 80 columns where the output is a file
+        console.print(f"{name:<{width}}   {value}", markup=False)
     console.print()
 
 

@@ -14,11 +14,11 @@ from numdesk.cli.attach import Common, attached
 from numdesk.cli.given import currency_of, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
-from numdesk.domain.money import DECIMALS
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.usecases import customers, installation, wallets
 from numdesk.usecases.stock import parse_amount
 
-app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers.")
+app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers, and their keys.")
 app.command(key.app)
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -172,6 +172,8 @@ def _checked_name(name: str) -> str:
 def _units(amount: str, currency: str) -> int:
     units = parse_amount(amount, currency)
     if units is None:
+        if amount.replace(".", "", 1).isdigit() and len(amount.partition(".")[2]) <= DECIMALS[currency]:
+            raise CommandRefused(f"The amount {amount} is too large: it must be at most {_shown(AMOUNT_MAX, currency)}.")
         raise CommandRefused(f"The amount {amount} cannot be used: {currency} has {DECIMALS[currency]} decimals.")
     return units
 

@@ -75,7 +75,7 @@ async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
             findings.append(await _migrations(dsn))
             if findings[-1].state == FAIL:
                 return findings
-            async with attached(common) as desk:
+            async with attached(common, looks_only=True) as desk:
                 findings += await _look_at_desk(desk)
     except Exception as error:  # noqa: BLE001 - whatever is wrong is a finding
         text = sentence_of(error) or f"{type(error).__name__}: {error}"

@@ -26,7 +26,7 @@ def set_rate(pair: str, rate: int, *, common: Common | None = None) -> None:
     """
     if rate < 0:
         raise CommandRefused(f"The rate {rate} cannot be used: it must be a whole number from 0.")
-    asyncio.run(_set(pair, rate or None, common or Common()))
+    asyncio.run(_set(pair.strip().upper(), rate or None, common or Common()))
 
 
 @app.command(name="list")

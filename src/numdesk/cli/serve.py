@@ -57,7 +57,7 @@ def serve(
     listen: str | None = None,
     sandbox: Flag = False,
     workers: int = 1,
-    work: Annotated[bool, Parameter(name="--work", show=False)] = True,
+    no_work: Flag = False,
     common: Common | None = None,
 ) -> int:
     """Run the server: doors and background work in one process tree.
@@ -70,13 +70,13 @@ def serve(
         Seeded data, make-believe money and phones, and the sandbox API; only on a database of its own.
     workers
         How many processes answer HTTP; 1 answers and works in a single process.
-    work
-        With --no-work only the doors are opened; `numdesk work` does the rest.
+    no_work
+        Only open the doors; `numdesk work` does the rest.
     """
     if not 1 <= workers <= WORKERS_MAX:
         raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
     common = common or Common()
-    plan = _plan(common, listen=listen, sandbox=sandbox, works=work)
+    plan = _plan(common, listen=listen, sandbox=sandbox, works=not no_work)
     return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
 
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from numdesk.cli.attach import Common, attached
 from numdesk.cli.lists import Complaints, List
 from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain import atlas
 from numdesk.usecases import stock
 from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice, Loaded
 
@@ -47,7 +48,7 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
                     total = await stock.load(
                         desk.rt, found.rows(_number), new_operators=new_operators, complain=complaints.add, progress=progress
                     )
-        return _report(total, complaints, common, done="loaded", same="in stock already")
+        return _report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
 
     return asyncio.run(run())
 
@@ -73,7 +74,7 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
             complaints = Complaints(errors)
             async with attached(common) as desk:
                 total = await stock.price(desk.rt, found.rows(_price), new_operators=new_operators, complain=complaints.add)
-        return _report(total, complaints, common, done="prices set", same="as they were")
+        return _report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
     return asyncio.run(run())
 
@@ -92,6 +93,30 @@ def show(*, common: Common | None = None) -> None:
         tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
 
     asyncio.run(run())
+
+
+@app.command
+def services(*, common: Common | None = None) -> None:
+    """Show the services that a price list may name."""
+    facts = [{"service": service.code, "name": service.name} for service in atlas.SERVICES]
+    text = table(["service", "name"], sorted((fact["service"], fact["name"]) for fact in facts))
+    tell(facts, as_json=(common or Common()).json, text=text)
+
+
+@app.command
+def countries(*, common: Common | None = None) -> None:
+    """Show the countries that a list may name, with their dial codes and the operators known there."""
+    facts = [
+        {
+            "country": country.iso2,
+            "name": country.name,
+            "dial_code": country.dial_code,
+            "operators": [operator.code for operator in country.operators],
+        }
+        for country in atlas.COUNTRIES
+    ]
+    rows = sorted((one.iso2, one.name, f"+{one.dial_code}", ", ".join(known.code for known in one.operators)) for one in atlas.COUNTRIES)
+    tell(facts, as_json=(common or Common()).json, text=table(["country", "name", "dial code", "operators"], rows))
 
 
 @app.command
@@ -116,7 +141,7 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
         with _given(numbers, file) as found:
             async with attached(common) as desk:
                 total = await stock.withdraw(desk.rt, found, complain=complaints.add)
-        return _report(total, complaints, common, done="withdrawn", same="withdrawn before")
+        return _report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
 
     return asyncio.run(run())
 
@@ -175,12 +200,12 @@ def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loa
         yield lambda total: bar.update(task, completed=found.bytes_read, lines=total.read)
 
 
-def _report(total: Loaded, complaints: Complaints, common: Common, *, done: str, same: str) -> int:
-    """Says what came of a list; the exit code is 0 when at least nothing was refused."""
+def _report(total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str) -> int:
+    """Says what came of a list, and returns 0 when nothing was refused; `done` is what became of one line, and of several."""
     complaints.close()
     unused = f", {total.bad:,} not used" if total.bad else ""
     changed = "" if total.added else " Nothing was changed."
-    text = f"{total.read:,} lines: {total.added:,} {done}, {total.present:,} {same}{unused}.{changed}"
+    text = f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, {total.present:,} {same}{unused}.{changed}"
     facts = {
         "lines": total.read,
         "changed": total.added,
@@ -190,3 +215,8 @@ def _report(total: Loaded, complaints: Complaints, common: Common, *, done: str,
     }
     tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text])))
     return 1 if total.bad else 0
+
+
+def _counted(count: int, words: tuple[str, str]) -> str:
+    """Returns a number with its word, which is another one for one thing."""
+    return f"{count:,} {words[count != 1]}"

@@ -83,6 +83,8 @@ class _Known:
     countries: dict[str, int] = field(default_factory=dict)
     services: dict[str, int] = field(default_factory=dict)
     operators: dict[tuple[int, str], int] = field(default_factory=dict)
+    #: By the country's id; several countries may share one.
+    dial_codes: dict[int, str] = field(default_factory=dict)
 
 
 async def load(
@@ -220,10 +222,12 @@ async def _known(rt: Runtime) -> _Known:
     """Reads the words that the installation knows."""
 
     async def work(tx: Tx) -> _Known:
+        countries = await catalogue_rows.countries(tx)
         return _Known(
-            {country.iso2: country.id for country in await catalogue_rows.countries(tx)},
+            {country.iso2: country.id for country in countries},
             {service.code: service.id for service in await catalogue_rows.services(tx)},
             {(operator.country_id, operator.code): operator.id for operator in await catalogue_rows.operators(tx)},
+            {country.id: country.dial_code for country in countries},
         )
 
     return await rt.run("stock.known", work)
@@ -247,6 +251,7 @@ async def _meet(rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], s
         )
         found = await _known(rt)
         known.countries, known.services, known.operators = found.countries, found.services, found.operators
+        known.dial_codes = found.dial_codes
 
 
 def _fresh_operators(
@@ -277,7 +282,12 @@ def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine
     if msisdn is None:
         return BadLine(given.line, given.msisdn, _WHY_NO_NUMBER)
     place = _place(given.line, given.country, given.operator, known)
-    return place if isinstance(place, BadLine) else rows.NumberLine(given.line, msisdn, *place)
+    if isinstance(place, BadLine):
+        return place
+    dial_code = known.dial_codes[place[0]]
+    if not str(msisdn).startswith(dial_code):
+        return BadLine(given.line, given.msisdn, f"does not begin with {dial_code}, as numbers of {_iso2(given.country)} do")
+    return rows.NumberLine(given.line, msisdn, *place)
 
 
 def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str]) -> rows.PriceLine | BadLine:
