@@ -16,7 +16,7 @@ class Simulation(Protocol):
     """A world outside that does as it is told, in every process and through every crash of ours."""
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Appends to what the next calls will meet; raises UnknownOutcome and appends nothing when one is not known."""
+        """Says what the next calls will meet, in the place of what was said before; raises UnknownOutcome and then changes nothing."""
         ...
 
     async def scripted(self) -> list[str]:

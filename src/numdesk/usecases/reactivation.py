@@ -68,6 +68,8 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     offer = await _offer(rt, caller, order)
     if not at_most(offer.price, request.max_price, rate=rate.value if rate else None):
         raise PriceAboveCap(price=offer.price)
+    if order.provider_ref is not None:
+        await _check_supplier(rt, order, offer)
     plan = requests.Plan(key, 1, (offer,), None, rate, by_catalogue=False, parent=order)
     if order.provider_ref is not None:
         document, replayed = await requests.fulfil(rt, caller, plan, sell=purchases.sell)

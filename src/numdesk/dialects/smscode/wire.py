@@ -74,8 +74,8 @@ _NO_WISH = Wish()
 
 _is_key = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
 _is_serial = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
-# Digits enough for any price there may be, few enough that decimal arithmetic stays exact.
-_is_decimal = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,10})?", re.ASCII).fullmatch
+# Digits enough for whatever a client's own division comes to; caps are compared as exact fractions.
+_is_decimal = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,60})?", re.ASCII).fullmatch
 _is_provider = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII).fullmatch
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -129,7 +129,7 @@ class Simulator:
         return await self._world.rate(pair)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Appends outcomes: `no_numbers` for the next call that changes anything, `release:error_500` for the next release."""
+        """Says what comes next, in the place of what was said before: `no_numbers` for any next call, `release:error_500` for a release."""
         await self._world.script([_step(outcome) for outcome in outcomes])
 
     async def scripted(self) -> list[str]:

@@ -74,11 +74,11 @@ class World:
         return await self._file.run(work)
 
     async def script(self, steps: Sequence[tuple[str | None, str]]) -> None:
-        """Appends (method or None, outcome) to the script; keeps at most SCRIPT_MAX."""
+        """Puts (method or None, outcome) in the place of what is left of the script; keeps at most SCRIPT_MAX."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany("insert into script (method, outcome) values (?, ?)", steps)
-            db.execute("delete from script where id <= (select max(id) from script) - ?", (SCRIPT_MAX,))
+            db.execute("delete from script")
+            db.executemany("insert into script (method, outcome) values (?, ?)", steps[:SCRIPT_MAX])
 
         await self._file.run(work)
 
