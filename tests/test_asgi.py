@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -31,6 +32,24 @@ def app(desk: DeskOfTest) -> HttpApp:
 async def headers(desk: DeskOfTest) -> dict[str, str]:
     """The headers of a customer."""
     return {"token": (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+
+
+class TestAddress:
+    """From where a caller comes."""
+
+    @pytest.mark.parametrize(
+        ("trusted", "said", "status"),
+        [((), "203.0.113.7", 400), (("192.0.2.1/32",), "203.0.113.7", 200), (("192.0.2.1/32",), "203.0.113.7, 198.51.100.1", 400)],
+    )
+    async def test_is_what_a_trusted_proxy_says(self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int) -> None:
+        """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
+        customer = await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        rules = customers.KeyRules(networks=("203.0.113.0/24",))
+        token = await customers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)
+        desk.rt.settings = replace(desk.rt.settings, trusted_proxies=tuple(ip_network(network) for network in trusted))
+        app = make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
+        answer = await Exchange("GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}).run(app)
+        assert answer.status == status
 
 
 class TestDispatch:

@@ -27,6 +27,7 @@ class TestReadSettings:
                 "NUMDESK_LISTEN": "[::1]:9000",
                 "NUMDESK_RATE_LIMITS": "off",
                 "NUMDESK_SANDBOX_WEBHOOK_TARGETS": "127.0.0.1:9001, localhost:9002",
+                "NUMDESK_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::7",
                 "NUMDESK_LOG": "json",
                 "NUMDESK_LOG_LEVEL": "debug",
                 "NUMDESK_KEY_FILE": "/etc/numdesk/key",
@@ -37,6 +38,7 @@ class TestReadSettings:
         assert settings.listen == Address("::1", 9000)
         assert settings.rate_limits is False
         assert settings.sandbox_webhook_targets == (Address("127.0.0.1", 9001), Address("localhost", 9002))
+        assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "2001:db8::7/128"]
         assert (settings.log, settings.log_level) == ("json", "debug")
         assert settings.key_path == Path("/etc/numdesk/key")
 
@@ -51,6 +53,7 @@ class TestReadSettings:
             ("NUMDESK_LISTEN", "localhost:99999", "HOST:PORT"),
             ("NUMDESK_RATE_LIMITS", "no", "on or off"),
             ("NUMDESK_SANDBOX_WEBHOOK_TARGETS", "127.0.0.1:1,here", "HOST:PORT, several of them"),
+            ("NUMDESK_TRUSTED_PROXIES", "10.0.0.1/8", "addresses or networks such as"),
             ("NUMDESK_LOG", "xml", "one of json, text"),
         ],
     )

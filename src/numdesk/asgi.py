@@ -15,6 +15,7 @@ from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
 from numdesk.kit.body import App, Message, Receive, Scope, Send
 from numdesk.kit.log import request_id
+from numdesk.kit.proxies import TrustedProxies
 from numdesk.runtime import Runtime
 from numdesk.usecases import reconcile, timekeeping
 
@@ -97,6 +98,8 @@ class HttpApp:
         check_routes(dialects)
         self._rt = rt
         self._ids = RequestIds()
+        networks = rt.settings.trusted_proxies
+        self._proxies = TrustedProxies(networks) if networks else None
         self._finishing = Finishing()
         self._tree = Tree()
         for dialect in dialects:
@@ -115,6 +118,9 @@ class HttpApp:
         headers = dict(scope["headers"])
         doors, params = self._tree.find(scope["path"])
         request = Request(scope, headers, params, self._ids.accept(headers))
+        if self._proxies is not None:
+            said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            request.address = self._proxies.client_of(request.address, said)
         if doors is None:
             await self._elsewhere(scope, receive, send, request)
             return

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -49,6 +50,14 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
         return tuple(parse_address(part.strip()) for part in text.split(","))
     except ValueError as error:
         raise ValueError("HOST:PORT, several of them with commas between") from error
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read networks such as 10.0.0.0/8,2001:db8::7; raises ValueError saying what is allowed."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError("addresses or networks such as 10.0.0.0/8, several of them with commas between") from error
 
 
 def parse_switch(text: str) -> bool:
@@ -109,6 +118,12 @@ class Settings:
         parse_addresses,
         default=(),
         help="HOST:PORT,... that webhooks of the sandbox may reach, by plain http too, like its own inbox; for tests",
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "NUMDESK_TRUSTED_PROXIES",
+        parse_networks,
+        default=(),
+        help="networks of reverse proxies, with commas between, whose X-Forwarded-For is believed; default: nobody's",
     )
     log: LogFormat = _setting(
         "NUMDESK_LOG",

@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+from ipaddress import ip_network
 
 import pytest
 from tests.kit.front import GET, Front, guarded
 from tests.kit.waiting import until
+
+from numdesk.kit.proxies import TrustedProxies
 
 
 async def status_of(front: Front, request: bytes) -> int:
@@ -320,6 +323,15 @@ class TestCaps:
         """Ourselves and the proxies in front of us are not one peer among others."""
         async with guarded(connections_per_peer_max=1) as front:
             clients = [await front.dial() for _ in range(5)]
+            for client in clients:
+                client.say(GET)
+                assert (await client.answer())[0] == 200
+
+    async def test_a_proxy_is_not_counted(self) -> None:
+        """All callers of a proxy come from its address, so the limit of one peer does not hold for it."""
+        proxies = TrustedProxies([ip_network("127.0.0.0/8")])
+        async with guarded(connections_per_peer_max=1, uncounted_peers=frozenset(), proxies=proxies) as front:
+            clients = [await front.dial() for _ in range(3)]
             for client in clients:
                 client.say(GET)
                 assert (await client.answer())[0] == 200

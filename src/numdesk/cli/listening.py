@@ -16,6 +16,7 @@ from numdesk.cli.outcome import CommandRefused
 from numdesk.config import Address, Settings
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
 from numdesk.usecases import deliveries, news
@@ -98,7 +99,7 @@ class HttpServer:
             allow_inbox(desk, settings)
         config = uvicorn.Config(
             make_app(desk.rt, dialects=desk.dialects, mounts=mounts),
-            http=make_protocol(ConnectionLimits()),
+            http=make_protocol(ConnectionLimits(proxies=TrustedProxies(settings.trusted_proxies))),
             ws="none",
             lifespan="on",
             loop="none",

@@ -35,8 +35,8 @@ class RouteClaimedTwice(RuntimeError):
 class Request:
     """One request at a dialect's door, as bytes. `headers` holds the last value of each name, `scope` all that the server knows.
 
-    `params` are the segments that stood at the `{...}` of the route's template. `caller` is there once the door let somebody in,
-    `body` once it was read.
+    `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
+    template. `caller` is there once the door let somebody in, `body` once it was read.
     """
 
     __slots__ = ("address", "body", "caller", "headers", "id", "method", "params", "path", "query", "scope")

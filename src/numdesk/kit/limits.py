@@ -1,13 +1,14 @@
 """How much a connection may ask for before it is answered no, and the bytes of each no."""
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from http import HTTPStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """Bounds of one listener; every number can be set by the operator."""
+    """Bounds of one listener; the numbers are fixed, the operator names the proxies."""
 
     #: From connecting, and from a request's first byte, to the end of its headers.
     head_s: float = 10.0
@@ -31,8 +32,10 @@ class ConnectionLimits:
     connections_max: int = 20_000
     #: Connections of one address (of one /64 for IPv6).
     connections_per_peer_max: int = 256
-    #: Peers not counted one by one: ourselves, and the reverse proxies in front of us.
+    #: Peers that the limit per address does not hold for: ourselves, and a reverse proxy on our machine.
     uncounted_peers: frozenset[str] = frozenset({"127.0.0.1", "::1", ""})
+    #: The reverse proxies on other machines: one address each for all their callers.
+    proxies: Container[str] = frozenset()
 
     def ticks(self, seconds: float) -> int:
         """Return after how many sweeps `seconds` have certainly passed."""

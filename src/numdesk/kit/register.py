@@ -45,7 +45,7 @@ class ConnectionRegister:
         if len(self.connections) > limits.connections_max:
             self.count("house_full")
             return "house"
-        if address in limits.uncounted_peers:
+        if address in limits.uncounted_peers or address in limits.proxies:
             return None
         group = connection.peer = peer_group(address)
         count = self._peers[group] = self._peers.get(group, 0) + 1
