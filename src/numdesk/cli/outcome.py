@@ -21,6 +21,9 @@ class CommandRefused(Exception):
     """A command cannot be carried out; the text is one sentence: what, why, and what to do."""
 
 
+#: A table in a file or a pipe is as wide as what is in it; only a terminal has an edge to break lines at.
+FILE_COLUMNS = 1000
+
 #: Failures whose text already is a sentence for the operator.
 _SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
 #: Names of failures with such a text in packages that the command line does not import.
@@ -70,7 +73,7 @@ def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
     elif isinstance(text, str):
         console.print(text)
     else:
-        Console(highlight=False).print(text)
+        Console(highlight=False, width=None if console.is_terminal else FILE_COLUMNS).print(text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -79,7 +82,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     made = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
         is_number = bool(found) and all(isinstance(row[place], int) for row in found)
-        made.add_column(column, justify="right" if is_number else "left")
+        made.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in found:
         made.add_row(*["-" if cell is None else str(cell) for cell in row])
     return made
