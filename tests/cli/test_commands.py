@@ -123,6 +123,30 @@ class TestDatabase:
         assert numdesk(empty_database_url, tmp_path / "new" / "b", "restore", file).returncode == 0
         assert (tmp_path / "new" / "b" / "secret.key").read_bytes() == (tmp_path / "a" / "secret.key").read_bytes()
 
+    async def test_is_never_restored_over_what_is_not_ours(self, database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+        """Another program's tables, even beside ours or under our names, are refused and stay; a desk never used gives way."""
+        file = str(tmp_path / "backup")
+        numdesk(database_url, tmp_path / "a", "customer", "add", "Ann")
+        numdesk(database_url, tmp_path / "a", "backup", file)
+        connection = await asyncpg.connect(empty_database_url)
+        try:
+            for theirs in (
+                "create table theirs ()",
+                "create table schema_migrations (version text)",
+                "create function theirs() returns int return 1",
+            ):
+                await connection.execute(theirs)
+                refused = await asyncio.to_thread(numdesk, empty_database_url, tmp_path / "b", "restore", file)
+                assert (refused.returncode, refused.stderr.count("\n"), "not empty" in refused.stderr) == (2, 1, True)
+                await connection.execute(f"drop {' '.join(theirs.split()[1:3])}")  # which fails if it is gone
+            assert (await asyncio.to_thread(numdesk, empty_database_url, tmp_path / "b", "migrate")).returncode == 0
+            await connection.execute("create table theirs ()")
+            assert (await asyncio.to_thread(numdesk, empty_database_url, tmp_path / "b", "restore", file)).returncode == 2
+            await connection.execute("drop table theirs")
+        finally:
+            await connection.close()
+        assert (await asyncio.to_thread(numdesk, empty_database_url, tmp_path / "b", "restore", file)).returncode == 0
+
     async def test_has_a_password_that_nobody_sees(self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The programs that dump and restore are told the password by their environment: arguments are public."""
         (tmp_path / "pg_dump").write_text(f'#!/bin/sh\necho "$@" "[$PGPASSWORD]" > {tmp_path}/said\nexit 1\n')

@@ -165,11 +165,13 @@ async def _require_empty(dsn: str) -> None:
     """Makes room for a restore where nothing is lost. Raises CommandRefused where something would be."""
     connection = await asyncpg.connect(dsn)
     try:
-        if await connection.fetchval("select to_regclass('customers') is not null") and not await installation.is_empty(connection):
-            raise CommandRefused("The database is not empty: restore into a new one, or into an empty --data folder.")
+        is_unused_desk = await migrations.is_ours_alone(connection) and await installation.is_empty(connection)
         async with connection.transaction():
-            await connection.execute("drop schema public cascade")
+            # Without "cascade" the database itself refuses when anything at all is in the schema.
+            await connection.execute(f"drop schema if exists public {'cascade' if is_unused_desk else ''}")
             await connection.execute("create schema public")
+    except asyncpg.DependentObjectsStillExistError as error:
+        raise CommandRefused("The database is not empty: restore into a new one, or into an empty --data folder.") from error
     finally:
         await connection.close()
 

@@ -13,6 +13,8 @@ from numdesk.storage.faults import DatabaseIsNewer, DiskFull, MigrationBlocked, 
 # A migration is 0007_name.sql; 0007_name.before.sql and .after.sql beside it belong to its tests.
 FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 CONNECT_TIMEOUT_S = 10
+# What a migration makes that can hold rows, or shows them.
+MADE = re.compile(r"^create (?:unlogged )?(?:table|view) (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,23 @@ async def migrate(target: str | asyncpg.Connection, *, migrations: list[Migratio
 async def is_migrated(connection: asyncpg.Connection) -> bool:
     """Was any migration ever applied here?"""
     return await connection.fetchval("select to_regclass('schema_migrations')") is not None
+
+
+async def is_ours_alone(connection: asyncpg.Connection) -> bool:
+    """Are all our migrations applied here, and is every table one that they made? Others have a `schema_migrations`, too."""
+    found = await connection.fetch(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
+    )
+    known = find_migrations()
+    made = {"schema_migrations", *(name for migration in known for name in MADE.findall(migration.sql))}
+    if not found or any(row["relname"] not in made for row in found):
+        return False
+    columns = await connection.fetch(
+        "select attname from pg_attribute where attrelid = to_regclass('public.schema_migrations') and attnum > 0"
+    )
+    if not {"number", "name", "sha256"} <= {row["attname"] for row in columns}:
+        return False
+    return not await _pending(connection, known=known)
 
 
 async def pending_migrations(connection: asyncpg.Connection) -> list[str]:
