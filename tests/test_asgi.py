@@ -17,7 +17,6 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import RouteClaimedTwice
-from numdesk.domain.ledger import Report
 from numdesk.kit.body import App
 from numdesk.usecases import customers, reconcile
 
@@ -136,17 +135,16 @@ class TestOwnPaths:
             "checks": {"database": {"ok": True}, "ledger": {"ok": True, "checked": False}, "migrations": {"ok": True, "pending": 0}},
         }
 
-    async def test_tell_how_the_ledger_was(self, desk: DeskOfTest, app: HttpApp) -> None:
-        """The last check of the ledger is told with its age."""
-        report = await reconcile.check_ledger(desk.rt, full=True)
-
-        async def known() -> Report:
-            return report
-
-        await desk.rt.memory.get(reconcile.REPORT, known)
-        desk.clock.advance(90)
-        ledger = json.loads((await Exchange("GET", "/readyz").run(app)).body)["checks"]["ledger"]
-        assert ledger == {"ok": True, "checked": True, "violations": 0, "age_s": 90.0}
+    @pytest.mark.parametrize(("age_s", "status"), [(90, 200), (310, 503)])
+    async def test_tell_how_the_ledger_was(self, desk: DeskOfTest, app: HttpApp, age_s: int, status: int) -> None:
+        """The last check of the ledger is told with its age; five minutes after it we are not ready, for nobody checks any more."""
+        await reconcile.tick(desk.rt)
+        desk.clock.advance(3600)  # moves the desk's time only
+        desk.rt.local["reconcile"].ended -= age_s
+        answer = await Exchange("GET", "/readyz").run(app)
+        ledger = json.loads(answer.body)["checks"]["ledger"]
+        assert answer.status == status
+        assert ledger == {"ok": status == 200, "checked": True, "violations": 0, "age_s": pytest.approx(age_s, abs=30)}
 
     async def test_say_which_part_is_not(self, desk: DeskOfTest) -> None:
         """A part that raises makes us not ready, by the error's name and nothing more."""

@@ -205,12 +205,13 @@ class HttpApp:
         return {"ok": True}
 
     async def _check_ledger(self) -> object:
-        """How the last check of the ledger went, and how long ago; none yet is no reason to stay away."""
+        """How the last check of the ledger went, and how long ago; none yet is no reason to stay away, one that is too old is."""
         report = reconcile.last_report(self._rt)
         if report is None:
             return {"ok": True, "checked": False}
-        age = self._rt.clock.now() - report.at
-        return {"ok": report.violations == 0, "checked": True, "violations": report.violations, "age_s": round(age.total_seconds(), 1)}
+        age_s = reconcile.report_age_s(self._rt)
+        ok = report.violations == 0 and age_s <= reconcile.REPORT_AGE_MAX_S
+        return {"ok": ok, "checked": True, "violations": report.violations, "age_s": round(age_s, 1)}
 
     async def _metrics(self) -> Answer:
         """What Prometheus reads."""

@@ -253,16 +253,33 @@ class TestOrders:
 
 class TestTick:
     async def test_checks_when_it_is_time_and_makes_the_result_known(self, rt: Runtime, pool: asyncpg.Pool) -> None:
-        """The first tick checks in full, the next has nothing to do; the report is in memory and in the database."""
+        """The first full tick checks in full, the next has nothing to do; the report is in memory and in the database."""
         with capture_logs() as lines:
-            report = await reconcile.tick(rt)
+            report = await reconcile.tick_full(rt)
         assert report is not None
         assert report.full
         assert report.block_hash in lines[-1]["reason"].replace(" ", "")
         assert report.violations == 0
         assert reconcile.last_report(rt) == report
-        assert await reconcile.tick(rt) is None
+        assert await reconcile.tick_full(rt) is None
         assert await pool.fetchval("select report->>'ok' from ledger_checks where scope = 'full'") == "true"
+
+    async def test_checks_what_is_new_although_the_full_check_fails(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A full check that fails is tried again and takes nothing from the incremental one, which keeps its own time."""
+
+        async def broken_down(tx: Tx) -> None:
+            raise TimeoutError
+
+        monkeypatch.setattr(ledger_check, "check_all_orders", broken_down)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await reconcile.tick_full(rt)
+        report = await reconcile.tick(rt)
+        assert report is not None
+        assert not report.full
+        assert await reconcile.tick(rt) is None
+        monkeypatch.undo()
+        assert await reconcile.tick_full(rt) is not None
 
     async def test_says_loudly_what_is_wrong(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """A broken rule is an error in the log with its name and the place."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: How often the running desk looks at what is new, and at everything.
 INCREMENTAL_EVERY_S = 60
 FULL_EVERY_S = 3600
+#: A desk whose newest report is older than this is not ready: nobody checks its books any more.
+REPORT_AGE_MAX_S = 300
 #: A block that is not full is built when the last one is so old: an idle desk makes at most one a minute.
 PARTIAL_BLOCK_EVERY_S = 60
 #: Blocks added by one tick at most; 100 hold a million entries.
@@ -42,20 +44,29 @@ class _Progress:
     partial_at: float = float("-inf")
     incremental_at: float = float("-inf")
     full_at: float = float("-inf")
+    #: When the check ended whose report is known here.
+    ended: float | None = None
 
 
 async def tick(rt: Runtime) -> Report | None:
-    """Extends the chain, and checks the ledger when a check is due; call it every few seconds. Returns the report, if any."""
+    """Extends the chain, and checks what is new when that is due; call it every few seconds. Returns the report, if any."""
     progress = _progress(rt)
     await extend_chain(rt)
-    now = time.monotonic()
-    full = now - progress.full_at >= FULL_EVERY_S
-    if not full and now - progress.incremental_at < INCREMENTAL_EVERY_S:
+    if time.monotonic() - progress.incremental_at < INCREMENTAL_EVERY_S:
         return None
-    report = await check_ledger(rt, full=full)
+    report = await check_ledger(rt, full=False)
     progress.incremental_at = time.monotonic()
-    if full:
-        progress.full_at = progress.incremental_at
+    await _publish(rt, report)
+    return report
+
+
+async def tick_full(rt: Runtime) -> Report | None:
+    """Checks everything when that is due; call it every minute, beside `tick`: one that fails or takes long must not hold up the other."""
+    progress = _progress(rt)
+    if time.monotonic() - progress.full_at < FULL_EVERY_S:
+        return None
+    report = await check_ledger(rt, full=True)
+    progress.full_at = time.monotonic()
     await _publish(rt, report)
     return report
 
@@ -104,6 +115,12 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
 def last_report(rt: Runtime) -> Report | None:
     """Returns what the last check found, as far as this process has heard."""
     return rt.memory.peek(REPORT)
+
+
+def report_age_s(rt: Runtime) -> float:
+    """Returns the age of the last report in real seconds, whatever the desk's clock was moved by; without one, that of this process."""
+    progress = _progress(rt)
+    return time.monotonic() - (progress.began if progress.ended is None else progress.ended)
 
 
 def facts_of(report: Report) -> dict[str, object]:
@@ -168,6 +185,7 @@ async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:
     """Makes the report this process's last one; `ended` is when its check ended, by the monotonic watch."""
     _imbalance.set(report.violations)
     _show_age(ended)
+    _progress(rt).ended = ended
     rt.memory.forget(REPORT)
     await rt.memory.get(REPORT, lambda: _ready(report))
 

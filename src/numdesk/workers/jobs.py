@@ -39,7 +39,8 @@ _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_4
 
 KINDS: Mapping[str, JobKind] = {
     "orders.release": JobKind(orders.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
-    "orders.resolve": JobKind(requests.resolve_pending, _PATIENT_S, time_limit_s=60.0, parallel=8),
+    # Money is held until the supplier has said what became of the order, so this is never given up.
+    "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
 }
 
 #: What every process does for itself, whether or not it works.
@@ -57,6 +58,7 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("stock.release_quarantined", 1.0, orders.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),
+    Recurring("ledger.tick_full", 60.0, reconcile.tick_full),
     Recurring("catalogue.refresh_suppliers", 30.0, catalogue.refresh_suppliers),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
