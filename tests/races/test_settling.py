@@ -52,6 +52,7 @@ async def test_gives_back_what_came_after_the_job(desk: DeskOfTest) -> None:
     desk.simulator.reserve = slow  # the job is quicker
     with pytest.raises(RequestInProgress):
         await desk.buy(caller, REMOTE_ONLY_OFFER, key="k")
+    await desk.release_by_jobs()
     assert await desk.simulator._world.open_sales() == {}
     assert await desk.available(caller) == 1_000_000
 

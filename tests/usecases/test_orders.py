@@ -178,7 +178,6 @@ class TestWait:
         order = await desk.order(caller)
         assert (await orders.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
 
-
     async def test_answers_at_once_what_has_happened(self, desk: DeskOfTest) -> None:
         """A message that came between two calls is told at once, and after a resend the wait is for the next."""
         caller = await desk.customer()
@@ -213,6 +212,14 @@ class TestReactivate:
         if order.provider_ref:
             await orders.release_at_supplier(desk.rt, {"order": order.id})
         return caller, order.id, order.msisdn or 0
+
+    async def test_is_closed_with_the_service(self, desk: DeskOfTest) -> None:
+        """A number of a service that is switched off is not sold again."""
+        caller, order_id, _ = await self._completed(desk, 1)
+        await desk.pool.execute("update services set active = false")
+        desk.rt.memory.forget("catalogue")
+        with pytest.raises(StateForbids):
+            await reactivation.reactivate(desk.rt, caller, reactivation.ReactivateRequest("k", b"f", order_id, None, None))
 
     @pytest.mark.parametrize("offer_id", [1, REMOTE_OFFER])
     async def test_sells_the_number_to_a_child_order(self, desk: DeskOfTest, offer_id: int) -> None:

@@ -310,3 +310,22 @@ async def _job_payload(desk: DeskOfTest) -> dict[str, object]:
 def test_every_refusal_has_a_sentence() -> None:
     """Staff read a refusal's docstring, so each has one."""
     assert all(cls.__doc__ and cls.__doc__.strip().endswith(".") for cls in Refusal.__subclasses__())
+
+
+async def test_a_wallet_in_other_hands_holds_up_nobody_else(desk: DeskOfTest) -> None:
+    """While a transaction works on one wallet, the purchases of other customers go on, and its own follows."""
+    held, free = await desk.customer(), await desk.customer()
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await connection.execute("select from accounts where id = $1 for update", held.wallet_id)
+        waiting = asyncio.create_task(desk.buy(held))
+        assert (await asyncio.wait_for(desk.buy(free), 5)).document.orders
+        assert not waiting.done()
+    assert (await asyncio.wait_for(waiting, 5)).document.orders
+
+
+async def test_what_customers_ask_for_does_not_grow_the_explanations(desk: DeskOfTest) -> None:
+    """Free text and bounds of a customer make no new routing decision."""
+    caller = await desk.customer()
+    for n in range(5):
+        await desk.buy(caller, catalogue_id=1, wish=Wish(prefer_provider=f"p{n}", max_price=PriceCap(units=PRICE + n)))
+    assert await desk.pool.fetchval("select count(*) from routing_decisions") == 1

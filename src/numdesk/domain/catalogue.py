@@ -97,10 +97,13 @@ class Catalogue:
     neutral: int
 
     def sells(self, offer: Offer) -> bool:
-        """Is the offer open for sale: itself, its provider, its country and its service active, and something in stock?"""
+        """Is the offer open for sale, and something in stock?"""
+        return offer.available > 0 and self.is_open(offer)
+
+    def is_open(self, offer: Offer) -> bool:
+        """Is the offer open for sale, whatever its stock: itself, its provider, its country and its service active?"""
         return (
             offer.active
-            and offer.available > 0
             and offer.provider in self.healthy
             and self.countries[offer.country_id].active
             and self.services[offer.service_id].active

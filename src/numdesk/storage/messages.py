@@ -64,6 +64,18 @@ async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list
     return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
 
 
+async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
+    """Takes back messages that came for a number since a time when no order had it yet, to be received once more."""
+    rows = await tx.fetch(
+        """delete from messages where provider = $1 and msisdn = $2 and received_at >= $3 and (order_id is null or late)
+             returning id, provider, provider_message_id, msisdn, sender, text, otp_code""",
+        provider,
+        msisdn,
+        since,
+    )
+    return [Arrival(row[1], row[2], row[3], row[4], row[5], row[6], None) for row in sorted(rows, key=lambda row: row[0])]
+
+
 async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
     """Keeps a segment; False when the provider told us of it before."""
     assert event.part is not None, "only a segment is kept"
@@ -112,7 +124,8 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
 async def overdue_parts(tx: Tx, *, before: datetime, limit: int) -> list[Segments]:
     """Returns messages whose first segment has waited since `before`, with what there is of them."""
     rows = await tx.fetch(
-        """select p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position), min(p.provider_message_id)
+        """select p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
+                  (array_agg(p.provider_message_id order by p.position))[1]
              from (select distinct on (provider, msisdn, sender, reference, total, position) * from message_parts where not joined
                      order by provider, msisdn, sender, reference, total, position, received_at) p
              group by 1, 2, 3, 4, 5 having min(p.received_at) < $1 order by min(p.received_at) limit $2""",

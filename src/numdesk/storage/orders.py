@@ -117,6 +117,12 @@ async def read_heads(tx: Tx, wanted: Sequence[tuple[int, int]]) -> dict[int, tup
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+async def lock_any(tx: Tx, order_id: int) -> Order | None:
+    """Returns an order, whoever it belongs to, with its row locked, or None."""
+    await tx.execute("select from orders where id = $1 for update", order_id)
+    return await read_any(tx, order_id)
+
+
 async def read_any(tx: Tx, order_id: int) -> Order | None:
     """Returns an order whoever it belongs to, or None."""
     row = await tx.fetchrow("select " + _COLUMNS + " from order_facts where id = $1", order_id)

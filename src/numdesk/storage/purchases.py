@@ -106,6 +106,23 @@ async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) ->
     return tag == "UPDATE 1"
 
 
+async def is_ref_known(tx: Tx, *, provider: str, provider_ref: str) -> bool:
+    """Has an order of ours this reference of the supplier's already?"""
+    return await tx.fetchval("select exists (select from orders where provider = $1 and provider_ref = $2)", provider, provider_ref)
+
+
+async def is_number_in_use(tx: Tx, order: Order, *, msisdn: int) -> bool:
+    """Does another open order of the same provider and service have the number?"""
+    return await tx.fetchval(
+        """select exists (select from orders where msisdn = $1 and provider = $2 and service_id = $3
+                             and state in (1, 2, 3) and id <> $4)""",
+        msisdn,
+        order.provider,
+        order.service_id,
+        order.id,
+    )
+
+
 async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
     """Ends a pending order without a number and gives its hold back; False when it is not pending any more."""
     tag = await tx.execute(

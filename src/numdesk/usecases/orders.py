@@ -217,6 +217,9 @@ async def release_quarantined(rt: Runtime) -> int:
 
 async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
     """Tells a supplier how the use of its number ended (job `orders.release`); raises ProviderError to be tried again."""
+    if "ref" in payload:  # a number that no order of ours has
+        await rt.suppliers[payload["provider"]].release(payload["ref"], Outcome.CANCELED)
+        return
     found = await rt.repeat("orders.release", lambda tx: rows.read_any(tx, int(payload["order"])))
     if found is not None and found.provider_ref is not None and found.state in _OUTCOMES:
         await rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state])

@@ -19,6 +19,7 @@ from numdesk.domain.errors import (
     Refusal,
     RequestInProgress,
     SupplierFailed,
+    Unavailable,
     WalletShort,
 )
 from numdesk.domain.fx import Rate
@@ -34,8 +35,8 @@ from numdesk.usecases import rates, requests, routes
 LOCAL = "local"
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
-#: A buyer that found all free numbers locked by others, who may yet give up, looks again this often (some 120 ms in all).
-STOCK_RETRIES = 6
+#: How often a buyer looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
+PATIENCE = {"retry": 6, "busy": 150}
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
 RANK_RETRIES = 3
 
@@ -139,11 +140,13 @@ async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate
 
     batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
     sold: rows.Sold = await batcher.submit(sale)
-    for _ in range(STOCK_RETRIES):
-        if sold.status != "retry":
-            break
+    patience = dict(PATIENCE)
+    while patience.get(sold.status, 0) > 0:
+        patience[sold.status] -= 1
         await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
         sold = await batcher.submit(sale)
+    if sold.status == "busy":
+        raise Unavailable
     if sold.status == "key_reused":
         raise KeyReused
     if sold.status == "in_progress":

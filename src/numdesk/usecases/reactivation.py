@@ -74,18 +74,26 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     if order.provider_ref is not None:
         document, replayed = await requests.fulfil(rt, caller, plan, sell=purchases.sell)
         return purchases.outcome(document, replayed=replayed)
-    settled = await rt.run("orders.reactivate", lambda tx: _from_stock(rt, tx, caller, plan))
+    try:
+        settled = await rt.run("orders.reactivate", lambda tx: _from_stock(rt, tx, caller, plan))
+    except StateForbids:
+        # The number is taken; if by this very request, sent twice at once, the answer is the same one.
+        recorded = await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
+        if recorded is None:
+            raise
+        return purchases.outcome(parse_document(recorded), replayed=True)
     return purchases.outcome(settled[0], replayed=settled[1])
 
 
 async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: requests.Plan) -> tuple[Document, bool]:
     """Sells a number of our own stock again in one transaction; returns the recorded document and whether it is a replay."""
     now = rt.clock.now()
+    assert plan.parent is not None, "a number is bought again for an order"
+    await _parent(tx, caller, plan.parent.id, lock=True)
+    await rows.lock_wallet(tx, wallet_id=caller.wallet_id)
     claimed = await idempotency.claim(tx, plan.key, now=now)
     if isinstance(claimed, str):
         return parse_document(claimed), True
-    assert plan.parent is not None, "a number is bought again for an order"
-    await _parent(tx, caller, plan.parent.id, lock=True)
     child_id = await rows.insert_pending(tx, caller, plan.candidates[0], request_id=claimed, decision_id=None, parent=plan.parent, now=now)
     if not await rows.retake_number(tx, parent_id=plan.parent.id, child_id=child_id):
         raise StateForbids(state="number taken")
@@ -110,9 +118,10 @@ async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) 
 
 
 async def _offer(rt: Runtime, caller: Caller, order: Order) -> Offer:
-    """Returns the order's tier at today's price; refuses with StateForbids when it is no longer sold."""
-    offer = (await catalogue_cases.catalogue(rt, caller.currency)).offers.get(order.offer_id)
-    if offer is None or not offer.active:
+    """Returns the order's tier at today's price; refuses with StateForbids when it is no longer sold (its stock does not matter)."""
+    catalogue = await catalogue_cases.catalogue(rt, caller.currency)
+    offer = catalogue.offers.get(order.offer_id)
+    if offer is None or not catalogue.is_open(offer):
         raise StateForbids(state="no longer sold")
     return offer
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -14,13 +14,14 @@ import msgspec
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, StateForbids, WalletShort
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import Offer
-from numdesk.domain.orders import Order
+from numdesk.domain.numbers import Offer, parse_msisdn
+from numdesk.domain.orders import Order, State
 from numdesk.domain.outcomes import Attempt, Document, parse_document, print_document
 from numdesk.ports.errors import Cause, ProviderError
-from numdesk.ports.suppliers import NumberSupplier, Outcome, Reserved, Wanted
+from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency, jobs
+from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.idempotency import Key, Namespace
@@ -125,9 +126,7 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
             return await _buy_one(rt, caller, plan, request_id=claimed, position=position, sell=sell)
 
     try:
-        attempts = [
-            attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried
-        ]
+        attempts = [attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried]
     except StateForbids:  # nothing was asked of anybody
         await rt.run("orders.create.release", lambda tx: idempotency.release(tx, plan.key))
         raise
@@ -255,18 +254,48 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
 
 
 async def _assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) -> bool:
-    """Gives the order its number; when it was ended meanwhile, gives the number back and returns False."""
-    if await rt.run("orders.assign", lambda tx: rows.assign(tx, order_id, reserved, now=rt.clock.now())):
-        return True
+    """Gives the order its number, with the messages that were quicker than the supplier's answer; False when it cannot have it.
 
-    async def assigned(tx: Tx) -> bool:
-        order = await order_rows.read_any(tx, order_id)
-        return order is not None and order.provider_ref == reserved.provider_ref
+    It cannot when it was ended meanwhile, or when the answer is none that we can take (dearer than agreed, a number or reference that is
+    in use): then a job gives the number back.
+    """
+    now = rt.clock.now()
 
-    if await rt.run("orders.assign.look", assigned):
-        return True
-    await rt.suppliers[provider].release(reserved.provider_ref, Outcome.CANCELED)
-    return False
+    async def work(tx: Tx) -> bool:
+        order = await order_rows.lock_any(tx, order_id)
+        assert order is not None, "orders are never deleted"
+        if order.state is not State.PENDING:
+            if order.provider_ref != reserved.provider_ref:
+                await _give_back(tx, provider, reserved, now=now)
+            return order.provider_ref == reserved.provider_ref
+        cause = await _fault_of(tx, order, reserved)
+        if cause is None:
+            await rows.assign(tx, order_id, reserved, now=now)
+            early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
+            await message_rows.receive(tx, early, now=now)
+            return True
+        await rows.fail(tx, order_id, reason=cause.value, now=now)
+        if not await rows.is_ref_known(tx, provider=provider, provider_ref=reserved.provider_ref):
+            await _give_back(tx, provider, reserved, now=now)
+        return False
+
+    return await rt.run("orders.assign", work)
+
+
+async def _fault_of(tx: Tx, order: Order, reserved: Reserved) -> Cause | None:
+    """Returns why a supplier's answer cannot be taken, or None."""
+    if reserved.cost > order.cost:
+        return Cause.PRICE_REJECTED
+    is_number = parse_msisdn(str(reserved.msisdn)) is not None and reserved.cost >= 0
+    if not is_number or await rows.is_ref_known(tx, provider=order.provider, provider_ref=reserved.provider_ref):
+        return Cause.PROVIDER_ERROR
+    return Cause.PROVIDER_ERROR if await rows.is_number_in_use(tx, order, msisdn=reserved.msisdn) else None
+
+
+async def _give_back(tx: Tx, provider: str, reserved: Reserved, *, now: datetime) -> None:
+    """Leaves word to release a number that no order of ours has."""
+    payload = {"provider": provider, "ref": reserved.provider_ref}
+    await jobs.add(tx, kind="orders.release", payload=payload, run_at=now)
 
 
 async def _fail(rt: Runtime, order_id: int, reason: str) -> None:

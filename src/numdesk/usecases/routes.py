@@ -20,14 +20,14 @@ REMEMBERED_MAX = 20_000
 
 async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
     """Returns the id under which this decision is kept: what was asked, every offer looked at, and the candidates in order."""
+    # Nothing of the customer's own free text or numbers: the reasons beside each offer say what their bounds did, and what customers can
+    # make us keep stays bounded by the catalogue.
     document = msgspec.json.encode(
         {
             "catalogue": catalogue_id,
             "policy": wish.policy.value,
             "operator": wish.operator_id,
-            "prefer_provider": wish.prefer_provider,
-            "min_price": wish.min_price.lowest(wish.rate) if wish.min_price else None,
-            "max_price": wish.max_price.highest(wish.rate) if wish.max_price else None,
+            "prefer_provider": next((o.provider for o in ranking.candidates if o.provider == wish.prefer_provider), None),
             "candidates": [offer.id for offer in ranking.candidates],
             "offers": ranking.explanation,
         }

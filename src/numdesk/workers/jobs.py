@@ -63,4 +63,10 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
     Recurring("idempotency.forget", 3600.0, retention.forget_keys, by_clock=True),
+    Recurring("webhooks.forget", 3600.0, retention.forget_deliveries),
+    Recurring("messages.forget", 3600.0, retention.forget_messages),
+    Recurring("messages.forget_parts", 3600.0, retention.forget_parts),
+    Recurring("stock.forget_uses", 3600.0, retention.forget_uses),
+    Recurring("customers.forget_hours", 3600.0, retention.forget_hours),
+    Recurring("limits.forget", 3600.0, retention.forget_counts),
 )

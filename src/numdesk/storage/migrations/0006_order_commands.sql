@@ -39,7 +39,7 @@ $$;
 
 -- Sells numbers of our own stock. Status of an item: created (outcome is the recorded document), replayed (the same, recorded
 -- before), in_progress (also when p_request has been settled: an order made now would be in nobody's answer), key_reused,
--- offer_changed (price or tier is not what the caller ranked), wallet_short (amount is what was available), no_numbers, retry (free
+-- offer_changed (price or tier is not what the caller ranked), wallet_short (amount is what was available), busy (another transaction works on the wallet: one customer's wait is not everybody's), no_numbers, retry (free
 -- numbers exist but are locked by another buyer who may yet give up).
 create function create_orders_v1(
     p_now timestamptz, p_lifetime interval,
@@ -60,7 +60,7 @@ declare
   i int; g int; w int; got int; serial int; documents jsonb; picked record;
 begin
   select array_agg(x.id), array_agg(x.balance - x.held + x.credit_limit) into w_id, w_free
-    from (select a.id, a.balance, a.held, a.credit_limit from accounts a where a.id = any(p_wallet) order by a.id for update) x;
+    from (select a.id, a.balance, a.held, a.credit_limit from accounts a where a.id = any(p_wallet) order by a.id for update skip locked) x;
   select array_agg(k.fingerprint order by u.n), array_agg(k.state order by u.n), array_agg(k.outcome order by u.n), array_agg(u.customer || ':' || u.key order by u.n),
          array_agg(o.country_id order by u.n), array_agg(o.service_id order by u.n), array_agg(o.operator_id order by u.n),
          array_agg(o.catalogue_id order by u.n), array_agg(t.name order by u.n), array_agg(o.cost order by u.n)
@@ -100,6 +100,7 @@ begin
   for i in 1 .. size loop
     idx := i; amount := null; outcome := null;
     w := array_position(w_id, p_wallet[i]);
+    if w is null then status := 'busy'; return next; continue; end if;
     g := array_position(d_ident, k_ident[i]);
     if k_state[i] is not null or g is not null then
       if coalesce(k_fingerprint[i], p_fingerprint[d_item[g]]) <> p_fingerprint[i] then status := 'key_reused';
@@ -155,9 +156,7 @@ $$;
 -- Only what tells whether a remembered order is still as it was: polling asks for the same order again and again.
 create function read_order_heads_v1(p_customer int[], p_id int[]) returns table (id int, revision int, number_free boolean) language sql stable
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
-  select o.id, o.revision, coalesce(n.state in (0, 2), true)
-    from unnest(p_customer, p_id) u(customer, id) join orders o on o.id = u.id and o.customer_id = u.customer
-    left join numbers n on n.id = o.number_id
+  select f.id, f.revision, f.number_free from unnest(p_customer, p_id) u(customer, id) join order_facts f on f.id = u.id and f.customer_id = u.customer
 $$;
 
 -- The facts of an order as an event keeps them: what a webhook body is rendered from, now or at a retry next week.
@@ -203,7 +202,8 @@ begin
 end $$;
 
 -- Takes messages that arrived. Status of an item: seen (the provider told us before), taken (an open order got it), late (the number's
--- last order has ended), orphan (nobody ever rented the number). p_ref is the provider's name of the order, when it gives one.
+-- last order has ended), orphan (nobody ever rented the number from this provider). p_ref is the provider's name of the order, when it
+-- gives one. Any provider may bring messages for our own numbers; for its own, a supplier only.
 create function receive_messages_v1(
     p_now timestamptz, p_provider text[], p_message_id text[], p_msisdn bigint[], p_sender text[], p_text text[], p_code text[], p_ref text[])
   returns table (idx int, status text, message_id bigint, order_id int, customer_id int) language plpgsql
@@ -218,14 +218,18 @@ declare
   e_order int[] := '{}'; e_document jsonb[] := '{}';                        -- events to be written
   earned int[] := '{}'; i int; o int; known int;
 begin
+  -- An order may end, and its number be bought again, between our look and our lock: then look again.
+  for look in 1 .. 3 loop
   select array_agg(x.id order by u.n), array_agg(u.provider || ' ' || u.message_id order by u.n) into m_order, m_ident
     from unnest(p_provider, p_message_id, p_msisdn, p_ref) with ordinality u(provider, message_id, msisdn, ref, n)
     left join lateral (select r.id from orders r where r.msisdn = u.msisdn and r.state in (1, 2, 3) and r.expires_at > p_now
-        and (u.ref is null or r.provider_ref = u.ref) order by r.id desc limit 1) x on true;
+        and r.provider in (u.provider, 'local') and (u.ref is null or r.provider_ref = u.ref) order by r.id desc limit 1) x on true;
   select array_agg(x.id), array_agg(x.state), array_agg(x.customer_id), array_agg(x.wallet_id), array_agg(x.dialect),
          array_agg(x.otp_code), array_agg(x.otp_message), array_agg(x.sms_revision), array_agg(x.first_sms_at), array_agg(false)
     into o_id, o_state, o_customer, o_wallet, o_dialect, o_code, o_text, o_revision, o_first, o_touched
     from (select * from orders r where r.id = any(m_order) order by r.id for update) x;
+  exit when not exists (select from unnest(o_state) s where s not in (1, 2, 3));
+  end loop;
   perform from accounts a where a.id = any(o_wallet) order by a.id for update;
   select array_agg(order_document_v1(r) order by r.id) into o_document from orders r where r.id = any(o_id);
   select array_agg(k.id is not null order by u.n) into m_seen
@@ -237,7 +241,7 @@ begin
     o := array_position(o_id, m_order[i]);
     n_item := n_item || i; n_id := n_id || nextval('messages_id_seq');
     if o is null or o_state[o] not in (1, 2, 3) then
-      select max(r.id) into known from orders r where r.msisdn = p_msisdn[i];
+      select max(r.id) into known from orders r where r.msisdn = p_msisdn[i] and r.provider in (p_provider[i], 'local');
       n_order := n_order || known; n_late := n_late || (known is not null);
       continue;
     end if;
