@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from tests.support.desk import DeskOfTest
 
 from numdesk.usecases import retention
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a handful of rows take several batches."""
+    monkeypatch.setattr(retention, "BATCH", 3)
 
 
 async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) -> None:
@@ -16,13 +23,86 @@ async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) ->
     old, young = now - retention.KEYS_KEPT - timedelta(seconds=1), now - timedelta(days=7)
     await desk.pool.execute(
         """insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome, created_at)
-           select $1::int, 0, 'old' || n, ''::bytea, 2, '{}'::jsonb, $2::timestamptz from generate_series(1, 2500) n
+           select $1::int, 0, 'old' || n, ''::bytea, 2, '{}'::jsonb, $2::timestamptz from generate_series(1, 10) n
            union all select $1, 0, 'young', '', 2, '{}', $3::timestamptz
            union all select $1, 0, 'open', '', 1, null, $2""",
         caller.customer_id,
         old,
         young,
     )
-    assert await retention.forget_keys(desk.rt) == 2500
+    assert await retention.forget_keys(desk.rt) == 10
     left = [row[0] for row in await desk.pool.fetch("select key from idempotency order by key")]
     assert left == ["open", "young"]
+
+
+async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
+    """An ended delivery goes with its attempts and its event; one still due, one that ended lately and other events stay."""
+    await desk.pool.execute(
+        """insert into events (customer_id, dialect, kind, document, at)
+             select 1, 'smscode', 'e' || n, '{}', $1 from generate_series(1, 13) n""",
+        desk.clock.now() - timedelta(days=100),
+    )
+    await desk.pool.execute(
+        """insert into webhook_deliveries (event_id, endpoint_id, state, due_at, ended_at)
+             select e.id, 1, case n when 1 then 0 else 2 end, e.at, case n when 1 then null when 2 then $1::timestamptz else e.at end
+               from (select id, at, row_number() over (order by id) as n from events) e where n <= 12""",
+        desk.clock.now() - timedelta(days=89),
+    )
+    await desk.pool.execute(
+        """insert into webhook_attempts (delivery_id, attempt, at, elapsed_ms)
+             select id, 1, due_at, 1 from webhook_deliveries where state <> 0"""
+    )
+    assert await retention.forget_deliveries(desk.rt) == 10
+    assert [row[0] for row in await desk.pool.fetch("select kind from events order by id")] == ["e1", "e2", "e13"]
+    assert await desk.pool.fetchval("select count(*) from webhook_deliveries") == 2
+    assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
+
+
+@pytest.mark.parametrize(
+    ("forget", "table", "insert", "kept"),
+    [
+        (
+            "forget_messages", "messages",
+            """insert into messages (provider, provider_message_id, msisdn, sender, text, received_at)
+               select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+                 from generate_series(1, 12) n""",
+            retention.MESSAGES_KEPT,
+        ),
+        (
+            "forget_parts", "message_parts",
+            """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text,
+                                           received_at, joined)
+               select 'p', 1, 's', n, 2, 1, n::text, 't', $1::timestamptz - case when n <> 11 then $2 else interval '0' end, n <> 12
+                 from generate_series(1, 12) n""",
+            retention.PARTS_KEPT,
+        ),
+        (
+            "forget_uses", "number_uses",
+            """insert into number_uses select n, 3, $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+                 from generate_series(1, 12) n""",
+            timedelta(),
+        ),
+        (
+            "forget_hours", "customer_hours",
+            """insert into customer_hours
+               select (select min(id) from customers), $1::timestamptz - n * interval '1 hour'
+                 - case when n <= 10 then $2 else interval '0' end
+                 from generate_series(1, 12) n""",
+            retention.HOURS_KEPT,
+        ),
+        (
+            "forget_counts", "rate_counts",
+            """insert into rate_counts
+               select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2 else interval '0' end), 1
+                 from generate_series(1, 12) n""",
+            retention.COUNTS_KEPT,
+        ),
+    ],
+)  # fmt: skip
+async def test_forgets_what_is_too_old(desk: DeskOfTest, forget: str, table: str, insert: str, kept: timedelta) -> None:
+    """Of each table the rows that are older than it keeps them go, in batches; younger ones and those still in use stay."""
+    await desk.customer()
+    now = desk.clock.wall() if table == "rate_counts" else desk.clock.now()
+    await desk.pool.execute(insert, now, kept + timedelta(seconds=2))
+    assert await getattr(retention, forget)(desk.rt) == 10
+    assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above

@@ -1,0 +1,109 @@
+"""Deletes old rows, a batch at a time: of each table that only grows and is neither money nor orders.
+
+Every function deletes at most `limit` rows that an index finds, passes over rows that somebody else is using, and returns how many
+it deleted. Ids rise with time, so the oldest rows of a table without an index on a time are those with the lowest ids.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from numdesk.domain.webhooks import DeliveryState
+
+if TYPE_CHECKING:
+    from numdesk.storage.pool import Tx
+
+
+async def forget_deliveries(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes deliveries that ended before a time, with their attempts and their events.
+
+    It looks at the oldest `limit` deliveries only; those of them that were put back by a replay wait until they are old again.
+    """
+    rows = await tx.fetch(
+        """with old as (
+             select d.id from (select id from webhook_deliveries order by id limit $2) front join webhook_deliveries d on d.id = front.id
+               where d.state <> $3 and d.ended_at < $1 for update of d skip locked)
+           delete from webhook_deliveries d using old where d.id = old.id returning d.id, d.event_id""",
+        before,
+        limit,
+        DeliveryState.DUE,
+    )
+    if rows:
+        await tx.execute("delete from webhook_attempts where delivery_id = any($1)", [row["id"] for row in rows])
+        await tx.execute(
+            """delete from events e where e.id = any($1)
+                 and not exists (select from webhook_deliveries d where d.event_id = e.id)""",
+            [row["event_id"] for row in rows],
+        )
+    return len(rows)
+
+
+async def forget_messages(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes messages that came before a time."""
+    return _count(
+        await tx.execute(
+            """delete from messages where id in (
+                 select m.id from (select id from messages order by id limit $2) front join messages m on m.id = front.id
+                   where m.received_at < $1 for update of m skip locked)""",
+            before,
+            limit,
+        )
+    )
+
+
+async def forget_parts(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes segments that came before a time and were joined."""
+    return _count(
+        await tx.execute(
+            """delete from message_parts where (provider, provider_message_id) in (
+                 select provider, provider_message_id from message_parts
+                   where joined and received_at < $1 order by received_at limit $2 for update skip locked)""",
+            before,
+            limit,
+        )
+    )
+
+
+async def forget_uses(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes the uses of numbers that kept them from a service until a time before this one."""
+    return _count(
+        await tx.execute(
+            """delete from number_uses where (number_id, service_id) in (
+                 select number_id, service_id from number_uses where until < $1 order by until limit $2 for update skip locked)""",
+            before,
+            limit,
+        )
+    )
+
+
+async def forget_hours(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes how customers' orders ended in hours before a time."""
+    return _count(
+        await tx.execute(
+            """delete from customer_hours where (customer_id, hour) in (
+                 select customer_id, hour from customer_hours where hour < $1 order by hour limit $2 for update skip locked)""",
+            before,
+            limit,
+        )
+    )
+
+
+async def forget_counts(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes rate counts of windows that began before a time.
+
+    No index finds these: it would make each of the many updates dearer, and the table is small when it is swept.
+    """
+    return _count(
+        await tx.execute(
+            """delete from rate_counts where (customer_id, bucket, origin) in (
+                 select customer_id, bucket, origin from rate_counts where window_start < $1 limit $2 for update skip locked)""",
+            int(before.timestamp()),
+            limit,
+        )
+    )
+
+
+def _count(tag: str) -> int:
+    """Returns the number of rows in what PostgreSQL says of a statement."""
+    return int(tag.rpartition(" ")[2])
