@@ -10,8 +10,10 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from cyclopts import Token
 
 from numdesk.cli import main
+from numdesk.cli.given import _read_whole
 
 Command = Callable[..., Any]
 
@@ -103,3 +105,10 @@ async def _give_up_deliveries(pool: asyncpg.Pool, customer_id: int) -> None:
         customer_id,
     )
     await pool.execute("update webhook_deliveries set state = 2, attempts = 10, ended_at = now()")
+
+
+@pytest.mark.parametrize("text", ["1.9", "0x1", "1_0", "1e3", "١", ""])
+def test_whole_numbers_are_plain_digits(text: str) -> None:
+    """An id or an amount is never rounded or read in another notation."""
+    with pytest.raises(ValueError, match="whole number"):
+        _read_whole(int, [Token(value=text)])

@@ -20,7 +20,7 @@ def _answer(desk: DeskOfTest, **changes: object) -> None:
     reserve = desk.simulator.reserve
 
     async def lie(wanted: Wanted) -> Reserved:
-        return replace(await reserve(wanted), **changes)  # type: ignore[arg-type]
+        return replace(await reserve(wanted), **changes)
 
     desk.simulator.reserve = lie
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from numdesk.cli import key
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import currency_of, require_customer
+from numdesk.cli.given import Whole, currency_of, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
@@ -59,7 +59,7 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
 
 
 @app.command
-def credit(customer_id: int, amount: str, currency: str = "IDR", *, reference: str | None = None, common: Common | None = None) -> None:
+def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference: str | None = None, common: Common | None = None) -> None:
     """Credit a wallet, or debit it with a negative amount.
 
     Parameters
@@ -99,19 +99,19 @@ def credit(customer_id: int, amount: str, currency: str = "IDR", *, reference: s
 
 
 @app.command
-def approve(customer_id: int, *, common: Common | None = None) -> None:
+def approve(customer_id: Whole, *, common: Common | None = None) -> None:
     """Let a customer order (again)."""
     _set_state(customer_id, CustomerState.ACTIVE, common or Common())
 
 
 @app.command
-def restrict(customer_id: int, *, common: Common | None = None) -> None:
+def restrict(customer_id: Whole, *, common: Common | None = None) -> None:
     """Let a customer read and end orders, but not buy."""
     _set_state(customer_id, CustomerState.RESTRICTED, common or Common())
 
 
 @app.command
-def block(customer_id: int, *, common: Common | None = None) -> None:
+def block(customer_id: Whole, *, common: Common | None = None) -> None:
     """Let a customer do nothing at all."""
     _set_state(customer_id, CustomerState.BLOCKED, common or Common())
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.outcome import CommandRefused
@@ -12,6 +16,18 @@ from numdesk.usecases import wallets
 
 #: Ids are 32-bit serials; the database would not even look for a larger one.
 ID_MAX = 2**31 - 1
+
+
+def _read_whole(_type: Any, tokens: Sequence[Token]) -> int:
+    """Reads plain digits; the command line library would round 1.9 to 2 and take 0x1 for 1."""
+    text = tokens[0].value
+    if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) is None:
+        raise ValueError(f"{text} is not a whole number.")
+    return int(text)
+
+
+#: A whole number, written in plain digits.
+Whole = Annotated[int, Parameter(converter=_read_whole)]
 
 
 async def require_customer(desk: Desk, customer_id: int) -> None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import ID_MAX, currency_of, moment, networks, require_customer, words
+from numdesk.cli.given import ID_MAX, Whole, currency_of, moment, networks, require_customer, words
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import Scope
 from numdesk.usecases import customers
@@ -44,7 +44,7 @@ class Rules:
 
 
 @app.command
-def add(customer_id: int, *, dialect: str = "smscode", rules: Rules | None = None, common: Common | None = None) -> None:
+def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = None, common: Common | None = None) -> None:
     """Add an API key to a customer and show its token, which is not shown again.
 
     Parameters
@@ -69,7 +69,7 @@ def add(customer_id: int, *, dialect: str = "smscode", rules: Rules | None = Non
 
 
 @app.command(name="list")
-def show(customer_id: int, *, common: Common | None = None) -> None:
+def show(customer_id: Whole, *, common: Common | None = None) -> None:
     """Show a customer's keys: how each token begins, what it may do, and when it was last used.
 
     Parameters
@@ -105,7 +105,7 @@ def show(customer_id: int, *, common: Common | None = None) -> None:
 
 
 @app.command
-def revoke(key_id: int, *, common: Common | None = None) -> None:
+def revoke(key_id: Whole, *, common: Common | None = None) -> None:
     """Let a key do nothing any more, within about a second and for good; the customer's other keys go on working.
 
     Parameters

@@ -7,6 +7,7 @@ import asyncio
 import cyclopts
 
 from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.usecases import rates
 
@@ -14,7 +15,7 @@ app = cyclopts.App(name="rate", help="Look at and set exchange rates.")
 
 
 @app.command(name="set")
-def set_rate(pair: str, rate: int, *, common: Common | None = None) -> None:
+def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
     """Set how many minor units of the second currency one unit of the first is worth; 0 takes the rate away.
 
     Parameters

@@ -8,7 +8,7 @@ from datetime import timedelta
 import cyclopts
 
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import currency_of, moment, require_customer
+from numdesk.cli.given import Whole, currency_of, moment, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
 from numdesk.storage.webhooks import REPLAY_MAX
@@ -24,7 +24,7 @@ PREFIX = "whd_"
 
 
 @app.command(name="list")
-def show(customer_id: int, *, dialect: str = "smscode", limit: int = 50, common: Common | None = None) -> None:
+def show(customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, common: Common | None = None) -> None:
     """Show the newest deliveries to a customer's endpoint, with the last attempt of each.
 
     Parameters
@@ -57,7 +57,7 @@ def show(customer_id: int, *, dialect: str = "smscode", limit: int = 50, common:
 
 
 @app.command
-def replay(customer_id: int, delivery: str, *, dialect: str = "smscode", common: Common | None = None) -> None:
+def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", common: Common | None = None) -> None:
     """Send one delivery again: the same body under the same id.
 
     Parameters
@@ -88,7 +88,7 @@ def replay(customer_id: int, delivery: str, *, dialect: str = "smscode", common:
 
 
 @app.command
-def replay_failed(customer_id: int, *, since: str = "", dialect: str = "smscode", common: Common | None = None) -> None:
+def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscode", common: Common | None = None) -> None:
     """Send everything again that was given up.
 
     Parameters

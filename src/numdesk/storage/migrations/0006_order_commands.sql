@@ -1,6 +1,6 @@
 -- The hot writes. A command takes a batch of items that are independent of each other, answers each on its own, and is one round
 -- trip and one commit. Each decides item by item in memory and then writes table by table, so it is exact for the item and cheap
--- for the batch. Rows are locked in one order everywhere: orders, then accounts, then customer_hours (each by id); free numbers
+-- for the batch. Rows are locked in one order everywhere: orders, accounts, idempotency keys, customer_hours (each by id); free numbers
 -- are taken with SKIP LOCKED and never waited for. The planner settings, and bounds such as `id = any(...)` beside a join on the same
 -- ids, keep a plan that was made on an empty table from walking a full one.
 
