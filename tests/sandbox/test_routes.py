@@ -40,6 +40,40 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     inbox.close()
 
 
+class TestHost:
+    """Which names the sandbox API answers to."""
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("127.0.0.1:8080", 200),
+            ("LOCALHOST:8080", 200),
+            ("[::1]:8080", 200),
+            ("rebound.example:8080", 403),
+            ("localhost.rebound.example:8080", 403),
+            ("127.0.0.1:8081", 403),
+            ("localhost", 403),
+            ("", 403),
+        ],
+    )
+    async def test_gives_its_tokens_to_nobody_by_another_name(self, client: httpx.AsyncClient, host: str, status: int) -> None:
+        """A name that an attacker turned towards this machine is refused before anything is read."""
+        answer = await client.get("/credentials", headers={"host": host})
+        assert answer.status_code == status
+        assert ("token" in answer.text) == (status == 200)
+
+    async def test_answers_to_the_address_it_listens_on(self, desk: Desk, tmp_path: Path) -> None:
+        """Whoever listens on a host of its own is called by it."""
+        assert desk.simulation
+        url = base_url_of(Address("desk.test", 80))
+        inbox = Inbox(tmp_path / "other.sqlite")
+        app = make_routes(SandboxDoor(desk.rt, desk.simulation, {"smscode": "IDR"}, url, inbox, runner.run_due))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as client:
+            assert (await client.get("/clock")).status_code == 200
+            assert (await client.get("/clock", headers={"host": "desk.test:80"})).status_code == 200
+        inbox.close()
+
+
 class TestCustomers:
     """Credentials and fresh customers."""
 

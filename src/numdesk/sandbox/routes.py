@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.ports.simulation import Simulation, UnknownOutcome
@@ -165,7 +168,35 @@ def make_routes(door: SandboxDoor) -> Starlette:
     ]
     routes = [Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table]
     inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
-    return Starlette(routes=[*routes, inbox], exception_handlers={HTTPException: _miss, Exception: _break})
+    only = Middleware(_OwnHostOnly, hosts=_own_hosts(door.base_url))
+    return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers={HTTPException: _miss, Exception: _break})
+
+
+class _OwnHostOnly:
+    """Refuses a request that was sent to another name: a page whose name was turned towards this machine would read the tokens."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[bytes]) -> None:
+        """Stand before `app`."""
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers 403, or lets the request in."""
+        said = [value.lower() for name, value in scope.get("headers", ()) if name == b"host"]
+        if scope["type"] == "http" and not (len(said) == 1 and said[0] in self._hosts):
+            refusal = wire.refuse(403, "host_not_allowed", "The sandbox API answers to the address it listens on, or localhost, only.")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _own_hosts(base_url: str) -> frozenset[bytes]:
+    """Returns what a client on this machine may call the server at this URL; browsers leave out the port of plain http."""
+    place = urlsplit(base_url)
+    port = place.port or 80
+    hosts = [place.netloc.removesuffix(f":{port}"), "localhost", "127.0.0.1", "[::1]"]
+    names = [f"{host}:{port}" for host in hosts] + (hosts if port == 80 else [])
+    return frozenset(name.lower().encode("ascii") for name in names)
 
 
 async def _miss(_request: Request, error: Exception) -> Response:
