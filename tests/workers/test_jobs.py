@@ -26,6 +26,12 @@ def test_every_kind_that_is_added_is_known() -> None:
     assert written <= KINDS.keys()
 
 
+def test_rate_limits_are_exchanged_as_often_as_the_papers_say() -> None:
+    """Twice a second: that bounds how long a burst over several processes goes unnoticed."""
+    (line,) = [item for item in TENDING if item.name == "limits.exchange"]
+    assert line.every_s == 0.5
+
+
 def test_everything_is_bounded() -> None:
     """Every kind has an end to its tries and its time, every recurring item an interval, and names are not used twice."""
     assert all(kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1 for kind in KINDS.values())

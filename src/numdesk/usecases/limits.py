@@ -1,4 +1,8 @@
-"""Rate limits: fixed windows per subject and bucket, counted in the process and exchanged between processes twice a second."""
+"""Rate limits: fixed windows per subject and bucket, counted in the process and exchanged between processes twice a second.
+
+Between two exchanges each process knows its own count only: a burst over N processes may pass up to N times the limit before they have
+heard of each other; what comes after that in the window is refused by all.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ KINDS: Mapping[str, JobKind] = {
 #: What every process does for itself, whether or not it works.
 TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
-    Recurring("limits.exchange", 1.0, limits.exchange),
+    Recurring("limits.exchange", 0.5, limits.exchange),
     Recurring("news.look", 1.0, news.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
