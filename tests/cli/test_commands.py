@@ -152,12 +152,12 @@ class TestDatabase:
         (tmp_path / "pg_dump").write_text(f'#!/bin/sh\necho "$@" "[$PGPASSWORD]" > {tmp_path}/said\nexit 1\n')
         (tmp_path / "pg_dump").chmod(0o755)
         monkeypatch.setattr(database, "binaries", lambda: tmp_path)
-        monkeypatch.setenv("NUMDESK_DATABASE_URL", f"{database_url}{'&' if '?' in database_url else '?'}password=hu%2Fsh")
+        monkeypatch.setenv("NUMDESK_DATABASE_URL", f"{database_url}{'&' if '?' in database_url else '?'}password=not%2Ffor%2Feyes")
         monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
         assert await asyncio.to_thread(main, ["backup", str(tmp_path / "backup")]) == 2
         arguments, _, secret = (tmp_path / "said").read_text().rpartition(" ")
-        assert secret == "[hu/sh]\n"
-        assert "hu" not in arguments.partition("--dbname")[2]
+        assert secret == "[not/for/eyes]\n"
+        assert "eyes" not in arguments.partition("--dbname")[2]
 
     def test_is_migrated_when_asked(self, empty_database_url: str, tmp_path: Path) -> None:
         """A database that is too old is refused with the command that mends it, and that command mends it."""
