@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.query import clamped, integer_of
@@ -16,11 +18,15 @@ from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Country, Offer, Operator, Service
 from numdesk.runtime import Runtime
 
+T = TypeVar("T")
+
 LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
 #: Beyond this there are no rows anyway; it only keeps the arithmetic small.
 PAGE_MAX = 1_000_000
 #: Answers remembered of one moment of the catalogue: bots ask for the same few pages many times a second.
 REMEMBERED_MAX = 64
+#: Sorted lists remembered of one moment: whoever asks for pages of ever another size pays for the sorting once.
+LISTS_MAX = 16
 #: A whole price list takes tens of milliseconds; after so many rows other requests are let in between.
 SLICE = 250
 
@@ -49,19 +55,20 @@ class Selection:
     page: int
 
 
-class Remembered:
-    """Answers made from one moment of the catalogue; a new moment begins anew."""
+class Remembered(Generic[T]):
+    """What was made from one moment of the catalogue; a new moment begins anew, and so does what would be more than `most`."""
 
-    __slots__ = ("_answers", "_moment")
+    __slots__ = ("_answers", "_moment", "_most")
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = REMEMBERED_MAX) -> None:
         """Begin with nothing."""
+        self._most = most
         self._moment: Catalogue | None = None
-        self._answers: dict[object, asyncio.Task[Answer]] = {}
+        self._answers: dict[object, asyncio.Task[T]] = {}
 
-    async def answer(self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def answer(self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Returns the answer of that name, made at the first call; those who ask meanwhile wait for it."""
-        if self._moment is not moment or len(self._answers) >= REMEMBERED_MAX:
+        if self._moment is not moment or (len(self._answers) >= self._most and name not in self._answers):
             self._moment = moment
             self._answers = {}
         task = self._answers.get(name)
@@ -70,12 +77,25 @@ class Remembered:
         return await asyncio.shield(task)
 
 
-def page_memory(rt: Runtime) -> Remembered:
+def page_memory(rt: Runtime) -> Remembered[Answer]:
     """Returns this process's memory of answers."""
     memory = rt.local.get("smscode.price_list")
     if memory is None:
         memory = rt.local["smscode.price_list"] = Remembered()
     return memory
+
+
+async def products_page(rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
+    """Returns a page of what is in stock, from this process's memory of pages, or else of lists."""
+    lists: Remembered[PriceList] = rt.local.setdefault("smscode.price_lists", Remembered(most=LISTS_MAX))
+
+    async def make() -> Answer:
+        # Which page is asked for makes no other list.
+        whole = replace(selection, limit=LIMIT_MAX, page=1)
+        listed = await lists.answer(catalogue, (whole, rate), lambda: list_products(catalogue, whole, rate))
+        return await listed.render(limit=selection.limit, page=selection.page)
+
+    return await page_memory(rt).answer(catalogue, (selection, rate), make)
 
 
 def parse_selection(query: Mapping[str, str]) -> Selection:
@@ -117,8 +137,43 @@ def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> 
     return success([_ANY_OPERATOR, *entries] if entries and sells_any else entries)
 
 
-async def render_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
-    """Returns a page of what is in stock; rows that compare equal stand by id, so that pages do not overlap."""
+class PriceList:
+    """All that is selected and in stock, in the order asked for; each row is rendered when a page first shows it."""
+
+    __slots__ = ("_catalogue", "_names", "_offers", "_rate", "_rows")
+
+    def __init__(self, catalogue: Catalogue, offers: list[Offer], names: Mapping[int, str], rate: Rate | None) -> None:
+        """Take the offers as they are sorted, and their names by catalogue product."""
+        self._catalogue = catalogue
+        self._offers = offers
+        self._names = names
+        self._rate = rate
+        self._rows: dict[int, msgspec.Raw] = {}
+
+    async def render(self, *, limit: int, page: int) -> Answer:
+        """Returns a page."""
+        start = (page - 1) * limit
+        end = min(start + limit, len(self._offers))
+        listed: list[msgspec.Raw] = []
+        for first in range(start, end, SLICE):
+            listed += [self._row(place) for place in range(first, min(first + SLICE, end))]
+            await asyncio.sleep(0)
+        meta: dict[str, Any] = {"page": page, "limit": limit, "count": len(listed)}
+        if self._rate is not None:
+            meta["fx"] = fx(self._rate)
+        return success(listed, meta=meta)
+
+    def _row(self, place: int) -> msgspec.Raw:
+        row = self._rows.get(place)
+        if row is None:
+            offer = self._offers[place]
+            product = _product(self._catalogue, offer, self._names[offer.catalogue_id], self._rate)
+            row = self._rows[place] = msgspec.Raw(msgspec.json.encode(product))
+        return row
+
+
+async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> PriceList:
+    """Returns what is in stock, whatever the page; rows that compare equal stand by id, so that pages do not overlap."""
     key, is_falling = _SORTS[selection.sort]
     rows = sorted(await _in_stock(catalogue, selection), key=lambda offer: offer.id)
     by_name = {offer.catalogue_id: _name(catalogue, offer) for offer in rows}
@@ -126,16 +181,7 @@ async def render_products(catalogue: Catalogue, selection: Selection, rate: Rate
         rows.sort(key=lambda offer: by_name[offer.catalogue_id], reverse=is_falling)
     else:
         rows.sort(key=lambda offer: getattr(offer, key), reverse=is_falling)
-    start = (selection.page - 1) * selection.limit
-    page = rows[start : start + selection.limit]
-    listed: list[dict[str, Any]] = []
-    for first in range(0, len(page), SLICE):
-        listed += [_product(catalogue, offer, by_name[offer.catalogue_id], rate) for offer in page[first : first + SLICE]]
-        await asyncio.sleep(0)
-    meta: dict[str, Any] = {"page": selection.page, "limit": selection.limit, "count": len(page)}
-    if rate is not None:
-        meta["fx"] = fx(rate)
-    return success(listed, meta=meta)
+    return PriceList(catalogue, rows, by_name, rate)
 
 
 async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:

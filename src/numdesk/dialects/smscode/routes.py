@@ -11,9 +11,9 @@ from numdesk.dialects.smscode.price_list import (
     page_memory,
     parse_place,
     parse_selection,
+    products_page,
     render_countries,
     render_operators,
-    render_products,
     render_services,
 )
 from numdesk.dialects.smscode.query import clamped, integer_of, parse_query
@@ -85,7 +85,7 @@ async def list_products(version: Version, rt: Runtime, request: Request) -> Answ
     selection = parse_selection(parse_query(request))
     rate = await _rate(version, rt)
     moment = await _catalogue(rt, request)
-    return await page_memory(rt).answer(moment, (selection, rate), lambda: render_products(moment, selection, rate))
+    return await products_page(rt, moment, selection, rate)
 
 
 async def read_rate(version: Version, rt: Runtime, request: Request) -> Answer:

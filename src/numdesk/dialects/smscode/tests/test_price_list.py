@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from numdesk.dialects import Answer
-from numdesk.dialects.smscode.price_list import Remembered, Selection, parse_selection, render_operators, render_products, render_services
+from numdesk.dialects.smscode import price_list
+from numdesk.dialects.smscode.price_list import (
+    Remembered,
+    Selection,
+    list_products,
+    parse_selection,
+    products_page,
+    render_operators,
+    render_services,
+)
 from numdesk.domain.catalogue import Catalogue
+from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
 
 SERVICES = {id_: Service(id_, f"s{id_}", f"Service {'ABCD'[id_]}", True) for id_ in range(1, 4)}
 ALL = Selection(None, None, None, "price_asc", 1000, 1)
@@ -43,9 +59,18 @@ def data_of(answer: Answer) -> Any:
     return json.loads(answer.body)["data"]
 
 
+def page_of(catalogue: Catalogue, selection: Selection) -> Answer:
+    """Returns a page made from nothing."""
+
+    async def make() -> Answer:
+        return await (await list_products(catalogue, selection, None)).render(limit=selection.limit, page=selection.page)
+
+    return asyncio.run(make())
+
+
 def ids(catalogue: Catalogue, selection: Selection = ALL) -> list[int]:
     """Returns the ids of the products that are listed."""
-    return [row["id"] for row in data_of(asyncio.run(render_products(catalogue, selection, None)))]
+    return [row["id"] for row in data_of(page_of(catalogue, selection))]
 
 
 class TestProducts:
@@ -82,8 +107,26 @@ class TestProducts:
 
     def test_counts_the_rows_of_the_page(self) -> None:
         """`count` is what this page holds; `limit` and `page` are what was applied."""
-        answer = asyncio.run(render_products(catalogue_of(offer(1), offer(2), offer(3)), replace(ALL, limit=2, page=2), None))
+        answer = page_of(catalogue_of(offer(1), offer(2), offer(3)), replace(ALL, limit=2, page=2))
         assert json.loads(answer.body)["meta"] == {"page": 2, "limit": 2, "count": 1}
+
+    async def test_sorts_once_for_pages_of_any_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever changes the limit with each request makes neither a new list nor a row a second time; another rate is another list."""
+        made: list[str] = []
+
+        def spied(name: str) -> None:
+            whole = getattr(price_list, name)
+            monkeypatch.setattr(price_list, name, lambda *given: made.append(name) or whole(*given))
+
+        spied("_in_stock"), spied("_product")
+        rt = cast("Runtime", SimpleNamespace(local={}))
+        catalogue = catalogue_of(offer(1), offer(2, 2), offer(3, 3))
+        for limit in (1, 2, 3, 1000, 2):
+            answer = await products_page(rt, catalogue, replace(ALL, limit=limit), None)
+            assert json.loads(answer.body)["meta"] == {"page": 1, "limit": limit, "count": min(limit, 3)}
+        assert made == ["_in_stock", *["_product"] * 3]
+        await products_page(rt, catalogue, ALL, Rate("USD/IDR", 16_250, datetime(2026, 1, 1, tzinfo=UTC)))
+        assert made.count("_in_stock") == 2
 
 
 class TestServicesAndOperators:
