@@ -18,12 +18,15 @@ from bench.support.load import Result, post, run
 ROUNDS = 2
 STOCK = 600_000
 
+#: A command answers "busy" when another transaction has the wallet, and the server asks again. pgbench, on one wallet, waits its turn
+#: in the same statement instead, so that each of its transactions is an order.
+IN_TURN = ("with turn as materialized (select from accounts where id = {wallet} for update) ", "turn, ")
 #: The command of one order, as `storage/orders.py:sell_from_stock` calls it.
 COMMAND = r"""
 \set n random(0, {last})
 \set o random(0, {offers_last})
 \set pivot random(0, 2147483646)
-select status from create_orders_v1(now(), interval '20 minutes', array[{first_customer} + :n]::int[], array['smscode'],
+{first}select status from {second}create_orders_v1(now(), interval '20 minutes', array[{first_customer} + :n]::int[], array['smscode'],
   array[{first_wallet} + :n]::bigint[], array['IDR'], array[gen_random_uuid()::text], array['\x00'::bytea],
   array[(array[{offers}])[1 + :o]]::int[], array[(array[{prices}])[1 + :o]]::bigint[], array[1], array[null]::bigint[], array[null]::bigint[], array['{{}}'::jsonb], array[:pivot]::int[]);
 """
@@ -44,7 +47,7 @@ def main(workers: int) -> None:
         many, peak = _alternate(lambda: _orders(bench, buyers, offers, 64), lambda: bench.pgbench(everybody, clients=16))
         _say("1,000 wallets, 64 connections", many, peak)
         crowd = bench.pgbench(everybody, clients=64)
-        one = _script(buyers[:1], offers, prices)
+        one = _script(buyers[:1], offers, prices, in_turn=True)
         single, lonely = _alternate(lambda: _orders(bench, buyers[:1], offers, 64), lambda: bench.pgbench(one, clients=16))
         _say("one wallet, 64 connections", single, lonely)
         tell("create_order", many.per_second / peak[0], "1.00")
@@ -86,10 +89,13 @@ def _prices(bench: Bench, offers: Sequence[int]) -> list[int]:
     return bench.sql(work)
 
 
-def _script(buyers: Sequence[Bencher], offers: Sequence[int], prices: Sequence[int]) -> str:
+def _script(buyers: Sequence[Bencher], offers: Sequence[int], prices: Sequence[int], *, in_turn: bool = False) -> str:
     """Returns the pgbench script that buys for these customers, whose ids and wallets are consecutive."""
     assert buyers[-1].customer_id - buyers[0].customer_id == buyers[-1].wallet_id - buyers[0].wallet_id == len(buyers) - 1
+    first, second = IN_TURN if in_turn else ("", "")
     return COMMAND.format(
+        first=first.format(wallet=buyers[0].wallet_id),
+        second=second,
         last=len(buyers) - 1,
         offers_last=len(offers) - 1,
         first_customer=buyers[0].customer_id,

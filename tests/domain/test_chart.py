@@ -26,7 +26,11 @@ class TestEarnOrder:
         """The customer pays the price as revenue; the provider's cost is owed to it."""
         journal = chart.earn_order(5, customer_id=3, provider="local", price=idr(100), cost=idr(40))
         assert {str(name): gain for name, gain in ledger.gains(journal).items()} == {
-            "wallet/3 IDR": -100, "revenue/orders IDR": 100, "cost_of_sales/local IDR": -40, "payable/local IDR": 40}
+            "wallet/3 IDR": -100,
+            "revenue/orders IDR": 100,
+            "cost_of_sales/local IDR": -40,
+            "payable/local IDR": 40,
+        }
 
     @pytest.mark.parametrize(("price", "cost", "count"), [(100, 40, 2), (100, 0, 1), (0, 40, 1), (0, 0, 0)])
     async def test_is_what_sql_writes(self, database: Database, pool: asyncpg.Pool, price: int, cost: int, count: int) -> None:

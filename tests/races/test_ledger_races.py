@@ -25,7 +25,8 @@ async def settled(*works: Awaitable[object]) -> tuple[list[object], list[BaseExc
     """Awaits all at once; returns the answers and the refusals."""
     results = await asyncio.gather(*works, return_exceptions=True)
     return [result for result in results if not isinstance(result, BaseException)], [
-        result for result in results if isinstance(result, BaseException)]
+        result for result in results if isinstance(result, BaseException)
+    ]
 
 
 async def spend(database: Database, wallet_id: int, order_id: int) -> Applied:
@@ -78,8 +79,7 @@ class TestOneKey:
         """The same journal sent 100 times at once moves its money once, and everyone is told the same journal."""
         wallet_id = await funded_wallet(database)
         journal = chart.adjustment(customer_id=1, currency="IDR", units=70, ref="same")
-        applied, refused = await settled(
-            *(database.run("test", lambda tx: ledger.apply(tx, journal, now=NOW)) for _ in range(100)))
+        applied, refused = await settled(*(database.run("test", lambda tx: ledger.apply(tx, journal, now=NOW)) for _ in range(100)))
         assert refused == []
         assert len({answer.journal_id for answer in applied if isinstance(answer, Applied)}) == 1
         assert [answer.repeated for answer in applied if isinstance(answer, Applied)].count(False) == 1
@@ -91,10 +91,14 @@ class TestOneKey:
         wallet_id = await funded_wallet(database, units=1_000)
         journals = [chart.adjustment(customer_id=1, currency="IDR", units=-10, ref=str(number)) for number in range(30)]
         ids = [
-            (await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))).journal_id for journal in journals]
-        answers, refused = await settled(*(
-            database.run("test", lambda tx, journal_id=journal_id: ledger.reverse(tx, journal_id=journal_id, now=NOW))
-            for journal_id in ids * 2))
+            (await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))).journal_id for journal in journals
+        ]
+        answers, refused = await settled(
+            *(
+                database.run("test", lambda tx, journal_id=journal_id: ledger.reverse(tx, journal_id=journal_id, now=NOW))
+                for journal_id in ids * 2
+            )
+        )
         assert refused == []
         assert [answer.repeated for answer in answers if isinstance(answer, Applied)].count(False) == 30
         assert (await balance(database, wallet_id))[0] == 1_000
@@ -113,10 +117,14 @@ class TestOneHold:
             journal = chart.earn_order(ref, customer_id=1, provider="local", price=price(10), cost=price(4))
             return ledger.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
 
-        ends = [post, lambda tx, ref: ledger.void(tx, kind="order", ref=ref, now=NOW),
-                lambda tx, ref: ledger.expire(tx, kind="order", ref=ref, now=NOW)]
-        won, refused = await settled(*(
-            database.run("test", lambda tx, end=end, ref=ref: end(tx, ref)) for ref in range(1, 41) for end in ends))
+        ends = [
+            post,
+            lambda tx, ref: ledger.void(tx, kind="order", ref=ref, now=NOW),
+            lambda tx, ref: ledger.expire(tx, kind="order", ref=ref, now=NOW),
+        ]
+        won, refused = await settled(
+            *(database.run("test", lambda tx, end=end, ref=ref: end(tx, ref)) for ref in range(1, 41) for end in ends)
+        )
         posted = sum(isinstance(answer, Applied) for answer in won)
         assert (len(won), {type(refusal) for refusal in refused}) == (40, {StateForbids})
         assert await balance(database, wallet_id) == (400 - 10 * posted, 0)

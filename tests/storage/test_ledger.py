@@ -110,7 +110,8 @@ class TestApply:
         pairs = st.lists(st.tuples(st.permutations(names), st.integers(1, 700)), min_size=1, max_size=4)
         journals = [
             Journal("test", str(number), tuple(Transfer(order[0], order[1], idr(units)) for order, units in drawn))
-            for number, drawn in enumerate(data.draw(st.lists(pairs, min_size=1, max_size=6)))]
+            for number, drawn in enumerate(data.draw(st.lists(pairs, min_size=1, max_size=6)))
+        ]
         async with server.create_database() as url:
             database = await Database.open(url)
             for customer_id in (1, 2):
@@ -120,7 +121,8 @@ class TestApply:
                 model = await _both(database, model, journal)
             async with database.transaction("test") as tx:
                 assert {name: (await ledger.read_balance(tx, name=name)).units for name in names} == {
-                    name: account.balance for name, account in model.items()}
+                    name: account.balance for name, account in model.items()
+                }
             await assert_clean(database)
             await database.close()
 
@@ -245,8 +247,9 @@ def state_of(error: BaseException) -> str:
 
 
 class TestTables:
-    @pytest.mark.parametrize(("table", "column"), [
-        ("journals", "ref"), ("transfers", "amount"), ("entries", "amount"), ("ledger_blocks", "hash")])
+    @pytest.mark.parametrize(
+        ("table", "column"), [("journals", "ref"), ("transfers", "amount"), ("entries", "amount"), ("ledger_blocks", "hash")]
+    )
     @pytest.mark.parametrize("statement", ["update {0} set {1} = {1}", "delete from {0}", "truncate {0} cascade"])
     async def test_refuse_change(self, database: Database, pool: asyncpg.Pool, table: str, column: str, statement: str) -> None:
         """What is written in the ledger stays as it was written."""
@@ -255,8 +258,9 @@ class TestTables:
             await pool.execute(statement.format(table, column))
         assert state_of(refused.value) == "PT001"
 
-    @pytest.mark.parametrize("statement", [
-        "update holds set amount = 1", "update holds set state = 0, ended_at = null", "delete from holds"])
+    @pytest.mark.parametrize(
+        "statement", ["update holds set amount = 1", "update holds set state = 0, ended_at = null", "delete from holds"]
+    )
     async def test_refuse_to_change_a_hold_that_ended(self, database: Database, pool: asyncpg.Pool, statement: str) -> None:
         """A hold's only change is its end."""
         wallet_id = await funded_wallet(database, units=900)

@@ -36,8 +36,9 @@ def runtime_on(source: Runtime | Database | asyncpg.Pool) -> Runtime:
         return source
     database = source if isinstance(source, Database) else Database(source)
     nothing = cast("Any", None)  # the ledger asks neither for HTTP nor for keys
-    return Runtime(settings=Settings(), clock=Clock(), http=nothing, keys=nothing, suppliers={}, renderers={}, rate_sources={},
-                   database=database)
+    return Runtime(
+        settings=Settings(), clock=Clock(), http=nothing, keys=nothing, suppliers={}, renderers={}, rate_sources={}, database=database
+    )
 
 
 async def funded_wallet(database: Database, *, customer_id: int = 1, currency: str = "IDR", units: int = 0) -> int:

@@ -152,10 +152,16 @@ class TestRestore:
     async def test_goes_on_with_the_chain(self, rt: Runtime, database_url: str, empty_database_url: str) -> None:
         """A dump restored elsewhere verifies and goes on growing: nothing in it depends on the server it came from."""
         dump = await asyncio.to_thread(
-            subprocess.run, [str(binaries() / "pg_dump"), database_url], capture_output=True, text=True, check=True)
+            subprocess.run, [str(binaries() / "pg_dump"), database_url], capture_output=True, text=True, check=True
+        )
         await asyncio.to_thread(
-            subprocess.run, [str(binaries() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", empty_database_url], input=dump.stdout,
-            capture_output=True, text=True, check=True)
+            subprocess.run,
+            [str(binaries() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", empty_database_url],
+            input=dump.stdout,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         restored = await Database.open(empty_database_url)
         assert (await assert_clean(restored)).block == 5
         await book(restored, 5, start=50)
@@ -216,7 +222,8 @@ class TestTampering:
         assert found["journals_sum_to_zero"][0].startswith("journal 14: sums to ")
 
     async def test_is_not_seen_where_a_block_parts_a_transfer(
-        self, rt: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self, rt: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A transfer with one entry in the last block and one after it is whole, and an incremental check knows."""
         monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", float("inf"))
         await book(database, 3, start=50)
@@ -239,7 +246,8 @@ class TestOrders:
         ("update holds set state = 1, ended_at = now(), journal_id = 1", "posted_holds_have_their_journal"),
     ])  # fmt: skip
     async def test_that_disagree_with_their_holds_are_named(
-        self, database: Database, pool: asyncpg.Pool, statement: LiteralString, rule: str) -> None:
+        self, database: Database, pool: asyncpg.Pool, statement: LiteralString, rule: str
+    ) -> None:
         """An order and its money cannot go separate ways unseen."""
         wallet_id = await funded_wallet(database, units=900)
         await insert_order(pool, customer_id=1, wallet_id=wallet_id, price=100)

@@ -34,8 +34,7 @@ class DataFolderNotWritable(DatabaseFault):
     def __init__(self, data: Path, *, reason: str) -> None:
         """Say which folder and what the system answered."""
         super().__init__(
-            f"The data folder {data} cannot be written ({reason}): "
-            "give it to the user that runs numdesk, or choose another with --data."
+            f"The data folder {data} cannot be written ({reason}): give it to the user that runs numdesk, or choose another with --data."
         )
 
 
@@ -56,8 +55,7 @@ class DiskFull(DatabaseFault):
     def __init__(self, data: Path | str) -> None:
         """Say where there is no room."""
         super().__init__(
-            f"There is no room left on the disk of {data}: "
-            "nothing is lost, but nothing can be taken in until some space is freed."
+            f"There is no room left on the disk of {data}: nothing is lost, but nothing can be taken in until some space is freed."
         )
 
 
@@ -77,9 +75,7 @@ class ServerFailedToStart(DatabaseFault):
 
     def __init__(self, data: Path, *, reason: str) -> None:
         """Say what the server wrote last."""
-        super().__init__(
-            f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more."
-        )
+        super().__init__(f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more.")
 
 
 class ServerTooOld(DatabaseFault):
@@ -88,8 +84,7 @@ class ServerTooOld(DatabaseFault):
     def __init__(self, where: str, *, found: int, needed: int) -> None:
         """Say which version was found and which is needed."""
         super().__init__(
-            f"PostgreSQL at {where} is version {found}: "
-            f"numdesk needs {needed} or newer, so upgrade it or leave NUMDESK_DATABASE_URL unset."
+            f"PostgreSQL at {where} is version {found}: numdesk needs {needed} or newer, so upgrade it or leave NUMDESK_DATABASE_URL unset."
         )
 
 

@@ -102,9 +102,7 @@ async def in_progress(tx: Tx, request_id: int) -> Key | None:
 
 async def lock_in_progress(tx: Tx, request_id: int) -> bool:
     """Keeps a request from being settled until this transaction ends; False when it is recorded or released already."""
-    return bool(
-        await tx.fetchval("select true from idempotency where request_id = $1 and state = 1 for share", request_id)
-    )
+    return bool(await tx.fetchval("select true from idempotency where request_id = $1 and state = 1 for share", request_id))
 
 
 async def forget_old(tx: Tx, *, before: datetime, limit: int) -> int:

@@ -32,7 +32,11 @@ async def open_wallet(tx: Tx, *, customer_id: int, currency: str, credit_limit: 
     """Opens a customer's wallet, or finds it as it is, and returns its id."""
     await tx.execute(
         """insert into accounts (kind, owner, currency, live, credit_limit) values ('wallet', $1, $2, true, $3)
-           on conflict on constraint account_unique do nothing""", customer_id, currency, credit_limit)
+           on conflict on constraint account_unique do nothing""",
+        customer_id,
+        currency,
+        credit_limit,
+    )
     found = await find_wallet(tx, customer_id=customer_id, currency=currency)
     assert found is not None, "it was inserted, or it was there"
     return found.id
@@ -42,7 +46,10 @@ async def find_wallet(tx: Tx, *, customer_id: int, currency: str) -> Account | N
     """Returns a customer's wallet in a currency, or None."""
     row = await tx.fetchrow(
         """select id, kind, owner, label, currency, balance, held, credit_limit from accounts
-             where kind = 'wallet' and owner = $1 and label is null and currency = $2""", customer_id, currency)
+             where kind = 'wallet' and owner = $1 and label is null and currency = $2""",
+        customer_id,
+        currency,
+    )
     return None if row is None else _account(row)
 
 
@@ -50,14 +57,17 @@ async def list_wallets(tx: Tx, *, customer_id: int) -> list[Account]:
     """Returns all wallets of a customer, by currency."""
     rows = await tx.fetch(
         """select id, kind, owner, label, currency, balance, held, credit_limit from accounts
-             where kind = 'wallet' and owner = $1 order by currency""", customer_id)
+             where kind = 'wallet' and owner = $1 order by currency""",
+        customer_id,
+    )
     return [_account(row) for row in rows]
 
 
 async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Account]:
     """Returns wallets by id, many in one statement."""
     rows = await tx.fetch(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])", wallet_ids)
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])", wallet_ids
+    )
     return {row["id"]: _account(row) for row in rows}
 
 
@@ -73,7 +83,11 @@ async def set_credit_limit(tx: Tx, *, customer_id: int, currency: str, credit_li
     with named_refusals():
         row = await tx.fetchrow(
             """update accounts set credit_limit = $3 where kind = 'wallet' and owner = $1 and label is null and currency = $2
-               returning id, kind, owner, label, currency, balance, held, credit_limit""", customer_id, currency, credit_limit)
+               returning id, kind, owner, label, currency, balance, held, credit_limit""",
+            customer_id,
+            currency,
+            credit_limit,
+        )
     if row is None:
         raise NotFound(what="wallet")
     return _account(row)
@@ -89,7 +103,11 @@ async def read_balance(tx: Tx, *, name: AccountName) -> Money:
                select e.amount from entries e
                  where e.account_id = a.id and e.id > coalesce((select max(b.last_entry_id) from ledger_blocks b), 0)) x
              where a.kind = $1 and a.owner is not distinct from $2 and a.label is not distinct from $3 and a.currency = $4""",
-        name.kind, name.owner, name.label, name.currency)
+        name.kind,
+        name.owner,
+        name.label,
+        name.currency,
+    )
     assert row is not None, "an aggregate has one row"
     return Money(row["units"], name.currency)
 
@@ -131,11 +149,17 @@ async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
     rows = await tx.fetch(
         """select t.amount, t.currency, d.kind d_kind, d.owner d_owner, d.label d_label, c.kind c_kind, c.owner c_owner, c.label c_label
              from transfers t join accounts d on d.id = t.debit_id join accounts c on c.id = t.credit_id
-             where t.journal_id = $1 order by t.id""", journal_id)
-    transfers = tuple(Transfer(
-        AccountName(AccountKind(row["d_kind"]), row["currency"], row["d_owner"], row["d_label"]),
-        AccountName(AccountKind(row["c_kind"]), row["currency"], row["c_owner"], row["c_label"]),
-        Money(row["amount"], row["currency"])) for row in rows)
+             where t.journal_id = $1 order by t.id""",
+        journal_id,
+    )
+    transfers = tuple(
+        Transfer(
+            AccountName(AccountKind(row["d_kind"]), row["currency"], row["d_owner"], row["d_label"]),
+            AccountName(AccountKind(row["c_kind"]), row["currency"], row["c_owner"], row["c_label"]),
+            Money(row["amount"], row["currency"]),
+        )
+        for row in rows
+    )
     return Journal(head["reason"], head["ref"], transfers, head["note"])
 
 
@@ -146,7 +170,8 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
     """
     row = await tx.fetchrow(
         "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 and live for update",
-        wanted.wallet_id)
+        wanted.wallet_id,
+    )
     if row is None:
         raise NotFound(what="wallet")
     known = await _read_hold(tx, kind=wanted.kind, ref=wanted.ref)
@@ -157,7 +182,12 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
         opened = await tx.fetchval(
             """insert into holds (kind, ref, account_id, amount, opened_at) values ($1, $2, $3, $4, $5)
                on conflict (kind, ref) do nothing returning true""",
-            wanted.kind, wanted.ref, wanted.wallet_id, wanted.amount.units, now)
+            wanted.kind,
+            wanted.ref,
+            wanted.wallet_id,
+            wanted.amount.units,
+            now,
+        )
     if opened:
         return True
     known = await _read_hold(tx, kind=wanted.kind, ref=wanted.ref)
@@ -202,7 +232,11 @@ async def read_statement(tx: Tx, *, account_id: int, before: int | None, limit: 
                   o.kind, o.owner, o.label
              from entries e join transfers t on t.id = e.transfer_id join journals j on j.id = t.journal_id
              join accounts o on o.id = case when e.account_id = t.debit_id then t.credit_id else t.debit_id end
-             where e.account_id = $1 and ($2::bigint is null or e.id < $2) order by e.id desc limit $3""", account_id, before, limit)
+             where e.account_id = $1 and ($2::bigint is null or e.id < $2) order by e.id desc limit $3""",
+        account_id,
+        before,
+        limit,
+    )
     return [_entry(row) for row in rows]
 
 
@@ -229,13 +263,18 @@ async def _lock(tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None =
              from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) with ordinality u(kind, owner, label, currency, n)
              left join accounts a on a.kind = u.kind and a.owner is not distinct from u.owner
                and a.label is not distinct from u.label and a.currency = u.currency""",
-        [name.kind for name in names], [name.owner for name in names], [name.label for name in names], [name.currency for name in names])
+        [name.kind for name in names],
+        [name.owner for name in names],
+        [name.label for name in names],
+        [name.currency for name in names],
+    )
     if any(row["id"] is None for row in rows):
         raise NotFound(what="wallet")
     locked = await tx.fetch(
         """select id, kind, owner, label, currency, balance, held, credit_limit from accounts
              where live and id = any($1::bigint[]) order by id for update""",
-        [row["id"] for row in rows] + ([] if wallet_id is None else [wallet_id]))
+        [row["id"] for row in rows] + ([] if wallet_id is None else [wallet_id]),
+    )
     accounts = {names[row["n"] - 1]: Account(row["id"], names[row["n"] - 1]) for row in rows}
     return accounts | {account.name: account for account in map(_account, locked)}
 
@@ -255,7 +294,12 @@ async def _record(tx: Tx, journal: Journal, *, now: datetime) -> int | None:
     """Writes the journal's head and returns its id, or None when its key is taken."""
     row = await tx.fetchrow(
         """insert into journals (reason, ref, note, at) values ($1, $2, $3, $4)
-           on conflict on constraint journal_once do nothing returning id""", journal.reason, journal.ref, journal.note, now)
+           on conflict on constraint journal_once do nothing returning id""",
+        journal.reason,
+        journal.ref,
+        journal.note,
+        now,
+    )
     return None if row is None else row["id"]
 
 
@@ -269,8 +313,12 @@ async def _move(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account
                    from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
                      with ordinality u(debit_id, credit_id, amount, currency, n)
                    order by u.n""",
-            journal_id, [move[0] for move in moves], [move[1] for move in moves], [move[2] for move in moves],
-            [transfer.amount.currency for transfer in journal.transfers])
+            journal_id,
+            [move[0] for move in moves],
+            [move[1] for move in moves],
+            [move[2] for move in moves],
+            [transfer.amount.currency for transfer in journal.transfers],
+        )
 
 
 def _moves(journal: Journal, accounts: Mapping[AccountName, Account]) -> list[tuple[int, int, int]]:
@@ -282,7 +330,8 @@ async def _release(tx: Tx, *, kind: str, ref: int, state: HoldState, now: dateti
     """Ends a hold without a journal; the wallet is locked first, as everywhere."""
     wallet_id = (await _need_hold(tx, kind=kind, ref=ref)).wallet_id
     row = await tx.fetchrow(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update", wallet_id)
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update", wallet_id
+    )
     assert row is not None, "accounts are never deleted"
     held = await _need_hold(tx, kind=kind, ref=ref, lock=True)
     if held.state is state:
@@ -294,17 +343,27 @@ async def _release(tx: Tx, *, kind: str, ref: int, state: HoldState, now: dateti
 
 async def _write_end(tx: Tx, held: Hold, *, state: HoldState, now: datetime, journal_id: int | None) -> None:
     """Writes a hold's last state; the trigger frees the wallet."""
-    await tx.execute("update holds set state = $3, ended_at = $4, journal_id = $5 where kind = $1 and ref = $2",
-                     held.kind, held.ref, int(state), now, journal_id)
+    await tx.execute(
+        "update holds set state = $3, ended_at = $4, journal_id = $5 where kind = $1 and ref = $2",
+        held.kind,
+        held.ref,
+        int(state),
+        now,
+        journal_id,
+    )
 
 
 async def _read_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold | None:
     """Returns a hold by its name, locked if wanted, or None."""
     row = await tx.fetchrow(
         """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
-             from holds h where h.kind = $1 and h.ref = $2 for update of h""" if lock else
-        """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
-             from holds h where h.kind = $1 and h.ref = $2""", kind, ref)
+             from holds h where h.kind = $1 and h.ref = $2 for update of h"""
+        if lock
+        else """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
+             from holds h where h.kind = $1 and h.ref = $2""",
+        kind,
+        ref,
+    )
     if row is None:
         return None
     return Hold(kind, ref, row["account_id"], Money(row["amount"], row["currency"]), HoldState(row["state"]))
@@ -333,5 +392,15 @@ def _account(row: asyncpg.Record) -> Account:
 def _entry(row: asyncpg.Record) -> Entry:
     after = None if row["balance_after"] is None else Money(row["balance_after"], row["currency"])
     other = AccountName(AccountKind(row["kind"]), row["currency"], row["owner"], row["label"])
-    return Entry(row["id"], row["transfer_id"], row["journal_id"], row["reason"], row["ref"], row["note"], row["at"],
-                 Money(row["amount"], row["currency"]), after, other)
+    return Entry(
+        row["id"],
+        row["transfer_id"],
+        row["journal_id"],
+        row["reason"],
+        row["ref"],
+        row["note"],
+        row["at"],
+        Money(row["amount"], row["currency"]),
+        after,
+        other,
+    )

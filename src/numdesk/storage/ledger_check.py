@@ -68,7 +68,13 @@ async def extend_chain(tx: Tx, sight: Sight, *, partial: bool, now: datetime) ->
     """Adds up to BLOCKS_PER_TRANSACTION blocks and returns how many; None when what was in `sight` is not final yet."""
     row = await tx.fetchrow(
         "select ledger_chain_extend_v1($1, $2, ($3::text)::xid8, $4, $5, $6) added",
-        now, sight.entry_id, str(sight.transaction_id), BLOCK_SIZE, partial, BLOCKS_PER_TRANSACTION)
+        now,
+        sight.entry_id,
+        str(sight.transaction_id),
+        BLOCK_SIZE,
+        partial,
+        BLOCKS_PER_TRANSACTION,
+    )
     assert row is not None, "a call has one row"
     return row["added"]
 
@@ -79,14 +85,17 @@ async def prepare(tx: Tx) -> Head:
     row = await tx.fetchrow(
         """select coalesce(b.number, 0) block, coalesce(encode(b.hash, 'hex'), '') hash, coalesce(b.last_entry_id, 0) rolled,
                   coalesce((select max(e.id) from entries e), 0) newest
-             from (select) one left join (select number, hash, last_entry_id from ledger_blocks order by number desc limit 1) b on true""")
+             from (select) one left join (select number, hash, last_entry_id from ledger_blocks order by number desc limit 1) b on true"""
+    )
     assert row is not None, "one row, whatever the tables hold"
     return Head(row["block"], row["hash"], row["rolled"], row["newest"])
 
 
 async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
     """Checks what can be said of each account: sums, stored balances, holds, limits."""
-    return await _tally(tx, """
+    return await _tally(
+        tx,
+        """
            with moved as (select e.account_id, sum(e.amount) amount from entries e where e.id > $1 group by e.account_id),
                 open_holds as (select h.account_id, sum(h.amount) amount from holds h where h.state = 0 group by h.account_id),
                 books as materialized (
@@ -112,12 +121,16 @@ async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
                     ('held_equals_open_holds', id, format('%s: %s is held, the open holds sum to %s', called, held, open_holds),
                       held <> open_holds),
                     ('no_wallet_short', id, format('%s: %s below its limit', called, -free), live and free < 0)) v (name, id, what, broken)
-                    where v.broken)""", after)
+                    where v.broken)""",
+        after,
+    )
 
 
 async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
     """Checks that each rollup is the sum of the account's entries that stand in blocks."""
-    return await _tally(tx, """
+    return await _tally(
+        tx,
+        """
            with sums as (select e.account_id, sum(e.amount) amount from entries e where e.id <= $1 group by e.account_id),
                 checked (name, n) as (select 'rollups_equal_entries', count(*) from ledger_rollups),
                 wrong (name, id, what) as (
@@ -125,7 +138,9 @@ async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
                          format('account %s: the rollup is %s, its entries sum to %s',
                                 coalesce(r.account_id, s.account_id), r.balance, s.amount)
                     from ledger_rollups r full join sums s on s.account_id = r.account_id
-                    where coalesce(r.balance, 0) <> coalesce(s.amount, 0))""", rolled_entry_id)
+                    where coalesce(r.balance, 0) <> coalesce(s.amount, 0))""",
+        rolled_entry_id,
+    )
 
 
 async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
@@ -133,7 +148,9 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
 
     In an incremental run the other entry of a transfer may lie before `after`, close to it, and is looked for from there backwards.
     """
-    return await _tally(tx, """
+    return await _tally(
+        tx,
+        """
            with sides as not materialized (
                   select e.transfer_id, count(*) n, min(e.amount) low, max(e.amount) high,
                          max(e.account_id) filter (where e.amount < 0) debit_id, max(e.account_id) filter (where e.amount > 0) credit_id
@@ -178,12 +195,16 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
                   select 'journals_sum_to_zero', journal_id, format('journal %s: sums to %s in %s', journal_id, sum(total), currency)
                     from unpaired join (select e.transfer_id, sum(e.amount) total from entries e where e.id > $1
                                           and e.transfer_id in (select id from unpaired) group by e.transfer_id) s on s.transfer_id = id
-                    group by journal_id, currency having sum(total) <> 0)""", after)
+                    group by journal_id, currency having sum(total) <> 0)""",
+        after,
+    )
 
 
 async def check_open_orders(tx: Tx) -> dict[str, Check]:
     """Checks that open orders and their holds match one to one, and that the number of each is taken by it."""
-    return await _tally(tx, """
+    return await _tally(
+        tx,
+        """
            with open_orders as (select * from orders where state < 4),
                 checked (name, n) as (
                   select v.* from (select count(*) n, count(number_id) numbers from open_orders) o,
@@ -200,12 +221,15 @@ async def check_open_orders(tx: Tx) -> dict[str, Check]:
                   select 'open_orders_own_their_numbers', o.id, format('order %s: number %s is in state %s, taken by order %s',
                                                                        o.id, o.number_id, n.state, n.order_id)
                     from open_orders o left join numbers n on n.id = o.number_id
-                    where o.number_id is not null and (n.state, n.order_id) is distinct from (1, o.id))""")
+                    where o.number_id is not null and (n.state, n.order_id) is distinct from (1, o.id))""",
+    )
 
 
 async def check_all_orders(tx: Tx) -> dict[str, Check]:
     """Checks that every order that has ended, has ended its hold accordingly, and that no number is taken by an order that is not open."""
-    return await _tally(tx, """
+    return await _tally(
+        tx,
+        """
            with checked (name, n) as (
                   values ('orders_match_holds', (select count(*) from orders)),
                          ('posted_holds_have_their_journal', (select count(*) from holds where kind = 'order' and state = 1)),
@@ -226,7 +250,8 @@ async def check_all_orders(tx: Tx) -> dict[str, Check]:
                   select 'taken_numbers_belong_to_open_orders', n.id,
                          format('number %s: taken by order %s, which is not open or has another', n.id, n.order_id)
                     from numbers n left join orders o on o.id = n.order_id and o.number_id = n.id and o.state < 4
-                    where n.state = 1 and o.id is null)""")
+                    where n.state = 1 and o.id is null)""",
+    )
 
 
 async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
@@ -242,7 +267,10 @@ async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
                  from generate_series($1::bigint, $2::bigint) g(number)
                  left join ledger_blocks b on b.number = g.number
                  left join (select number, hash, last_entry_id from ledger_blocks union all select 0, '', 0) p on p.number = g.number - 1
-                 order by g.number""", first, min(newest, first + BLOCKS_PER_STATEMENT - 1))
+                 order by g.number""",
+            first,
+            min(newest, first + BLOCKS_PER_STATEMENT - 1),
+        )
         checked += len(rows)
         wrong += [_named_block(row) for row in rows if row["differs"] or row["entries"] != row["found"]]
     return {"chain_verifies": Check(checked, len(wrong), tuple(wrong[:EXAMPLES_MAX]))}
@@ -252,7 +280,13 @@ async def keep_report(tx: Tx, *, at: datetime, through_entry_id: int, scope: str
     """Writes down what a check found, and drops all but the newest REPORTS_KEPT reports."""
     await tx.execute(
         """with kept as (insert into ledger_checks (at, scope, through_entry_id, report) values ($1, $2, $3, $4::text::jsonb) returning id)
-           delete from ledger_checks where id <= (select id from kept) - $5""", at, scope, through_entry_id, document, REPORTS_KEPT)
+           delete from ledger_checks where id <= (select id from kept) - $5""",
+        at,
+        scope,
+        through_entry_id,
+        document,
+        REPORTS_KEPT,
+    )
 
 
 async def newest_report(tx: Tx) -> str | None:

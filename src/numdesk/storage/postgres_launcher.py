@@ -75,9 +75,7 @@ def _may_pass_folders() -> bool:
         return False
     only = 1 << held[0]
     sets[0], sets[1] = _CapSet(only, only, only), _CapSet(0, 0, 0)
-    return libc.capset(ctypes.byref(header), ctypes.byref(sets)) == 0 and _prctl(
-        PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, held[0]
-    )
+    return libc.capset(ctypes.byref(header), ctypes.byref(sets)) == 0 and _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, held[0])
 
 
 def _prctl(option: int, *values: int) -> bool:

@@ -177,8 +177,12 @@ async def _publish(rt: Runtime, report: Report) -> None:
     # The hash in groups of eight: as one word it would look like a token, which the log hides.
     head = " ".join(report.block_hash[place : place + 8] for place in range(0, len(report.block_hash), 8))
     _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, reason=f"chain: block {report.block}: {head}")
-    await rt.run("ledger.keep_report", lambda tx: ledger_check.keep_report(
-        tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)))
+    await rt.run(
+        "ledger.keep_report",
+        lambda tx: ledger_check.keep_report(
+            tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)
+        ),
+    )
 
 
 async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:

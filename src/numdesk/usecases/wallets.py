@@ -23,6 +23,7 @@ BALANCES_MAX = 256
 
 async def balance(rt: Runtime, caller: Caller) -> Money:
     """Returns what the caller's wallet holds and no open order has reserved."""
+
     async def read(wallet_ids: list[int]) -> list[Account]:
         found = await rt.repeat("wallets.balance", lambda tx: ledger.read_wallets(tx, wallet_ids=wallet_ids))
         return [found[wallet_id] for wallet_id in wallet_ids]
@@ -38,8 +39,9 @@ async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, l
     """
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidInput(field="limit", reason=f"must be 1 to {PAGE_MAX}")
-    return await rt.repeat("wallets.statement", lambda tx: ledger.read_statement(
-        tx, account_id=caller.wallet_id, before=before, limit=limit))
+    return await rt.repeat(
+        "wallets.statement", lambda tx: ledger.read_statement(tx, account_id=caller.wallet_id, before=before, limit=limit)
+    )
 
 
 async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
@@ -60,6 +62,7 @@ async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, re
         account = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
         assert account is not None, "the journal named it"
         return _unreserved(account)
+
     return await rt.run("wallets.adjust", work)
 
 
@@ -68,8 +71,10 @@ async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> i
 
     Refuses with NotFound, StateForbids (a reversal is not reversed) or WalletShort.
     """
+
     async def work(tx: Tx) -> int:
         return (await ledger.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)).journal_id
+
     return await rt.run("wallets.reverse", work)
 
 
@@ -78,8 +83,9 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
     _check_currency(currency)
     if not 0 <= units <= AMOUNT_MAX:
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
-    return await rt.run("wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(
-        tx, customer_id=customer_id, currency=currency, credit_limit=units))
+    return await rt.run(
+        "wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
+    )
 
 
 def _unreserved(account: Account) -> Money:
