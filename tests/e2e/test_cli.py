@@ -228,6 +228,7 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
     answers: list[httpx.Response] = []
     with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=30, trust_env=False) as client:
         product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][-1]["id"]
+        funds = client.get("/v1/balance").json()["data"]["balance"]
         server.faults(["reserve:slow"])
 
         def buy() -> None:
@@ -235,7 +236,7 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
 
         buying = threading.Thread(target=buy)
         buying.start()
-        while not _is_busy(server, customer.headers):
+        while not _is_busy(server, customer.headers, funds=funds):
             assert buying.is_alive(), "the order was answered before anybody could look"
         assert server.stop() == 0
         buying.join()
@@ -243,6 +244,6 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
     assert server.start() < 30
 
 
-def _is_busy(server: Server, headers: dict[str, str]) -> bool:
-    """Is an order of this customer waiting for its supplier?"""
-    return bool(httpx.get(f"{server.base_url}/v1/orders", headers=headers, trust_env=False).json()["data"])
+def _is_busy(server: Server, headers: dict[str, str], *, funds: int) -> bool:
+    """Is money of this customer held for an order, which nobody sees before its supplier has answered?"""
+    return httpx.get(f"{server.base_url}/v1/balance", headers=headers, trust_env=False).json()["data"]["balance"] < funds
