@@ -9,9 +9,3 @@ SERIAL_MAX = 2**31 - 1
 def typed(prefix: str, serial: int) -> str:
     """Returns a typed id such as `ord_1042`."""
     return f"{prefix}_{serial}"
-
-
-def serial_of(prefix: str, text: str) -> int | None:
-    """Returns the serial of a typed id of this prefix, or None when `text` is not one."""
-    head, _, tail = text.partition("_")
-    return int(tail) if head == prefix and tail.isascii() and tail.isdigit() and len(tail) <= 10 else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from numdesk.domain.catalogue import Catalogue
+from numdesk.domain.catalogue import LOCAL, Catalogue
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import (
     GuardBanned,
@@ -32,7 +32,6 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import rates, requests, routes
 
-LOCAL = "local"
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
 #: How often a buyer looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.

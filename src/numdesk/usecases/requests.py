@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from numdesk.domain.catalogue import LOCAL
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, StateForbids, WalletShort
 from numdesk.domain.fx import Rate
@@ -28,7 +29,6 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.usecases import catalogue as catalogue_cases
 
-LOCAL = "local"
 #: One supplier call may take this long before its outcome counts as unknown.
 CALL_TIMEOUT_S = 8.0
 #: A request that was not settled by then is looked into by a job.
