@@ -49,3 +49,12 @@ class TestCheck:
         monkeypatch.setenv("NUMDESK_DATABASE_URL", "postgresql://numdesk@127.0.0.1:1/nothing")
         assert await asyncio.to_thread(main, ["ledger", "check"]) == 2
         assert capsys.readouterr().err.startswith("numdesk: ")
+
+    async def test_clears_what_the_running_desk_shows(self, database: Database, pool: asyncpg.Pool) -> None:
+        """A full check by hand is written down, so that what was mended no longer makes the desk unready."""
+        wallet_id = await funded_wallet(database, units=900)
+        await pool.execute("update accounts set balance = 1000 where id = $1", wallet_id)
+        assert await asyncio.to_thread(main, ["ledger", "check"]) == 1
+        await pool.execute("update accounts set balance = 900 where id = $1", wallet_id)
+        assert await asyncio.to_thread(main, ["ledger", "check"]) == 0
+        assert await pool.fetchval("select array_agg(report->>'ok' order by id) from ledger_checks") == ["false", "true"]

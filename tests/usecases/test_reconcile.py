@@ -302,6 +302,51 @@ class TestTick:
         assert "account 1" in line["reason"]
 
 
+class TestKeepReport:
+    async def test_lets_what_a_full_check_found_stand_until_the_next_one(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+        """A check of what is new says nothing of what lies further back, in this process and in any other; a full one does."""
+        async with unguarded(pool) as connection:
+            await connection.execute("update journals set at = at + interval '1 us' where id = 4")
+        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True)))
+        assert broken(await reconcile.check_ledger(rt, full=False)) == {}
+        for process in (rt, runtime_on(rt.database)):
+            report = await reconcile.tick(process)
+            assert report is not None
+            assert list(broken(report)) == ["chain_verifies"]
+            assert reconcile.last_report(process) == report
+        async with unguarded(pool) as connection:
+            await connection.execute("update journals set at = at - interval '1 us' where id = 4")
+        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True))) == {}
+
+    async def test_lets_what_is_new_stand_when_it_has_gone_into_a_block(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+        """What the check of one minute found is not forgotten by that of the next, which begins behind it."""
+        await book(database, 1, start=50)
+        async with unguarded(pool) as connection:
+            await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
+        assert "transfers_have_a_journal" in broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False)))
+        await seal(rt)
+        assert broken(await reconcile.check_ledger(rt, full=False)) == {}
+        assert "transfers_have_a_journal" in broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False)))
+
+    async def test_takes_back_what_every_check_looks_at_as_a_whole(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+        """What is held is compared for every account each minute: once it is right again, that is said at once."""
+        async with unguarded(pool) as connection:
+            await connection.execute("update accounts set held = 3 where kind = 'wallet'")
+        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True)))
+        async with unguarded(pool) as connection:
+            await connection.execute("update accounts set held = 0 where kind = 'wallet'")
+        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False))) == {}
+
+    async def test_does_not_believe_a_full_check_of_an_earlier_moment(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+        """A full check that takes long and saw less than the one that found something does not clear it."""
+        earlier = await reconcile.check_ledger(rt, full=True)
+        await book(database, 1, start=50)
+        async with unguarded(pool) as connection:
+            await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
+        await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False))
+        assert broken(await reconcile.keep_report(rt, earlier))
+
+
 class TestLearnReport:
     def gauges(self) -> tuple[float | None, float | None]:
         """Returns what /metrics says of imbalance and age."""

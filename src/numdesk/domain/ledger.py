@@ -178,6 +178,10 @@ def post_hold(hold: Hold, journal: Journal, accounts: Mapping[AccountName, Accou
     return ended, apply_journal(journal, {**accounts, name: freed})
 
 
+#: Rules that even an incremental check looks at as a whole, so that it can say that they are kept again.
+ALWAYS_WHOLE = frozenset({"held_equals_open_holds", "no_wallet_short", "open_orders_match_holds", "open_orders_own_their_numbers"})
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """How one rule of the books was kept: how many things were looked at, how many break it, and the first of those by name."""
@@ -192,7 +196,8 @@ class Report:
     """What a check of the ledger found at one moment.
 
     `through_entry_id` is the newest entry seen, `block` and `block_hash` the head of the chain (0 and "" when there is none yet):
-    who writes the hash down elsewhere can prove later that nothing before it was changed.
+    who writes the hash down elsewhere can prove later that nothing before it was changed. `standing_through_entry_id` is there
+    when all violations stand from an earlier check: the newest entry which that one saw.
     """
 
     full: bool
@@ -202,8 +207,22 @@ class Report:
     block: int
     block_hash: str
     checks: Mapping[str, Check]
+    standing_through_entry_id: int | None = None
 
     @property
     def violations(self) -> int:
         """How many things break a rule; 0 is the only good answer."""
         return sum(check.violations for check in self.checks.values())
+
+    def after(self, earlier: Report) -> Report:
+        """Returns this report with the violations of an earlier one that stand, because this check did not look at them again."""
+        found_through = earlier.through_entry_id if earlier.standing_through_entry_id is None else earlier.standing_through_entry_id
+        if self.full and self.through_entry_id >= found_through:
+            return self
+        standing = {
+            name: check
+            for name, check in earlier.checks.items()
+            if name not in ALWAYS_WHOLE and check.violations > (self.checks[name].violations if name in self.checks else 0)
+        }
+        since = found_through if standing and not self.violations else None
+        return replace(self, checks={**self.checks, **standing}, standing_through_entry_id=since)

@@ -289,6 +289,11 @@ async def keep_report(tx: Tx, *, at: datetime, through_entry_id: int, scope: str
     )
 
 
+async def lock_reports(tx: Tx) -> None:
+    """Waits for whoever else is writing a report down: each goes on from the one before it."""
+    await tx.execute("lock table ledger_checks in share row exclusive mode")
+
+
 async def newest_report(tx: Tx) -> str | None:
     """Returns the newest report as it was written down, None before the first."""
     return await tx.fetchval("select report::text from ledger_checks order by id desc limit 1")

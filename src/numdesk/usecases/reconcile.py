@@ -17,6 +17,7 @@ from numdesk.storage import ledger_check
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.ledger_check import Sight
+    from numdesk.storage.pool import Tx
 
 #: How often the running desk looks at what is new, and at everything.
 INCREMENTAL_EVERY_S = 60
@@ -56,8 +57,7 @@ async def tick(rt: Runtime) -> Report | None:
         return None
     report = await check_ledger(rt, full=False)
     progress.incremental_at = time.monotonic()
-    await _publish(rt, report)
-    return report
+    return await _publish(rt, report)
 
 
 async def tick_full(rt: Runtime) -> Report | None:
@@ -67,8 +67,7 @@ async def tick_full(rt: Runtime) -> Report | None:
         return None
     report = await check_ledger(rt, full=True)
     progress.full_at = time.monotonic()
-    await _publish(rt, report)
-    return report
+    return await _publish(rt, report)
 
 
 async def learn_report(rt: Runtime) -> None:
@@ -110,6 +109,25 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
     (head, checks), chain = await asyncio.gather(_check_books(rt, full=full), _check_chain(rt, full=full))
     seconds = round(time.perf_counter() - started, 3)
     return Report(full, rt.clock.now(), seconds, head.newest_entry_id, head.block, head.block_hash, checks | chain)
+
+
+async def keep_report(rt: Runtime, found: Report) -> Report:
+    """Writes a report down for every process to learn, with the violations of the one before it that stand; returns it with those.
+
+    A check of what is new says nothing of what an earlier one found further back: that stands until a full check was clean.
+    """
+
+    async def work(tx: Tx) -> Report:
+        await ledger_check.lock_reports(tx)
+        document = await ledger_check.newest_report(tx)
+        report = found if document is None else found.after(msgspec.json.decode(document, type=Report))
+        scope = "full" if report.full else "incremental"
+        await ledger_check.keep_report(
+            tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)
+        )
+        return report
+
+    return await rt.run("ledger.keep_report", work)
 
 
 def last_report(rt: Runtime) -> Report | None:
@@ -167,9 +185,11 @@ async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
     return added
 
 
-async def _publish(rt: Runtime, report: Report) -> None:
-    """Makes the report known: to the process, the metrics, the log and the database."""
-    await _remember(rt, report, ended=time.monotonic())
+async def _publish(rt: Runtime, found: Report) -> Report:
+    """Makes the report known: to the database, the process, the metrics and the log. Returns it with the violations that stand."""
+    ended = time.monotonic()
+    report = await keep_report(rt, found)
+    await _remember(rt, report, ended=ended)
     scope = "full" if report.full else "incremental"
     for name, check in report.checks.items():
         if check.violations:
@@ -177,12 +197,7 @@ async def _publish(rt: Runtime, report: Report) -> None:
     # The hash in groups of eight: as one word it would look like a token, which the log hides.
     head = " ".join(report.block_hash[place : place + 8] for place in range(0, len(report.block_hash), 8))
     _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, reason=f"chain: block {report.block}: {head}")
-    await rt.run(
-        "ledger.keep_report",
-        lambda tx: ledger_check.keep_report(
-            tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)
-        ),
-    )
+    return report
 
 
 async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:
