@@ -50,6 +50,15 @@ class TestHonestClients:
             front.go.set()
             assert (await client.answer())[0] == 200
 
+    async def test_may_say_once_who_they_are_in_every_request(self) -> None:
+        """Headers that say who asks may stand once each in every request of a connection, and others as often as liked."""
+        said = (b"Authorization: a", b"Idempotency-Key: a", b"X-Api-Key: a", b"X-Signature: a", b"X-Timestamp: 1", b"X: 1", b"X: 2")
+        async with guarded(idle_s=5) as front:
+            client = await front.dial()
+            for _ in range(2):
+                client.say(head(b"Host: a", b"Content-Length: 1", *said) + b"x")
+                assert await client.answer() == (200, b"x")
+
     async def test_may_pipeline(self) -> None:
         """Several requests in one packet are answered in order."""
         async with guarded(idle_s=5) as front:
@@ -195,6 +204,13 @@ class TestMalformedRequests:
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"-1\r\nx\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"FFFFFFFFFFFFFFFFF\r\nx\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"zz\r\n", 400),
+            (head(b"Host: a", b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0") + b"0\r\n\r\n", 400),
+            (head(b"Host: a", b"Authorization: Bearer a", b"Accept: */*", b"authorization: Bearer b"), 400),
+            (head(b"Host: a", b"Authorization: Bearer a", b"Authorization: Bearer a"), 400),
+            (head(b"Host: a", b"Idempotency-Key: a", b"Idempotency-Key: b"), 400),
+            (head(b"Host: a", b"X-Api-Key: a", b"X-API-Key: b"), 400),
+            (head(b"Host: a", b"X-Signature: a", b"X-Signature: b"), 400),
+            (head(b"Host: a", b"X-Timestamp: 1", b"X-Timestamp: 2"), 400),
             (head(b"Accept: */*"), 400),
             (head(b"Accept: */*", start=b"GET / HTTP/1.0"), 400),
             (head(b"Host: a", b"Host: b"), 400),

@@ -29,10 +29,13 @@ from numdesk.kit.limits import (
 )
 from numdesk.kit.register import NEVER, ConnectionRegister
 
-# Which of the headers that frame a message were seen, as bits.
+# Which of the headers that may stand once were seen, as bits: those that frame a message, and those that say who asks and under which
+# key, where a proxy in front might take the first and we the last.
 _HOST, _LENGTH, _ENCODING, _EXPECT = 1, 2, 4, 8
 _BOTH_FRAMINGS = _LENGTH | _ENCODING
 _FRAMING = {b"host": _HOST, b"content-length": _LENGTH, b"transfer-encoding": _ENCODING, b"expect": _EXPECT}
+_SAYING_WHO = (b"authorization", b"idempotency-key", b"x-api-key", b"x-signature", b"x-timestamp")
+_ONCE = _FRAMING | {name: 16 << place for place, name in enumerate(_SAYING_WHO)}
 
 _is_host = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
 
@@ -225,20 +228,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self.deadline = self.register.tick + self.head_ticks
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; those that say where a message ends and whom it is for may stand once."""
+        """Keep a header; those that say where a message ends, whom it is for and who asks may stand once."""
         if not self.in_head:
             return  # a trailer: it comes after the application has seen the headers, so it must not join them
         name = name.lower()
         self.headers.append((name, value))
-        bit = _FRAMING.get(name)
+        bit = _ONCE.get(name)
         if bit is not None:
-            self._note_framing(bit, value)
+            if self.seen & bit:
+                self.fault = BAD_REQUEST
+            self.seen |= bit
+            if bit <= _EXPECT:
+                self._note_framing(bit, value)
 
     def _note_framing(self, bit: int, value: bytes) -> None:
-        """Remember a framing header and what is wrong with it."""
-        if self.seen & bit:
-            self.fault = BAD_REQUEST
-        self.seen |= bit
+        """Remember what is wrong with a framing header."""
         if bit == _EXPECT:
             self.expect_100_continue = value.lower() == b"100-continue"
         elif bit == _LENGTH:
@@ -272,8 +276,11 @@ class GuardedProtocol(HttpToolsProtocol):
             return HEAD_TOO_LARGE
         if self.fault is not None or not seen & _HOST or seen & _BOTH_FRAMINGS == _BOTH_FRAMINGS:
             return self.fault or BAD_REQUEST
-        if self.parser.get_http_version() not in _VERSIONS:
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
             return VERSION_NOT_SUPPORTED
+        if version == "1.0" and seen & _ENCODING:
+            return BAD_REQUEST  # HTTP/1.0 knows no chunks: a proxy in front may have seen the end elsewhere
         return BUSY if len(self.pipeline) >= limits.pipelined_max else None
 
     def _is_head_small(self) -> bool:
