@@ -225,6 +225,11 @@ class TestMalformedRequests:
             (head(b"Host: a", b"X: a\x00b"), 400),
             (head(b"Host: a", b"Connection: close", start=b"GET http://evil.test:99999999/ HTTP/1.1"), 400),
             (head(b"Host: a", start=b"CONNECT evil.test:443 HTTP/1.1"), 405),
+            (head(b"Host: a", start=b"BREW / HTTP/1.1"), 405),
+            (head(b"Host: a", start=b"get / HTTP/1.1"), 405),
+            (head(b"Host: a", start=b"GETT / HTTP/1.1"), 405),
+            (head(b"Host: a", start=b"G-T / HTTP/1.1"), 400),
+            (head(b"Host: a", b"Host: b", start=b"GET / HTTP/1.1"), 400),
             (head(b"Host: a", start=b"GET / HTTP/9.9"), 400),
             (head(b"Host: a", start=b"GET / HTTP/0.9"), 505),
             (head(b"Host: a", start=b"GET / HTTP/2.0"), 505),
@@ -278,6 +283,13 @@ class TestMalformedRequests:
         """Heads, URLs and messages have bounds, kept also when their end never comes."""
         async with guarded(message_bytes_max=100_000, linger_s=1) as front:
             assert await status_of(front, request_bytes) == status
+
+    async def test_an_unknown_method_is_told_so(self) -> None:
+        """A method in small letters is not called malformed HTTP: the sentence says what is wrong with it."""
+        async with guarded() as front:
+            client = await front.dial()
+            client.say(head(b"Host: a", start=b"get / HTTP/1.1"))
+            assert b"does not know this method; methods are in capitals" in await client.rest()
 
     async def test_a_head_just_within_its_bounds_passes(self) -> None:
         """One hundred headers and a URL of eight kilobytes are served."""

@@ -23,6 +23,7 @@ from numdesk.kit.limits import (
     NOT_A_PROXY,
     TIMED_OUT,
     TOO_MANY_FROM_PEER,
+    UNKNOWN_METHOD,
     URL_TOO_LONG,
     VERSION_NOT_SUPPORTED,
     ConnectionLimits,
@@ -38,6 +39,9 @@ _SAYING_WHO = (b"authorization", b"idempotency-key", b"x-api-key", b"x-signature
 _ONCE = _FRAMING | {name: 16 << place for place, name in enumerate(_SAYING_WHO)}
 
 _is_host = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?").fullmatch
+
+# The first line of a request that is well-formed but for a method that the parser does not know.
+_is_some_request = re.compile(rb"[A-Za-z]{1,32} [!-~]+ HTTP/1\.[01]\r?\n").match
 
 _VERSIONS = frozenset({"1.1", "1.0"})
 
@@ -188,7 +192,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._go_on_without_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            self.refuse(self.fault or BAD_REQUEST)
+            is_odd_method = not was_receiving and self.in_head and not self.url and _is_some_request(data) is not None
+            self.refuse(self.fault or (UNKNOWN_METHOD if is_odd_method else BAD_REQUEST))
             return
         if was_receiving and self.is_receiving:
             self._check_volume()

@@ -55,6 +55,7 @@ def _answer(status: HTTPStatus, sentence: str) -> bytes:
 
 
 BAD_REQUEST = _answer(HTTPStatus.BAD_REQUEST, "The request is not well-formed HTTP/1.1.")
+UNKNOWN_METHOD = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "This server does not know this method; methods are in capitals, such as GET.")
 NOT_A_PROXY = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "This server is not a proxy.")
 TIMED_OUT = _answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
 BODY_TOO_LARGE = _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
