@@ -150,8 +150,9 @@ class TestResend:
         await desk.message(order.msisdn)
         resent = await orders.resend(desk.rt, caller, order.id)
         assert (resent.resent, resent.order.state, resent.order.otp_code) == (True, State.RESENT, "482913")
-        with pytest.raises(StateForbids):
+        with pytest.raises(StateForbids) as refused:
             await orders.resend(desk.rt, caller, order.id)
+        assert refused.value.until == desk.clock.now() + RESEND_COOLDOWN
         desk.clock.advance(RESEND_COOLDOWN.total_seconds())
         await orders.resend(desk.rt, caller, order.id)
         await desk.message(order.msisdn, "Your code is 771204")
@@ -230,6 +231,9 @@ class TestReactivate:
         request = reactivation.ReactivateRequest("k", b"f", order_id, None, None)
         first = await reactivation.reactivate(desk.rt, caller, request)
         again = await reactivation.reactivate(desk.rt, caller, request)
+        with pytest.raises(StateForbids) as refused:
+            await reactivation.reactivate(desk.rt, caller, reactivation.ReactivateRequest("k2", b"f", order_id, None, None))
+        assert refused.value.state == "number taken"
         child: CreatedOrder = first.document.orders[0]
         assert (child.msisdn, again.document, again.replayed) == (msisdn, first.document, True)
         assert await desk.available(caller) == before - options.cost.units

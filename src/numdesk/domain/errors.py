@@ -61,10 +61,11 @@ class BodyTooLarge(Refusal):
 
 @dataclass(eq=False)
 class StateForbids(Refusal):
-    """The order's state does not allow this move."""
+    """The order's state does not allow this move; `until` is when it will, where time alone changes that."""
 
     code = "state_forbids"
     state: str = ""
+    until: datetime | None = None
 
 
 @dataclass(eq=False)

@@ -147,7 +147,7 @@ def check_resend(order: Order, *, now: datetime) -> State:
     if now >= order.expires_at:
         raise StateForbids(state="expired")
     if order.resend_at is not None and now < order.resend_at:
-        raise StateForbids(state="resend cooldown")
+        raise StateForbids(state="resend cooldown", until=order.resend_at)
     return following
 
 

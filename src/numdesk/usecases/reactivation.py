@@ -110,8 +110,10 @@ async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) 
     )
     if order is None or order.customer_id != caller.customer_id or order.state in (State.PENDING, State.FAILED):
         raise NotFound(what="order")
-    if order.state is not State.COMPLETED or not order.reactivatable or not order.number_free:
+    if order.state is not State.COMPLETED:
         raise StateForbids(state=order.state.name.lower())
+    if not order.reactivatable or not order.number_free:
+        raise StateForbids(state="number taken" if order.reactivatable else "number cannot be had again")
     if await rows.has_pending_child(tx, order):
         raise StateForbids(state="reactivation on its way")
     return order

@@ -58,7 +58,8 @@ def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
 
 def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
     state = f": {refusal.state}" if refusal.state else ""
-    return failure(409, "CONFLICT", f"The order's state does not allow this{state}")
+    until = f" until {refusal.until.isoformat(timespec='seconds')}" if refusal.until else ""
+    return failure(409, "CONFLICT", f"The order's state does not allow this{state}{until}")
 
 
 def _too_early(refusal: errors.CancelTooEarly, _request: Request) -> Answer:

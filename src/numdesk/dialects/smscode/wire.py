@@ -179,13 +179,24 @@ def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
     try:
         data = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(field="body", reason="must be a JSON object") from error
+        raise InvalidInput(field="body", reason=_fault_of(body)) from error
     # Each field brings one colon; only where there are more (within texts, or by a repeated name) a closer look is needed.
     if body.count(b":") != len(data):
         _check_repeats(body)
     if not data.keys() <= allowed:
         raise InvalidInput(field="body", reason=f"has no field {min(data.keys() - allowed)[:64]!r}")
     return data
+
+
+def _fault_of(body: bytes) -> str:
+    """Returns what is wrong with a body that holds no JSON object, as far as its bytes tell what an editor does not show."""
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return "starts with a byte order mark; send the JSON object without it, as UTF-8"
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 at byte {error.start}"
+    return "must be a JSON object"
 
 
 def _check_repeats(body: bytes) -> None:

@@ -73,6 +73,11 @@ class TestRefusals:
                 assert wait.isdigit()
                 assert int(wait) >= 1
 
+    def test_say_until_when_a_state_forbids(self) -> None:
+        """What time alone will allow is told with the moment."""
+        answer = REFUSALS[errors.StateForbids](errors.StateForbids(state="resend cooldown", until=UNTIL), REQUEST)
+        assert b"resend cooldown until 2026-03-01T16:00:00+00:00" in answer.body
+
     def test_leave_out_absent_details(self) -> None:
         """An error has no `details` key where there are none."""
         assert list(json.loads(refuse(errors.KeyReused()).body)["error"]) == ["code", "message"]
