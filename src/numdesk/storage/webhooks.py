@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from numdesk.domain.webhooks import DeliveryLog, DeliveryState
 from numdesk.storage.pool import Tx
@@ -55,11 +55,10 @@ class Room:
     free: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one send ended. `due_at` is set when it is to be tried again; no status and no failure mean that nothing was sent.
 
-    `failures_max` is None when the endpoint is not to blame.
+    `failures_max` is None when the endpoint is not to blame. A tuple, so that a batch turns into the command's columns by itself.
     """
 
     delivery_id: int
@@ -132,17 +131,7 @@ async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Reco
         """select endpoint_id, customer_id, reason
            from record_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by endpoint_id""",
         now,
-        [o.delivery_id for o in outcomes],
-        [o.lease_no for o in outcomes],
-        [o.state for o in outcomes],
-        [o.due_at for o in outcomes],
-        [o.at for o in outcomes],
-        [o.status for o in outcomes],
-        [o.failure for o in outcomes],
-        [o.elapsed_ms for o in outcomes],
-        [o.answer for o in outcomes],
-        [o.failures_max for o in outcomes],
-        [o.reason for o in outcomes],
+        *zip(*outcomes, strict=True),
     )
 
 

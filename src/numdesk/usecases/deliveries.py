@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState, next_window
 from numdesk.kit.egress import EgressPolicy
 from numdesk.storage import webhooks as rows
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from numdesk.runtime import Runtime
-    from numdesk.storage.commands import Batcher
 
-#: Deliveries leased by one process, whoever they are for; each that is being sent holds a connection.
+#: Deliveries leased and not yet sent by one process, whoever they are for; each that is being sent holds a connection.
 LEASED_MAX = 1024
-#: Deliveries leased ahead of need for an endpoint that answers well, so that its sends never wait for the database.
-AHEAD_MAX = 64
-#: Deliveries taken by one command, and outcomes recorded by one.
-BATCH_MAX = 256
+#: An endpoint that answers well has leased ahead what it is sent in this time, so that its sends never wait for the database.
+AHEAD_MS = 250
+#: ... but no more than this.
+AHEAD_MAX = 128
+#: Deliveries taken by one command.
+TAKE_MAX = 512
+#: Outcomes recorded by one command.
+RECORD_MAX = 1024
+#: With so many outcomes that the database has not written down yet, nothing more is taken.
+ENDED_MAX = 4096
 #: How soon an event that another process wrote is noticed.
 POLL_S = 0.5
 #: A lease outlives the longest send by this much, for recording it.
@@ -55,16 +61,22 @@ class _Lane:
     waiting: deque[tuple[Record, datetime]] = field(default_factory=deque)
     sending: int = 0
     window: int = WINDOW_START
-    #: The last send was a success, so it is worth while to lease ahead.
-    is_good: bool = False
+    #: How many may wait; none unless the last send was a success.
+    ahead: int = 0
 
     def free(self) -> int:
         """Returns how many more may be leased."""
-        return max(0, self.window + (AHEAD_MAX if self.is_good else 0) - self.sending - len(self.waiting))
+        return max(0, self.window + self.ahead - self.sending - len(self.waiting))
 
     def is_hungry(self) -> bool:
         """Is it time to lease more? Not before half is gone: going back for every single one would make the batches small."""
-        return len(self.waiting) * 2 <= AHEAD_MAX if self.is_good else self.sending * 2 <= self.window
+        return (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
+
+    def learn(self, outcome: Outcome) -> None:
+        """Widens or narrows the lane by how a send to its endpoint ended."""
+        delivered = outcome.state is DeliveryState.DELIVERED
+        self.window = next_window(self.window, delivered=delivered, elapsed_ms=outcome.elapsed_ms)
+        self.ahead = min(AHEAD_MAX, self.window * AHEAD_MS // (outcome.elapsed_ms or 1)) if delivered else 0
 
 
 class Sender:
@@ -82,7 +94,8 @@ class Sender:
         self._after = 0
         self._pumping = asyncio.Lock()
         self._policies: dict[float, EgressPolicy] = {}
-        self._recorder: Batcher[Outcome, None] = rt.batch("webhooks.record", self._record, batch_max=BATCH_MAX)
+        self._ended: list[Outcome] = []
+        self._recorder: asyncio.Task[None] | None = None
 
     def policy(self, timeout_s: float) -> EgressPolicy:
         """Returns where webhooks of a dialect with this timeout may go: https and the web's ports, and what is excused."""
@@ -98,16 +111,18 @@ class Sender:
         taken = 0
         self.woken.clear()
         async with self._pumping:
-            while (limit := min(BATCH_MAX, LEASED_MAX - self._leased)) > 0:
+            has_passed_over = self._after > 0
+            while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) > 0:
                 batch = await self._take(limit)
                 taken += len(batch)
                 if len(batch) == limit:
                     # The batch was too small for all; who comes after the last one served is served next.
                     self._after = max(row["endpoint_id"] for row in batch)
-                elif self._after:
-                    self._after = 0
-                else:
+                    continue
+                self._after = 0
+                if not has_passed_over:
                     break
+                has_passed_over = False
         return taken
 
     async def rest(self, *, timeout_s: float) -> None:
@@ -120,14 +135,14 @@ class Sender:
         """Waits until everything on its way has ended and is recorded; says whether it has."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._leased:
+                while not self.is_idle():
                     self.woken.clear()
                     await self.woken.wait()
         return self.is_idle()
 
     def is_idle(self) -> bool:
         """Is nothing on its way?"""
-        return not self._leased
+        return not self._leased and self._recorder is None
 
     async def _take(self, limit: int) -> list[Record]:
         """Leases due deliveries and hands them to their endpoints' lanes."""
@@ -172,14 +187,13 @@ class Sender:
 
     def _settle(self, lane: _Lane, outcome: Outcome) -> None:
         """Sees the outcome recorded and lets the lane learn from it."""
-        self._recorder.submit(outcome).add_done_callback(self._on_recorded)
+        self._end(outcome)
         if outcome.failures_max is None:
             return
-        lane.is_good = outcome.state is DeliveryState.DELIVERED
-        lane.window = next_window(lane.window, delivered=lane.is_good, elapsed_ms=outcome.elapsed_ms)
-        if lane.is_good:
+        lane.learn(outcome)
+        if lane.ahead:
             self._staff(lane)
-        else:
+        elif outcome.state is not DeliveryState.DELIVERED:
             self._give_back(lane)
 
     def _give_back(self, lane: _Lane) -> None:
@@ -187,27 +201,42 @@ class Sender:
         now = self._rt.clock.now()
         while lane.waiting:
             row, _ = lane.waiting.popleft()
-            outcome = Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DUE, now, due_at=now)
-            self._recorder.submit(outcome).add_done_callback(self._on_recorded)
+            self._end(Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DUE, now, due_at=now))
 
-    def _on_recorded(self, recorded: asyncio.Future[None]) -> None:
-        """Counts a lease as ended; one whose outcome could not be written runs out, and the delivery is sent again."""
+    def _end(self, outcome: Outcome) -> None:
+        """Lets go of a delivery and sees its outcome recorded, together with all others that end while a batch is being written."""
+        self._ended.append(outcome)
+        if self._recorder is None:
+            self._recorder = asyncio.get_running_loop().create_task(self._record())
         self._release()
-        error = None if recorded.cancelled() else recorded.exception()
-        if error is not None:
-            _log.warning("webhook outcome not recorded", error=type(error).__name__)
 
     def _release(self) -> None:
         self._leased -= 1
-        if not self._leased:
+        if self.is_idle():
             self.woken.set()
 
-    async def _record(self, outcomes: list[Outcome]) -> list[None]:
-        """Records a batch in one command."""
+    async def _record(self) -> None:
+        """Records what has ended until nothing is left."""
+        while self._ended:
+            batch, self._ended = self._ended[:RECORD_MAX], self._ended[RECORD_MAX:]
+            await self._write(batch)
+        self._recorder = None
+        if self.is_idle():
+            self.woken.set()
+
+    async def _write(self, outcomes: list[Outcome]) -> None:
+        """Records outcomes in one command; the lease of one that could not be written runs out, and the delivery is sent again."""
         rt = self._rt
-        for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
-            _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
-        return [None] * len(outcomes)
+        try:
+            for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
+                _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
+        except Exception as error:  # noqa: BLE001 - the next batch is none the worse for it
+            if len(outcomes) == 1 or isinstance(error, Unavailable):
+                _log.warning("webhook outcomes not recorded", error=type(error).__name__, count=len(outcomes))
+                return
+            # One bad outcome must not spoil the others.
+            for outcome in outcomes:
+                await self._write([outcome])
 
 
 def sender_of(rt: Runtime) -> Sender:
