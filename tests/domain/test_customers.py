@@ -19,7 +19,7 @@ def refusal(
 ) -> type[Refusal] | None:
     """Returns how the call is refused, or None."""
     try:
-        check_call(caller, operation=operation, scope=scope, address=address, wall=NOW)
+        check_call(caller, operation=operation, scope=scope, address=address, wall=lambda: NOW)
     except Refusal as refused:
         return type(refused)
     return None

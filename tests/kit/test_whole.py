@@ -14,7 +14,7 @@ from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.whole import send_whole
 
-HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+HEADERS = ((b"content-type", b"text/plain"), (b"content-length", b"5"))
 
 
 async def _app(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -22,9 +22,9 @@ async def _app(scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": b"hello" if scope["method"] != "HEAD" else b""})
     elif scope["path"] == "/broken":
-        await send_whole(send, status=200, headers=[*HEADERS, (b"x", b"a\r\ny: b")], body=b"hello")
+        await send_whole(send, status=200, common=HEADERS, own=[(b"x", b"a\r\ny: b")], body=b"hello")
     else:
-        await send_whole(send, status=200, headers=HEADERS, body=b"hello" if scope["method"] != "HEAD" else b"")
+        await send_whole(send, status=200, common=HEADERS[:1], own=HEADERS[1:], body=b"hello" if scope["method"] != "HEAD" else b"")
 
 
 @pytest.fixture
@@ -79,5 +79,5 @@ class TestSendWhole:
         async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
-        await send_whole(send, status=204, headers=[], body=b"")  # type: ignore[arg-type]
+        await send_whole(send, status=204, common=(), own=[], body=b"")  # type: ignore[arg-type]
         assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]

@@ -49,7 +49,7 @@ class TestAuthenticate:
         rules = customers.KeyRules(frozenset({Scope.READ}), frozenset({"orders.get"}), ("10.0.0.0/8",), START + timedelta(days=1))
         token = await customers.add_key(desk.rt, customer_id=new.customer_id, dialect=DIALECT, currency=CURRENCY, rules=rules)
         caller = await customers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
-        check_call(caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=START)
+        check_call(caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=lambda: START)
         for operation, scope, address, wall, refusal in (
             ("orders.list", Scope.READ, "10.1.2.3", START, NotPermitted),
             ("orders.get", Scope.SPEND, "10.1.2.3", START, NotPermitted),
@@ -57,7 +57,7 @@ class TestAuthenticate:
             ("orders.get", Scope.READ, "10.1.2.3", START + timedelta(days=1), NotAuthenticated),
         ):
             with pytest.raises(refusal):
-                check_call(caller, operation=operation, scope=scope, address=address, wall=wall)
+                check_call(caller, operation=operation, scope=scope, address=address, wall=lambda wall=wall: wall)
 
     async def test_never_stores_the_token(self, desk: DeskOfTest) -> None:
         """The database holds a keyed hash and a few characters to tell keys apart."""

@@ -68,6 +68,7 @@ class TestMessages:
 
         async def slow(wanted: Wanted) -> Reserved:
             reserved = await reserve(wanted)
+            desk.clock.advance(1)
             assert (await desk.message(reserved.msisdn)).status == "orphan"
             return reserved
 

@@ -11,12 +11,11 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
+from numdesk.dialects.tally import tally_of
 from numdesk.domain.customers import Caller, check_call
 from numdesk.domain.errors import BodyTooLarge, NotAuthenticated, Refusal, Unavailable
 from numdesk.kit import body as bodies
@@ -29,14 +28,6 @@ from numdesk.usecases import customers, limits
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
-
-_requests = Counter("numdesk_http_requests_total", "Answered requests", ["dialect", "operation", "status"])
-_seconds = Histogram(
-    "numdesk_http_request_seconds",
-    "Time from the head of a request to its answer",
-    ["dialect", "operation"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0),
-)
 
 _log = structlog.get_logger("numdesk.http")
 _level = logging.getLogger("numdesk.http")
@@ -89,7 +80,7 @@ class Finishing:
 class Door:
     """The door of one route."""
 
-    __slots__ = ("_answered", "_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_observe", "_route", "_rt", "_stranger_bucket")
+    __slots__ = ("_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally")
 
     def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
         """Prepare everything that is the same for every request."""
@@ -101,8 +92,7 @@ class Door:
         self._bucket = f"{dialect.slug}.{route.group}"
         self._stranger_bucket = f"{dialect.slug}.strangers"
         self._limit = dialect.limits[route.group]
-        self._observe = _seconds.labels(dialect.slug, route.operation).observe
-        self._answered: dict[int, Any] = {}
+        self._tally = tally_of(dialect.slug, route.operation)
 
     async def enter(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
         """Answers one request."""
@@ -114,8 +104,7 @@ class Door:
             return
         await send_answer(send, answer, request)
         took = time.perf_counter() - started
-        self._observe(took)
-        self._count(answer.status)
+        self._tally.note(answer.status, took)
         if _level.isEnabledFor(logging.DEBUG):  # a line costs several times the request; metrics count them all
             _log.debug("request", method=request.method, route=self._route.path, status=answer.status, elapsed_ms=round(took * 1000, 1))
 
@@ -143,8 +132,10 @@ class Door:
         if dialect.credential_in_body:
             request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
         if route.needs_caller:
-            request.caller = caller = await self._recognise(request)
-            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall())
+            token = dialect.credential(request) or b""
+            caller = customers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
+            request.caller = caller
+            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
             limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit)
         else:
             limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit)
@@ -154,25 +145,23 @@ class Door:
             return await self._finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
         return await route.handler(rt, request)
 
-    async def _recognise(self, request: Request) -> Caller:
+    async def _recognise(self, request: Request, token: bytes) -> Caller:
         """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
-        rt, slug = self._rt, self._dialect.slug
-        token = self._dialect.credential(request) or b""
+        rt = self._rt
         try:
-            return customers.remembered(rt, token, dialect=slug) or await customers.authenticate(rt, token, dialect=slug)
+            return await customers.authenticate(rt, token, dialect=self._dialect.slug)
         except NotAuthenticated:
             limits.admit(rt, subject=peer_group(request.address), bucket=self._stranger_bucket, limit=self._dialect.stranger_limit)
             raise
-
-    def _count(self, status: int) -> None:
-        counter = self._answered.get(status)
-        if counter is None:
-            counter = self._answered[status] = _requests.labels(self._dialect.slug, self._route.operation, status)
-        counter.inc()
 
 
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:
     """Sends the answer with the headers that every answer carries."""
     body = answer.body
-    headers = [*answer.headers, _NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii"))]
-    await send_whole(send, status=answer.status, headers=headers, body=b"" if request.method == "HEAD" else body)
+    await send_whole(
+        send,
+        status=answer.status,
+        common=answer.headers,
+        own=(_NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii"))),
+        body=b"" if request.method == "HEAD" else body,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -49,12 +50,13 @@ class Caller:
     guard_tier: str | None
 
 
-def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wall: datetime) -> None:
+def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wall: Callable[[], datetime]) -> None:
     """Refuses with NotAuthenticated (expired) or NotPermitted when this key may not make this call from this address.
 
-    `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty list allows all.
+    `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty list allows all. `wall` tells
+    the real time when it is asked.
     """
-    if caller.expires_at is not None and wall >= caller.expires_at:
+    if caller.expires_at is not None and wall() >= caller.expires_at:
         raise NotAuthenticated
     if caller.state in (CustomerState.PENDING, CustomerState.BLOCKED):
         raise NotPermitted(reason=f"customer is {caller.state.name.lower()}")

@@ -65,9 +65,9 @@ async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list
 
 
 async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
-    """Takes back messages that came for a number since a time when no order had it yet, to be received once more."""
+    """Takes back messages that came for a number after a time when no order had it yet, to be received once more."""
     rows = await tx.fetch(
-        """delete from messages where provider = $1 and msisdn = $2 and received_at >= $3 and (order_id is null or late)
+        """delete from messages where provider = $1 and msisdn = $2 and received_at > $3 and (order_id is null or late)
              returning id, provider, provider_message_id, msisdn, sender, text, otp_code""",
         provider,
         msisdn,

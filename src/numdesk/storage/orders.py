@@ -109,12 +109,9 @@ async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | N
     return [order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted]
 
 
-async def read_heads(tx: Tx, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, bool]]:
-    """Returns revision and `number_free` by order id for each (customer id, order id) that the customer has."""
-    rows = await tx.fetch(
-        "select id, revision, number_free from read_order_heads_v1($1, $2)", [pair[0] for pair in wanted], [pair[1] for pair in wanted]
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
+async def read_heads(tx: Tx, order_ids: Sequence[int]) -> Sequence[Record]:
+    """Returns (customer id, order id, revision, `number_free`) of each order that there is."""
+    return await tx.fetch("select customer_id, id, revision, number_free from read_order_heads_v1($1)", order_ids)
 
 
 async def lock_any(tx: Tx, order_id: int) -> Order | None:

@@ -70,15 +70,18 @@ async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
 async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order | None]:
     """Returns the order for each (customer id, order id); those that have not changed since they were last read are not read again."""
     known: dict[int, Order] = rt.local.setdefault("orders.read", {})
-    heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, wanted))
-    changed = [pair for pair in wanted if (head := heads.get(pair[1])) and not _is_current(known.get(pair[1]), *head)]
+    order_ids = [order_id for _, order_id in wanted]
+    heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, order_ids))
+    changed = [(head[0], head[1]) for head in heads if not _is_current(known.get(head[1]), head[2], head[3])]
     if changed:
         if len(known) > REMEMBERED_MAX:
             known.clear()
+            changed = [(head[0], head[1]) for head in heads]
         for order in await rt.repeat("orders.read", lambda tx: rows.read_many(tx, changed)):
             if order is not None:
                 known[order.id] = order
-    return [order if (order := known.get(pair[1])) and pair[1] in heads and order.customer_id == pair[0] else None for pair in wanted]
+    theirs = {head[1]: head[0] for head in heads}
+    return [known.get(order_id) if theirs.get(order_id) == customer_id else None for customer_id, order_id in wanted]
 
 
 def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:

@@ -131,7 +131,7 @@ async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /orders/{id}, at once or (our addition, `?wait=25`) at the order's next change."""
     order_id = parse_order_path(request)
     seconds = clamped(parse_query(request), "wait", default=0, least=0, most=WAIT_S_MAX) if request.query else 0
-    rate = await _rate(version, rt)
+    rate = await _rate(version, rt) if version.shown else None  # the most frequent call of all: not a coroutine more than needed
     if seconds:
         order = await orders.wait(rt, request.caller, order_id, seconds=seconds)
     else:

@@ -80,11 +80,11 @@ create trigger orders_move_legal before update of state on orders for each row
 -- know only whether another order of ours has it for the same service.
 create view order_facts as
   select o.*, t.name as operator_name,
-         case when n.id is not null then n.state in (0, 2)
-              when o.state <> 4 then true
+         case when o.state <> 4 then true
+              when o.number_id is not null then (select n.state in (0, 2) from numbers n where n.id = o.number_id)
               else not exists (select from orders u where u.msisdn = o.msisdn and u.provider = o.provider and u.service_id = o.service_id
                                 and u.state in (1, 2, 3)) end as number_free
-    from orders o left join operators t on t.id = o.operator_id left join numbers n on n.id = o.number_id;
+    from orders o left join operators t on t.id = o.operator_id;
 
 -- Orders per provider and UTC day: what best_success scores.
 create table provider_days (

@@ -154,9 +154,9 @@ create function read_orders_v1(p_customer int[], p_id int[]) returns setof order
 $$;
 
 -- Only what tells whether a remembered order is still as it was: polling asks for the same order again and again.
-create function read_order_heads_v1(p_customer int[], p_id int[]) returns table (id int, revision int, number_free boolean) language sql stable
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
-  select f.id, f.revision, f.number_free from unnest(p_customer, p_id) u(customer, id) join order_facts f on f.id = u.id and f.customer_id = u.customer
+create function read_order_heads_v1(p_id int[]) returns table (customer_id int, id int, revision int, number_free boolean) language sql stable
+  set enable_seqscan = off as $$
+  select f.customer_id, f.id, f.revision, f.number_free from order_facts f where f.id = any(p_id)
 $$;
 
 -- The facts of an order as an event keeps them: what a webhook body is rendered from, now or at a retry next week.
