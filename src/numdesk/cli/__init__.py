@@ -30,6 +30,7 @@ _COMMANDS = {
     "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
     "webhooks": ("numdesk.cli.webhooks:app", "Look at the webhooks of a customer, and send them again."),
+    "jobs": ("numdesk.cli.jobs:app", "Look at the background jobs, and try those again that were given up."),
     "ledger": ("numdesk.cli.ledger:app", "Prove the ledger: sums, balances, holds, orders and the hash chain."),
     "doctor": ("numdesk.cli.doctor:doctor", "Check the installation; the exit code is 1 when something has to be mended."),
     "backup": (

@@ -98,7 +98,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         _waiting("jobs", seen.jobs_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
         Finding("dead jobs", OK, "none")
         if seen.jobs_dead == 0
-        else Finding("dead jobs", WARN, f"{seen.jobs_dead} jobs have failed for good: the log says why"),
+        else Finding("dead jobs", WARN, f"{seen.jobs_dead} jobs were given up: `numdesk jobs list --dead` says why, `revive` tries again"),
         _waiting("webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
         _waiting("pending orders", seen.order_oldest_pending, now, "a supplier does not say what became of them"),
         await _rates(desk),

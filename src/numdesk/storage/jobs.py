@@ -26,6 +26,19 @@ class Job:
     lease_no: int
 
 
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job as the operator sees it; the payload is JSON text."""
+
+    id: int
+    kind: str
+    payload: str
+    run_at: datetime
+    attempts: int
+    dead_at: datetime | None
+    last_error: str | None
+
+
 async def add(tx: Tx, *, kind: str, payload: Mapping[str, Any], run_at: datetime, unique_key: str | None = None) -> None:
     """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one."""
     await tx.execute(
@@ -90,6 +103,36 @@ async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
         )
         is True
     )
+
+
+async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
+    """Returns jobs, those due longest first; with `dead` only those that were given up."""
+    rows = await tx.fetch(
+        """select id, kind, payload::text as payload, run_at, attempts, dead_at, last_error from jobs
+             where dead_at is not null or not $1 order by run_at, id limit $2""",
+        dead,
+        limit,
+    )
+    return [JobLine(**row) for row in rows]
+
+
+async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> int:
+    """Puts back one dead job, or (with None) up to `limit`, as if never tried, and returns how many.
+
+    One whose unique key a living job has, or an older dead one that is put back with it, stays dead.
+    """
+    rows = await tx.fetch(
+        """update jobs set dead_at = null, run_at = $2, attempts = 0, lease_until = null, lease_no = lease_no + 1
+             where dead_at is not null and id in (
+               select min(d.id) from jobs d where d.dead_at is not null and ($1::bigint is null or d.id = $1)
+                  and not exists (select from jobs w where w.kind = d.kind and w.unique_key = d.unique_key and w.dead_at is null)
+                  group by d.kind, coalesce(d.unique_key, d.id::text), d.unique_key is null order by 1 limit $3)
+             returning id""",
+        job_id,
+        now,
+        limit,
+    )
+    return len(rows)
 
 
 def _clean(error: str) -> str:

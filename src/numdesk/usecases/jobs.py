@@ -12,16 +12,20 @@ from prometheus_client import Counter
 
 from numdesk.domain.webhooks import next_attempt
 from numdesk.storage import jobs as rows
-from numdesk.storage.jobs import Job
+from numdesk.storage.jobs import Job, JobLine
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.commands import Batcher
 
-__all__ = ["Job", "fail", "finish", "take"]
+__all__ = ["Job", "JobLine", "every", "fail", "finish", "revive", "take"]
 
 #: Finished jobs deleted by one command.
 FINISH_BATCH = 100
+#: Jobs shown by one list.
+PAGE_MAX = 1000
+#: Dead jobs put back by one transaction.
+REVIVE_BATCH = 1000
 
 _log = structlog.get_logger(__name__)
 _jobs = Counter("numdesk_jobs_total", "Jobs worked on, by how it went", ["kind", "result"])
@@ -57,6 +61,21 @@ async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) 
     run_at = now + timedelta(seconds=delay_s)
     held = await rt.repeat("jobs.postpone", lambda tx: rows.postpone(tx, job=job, run_at=run_at, error=error))
     _count(job, "failed" if held else "fenced")
+
+
+async def every(rt: Runtime, *, dead: bool, limit: int) -> list[JobLine]:
+    """Returns up to `limit` jobs, those due longest first; with `dead` only those that were given up."""
+    return await rt.repeat("jobs.list", lambda tx: rows.listed(tx, dead=dead, limit=limit))
+
+
+async def revive(rt: Runtime, *, job_id: int | None) -> int:
+    """Puts back one dead job, or (with None) all of them, to be done now with all their tries before them; returns how many."""
+    total = 0
+    while count := await rt.run("jobs.revive", lambda tx: rows.revive(tx, job_id=job_id, now=rt.clock.now(), limit=REVIVE_BATCH)):
+        total += count
+        if job_id is not None:
+            break
+    return total
 
 
 def _count(job: Job, result: str) -> None:
