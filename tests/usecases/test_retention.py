@@ -9,6 +9,8 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.usecases import retention
 
+SWEEPS = {one.name: one for one in retention.SWEEPS}
+
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +32,7 @@ async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) ->
         old,
         young,
     )
-    assert await retention.forget_keys(desk.rt) == 10
+    assert await retention.sweep(desk.rt, one=retention.KEYS) == 10
     left = [row[0] for row in await desk.pool.fetch("select key from idempotency order by key")]
     assert left == ["open", "young"]
 
@@ -52,24 +54,24 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
         """insert into webhook_attempts (delivery_id, attempt, at, elapsed_ms)
              select id, 1, due_at, 1 from webhook_deliveries where state <> 0"""
     )
-    assert await retention.forget_deliveries(desk.rt) == 10
+    assert await retention.sweep(desk.rt, one=SWEEPS["webhooks.forget"]) == 10
     assert [row[0] for row in await desk.pool.fetch("select kind from events order by id")] == ["e1", "e2", "e13"]
     assert await desk.pool.fetchval("select count(*) from webhook_deliveries") == 2
     assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
 
 
 @pytest.mark.parametrize(
-    ("forget", "table", "insert", "kept"),
+    ("name", "table", "insert", "kept"),
     [
         (
-            "forget_messages", "messages",
+            "messages.forget", "messages",
             """insert into messages (provider, provider_message_id, msisdn, sender, text, received_at)
                select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
                  from generate_series(1, 12) n""",
             retention.MESSAGES_KEPT,
         ),
         (
-            "forget_parts", "message_parts",
+            "messages.forget_parts", "message_parts",
             """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text,
                                            received_at, joined)
                select 'p', 1, 's', n, 2, 1, n::text, 't', $1::timestamptz - case when n <> 11 then $2 else interval '0' end, n <> 12
@@ -77,13 +79,13 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
             retention.PARTS_KEPT,
         ),
         (
-            "forget_uses", "number_uses",
+            "stock.forget_uses", "number_uses",
             """insert into number_uses select n, 3, $1::timestamptz - case when n <= 10 then $2 else interval '0' end
                  from generate_series(1, 12) n""",
             timedelta(),
         ),
         (
-            "forget_hours", "customer_hours",
+            "customers.forget_hours", "customer_hours",
             """insert into customer_hours
                select (select min(id) from customers), $1::timestamptz - n * interval '1 hour'
                  - case when n <= 10 then $2 else interval '0' end
@@ -91,7 +93,7 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
             retention.HOURS_KEPT,
         ),
         (
-            "forget_counts", "rate_counts",
+            "limits.forget", "rate_counts",
             """insert into rate_counts
                select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2 else interval '0' end), 1
                  from generate_series(1, 12) n""",
@@ -99,10 +101,10 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
         ),
     ],
 )  # fmt: skip
-async def test_forgets_what_is_too_old(desk: DeskOfTest, forget: str, table: str, insert: str, kept: timedelta) -> None:
+async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, table: str, insert: str, kept: timedelta) -> None:
     """Of each table the rows that are older than it keeps them go, in batches; younger ones and those still in use stay."""
     await desk.customer()
     now = desk.clock.wall() if table == "rate_counts" else desk.clock.now()
     await desk.pool.execute(insert, now, kept + timedelta(seconds=2))
-    assert await getattr(retention, forget)(desk.rt) == 10
+    assert await retention.sweep(desk.rt, one=SWEEPS[name]) == 10
     assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above

@@ -7,7 +7,7 @@ it deleted. Ids rise with time, so the oldest rows of a table without an index o
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from numdesk.domain.webhooks import DeliveryState
 
@@ -41,51 +41,47 @@ async def forget_deliveries(tx: Tx, *, before: datetime, limit: int) -> int:
 
 async def forget_messages(tx: Tx, *, before: datetime, limit: int) -> int:
     """Deletes messages that came before a time."""
-    return _count(
-        await tx.execute(
-            """delete from messages where id in (
-                 select m.id from (select id from messages order by id limit $2) front join messages m on m.id = front.id
-                   where m.received_at < $1 for update of m skip locked)""",
-            before,
-            limit,
-        )
+    return await _delete(
+        tx,
+        """delete from messages where id in (
+             select m.id from (select id from messages order by id limit $2) front join messages m on m.id = front.id
+               where m.received_at < $1 for update of m skip locked)""",
+        before,
+        limit,
     )
 
 
 async def forget_parts(tx: Tx, *, before: datetime, limit: int) -> int:
     """Deletes segments that came before a time and were joined."""
-    return _count(
-        await tx.execute(
-            """delete from message_parts where (provider, provider_message_id) in (
-                 select provider, provider_message_id from message_parts
-                   where joined and received_at < $1 order by received_at limit $2 for update skip locked)""",
-            before,
-            limit,
-        )
+    return await _delete(
+        tx,
+        """delete from message_parts where (provider, provider_message_id) in (
+             select provider, provider_message_id from message_parts
+               where joined and received_at < $1 order by received_at limit $2 for update skip locked)""",
+        before,
+        limit,
     )
 
 
 async def forget_uses(tx: Tx, *, before: datetime, limit: int) -> int:
     """Deletes the uses of numbers that kept them from a service until a time before this one."""
-    return _count(
-        await tx.execute(
-            """delete from number_uses where (number_id, service_id) in (
-                 select number_id, service_id from number_uses where until < $1 order by until limit $2 for update skip locked)""",
-            before,
-            limit,
-        )
+    return await _delete(
+        tx,
+        """delete from number_uses where (number_id, service_id) in (
+             select number_id, service_id from number_uses where until < $1 order by until limit $2 for update skip locked)""",
+        before,
+        limit,
     )
 
 
 async def forget_hours(tx: Tx, *, before: datetime, limit: int) -> int:
     """Deletes how customers' orders ended in hours before a time."""
-    return _count(
-        await tx.execute(
-            """delete from customer_hours where (customer_id, hour) in (
-                 select customer_id, hour from customer_hours where hour < $1 order by hour limit $2 for update skip locked)""",
-            before,
-            limit,
-        )
+    return await _delete(
+        tx,
+        """delete from customer_hours where (customer_id, hour) in (
+             select customer_id, hour from customer_hours where hour < $1 order by hour limit $2 for update skip locked)""",
+        before,
+        limit,
     )
 
 
@@ -94,16 +90,16 @@ async def forget_counts(tx: Tx, *, before: datetime, limit: int) -> int:
 
     No index finds these: it would make each of the many updates dearer, and the table is small when it is swept.
     """
-    return _count(
-        await tx.execute(
-            """delete from rate_counts where (customer_id, bucket, origin) in (
-                 select customer_id, bucket, origin from rate_counts where window_start < $1 limit $2 for update skip locked)""",
-            int(before.timestamp()),
-            limit,
-        )
+    return await _delete(
+        tx,
+        """delete from rate_counts where (customer_id, bucket, origin) in (
+             select customer_id, bucket, origin from rate_counts where window_start < $1 limit $2 for update skip locked)""",
+        int(before.timestamp()),
+        limit,
     )
 
 
-def _count(tag: str) -> int:
-    """Returns the number of rows in what PostgreSQL says of a statement."""
+async def _delete(tx: Tx, statement: LiteralString, before: object, limit: int) -> int:
+    """Runs a statement that deletes a batch and returns how many rows PostgreSQL says it deleted."""
+    tag = await tx.execute(statement, before, limit)
     return int(tag.rpartition(" ")[2])

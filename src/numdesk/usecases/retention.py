@@ -8,6 +8,7 @@ row per ranking, not per order, and no time that would tell an unused row from o
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -42,45 +43,38 @@ class Forget(Protocol):
         ...
 
 
-async def forget_keys(rt: Runtime) -> int:
-    """Deletes recorded idempotency keys that are too old to be replayed; returns how many."""
-    return await _sweep(rt, "idempotency.forget", idempotency.forget_old, before=rt.clock.now() - KEYS_KEPT)
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One table to be kept small: what deletes a batch of it, and how long a row is kept."""
+
+    name: str
+    forget: Forget
+    kept: timedelta
+    #: Was it written by real time, whatever the desk's clock was moved by?
+    by_wall: bool = False
 
 
-async def forget_deliveries(rt: Runtime) -> int:
-    """Deletes deliveries that ended long ago, with their attempts and events; returns how many."""
-    return await _sweep(rt, "webhooks.forget", rows.forget_deliveries, before=rt.clock.now() - DELIVERIES_KEPT)
+KEYS = Sweep("idempotency.forget", idempotency.forget_old, KEYS_KEPT)
+#: What is swept each hour beside the keys.
+SWEEPS = (
+    Sweep("webhooks.forget", rows.forget_deliveries, DELIVERIES_KEPT),
+    Sweep("messages.forget", rows.forget_messages, MESSAGES_KEPT),
+    Sweep("messages.forget_parts", rows.forget_parts, PARTS_KEPT),
+    # A use says itself how long it counts.
+    Sweep("stock.forget_uses", rows.forget_uses, timedelta()),
+    Sweep("customers.forget_hours", rows.forget_hours, HOURS_KEPT),
+    Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
+)
 
 
-async def forget_messages(rt: Runtime) -> int:
-    """Deletes old messages; returns how many."""
-    return await _sweep(rt, "messages.forget", rows.forget_messages, before=rt.clock.now() - MESSAGES_KEPT)
+async def sweep(rt: Runtime, *, one: Sweep) -> int:
+    """Deletes batch after batch, each in a transaction of its own, until one finds nothing; returns how many rows.
 
-
-async def forget_parts(rt: Runtime) -> int:
-    """Deletes segments that were joined long ago; returns how many."""
-    return await _sweep(rt, "messages.forget_parts", rows.forget_parts, before=rt.clock.now() - PARTS_KEPT)
-
-
-async def forget_uses(rt: Runtime) -> int:
-    """Deletes uses of numbers whose time is over; returns how many."""
-    return await _sweep(rt, "stock.forget_uses", rows.forget_uses, before=rt.clock.now())
-
-
-async def forget_hours(rt: Runtime) -> int:
-    """Deletes how orders ended in hours long past; returns how many."""
-    return await _sweep(rt, "customers.forget_hours", rows.forget_hours, before=rt.clock.now() - HOURS_KEPT)
-
-
-async def forget_counts(rt: Runtime) -> int:
-    """Deletes rate counts of windows long past, by real time as they were counted; returns how many."""
-    return await _sweep(rt, "limits.forget", rows.forget_counts, before=rt.clock.wall() - COUNTS_KEPT)
-
-
-async def _sweep(rt: Runtime, name: str, forget: Forget, *, before: datetime) -> int:
-    """Deletes batch after batch, each in a transaction of its own, until one finds nothing; a row that must stay shortens its batch."""
-    work = partial(forget, before=before, limit=BATCH)
+    A row that must stay shortens its batch.
+    """
+    now = rt.clock.wall() if one.by_wall else rt.clock.now()
+    work = partial(one.forget, before=now - one.kept, limit=BATCH)
     total = 0
-    while count := await rt.run(name, work):
+    while count := await rt.run(one.name, work):
         total += count
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
@@ -62,11 +63,6 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("catalogue.refresh_suppliers", 30.0, catalogue.refresh_suppliers),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
-    Recurring("idempotency.forget", 3600.0, retention.forget_keys, by_clock=True),
-    Recurring("webhooks.forget", 3600.0, retention.forget_deliveries),
-    Recurring("messages.forget", 3600.0, retention.forget_messages),
-    Recurring("messages.forget_parts", 3600.0, retention.forget_parts),
-    Recurring("stock.forget_uses", 3600.0, retention.forget_uses),
-    Recurring("customers.forget_hours", 3600.0, retention.forget_hours),
-    Recurring("limits.forget", 3600.0, retention.forget_counts),
+    Recurring(retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True),
+    *(Recurring(one.name, 3600.0, partial(retention.sweep, one=one)) for one in retention.SWEEPS),
 )
