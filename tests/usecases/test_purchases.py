@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from tests.support.desk import (
@@ -329,3 +330,15 @@ async def test_what_customers_ask_for_does_not_grow_the_explanations(desk: DeskO
     for n in range(5):
         await desk.buy(caller, catalogue_id=1, wish=Wish(prefer_provider=f"p{n}", max_price=PriceCap(units=PRICE + n)))
     assert await desk.pool.fetchval("select count(*) from routing_decisions") == 1
+
+
+async def test_a_decision_that_is_still_made_is_noted_once_a_day(desk: DeskOfTest) -> None:
+    """What is in use never grows old, and is not written with every order."""
+    caller = await desk.customer()
+    first = desk.clock.now()
+    noted = []
+    for _ in range(3):
+        await desk.buy(caller, catalogue_id=1)
+        noted.append(await desk.pool.fetchval("select used_at from routing_decisions"))
+        desk.clock.advance(13 * 3600)
+    assert noted == [first, first, first + timedelta(hours=26)]

@@ -93,6 +93,13 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
             retention.HOURS_KEPT,
         ),
         (
+            "routes.forget", "routing_decisions",
+            """insert into routing_decisions (digest, document, used_at)
+               select n::text::bytea, '{}', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+                 from generate_series(1, 12) n""",
+            retention.DECISIONS_KEPT,
+        ),
+        (
             "limits.forget", "rate_counts",
             """insert into rate_counts
                select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2 else interval '0' end), 1

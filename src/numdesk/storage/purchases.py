@@ -205,11 +205,12 @@ async def made(tx: Tx, request_id: int) -> Made:
     return Made(tuple(pending), tuple(created), tuple(failed))
 
 
-async def keep_decision(tx: Tx, *, digest: bytes, document: str) -> int:
-    """Returns the id of a routing decision, adding it when it is new."""
-    await tx.execute(
-        "insert into routing_decisions (digest, document) values ($1, $2::text::jsonb) on conflict do nothing",
+async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) -> int:
+    """Returns the id of a routing decision, adding it when it is new, and notes that it is in use."""
+    return await tx.fetchval(
+        """insert into routing_decisions (digest, document, used_at) values ($1, $2::text::jsonb, $3)
+           on conflict (digest) do update set used_at = greatest(routing_decisions.used_at, excluded.used_at) returning id""",
         digest,
         document,
+        now,
     )
-    return await tx.fetchval("select id from routing_decisions where digest = $1", digest)

@@ -85,6 +85,17 @@ async def forget_hours(tx: Tx, *, before: datetime, limit: int) -> int:
     )
 
 
+async def forget_decisions(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes routing decisions that were last made before a time; orders of that time lose their explanation."""
+    return await _delete(
+        tx,
+        """delete from routing_decisions where id in (
+             select id from routing_decisions where used_at < $1 order by used_at limit $2 for update skip locked)""",
+        before,
+        limit,
+    )
+
+
 async def forget_counts(tx: Tx, *, before: datetime, limit: int) -> int:
     """Deletes rate counts of windows that began before a time.
 

@@ -1,8 +1,7 @@
 """Deletes what nobody needs any longer, from each table that only grows and is neither money nor orders.
 
 Texts of SMS leave `messages` after ninety days. Their copies in orders (`otp_message`, `otp_code`) and in the documents of events that
-were never to be delivered stay: how long customers may read them is still to be decided. `routing_decisions` stays whole: it has one
-row per ranking, not per order, and no time that would tell an unused row from one that is about to be used.
+were never to be delivered stay: how long customers may read them is still to be decided.
 """
 
 from __future__ import annotations
@@ -29,6 +28,8 @@ MESSAGES_KEPT = timedelta(days=90)
 PARTS_KEPT = timedelta(days=7)
 #: The abuse guard looks at a day.
 HOURS_KEPT = timedelta(days=40)
+#: How long after it was last made "why this offer?" has an answer; processes note once a day which decisions they make.
+DECISIONS_KEPT = timedelta(days=90)
 #: Windows last a minute; the rest is for clocks that differ.
 COUNTS_KEPT = timedelta(hours=1)
 #: Rows deleted by one transaction, so that none of them holds locks for long.
@@ -63,6 +64,7 @@ SWEEPS = (
     # A use says itself how long it counts.
     Sweep("stock.forget_uses", rows.forget_uses, timedelta()),
     Sweep("customers.forget_hours", rows.forget_hours, HOURS_KEPT),
+    Sweep("routes.forget", rows.forget_decisions, DECISIONS_KEPT),
     Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
 )
 

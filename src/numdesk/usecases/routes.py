@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Decisions remembered in the process; beyond this all are forgotten and found again in the database.
 REMEMBERED_MAX = 20_000
+#: How often a process writes down that it still makes a decision; those that nobody makes any more are deleted in the end.
+NOTED_EVERY = timedelta(days=1)
 
 
 async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
@@ -32,16 +35,18 @@ async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wi
             "offers": ranking.explanation,
         }
     )
-    known: dict[bytes, int] = rt.local.setdefault("routes", {})
-    decision_id = known.get(document)
-    if decision_id is None:
-        digest = hashlib.sha256(document).digest()
+    known: dict[bytes, tuple[int, datetime]] = rt.local.setdefault("routes", {})
+    now = rt.clock.now()
+    found = known.get(document)
+    if found is not None and now - found[1] < NOTED_EVERY:
+        return found[0]
+    digest = hashlib.sha256(document).digest()
 
-        async def work(tx: Tx) -> int:
-            return await rows.keep_decision(tx, digest=digest, document=document.decode())
+    async def work(tx: Tx) -> int:
+        return await rows.keep_decision(tx, digest=digest, document=document.decode(), now=now)
 
-        decision_id = await rt.run("routes.keep", work)
-        if len(known) >= REMEMBERED_MAX:
-            known.clear()
-        known[document] = decision_id
+    decision_id = await rt.run("routes.keep", work)
+    if len(known) >= REMEMBERED_MAX:
+        known.clear()
+    known[document] = (decision_id, now)
     return decision_id
