@@ -28,6 +28,11 @@ class TestReadSettings:
                 "NUMDESK_RATE_LIMITS": "off",
                 "NUMDESK_SANDBOX_WEBHOOK_TARGETS": "127.0.0.1:9001, localhost:9002",
                 "NUMDESK_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::7",
+                "NUMDESK_CONNECTIONS_MAX": "5000",
+                "NUMDESK_CONNECTIONS_PER_PEER_MAX": "64",
+                "NUMDESK_HEAD_TIMEOUT_S": "5",
+                "NUMDESK_BODY_TIMEOUT_S": "20",
+                "NUMDESK_IDLE_TIMEOUT_S": "120",
                 "NUMDESK_LOG": "json",
                 "NUMDESK_LOG_LEVEL": "debug",
                 "NUMDESK_KEY_FILE": "/etc/numdesk/key",
@@ -39,6 +44,8 @@ class TestReadSettings:
         assert settings.rate_limits is False
         assert settings.sandbox_webhook_targets == (Address("127.0.0.1", 9001), Address("localhost", 9002))
         assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "2001:db8::7/128"]
+        assert (settings.connections_max, settings.connections_per_peer_max) == (5000, 64)
+        assert (settings.head_s, settings.body_s, settings.idle_s) == (5, 20, 120)
         assert (settings.log, settings.log_level) == ("json", "debug")
         assert settings.key_path == Path("/etc/numdesk/key")
 
@@ -54,6 +61,9 @@ class TestReadSettings:
             ("NUMDESK_RATE_LIMITS", "no", "on or off"),
             ("NUMDESK_SANDBOX_WEBHOOK_TARGETS", "127.0.0.1:1,here", "HOST:PORT, several of them"),
             ("NUMDESK_TRUSTED_PROXIES", "10.0.0.1/8", "addresses or networks such as"),
+            ("NUMDESK_CONNECTIONS_MAX", "0", "a whole number from 1 to 1000000"),
+            ("NUMDESK_HEAD_TIMEOUT_S", "1.5", "a whole number from 1 to 3600"),
+            ("NUMDESK_IDLE_TIMEOUT_S", "9" * 5000, "a whole number from 1 to 3600"),
             ("NUMDESK_LOG", "xml", "one of json, text"),
         ],
     )

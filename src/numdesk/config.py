@@ -80,6 +80,15 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:10]) <= most or len(text) > len(str(most)):
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
 def _setting(env: str, read: Callable[[str], Any], *, default: Any, help: str) -> Any:  # noqa: A002 - the word of every CLI
     shown = env != "NUMDESK_DATABASE_URL"  # it holds a password, and settings are logged
     return field(default=default, repr=shown, metadata={"env": env, "read": read, "help": help})
@@ -124,6 +133,36 @@ class Settings:
         parse_networks,
         default=(),
         help="networks of reverse proxies, with commas between, whose X-Forwarded-For is believed; default: nobody's",
+    )
+    connections_max: int = _setting(
+        "NUMDESK_CONNECTIONS_MAX",
+        _whole(1, 1_000_000),
+        default=20_000,
+        help="connections that one process holds at once; those beyond are told 503",
+    )
+    connections_per_peer_max: int = _setting(
+        "NUMDESK_CONNECTIONS_PER_PEER_MAX",
+        _whole(1, 1_000_000),
+        default=256,
+        help="connections of one address (of one /64 for IPv6) at once; our own machine and trusted proxies are not counted",
+    )
+    head_s: int = _setting(
+        "NUMDESK_HEAD_TIMEOUT_S",
+        _whole(1, 3600),
+        default=10,
+        help="seconds that a client may take for the head of a request",
+    )
+    body_s: int = _setting(
+        "NUMDESK_BODY_TIMEOUT_S",
+        _whole(1, 3600),
+        default=10,
+        help="seconds that a client may take for the body of a request",
+    )
+    idle_s: int = _setting(
+        "NUMDESK_IDLE_TIMEOUT_S",
+        _whole(1, 3600),
+        default=75,
+        help="seconds that a connection may be idle between two requests; more than the reverse proxy keeps it",
     )
     log: LogFormat = _setting(
         "NUMDESK_LOG",

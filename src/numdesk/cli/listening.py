@@ -75,6 +75,18 @@ def _bound(address: Address, *, shared: bool) -> socket.socket:
     return opened
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Returns the bounds of connections as they were set."""
+    return ConnectionLimits(
+        connections_max=settings.connections_max,
+        connections_per_peer_max=settings.connections_per_peer_max,
+        head_s=settings.head_s,
+        body_s=settings.body_s,
+        idle_s=settings.idle_s,
+        proxies=TrustedProxies(settings.trusted_proxies),
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, which leaves signals to us."""
 
@@ -99,7 +111,7 @@ class HttpServer:
             allow_inbox(desk, settings)
         config = uvicorn.Config(
             make_app(desk.rt, dialects=desk.dialects, mounts=mounts),
-            http=make_protocol(ConnectionLimits(proxies=TrustedProxies(settings.trusted_proxies))),
+            http=make_protocol(connection_limits(settings)),
             ws="none",
             lifespan="on",
             loop="none",

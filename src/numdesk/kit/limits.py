@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """Bounds of one listener; the numbers are fixed, the operator names the proxies."""
+    """Bounds of one listener; the operator may set some (config.py), and names the proxies."""
 
     #: From connecting, and from a request's first byte, to the end of its headers.
     head_s: float = 10.0
