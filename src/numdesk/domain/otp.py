@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 from numdesk.domain.otp_scene import survey
 from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
+from numdesk.domain.otp_spelt import DIGIT_WORDS, SPELT_OUT, WORD
 from numdesk.domain.otp_tokens import normalise, tokenise
 from numdesk.domain.otp_weight import LIKELY, Weight, weigh
+from numdesk.domain.otp_words import KEY
 
 #: Ten concatenated segments are 1,530 characters; beyond that no operator sends a code.
 TEXT_LENGTH_MAX = 2_000
@@ -22,7 +24,7 @@ CERTAIN = 12.0
 _ORIGIN_BOUND = re.compile(
     r"(?:^|\n)@(?P<host>(?=[^\s.]*\.)[\w-]+(?:\.[\w-]+){1,8}) #(?P<code>[!-\"$-~]{3,64})(?: @[\w.-]+| %[\w.-]+)?\s*$"
 )
-_BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4})[^\w+*]*")
+_BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4}|[0-9]{2}(?:[ -][0-9]{2}){2})[^\w+*]*")
 _GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
 _SEPARATORS = str.maketrans("", "", " -")
 
@@ -57,10 +59,11 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
     if best is None:
         best = _best([(weigh(scene, item), item) for item in letter_words(tokens)])
     if best is None:
-        return None
+        return _spelt_out(text, normal, places) if scene.about & KEY else None
     weight, item = best
     confidence = round(min(weight.points / CERTAIN, 1.0), 2)
-    return _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
+    found = _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
+    return replace(found, code=item.code)
 
 
 def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] | None:
@@ -80,6 +83,16 @@ def _origin_bound(text: str) -> Extraction | None:
         return None
     found = _extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
     return replace(found, span=(found.span[0] + offset, found.span[1] + offset))
+
+
+def _spelt_out(text: str, normal: str, places: list[int] | None) -> Extraction | None:
+    """Read digits written as words, as a call is written down: "four eight two nine"."""
+    lowered = normal.lower()  # as long as before: the one letter that grows is folded by then
+    match = SPELT_OUT.search(lowered)
+    if match is None:
+        return None
+    found = _extraction(text, places, match.span(), rule="spelt", confidence=0.6)
+    return replace(found, code="".join(DIGIT_WORDS[word] for word in WORD.findall(match[0])))
 
 
 def _extraction(text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float) -> Extraction:

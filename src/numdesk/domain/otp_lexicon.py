@@ -111,7 +111,7 @@ def _flags(word: str) -> int:
             flags |= _spelt(piece)
     if not flags and not word.islower():
         for piece in _CAMEL.split(word)[1:]:  # "GrabPin", "SmartCode"
-            flags |= _spelt(piece.lower()) & KEY
+            flags |= (_spelt(piece.lower()) | _LEXICON.words.get(piece, 0)) & KEY
     return flags
 
 

@@ -50,7 +50,8 @@ def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
             return kind
         kind |= KEY
     before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
-    if any(near & ANTI for near in (*before[:1], *after[:2])):
+    named = after[:2] if after and after[0] & TO else after[:1]  # "code of conduct", but not "code for a purchase"
+    if any(near & ANTI for near in (*before[:1], *named)):
         return kind & ~KEY | ANTI
     if any(near & DONE for near in (*before, *after)):
         return kind & ~(KEY | ACT)

@@ -16,7 +16,10 @@ _LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,][0-9]{1,3}$)")
 _MASKED = re.compile(r"[xX]{2,}[0-9]+|[0-9]+[xX]{2,}[0-9]*|[0-9]+[xX][0-9]+")
 _LETTERS_THEN_DIGITS = re.compile(r"([A-Za-z]+)([0-9]+)")
 _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
+_MONTH = re.compile(r"20[0-4][0-9]-(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])-20[0-4][0-9]")
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}")
+#: A trunk or toll-free prefix and the rest of the number.
+_PHONE = re.compile(r"(?:0[0-9]{2,4}|1?[89]00|8800) [0-9]{5,8}")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
 #: Capitals, odd case, or five consonants in a row: hardly a word of any language.
 _UNREADABLE = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}")
@@ -87,7 +90,7 @@ def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
     total = sum(map(len, groups))
     if LENGTH_MIN <= total <= LENGTH_MAX and _is_one_code(groups, whole):
         return [_candidate(tokens, first, last, "".join(groups), shape=_shape("".join(groups)))]
-    if "-" in whole or (len(run) > 2 and total > 6 and all(map(str.isdigit, groups))):
+    if "-" in whole or _PHONE.fullmatch(whole) or (len(run) > 2 and total > 6 and all(map(str.isdigit, groups))):
         return []
     return [item for index in run for item in _from_single(tokens, index)]
 
@@ -99,7 +102,7 @@ def _is_one_code(groups: list[str], whole: str) -> bool:
         return False
     if all(_YEARS.fullmatch(group) for group in groups):
         return False
-    if "-" in whole and len(groups) == 3 and sizes == {2} and _is_day_and_month(groups):
+    if _MONTH.fullmatch(whole) or ("-" in whole and len(groups) == 3 and sizes == {2} and _is_day_and_month(groups)):
         return False
     if len(sizes) == 1:
         return "(" not in whole and ")" not in whole
@@ -117,7 +120,7 @@ def _from_single(tokens: Tokens, index: int) -> list[Candidate]:
     token = tokens.text[tokens.starts[index] : tokens.ends[index]]
     if tokens.kinds[index] & MIXED:
         return _from_mixed(tokens, index, token.replace(" ", ""))
-    code = token.translate({32: None, 45: None}) if index in tokens.spaced else token
+    code = "".join(filter(str.isdigit, token)) if index in tokens.spaced else token
     if not code.isdigit():
         return _before_a_decimal(tokens, index, token)
     if LENGTH_MIN <= len(code) <= LENGTH_MAX:
@@ -183,7 +186,7 @@ def _is_address(text: str, item: Candidate) -> bool:
     """Say whether the candidate is a piece of a mail address, a handle or a domain."""
     before = text[item.start - 1] if item.start else " "
     after = text[item.end] if item.end < len(text) else " "
-    if before in "@_" or after in "@_":
+    if "@" in (before, after) or (before == "_") != (after == "_"):
         return True
     return after == "." and _DOMAIN_AFTER.match(text, item.end) is not None
 

@@ -43,6 +43,7 @@ _LETTER = f"[^{_OTHER}{UNSPACED}]"
 #: Possessive repeats keep every branch linear, and the commonest one, a Latin word, comes early.
 _TOKEN = re.compile(
     rf"(?P<spaced>[0-9](?:[ -][0-9]){{3,9}}(?![ -]?[0-9]))"
+    rf"|(?P<listed>[0-9](?:(?:[,.…]{{1,3}} |[，、。])[0-9](?![0-9])){{3,9}})"
     rf"|(?P<letters>[A-Za-z0-9](?: [A-Za-z0-9]){{3,9}}(?![A-Za-z0-9]|{_LETTER}))"
     rf"|(?P<latin>[A-Za-z]{{2,64}}+(?=[ .,:]))"
     rf"|(?P<money>[SB]/\.?(?= ?[0-9]))"
@@ -54,11 +55,15 @@ _TOKEN = re.compile(
     rf"|(?P<mark>[{_MARK_CLASS}])"
 )
 #: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
-_KINDS = {"digits": DIGITS, "spaced": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
+_KINDS = {"digits": DIGITS, "spaced": DIGITS, "listed": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
+#: One character at a time, as "4 8 2 9"; a call that was written down has "4, 8, 2, 9".
+_SPACED = frozenset(("spaced", "listed", "letters"))
 _URL = re.compile(r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*")
 #: The eleven characters by which Android hands a message to an app; with a few blanks after it, it ends the message.
 _APP_HASH_REACH = 16
 _APP_HASH = re.compile(r"(?<!\S)(?=[a-z0-9+/]*[A-Z+/])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{11}\s*\Z")
+#: With a plus inside it is known for a hash anywhere: another line may follow it.
+_PLUS_HASH = re.compile(r"(?<!\S)(?=[A-Za-z0-9/]{1,9}\+)(?=[A-Z0-9+/]*[a-z])(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{11}(?!\S)")
 #: Takes the place of a blanked character: neither a blank nor a mark nor a letter.
 _BLANK = "\x1f"
 
@@ -138,7 +143,7 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
         elif group is None:  # the hyphen of a compound
             continue
         else:
-            if group == "spaced" or group == "letters":
+            if group in _SPACED:
                 tokens.spaced.append(len(kinds))
             kinds.append(_KINDS[group])
         start, end = match.span()
@@ -151,6 +156,8 @@ def _without_addresses(text: str) -> str:
     """Blank out what holds digits that nobody types: links, and the hash that hands the message to an app."""
     if "/" in text or "www." in text:
         text = _URL.sub(lambda match: _BLANK * len(match[0]), text)
+    if "+" in text:
+        text = _PLUS_HASH.sub(_BLANK * 11, text)
     match = _APP_HASH.search(text, max(len(text) - _APP_HASH_REACH, 0))
     return text if match is None else text[: match.start()]
 

@@ -7,6 +7,7 @@ from numdesk.domain.otp_scene import SHY, Scene
 from numdesk.domain.otp_shapes import Candidate
 from numdesk.domain.otp_tokens import (
     BREAK,
+    COMMA,
     CURRENCY,
     DIGITS,
     LINE,
@@ -14,6 +15,7 @@ from numdesk.domain.otp_tokens import (
     MARK,
     MIXED,
     PERCENT,
+    QUOTE,
 )
 from numdesk.domain.otp_words import (
     ACT,
@@ -23,12 +25,14 @@ from numdesk.domain.otp_words import (
     ENDING,
     IS,
     KEY,
+    LASTS,
     MONEY,
     NUMBER,
     NUMBERED,
     OFFER,
     OWN,
     REF,
+    ROAD,
     SUM,
     TO,
     UNIT,
@@ -41,6 +45,10 @@ WINDOW = 18
 VETO = -100.0
 #: How near a word after its number is that stands beside it, or behind an "is" with little between.
 BESIDE = 7.0
+#: How near an act stands that has nothing between it and what follows: "enter A7K9QZ".
+BESIDE_ACT = 10.0
+#: The same where the message begins with the code: "A7K9QZ to log in".
+NEAR_ACT = 6.5
 #: What "log in" beside a number is worth, if "code" is worth one.
 ACT_SHARE = 0.5
 #: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
@@ -50,7 +58,11 @@ TERSE_WORDS_MAX = 3
 
 _YEAR = re.compile(r"19[5-9][0-9]|20[0-4][0-9]")
 #: A word and a number of two digits, the way shops write: SUMMER25.
-_COUPON = re.compile(r"[A-Z]{3,8}[0-9]{2}")
+_COUPON = re.compile(r"(?=[A-Z]*[AEIOU])[A-Z]{3,8}[0-9]{2}")
+#: Opens a remark on what stands before it: "482910 (verification code)".
+_GLOSSES = "(（"
+#: As televisions show them, without vowels so that they spell nothing.
+_CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-Z]{6,9}")
 _NOUN = REF | OWN | CALL | SUM
 _NUMERIC = DIGITS | MIXED
 #: What a message without a code is mostly about.
@@ -73,6 +85,7 @@ class _Side:
     act: float = 0.0  #: points for the nearest act that needs one
     words: int = 0
     breaks: int = 0
+    commas: int = 0
     lines: int = 0
     crossed: int = 0  #: other numbers on the way
     linked: bool = False  #: a colon or an "is" ties the candidate to this side
@@ -91,7 +104,7 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     if against <= VETO or (item.shape != "digits" and scene.about & OFFER):
         return Weight(VETO, "vetoed")
     points, rule = _strongest(scene, item, left, right)
-    if not _is_fit(item, left, right, points):
+    if not _is_fit(item, left, right, points) and not (item.shape == "mixed" and _is_asked_for(item, left, right, rule)):
         return Weight(VETO, "vetoed")
     if rule == "act" and left.filed and right.act < BESIDE:
         points -= 3.0
@@ -110,14 +123,29 @@ def _strongest(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tupl
     if scene.about & KEY:
         reasons.append((2.8, "somewhere"))
     elif scene.about & (ACT | SHY):
-        reasons.append((1.5, "somewhere"))
-    elif scene.about & _BUSINESS:
+        reasons.append((1.5 + 0.5 * left.linked, "somewhere"))
+    elif scene.about & (_BUSINESS & ~UNIT if scene.about & LASTS else _BUSINESS):
         pass
-    elif scene.words <= TERSE_WORDS_MAX and item.shape == "digits" and not (left.words and right.words):
+    elif _is_terse(scene, item, left, right):
         reasons.append((3.0, "terse"))
     elif scene.words <= PLAIN_WORDS_MAX and len(item.code) == item.end - item.start == 6:
         reasons.append((2.2, "plain"))
     return max(reasons)
+
+
+def _is_terse(scene: Scene, item: Candidate, left: _Side, right: _Side) -> bool:
+    """Say whether there is little but the number; letters and digits may have only a name beside them."""
+    words_max = TERSE_WORDS_MAX if item.shape == "digits" else 1
+    return scene.words <= words_max and item.shape != "letters" and not (left.words and right.words)
+
+
+def _is_asked_for(item: Candidate, left: _Side, right: _Side, rule: str) -> bool:
+    """Tell "Use A7K9QZ to log in" from plates, models and coupons, where no codeword says so."""
+    if not 5 <= len(item.code) <= 8 or item.code.upper() != item.code != item.code.lower() or _COUPON.fullmatch(item.code):
+        return False
+    if right.filed:  # "use BA2490 booking ..."
+        return False
+    return rule == "terse" or left.act >= BESIDE_ACT or right.act >= (BESIDE if left.words else NEAR_ACT)
 
 
 def _is_fit(item: Candidate, left: _Side, right: _Side, points: float) -> bool:
@@ -127,6 +155,8 @@ def _is_fit(item: Candidate, left: _Side, right: _Side, points: float) -> bool:
     if item.shape == "mixed":
         linked = left.linked or right.linked
         return points >= 6.0 and (linked or not _COUPON.fullmatch(item.code))
+    if _CONSONANTS.fullmatch(item.code) and max(left.key, left.act) >= BESIDE_ACT:
+        return True
     return (left.linked and left.key >= 10.0) or (right.linked and right.key >= 7.0)
 
 
@@ -168,7 +198,7 @@ def _after(scene: Scene, item: Candidate) -> _Side:
         if kind & MARK:
             if beside and kind & (PERCENT | CURRENCY):
                 side.against = VETO
-            _note_mark(side, kind)
+            _note_mark(side, LINK if beside and kind & QUOTE and scene.tokens.text[scene.tokens.starts[at]] in _GLOSSES else kind)
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
@@ -182,7 +212,9 @@ def _after(scene: Scene, item: Candidate) -> _Side:
 
 
 def _note_mark(side: _Side, kind: int) -> None:
-    if kind & LINK:
+    if kind & COMMA:
+        side.commas += 1
+    elif kind & LINK:
         side.linked = side.linked or not (side.words or side.breaks)
     elif kind & BREAK:
         side.breaks += 1
@@ -205,6 +237,8 @@ def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
         if not (side.linked and kind & ANTI):
             side.against = VETO
         kind |= REF
+    elif side.commas:  # "Dear user, 482910 is ..."
+        return False
     side.noun = kind & (_NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN)  # "payment code", the other way round
     return False
 
@@ -212,6 +246,8 @@ def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
 def _counts(kinds: list[int], at: int) -> bool:
     """Say whether the word after a number counts or names something; "123456 som kod" is no sum in Kyrgyz som."""
     kind = kinds[at]
+    if kind & ROAD or (at + 1 < len(kinds) and kinds[at + 1] & ROAD):
+        return True
     if kind & KEY or not kind & (MONEY | UNIT | NUMBERED):
         return False
     return not (kind & IS and any(near & KEY for near in kinds[at + 1 : at + 4]))
@@ -266,6 +302,8 @@ def _noun_penalty(side: _Side) -> float:
     """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
     if side.linked and not side.breaks and (side.key or (side.act and side.noun == OWN)):
         return 4.0 if side.noun & REF else 0.5
+    if side.key and side.act and side.words <= 3 and not side.breaks:  # "code to collect parcel 4829"
+        return 3.0
     return 9.0
 
 

@@ -23,6 +23,8 @@ SECRET = 1 << 11  #: "do not share", "this": a code mentioned after it is a warn
 OFFER = 1 << 12  #: advertising: discounts, gifts, prizes
 NUMBERED = 1 << 13  #: after a number: "numbered", "ending": the number names a thing
 TO = 1 << 15  #: a preposition between a noun or a verb and its number
+LASTS = 1 << 17  #: "valid", "expires": a text with a time limit is less of a business letter
+ROAD = 1 << 18  #: one word or two after a number, it makes that a house
 DONE = 1 << 16  #: changed, blocked, expired: what is told of the code beside it is not the code itself
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency
 
@@ -78,6 +80,8 @@ LEXICON: dict[int, str] = {
         verificatienummer* beveiligingsnummer* verifieringsnummer* säkerhetsnummer* bekreftelsesnummer*
         sikkerhetsnummer* sikkerhedsnummer* bekræftelsesnummer*
         sécuripass sécuricode
+        NIP
+        rvn
     """,
     ACT: """
         verif* *verif* confirm confirming authentic* authoris* authoriz* activat* login logins logon log-in signin
@@ -157,6 +161,8 @@ LEXICON: dict[int, str] = {
         digit factor faktor* фактор* провероч* перевірочн* контрольн* проверк* перевірк* freigabe* freigeben
         eintippen eintragen einzutippen mật bao shigar shigarwa sirrinka
         входите входить назовите назвіть
+        pair pairing получения получение выдачи вручения отримання видачі odbioru odbiór odbierz výdej výdeje vyzdvihnutie retrait
+        ritiro recogida retirada afhaal* abhol* pickup pick-up átvétel* ridicare nouto* afhent* upphämtning
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code
@@ -186,7 +192,7 @@ LEXICON: dict[int, str] = {
         дилера продукта продукту produktu produkt* produit pays producto productos país pais ciudad cliente
         produto prodotto fiscale postale cap avviamento *artikel* artikelnummer produktcode länder* laender* ülke
         ürün urun mahsulot məhsul tovar tovaru zboží směrovací poštovní poštový poštanski postanski termék*
-        irányító* produsului poștal produk barang wilayah negara bưu sản phẩm ưu đãi giới thiệu tuote* posti*
+        irányító* produsului poștal produk barang wilayah negara bưu sản phẩm ưu đãi giới thiệu tuote* postinumer* postikood*
         vara* postnummer produktkod varukod landskod toote* preces produkto pašto pasta προϊόντος χώρας περιοχής
         المنتج الدولة المنطقة منتج کالا محصول شهر منطقه המוצר उत्पाद पिन-कोड পণ্য 商品コード 商品番号 国番号
         股票代码 产品代码 商品代码
@@ -202,6 +208,8 @@ LEXICON: dict[int, str] = {
         오류코드 에러코드 오류
         에러 ข้อผิดพลาด מוצר שגיאת
         lojista
+        conduct ethics bestellcode artikelcode kundencode
+        model flight color colour hex airport airline morse модели модель рейса цвета modell* flug* farb* couleur modèle colore modello cor
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr
@@ -210,7 +218,7 @@ LEXICON: dict[int, str] = {
         claim complaint docket incident
         bill receipt contract policy id ids userid uid imei serial flight bus train seat gate room apartment apt
         unit block
-        house street building locker route version build step page queue token# model no-reply sku batch lot
+        house street building locker route version build page queue token# model no-reply sku batch lot
         bestellung bestellnummer *bestellung* auftrag* rechnung* sendung* *sendung vorgang* ticketnummer
         kundennummer kundennr
         commande facture colis dossier billet réservation pedido factura guía guia envío reserva nota fiscal
@@ -252,6 +260,9 @@ LEXICON: dict[int, str] = {
         замов* narudžb* narudzb* porudžbin* naročil* narocil* нарачк* pošiljk* posiljk* пошиљ* order-id талон
         очеред* kolej* quittung* beleg* reçu recibo ricevuta paragon* račun* рачун* hóa risiti
         membership member socio adhérent matrícula matricula tessera mitglied* членск* 회원번호 회원 会员号 会员 會員編號 會員
+        section chapter article paragraph clause
+        pakke pakken alert road sample patient juror statement
+        customer employee student
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf
@@ -286,6 +297,7 @@ LEXICON: dict[int, str] = {
         致电 拨打 咨询 客服 热线 电联 致電 撥打 專線 연락처 문의 고객센터 โทร ໂທ ទូរស័ព្ទ
         support soporte suporte assistenza bilgi destek پشتیبانی podpora pomoc підтримка поддержка supporto service
         ext extension доб добавочный 详询 请询 垂询 诚询 详情请 洽詢 詳洽
+        report reporting fraud scam betrug fraude denuncias denuncie denuncia fragen rückfragen sending
     """,
     ENDING: """
         ending ends endet endend endende terminada termina terminado terminados finissant terminant finale termin*
@@ -424,6 +436,15 @@ LEXICON: dict[int, str] = {
         מבצע خصم عرض تخفیف جشنواره छूट ऑफर ছাড়
         优惠 折扣 满减 红包 抽奖 优惠券 免费 優惠 抽獎 割引 クーポン セール キャンペーン 無料 할인 쿠폰 이벤트 무료
         ส่วนลด โปรโมชั่น ฟรี
+    """,
+    LASTS: """
+        valid expire expires gültig válido valido válida valida valable valide geldig giltig gyldig voimassa kehtib derīgs
+        galioja ważny ważne platný platí érvényes valabil veljaven važi vrijedi важи валиден действителен действует действительен
+        дійсний дзейны ісқ жарамды amal geçerli keçərlidir ισχύει ուժի მოქმედებს בתוקף صالح صالحة اعتبار معتبر मान्य वैध বৈধ செல்லுபடியாகும்
+        hiệu-lực hieu berlaku sah wasto 有效 有効 유효 ใช้ได้ หมดอายุ သက်တမ်း សុពលភាព
+    """,
+    ROAD: """
+        street st road rd avenue ave boulevard blvd lane ln highway straße strasse str laan straat
     """,
     NUMBERED: """
         nolu numaralı numarali biten ile-biten sonlu nömrəli raqamli számú végű sayılı numaral* sonlanan bitən 番 号

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SETS = ("train", "held_out", "fresh", "final", "unseen", "second_author", "second_author_hard", "second_author_late", "second_author_traps")
+SETS = (
+    "train", "held_out", "fresh", "final", "unseen",
+    "second_author", "second_author_hard", "second_author_late", "second_author_traps",
+    "third_author", "third_author_hard", "third_author_late", "third_author_last",
+)  # fmt: skip
 SEED = 20_24
 VARIANTS = 4
 
