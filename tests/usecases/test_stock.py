@@ -102,6 +102,27 @@ class TestPrice:
         assert [(bad.value, "simulator" in bad.reason) for bad in told] == [("nobody", True)]
         assert await pool.fetchval("select count(*) from offers") == 0
 
+    async def test_counts_what_is_sold_at_a_loss(self, database_url: str, tmp_path: Path) -> None:
+        """A price below the cost that the list or an earlier one told is taken, for it may be meant, and counted."""
+
+        def line(number: int, service: str, price: str, cost: str) -> GivenPrice:
+            return GivenPrice(number, "ID", service, "", "IDR", price, cost)
+
+        async with open_sandbox(database_url, tmp_path) as desk:
+            first = [line(2, "whatsapp", "3000", "3000"), line(3, "telegram", "2999", "3000"), line(4, "google", "1", "")]
+            assert (await stock.price(desk.rt, first, complain=refuse)).losses == 1
+            later = await stock.price(desk.rt, [line(2, "whatsapp", "2000", "")], complain=refuse)
+        assert (later.added, later.losses) == (1, 1)
+
+    async def test_takes_only_currencies_that_are_sold_in(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+        """A price that no customer could be shown is told, and its cost is not taken for money of another currency."""
+        told: list[BadLine] = []
+        lines = [GivenPrice(2, "ID", "whatsapp", "", "EUR", "1.50", "1"), GivenPrice(3, "ID", "whatsapp", "", "idr", "9000")]
+        async with open_sandbox(database_url, tmp_path) as desk:
+            total = await stock.price(desk.rt, lines, currencies={"IDR"}, complain=told.append)
+        assert (total.added, [(bad.line, "IDR" in bad.reason) for bad in told]) == (1, [(2, True)])
+        assert await pool.fetchval("select cost from offers") == 0
+
     @pytest.mark.parametrize(("text", "units"), [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50)])
     def test_reads_decimals_of_the_currency(self, text: str, units: int) -> None:
         """An amount is written as people write it and kept in minor units."""

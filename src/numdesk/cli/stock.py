@@ -73,7 +73,10 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
         with _list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
             complaints = Complaints(errors)
             async with attached(common) as desk:
-                total = await stock.price(desk.rt, found.rows(_price), new_operators=new_operators, complain=complaints.add)
+                currencies = {dialect.currency for dialect in desk.dialects}
+                total = await stock.price(
+                    desk.rt, found.rows(_price), new_operators=new_operators, currencies=currencies, complain=complaints.add
+                )
         return _report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
     return asyncio.run(run())
@@ -206,14 +209,16 @@ def _report(total: Loaded, complaints: Complaints, common: Common, *, done: tupl
     unused = f", {total.bad:,} not used" if total.bad else ""
     changed = "" if total.added else " Nothing was changed."
     text = f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, {total.present:,} {same}{unused}.{changed}"
+    loss = f"Sold at a loss, below their cost: {_counted(total.losses, ('price', 'prices'))}." if total.losses else ""
     facts = {
         "lines": total.read,
         "changed": total.added,
         "unchanged": total.present,
         "bad": total.bad,
+        "losses": total.losses,
         "errors": [{"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown],
     }
-    tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text])))
+    tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text, loss])))
     return 1 if total.bad else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -74,6 +74,8 @@ class Loaded:
     added: int = 0
     present: int = 0
     bad: int = 0
+    #: Prices of the list that are below what the number costs us.
+    losses: int = 0
 
 
 @dataclass(slots=True)
@@ -127,10 +129,12 @@ async def price(
     prices: Iterable[GivenPrice | BadLine],
     *,
     new_operators: bool = False,
+    currencies: Collection[str] = DECIMALS.keys(),
     complain: Callable[[BadLine], None],
 ) -> Loaded:
     """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
 
+    `currencies` are those that somebody here sells in: a price in another one would never be shown, its cost taken for the wrong money.
     An offer of a supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too.
     """
     total = Loaded()
@@ -148,7 +152,7 @@ async def price(
         )
         lines: dict[tuple[object, ...], rows.PriceLine] = {}
         for given in chunk:
-            read = given if isinstance(given, BadLine) else _price_line(given, known, providers)
+            read = given if isinstance(given, BadLine) else _price_line(given, known, providers, currencies)
             if isinstance(read, BadLine):
                 total.bad += 1
                 complain(read)
@@ -157,6 +161,7 @@ async def price(
         if lines:
             batch = list(lines.values())
             changed = await rt.run("stock.price", lambda tx, batch=batch: rows.set_prices(tx, lines=batch))
+            total.losses += await rt.repeat("stock.losses", lambda tx, batch=batch: rows.count_losses(tx, lines=batch))
             total.added += changed
             total.present += len(lines) - changed
     rt.memory.forget("catalogue")
@@ -290,11 +295,11 @@ def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine
     return rows.NumberLine(given.line, msisdn, *place)
 
 
-def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str]) -> rows.PriceLine | BadLine:
+def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str], currencies: Collection[str]) -> rows.PriceLine | BadLine:
     place = _place(given.line, given.country, given.operator, known)
     if isinstance(place, BadLine):
         return place
-    wrong = _wrong_word(given, known, providers)
+    wrong = _wrong_word(given, known, providers, currencies)
     if wrong is not None:
         return wrong
     service_id, provider, currency = known.services[_code(given.service)], _code(given.provider) or LOCAL, given.currency.strip().upper()
@@ -306,14 +311,14 @@ def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str]) -> 
     return rows.PriceLine(place[0], service_id, place[1], provider, currency, price_units, cost_units, given.available)
 
 
-def _wrong_word(given: GivenPrice, known: _Known, providers: frozenset[str]) -> BadLine | None:
+def _wrong_word(given: GivenPrice, known: _Known, providers: frozenset[str], currencies: Collection[str]) -> BadLine | None:
     """Returns which word of a price's line is not known, None when all are."""
     if (_code(given.provider) or LOCAL) not in providers:
         return BadLine(given.line, given.provider, f"is no provider of this desk ({', '.join(sorted(providers))})")
     if _code(given.service) not in known.services:
         return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
-    if given.currency.strip().upper() not in DECIMALS:
-        return BadLine(given.line, given.currency, f"is no currency that is known here: {', '.join(DECIMALS)}")
+    if given.currency.strip().upper() not in currencies:
+        return BadLine(given.line, given.currency, f"is no currency that is sold in here: {', '.join(sorted(currencies))}")
     return None
 
 
