@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.webhooks import JITTER, WINDOW_MAX, WINDOW_START, is_delivered, next_attempt, next_window
+from numdesk.domain.webhooks import JITTER, WINDOW_MAX, WINDOW_START, asked_pause_s, is_delivered, next_attempt, next_window
 
 DELAYS_S = (5.0, 300.0, 1800.0)
 
@@ -27,6 +29,32 @@ class TestNextAttempt:
     def test_is_exact_in_the_middle(self) -> None:
         """Without luck to either side the delay is the scheduled one."""
         assert next_attempt(DELAYS_S, attempt=2, random=0.5) == pytest.approx(300.0)
+
+    def test_is_never_sooner_than_asked(self) -> None:
+        """A receiver may put us off, but neither hurry us nor have another try after the last."""
+        assert next_attempt(DELAYS_S, attempt=1, random=0.0, pause_s=60.0) == 60.0
+        assert next_attempt(DELAYS_S, attempt=2, random=0.5, pause_s=60.0) == pytest.approx(300.0)
+        assert next_attempt(DELAYS_S, attempt=4, random=0.5, pause_s=60.0) is None
+
+
+class TestAskedPause:
+    """What Retry-After asks for."""
+
+    @pytest.mark.parametrize(("status", "said", "pause_s"), [
+        (429, "120", 120), (503, " 7 ", 7), (503, "0", 0), (503, "99999999999999999999", 3600), (503, "9" * 5000, 3600),
+        (503, "Sun, 01 Mar 2026 12:10:00 GMT", 600), (429, "Sun, 01 Mar 2026 11:00:00 GMT", 0), (429, "Fri, 31 Dec 9999 23:59 GMT", 3600),
+        (429, "Sun, 01 Mar 2026 12:10:00 -0000", 600),
+        (503, "-5", 0), (503, "1.5", 0), (503, "soon", 0), (503, "", 0), (503, "\u0661\u0662", 0), (503, None, 0),
+        (500, "120", 0), (404, "120", 0), (None, "120", 0),
+    ])  # fmt: skip
+    def test_is_read_where_it_means_something(self, status: int | None, said: str | None, pause_s: float) -> None:
+        """Seconds and dates count on 429 and 503, up to an hour; what cannot be read asks for nothing."""
+        assert asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) == pause_s
+
+    @given(said=st.text(), status=st.sampled_from([429, 503]))
+    def test_takes_whatever_is_said(self, said: str, status: int) -> None:
+        """No header makes it fail, and none puts us off for longer than an hour."""
+        assert 0 <= asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) <= 3600
 
 
 class TestIsDelivered:

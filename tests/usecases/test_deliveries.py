@@ -92,6 +92,16 @@ class TestDeliverDue:
             assert await deliveries.deliver_due(desk.rt) == 0
         assert await states(desk) == [DeliveryState.GIVEN_UP]
 
+    async def test_waits_as_long_as_the_receiver_asks(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+        """A Retry-After that is later than the schedule counts."""
+        async with open_inbox(desk, lambda _: "429 Slow\r\nRetry-After: 100\r\nX-Reason:") as inbox:
+            await write_events(desk, await subscribe(desk, inbox))
+            await deliveries.deliver_due(desk.rt)
+            desk.clock.advance(99)
+            assert await deliveries.deliver_due(desk.rt) == 0
+            desk.clock.advance(1.1)
+            assert await deliveries.deliver_due(desk.rt) == 1
+
     async def test_skips_what_the_dialect_has_no_word_for(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Such an event counts as delivered: nothing is posted and the log stays empty."""
         async with open_inbox(desk) as inbox:

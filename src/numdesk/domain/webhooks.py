@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import IntEnum
 
 #: What a customer may configure, as the vendors' papers say.
@@ -12,6 +13,9 @@ URL_CHARS_MAX = 2048
 SECRET_CHARS_MAX = 256
 #: Delays are spread by this share to both sides, so that what failed together does not come back together.
 JITTER = 0.2
+#: Answers whose Retry-After counts, and how long a receiver may put us off by it.
+PAUSING = frozenset({429, 503})
+PAUSE_MAX_S = 3600.0
 #: Sends on their way to one endpoint at a time: as many as it takes to reach RATE_MAX a second at the pace of its answers, between
 #: WINDOW_START and WINDOW_MAX. One that fails ends at 1.
 RATE_MAX = 500
@@ -62,15 +66,33 @@ def is_delivered(status: int) -> bool:
     return 200 <= status <= 299
 
 
-def next_attempt(delays_s: Sequence[float], *, attempt: int, random: float) -> float | None:
+def asked_pause_s(status: int | None, retry_after: str | None, *, wall: datetime) -> float:
+    """Returns for how many seconds an answer asks to be left alone, by Retry-After in seconds or as a date, up to PAUSE_MAX_S.
+
+    A receiver that says nothing of the kind, or nothing that can be read, asks for none.
+    """
+    if status not in PAUSING or retry_after is None:
+        return 0.0
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), PAUSE_MAX_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - wall).total_seconds()), PAUSE_MAX_S)
+
+
+def next_attempt(delays_s: Sequence[float], *, attempt: int, random: float, pause_s: float = 0.0) -> float | None:
     """Returns the seconds to wait after `attempt` (the first is 1) failed, or None when that was the last.
 
-    `random` in [0, 1) spreads the delay evenly by JITTER to both sides.
+    `random` in [0, 1) spreads the delay evenly by JITTER to both sides; the receiver may have asked for `pause_s` at least.
     """
     assert attempt >= 1, "attempts are counted from one"
     if attempt > len(delays_s):
         return None
-    return delays_s[attempt - 1] * (1 - JITTER + 2 * JITTER * random)
+    return max(pause_s, delays_s[attempt - 1] * (1 - JITTER + 2 * JITTER * random))
 
 
 def next_window(window: int, *, delivered: bool, elapsed_ms: int) -> int:

@@ -48,3 +48,5 @@ class HttpAnswer:
     elapsed_ms: int
     #: The body was longer than `body_head`.
     is_cut: bool = False
+    #: What a refusal (4xx, 5xx) says in Retry-After, as it was written.
+    retry_after: str | None = None

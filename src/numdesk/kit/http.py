@@ -124,9 +124,10 @@ class OutgoingHttp:
             async with lane.session.request(method, target.url, data=body, headers=headers, allow_redirects=False) as response:
                 head, is_cut = await _read_head(response, policy)
                 status = response.status
+                retry_after = response.headers.get("Retry-After") if status >= 400 else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _name_failure(error) from error
-        return HttpAnswer(status, head, round((self._clock.monotonic() - started) * 1000), is_cut)
+        return HttpAnswer(status, head, round((self._clock.monotonic() - started) * 1000), is_cut, retry_after)
 
     def _open_lane(self, policy: EgressPolicy) -> "_Lane":
         """Make the connections' pool of a policy; pools are not shared, so no policy rides on another's permission."""

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from numdesk.domain.ids import typed
-from numdesk.domain.webhooks import DeliveryState, is_delivered, next_attempt
+from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.ports.rendering import EventFacts, EventRenderer
 from numdesk.storage.webhooks import Outcome
@@ -81,7 +81,8 @@ async def _attempt(rt: Runtime, row: Record, at: datetime, policy: Callable[[flo
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
         return _failed(rt, row, renderer, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
     if not is_delivered(answer.status):
-        return _failed(rt, row, renderer, _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head)))
+        seen = _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head))
+        return _failed(rt, row, renderer, seen, pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()))
     _counter(row["dialect"], "delivered").inc()
     return Outcome(
         row["delivery_id"],
@@ -127,9 +128,10 @@ def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
     return secret
 
 
-def _failed(rt: Runtime, row: Record, renderer: EventRenderer, seen: _Seen) -> Outcome:
+def _failed(rt: Runtime, row: Record, renderer: EventRenderer, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
     """Returns the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
-    delay_s = next_attempt(renderer.retry_delays_s, attempt=row["attempts"] + 1, random=random.random())  # noqa: S311 - jitter
+    tried, luck = row["attempts"] + 1, random.random()  # noqa: S311 - jitter
+    delay_s = next_attempt(renderer.retry_delays_s, attempt=tried, random=luck, pause_s=pause_s)
     _counter(row["dialect"], "given_up" if delay_s is None else "failed").inc()
     return Outcome(
         row["delivery_id"],
