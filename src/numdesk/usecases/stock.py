@@ -198,11 +198,6 @@ async def summary(rt: Runtime) -> list[ShelfLine]:
     return await rt.repeat("stock.summary", rows.summary)
 
 
-async def knows(rt: Runtime, msisdn: int) -> bool:
-    """Is this one of our own numbers, on the shelf or not?"""
-    return bool(await rt.repeat("stock.knows", lambda tx: rows.states(tx, msisdns=[msisdn])))
-
-
 _WITHDRAWN = 3
 _WHY_NO_NUMBER = "is no number in E.164: 7 to 15 digits 0-9 that begin with the country code, with or without a plus"
 
