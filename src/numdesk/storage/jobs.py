@@ -77,32 +77,12 @@ async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:
 
 async def postpone(tx: Tx, *, job: Job, run_at: datetime, error: str) -> bool:
     """Gives a job back to be taken again at `run_at`; says whether its lease was still held."""
-    return (
-        await tx.fetchval(
-            """update jobs set run_at = $3, last_error = $4, lease_until = null, lease_no = lease_no + 1
-           where id = $1 and lease_no = $2 and dead_at is null returning true""",
-            job.id,
-            job.lease_no,
-            run_at,
-            _clean(error),
-        )
-        is True
-    )
+    return await _give_back(tx, job, error, run_at=run_at, dead_at=None)
 
 
 async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
     """Marks a job dead, with its error, to be looked at by a person; says whether its lease was still held."""
-    return (
-        await tx.fetchval(
-            """update jobs set dead_at = $3, last_error = $4, lease_until = null, lease_no = lease_no + 1
-           where id = $1 and lease_no = $2 and dead_at is null returning true""",
-            job.id,
-            job.lease_no,
-            now,
-            _clean(error),
-        )
-        is True
-    )
+    return await _give_back(tx, job, error, run_at=None, dead_at=now)
 
 
 async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
@@ -133,6 +113,20 @@ async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> in
         limit,
     )
     return len(rows)
+
+
+async def _give_back(tx: Tx, job: Job, error: str, *, run_at: datetime | None, dead_at: datetime | None) -> bool:
+    """Ends the lease of a job that failed; says whether it was still held. Without `run_at` the job stays due as it was."""
+    given = await tx.fetchval(
+        """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5, lease_until = null, lease_no = lease_no + 1
+           where id = $1 and lease_no = $2 and dead_at is null returning true""",
+        job.id,
+        job.lease_no,
+        run_at,
+        dead_at,
+        _clean(error),
+    )
+    return given is True
 
 
 def _clean(error: str) -> str:
