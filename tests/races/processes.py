@@ -9,14 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
-from tests.support.desk import CATALOGUE, START, DeskOfTest
+from tests.support.desk import CATALOGUE, START, DeskOfTest, runtime
 from tests.support.ledger import assert_clean
 
-from numdesk.config import Settings
 from numdesk.kit.clock import FakeClock
 from numdesk.kit.http import OutgoingHttp
-from numdesk.kit.keyfile import KeyFile
-from numdesk.kit.seal import Sealer
 from numdesk.providers.simulator.adapter import Simulator, SimulatorSettings
 from numdesk.providers.simulator.world import World
 from numdesk.runtime import Memory, Runtime
@@ -43,18 +40,7 @@ async def open_desks(url: str, folder: Path, *, processes: int) -> AsyncIterator
         for _ in range(processes):
             database = await Database.open(url)
             stack.push_async_callback(database.close)
-            rt = Runtime(
-                settings=Settings(),
-                clock=clock,
-                http=http,
-                keys=Sealer(KeyFile.load_or_create(folder / "keys", may_create=True).keys),
-                suppliers={"simulator": simulator},
-                renderers={},
-                rate_sources={"simulator": simulator},
-                database=database,
-                environment="test",
-                alone=True,
-            )
+            rt = runtime(database, clock=clock, http=http, simulator=simulator, folder=folder)
             desks.append(DeskOfTest(rt, clock, simulator, pool))
         yield desks
         await assert_clean(desks[0].rt)

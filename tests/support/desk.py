@@ -136,18 +136,13 @@ class DeskOfTest:
         return int(await self.pool.fetchval("select balance - held from accounts where id = $1", caller.wallet_id))
 
 
-@pytest.fixture
-async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[DeskOfTest]:
-    """A desk with the small catalogue; its ledger is checked when the test has ended."""
-    await pool.execute(CATALOGUE)
-    clock = FakeClock(START)
-    http = OutgoingHttp(clock)
-    simulator = Simulator(World(tmp_path / "world.sqlite"), SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
-    rt = Runtime(
+def runtime(database: Database, *, clock: FakeClock, http: OutgoingHttp, simulator: Simulator, folder: Path) -> Runtime:
+    """Returns a Runtime with the simulator as its one upstream; those of one folder have one key file, like processes of one desk."""
+    return Runtime(
         settings=Settings(),
         clock=clock,
         http=http,
-        keys=Sealer(KeyFile.load_or_create(tmp_path / "keys", may_create=True).keys),
+        keys=Sealer(KeyFile.load_or_create(folder / "keys", may_create=True).keys),
         suppliers={"simulator": simulator},
         renderers={},
         rate_sources={"simulator": simulator},
@@ -155,6 +150,16 @@ async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncI
         environment="test",
         alone=True,
     )
+
+
+@pytest.fixture
+async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[DeskOfTest]:
+    """A desk with the small catalogue; its ledger is checked when the test has ended."""
+    await pool.execute(CATALOGUE)
+    clock = FakeClock(START)
+    http = OutgoingHttp(clock)
+    simulator = Simulator(World(tmp_path / "world.sqlite"), SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
+    rt = runtime(database, clock=clock, http=http, simulator=simulator, folder=tmp_path)
     yield DeskOfTest(rt, clock, simulator, pool)
     await assert_clean(rt)
     await http.close()
