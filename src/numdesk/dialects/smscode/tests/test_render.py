@@ -16,6 +16,7 @@ from smscode._decode import decode_response
 from smscode.models import parse_v2_fx
 from smscode.money import parse_money
 from smscode.resources import orders as sdk
+from tests.support.smscode_keys import CAPABILITIES, CREATED, MONEY, STATUS, SUMMARY
 
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.render import (
@@ -35,32 +36,6 @@ from numdesk.domain.webhooks import Endpoint
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 999_999, tzinfo=UTC)
 RATE = Rate("USD/IDR", 16_250, NOW)
-CAPABILITIES = ["can_finish", "can_resend", "can_cancel", "can_replace", "can_reactivate",
-                "resend_available_at", "cancel_available_at", "replace_available_at"]  # fmt: skip
-SUMMARY = [
-    "id",
-    "status",
-    "created_at",
-    "product_id",
-    "catalog_product_id",
-    "operator_id",
-    "operator_name",
-    "phone_number",
-    "amount",
-    "otp_code",
-    "otp_message",
-    "sms_revision",
-    "otp_received_at",
-    "expires_at",
-    "canceled_at",
-    "failed_reason",
-    *CAPABILITIES,
-]
-STATUS_KEYS = ["id", "status", "otp_code", "otp_message", "sms_revision", "otp_received_at", "expires_at", "failed_reason", "operator_id",
-               "operator_name", *CAPABILITIES]  # fmt: skip
-CREATED = ["id", "status", "phone_number", "otp_code", "otp_received_at", "expires_at", "failed_reason", "product_id", "catalog_product_id",
-           "operator_id", "operator_name", "amount", *CAPABILITIES]  # fmt: skip
-MONEY = ["amount", "currency", "canonical_amount", "canonical_currency"]
 
 ORDER = Order(
     id=1, customer_id=1, dialect="smscode", state=State.ACTIVE, offer_id=142, catalogue_id=87, country_id=6, service_id=3, operator_id=None,
@@ -134,7 +109,7 @@ class TestShapes:
 
     def test_of_a_status(self) -> None:
         """An order for polling has 18 keys, no money among them."""
-        assert list(order_status(ORDER, now=NOW)) == STATUS_KEYS
+        assert list(order_status(ORDER, now=NOW)) == STATUS
 
     def test_of_a_created_order(self) -> None:
         """A created order has 20 keys; code, arrival and reason are always null."""
