@@ -26,7 +26,8 @@ _ORIGIN_BOUND = re.compile(
 )
 _BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4}|[0-9]{2}(?:[ -][0-9]{2}){2})[^\w+*]*")
 _GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
-_SEPARATORS = str.maketrans("", "", " -")
+#: What stands between the characters of a code and is not typed; the marks only in "4, 8, 2, 9".
+_SEPARATORS = str.maketrans("", "", " -,.…，、。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
         return _spelt_out(text, normal, places) if scene.about & KEY else None
     weight, item = best
     confidence = round(min(weight.points / CERTAIN, 1.0), 2)
-    found = _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
-    return replace(found, code=item.code)
+    return _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
 
 
 def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] | None:
@@ -82,7 +82,7 @@ def _origin_bound(text: str) -> Extraction | None:
     if match is None:
         return None
     found = _extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
-    return replace(found, span=(found.span[0] + offset, found.span[1] + offset))
+    return replace(found, code=match["code"].replace("-", ""), span=(found.span[0] + offset, found.span[1] + offset))
 
 
 def _spelt_out(text: str, normal: str, places: list[int] | None) -> Extraction | None:

@@ -19,7 +19,7 @@ _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
 _MONTH = re.compile(r"20[0-4][0-9]-(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])-20[0-4][0-9]")
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}")
 #: A trunk or toll-free prefix and the rest of the number.
-_PHONE = re.compile(r"(?:0[0-9]{2,4}|1?[89]00|8800) [0-9]{5,8}")
+_PHONE = re.compile(r"(?:0[0-9]{2,4}|1?[89]00|8800) [0-9]{5,8}|0800 [0-9]{4}")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
 #: Capitals, odd case, or five consonants in a row: hardly a word of any language.
 _UNREADABLE = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}")
@@ -98,11 +98,11 @@ def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
 def _is_one_code(groups: list[str], whole: str) -> bool:
     """Tell 123 456, 12-34-56 and AB1-C2D from phones, dates, cards and ranges of years."""
     sizes = {len(group) for group in groups}
-    if not all(group.isalnum() for group in groups):
+    if _PHONE.fullmatch(whole) or not all(group.isalnum() for group in groups):
         return False
     if all(_YEARS.fullmatch(group) for group in groups):
         return False
-    if _MONTH.fullmatch(whole) or ("-" in whole and len(groups) == 3 and sizes == {2} and _is_day_and_month(groups)):
+    if _MONTH.fullmatch(whole) or ("-" in whole and len(groups) in (2, 3) and sizes == {2} and _is_day_and_month(groups)):
         return False
     if len(sizes) == 1:
         return "(" not in whole and ")" not in whole

@@ -40,10 +40,10 @@ _MARK_CLASS = "".join(re.escape(mark) for mark in MARKS)
 _OTHER = f"\t-\r\x1c-\x200-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
 _OTHER += "\u2000-\u2bff\u3000-\u3004\u3008-\u303f\ufe00-\ufe0f\uff00-\uff65\U0001f000-\U0001faff"
 _LETTER = f"[^{_OTHER}{UNSPACED}]"
+#: A call that was written down has "4, 8, 2, 9" where a text has "4 8 2 9".
 #: Possessive repeats keep every branch linear, and the commonest one, a Latin word, comes early.
 _TOKEN = re.compile(
-    rf"(?P<spaced>[0-9](?:[ -][0-9]){{3,9}}(?![ -]?[0-9]))"
-    rf"|(?P<listed>[0-9](?:(?:[,.…]{{1,3}} |[，、。])[0-9](?![0-9])){{3,9}})"
+    rf"(?P<spaced>[0-9](?:(?:[ -][0-9]){{3,9}}(?![ -]?[0-9])|(?:(?:[,.…]{{1,3}} |[，、。])[0-9](?![0-9])){{3,9}}))"
     rf"|(?P<letters>[A-Za-z0-9](?: [A-Za-z0-9]){{3,9}}(?![A-Za-z0-9]|{_LETTER}))"
     rf"|(?P<latin>[A-Za-z]{{2,64}}+(?=[ .,:]))"
     rf"|(?P<money>[SB]/\.?(?= ?[0-9]))"
@@ -55,9 +55,7 @@ _TOKEN = re.compile(
     rf"|(?P<mark>[{_MARK_CLASS}])"
 )
 #: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
-_KINDS = {"digits": DIGITS, "spaced": DIGITS, "listed": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
-#: One character at a time, as "4 8 2 9"; a call that was written down has "4, 8, 2, 9".
-_SPACED = frozenset(("spaced", "listed", "letters"))
+_KINDS = {"digits": DIGITS, "spaced": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
 _URL = re.compile(r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*")
 #: The eleven characters by which Android hands a message to an app; with a few blanks after it, it ends the message.
 _APP_HASH_REACH = 16
@@ -143,7 +141,7 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
         elif group is None:  # the hyphen of a compound
             continue
         else:
-            if group in _SPACED:
+            if group == "spaced" or group == "letters":
                 tokens.spaced.append(len(kinds))
             kinds.append(_KINDS[group])
         start, end = match.span()

@@ -57,8 +57,9 @@ PLAIN_WORDS_MAX = 12
 TERSE_WORDS_MAX = 3
 
 _YEAR = re.compile(r"19[5-9][0-9]|20[0-4][0-9]")
-#: A word and a number of two digits, the way shops write: SUMMER25.
-_COUPON = re.compile(r"(?=[A-Z]*[AEIOU])[A-Z]{3,8}[0-9]{2}")
+_HOUR = re.compile(r"(?:[01][0-9]|2[0-3])(?:00|15|30|45)")
+#: A word and a number of two digits, the way shops write: SUMMER25; or the name of a user: ann4821.
+_COUPON = re.compile(r"(?=[A-Z]*[AEIOU])[A-Z]{3,8}[0-9]{2}|(?=[a-z]*[aeiou])[a-z]{3,8}[0-9]{1,5}")
 #: Opens a remark on what stands before it: "482910 (verification code)".
 _GLOSSES = "(（"
 #: As televisions show them, without vowels so that they spell nothing.
@@ -101,7 +102,7 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     against = left.against + right.against
     if left.against > VETO and left.linked and right.linked and right.key >= BESIDE:  # "Account: 123456 is your code"
         against = right.against
-    if against <= VETO or (item.shape != "digits" and scene.about & OFFER):
+    if against <= VETO or (item.shape != "digits" and scene.about & OFFER) or _is_phone_or_hour(item, left, right):
         return Weight(VETO, "vetoed")
     points, rule = _strongest(scene, item, left, right)
     if not _is_fit(item, left, right, points) and not (item.shape == "mixed" and _is_asked_for(item, left, right, rule)):
@@ -115,6 +116,14 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     if _is_alone(scene.tokens.text, item):
         points += 1.5
     return Weight(points + item.points + against, rule)
+
+
+def _is_phone_or_hour(item: Candidate, left: _Side, right: _Side) -> bool:
+    """Say whether the candidate is as long as a phone number, or an hour behind a preposition: "at 1800"."""
+    if left.linked or right.linked:
+        return False
+    long = item.shape == "digits" and len(item.code) >= 9 and item.first == item.last
+    return long or (left.directed and _HOUR.fullmatch(item.code) is not None)
 
 
 def _strongest(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tuple[float, str]:
@@ -198,7 +207,7 @@ def _after(scene: Scene, item: Candidate) -> _Side:
         if kind & MARK:
             if beside and kind & (PERCENT | CURRENCY):
                 side.against = VETO
-            _note_mark(side, LINK if beside and kind & QUOTE and scene.tokens.text[scene.tokens.starts[at]] in _GLOSSES else kind)
+            _note_mark(side, LINK if beside and kind & QUOTE and _opens_gloss(scene, at) else kind)
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
@@ -211,15 +220,19 @@ def _after(scene: Scene, item: Candidate) -> _Side:
     return side
 
 
+def _opens_gloss(scene: Scene, at: int) -> bool:
+    return scene.tokens.text[scene.tokens.starts[at]] in _GLOSSES
+
+
 def _note_mark(side: _Side, kind: int) -> None:
-    if kind & COMMA:
-        side.commas += 1
-    elif kind & LINK:
+    if kind & LINK:
         side.linked = side.linked or not (side.words or side.breaks)
     elif kind & BREAK:
         side.breaks += 1
     elif kind & LINE:
         side.lines += not (side.linked and not side.words)
+    elif kind & COMMA:
+        side.commas += 1
 
 
 def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
@@ -237,7 +250,7 @@ def _introduces(side: _Side, kinds: list[int], at: int) -> bool:
         if not (side.linked and kind & ANTI):
             side.against = VETO
         kind |= REF
-    elif side.commas:  # "Dear user, 482910 is ..."
+    elif side.commas or (kind & ACT and side.linked):  # "Dear user, 482910 is ...", "registration: 482910"
         return False
     side.noun = kind & (_NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN)  # "payment code", the other way round
     return False
