@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -15,23 +15,23 @@ from numdesk.domain.catalogue import LOCAL
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, StateForbids, WalletShort
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import Offer, parse_msisdn
-from numdesk.domain.orders import Order, State
+from numdesk.domain.numbers import Offer
+from numdesk.domain.orders import Order
 from numdesk.domain.outcomes import Attempt, Document, parse_document, print_document
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency, jobs
-from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
+from numdesk.usecases import answers
 from numdesk.usecases import catalogue as catalogue_cases
 
 #: One supplier call may take this long before its outcome counts as unknown.
 CALL_TIMEOUT_S = 8.0
-#: A request that was not settled by then is looked into by a job.
+#: A request that was not settled by then is looked into by a job; one that buys in several rounds has so long for each of them.
 RESOLVE_AFTER = timedelta(seconds=60)
 #: How many numbers of one request are bought at the same time.
 PARALLEL_MAX = 10
@@ -112,7 +112,7 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
                 tx,
                 kind="orders.resolve",
                 payload=msgspec.to_builtins(plan.frame(claimed)),
-                run_at=rt.clock.now() + RESOLVE_AFTER,
+                run_at=rt.clock.now() + RESOLVE_AFTER * -(-plan.quantity // PARALLEL_MAX),
             )
         return claimed
 
@@ -144,11 +144,11 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
     frame = msgspec.convert(payload, Frame)
     so_far = await rt.run("orders.resolve", lambda tx: rows.made(tx, frame.request))
     for pending in so_far.pending:
-        reserved = await rt.suppliers[pending.provider].look_up(_reference(pending.order_id))
+        reserved = await rt.suppliers[pending.provider].look_up(answers.reference(pending.order_id))
         if reserved is None:
-            await _fail(rt, pending.order_id, NOT_REACHED)
+            await answers.fail_unsure(rt, pending.order_id, pending.provider, NOT_REACHED)
         else:
-            await _assign(rt, pending.order_id, pending.provider, reserved)
+            await answers.assign(rt, pending.order_id, pending.provider, reserved)
     try:
         await _settle(rt, frame, ())
     except (NoOffer, WalletShort):
@@ -187,13 +187,13 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
             reserved = await buying
     except (ProviderError, TimeoutError) as error:
         if isinstance(error, ProviderError) and not error.unknown:
-            await _fail(rt, order_id, error.cause.value)
+            await answers.fail(rt, order_id, error.cause.value)
             return False
         reserved = await _ask(supplier, wanted.reference)
         if reserved is None:
-            await _fail(rt, order_id, Cause.PROVIDER_UNAVAILABLE.value)
+            await answers.fail_unsure(rt, order_id, offer.provider, Cause.PROVIDER_UNAVAILABLE.value)
             return False
-    return await _assign(rt, order_id, offer.provider, reserved)
+    return await answers.assign(rt, order_id, offer.provider, reserved)
 
 
 async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> tuple[Wanted, int]:
@@ -223,7 +223,7 @@ async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, req
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
     operator = catalogue.operators[offer.operator_id].code if offer.operator_id is not None else None
     wanted = Wanted(
-        reference=_reference(order_id),
+        reference=answers.reference(order_id),
         country=catalogue.countries[offer.country_id].iso2,
         service=catalogue.services[offer.service_id].code,
         operator=operator,
@@ -251,55 +251,6 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
         except (ProviderError, TimeoutError):
             await asyncio.sleep(0.1 * (question + 1))
     raise RequestInProgress
-
-
-async def _assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) -> bool:
-    """Gives the order its number, with the messages that were quicker than the supplier's answer; False when it cannot have it.
-
-    It cannot when it was ended meanwhile, or when the answer is none that we can take (dearer than agreed, a number or reference that is
-    in use): then a job gives the number back.
-    """
-    now = rt.clock.now()
-
-    async def work(tx: Tx) -> bool:
-        order = await order_rows.lock_any(tx, order_id)
-        assert order is not None, "orders are never deleted"
-        if order.state is not State.PENDING:
-            if order.provider_ref != reserved.provider_ref:
-                await _give_back(tx, provider, reserved, now=now)
-            return order.provider_ref == reserved.provider_ref
-        cause = await _fault_of(tx, order, reserved)
-        if cause is None:
-            await rows.assign(tx, order_id, reserved, now=now)
-            early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
-            await message_rows.receive(tx, early, now=now)
-            return True
-        await rows.fail(tx, order_id, reason=cause.value, now=now)
-        if not await rows.is_ref_known(tx, provider=provider, provider_ref=reserved.provider_ref):
-            await _give_back(tx, provider, reserved, now=now)
-        return False
-
-    return await rt.run("orders.assign", work)
-
-
-async def _fault_of(tx: Tx, order: Order, reserved: Reserved) -> Cause | None:
-    """Returns why a supplier's answer cannot be taken, or None."""
-    if reserved.cost > order.cost:
-        return Cause.PRICE_REJECTED
-    is_number = parse_msisdn(str(reserved.msisdn)) is not None and reserved.cost >= 0
-    if not is_number or await rows.is_ref_known(tx, provider=order.provider, provider_ref=reserved.provider_ref):
-        return Cause.PROVIDER_ERROR
-    return Cause.PROVIDER_ERROR if await rows.is_number_in_use(tx, order, msisdn=reserved.msisdn) else None
-
-
-async def _give_back(tx: Tx, provider: str, reserved: Reserved, *, now: datetime) -> None:
-    """Leaves word to release a number that no order of ours has."""
-    payload = {"provider": provider, "ref": reserved.provider_ref}
-    await jobs.add(tx, kind="orders.release", payload=payload, run_at=now)
-
-
-async def _fail(rt: Runtime, order_id: int, reason: str) -> None:
-    await rt.run("orders.fail", lambda tx: rows.fail(tx, order_id, reason=reason, now=rt.clock.now()))
 
 
 async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Document | None:
@@ -337,8 +288,3 @@ async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Docu
     if isinstance(settled, Refusal):  # raised here and not inside, where it would undo the release
         raise settled
     return settled
-
-
-def _reference(order_id: int) -> str:
-    """Returns the name by which a supplier knows this try of ours."""
-    return f"numdesk-{order_id}"

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, customers, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
+from numdesk.usecases import answers, catalogue, customers, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_4
 
 KINDS: Mapping[str, JobKind] = {
     "orders.release": JobKind(orders.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
+    "orders.look_again": JobKind(answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8),
     # Money is held until the supplier has said what became of the order, so this is never given up.
     "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
 }
