@@ -44,7 +44,7 @@ class TestAddress:
         """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
         customer = await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         rules = customers.KeyRules(networks=("203.0.113.0/24",))
-        token = await customers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)
+        token = (await customers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)).token
         desk.rt.settings = replace(desk.rt.settings, trusted_proxies=tuple(ip_network(network) for network in trusted))
         app = make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
         answer = await Exchange("GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}).run(app)

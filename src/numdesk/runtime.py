@@ -17,6 +17,7 @@ from numdesk.storage.commands import Batcher
 from numdesk.storage.pool import Database, Tx
 
 if TYPE_CHECKING:
+    from numdesk.ports.payments import PaymentGateway
     from numdesk.ports.rates import RateSource
     from numdesk.ports.rendering import EventRenderer
     from numdesk.ports.suppliers import NumberSupplier
@@ -78,6 +79,7 @@ class Runtime:
     renderers: Mapping[str, EventRenderer]
     rate_sources: Mapping[str, RateSource]
     database: Database
+    payments: Mapping[str, PaymentGateway] = field(default_factory=dict)
     #: "live" or "test": what the tokens that are made here say about themselves.
     environment: str = "live"
     #: No other process serves or works on this database, so nobody else needs word of changes.

@@ -47,7 +47,7 @@ class TestAuthenticate:
         """Scopes, call names, networks and the end of a key are what it was made with."""
         new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         rules = customers.KeyRules(frozenset({Scope.READ}), frozenset({"orders.get"}), ("10.0.0.0/8",), START + timedelta(days=1))
-        token = await customers.add_key(desk.rt, customer_id=new.customer_id, dialect=DIALECT, currency=CURRENCY, rules=rules)
+        token = (await customers.add_key(desk.rt, customer_id=new.customer_id, dialect=DIALECT, currency=CURRENCY, rules=rules)).token
         caller = await customers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
         check_call(caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=lambda: START)
         for operation, scope, address, wall, refusal in (

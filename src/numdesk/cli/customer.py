@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from numdesk.cli import key
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import Whole, currency_of, require_customer
+from numdesk.cli.given import Whole, currency_of, is_signed, require_customer, shown_key
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
@@ -49,11 +49,14 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
                 name=_checked_name(name),
                 dialect=dialect,
                 currency=currency,
+                signed=is_signed(desk, dialect),
                 credit=_units(credit, currency),
                 state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
             )
-        facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, "token": made.token}
-        tell(facts, as_json=common.json, text=f"Customer {made.customer_id} was added. The token, shown once:\n{made.token}")
+        key = shown_key(made.token, made.secret)
+        facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, **key}
+        text = f"Customer {made.customer_id} was added. The key, shown once:\n" + "\n".join(key.values())
+        tell(facts, as_json=common.json, text=text)
 
     asyncio.run(run())
 
@@ -114,6 +117,65 @@ def restrict(customer_id: Whole, *, common: Common | None = None) -> None:
 def block(customer_id: Whole, *, common: Common | None = None) -> None:
     """Let a customer do nothing at all."""
     _set_state(customer_id, CustomerState.BLOCKED, common or Common())
+
+
+@app.command
+def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: str | None = None, common: Common | None = None) -> None:
+    """Give a customer bonus, which is spent before the wallet and never paid out; a negative amount takes some back.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    amount
+        A decimal of the currency, such as 50 or -12.50.
+    currency
+        The wallet's currency.
+    reference
+        Your name for this gift; the same one never counts twice.
+    """
+    common = common or Common()
+    wanted = currency.upper()
+    if wanted not in DECIMALS:
+        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
+    units = (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await require_customer(desk, customer_id)
+            left = await wallets.give_bonus(
+                desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{reference or secrets.token_hex(8)}"
+            )
+        facts = {"customer_id": customer_id, "currency": wanted, "bonus": left.bonus}
+        tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {_shown(left.bonus, wanted)}.")
+
+    asyncio.run(run())
+
+
+@app.command
+def option(customer_id: Whole, name: str, value: str | None = None, *, common: Common | None = None) -> None:
+    """Set what is special about one customer: replay, answers, rental_discount_bp, low_balance; without a value, as for everybody.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    name
+        replay (dedupe, reject or allow: what a signed request that comes again gets), answers (auto, full or short: which answer
+        shape), rental_discount_bp (hundredths of a percent off the rental prices), low_balance (minor units below which the customer
+        is told; 0 never).
+    value
+        What to set.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await customers.set_option(desk.rt, customer_id, name=name, value=value)
+        shown = "as for everybody" if value is None else value
+        tell({"customer_id": customer_id, name: value}, as_json=common.json, text=f"Customer {customer_id}: {name} is {shown} now.")
+
+    asyncio.run(run())
 
 
 @app.command(name="list")

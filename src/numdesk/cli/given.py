@@ -44,6 +44,16 @@ def currency_of(desk: Desk, dialect: str) -> str:
     return currencies[dialect]
 
 
+def is_signed(desk: Desk, dialect: str) -> bool:
+    """Says whether keys of this dialect come with a secret that signs requests."""
+    return any(one.signed for one in desk.dialects if one.slug == dialect)
+
+
+def shown_key(token: str, secret: str | None) -> dict[str, str]:
+    """Returns what is shown of a new key, once: a token, or the two halves of a signing key."""
+    return {"token": token} if secret is None else {"api_key": token, "secret_key": secret}
+
+
 def moment(text: str, *, option: str) -> datetime:
     """Returns a moment in ISO 8601, in UTC when it names no zone. Raises CommandRefused."""
     try:

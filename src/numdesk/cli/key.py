@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import ID_MAX, Whole, currency_of, moment, networks, require_customer, words
+from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, moment, networks, require_customer, shown_key, words
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import Scope
 from numdesk.usecases import customers
@@ -61,9 +61,12 @@ def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = N
             currency = currency_of(desk, dialect)
             await require_customer(desk, customer_id)
             wanted = _rules(desk, dialect, rules or Rules())
-            token = await customers.add_key(desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted)
-        facts = {"customer_id": customer_id, "dialect": dialect, "token": token}
-        tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key. The token, shown once:\n{token}")
+            key = await customers.add_key(
+                desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
+            )
+        facts = {"customer_id": customer_id, "dialect": dialect, **shown_key(key.token, key.secret)}
+        text = f"Customer {customer_id} has one more key, shown once:\n" + "\n".join(shown_key(key.token, key.secret).values())
+        tell(facts, as_json=common.json, text=text)
 
     asyncio.run(run())
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import pkgutil
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -35,11 +36,11 @@ class RouteClaimedTwice(RuntimeError):
 class Request:
     """One request at a dialect's door, as bytes. `headers` holds the last value of each name, `scope` all that the server knows.
 
-    `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
+    `form` is for a dialect's own steps to tell each other how the request was put (its `verify` sets it). `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
     template. `caller` is there once the door let somebody in, `body` once it was read.
     """
 
-    __slots__ = ("address", "body", "caller", "headers", "id", "method", "params", "path", "query", "scope")
+    __slots__ = ("address", "body", "caller", "form", "headers", "id", "method", "params", "path", "query", "scope")
 
     caller: Caller
     body: bytes
@@ -54,6 +55,7 @@ class Request:
         self.headers = headers
         self.params = params
         self.address: str = client[0] if client else ""
+        self.form = ""
         self.id = id
 
 
@@ -95,9 +97,12 @@ class Route:
 class Dialect:
     """One vendor's API: everything the door must know about it.
 
-    `prefixes` are the paths whose unknown calls are answered in this dialect's words. `limits` are requests per 60 s and group, shared
-    by all keys of a customer. `credential` finds the token in a request, None when there is none. `refusals` answers every refusal of
-    the domain, `unknown` a path (`allow` empty) or a method that does not exist, `broken` a fault of ours.
+    `prefixes` are the paths whose unknown calls are answered in this dialect's words. `limits` are requests per group and window, shared
+    by all keys of a customer; a window is `window_s` long, or as `windows_s` says for the group. `credential` finds the token in a
+    request, None when there is none. Where requests are `signed`, a key has a secret and `verify` refuses, with NotAuthenticated, a
+    request that does not bear its signature (the third argument is the real time). `refusals` answers every refusal of the domain (a
+    narrower one that is not in it as the one above it), `unknown` a path (`allow` empty) or a method that does not exist, `broken` a
+    fault of ours.
     """
 
     slug: str
@@ -114,11 +119,16 @@ class Dialect:
     renderer: EventRenderer | None = None
     body_bytes_max: int = BODY_BYTES_MAX
     stranger_limit: int = STRANGER_LIMIT
+    window_s: int = 60
+    windows_s: Mapping[str, int] = field(default_factory=dict)
     credential_in_body: bool = False
+    signed: bool = False
+    verify: Callable[[Request, Caller, datetime], None] | None = None
 
     def refuse(self, refusal: Refusal, request: Request) -> Answer:
         """Returns the refusal in this dialect's words."""
-        return self.refusals[type(refusal)](refusal, request)
+        kinds = type(refusal).__mro__
+        return next(self.refusals[kind] for kind in kinds if kind in self.refusals)(refusal, request)
 
 
 def retry_after(seconds: float) -> Header:
@@ -152,7 +162,7 @@ def is_parameter(segment: str) -> bool:
 
 def call_table(dialect: Dialect) -> str:
     """Returns the table of calls that the dialect's README must hold."""
-    lines = ["| call | scope | limit / 60 s | what it does |", "|---|---|---|---|"]
+    lines = [f"| call | scope | limit / {dialect.window_s} s | what it does |", "|---|---|---|---|"]
     lines += [
         f"| `{route.method} {route.path}` | {route.scope.name.lower()} | {route.group} {dialect.limits[route.group]} | {route.summary} |"
         for route in dialect.routes

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 import structlog
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
-from numdesk.dialects.tally import tally_of
 from numdesk.domain.customers import Caller, check_call
 from numdesk.domain.errors import BodyTooLarge, NotAuthenticated, Refusal, Unavailable
 from numdesk.kit import body as bodies
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import Receive, Scope, Send
 from numdesk.kit.log import accept_request_id, request_id
+from numdesk.kit.tally import tally_of
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases import customers, limits
@@ -80,7 +80,7 @@ class Finishing:
 class Door:
     """The door of one route."""
 
-    __slots__ = ("_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally")
+    __slots__ = ("_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally", "_window_s")
 
     def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
         """Prepare everything that is the same for every request."""
@@ -92,6 +92,7 @@ class Door:
         self._bucket = f"{dialect.slug}.{route.group}"
         self._stranger_bucket = f"{dialect.slug}.strangers"
         self._limit = dialect.limits[route.group]
+        self._window_s = dialect.windows_s.get(route.group, dialect.window_s)
         self._tally = tally_of(dialect.slug, route.operation)
 
     async def enter(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
@@ -135,10 +136,12 @@ class Door:
             token = dialect.credential(request) or b""
             caller = customers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
             request.caller = caller
+            if dialect.verify is not None:
+                self._verify(request, caller)
             check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
-            limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit)
+            limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
         else:
-            limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit)
+            limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
         if self._has_body and not dialect.credential_in_body:
             request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
         if route.is_write:
@@ -151,8 +154,22 @@ class Door:
         try:
             return await customers.authenticate(rt, token, dialect=self._dialect.slug)
         except NotAuthenticated:
-            limits.admit(rt, subject=peer_group(request.address), bucket=self._stranger_bucket, limit=self._dialect.stranger_limit)
+            self._count_stranger(request)
             raise
+
+    def _verify(self, request: Request, caller: Caller) -> None:
+        """Refuses as `_recognise` does a request that does not bear its key's signature."""
+        assert self._dialect.verify is not None, "asked only where requests are signed"
+        try:
+            self._dialect.verify(request, caller, self._rt.clock.wall())
+        except NotAuthenticated:
+            self._count_stranger(request)
+            raise
+
+    def _count_stranger(self, request: Request) -> None:
+        """Counts a failure to the address, whoever it was said to come from; refuses with TooManyRequests who keeps guessing."""
+        dialect, subject = self._dialect, peer_group(request.address)
+        limits.admit(self._rt, subject=subject, bucket=self._stranger_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
 
 
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:

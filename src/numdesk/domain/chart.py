@@ -10,6 +10,7 @@ ORDER_HOLD = "order"
 ORDER_EARN = "order.earn"
 ADJUSTMENT = "adjustment"
 REVERSAL = "reversal"
+BONUS_GIVEN = "bonus.given"
 
 #: A reference is typed by people and kept for ever; longer ones belong in the note.
 REF_LENGTH_MAX = 200
@@ -20,9 +21,24 @@ def wallet(customer_id: int, *, currency: str) -> AccountName:
     return AccountName(AccountKind.WALLET, currency, owner=customer_id)
 
 
+def bonus(customer_id: int, *, currency: str) -> AccountName:
+    """Names what we gave a customer to spend; it is spent before the wallet."""
+    return AccountName(AccountKind.BONUS, currency, owner=customer_id)
+
+
+def bonus_given(currency: str) -> AccountName:
+    """Names the other side of what we gave away; its balance is minus that."""
+    return AccountName(AccountKind.FUNDING, currency, label="bonus")
+
+
 def order_revenue(currency: str) -> AccountName:
     """Names the account of what orders earned."""
     return AccountName(AccountKind.REVENUE, currency, label="orders")
+
+
+def rental_revenue(currency: str) -> AccountName:
+    """Names the account of what rentals earned."""
+    return AccountName(AccountKind.REVENUE, currency, label="rentals")
 
 
 def cost_of_sales(provider: str, *, currency: str) -> AccountName:
@@ -66,6 +82,17 @@ def adjustment(*, customer_id: int, currency: str, units: int, ref: str, note: s
     customer, funding = wallet(customer_id, currency=currency), manual_funding(currency)
     debit, credit = (funding, customer) if units > 0 else (customer, funding)
     return Journal(ADJUSTMENT, ref, (Transfer(debit, credit, Money(abs(units), currency)),), note)
+
+
+def gift(*, customer_id: int, currency: str, units: int, ref: str, note: str | None = None) -> Journal:
+    """Returns the operator's gift (positive units) of bonus, or the taking back of what is left of it. Refuses with InvalidInput."""
+    journal = adjustment(customer_id=customer_id, currency=currency, units=units, ref=ref, note=note)
+    swap = {
+        wallet(customer_id, currency=currency): bonus(customer_id, currency=currency),
+        manual_funding(currency): bonus_given(currency),
+    }
+    transfers = tuple(Transfer(swap[one.debit], swap[one.credit], one.amount) for one in journal.transfers)
+    return Journal(BONUS_GIVEN, ref, transfers, note)
 
 
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:

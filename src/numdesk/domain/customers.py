@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
 from numdesk.domain.errors import NotAuthenticated, NotPermitted
 
@@ -18,6 +19,15 @@ class CustomerState(IntEnum):
     ACTIVE = 1
     RESTRICTED = 2
     BLOCKED = 3
+
+
+#: What staff may set for one customer, by name, with the values that are allowed (a range, or words).
+OPTIONS: Mapping[str, range | tuple[str, ...]] = {
+    "replay": ("dedupe", "reject", "allow"),  # what a signed request that comes again gets
+    "answers": ("auto", "full", "short"),  # which of a vendor's two answer shapes
+    "rental_discount_bp": range(10_001),  # hundredths of a percent off the rental price list
+    "low_balance": range(10**9),  # minor units below which the customer is told; 0 never
+}
 
 
 class Scope(IntEnum):
@@ -33,7 +43,9 @@ class Scope(IntEnum):
 class Caller:
     """Who is calling: one customer by one key, with the wallet of the dialect's currency.
 
-    `guard_until` and `guard_tier` are the abuse guard's last word (None when it is silent).
+    `guard_until` and `guard_tier` are the abuse guard's last word (None when it is silent). `bonus_id` is the account of what was given
+    to the customer in that currency, where there is one; `secret` the key with which requests are signed, where the dialect signs;
+    `options` what staff has set for this customer (see OPTIONS).
     """
 
     customer_id: int
@@ -48,6 +60,9 @@ class Caller:
     expires_at: datetime | None
     guard_until: datetime | None
     guard_tier: str | None
+    bonus_id: int | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wall: Callable[[], datetime]) -> None:
@@ -59,9 +74,10 @@ def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wa
     if caller.expires_at is not None and wall() >= caller.expires_at:
         raise NotAuthenticated
     if caller.state in (CustomerState.PENDING, CustomerState.BLOCKED):
-        raise NotPermitted(reason=f"customer is {caller.state.name.lower()}")
+        state = caller.state.name.lower()
+        raise NotPermitted(reason=f"customer is {state}", customer_state=state)
     if caller.state is CustomerState.RESTRICTED and scope is Scope.SPEND:
-        raise NotPermitted(reason="customer is restricted")
+        raise NotPermitted(reason="customer is restricted", customer_state="restricted")
     if scope not in caller.scopes:
         raise NotPermitted(reason=f"key lacks the scope {scope.name.lower()}")
     if caller.methods and operation not in caller.methods:

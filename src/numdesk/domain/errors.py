@@ -21,9 +21,10 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class NotAuthenticated(Refusal):
-    """No credential, or one that we do not know."""
+    """No credential, or one that we do not know; `cause` is key, or of a signed request signature or timestamp."""
 
     code = "not_authenticated"
+    cause: str = "key"
 
 
 @dataclass(eq=False)
@@ -32,6 +33,8 @@ class NotPermitted(Refusal):
 
     code = "not_permitted"
     reason: str = ""
+    #: pending, blocked or restricted, when it is the customer's state that forbids.
+    customer_state: str = ""
 
 
 @dataclass(eq=False)
@@ -170,6 +173,69 @@ class Unavailable(Refusal):
     retry_after_s: int = 5
 
 
+# Narrower refusals: a dialect that has no word of its own for one answers as for the refusal above it.
+
+
+@dataclass(eq=False)
+class CountryClosed(NoOffer):
+    """Numbers of this country are announced but cannot be rented yet."""
+
+    code = "country_closed"
+    country: str = ""
+
+
+@dataclass(eq=False)
+class NoNumbers(NoOffer):
+    """No number of this country is free for all the services that are wanted."""
+
+    code = "no_numbers"
+
+
+@dataclass(eq=False)
+class PeriodNotOffered(InvalidInput):
+    """The price list does not have this period for all the services; `offered` are the periods that it has."""
+
+    code = "period_not_offered"
+    offered: tuple[int, ...] = ()
+
+
+@dataclass(eq=False)
+class RentalNotActive(StateForbids):
+    """The rental has ended."""
+
+    code = "rental_not_active"
+
+
+@dataclass(eq=False)
+class RentalStillActive(StateForbids):
+    """The rental has not ended yet."""
+
+    code = "rental_still_active"
+
+
+@dataclass(eq=False)
+class NumberGone(StateForbids):
+    """The number is somebody else's by now, or withdrawn."""
+
+    code = "number_gone"
+
+
+@dataclass(eq=False)
+class TopUpTooSmall(InvalidInput):
+    """The top-up is below the least that this payment provider is used for; `minimum` in minor units."""
+
+    code = "top_up_too_small"
+    minimum: int = 0
+
+
+@dataclass(eq=False)
+class GatewayUnavailable(Unavailable):
+    """The payment gateway cannot be reached, or gives no invoice now."""
+
+    code = "gateway_unavailable"
+    provider: str = ""
+
+
 def every_refusal() -> tuple[type[Refusal], ...]:
-    """Returns all refusals, in the order in which they stand above."""
+    """Returns the refusals that every dialect has an answer for, in the order in which they stand above."""
     return tuple(Refusal.__subclasses__())

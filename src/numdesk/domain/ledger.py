@@ -19,10 +19,15 @@ class AccountKind(StrEnum):
     """What an account is for. The words are stored."""
 
     WALLET = "wallet"  # what we owe a customer
+    BONUS = "bonus"  # what we gave a customer to spend, and never pay out
     REVENUE = "revenue"  # what we earned
     COST_OF_SALES = "cost_of_sales"  # what our suppliers took for it
     PAYABLE = "payable"  # what we owe a supplier
     FUNDING = "funding"  # the other side of money that came or went by hand
+
+
+#: The accounts that a customer has.
+CUSTOMERS_OWN = frozenset({AccountKind.WALLET, AccountKind.BONUS})
 
 
 class HoldState(IntEnum):
@@ -36,7 +41,7 @@ class HoldState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountName:
-    """What identifies an account. A wallet has an owner (a customer's id), a system account has a label."""
+    """What identifies an account. Wallets and bonuses have an owner (a customer's id), a system account has a label."""
 
     kind: AccountKind
     currency: str
@@ -44,12 +49,12 @@ class AccountName:
     label: str | None = None
 
     def __post_init__(self) -> None:
-        assert (self.kind is AccountKind.WALLET) == (self.owner is not None), "a wallet, and only a wallet, has an owner"
+        assert (self.kind in CUSTOMERS_OWN) == (self.owner is not None), "a customer's account, and no other, has an owner"
 
     @property
     def live(self) -> bool:
-        """Does the account keep its balance and refuse to fall short? Wallets do; system accounts are the sum of their entries."""
-        return self.kind is AccountKind.WALLET
+        """Does the account keep its balance and refuse to fall short? Customers' do; system accounts are the sum of their entries."""
+        return self.kind in CUSTOMERS_OWN
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.owner if self.label is None else self.label} {self.currency}"

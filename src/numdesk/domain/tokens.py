@@ -1,4 +1,7 @@
-"""API tokens: `nd_<live|test>_` and 43 characters, the last six a checksum, so that a typo never reaches the database."""
+"""API tokens: two letters, `_<live|test>_` and 43 characters, the last six a checksum, so that a typo never reaches the database.
+
+The letters are nd for a token that is shown at every request, pk for a key whose secret half (sk) signs them.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ from zlib import crc32
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #: 37 characters of 62 carry 220 bits.
 RANDOM_CHARACTERS = 37
-_SHAPE = re.compile(rb"nd_(?:live|test)_[0-9A-Za-z]{43}")
+_SHAPE = re.compile(rb"(?:nd|pk)_(?:live|test)_[0-9A-Za-z]{43}")
 #: How much of a token a list may show.
 SHOWN_CHARACTERS = 12
 
 
-def make_token(environment: str, *, random: str) -> str:
+def make_token(environment: str, *, random: str, prefix: str = "nd") -> str:
     """Returns the token for RANDOM_CHARACTERS random characters of ALPHABET."""
     assert len(random) == RANDOM_CHARACTERS, "a token has a fixed length"
-    head = f"nd_{environment}_{random}"
+    head = f"{prefix}_{environment}_{random}"
     return head + _checksum(head.encode())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,14 @@ class EventFacts:
     kind: str
     at: datetime
     document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What one attempt sends."""
+
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class EventRenderer(Protocol):
@@ -35,4 +43,13 @@ class EventRenderer(Protocol):
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
         """Returns the headers that go with the body, the signature among them."""
+        ...
+
+
+@runtime_checkable
+class StampedRenderer(Protocol):
+    """An EventRenderer whose body bears the time of the attempt, so that every attempt has a body and signatures of its own."""
+
+    def post(self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime) -> Post | None:
+        """Returns what is sent in an attempt at this real time, or None when this dialect has no word for the event."""
         ...

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
+
+import msgspec
 
 from numdesk.domain.customers import Caller, CustomerState, Scope
 from numdesk.domain.guard import Hour, Verdict
@@ -15,15 +17,16 @@ if TYPE_CHECKING:
 
 _CALLER: LiteralString = """
     select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at,
-           c.guard_until, c.guard_tier
+           c.guard_until, c.guard_tier, b.id, k.secret, c.options::text
       from unnest($1::bytea[]) u(hash)
       cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null limit 1) k
       join customers c on c.id = k.customer_id
-      join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null and a.currency = k.currency"""
+      join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null and a.currency = k.currency
+      left join accounts b on b.kind = 'bonus' and b.owner = c.id and b.label is null and b.currency = k.currency"""
 
 
 async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
-    """Returns who each key hash belongs to; revoked and unknown ones are left out."""
+    """Returns who each key hash belongs to, with the secret still sealed; revoked and unknown ones are left out."""
     rows = await tx.fetch(_CALLER, list(hashes))
     return {
         bytes(row[0]): Caller(
@@ -39,19 +42,35 @@ async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
             row[10],
             row[11],
             row[12],
+            row[13],
+            row[14],
+            msgspec.json.decode(row[15]),
         )
         for row in rows
     }
 
 
-async def insert_customer(tx: Tx, *, name: str, state: CustomerState, now: datetime) -> int:
+async def insert_customer(tx: Tx, *, name: str, state: CustomerState, contact: Mapping[str, str], now: datetime) -> int:
     """Adds a customer; returns its id."""
     return await tx.fetchval(
-        "insert into customers (name, state, created_at) values ($1, $2, $3) returning id",
+        "insert into customers (name, state, contact, created_at) values ($1, $2, $3::text::jsonb, $4) returning id",
         name,
         int(state),
+        msgspec.json.encode(contact).decode(),
         now,
     )
+
+
+async def set_option(tx: Tx, customer_id: int, *, name: str, value: str | int | None) -> bool:
+    """Sets what staff wishes for a customer, None takes it away; False when there is no such customer."""
+    tag = await tx.execute(
+        """update customers set options = case when $3::text is null then options - $2
+                                              else options || jsonb_build_object($2, $3::text::jsonb) end where id = $1""",
+        customer_id,
+        name,
+        None if value is None else msgspec.json.encode(value).decode(),
+    )
+    return tag == "UPDATE 1"
 
 
 async def insert_key(
@@ -61,6 +80,7 @@ async def insert_key(
     dialect: str,
     currency: str,
     hashed: bytes,
+    secret: bytes | None,
     shown: str,
     name: str,
     scopes: frozenset[Scope],
@@ -72,8 +92,8 @@ async def insert_key(
     """Adds an API key; returns its id."""
     return await tx.fetchval(
         """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks,
-                                 expires_at, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11) returning id""",
+                                 expires_at, created_at, secret)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11, $12) returning id""",
         customer_id,
         dialect,
         currency,
@@ -85,6 +105,7 @@ async def insert_key(
         list(networks),
         expires_at,
         now,
+        secret,
     )
 
 

@@ -18,6 +18,11 @@ class Namespace(IntEnum):
 
     CREATE = 0
     REACTIVATE = 1
+    RENT = 2
+    EXTEND = 3
+    RERENT = 4
+    RENTAL_CANCEL = 5
+    TOPUP = 6
 
 
 @dataclass(frozen=True, slots=True)

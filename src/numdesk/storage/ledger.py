@@ -42,6 +42,19 @@ async def open_wallet(tx: Tx, *, customer_id: int, currency: str, credit_limit: 
     return found.id
 
 
+async def open_bonus(tx: Tx, *, customer_id: int, currency: str) -> int:
+    """Opens a customer's account for gifts, or finds it, and returns its id."""
+    await tx.execute(
+        """insert into accounts (kind, owner, currency, live) values ('bonus', $1, $2, true)
+           on conflict on constraint account_unique do nothing""",
+        customer_id,
+        currency,
+    )
+    return await tx.fetchval(
+        "select id from accounts where kind = 'bonus' and owner = $1 and label is null and currency = $2", customer_id, currency
+    )
+
+
 async def find_wallet(tx: Tx, *, customer_id: int, currency: str) -> Account | None:
     """Returns a customer's wallet in a currency, or None."""
     row = await tx.fetchrow(

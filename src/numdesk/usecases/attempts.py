@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from numdesk.domain.ids import typed
 from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
 from numdesk.kit.egress import EgressPolicy, HttpFailure
-from numdesk.ports.rendering import EventFacts, EventRenderer
+from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
 from numdesk.storage.webhooks import Outcome
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def attempt(rt: Runtime, row: Record, *, policy: Callable[[float], EgressP
 async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy) -> int:
     """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
     body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
-    assert body is not None, "every dialect has a word for the test"
+    assert body is not None, "every dialect whose customers can ask for it has a word for the test"
     headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
     try:
         answer = await rt.http.post(url, body=body, headers=headers, policy=policy)
@@ -70,13 +70,12 @@ def secret_context(customer_id: int, dialect: str) -> str:
 async def _attempt(rt: Runtime, row: Record, at: datetime, policy: Callable[[float], EgressPolicy]) -> Outcome:
     """Makes the attempt; whatever it raises is a fault of ours."""
     renderer = rt.renderers[row["dialect"]]
-    prepared = _prepare(rt, row, renderer)
-    if prepared is None:
+    post = _prepare(rt, row, renderer)
+    if post is None:
         return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DELIVERED, at)
-    body, headers = prepared
     started = rt.clock.monotonic()
     try:
-        answer = await rt.http.post(row["url"], body=body, headers=headers, policy=policy(renderer.timeout_s))
+        answer = await rt.http.post(row["url"], body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
     except HttpFailure as failure:
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
         return _failed(rt, row, renderer, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
@@ -106,15 +105,17 @@ class _Seen(NamedTuple):
     answer: str
 
 
-def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> tuple[bytes, Mapping[str, str]] | None:
+def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> Post | None:
     """Returns body and headers, or None when the dialect has no word for the event."""
-    body = renderer.render(EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"])))
-    if body is None:
-        return None
     secret = row["secret"]
     if secret is not None:
         secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
-    return body, renderer.headers(body, secret=secret, delivery_id=typed("whd", row["delivery_id"]))
+    facts = EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
+    delivery_id = typed("whd", row["delivery_id"])
+    if isinstance(renderer, StampedRenderer):
+        return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
+    body = renderer.render(facts)
+    return None if body is None else Post(body, renderer.headers(body, secret=secret, delivery_id=delivery_id))
 
 
 def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:

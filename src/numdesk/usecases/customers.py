@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from numdesk.domain import tokens
 from numdesk.domain.chart import adjustment
-from numdesk.domain.customers import Caller, CustomerState, Scope
-from numdesk.domain.errors import NotAuthenticated, NotFound
+from numdesk.domain.customers import OPTIONS, Caller, CustomerState, Scope
+from numdesk.domain.errors import InvalidInput, NotAuthenticated, NotFound
 from numdesk.domain.guard import judge
 from numdesk.runtime import Runtime
 from numdesk.storage import customers as rows
@@ -28,11 +28,20 @@ ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class NewCustomer:
-    """A customer that was just registered. The token is shown once and never again."""
+    """A customer that was just registered. Token and secret (where requests are signed) are shown once and never again."""
 
     customer_id: int
     token: str
     wallet_id: int
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made; shown once and never again."""
+
+    token: str
+    secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
 
         async def run(hashes: list[bytes]) -> list[Caller | None]:
             found = await rt.repeat("customers.authenticate", lambda tx: rows.callers(tx, hashes))
-            return [found.get(hashed) for hashed in hashes]
+            return [_opened(rt, found.get(hashed), hashed) for hashed in hashes]
 
         caller = await rt.batch("customers.authenticate", run, batch_max=256).submit(rt.keys.fingerprint(token))
         if caller is None:
@@ -98,38 +107,43 @@ async def register(  # noqa: PLR0913 - what a registration form asks
     name: str,
     dialect: str,
     currency: str,
+    signed: bool = False,
     credit: int = 0,
     state: CustomerState = CustomerState.ACTIVE,
+    contact: Mapping[str, str] | None = None,
 ) -> NewCustomer:
-    """Adds a customer with one wallet, one key of all scopes, and `credit` minor units in the wallet."""
-    token = _new_token(rt)
+    """Adds a customer with one wallet, one key of all scopes, and `credit` minor units in the wallet.
+
+    `signed` gives the key a secret for signing requests, and the customer an account for bonus; `contact` is kept for staff.
+    """
+    key = _new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> NewCustomer:
         now = rt.clock.now()
-        customer_id = await rows.insert_customer(tx, name=name, state=state, now=now)
+        customer_id = await rows.insert_customer(tx, name=name, state=state, contact=contact or {}, now=now)
         wallet_id = await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
-        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, token=token, rules=KeyRules())
+        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=KeyRules())
         if credit:
             await ledger.apply(
                 tx,
                 adjustment(customer_id=customer_id, currency=currency, units=credit, ref=f"opening:{customer_id}"),
                 now=now,
             )
-        return NewCustomer(customer_id, token, wallet_id)
+        return NewCustomer(customer_id, key.token, wallet_id, key.secret)
 
     return await rt.run("customers.register", work)
 
 
-async def add_key(rt: Runtime, *, customer_id: int, dialect: str, currency: str, rules: KeyRules) -> str:
-    """Adds a key to a customer and returns its token, which is shown once; opens the wallet when there is none yet."""
-    token = _new_token(rt)
+async def add_key(rt: Runtime, *, customer_id: int, dialect: str, currency: str, rules: KeyRules, signed: bool = False) -> NewKey:  # noqa: PLR0913
+    """Adds a key to a customer and returns it, to be shown once; opens the wallet when there is none yet."""
+    key = _new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
         await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
-        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, token=token, rules=rules)
+        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=rules)
 
     await rt.run("customers.add_key", work)
-    return token
+    return key
 
 
 async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
@@ -149,6 +163,22 @@ async def set_state(rt: Runtime, customer_id: int, state: CustomerState) -> None
         raise NotFound(what=f"customer {customer_id}")
 
 
+async def set_option(rt: Runtime, customer_id: int, *, name: str, value: str | None) -> None:
+    """Sets what staff wishes for one customer (see OPTIONS), None takes it away; refuses with InvalidInput or NotFound."""
+    allowed = OPTIONS.get(name)
+    if allowed is None:
+        raise InvalidInput(field="option", reason=f"must be one of {', '.join(OPTIONS)}")
+    kept: str | int | None = value
+    if isinstance(allowed, range) and value is not None:
+        if not (value.isascii() and value.isdigit() and len(value) < 12 and int(value) in allowed):
+            raise InvalidInput(field=name, reason=f"must be a whole number from {allowed.start} to {allowed.stop - 1}")
+        kept = int(value)
+    elif isinstance(allowed, tuple) and value not in (None, *allowed):
+        raise InvalidInput(field=name, reason=f"must be one of {', '.join(allowed)}")
+    if not await rt.run("customers.set_option", lambda tx: rows.set_option(tx, customer_id, name=name, value=kept)):
+        raise NotFound(what=f"customer {customer_id}")
+
+
 async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
     """Lets the abuse guard look at customers whose orders have just ended without a message."""
     if not rt.settings.rate_limits:
@@ -164,21 +194,42 @@ async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
         await rt.run("customers.review", lambda tx, who=customer_id: work(tx, who))
 
 
-def _new_token(rt: Runtime) -> str:
-    random = "".join(secrets.choice(tokens.ALPHABET) for _ in range(tokens.RANDOM_CHARACTERS))
-    return tokens.make_token(rt.environment, random=random)
+def _opened(rt: Runtime, caller: Caller | None, hashed: bytes) -> Caller | None:
+    """Returns the caller with its secret opened."""
+    if caller is None or caller.secret is None:
+        return caller
+    return replace(caller, secret=rt.keys.open(caller.secret, context=_secret_context(hashed)))
+
+
+def _secret_context(hashed: bytes) -> str:
+    """Returns the place that a key's secret is sealed for, so that it opens nowhere else."""
+    return f"api_keys.secret:{hashed.hex()}"
+
+
+def _new_key(rt: Runtime, *, signed: bool) -> NewKey:
+    token = tokens.make_token(rt.environment, random=_random(), prefix="pk" if signed else "nd")
+    return NewKey(token, tokens.make_token(rt.environment, random=_random(), prefix="sk") if signed else None)
+
+
+def _random() -> str:
+    return "".join(secrets.choice(tokens.ALPHABET) for _ in range(tokens.RANDOM_CHARACTERS))
 
 
 async def _insert_key(  # noqa: PLR0913 - one column each
-    rt: Runtime, tx: Tx, *, customer_id: int, dialect: str, currency: str, token: str, rules: KeyRules
+    rt: Runtime, tx: Tx, *, customer_id: int, dialect: str, currency: str, key: NewKey, rules: KeyRules
 ) -> None:
+    hashed, secret = rt.keys.fingerprint(key.token.encode()), None
+    if key.secret is not None:
+        secret = rt.keys.seal(key.secret.encode(), context=_secret_context(hashed))
+        await ledger.open_bonus(tx, customer_id=customer_id, currency=currency)
     await rows.insert_key(
         tx,
         customer_id=customer_id,
         dialect=dialect,
         currency=currency,
-        hashed=rt.keys.fingerprint(token.encode()),
-        shown=token[: tokens.SHOWN_CHARACTERS],
+        hashed=hashed,
+        secret=secret,
+        shown=key.token[: tokens.SHOWN_CHARACTERS],
         name=rules.name,
         scopes=rules.scopes,
         methods=rules.methods,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numdesk.domain import chart
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import InvalidInput
+from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.ledger import Account, Entry
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
+from numdesk.domain.pages import Page
+from numdesk.storage import history as rows
 from numdesk.storage import ledger
+from numdesk.storage.history import HistoryLine
 from numdesk.storage.pool import Tx
 
 if TYPE_CHECKING:
@@ -30,6 +34,38 @@ async def balance(rt: Runtime, caller: Caller) -> Money:
 
     account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(caller.wallet_id)
     return _unreserved(account)
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """What a customer has in one currency, in its minor units: of their own, given by us, and reserved of both."""
+
+    currency: str
+    balance: int
+    bonus: int
+    held: int
+
+
+async def balances(rt: Runtime, caller: Caller) -> Balances:
+    """Returns what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
+
+    async def read(pairs: list[tuple[int, int | None]]) -> list[Balances]:
+        wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
+        found = await rt.repeat("wallets.balances", lambda tx: ledger.read_wallets(tx, wallet_ids=wanted))
+        return [_balances(found[wallet_id], found.get(bonus_id or 0)) for wallet_id, bonus_id in pairs]
+
+    batcher = rt.batch("wallets.balances", read, batch_max=BALANCES_MAX)
+    answer: Balances = await batcher.submit((caller.wallet_id, caller.bonus_id))
+    return answer
+
+
+async def history(rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False) -> Page[HistoryLine]:
+    """Returns a page (from 1) of what moved the caller's money, newest first unless `ascending`; wallet and bonus together."""
+    accounts = [account_id for account_id in (caller.wallet_id, caller.bonus_id) if account_id is not None]
+    return await rt.repeat(
+        "wallets.history",
+        lambda tx: rows.history(tx, accounts=accounts, limit=limit, offset=(page - 1) * limit, ascending=ascending),
+    )
 
 
 async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50) -> list[Entry]:
@@ -66,6 +102,27 @@ async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, re
     return await rt.run("wallets.adjust", work)
 
 
+async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str) -> Balances:
+    """Gives a customer bonus to spend (or takes some back, when `units` is negative); the same reference counts once.
+
+    Refuses with InvalidInput, NotFound (no wallet in this currency), WalletShort or KeyReused.
+    """
+    _check_currency(currency)
+    journal = chart.gift(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
+
+    async def work(tx: Tx) -> Balances:
+        wallet = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
+        if wallet is None:
+            raise NotFound(what="wallet")
+        bonus_id = await ledger.open_bonus(tx, customer_id=customer_id, currency=currency)
+        await ledger.apply(tx, journal, now=rt.clock.now())
+        return _balances(wallet, (await ledger.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
+
+    given = await rt.run("wallets.give_bonus", work)
+    rt.memory.forget("customers")
+    return given
+
+
 async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> int:
     """Undoes a journal, at most once, and returns the reversing journal's id; a repeat returns the same.
 
@@ -86,6 +143,11 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
     return await rt.run(
         "wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
     )
+
+
+def _balances(wallet: Account, bonus: Account | None) -> Balances:
+    given = (bonus.balance, bonus.held) if bonus else (0, 0)
+    return Balances(wallet.name.currency, wallet.balance, given[0], wallet.held + given[1])
 
 
 def _unreserved(account: Account) -> Money:

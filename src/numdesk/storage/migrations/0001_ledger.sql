@@ -77,6 +77,12 @@ create table holds (
 ) with (fillfactor = 80);
 create index holds_open on holds (account_id) where state = 0;
 
+-- What a customer's history says of a journal beside its amounts: {"type", "description", "metadata"}. Written with the journal, never changed.
+create table journal_details (
+  journal_id bigint primary key references journals,
+  document jsonb not null
+);
+
 create function ledger_refuse() returns trigger language plpgsql as $$
 begin
   raise exception 'the ledger is append-only: % on % is refused', tg_op, tg_table_name using errcode = 'PT001';
@@ -84,6 +90,7 @@ end $$;
 create trigger journals_append_only before update or delete or truncate on journals execute function ledger_refuse();
 create trigger transfers_append_only before update or delete or truncate on transfers execute function ledger_refuse();
 create trigger entries_append_only before update or delete or truncate on entries execute function ledger_refuse();
+create trigger journal_details_append_only before update or delete or truncate on journal_details execute function ledger_refuse();
 create trigger holds_never_deleted before delete or truncate on holds execute function ledger_refuse();
 
 -- Writes both entries of each new transfer and adds them to the live balances, wallets locked in id order.

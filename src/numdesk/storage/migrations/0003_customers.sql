@@ -7,8 +7,12 @@ create table customers (
   created_at timestamptz not null,
   guard_until timestamptz,
   guard_tier text,
+  contact jsonb not null default '{}',
+  options jsonb not null default '{}',
+  told_low boolean not null default false,
   constraint customer_state check (state between 0 and 3)
 );
+-- `secret` (sealed) signs requests and webhooks, in a dialect where customers sign. `told_low`: was told of the low balance, and not above since.
 -- hash = HMAC-SHA256 of the token under the server's pepper; `shown` is the part that a list may show.
 create table api_keys (
   id int generated always as identity primary key,
@@ -17,6 +21,7 @@ create table api_keys (
   hash bytea not null unique,
   shown text not null,
   name text not null,
+  secret bytea,
   currency text not null references currencies,
   scopes smallint[] not null,
   methods text[] not null default '{}',
@@ -27,7 +32,8 @@ create table api_keys (
   last_used_at timestamptz
 );
 create index api_keys_customer on api_keys (customer_id);
-create trigger customers_version after insert or update or delete on customers execute function version_bump('customers');
+create trigger customers_version after insert or delete or update of name, state, guard_until, guard_tier, options on customers
+  execute function version_bump('customers');
 create function api_keys_touched() returns trigger language plpgsql as $$
 begin
   -- Writing down when a key was used must not make every process forget every key.

@@ -97,7 +97,7 @@ create table provider_days (
 
 -- A request that must ask suppliers is claimed first (state 1, in progress) and gets a request_id that its orders carry.
 create sequence request_serials;
--- State: 1 in progress, 2 recorded. Namespace: 0 create, 1 reactivate. `outcome` is a versioned document that a dialect renders.
+-- State: 1 in progress, 2 recorded. Namespace: see storage/idempotency.py. `outcome` is a versioned document that a dialect renders.
 create table idempotency (
   customer_id int not null,
   namespace smallint not null,

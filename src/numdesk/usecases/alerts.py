@@ -1,0 +1,20 @@
+"""Tells customers once when what they can spend falls below their mark, and again only after it was above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from numdesk.storage import alerts as rows
+from numdesk.storage.pool import Tx
+
+#: What the mark is for a customer for whom staff has set none (option `low_balance`), in minor units.
+LOW_BALANCE = 1000
+
+
+async def look(tx: Tx, *, customer_ids: Iterable[int], dialect: str, currency: str, now: datetime) -> None:
+    """Writes the event balance.low for those who have just fallen below their mark.
+
+    Called at the end of a transaction that moved their money, with their accounts locked.
+    """
+    await rows.look(tx, sorted(set(customer_ids)), dialect=dialect, currency=currency, mark=LOW_BALANCE, now=now)

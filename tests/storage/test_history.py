@@ -1,0 +1,52 @@
+"""A customer's history: wallet and bonus together, journal by journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.support.desk import DeskOfTest
+
+from numdesk.storage import history
+from numdesk.usecases import customers, wallets
+
+if TYPE_CHECKING:
+    from numdesk.storage.pool import Tx
+
+
+async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
+    """Each line begins where the one before it ended, in both directions and over all pages."""
+    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    for turn, (move, units) in enumerate(
+        [(wallets.adjust, 5000), (wallets.give_bonus, 700), (wallets.adjust, -1200), (wallets.give_bonus, -700)]
+    ):
+        await move(desk.rt, customer_id=made.customer_id, currency="EUR", units=units, reason_ref=f"r{turn}")
+        desk.clock.advance(1)
+    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    first = await wallets.history(desk.rt, caller, page=1, limit=3)
+    second = await wallets.history(desk.rt, caller, page=2, limit=3)
+    lines = [*first.items, *second.items]
+    assert (first.total, second.total, len(lines)) == (4, 4, 4)
+    assert [(line.type, line.amount, line.balance_before, line.balance_after) for line in lines] == [
+        ("bonus", -700, 4500, 3800),
+        ("adjustment", -1200, 5700, 4500),
+        ("bonus", 700, 5000, 5700),
+        ("adjustment", 5000, 0, 5000),
+    ]
+    ascending = await wallets.history(desk.rt, caller, page=1, limit=50, ascending=True)
+    assert list(ascending.items) == lines[::-1]
+    assert (await wallets.history(desk.rt, caller, page=9, limit=50)).total == 4
+
+
+async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
+    """The note that a use case wrote is what the customer reads, and a second one changes nothing."""
+    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    journal_id = await desk.pool.fetchval("select max(id) from journals")
+
+    async def work(tx: Tx) -> None:
+        for text in ("first", "second"):
+            await history.describe(tx, journal_id, type="topup", description=text, metadata={"provider": "x"})
+
+    await desk.rt.run("test.describe", work)
+    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    (line,) = (await wallets.history(desk.rt, caller, page=1, limit=50)).items
+    assert (line.type, line.description, line.metadata) == ("topup", "first", {"provider": "x"})
