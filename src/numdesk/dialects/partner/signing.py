@@ -1,0 +1,186 @@
+"""Who signed a request of the partner API, and JSON exactly as JavaScript reads and writes it, which is what its clients sign.
+
+The vendor's clients sign `timestamp + METHOD + url + JSON.stringify(body || {})` with HMAC-SHA256. One of its samples signs the path
+without `/api/v1`, the other the whole path with its query; one sends the JSON that it signed, the other text that its author spaced. So
+a signature may be over any of few texts, each of which names the same request.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from itertools import product
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from numdesk.domain.errors import NotAuthenticated
+
+if TYPE_CHECKING:
+    from numdesk.dialects import Request
+    from numdesk.domain.customers import Caller
+
+#: Where our paths begin in the vendor's address, and in what half of its clients sign.
+PREFIX = "/api/v1"
+#: How a signature was made: over the path below the prefix, or over the whole path.
+SHORT, FULL = "short", "full"
+#: How far a client's watch may be off. The vendor gives no number for requests; its webhook sample has five minutes.
+WATCH_OFF_MS_MAX = 300_000
+
+_PREFIX = PREFIX.encode()
+_NOTHING = b"{}"
+#: What cuts a URL into parts; decoding must not make more of them, or one signature would stand for two requests.
+_CUTS = b"/?&=#"
+_MILLISECONDS_CHARS, _SECONDS_CHARS = 13, 10
+
+#: Below this every whole double prints as the integer that it is.
+_EXACT_MAX = 2**53
+#: ECMAScript writes numbers without an exponent from 1e-6 up to 21 digits before the point.
+_WHOLE_DIGITS_MAX, _LEADING_ZEROS_MAX = 21, 5
+#: Keys that JavaScript takes for positions of an array; it lists them first, by number.
+_INDEX_MAX = 2**32 - 2
+_is_index = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII).fullmatch
+_lone_surrogate = re.compile("[\ud800-\udfff]")
+
+
+def verify(request: Request, caller: Caller, wall: datetime) -> None:
+    """Refuses with NotAuthenticated unless the caller signed this request just now; notes in `request.form` over which path."""
+    said = request.headers.get(b"x-timestamp", b"")
+    if not _is_fresh(said, wall):
+        raise NotAuthenticated(cause="timestamp")
+    given = request.headers.get(b"x-signature", b"").lower()
+    start = said + request.method.encode("ascii")
+    secret = caller.secret or b""
+    found = ""
+    for (url, form), body in product(_urls(request), _bodies(request.body)):  # always all of them: time tells nothing of which was right
+        signed = hmac.digest(secret, start + url + body, "sha256").hex().encode("ascii")
+        if hmac.compare_digest(signed, given):
+            found = form
+    if not found or not secret:
+        raise NotAuthenticated(cause="signature")
+    request.form = found
+
+
+def sign(secret: bytes, text: bytes) -> str:
+    """Returns a signature: bare lower-case hex, 64 characters (a receiver's `timingSafeEqual` throws at any other length)."""
+    return hmac.digest(secret, text, "sha256").hex()
+
+
+def parse(text: str | bytes) -> Any:
+    """Returns what JSON.parse makes of a text: every number a double, of a repeated key the last value at the first place.
+
+    Raises ValueError for what is no JSON, or is nested deeper than anybody means.
+    """
+    try:
+        decoded = text if isinstance(text, str) else text.decode()
+        return json.loads(decoded, parse_int=float, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def stringify(value: Any) -> str:
+    """Returns what JSON.stringify writes. Raises ValueError for what is nested deeper than anybody means."""
+    try:
+        return _written(value)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def _is_fresh(said: bytes, wall: datetime) -> bool:
+    """Is this a time of the client's watch, in milliseconds (or seconds), that is close enough to ours?"""
+    if not said.isdigit() or len(said) not in (_MILLISECONDS_CHARS, _SECONDS_CHARS):
+        return False
+    said_ms = int(said) * (1 if len(said) == _MILLISECONDS_CHARS else 1000)
+    return abs(wall.timestamp() * 1000 - said_ms) <= WATCH_OFF_MS_MAX
+
+
+def _urls(request: Request) -> list[tuple[bytes, str]]:
+    """Returns what may have been signed as the URL, with its form: the path with its query, never without."""
+    path: bytes = request.scope["raw_path"]
+    target = path + b"?" + request.query if request.query else path
+    short = target[len(_PREFIX) :] if target.startswith(_PREFIX + b"/") else target
+    urls = [(_PREFIX + short, FULL), (short, SHORT)]
+    if b"%" in short:
+        plain = unquote_to_bytes(short)
+        if all(plain.count(cut) == short.count(cut) for cut in _CUTS):
+            urls += [(_PREFIX + plain, FULL), (plain, SHORT)]
+    return urls
+
+
+def _bodies(body: bytes) -> list[bytes]:
+    """Returns what may have been signed as the body: the text as it was sent, and as JavaScript writes it.
+
+    A client library sends `null` where there is nothing to send, and signs `{}`; nothing, `null` and `{}` mean the same to every call.
+    """
+    if is_nothing(body):
+        return [_NOTHING]
+    try:
+        written = stringify(parse(body)).encode()
+    except ValueError:
+        return [body]  # whoever signed this gets to hear what is wrong with it
+    return [body] if written == body else [body, written]
+
+
+def is_nothing(body: bytes) -> bool:
+    """Does a body of these bytes say nothing?"""
+    return body in (b"", b"null") or body.strip() in (b"", b"null")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _written(value: Any) -> str:
+    match value:
+        case str():
+            return _text(value)
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case float() | int():
+            return _number(float(value))
+        case Mapping():
+            return "{" + ",".join(f"{_text(key)}:{_written(value[key])}" for key in _listed(value)) + "}"
+        case _:
+            return "[" + ",".join(map(_written, value)) + "]"
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _text(text: str) -> str:
+    """Returns a string as JSON: half a surrogate pair as an escape, everything else beyond the controls as it is."""
+    return _lone_surrogate.sub(lambda found: f"\\u{ord(found[0]):04x}", _quoted(text))
+
+
+def _listed(keys: Mapping[str, Any]) -> list[str]:
+    """Returns the keys in JavaScript's order: positions by number, then the rest as they came."""
+    positions = sorted((key for key in keys if _is_index(key) and int(key) <= _INDEX_MAX), key=int)
+    if not positions:
+        return list(keys)
+    first = set(positions)
+    return positions + [key for key in keys if key not in first]
+
+
+def _number(value: float) -> str:
+    """Returns a double as ECMAScript prints it; its shortest digits are Python's, the layout is not."""
+    if -_EXACT_MAX < value < _EXACT_MAX and value.is_integer():
+        return str(int(value))  # minus zero is zero
+    if value in (float("inf"), float("-inf")):
+        return "null"
+    sign_bit, digit_list, exponent = Decimal(repr(value)).normalize().as_tuple()
+    digits = "".join(map(str, digit_list))
+    point = len(digits) + int(exponent)  # how many digits stand before the point
+    if len(digits) <= point <= _WHOLE_DIGITS_MAX:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= _WHOLE_DIGITS_MAX:
+        text = f"{digits[:point]}.{digits[point:]}"
+    elif -_LEADING_ZEROS_MAX <= point <= 0:
+        text = "0." + "0" * -point + digits
+    else:
+        text = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + f"e{point - 1:+d}"
+    return "-" + text if sign_bit else text
