@@ -33,6 +33,7 @@ class TestReadSettings:
                 "NUMDESK_HEAD_TIMEOUT_S": "5",
                 "NUMDESK_BODY_TIMEOUT_S": "20",
                 "NUMDESK_IDLE_TIMEOUT_S": "120",
+                "NUMDESK_TEXTS_KEPT_DAYS": "7",
                 "NUMDESK_LOG": "json",
                 "NUMDESK_LOG_LEVEL": "debug",
                 "NUMDESK_KEY_FILE": "/etc/numdesk/key",
@@ -46,6 +47,7 @@ class TestReadSettings:
         assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "2001:db8::7/128"]
         assert (settings.connections_max, settings.connections_per_peer_max) == (5000, 64)
         assert (settings.head_s, settings.body_s, settings.idle_s) == (5, 20, 120)
+        assert settings.texts_kept_days == 7
         assert (settings.log, settings.log_level) == ("json", "debug")
         assert settings.key_path == Path("/etc/numdesk/key")
 

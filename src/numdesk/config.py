@@ -164,6 +164,12 @@ class Settings:
         default=75,
         help="seconds that a connection may be idle between two requests; more than the reverse proxy keeps it",
     )
+    texts_kept_days: int = _setting(
+        "NUMDESK_TEXTS_KEPT_DAYS",
+        _whole(1, 3650),
+        default=30,
+        help="days after which the texts and codes of SMS are deleted, wherever they are; orders and money stay",
+    )
     log: LogFormat = _setting(
         "NUMDESK_LOG",
         _one_of(get_args(LogFormat)),

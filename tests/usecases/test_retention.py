@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from tests.support.desk import DeskOfTest
 
-from numdesk.usecases import retention
+from numdesk.domain.orders import State
+from numdesk.usecases import orders, retention
 
 SWEEPS = {one.name: one for one in retention.SWEEPS}
 
@@ -60,6 +61,43 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
     assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
 
 
+async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
+    """Texts and codes leave orders that ended and events when their days are over; order, event and money stay as they are."""
+    caller = await desk.customer()
+    old, young, waiting = [await desk.order(caller) for _ in range(3)]
+    for order in (old, young, waiting):
+        await desk.message(order.msisdn)
+    await orders.finish(desk.rt, caller, old.id)
+    desk.clock.advance(600)
+    await orders.finish(desk.rt, caller, young.id)
+    before = await desk.pool.fetch("select id, kind, at from events order by id")
+    desk.clock.advance(timedelta(days=30).total_seconds() - 300)
+    for name in ("messages.forget", "orders.forget_texts", "events.forget_texts"):
+        await retention.sweep(desk.rt, one=SWEEPS[name])
+    shown = await orders.read(desk.rt, caller, old.id)
+    assert (shown.state, shown.otp_code, shown.otp_message, shown.sms_revision) == (State.COMPLETED, None, None, 1)
+    assert [(await orders.read(desk.rt, caller, order.id)).otp_code for order in (young, waiting)] == ["482913", "482913"]
+    assert await desk.pool.fetch("select id, kind, at from events order by id") == before
+    left = await desk.pool.fetch("select order_id from events where document ->> 'otp_message' is not null")
+    assert {row[0] for row in left} == {young.id}
+    assert await desk.pool.fetchval("select count(*) from messages") == 0
+
+
+async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
+    """An event is looked at once; one that is about to be sent again keeps what it has to say."""
+    await desk.pool.execute(
+        """insert into events (customer_id, dialect, kind, document, at)
+             select 1, 'smscode', 'e' || n, '{"otp_code": "1", "otp_message": "t", "id": 7}', $1 from generate_series(1, 10) n""",
+        desk.clock.now() - timedelta(days=31),
+    )
+    await desk.pool.execute("insert into webhook_deliveries (event_id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events")
+    assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 10
+    assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 0
+    left = [row[0] for row in await desk.pool.fetch("select kind from events where document ->> 'otp_code' is not null")]
+    assert left == ["e10"]
+    assert await desk.pool.fetchval("select count(*) from events where document ->> 'id' = '7'") == 10
+
+
 @pytest.mark.parametrize(
     ("name", "table", "insert", "kept"),
     [
@@ -68,7 +106,7 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
             """insert into messages (provider, provider_message_id, msisdn, sender, text, received_at)
                select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
                  from generate_series(1, 12) n""",
-            retention.MESSAGES_KEPT,
+            timedelta(days=30),
         ),
         (
             "messages.forget_parts", "message_parts",

@@ -1,4 +1,4 @@
-"""Deletes old rows, a batch at a time: of each table that only grows and is neither money nor orders.
+"""Deletes old rows, a batch at a time: of each table that only grows and is neither money nor orders; of orders only what SMS said.
 
 Every function deletes at most `limit` rows that an index finds, passes over rows that somebody else is using, and returns how many
 it deleted. Ids rise with time, so the oldest rows of a table without an index on a time are those with the lowest ids.
@@ -7,12 +7,18 @@ it deleted. Ids rise with time, so the oldest rows of a table without an index o
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, LiteralString
 
 from numdesk.domain.webhooks import DeliveryState
+from numdesk.storage import settings
 
 if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
+
+
+#: Where the id lies of the last event whose text was looked at.
+EVENTS_SEEN = "retention.events_seen"
 
 
 async def forget_deliveries(tx: Tx, *, before: datetime, limit: int) -> int:
@@ -49,6 +55,38 @@ async def forget_messages(tx: Tx, *, before: datetime, limit: int) -> int:
         before,
         limit,
     )
+
+
+async def forget_order_texts(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Takes text and code out of orders that ended before a time; the new revision tells whoever remembers such an order."""
+    return await _delete(
+        tx,
+        """update orders set otp_message = null, otp_code = null, revision = revision + 1 where id in (
+             select id from orders where otp_message is not null and ended_at < $1 order by ended_at limit $2 for update skip locked)""",
+        before,
+        limit,
+    )
+
+
+async def forget_event_texts(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Takes text and code out of events from before a time, and returns how many events it looked at.
+
+    It goes on behind the last event that it has seen, so that no index is needed that every new event would pay for. An event that is
+    about to be sent again keeps its text; it goes with its delivery.
+    """
+    seen = int(await settings.read(tx, name=EVENTS_SEEN) or 0)
+    front = await tx.fetch("select id, at from events where id > $1 order by id limit $2", seen, limit)
+    old = [row["id"] for row in takewhile(lambda row: row["at"] < before, front)]
+    if old:
+        await tx.execute(
+            """update events e set document = document || '{"otp_code": null, "otp_message": null}'
+                where id = any($1) and document ->> 'otp_message' is not null
+                  and not exists (select from webhook_deliveries d where d.event_id = e.id and d.state = $2)""",
+            old,
+            DeliveryState.DUE,
+        )
+        await settings.write(tx, name=EVENTS_SEEN, value=old[-1])
+    return len(old)
 
 
 async def forget_parts(tx: Tx, *, before: datetime, limit: int) -> int:
@@ -111,6 +149,6 @@ async def forget_counts(tx: Tx, *, before: datetime, limit: int) -> int:
 
 
 async def _delete(tx: Tx, statement: LiteralString, before: object, limit: int) -> int:
-    """Runs a statement that deletes a batch and returns how many rows PostgreSQL says it deleted."""
+    """Runs a statement that deletes or empties a batch and returns how many rows PostgreSQL says it did."""
     tag = await tx.execute(statement, before, limit)
     return int(tag.rpartition(" ")[2])

@@ -1,7 +1,7 @@
 """Deletes what nobody needs any longer, from each table that only grows and is neither money nor orders.
 
-Texts of SMS leave `messages` after ninety days. Their copies in orders (`otp_message`, `otp_code`) and in the documents of events that
-were never to be delivered stay: how long customers may read them is still to be decided.
+What SMS said (texts and codes) is the most private thing here: after NUMDESK_TEXTS_KEPT_DAYS it is gone from messages, from orders that
+have ended and from the documents of events. Orders themselves, and money, stay.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 KEYS_KEPT = timedelta(days=8)
 #: Ended deliveries with their attempts and events: as long as a customer may want to know why a webhook did not come.
 DELIVERIES_KEPT = timedelta(days=90)
-MESSAGES_KEPT = timedelta(days=90)
 #: Segments of a message that was put together; a supplier repeats one for a day at most.
 PARTS_KEPT = timedelta(days=7)
 #: The abuse guard looks at a day.
@@ -50,7 +49,8 @@ class Sweep:
 
     name: str
     forget: Forget
-    kept: timedelta
+    #: None: as long as the operator wants texts to be kept.
+    kept: timedelta | None
     #: Was it written by real time, whatever the desk's clock was moved by?
     by_wall: bool = False
 
@@ -59,7 +59,9 @@ KEYS = Sweep("idempotency.forget", idempotency.forget_old, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
     Sweep("webhooks.forget", rows.forget_deliveries, DELIVERIES_KEPT),
-    Sweep("messages.forget", rows.forget_messages, MESSAGES_KEPT),
+    Sweep("messages.forget", rows.forget_messages, None),
+    Sweep("orders.forget_texts", rows.forget_order_texts, None),
+    Sweep("events.forget_texts", rows.forget_event_texts, None),
     Sweep("messages.forget_parts", rows.forget_parts, PARTS_KEPT),
     # A use says itself how long it counts.
     Sweep("stock.forget_uses", rows.forget_uses, timedelta()),
@@ -75,7 +77,8 @@ async def sweep(rt: Runtime, *, one: Sweep) -> int:
     A row that must stay shortens its batch.
     """
     now = rt.clock.wall() if one.by_wall else rt.clock.now()
-    work = partial(one.forget, before=now - one.kept, limit=BATCH)
+    kept = timedelta(days=rt.settings.texts_kept_days) if one.kept is None else one.kept
+    work = partial(one.forget, before=now - kept, limit=BATCH)
     total = 0
     while count := await rt.run(one.name, work):
         total += count
