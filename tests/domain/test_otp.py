@@ -77,6 +77,29 @@ class TestShapes:
         """Every shape that services write codes in gives the code as it is to be typed."""
         assert _code(text) == code
 
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("Your code is 4, 8, 2, 9, 1, 0. Again, your code is 4, 8, 2, 9, 1, 0.", "482910"),
+            ("Your code is: 4... 8... 2... 9. Goodbye", "4829"),
+            ("您的验证码是4，8，2，9", "4829"),
+            ("Your code is Four, Eight, Two, Nine. I repeat: four, eight, two, nine.", "4829"),
+            ("Tu código es cuatro ocho dos nueve", "4829"),
+            ("KODUNUZ: SIFIR BİR İKİ ÜÇ", "0123"),
+        ],
+    )
+    def test_reads_a_call_written_down(self, text: str, code: str) -> None:
+        """Digits that were spoken one by one, as numbers or as words, make one code."""
+        assert _code(text) == code
+
+    @pytest.mark.parametrize(
+        "text",
+        ["Use A7K9QZ to log in", "Sign in with A7K9QZ", "A7K9QZ is your login", "A7K9QZ to verify your email", "A7K9QZ", "Zoom: A7K9QZ"],
+    )
+    def test_reads_letters_and_digits_without_a_codeword(self, text: str) -> None:
+        """What is entered or used, or stands alone, is the code even if nothing names it one."""
+        assert _code(text) == "A7K9QZ"
+
     @pytest.mark.parametrize("text", ["Your code is 482", "Your code is 48291056731", "Code 3 1"])
     def test_wants_four_to_ten(self, text: str) -> None:
         """Shorter and longer numbers are not codes."""
@@ -130,6 +153,17 @@ class TestTraps:
             "Код ошибки 482910",
             "错误代码500213，请联系客服",
             "Bạn đã nhập sai OTP 3 lần. Mã lỗi 4829",
+            "Use BA2490 booking X7K9QZ to check in online",
+            "Use SUMMER24 to get in",
+            "Your password was reset by admin4829 at 14:22",
+            "Verify your address: 1200 Market Street",
+            "Log in to see statement 2024-05",
+            "Your registration 482910 is confirmed",
+            "A code was sent to 7700900482",
+            "Nunca compartas tu clave. Denuncias al 01800 4829133",
+            "Code freeze starts 12 May at 1800",
+            "Voting code of conduct: read section 4821",
+            "Do not share your code with one or two people",
         ],
     )
     def test_is_no_code(self, text: str) -> None:
@@ -144,6 +178,14 @@ class TestTraps:
     def test_takes_what_is_said_to_be_the_code(self) -> None:
         """A heading before the number does not outweigh "is your code" after it."""
         assert _code("Account: 482910 is your verification code") == "482910"
+
+    def test_takes_what_a_remark_in_brackets_calls_the_code(self) -> None:
+        """A heading with a colon before the number does not outweigh a remark behind it."""
+        assert _code("Huawei ID: 482910 (verification code). Valid for 10 minutes") == "482910"
+
+    def test_takes_a_comma_for_the_end_of_an_address(self) -> None:
+        """The number behind "Dear user," is not the number of the user."""
+        assert _code("尊敬的用户，482910是您本次的身份验证码") == "482910"
 
     def test_takes_a_payment_code_whichever_word_comes_first(self) -> None:
         """A noun of money that belongs to "code" does not turn the number after it into an amount."""

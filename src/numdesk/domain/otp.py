@@ -57,10 +57,14 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
     scene = survey(tokens)
     own = sender.strip().lstrip("+") if sender else ""
     best = _best([(weigh(scene, item), item) for item in numbers(tokens) if item.code != own])
+    if best is None and scene.about & KEY:
+        spoken = _spelt_out(text, normal, places)
+        if spoken is not None:
+            return spoken
     if best is None:
         best = _best([(weigh(scene, item), item) for item in letter_words(tokens)])
     if best is None:
-        return _spelt_out(text, normal, places) if scene.about & KEY else None
+        return None
     weight, item = best
     confidence = round(min(weight.points / CERTAIN, 1.0), 2)
     return _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)

@@ -139,7 +139,17 @@ LEXICON: dict[int, str] = {
         получение выдачи вручения отримання видачі odbioru odbiór odbierz výdej výdeje
         vyzdvihnutie retrait ritiro recogida retirada afhaal* abhol* pickup pick-up átvétel* ridicare nouto* afhent*
         upphämtning регистрация реєстрація registrace rejestracja anmeldung iscrizione inschrijving nutze
-        nutz
+        nutz entering typing inputting submit submitting paste pasting prove proving confirms unlocks approves quote eingibst
+        gebe benutze benutz eintippst einfügen ingresar ingresando introducir introduciendo usar usando utilice teclear
+        escribir coloque coloca saisir saisissant taper utilisez utiliser utilise valider indiquez renseignez digitar digitando
+        inserir utilize preencha inserire inserendo digitare usare utilizza utilizzare immetti invoeren typen använda knappa
+        bruge bruke käyttää syöttää wpisać podaj podać wprowadź wprowadzić zadat zadej vložte opište erősítse erősítsd
+        tastează unesi upišite upiši ukucajte въведи напишете унесите искористите ввести
+        введя укажите указать продиктуйте вставьте наберіть
+        выкарыстайце tuşlayın kiritish yozing енгізу теріңіз إدخال استخدام اكتب نمایید הזינו הקש הקלידו
+        השתמשו אמת लिखें भरें প্রবেশ वापरा टाका प्रविष्ट प्रयोग हाल्नुहोस् உள்ளிடுக பயன்படுத்துங்கள் ఎంటర్ వాడండి ಬಳಸಿ
+        ഉപയോഗിക്കുക વાપરો ઉપયોગ ਵਰਤੋ භාවිතා ඇතුළත් තහවුරු điền masukan taip ilagda andika shkruani vendosni შეიყვანეთ
+        გამოიყენეთ ჩაწერეთ დაადასტურეთ օգտագործեք įvesti
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code tracking coupon*
@@ -219,7 +229,7 @@ LEXICON: dict[int, str] = {
         alert road sample patient juror statement customer employee student lane line linie linje ligne linha линия
         линии lesson course kurs cours curso corso desk document documento plate volume kiosk release zählerstand
         registration inscription registro cadastro регистрация реєстрація registrace rejestracja anmeldung
-        iscrizione inschrijving
+        iscrizione inschrijving candidate
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf zəng
@@ -380,5 +390,5 @@ LEXICON: dict[int, str] = {
 #: Stands before a word in Semitic scripts and is not part of it: and, with, for, the...
 PROCLITICS = frozenset("والبلكفסהובלמשכ")
 
-#: Top-level domains that follow a name made of digits ("1688.com"): the digits are an address.
-TOP_LEVEL = "com|net|org|ru|cn|io|me|co|in|info|app|shop|kz|uz|ua|by|de|br|id|vn|th|gov|edu|biz|store|online"
+#: Top-level domains and kinds of files that follow a name made of digits ("1688.com"): the digits are an address.
+TOP_LEVEL = "com|net|org|ru|cn|io|me|co|in|info|app|shop|kz|uz|ua|by|de|br|id|vn|th|gov|edu|biz|store|online|pdf|zip|jpg|png|docx|xlsx"
