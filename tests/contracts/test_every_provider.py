@@ -9,13 +9,14 @@ import pytest
 from numdesk import providers
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
+from numdesk.ports.payments import PaymentGateway
 from numdesk.ports.rates import RateSource
 from numdesk.ports.simulation import Simulation
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.providers import PORTS, Adapters, Provider, ProviderSettingRefused, Surroundings
 
 FOUND = providers.find_providers()
-PROTOCOLS = {"supplier": NumberSupplier, "rate_source": RateSource, "simulation": Simulation}
+PROTOCOLS = {"supplier": NumberSupplier, "rate_source": RateSource, "simulation": Simulation, "payments": PaymentGateway}
 
 
 async def _no_sleep(_seconds: float) -> None:

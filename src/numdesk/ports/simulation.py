@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
 
 from numdesk.ports.inbound import MessageReceived
 
@@ -33,4 +34,31 @@ class Simulation(Protocol):
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
         """Returns a new message as the provider would tell it."""
+        ...
+
+
+class UnknownInvoice(LookupError):
+    """A fake gateway was told to see money for an invoice that it never made."""
+
+
+class FakeGateway(Protocol):
+    """A stand-in for a payment gateway: an application to be served, and a hand that pays its invoices.
+
+    What it knows lies in a file that all processes of a server share. `app` answers the gateway's own calls (mounted under a prefix, or
+    alone); `words` are the settings with which the provider's adapter speaks to it.
+    """
+
+    app: Callable[[Any, Any, Any], Awaitable[None]]
+    words: Mapping[str, str]
+
+    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+        """Sees money for an invoice (our reference or its own id), says so `times` times, and returns how many callbacks were answered.
+
+        `amount` is in `currency`, that of the invoice if none is given; no amount is all that is still due. A `currency` that is a coin is
+        what is paid with. Raises UnknownInvoice.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes the file; what was paid stays paid."""
         ...

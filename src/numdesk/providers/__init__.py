@@ -9,32 +9,35 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.ports.inbound import MessageReceived
+from numdesk.ports.payments import PaymentGateway
 from numdesk.ports.rates import RateSource
-from numdesk.ports.simulation import Simulation
+from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.ports.suppliers import NumberSupplier
 
 Value = TypeVar("Value")
 
 
 #: Every port that a provider can serve, by the field of `Adapters` that holds it.
-PORTS = ("supplier", "rate_source", "simulation")
+PORTS = ("supplier", "rate_source", "simulation", "payments")
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an adapter may use of the process: outgoing HTTP, waiting, and a folder for a make-believe world to live in."""
+    """What an adapter may use of the process: outgoing HTTP, waiting, a folder for a make-believe world to live in, and its time."""
 
     http: OutgoingHttp
     sleep: Callable[[float], Awaitable[None]]
     data: Path
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Adapters:
     supplier: NumberSupplier | None = None
     rate_source: RateSource | None = None
     simulation: Simulation | None = None
+    payments: PaymentGateway | None = None
     close: Callable[[], None] = lambda: None
 
     def served(self) -> frozenset[str]:
@@ -61,7 +65,8 @@ class Provider:
 
     `slug` is the folder's name; `serves` names the ports (fields of `Adapters`); `settings` is read from
     NUMDESK_PROVIDER_<SLUG>_* ; `make` builds the adapters; `parse_callback` verifies a call of theirs (headers, raw body) and returns
-    its events; a provider with `make_believe` exists in sandbox mode only.
+    its events; a provider with `make_believe` exists in sandbox mode only. `fake` makes a stand-in for the company itself, from the
+    words of the settings that the adapter will be given (at least `base_url`), for the sandbox and for tests.
     """
 
     slug: str
@@ -72,6 +77,7 @@ class Provider:
     docs: str | None = None
     parse_callback: Callable[[Any, Mapping[str, str], bytes], list[MessageReceived]] | None = None
     make_believe: bool = False
+    fake: Callable[[Surroundings, Mapping[str, str]], FakeGateway] | None = None
 
 
 class ProviderSettingRefused(ValueError):

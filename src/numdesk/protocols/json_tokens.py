@@ -1,0 +1,173 @@
+"""JSON read without losing a byte of its numbers, and written the way PHP and JavaScript write it.
+
+A signature over JSON covers text, and an amount is text until somebody decides how to round it: so a number stays the token that stood
+in the document (`0.00001234`, `1.50`, `1e-7`), which no float gives back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+#: A signed call of another company is short; what is longer is not one.
+DOCUMENT_BYTES_MAX = 64 * 1024
+
+#: Deeper ones are made to exhaust a reader.
+DEPTH_MAX = 32
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+#: PHP escapes these two even when it leaves other letters as they are: JavaScript once took them for ends of lines.
+_LINE_ENDS = re.compile("[\u2028\u2029]")
+
+
+class NumberToken(str):
+    """A number of a document, as it stood there."""
+
+    __slots__ = ()
+
+
+class JsonRefused(ValueError):
+    """The bytes are no JSON object that two readers would understand alike; the text says why and holds none of them."""
+
+
+def read_text(raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX) -> str:
+    """Returns a document's text. Raises JsonRefused when it is too long or not UTF-8."""
+    if len(raw) > bytes_max:
+        raise JsonRefused(f"is longer than {bytes_max} bytes")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise JsonRefused("is not UTF-8") from error
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Returns a document's members: dicts, lists, strings, NumberTokens, True, False and None.
+
+    Raises JsonRefused for what is no JSON, no object, too deep, names a key twice or says NaN.
+    """
+    try:
+        found = _DECODER.decode(text)
+    except JsonRefused:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise JsonRefused("is not JSON") from error
+    if not isinstance(found, dict):
+        raise JsonRefused("is not a JSON object")
+    _check_depth(found, left=DEPTH_MAX)
+    return found
+
+
+def cut_member(text: str, name: str) -> str:
+    """Returns the text of an object, which `read_object` has read, without one of its own members; all else stays as it was."""
+    spans = list(_member_spans(text))
+    for at, (found, begin, end) in enumerate(spans):
+        if found != name:
+            continue
+        if at + 1 < len(spans):
+            return text[:begin] + text[spans[at + 1][1] :]
+        return (text[: spans[at - 1][2]] if at else text[:begin]) + text[end:]
+    return text
+
+
+def write_php(value: Any, *, escape_unicode: bool) -> str:
+    """Writes a value as PHP's json_encode does: `/` escaped, letters escaped too unless JSON_UNESCAPED_UNICODE was asked for."""
+
+    def string(text: str) -> str:
+        written = _quote(text).replace("/", "\\/")
+        return _escape(written, _NOT_IN_ASCII if escape_unicode else _LINE_ENDS)
+
+    return _write(value, string)
+
+
+def write_js(value: Any, *, escape_unicode: bool = False) -> str:
+    """Writes a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
+    return _write(value, lambda text: _escape(_quote(text), _NOT_IN_ASCII) if escape_unicode else _quote(text))
+
+
+def sort_like_js(names: Iterable[str]) -> list[str]:
+    """Returns names in the order that a JavaScript object has to which they were added sorted: array indices first, by number."""
+    return sorted(names, key=lambda name: (0, int(name), b"") if _is_array_index(name) else (1, 0, _utf16(name)))
+
+
+def sort_by_utf16(names: Iterable[str]) -> list[str]:
+    """Returns names in the order of JavaScript's Array.prototype.sort."""
+    return sorted(names, key=_utf16)
+
+
+def _utf16(name: str) -> bytes:
+    return name.encode("utf-16-be", "surrogatepass")
+
+
+def _is_array_index(name: str) -> bool:
+    return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) <= 10 and int(name) < 2**32 - 1
+
+
+def _member_spans(text: str) -> Iterable[tuple[str, int, int]]:
+    """Yields name, begin and end of each member of an object whose text is known to be well-formed."""
+    at = _skip(text, _skip(text, 0) + 1)
+    while text[at] != "}":
+        begin = at
+        name, at = _DECODER.raw_decode(text, at)
+        at = _skip(text, _skip(text, at) + 1)
+        _, at = _DECODER.raw_decode(text, at)
+        yield name, begin, at
+        at = _skip(text, at)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    assert match is not None, "nothing at all is space enough"
+    return match.end()
+
+
+def _write(value: Any, string: Callable[[str], str]) -> str:
+    """Writes a value that was read, without any space, with a way of writing strings."""
+    if isinstance(value, NumberToken):
+        return str(value)
+    if isinstance(value, str):
+        return string(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{string(name)}:{_write(item, string)}" for name, item in value.items()) + "}"
+    assert isinstance(value, list), f"no document holds {type(value).__name__}"
+    return "[" + ",".join(_write(item, string) for item in value) + "]"
+
+
+def _quote(text: str) -> str:
+    """Writes a string with what both languages escape: quotes, backslashes, controls below space, and halves of letters."""
+    return _escape(json.dumps(text, ensure_ascii=False), _LONE_SURROGATE)
+
+
+def _escape(written: str, letters: re.Pattern[str]) -> str:
+    """Writes each of some letters as \\uXXXX, two of them where UTF-16 needs two."""
+    return letters.sub(lambda match: json.dumps(match[0])[1:-1], written)
+
+
+def _check_depth(value: Any, *, left: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if not left:
+        raise JsonRefused("is nested too deeply")
+    for item in value.values() if isinstance(value, dict) else value:
+        _check_depth(item, left=left - 1)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise JsonRefused("names a key twice")
+    return found
+
+
+def _no_constant(_word: str) -> NoReturn:
+    raise JsonRefused("holds a number that JSON does not have")
+
+
+_DECODER = json.JSONDecoder(parse_float=NumberToken, parse_int=NumberToken, parse_constant=_no_constant, object_pairs_hook=_once)
