@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from numdesk.domain.errors import InvalidInput, StateForbids
 from numdesk.domain.ledger import AccountKind, AccountName, Hold, Journal, Transfer
 from numdesk.domain.money import AMOUNT_MAX, Money
+from numdesk.domain.topups import Share
 
 ORDER_HOLD = "order"
 ORDER_EARN = "order.earn"
 ADJUSTMENT = "adjustment"
 REVERSAL = "reversal"
 BONUS_GIVEN = "bonus.given"
+TOPUP_CREDIT = "topup.credit"
+TOPUP_CLAWBACK = "topup.clawback"
 
 #: A reference is typed by people and kept for ever; longer ones belong in the note.
 REF_LENGTH_MAX = 200
@@ -56,6 +61,31 @@ def manual_funding(currency: str) -> AccountName:
     return AccountName(AccountKind.FUNDING, currency, label="manual")
 
 
+def gateway_clearing(provider: str, *, currency: str) -> AccountName:
+    """Names what a payment gateway holds for us; minus its balance must be what the gateway says."""
+    return AccountName(AccountKind.CLEARING, currency, label=provider)
+
+
+def gateway_fee(provider: str, *, currency: str) -> AccountName:
+    """Names the account of what a payment gateway keeps of what customers pay."""
+    return AccountName(AccountKind.EXPENSE, currency, label=f"fee:{provider}")
+
+
+def topup_discount(currency: str) -> AccountName:
+    """Names the account of what customers got for their top-ups beyond what they paid."""
+    return AccountName(AccountKind.EXPENSE, currency, label="topup_discount")
+
+
+def unapplied(currency: str) -> AccountName:
+    """Names the account of money that a gateway holds for us and that belongs to no wallet yet."""
+    return AccountName(AccountKind.SUSPENSE, currency, label="unapplied")
+
+
+def receivable(customer_id: int, *, currency: str) -> AccountName:
+    """Names the account of what a customer owes us."""
+    return AccountName(AccountKind.RECEIVABLE, currency, label=f"customer:{customer_id}")
+
+
 def hold_for_order(order_id: int, *, wallet_id: int, price: Money) -> Hold:
     """Returns the hold of an order's price. When the order ends unearned the hold is voided or expires, and no journal is written."""
     return Hold(ORDER_HOLD, order_id, wallet_id, price)
@@ -95,6 +125,28 @@ def gift(*, customer_id: int, currency: str, units: int, ref: str, note: str | N
     return Journal(BONUS_GIVEN, ref, transfers, note)
 
 
+def topup(  # noqa: PLR0913 - who, where, what was and what is to be
+    *, customer_id: int, provider: str, currency: str, ref: str, was: tuple[Share, int], becomes: tuple[Share, int]
+) -> Journal:
+    """Returns the journal that takes what is booked of a payment from one share to another, each with what the customer owes of it.
+
+    A credit and what takes it back are the same act with other signs: each account moves by the difference, so that whatever was
+    booked before, and however often it went to and fro, the ledger holds exactly the last share.
+    """
+    (old, owed_before), (new, owed_after) = was, becomes
+    owed = owed_after - owed_before
+    gains = (
+        (gateway_clearing(provider, currency=currency), old.net - new.net),
+        (gateway_fee(provider, currency=currency), old.fee - new.fee),
+        (topup_discount(currency), old.discount - new.discount),
+        (receivable(customer_id, currency=currency), -owed),
+        (unapplied(currency), new.suspense - old.suspense),
+        (wallet(customer_id, currency=currency), new.credit - old.credit + owed),
+    )
+    reason = TOPUP_CLAWBACK if new.credit < old.credit else TOPUP_CREDIT
+    return Journal(reason, ref, _pair(gains, currency=currency))
+
+
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
     """Returns the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
 
@@ -104,3 +156,18 @@ def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> J
         raise StateForbids(state=REVERSAL)
     back = tuple(Transfer(transfer.credit, transfer.debit, transfer.amount) for transfer in reversed(journal.transfers))
     return Journal(REVERSAL, str(journal_id), back, note)
+
+
+def _pair(gains: Iterable[tuple[AccountName, int]], *, currency: str) -> tuple[Transfer, ...]:
+    """Returns the transfers by which each account gains what it should, in the order in which they are named; the sum must be zero."""
+    left = dict(gains)
+    assert sum(left.values()) == 0, "what accounts gain sums to zero"
+    transfers: list[Transfer] = []
+    for credit in [name for name, gain in left.items() if gain > 0]:
+        for debit in [name for name, gain in left.items() if gain < 0]:
+            units = min(left[credit], -left[debit])
+            if units:
+                transfers.append(Transfer(debit, credit, Money(units, currency)))
+                left[credit] -= units
+                left[debit] += units
+    return tuple(transfers)

@@ -24,6 +24,10 @@ class AccountKind(StrEnum):
     COST_OF_SALES = "cost_of_sales"  # what our suppliers took for it
     PAYABLE = "payable"  # what we owe a supplier
     FUNDING = "funding"  # the other side of money that came or went by hand
+    CLEARING = "clearing"  # what a payment gateway holds for us; minus that
+    EXPENSE = "expense"  # what taking payments cost us; minus that
+    SUSPENSE = "suspense"  # money that came and is nobody's yet
+    RECEIVABLE = "receivable"  # what a customer owes us, because it was taken back after it was spent; minus that
 
 
 #: The accounts that a customer has.

@@ -6,22 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol
 
+from numdesk.domain.payments import Payment, PaymentStatus
 
-class PaymentStatus(StrEnum):
-    """A payment's state in our words; every gateway's own words are translated by its adapter. An unknown word is WAITING."""
-
-    WAITING = "waiting"  # no transaction yet, or not enough of it and more may come
-    SEEN = "seen"  # a transaction that is not settled yet
-    UNDERPAID = "underpaid"  # settled and closed, with less than was due
-    PAID = "paid"  # settled with what was due, or more
-    EXPIRED = "expired"  # closed without money; it may still come
-    FAILED = "failed"
-    HELD = "held"  # the gateway keeps it back (a check of its origin)
-    REFUNDING = "refunding"
-    REFUNDED = "refunded"
+__all__ = ["CallbackRefused", "Intent", "Invoice", "Payment", "PaymentGateway", "PaymentHint", "PaymentStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +42,6 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
-    """One deposit (or the wait for it) as the gateway tells it when asked.
-
-    `payment_id` is the gateway's id of the deposit, `invoice_id` that of its invoice (equal where the gateway has one id for both),
-    `parent_id` the deposit that this one repeats. `amount` and `currency` are what was asked; `due` and `paid` are in the payer's own
-    currency (`payer_currency`), None until known. `fee` is the gateway's commission in `currency`, None where it does not say.
-    `settled` is what the gateway credits us for it, in `settled_currency`. `wrong_asset` says that it came in another coin or network than
-    asked.
-    """
-
-    payment_id: str
-    invoice_id: str
-    reference: str
-    status: PaymentStatus
-    gateway_status: str
-    amount: Decimal
-    currency: str
-    due: Decimal | None = None
-    paid: Decimal | None = None
-    payer_currency: str | None = None
-    fee: Decimal | None = None
-    settled: Decimal | None = None
-    settled_currency: str | None = None
-    parent_id: str | None = None
-    wrong_asset: bool = False
-    txid: str | None = None
-    changed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PaymentHint:
     """All that is taken from a callback: which payment of which intent may have changed. Amounts in a callback are never read."""
 
@@ -100,15 +59,20 @@ class PaymentGateway(Protocol):
 
     #: What an invoice must come to at least, by currency, in whole units; the operator's settings may ask for more.
     minimum: Mapping[str, Decimal]
+    #: May `create` be called again for a reference whose answer was lost? Where not, `find` is asked, and if that knows none, the intent
+    #: is over: what may have been made nobody was shown.
+    repeatable: bool
 
     async def create(self, intent: Intent) -> Invoice:
         """Makes the invoice of an intent, or finds the one that was made for the same reference; never two for one reference."""
         ...
 
-    async def look_up(self, *, invoice_id: str, reference: str, since: datetime) -> Sequence[Payment]:
+    async def look_up(self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()) -> Sequence[Payment]:
         """Returns every deposit of an invoice as it stands now (one that waits counts as one); empty when the gateway knows none.
 
-        `since` is when the invoice was made, for gateways that can only be asked for a span of time.
+        `since` is when the invoice was made, for gateways that can only be asked for a span of time. `payment_ids` are deposits that
+        callbacks named: they are read each by itself where a list may not hold them. What a deposit says of its invoice and reference is
+        the gateway's word, and may be another than asked.
         """
         ...
 

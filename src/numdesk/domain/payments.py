@@ -1,0 +1,90 @@
+"""A payment at a gateway: what the gateway says of it when asked, and which of two such answers is the newer truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class PaymentStatus(StrEnum):
+    """A payment's state in our words; every gateway's own words are translated by its adapter. An unknown word is WAITING."""
+
+    WAITING = "waiting"  # no transaction yet, or not enough of it and more may come
+    SEEN = "seen"  # a transaction that is not settled yet
+    UNDERPAID = "underpaid"  # settled and closed, with less than was due
+    PAID = "paid"  # settled with what was due, or more
+    EXPIRED = "expired"  # closed without money; it may still come
+    FAILED = "failed"
+    HELD = "held"  # the gateway keeps it back (a check of its origin)
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One deposit (or the wait for it) as the gateway tells it when asked.
+
+    `payment_id` is the gateway's id of the deposit, `invoice_id` that of its invoice (equal where the gateway has one id for both),
+    `parent_id` the deposit that this one repeats. `amount` and `currency` are what was asked; `due` and `paid` are in the payer's own
+    currency (`payer_currency`), None until known. `fee` is the gateway's commission in `currency`, None where it does not say.
+    `settled` is what the gateway credits us for it, in `settled_currency`. `wrong_asset` says that it came in another coin or network than
+    asked.
+    """
+
+    payment_id: str
+    invoice_id: str
+    reference: str
+    status: PaymentStatus
+    gateway_status: str
+    amount: Decimal
+    currency: str
+    due: Decimal | None = None
+    paid: Decimal | None = None
+    payer_currency: str | None = None
+    fee: Decimal | None = None
+    settled: Decimal | None = None
+    settled_currency: str | None = None
+    parent_id: str | None = None
+    wrong_asset: bool = False
+    txid: str | None = None
+    changed_at: datetime | None = None
+
+
+_PAST_WAITING = frozenset(PaymentStatus) - {PaymentStatus.WAITING}
+_TAKEN_BACK = frozenset({PaymentStatus.HELD, PaymentStatus.REFUNDING, PaymentStatus.REFUNDED})
+
+#: What a gateway may say next of a payment. Anything else is an answer that was overtaken by a newer one. Money that was held or on its
+#: way back may come free again; money that went back never does, a further deposit is a payment of its own.
+FOLLOWERS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
+    PaymentStatus.WAITING: _PAST_WAITING,
+    PaymentStatus.SEEN: _PAST_WAITING - {PaymentStatus.SEEN},
+    PaymentStatus.EXPIRED: _PAST_WAITING - {PaymentStatus.EXPIRED},
+    PaymentStatus.FAILED: _PAST_WAITING - {PaymentStatus.FAILED},
+    PaymentStatus.UNDERPAID: _TAKEN_BACK | {PaymentStatus.PAID},
+    PaymentStatus.PAID: _TAKEN_BACK,
+    PaymentStatus.HELD: frozenset({PaymentStatus.UNDERPAID, PaymentStatus.PAID, PaymentStatus.REFUNDING, PaymentStatus.REFUNDED}),
+    PaymentStatus.REFUNDING: frozenset({PaymentStatus.UNDERPAID, PaymentStatus.PAID, PaymentStatus.HELD, PaymentStatus.REFUNDED}),
+    PaymentStatus.REFUNDED: frozenset(),
+}
+
+
+def newer(known: Payment, told: Payment) -> Payment:
+    """Returns what is true of a payment after `told` was heard: a status never goes backwards, and what was paid never shrinks."""
+    if known.changed_at and told.changed_at and told.changed_at < known.changed_at:
+        return known
+    if told.status in FOLLOWERS[known.status]:
+        return told
+    is_older = told.status is not known.status or _paid(told) < _paid(known)
+    return known if is_older else told
+
+
+def has_money(payment: Payment) -> bool:
+    """Has the payer's money been seen, whatever became of it?"""
+    return payment.status not in (PaymentStatus.WAITING, PaymentStatus.EXPIRED, PaymentStatus.FAILED) or _paid(payment) > 0
+
+
+def _paid(payment: Payment) -> Decimal:
+    return payment.paid or Decimal(0)

@@ -1,0 +1,304 @@
+"""A wallet's top-up: its price, what each payment for it is worth to the customer, and the states it goes through.
+
+Amounts are minor units of the wallet's currency; discounts are basis points (hundredths of a percent), frozen in the top-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+
+from numdesk.domain.money import DECIMALS, floor_for_customer, half_up
+from numdesk.domain.payments import Payment, PaymentStatus, has_money
+
+#: One hundred percent.
+WHOLE_BP = 10_000
+#: A discount above this is a slip of the operator.
+DISCOUNT_MAX_BP = 5_000
+
+
+class TopUpState(IntEnum):
+    """Where a top-up stands. The numbers are stored."""
+
+    CREATED = 0  # wanted; the gateway has not given an invoice yet
+    AWAITING = 1
+    SEEN = 2
+    UNDERPAID = 3  # some money came, more may come, nothing is credited yet
+    CREDITED = 4
+    PARTLY_CREDITED = 5
+    EXPIRED = 6
+    FAILED = 7
+    HELD = 8  # money is there, but the gateway or a rule of ours keeps it from the customer
+    REFUNDED = 9  # it went back to the payer, or never became ours
+    REFUSED = 10  # staff decided against it
+
+
+_BEGUN = frozenset({TopUpState.SEEN, TopUpState.UNDERPAID})
+_ENDED = frozenset({TopUpState.EXPIRED, TopUpState.FAILED})
+_DECIDED = frozenset({TopUpState.CREDITED, TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED, TopUpState.REFUSED})
+
+#: What may follow: never back to before the money came. From credited only to taken back; a further deposit may follow anything.
+MOVES: Mapping[TopUpState, frozenset[TopUpState]] = {
+    TopUpState.CREATED: _BEGUN | _ENDED | _DECIDED | {TopUpState.AWAITING},
+    TopUpState.AWAITING: _BEGUN | _ENDED | _DECIDED,
+    TopUpState.SEEN: _ENDED | _DECIDED | {TopUpState.UNDERPAID},
+    TopUpState.UNDERPAID: _DECIDED,
+    TopUpState.EXPIRED: _BEGUN | _DECIDED | {TopUpState.FAILED},
+    TopUpState.FAILED: _BEGUN | _DECIDED | {TopUpState.EXPIRED},
+    TopUpState.CREDITED: frozenset({TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED}),
+    TopUpState.PARTLY_CREDITED: frozenset({TopUpState.CREDITED, TopUpState.HELD, TopUpState.REFUNDED}),
+    TopUpState.HELD: _DECIDED - {TopUpState.HELD},
+    TopUpState.REFUNDED: _DECIDED - {TopUpState.REFUNDED},
+    TopUpState.REFUSED: _DECIDED - {TopUpState.REFUSED},
+}
+
+#: Nothing more is expected: polling ends, callbacks and the nightly audit still count.
+SETTLED = frozenset({TopUpState.CREDITED, TopUpState.REFUNDED, TopUpState.REFUSED})
+
+
+class Doubt(StrEnum):
+    """Why a payment waits for a person. The words are stored."""
+
+    GATEWAY = "gateway"  # the gateway holds it
+    REFERENCE = "reference"  # it is for another reference than ours
+    INVOICE = "invoice"  # or for another invoice
+    CURRENCY = "currency"  # it was asked in another currency
+    AMOUNT = "amount"  # or another amount was asked
+    WRONG_ASSET = "wrong_asset"
+    LATE = "late"
+    NO_AMOUNTS = "no_amounts"  # settled, the gateway says, but not how much of what
+    UNDERPAID = "underpaid"
+    DUST = "dust"
+
+
+class Decision(StrEnum):
+    """What staff said to a doubt. The words are stored."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's rules: what over-payment goes to the customer (the rest is kept apart), the least worth crediting, whether what is
+    paid too little is credited at all, and how long after its end an invoice's rate still holds."""
+
+    overpaid_bp: int = 1_000
+    dust: int = 100
+    credits_underpaid: bool = True
+    late_grace: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """One top-up: `amount` is what the customer gets for `final_amount`. The public id is also the reference that the gateway knows."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    dialect: str
+    provider: str
+    currency: str
+    amount: int
+    final_amount: int
+    discount_percent: int
+    state: TopUpState
+    created_at: datetime
+    invoice_id: str | None = None
+    payment_url: str | None = None
+    expires_at: datetime | None = None
+    credited: int = 0
+
+    @property
+    def discount(self) -> int:
+        """What the customer pays less than they get."""
+        return self.amount - self.final_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of one payment is booked: the customer's `credit`, what came in before the gateway's `fee`, and what is kept apart of it."""
+
+    credit: int = 0
+    received: int = 0
+    fee: int = 0
+    suspense: int = 0
+
+    @property
+    def net(self) -> int:
+        """What the gateway owes us for it."""
+        return self.received - self.fee
+
+    @property
+    def discount(self) -> int:
+        """What we give beside what was paid."""
+        return self.credit - (self.received - self.suspense)
+
+
+NOTHING = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A payment of a top-up as we know it. `seen_at` is when its money was first seen, by the gateway's watch; `worth` what staff
+    said it is worth when they approved it."""
+
+    payment: Payment
+    seen_at: datetime | None = None
+    decision: Decision | None = None
+    worth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What of a payment is to be booked now, and why no more than that, when a person has to look at it."""
+
+    share: Share
+    doubt: Doubt | None = None
+
+
+def discount_for(amount: int, *, tiers: Mapping[int, int]) -> int:
+    """Returns the discount in basis points of the highest tier (least amount to discount) that the amount reaches."""
+    reached = [least for least in tiers if least <= amount]
+    return tiers[max(reached)] if reached else 0
+
+
+def final_amount(amount: int, *, discount_bp: int) -> int:
+    """Returns what is to be paid for `amount`."""
+    return half_up(Fraction(amount * (WHOLE_BP - discount_bp), WHOLE_BP))
+
+
+def credit_for(received: int, *, topup: TopUp, overpaid_bp: int) -> int:
+    """Returns what is credited for `received`: exactly the amount for what was due; a share of it rounded down, or for more than was due a
+    little more up to the ratio that the operator allows."""
+    if received == topup.final_amount:
+        return topup.amount
+    fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_percent))
+    if received < topup.final_amount:
+        return fair
+    return min(max(fair, topup.amount), topup.amount * (WHOLE_BP + overpaid_bp) // WHOLE_BP)
+
+
+def judge(topup: TopUp, line: Line, *, policy: Policy) -> Verdict:
+    """Returns what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
+    payment = line.payment
+    if payment.status is PaymentStatus.HELD:
+        return Verdict(NOTHING, Doubt.GATEWAY)
+    stranger = _stranger(topup, payment) if has_money(payment) else None
+    if payment.status not in (PaymentStatus.PAID, PaymentStatus.UNDERPAID):
+        return Verdict(NOTHING, stranger if payment.status is PaymentStatus.SEEN else None)
+    worth = worth_of(topup, line, policy=policy) if line.worth is None else line.worth
+    if line.decision is Decision.APPROVED and worth is not None:
+        return Verdict(_share(topup, payment, worth, policy=policy))
+    kept = NOTHING if worth is None or stranger else _kept_apart(topup, payment, worth)
+    doubt = stranger or _doubt(topup, line, worth, policy=policy)
+    if line.decision is Decision.REFUSED:
+        return Verdict(kept)
+    return Verdict(kept, doubt) if worth is None or doubt else Verdict(_share(topup, payment, worth, policy=policy))
+
+
+def worth_of(topup: TopUp, line: Line, *, policy: Policy) -> int | None:
+    """Returns what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
+    another coin, what the gateway made of it. None when that cannot be said in the wallet's currency."""
+    payment = line.payment
+    if payment.wrong_asset or _is_late(topup, line, policy=policy):
+        if payment.settled_currency != topup.currency or not payment.settled:
+            return None
+        return _units(payment.settled, topup.currency) + _units(payment.fee or Decimal(0), topup.currency)
+    if payment.paid is None or not payment.due or payment.due < 0 or payment.paid < 0:
+        return None
+    asked = topup.final_amount if payment.parent_id is None else _units(payment.amount, topup.currency)
+    return floor_for_customer(asked * Fraction(payment.paid) / Fraction(payment.due))
+
+
+def state_of(topup: TopUp, judged: Iterable[tuple[Line, Verdict]], *, now: datetime) -> TopUpState:
+    """Returns the state that follows from all payments of a top-up, or the one it has when that may not follow."""
+    wanted = _wanted_state(topup, list(judged), now=now)
+    return wanted if wanted in MOVES[topup.state] else topup.state
+
+
+def _wanted_state(topup: TopUp, judged: list[tuple[Line, Verdict]], *, now: datetime) -> TopUpState:
+    credited = sum(verdict.share.credit for _, verdict in judged)
+    statuses = {line.payment.status for line, _ in judged}
+    rules = (
+        (credited >= topup.amount, TopUpState.CREDITED),
+        (credited > 0, TopUpState.PARTLY_CREDITED),
+        (any(verdict.doubt for _, verdict in judged), TopUpState.HELD),
+        (any(line.decision is Decision.REFUSED for line, _ in judged), TopUpState.REFUSED),
+        (bool(statuses & {PaymentStatus.REFUNDED, PaymentStatus.REFUNDING}), TopUpState.REFUNDED),
+        (PaymentStatus.SEEN in statuses, TopUpState.SEEN),
+        (any(has_money(line.payment) for line, _ in judged), TopUpState.UNDERPAID),
+    )
+    return next((state for holds, state in rules if holds), None) or _empty_state(topup, statuses, now=now)
+
+
+def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -> TopUpState:
+    """Returns the state of a top-up for which no money was seen."""
+    if statuses == {PaymentStatus.FAILED}:
+        return TopUpState.FAILED
+    over = topup.expires_at is not None and now >= topup.expires_at
+    if over or (statuses and PaymentStatus.WAITING not in statuses):
+        return TopUpState.EXPIRED
+    return TopUpState.AWAITING
+
+
+def _stranger(topup: TopUp, payment: Payment) -> Doubt | None:
+    """Returns what shows that a payment is not the one that we asked for."""
+    if payment.reference != topup.public_id:
+        return Doubt.REFERENCE
+    if payment.invoice_id != topup.invoice_id:
+        return Doubt.INVOICE
+    if payment.currency != topup.currency:
+        return Doubt.CURRENCY
+    # What is paid once more to the same address has an amount of its own.
+    if payment.parent_id is None and payment.amount * 10 ** DECIMALS[topup.currency] != topup.final_amount:
+        return Doubt.AMOUNT
+    return None
+
+
+def _doubt(topup: TopUp, line: Line, worth: int | None, *, policy: Policy) -> Doubt | None:
+    """Returns why one of our own payments is not simply credited."""
+    payment = line.payment
+    if payment.wrong_asset:
+        return Doubt.WRONG_ASSET
+    if worth is None:
+        return Doubt.LATE if _is_late(topup, line, policy=policy) else Doubt.NO_AMOUNTS
+    if payment.status is PaymentStatus.UNDERPAID and not policy.credits_underpaid:
+        return Doubt.UNDERPAID
+    if credit_for(worth, topup=topup, overpaid_bp=policy.overpaid_bp) < min(policy.dust, topup.amount):
+        return Doubt.DUST
+    return None
+
+
+def _is_late(topup: TopUp, line: Line, *, policy: Policy) -> bool:
+    """Did the money come so long after the invoice's end that its rate holds no more? Not when the gateway does not say when it came."""
+    return line.seen_at is not None and topup.expires_at is not None and line.seen_at > topup.expires_at + policy.late_grace
+
+
+def _share(topup: TopUp, payment: Payment, worth: int, *, policy: Policy) -> Share:
+    """Returns how what a payment is worth is divided."""
+    credit = credit_for(worth, topup=topup, overpaid_bp=policy.overpaid_bp)
+    most = topup.amount * (WHOLE_BP + policy.overpaid_bp) // WHOLE_BP
+    used = worth if credit < most else min(worth, max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_percent)))
+    return Share(credit, worth, _fee(topup, payment, worth), worth - used)
+
+
+def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:
+    """Returns the division of money that is at the gateway and not the customer's."""
+    return Share(0, worth, _fee(topup, payment, worth), worth)
+
+
+def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
+    """Returns the gateway's commission: what of the worth it does not credit us, where it says so in the wallet's currency."""
+    if payment.settled and payment.settled_currency == topup.currency:
+        return worth - _units(payment.settled, topup.currency)
+    return min(worth, _units(payment.fee or Decimal(0), topup.currency))
+
+
+def _units(amount: Decimal, currency: str) -> int:
+    """Returns an amount in minor units."""
+    return half_up(Fraction(amount) * 10 ** DECIMALS[currency])
