@@ -157,7 +157,7 @@ def _without_addresses(text: str) -> str:
     if "+" in text:
         text = _PLUS_HASH.sub(_BLANK * 11, text)
     match = _APP_HASH.search(text, max(len(text) - _APP_HASH_REACH, 0))
-    return text if match is None else text[: match.start()]
+    return text[: match.start()] if match is not None and match.start() else text  # a hash hands over some text
 
 
 def _add_phrases(tokens: Tokens, match: re.Match[str]) -> None:

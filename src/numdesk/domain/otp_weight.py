@@ -131,15 +131,20 @@ def _strongest(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tupl
     reasons = [(left.key, "before"), (right.key, "after"), (ACT_SHARE * left.act, "act"), (ACT_SHARE * right.act, "act")]
     if scene.about & KEY:
         reasons.append((2.8, "somewhere"))
-    elif scene.about & (ACT | SHY):
+        return max(reasons)
+    if scene.about & (ACT | SHY):
         reasons.append((1.5 + 0.5 * left.linked, "somewhere"))
-    elif scene.about & (_BUSINESS & ~UNIT if scene.about & LASTS else _BUSINESS):
-        pass
-    elif _is_terse(scene, item, left, right):
-        reasons.append((3.0, "terse"))
-    elif scene.words <= PLAIN_WORDS_MAX and len(item.code) == item.end - item.start == 6:
-        reasons.append((2.2, "plain"))
+    if not scene.about & (_BUSINESS & ~UNIT if scene.about & LASTS else _BUSINESS):
+        reasons.append(_of_plain(scene, item, left, right))
     return max(reasons)
+
+
+def _of_plain(scene: Scene, item: Candidate, left: _Side, right: _Side) -> tuple[float, str]:
+    """Say what a text that speaks of no business at all does for its number."""
+    if not scene.about & (ACT | SHY) and _is_terse(scene, item, left, right):
+        return 3.0, "terse"
+    short = scene.words <= PLAIN_WORDS_MAX and len(item.code) == item.end - item.start == 6
+    return (2.2 if short else 0.0), "plain"
 
 
 def _is_terse(scene: Scene, item: Candidate, left: _Side, right: _Side) -> bool:

@@ -193,7 +193,7 @@ LEXICON: dict[int, str] = {
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr transaction txn
         trans trxid trx txnid utr rrn parcel package shipment awb consignment request application appointment claim complaint
         docket incident bill receipt contract policy id ids userid uid imei serial flight bus train seat gate room apartment apt
-        unit block house street building locker route version build page queue token# model no-reply sku batch lot bestellung
+        unit block house street building locker route version build queue token# model no-reply sku batch lot bestellung
         bestellnummer *bestellung* auftrag* rechnung* sendung* *sendung vorgang* ticketnummer kundennummer kundennr commande
         facture colis dossier billet réservation pedido factura guía guia envío reserva nota fiscal encomenda rastreio
         protocolo boleto fatura ordine fattura spedizione pacco prenotazione pratica bestelling factuur pakket zending
@@ -229,7 +229,11 @@ LEXICON: dict[int, str] = {
         alert road sample patient juror statement customer employee student lane line linie linje ligne linha линия
         линии lesson course kurs cours curso corso desk document documento plate volume kiosk release zählerstand
         registration inscription registro cadastro регистрация реєстрація registrace rejestracja anmeldung
-        iscrizione inschrijving candidate
+        iscrizione inschrijving candidate flat hall sector door doors lecture floor level platform booth aisle shelf office
+        suite ward raum saal fach halle etage gleis zimmer büro salle étage bureau quai porte chambre casier sala piso oficina
+        puerta andén habitación aula quarto stanza ufficio binario кабинет кабінет офис офіс этаж
+        подъезд зал комната сектор платформа pokój peron piętro oda kamer zaal perron ruang
+        phòng phong ห้อง غرفة اتاق कमरा
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf zəng
@@ -290,7 +294,7 @@ LEXICON: dict[int, str] = {
         رصيدك المبلغ مبلغ بمبلغ رصيد موجودی مانده بیلنس रकम राशि शेष बैलेंस ব্যালেন্স পরিমাণ இருப்பு 余额 金额 消费 支出 收入
         餘額 金額 残高 ご利用金額 合計 잔액 금액 결제금액 ยอด ยอดเงิน จำนวน ຍອດເງິນ សមតុល្យ လက်ကျန် prices fees costs loan loans
         kredit* kredyt* кредит* préstamo empréstimo prestito prêt darlehen pinjaman ціна ціни цены deposit
-        deposits refund refunds depósito acompte caution kaution einzahlung kaucja депозит* залог
+        deposits refund refunds depósito acompte caution kaution einzahlung kaucja депозит* залог budget
     """,
     UNIT: """
         sec secs second seconds s min mins minute minutes hour hours hr hrs h day days week weeks month months year years points
@@ -322,7 +326,7 @@ LEXICON: dict[int, str] = {
     TO: """
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a на по у
         в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the from of
-        von de от із od dari từ
+        von de от із od dari từ today tomorrow tonight heute morgen demain mañana amanhã domani завтра сегодня
     """,
     DONE: """
         changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled enabled
