@@ -9,7 +9,8 @@ from pathlib import Path
 SETS = (
     "train", "held_out", "fresh", "final", "unseen",
     "second_author", "second_author_hard", "second_author_late", "second_author_traps",
-    "third_author", "third_author_hard", "third_author_late", "third_author_last", "third_author_traps", "third_author_final", "third_author_coda",
+    "third_author", "third_author_hard", "third_author_late", "third_author_last",
+    "third_author_traps", "third_author_final", "third_author_coda",
 )  # fmt: skip
 SEED = 20_24
 VARIANTS = 4
