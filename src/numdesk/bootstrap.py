@@ -16,7 +16,7 @@ from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import Simulation
 from numdesk.providers import Adapters, Surroundings, find_providers, read_settings
 from numdesk.runtime import Runtime
-from numdesk.sandbox.seed import Credential, credentials, remote_suppliers, seed
+from numdesk.sandbox.seed import Credential, Terms, credentials, remote_suppliers, seed
 from numdesk.storage import installation as installation_rows
 from numdesk.storage.pool import Database
 from numdesk.usecases import catalogue, installation, timekeeping
@@ -34,6 +34,10 @@ class Desk:
     def sandbox(self) -> bool:
         """Is everything here make-believe?"""
         return self.simulation is not None
+
+    def terms(self) -> dict[str, Terms]:
+        """Returns on which terms each dialect takes in customers."""
+        return {dialect.slug: Terms(dialect.currency, dialect.signed) for dialect in self.dialects}
 
 
 @asynccontextmanager
@@ -82,10 +86,10 @@ async def enter(desk: Desk) -> list[Credential] | None:
     await catalogue.register_providers(rt, slugs=rt.suppliers)
     if not desk.sandbox:
         return None
-    currencies = {dialect.slug: dialect.currency for dialect in desk.dialects}
+    terms = desk.terms()
     if wants_seeds:
-        await seed(rt, dialects=currencies, suppliers=remote_suppliers(rt.suppliers))
-    return await credentials(rt, dialects=currencies)
+        await seed(rt, dialects=terms, suppliers=remote_suppliers(rt.suppliers))
+    return await credentials(rt, dialects=terms)
 
 
 def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:

@@ -6,9 +6,10 @@ A case is a story told to a fresh desk. Its first line says the rule it guards; 
     ### request                  method and path, headers, an empty line, the body
     ### answer                   status, the headers that matter, an empty line, the body
 
-A request is made with the customer's own token unless it says `authorization: none` or brings one. JSON bodies are compared with the
-order of their keys; a text such as <number> stands for what differs from run to run (see PLACEHOLDERS). `pytest --update-cases`
-writes the answers that came instead of comparing them; look at the difference before you keep it.
+A request is made with the customer's own token, or signed as the dialect's tests sign (see Speaker), unless it says
+`authorization: none` or brings one. {name} in a path or body is what an answer before had last under "name". JSON bodies are compared
+with the order of their keys; a text such as <number> stands for what differs from run to run (see PLACEHOLDERS).
+`pytest --update-cases` writes the answers that came instead of comparing them; look at the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers import CustomerState
 from numdesk.usecases import customers, rates
+from numdesk.usecases.customers import NewCustomer
 
 PLACEHOLDERS = {
     "<number>": re.compile(r"\+62[0-9]{9,11}"),
@@ -34,6 +37,7 @@ PLACEHOLDERS = {
 }
 #: Digits that would be somebody's telephone, unless they are of the stock that tests invent.
 REAL_NUMBER = re.compile(r"(?<![0-9.])(?!62000)[1-9][0-9]{9,14}(?![0-9.])")
+Placeholders = dict[str, re.Pattern[str]]
 REAL_TOKEN = re.compile(r"nd_(?:live|test)_[0-9A-Za-z]{43}")
 
 
@@ -93,24 +97,48 @@ def read_case(path: Path) -> Case:
     return Case(path, rule.strip().removeprefix("# "), tuple(steps))
 
 
-async def run_case(case: Case, desk: DeskOfTest, client: httpx.AsyncClient, *, dialect: str, update: bool) -> None:
-    """Tell the story to the desk and compare every answer, or write them down."""
-    new = await customers.register(desk.rt, name="Case", dialect=dialect, currency="IDR", credit=500_000)
+def bearer(_step: Step, new: NewCustomer, _wall: datetime) -> dict[str, str]:
+    """Return the headers of a request that shows its token."""
+    return {"authorization": f"Bearer {new.token}"}
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """How the customer of a case speaks: `headers` are those that say who asks, `placeholders` what else differs from run to run."""
+
+    dialect: str
+    currency: str = "IDR"
+    credit: int = 500_000
+    signed: bool = False
+    headers: Callable[[Step, NewCustomer, datetime], dict[str, str]] = bearer
+    placeholders: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    acts: dict[str, Callable[[Story, str], Awaitable[None]]] = field(default_factory=dict)
+
+
+async def run_case(
+    case: Case, desk: DeskOfTest, client: httpx.AsyncClient, *, update: bool, speaker: Speaker | None = None, dialect: str = ""
+) -> None:
+    """Tell the story to the desk and compare every answer, or write them down; `dialect` alone names one whose customers show a token."""
+    speaker = speaker or Speaker(dialect)
+    new = await customers.register(
+        desk.rt, name="Case", dialect=speaker.dialect, currency=speaker.currency, signed=speaker.signed, credit=speaker.credit
+    )
     story = Story(desk, new.customer_id)
+    acts, placeholders = {**ACTS, **speaker.acts}, {**PLACEHOLDERS, **speaker.placeholders}
     written: list[Step] = []
-    for step in case.steps:
-        for act in step.acts:
+    for written_step in case.steps:
+        for act in written_step.acts:
             verb, _, rest = act.partition(" ")
-            await ACTS[verb](story, rest)
-        response = await client.request(
-            step.method, step.path, headers=_headers(step, new.token), content=step.body.encode() if step.body else None
-        )
+            await acts[verb](story, rest)
+        step = story.fill(written_step)
+        headers = _headers(step, speaker.headers(step, new, desk.clock.wall()))
+        response = await client.request(step.method, step.path, headers=headers, content=step.body.encode() if step.body else None)
         story.see(response)
         assert response.headers.get("x-request-id"), "every answer carries a request id"
         if update:
-            written.append(_as_answered(step, response))
+            written.append(_as_answered(written_step, response, placeholders))
         else:
-            _compare(step, response)
+            _compare(step, response, placeholders)
     if update:
         case.path.write_text(_print(replace(case, steps=tuple(written))), "utf-8")
 
@@ -122,12 +150,21 @@ class Story:
         self.desk = desk
         self.customer_id = customer_id
         self.number: int | None = None
+        self.seen: dict[str, str] = {}
 
     def see(self, response: httpx.Response) -> None:
-        """Remember the number that was sold last."""
-        found = re.findall(r'"phone_number":"\+([0-9]+)"', response.text)
+        """Remember the number that was sold last, and every text and number by its name."""
+        found = re.findall(r'"(?:phone_)?number":"\+([0-9]+)"', response.text)
         if found:
             self.number = int(found[0])
+        self.seen.update(re.findall(r'"(\w+)":"?([\w.+-]+)', response.text))
+
+    def fill(self, step: Step) -> Step:
+        """Return the step with what was seen put in where {name} stands."""
+        return replace(step, path=self._fill(step.path), body=self._fill(step.body))
+
+    def _fill(self, text: str) -> str:
+        return re.sub(r"\{(\w+)\}", lambda found: self.seen.get(found[1], found[0]), text)
 
 
 async def _advance(story: Story, rest: str) -> None:
@@ -162,38 +199,41 @@ ACTS: dict[str, Callable[[Story, str], Awaitable[None]]] = {
 }
 
 
-def _headers(step: Step, token: str) -> dict[str, str]:
-    headers = {"content-type": "application/json", "authorization": f"Bearer {token}", **step.headers}
-    if headers["authorization"] == "none":
-        del headers["authorization"]
-    return headers
+def _headers(step: Step, own: dict[str, str]) -> dict[str, str]:
+    given = {"content-type": "application/json", **step.headers}
+    if given.get("authorization") == "none":
+        del given["authorization"]
+        return given
+    return {**own, **given}
 
 
-def _compare(step: Step, response: httpx.Response) -> None:
+def _compare(step: Step, response: httpx.Response, placeholders: Placeholders) -> None:
     assert response.status_code == step.status, response.text
     for name, wanted in step.answer_headers.items():
-        assert _is_like(response.headers.get(name, ""), wanted), f"{name}: {response.headers.get(name)}, not {wanted}"
+        assert _is_like(response.headers.get(name, ""), wanted, placeholders), f"{name}: {response.headers.get(name)}, not {wanted}"
     if step.answer.startswith(("{", "[")):
-        assert _is_like(json.loads(response.text, object_pairs_hook=list), json.loads(step.answer, object_pairs_hook=list)), response.text
+        assert _is_like(json.loads(response.text, object_pairs_hook=list), json.loads(step.answer, object_pairs_hook=list), placeholders), (
+            response.text
+        )
     else:
-        assert _is_like(response.text.strip("\n"), step.answer)
+        assert _is_like(response.text.strip("\n"), step.answer, placeholders)
 
 
-def _is_like(found: Any, wanted: Any) -> bool:
+def _is_like(found: Any, wanted: Any, placeholders: Placeholders) -> bool:
     """Is this what was wanted, placeholders taken for what they stand for? Objects come as lists of pairs."""
     if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
-        return len(found) == len(wanted) and all(_is_like(one, other) for one, other in zip(found, wanted, strict=True))
-    if isinstance(wanted, str) and wanted in PLACEHOLDERS:
-        return isinstance(found, str) and PLACEHOLDERS[wanted].fullmatch(found) is not None
+        return len(found) == len(wanted) and all(_is_like(one, other, placeholders) for one, other in zip(found, wanted, strict=True))
+    if isinstance(wanted, str) and wanted in placeholders:
+        return isinstance(found, str) and placeholders[wanted].fullmatch(found) is not None
     return type(found) is type(wanted) and found == wanted
 
 
-def _as_answered(step: Step, response: httpx.Response) -> Step:
+def _as_answered(step: Step, response: httpx.Response, placeholders: Placeholders) -> Step:
     headers = {name: response.headers.get(name, "") for name in step.answer_headers}
     text = response.text.strip("\n")
     if response.headers.get("content-type") == "application/json" and text:
         text = json.dumps(json.loads(text), indent=1, ensure_ascii=False)
-    for placeholder, pattern in PLACEHOLDERS.items():
+    for placeholder, pattern in placeholders.items():
         text = pattern.sub(placeholder, text)
         headers = {name: pattern.sub(placeholder, value) for name, value in headers.items()}
     return replace(step, status=response.status_code, answer_headers=headers, answer=text)

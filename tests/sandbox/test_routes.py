@@ -12,6 +12,7 @@ from numdesk.cli.listening import base_url_of
 from numdesk.config import Address
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import SandboxDoor, make_routes
+from numdesk.sandbox.seed import Terms
 from numdesk.usecases import customers, rates, wallets
 from numdesk.workers import runner
 
@@ -33,7 +34,7 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     """Speaks to the sandbox API."""
     assert desk.simulation
     inbox = Inbox(tmp_path / "inbox.sqlite")
-    door = SandboxDoor(desk.rt, desk.simulation, {"smscode": "IDR"}, BASE, inbox, runner.run_due)
+    door = SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, BASE, inbox, runner.run_due)
     transport = httpx.ASGITransport(make_routes(door))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as opened:
         yield opened
@@ -67,7 +68,7 @@ class TestHost:
         assert desk.simulation
         url = base_url_of(Address("desk.test", 80))
         inbox = Inbox(tmp_path / "other.sqlite")
-        app = make_routes(SandboxDoor(desk.rt, desk.simulation, {"smscode": "IDR"}, url, inbox, runner.run_due))
+        app = make_routes(SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, url, inbox, runner.run_due))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as client:
             assert (await client.get("/clock")).status_code == 200
             assert (await client.get("/clock", headers={"host": "desk.test:80"})).status_code == 200

@@ -15,9 +15,10 @@ class TestSeed:
     async def test_fills_the_shop(self, database_url: str, tmp_path: Path) -> None:
         """There are countries, services, operators, our own numbers and a supplier's, and a rate."""
         async with open_sandbox(database_url, tmp_path) as desk:
-            (credential,) = await enter(desk) or []
+            credentials = await enter(desk) or []
             found = await catalogue.catalogue(desk.rt, "IDR")
-            assert credential.dialect == "smscode"
+            assert [one.dialect for one in credentials] == [one.slug for one in desk.dialects]
+            assert [one.secret is not None for one in credentials] == [one.signed for one in desk.dialects]
             assert len(found.countries) >= 40
             assert len(found.services) >= 200
             tiers = found.tiers(INDONESIA, WHATSAPP)

@@ -32,7 +32,7 @@ def show(settings: Settings, credentials: Sequence[Credential] | None, *, as_jso
     if credentials is not None:
         rows.append(("Sandbox API", f"{base_url}{PREFIX}"))
     for one in credentials or ():
-        rows += [(f"API {one.dialect}", base_url), ("  token", one.token)]
+        rows += [(f"API {one.dialect}", base_url), *((f"  {name}", value) for name, value in one.key().items())]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:  # plain lines: a table would be broken to 80 columns where the output is a file
         console.print(f"{name:<{width}}   {value}", markup=False)
@@ -57,5 +57,5 @@ def _facts(base_url: str, credentials: Sequence[Credential] | None) -> dict[str,
         "version": __version__,
         "base_url": base_url,
         "mode": "production" if credentials is None else "sandbox",
-        "credentials": {one.dialect: {"base_url": base_url, "token": one.token} for one in credentials or ()},
+        "credentials": {one.dialect: {"base_url": base_url, **one.key()} for one in credentials or ()},
     }

@@ -105,8 +105,7 @@ class HttpServer:
         mounts = {}
         base_url = base_url_of(settings.listen)
         if desk.simulation and self._inbox:
-            currencies = {dialect.slug: dialect.currency for dialect in desk.dialects}
-            sandbox = SandboxDoor(desk.rt, desk.simulation, currencies, base_url, self._inbox, runner.run_due)
+            sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due)
             mounts[PREFIX] = make_routes(sandbox)
             allow_inbox(desk, settings)
         config = uvicorn.Config(

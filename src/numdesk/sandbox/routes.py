@@ -21,7 +21,7 @@ from numdesk.ports.simulation import Simulation, UnknownOutcome
 from numdesk.runtime import Runtime
 from numdesk.sandbox import wire
 from numdesk.sandbox.inbox import Inbox, Received
-from numdesk.sandbox.seed import Credential, credentials, new_customer
+from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
 from numdesk.usecases import customers, inbound, rates, reconcile, timekeeping, wallets, webhooks
 
 PREFIX = "/sandbox/v1"
@@ -35,13 +35,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SandboxDoor:
-    """The handlers of the sandbox API. `dialects` gives each dialect's currency, `base_url` is where this server is found;
+    """The handlers of the sandbox API. `dialects` gives each dialect's terms, `base_url` is where this server is found;
     `run_due` does whatever is due at this moment of the desk's clock.
     """
 
     rt: Runtime
     simulation: Simulation
-    dialects: Mapping[str, str]
+    dialects: Mapping[str, Terms]
     base_url: str
     inbox: Inbox
     run_due: Callable[[Runtime], Awaitable[None]]
@@ -54,13 +54,13 @@ class SandboxDoor:
     async def add_customer(self, request: Request) -> Response:
         """POST /customers: a fresh, approved customer."""
         wanted = await wire.parse(request, wire.CustomerWanted)
-        currency = self.dialects.get(wanted.dialect)
-        if currency is None:
+        terms = self.dialects.get(wanted.dialect)
+        if terms is None:
             raise InvalidInput(field="dialect", reason=f"must be one of {', '.join(self.dialects)}")
-        made = await new_customer(self.rt, dialect=wanted.dialect, currency=currency, balance=wanted.balance)
+        made = await new_customer(self.rt, dialect=wanted.dialect, terms=terms, balance=wanted.balance)
         if wanted.webhook_url:
             caller = await customers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
-            await webhooks.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=None)
+            await webhooks.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=made.secret)
         return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
 
     async def send_message(self, request: Request) -> Response:
@@ -139,12 +139,7 @@ class SandboxDoor:
         """Returns what a program needs to speak a dialect."""
         caller = await customers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
         balance = await wallets.balance(self.rt, caller)
-        return {
-            "base_url": self.base_url,
-            "token": one.token,
-            "currency": balance.currency,
-            "balance": balance.units,
-        }
+        return {"base_url": self.base_url, **one.key(), "currency": balance.currency, "balance": balance.units}
 
     def _clock(self) -> Response:
         clock = self.rt.clock

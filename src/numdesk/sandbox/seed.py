@@ -48,17 +48,29 @@ class SeedRefused(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a dialect's customers are taken in: the wallet's currency, and whether they sign their requests."""
+
+    currency: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """How a customer of the sandbox speaks one dialect."""
 
     dialect: str
     customer_id: int
     token: str
-    currency: str
+    secret: str | None
+
+    def key(self) -> dict[str, str]:
+        """Returns what a program is given: a token, or the two halves of a signing key."""
+        return {"token": self.token} if self.secret is None else {"api_key": self.token, "secret_key": self.secret}
 
 
-async def seed(rt: Runtime, *, dialects: Mapping[str, str], suppliers: Iterable[str]) -> None:
-    """Fills an empty database, with a customer per dialect (given with its currency)."""
+async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterable[str]) -> None:
+    """Fills an empty database, with a customer per dialect (given with its terms)."""
     await rates.set_rate(rt, "USD/IDR", RATE)
     await stock.price(rt, list(_local_prices()), complain=_refuse)
     for slug in suppliers:
@@ -68,31 +80,31 @@ async def seed(rt: Runtime, *, dialects: Mapping[str, str], suppliers: Iterable[
     await _keep_customers(rt, dialects)
 
 
-async def credentials(rt: Runtime, *, dialects: Mapping[str, str]) -> list[Credential]:
+async def credentials(rt: Runtime, *, dialects: Mapping[str, Terms]) -> list[Credential]:
     """Returns the sandbox customer's credential per dialect; a dialect that is new here gets its customer now."""
     kept = await installation.sandbox_credentials(rt)
     if dialects.keys() - kept.keys():
         await _keep_customers(rt, dialects)
         kept = await installation.sandbox_credentials(rt)
-    return [Credential(slug, kept[slug][0], kept[slug][1], currency) for slug, currency in dialects.items() if slug in kept]
+    return [Credential(slug, *kept[slug]) for slug in dialects if slug in kept]
 
 
-async def _keep_customers(rt: Runtime, dialects: Mapping[str, str]) -> None:
+async def _keep_customers(rt: Runtime, dialects: Mapping[str, Terms]) -> None:
     """Registers a customer for each dialect that has none, and keeps their credentials for every later start."""
     kept = await installation.sandbox_credentials(rt)
-    for slug, currency in dialects.items():
+    for slug, terms in dialects.items():
         if slug not in kept:
-            made = await new_customer(rt, dialect=slug, currency=currency)
-            kept[slug] = (made.customer_id, made.token)
+            made = await new_customer(rt, dialect=slug, terms=terms)
+            kept[slug] = (made.customer_id, made.token, made.secret)
     await installation.keep_sandbox_credentials(rt, kept)
 
 
-async def new_customer(rt: Runtime, *, dialect: str, currency: str, balance: int | None = None) -> Credential:
+async def new_customer(rt: Runtime, *, dialect: str, terms: Terms, balance: int | None = None) -> Credential:
     """Registers an approved customer with money in the wallet."""
-    credit = CREDIT[currency] if balance is None else balance
+    credit = CREDIT[terms.currency] if balance is None else balance
     name = f"Sandbox {dialect} {secrets.token_hex(3)}"
-    made = await customers.register(rt, name=name, dialect=dialect, currency=currency, credit=credit)
-    return Credential(dialect, made.customer_id, made.token, currency)
+    made = await customers.register(rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit)
+    return Credential(dialect, made.customer_id, made.token, made.secret)
 
 
 def _local_prices() -> Iterator[GivenPrice]:

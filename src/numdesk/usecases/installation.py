@@ -78,8 +78,8 @@ async def require_mode(rt: Runtime, *, sandbox: bool) -> None:
     _require_mode(await mode(rt), sandbox=sandbox)
 
 
-async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[int, str]]) -> None:
-    """Keeps the sandbox customers' ids and tokens in the clear, so that every start can show them, and the data as complete."""
+async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[int, str, str | None]]) -> None:
+    """Keeps the sandbox customers' ids, tokens and secrets in the clear, so that every start can show them, and the data as complete."""
 
     async def work(tx: Tx) -> None:
         await settings.write(tx, name="sandbox.credentials", value=credentials)
@@ -87,10 +87,10 @@ async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[
     await rt.run("installation.keep_sandbox_credentials", work)
 
 
-async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str]]:
-    """Returns the sandbox customers' ids and tokens by dialect."""
+async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | None]]:
+    """Returns the sandbox customers' ids, tokens and secrets (None where nothing is signed) by dialect."""
     found = await rt.repeat("installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials"))
-    return {slug: (customer_id, token) for slug, (customer_id, token) in (found or {}).items()}
+    return {slug: (customer_id, token, secret) for slug, (customer_id, token, secret) in (found or {}).items()}
 
 
 async def customers(rt: Runtime) -> list[rows.CustomerLine]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "allow",
     "change_endpoint",
+    "check_url",
     "deliver_due",
     "deliveries",
     "endpoint",
@@ -51,7 +52,7 @@ async def change_endpoint(rt: Runtime, caller: Caller, *, url: str | None, secre
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, caller, secret)
     if url:
-        await _check_url(rt, caller, url)
+        await check_url(rt, url, dialect=caller.dialect)
     change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, caller, secrets.token_hex(32)))
     owner = _owner(caller)
     row = await rt.run("webhooks.change", lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()))
@@ -98,11 +99,11 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
     return count
 
 
-async def _check_url(rt: Runtime, caller: Caller, url: str) -> None:
-    """Refuses a URL that webhooks may not go to."""
+async def check_url(rt: Runtime, url: str, *, dialect: str) -> None:
+    """Refuses with InvalidInput a URL that webhooks of a dialect may not go to."""
     if len(url) > URL_CHARS_MAX:
         raise InvalidInput(field="url", reason=f"must have at most {URL_CHARS_MAX} characters")
-    policy = sender_of(rt).policy(rt.renderers[caller.dialect].timeout_s)
+    policy = sender_of(rt).policy(rt.renderers[dialect].timeout_s)
     try:
         await rt.http.validate_url(url, policy=policy)
     except HttpFailure as failure:
