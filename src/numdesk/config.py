@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment; every field says what it is for."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -12,6 +13,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
 PORT_MAX = 65_535
+#: What is added to it must fit into the 255 characters that gateways allow.
+PUBLIC_URL_CHARS_MAX = 200
+DISCOUNT_MAX_BP = 5_000
+COUNT_DIGITS_MAX = 15
 
 
 class SettingRefused(ValueError):
@@ -65,6 +70,33 @@ def parse_switch(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError("on or off")
     return text == "on"
+
+
+def parse_public_url(text: str) -> str:
+    """Read a URL without anything after its path, and without a slash at its end; raises ValueError saying what is allowed."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*", text) or len(text) > PUBLIC_URL_CHARS_MAX:
+        raise ValueError(f"http(s)://HOST[:PORT][/PATH] of at most {PUBLIC_URL_CHARS_MAX} characters")
+    return text
+
+
+def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
+    """Read AMOUNT:BASIS_POINTS,...: 50000:1000 gives 10 % from 500.00 on; raises ValueError saying what is allowed."""
+    pairs = [part.strip().split(":") for part in text.split(",")]
+    if not all(len(pair) == 2 and all(_is_count(word) for word in pair) and int(pair[1]) <= DISCOUNT_MAX_BP for pair in pairs):
+        raise ValueError(f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with commas between")
+    return tuple((int(least), int(discount)) for least, discount in pairs)
+
+
+def parse_amounts(text: str) -> tuple[tuple[str, int], ...]:
+    """Read NAME:AMOUNT,... in minor units; raises ValueError saying what is allowed."""
+    pairs = [part.strip().split(":") for part in text.split(",")]
+    if not all(len(pair) == 2 and pair[0] and _is_count(pair[1]) for pair in pairs):
+        raise ValueError("NAME:AMOUNT in minor units, several of them with commas between")
+    return tuple((name, int(amount)) for name, amount in pairs)
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) <= COUNT_DIGITS_MAX
 
 
 def _path(text: str) -> Path:
@@ -181,6 +213,72 @@ class Settings:
         _one_of(get_args(LogLevel)),
         default="info",
         help="the least important lines to write: debug, info, warning or error",
+    )
+    rental_refund_h: int = _setting(
+        "NUMDESK_RENTAL_REFUND_H",
+        _whole(0, 10_000),
+        default=24,
+        help="hours from its beginning in which a cancelled rental that got no message is paid back; 0 never",
+    )
+    rental_days_max: int = _setting(
+        "NUMDESK_RENTAL_DAYS_MAX",
+        _whole(1, 3_660),
+        default=365,
+        help="days that a rental may last in one go, its extensions included",
+    )
+    public_url: str | None = _setting(
+        "NUMDESK_PUBLIC_URL",
+        parse_public_url,
+        default=None,
+        help="where payment gateways reach this server from outside; without it they are only asked, and never call back",
+    )
+    topup_lifetime_s: int = _setting(
+        "NUMDESK_TOPUP_LIFETIME_S",
+        _whole(300, 43_200),
+        default=3_600,
+        help="seconds that the invoice of a top-up may be paid at its rate",
+    )
+    topup_minimum: int = _setting(
+        "NUMDESK_TOPUP_MINIMUM",
+        _whole(1, 10**9),
+        default=10_000,
+        help="the least top-up in minor units, where the next setting says nothing",
+    )
+    topup_minimums: tuple[tuple[str, int], ...] = _setting(
+        "NUMDESK_TOPUP_MINIMUMS",
+        parse_amounts,
+        default=(("cryptomus", 500),),
+        help="the least top-up by payment gateway, such as cryptomus:500,nowpayments:10000 (minor units)",
+    )
+    topup_discounts: tuple[tuple[int, int], ...] = _setting(
+        "NUMDESK_TOPUP_DISCOUNTS",
+        parse_tiers,
+        default=((10_000, 500), (50_000, 1_000), (200_000, 1_200), (500_000, 1_500)),
+        help="discounts on top-ups by what is credited: 50000:1000 is 10 percent from 500.00 on",
+    )
+    topup_overpaid_bp: int = _setting(
+        "NUMDESK_TOPUP_OVERPAID_BP",
+        _whole(0, 10_000),
+        default=1_000,
+        help="basis points of a top-up by which paying too much is credited; what is beyond waits for staff",
+    )
+    topup_dust: int = _setting(
+        "NUMDESK_TOPUP_DUST",
+        _whole(0, 10**9),
+        default=100,
+        help="minor units below which a payment is not credited but waits for staff",
+    )
+    topup_underpaid: bool = _setting(
+        "NUMDESK_TOPUP_UNDERPAID",
+        parse_switch,
+        default=True,
+        help="on: what was paid too little is credited for what it is; off: it waits for staff",
+    )
+    topup_grace_h: int = _setting(
+        "NUMDESK_TOPUP_GRACE_H",
+        _whole(0, 720),
+        default=24,
+        help="hours after the end of an invoice in which a payment still counts at its rate",
     )
     key_file: Path | None = _setting(
         "NUMDESK_KEY_FILE",
