@@ -27,8 +27,12 @@ class TestCheckBaseUrl:
             "ftp://127.0.0.1",
             "https://api.example.com/",
             "https://a:b@c.test",
-        ]
-        + ["https://api.example.com?x=1", "https://api.example.com#x", "https://", "http://127.0.0.1:99999", "http://127.0.0.1.evil.test"],
+            "https://api.example.com?x=1",
+            "https://api.example.com#x",
+            "https://",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1.evil.test",
+        ],
     )
     def test_refuses_the_rest(self, url: str) -> None:
         """Plain http elsewhere, credentials in the URL and what nothing can be added to are refused before they are used."""

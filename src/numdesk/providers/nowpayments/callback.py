@@ -1,0 +1,100 @@
+"""Verifies a callback (IPN) of NOWPayments and keeps nothing of it but which payment it is about.
+
+The header's signature covers the body with its keys sorted, as JavaScript writes it. The documentation's samples differ in how they sort
+and what they escape, so the several texts that a sender may have signed are all tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from numdesk.ports.payments import CallbackRefused, PaymentHint
+from numdesk.protocols.json_tokens import JsonRefused, NumberToken, read_object, read_text, sort_by_utf16, sort_like_js, write_js
+
+HEADER = "x-nowpayments-sig"
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_REFERENCE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_SIGNATURE = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
+
+
+def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> PaymentHint:
+    """Returns what a callback is about. Raises CallbackRefused."""
+    signature = headers.get(HEADER, "").strip()
+    if not _SIGNATURE.fullmatch(signature):
+        raise CallbackRefused("the call has no signature")
+    try:
+        document = read_object(read_text(body))
+    except JsonRefused as error:
+        raise CallbackRefused(f"the body {error}") from error
+    if not is_signed(document, signature=signature, key=key):
+        raise CallbackRefused("the signature is wrong")
+    payment_id, invoice_id = _id(document, "payment_id"), _id(document, "invoice_id")
+    if payment_id is None:
+        raise CallbackRefused("it names no payment")
+    return PaymentHint(reference=_reference(document), invoice_id=invoice_id, payment_id=payment_id)
+
+
+def sign(text: str, *, key: str) -> str:
+    """Returns the signature of a canonical text."""
+    return hmac.new(key.encode(), text.encode(), hashlib.sha512).hexdigest()
+
+
+def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
+    """Returns a value with the keys of all its objects in JavaScript's order of sorted keys.
+
+    The documentation's own sample takes a list for an object whose keys are 0, 1, 2...
+    """
+    if isinstance(value, list):
+        items = [canonical(item, lists_as_objects=lists_as_objects) for item in value]
+        return {str(at): item for at, item in enumerate(items)} if lists_as_objects else items
+    if isinstance(value, dict):
+        return {name: canonical(value[name], lists_as_objects=lists_as_objects) for name in sort_like_js(value)}
+    return value
+
+
+def is_signed(document: dict[str, Any], *, signature: str, key: str) -> bool:
+    """Was one of the texts that a callback may have been signed by? All are tried, and compared in constant time."""
+    wanted = signature.lower()
+    matches = [hmac.compare_digest(sign(text, key=key), wanted) for text in _candidates(document)]
+    return any(matches)
+
+
+def _candidates(document: dict[str, Any]) -> list[str]:
+    """Returns what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
+    forms = [canonical(document), canonical(document, lists_as_objects=True), _filtered(document, sort_by_utf16(document))]
+    return [write_js(form, escape_unicode=escapes) for form, escapes in product(forms, (False, True))]
+
+
+def _filtered(value: Any, names: list[str]) -> Any:
+    """Returns a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order."""
+    if isinstance(value, list):
+        return [_filtered(item, names) for item in value]
+    if isinstance(value, dict):
+        return {name: _filtered(value[name], names) for name in names if name in value}
+    return value
+
+
+def _id(document: dict[str, Any], name: str) -> str | None:
+    """Returns an id, which may be a number or a text."""
+    value = document.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise CallbackRefused(f"its {name} is not one")
+    return str(value)
+
+
+def _reference(document: dict[str, Any]) -> str:
+    """Returns our reference; empty for a payment that was made without one, which somebody has to look at."""
+    value = document.get("order_id")
+    if value is None:
+        return ""
+    if not isinstance(value, str) or isinstance(value, NumberToken) or not _REFERENCE.fullmatch(value):
+        raise CallbackRefused("its order_id is not one")
+    return value

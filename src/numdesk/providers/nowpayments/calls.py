@@ -1,0 +1,97 @@
+"""One call of NOWPayments: its key, its short-lived token for lists, and what its noes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from numdesk.kit.base_url import policy_for
+from numdesk.kit.egress import HttpAnswer, HttpFailure
+from numdesk.kit.http import OutgoingHttp
+from numdesk.ports.errors import Cause, ProviderError
+from numdesk.protocols.json_tokens import JsonRefused, read_object, read_text, write_js
+from numdesk.providers.nowpayments.settings import NowPaymentsSettings
+from numdesk.providers.nowpayments.wire import broken_answer
+
+Document = Mapping[str, Any]
+
+#: A page of the list has up to 500 rows of about a kilobyte.
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+TOKEN_CHARS_MAX = 4096
+
+#: Failures before a byte of ours was heard.
+_UNHEARD = frozenset({"bad_url", "forbidden_address", "resolve", "connect", "tls"})
+#: Of those, the ones that only the operator can mend.
+_OURS = frozenset({"bad_url", "forbidden_address", "tls"})
+_NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
+class Calls:
+    """Every method may raise ProviderError and nothing else."""
+
+    def __init__(self, settings: NowPaymentsSettings, *, http: OutgoingHttp) -> None:
+        self._settings = settings
+        self._http = http
+        self._policy = policy_for(settings.base_url, timeout_s=settings.timeout_s, answer_bytes_max=ANSWER_BYTES_MAX)
+        #: Lives for five minutes; a refused one is replaced.
+        self._token: str | None = None
+
+    async def post(self, path: str, asked: Document) -> Document:
+        """Posts a document and returns the answer."""
+        return _document(await self._send(path, body=write_js(asked).encode()))
+
+    async def get(self, path: str) -> Document | None:
+        """Returns what is at a path, None when there is nothing."""
+        answer = await self._send(path)
+        return None if answer.status == HTTPStatus.NOT_FOUND else _document(answer)
+
+    async def get_listed(self, path: str) -> Document:
+        """Returns a page of a list, which opens to a token only; a token that is too old is replaced once."""
+        if not self._settings.may_list:
+            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "lists need the account's email and password", ours=True)
+        answer = (
+            await self._send(path, token=await self._authenticate()) if self._token is None else await self._send(path, token=self._token)
+        )
+        if answer.status in _NOT_ALLOWED:
+            answer = await self._send(path, token=await self._authenticate())
+        return _document(answer)
+
+    async def _authenticate(self) -> str:
+        """Gets a new token."""
+        account = {"email": self._settings.email, "password": self._settings.password}
+        token = _document(await self._send("/auth", body=write_js(account).encode())).get("token")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not 0 < len(token) <= TOKEN_CHARS_MAX:
+            raise broken_answer("has no token")
+        self._token = str(token)
+        return self._token
+
+    async def _send(self, path: str, *, body: bytes | None = None, token: str | None = None) -> HttpAnswer:
+        """Posts a body, or asks for a path."""
+        settings = self._settings
+        if not settings.is_complete:
+            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
+        headers = {"x-api-key": settings.api_key} | ({"Authorization": f"Bearer {token}"} if token else {})
+        url = settings.base_url + path
+        try:
+            if body is None:
+                return await self._http.get(url, headers=headers, policy=self._policy)
+            return await self._http.post(url, body=body, headers={**headers, "Content-Type": "application/json"}, policy=self._policy)
+        except HttpFailure as error:
+            is_ours, is_unknown = error.kind in _OURS, error.kind not in _UNHEARD
+            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, str(error), unknown=is_unknown, ours=is_ours) from error
+
+
+def _document(answer: HttpAnswer) -> Document:
+    """Returns what a good answer holds; raises ProviderError for every other one."""
+    status = answer.status
+    if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "the gateway wants fewer calls")
+    if status not in (HTTPStatus.OK, HTTPStatus.CREATED):
+        raise ProviderError(Cause.PROVIDER_ERROR, f"the gateway refused with {status}", ours=True)
+    try:
+        return read_object(read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX))  # one that was cut off is none
+    except JsonRefused as error:
+        raise broken_answer(str(error)) from error
