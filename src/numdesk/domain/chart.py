@@ -14,6 +14,8 @@ ORDER_EARN = "order.earn"
 ADJUSTMENT = "adjustment"
 REVERSAL = "reversal"
 BONUS_GIVEN = "bonus.given"
+RENTAL_CHARGE = "rental.charge"
+RENTAL_REFUND = "rental.refund"
 TOPUP_CREDIT = "topup.credit"
 TOPUP_CLAWBACK = "topup.clawback"
 
@@ -100,6 +102,23 @@ def earn_order(order_id: int, *, customer_id: int, provider: str, price: Money, 
     return Journal(ORDER_EARN, f"ord:{order_id}", tuple(Transfer(*side) for side in sides if side[2].units > 0))
 
 
+def charge_rental(charge_id: int, *, customer_id: int, from_bonus: Money, from_wallet: Money) -> Journal:
+    """Returns the journal of a rent or an extension: what is left of the bonus pays first, the wallet the rest."""
+    return Journal(RENTAL_CHARGE, str(charge_id), _paid_by(customer_id, from_bonus, from_wallet))
+
+
+def refund_rental(term_id: int, *, customer_id: int, to_bonus: Money, to_wallet: Money) -> Journal:
+    """Returns the journal that gives back what a term's charges took, each part to where it came from. A term is refunded once."""
+    paid = _paid_by(customer_id, to_bonus, to_wallet)
+    return Journal(RENTAL_REFUND, str(term_id), tuple(Transfer(one.credit, one.debit, one.amount) for one in paid))
+
+
+def _paid_by(customer_id: int, bonus_part: Money, wallet_part: Money) -> tuple[Transfer, ...]:
+    currency = wallet_part.currency
+    sides = ((bonus(customer_id, currency=currency), bonus_part), (wallet(customer_id, currency=currency), wallet_part))
+    return tuple(Transfer(account, rental_revenue(currency), part) for account, part in sides if part.units > 0)
+
+
 def adjustment(*, customer_id: int, currency: str, units: int, ref: str, note: str | None = None) -> Journal:
     """Returns the operator's credit (positive units) or debit (negative ones) of a wallet.
 
@@ -134,16 +153,16 @@ def topup(  # noqa: PLR0913 - who, where, what was and what is to be
     booked before, and however often it went to and fro, the ledger holds exactly the last share.
     """
     (old, owed_before), (new, owed_after) = was, becomes
-    owed = owed_after - owed_before
+    gain = new.credit - old.credit + owed_after - owed_before
     gains = (
         (gateway_clearing(provider, currency=currency), old.net - new.net),
         (gateway_fee(provider, currency=currency), old.fee - new.fee),
         (topup_discount(currency), old.discount - new.discount),
-        (receivable(customer_id, currency=currency), -owed),
+        (receivable(customer_id, currency=currency), owed_before - owed_after),
         (unapplied(currency), new.suspense - old.suspense),
-        (wallet(customer_id, currency=currency), new.credit - old.credit + owed),
+        (wallet(customer_id, currency=currency), gain),
     )
-    reason = TOPUP_CLAWBACK if new.credit < old.credit else TOPUP_CREDIT
+    reason = TOPUP_CLAWBACK if gain < 0 or new.credit < old.credit else TOPUP_CREDIT
     return Journal(reason, ref, _pair(gains, currency=currency))
 
 

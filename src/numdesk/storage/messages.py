@@ -49,10 +49,28 @@ class Segments:
 
 
 async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
-    """Takes every message, in one command; see `receive_messages_v1`."""
+    """Takes every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v2`."""
+    rows = await tx.fetch(
+        "select status, message_id, order_id, customer_id from receive_messages_v2($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        now,
+        *_columns(arrivals),
+    )
+    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def receive_unrented(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
+    """Takes every message for orders, without a look at what is rented; see `receive_messages_v1`."""
     rows = await tx.fetch(
         "select status, message_id, order_id, customer_id from receive_messages_v1($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
         now,
+        *_columns(arrivals),
+    )
+    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
+    """Returns messages as the columns of a command."""
+    return (
         [a.provider for a in arrivals],
         [a.provider_message_id for a in arrivals],
         [a.to for a in arrivals],
@@ -61,13 +79,12 @@ async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list
         [a.code for a in arrivals],
         [a.provider_ref for a in arrivals],
     )
-    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
     """Takes back messages that came for a number after a time when no order had it yet, to be received once more."""
     rows = await tx.fetch(
-        """delete from messages where provider = $1 and msisdn = $2 and received_at > $3 and (order_id is null or late)
+        """delete from messages where provider = $1 and msisdn = $2 and received_at > $3 and (order_id is null or late) and term_id is null
              returning id, provider, provider_message_id, msisdn, sender, text, otp_code""",
         provider,
         msisdn,

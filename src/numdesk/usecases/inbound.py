@@ -10,7 +10,7 @@ from numdesk.domain.otp import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news
+from numdesk.usecases import news, rental_inbound
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -72,6 +72,8 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
 
     async def run(arrivals: list[Arrival]) -> list[Taken]:
         taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now()))
+        if any(item.status == "rented" for item in taken):
+            taken = await rental_inbound.receive(rt, arrivals, taken)
         changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
         if changed:
             await news.tell(rt, changed)

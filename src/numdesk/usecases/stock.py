@@ -79,7 +79,7 @@ class Loaded:
 
 
 @dataclass(slots=True)
-class _Known:
+class Words:
     """Ids of what the installation knows, by the words of a list."""
 
     countries: dict[str, int] = field(default_factory=dict)
@@ -103,11 +103,11 @@ async def load(
     given to `complain`. The same list once more changes nothing. With `new_operators`, operators that are unknown here are added.
     """
     total = Loaded()
-    known = await _known(rt)
-    for chunk in _chunks(numbers, CHUNK):
+    known = await find_words(rt)
+    for chunk in chunks(numbers, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenNumber)]
-        await _meet(rt, known, [(given.country, given.operator) for given in good], (), new_operators=new_operators)
+        await meet(rt, known, [(given.country, given.operator) for given in good], (), new_operators=new_operators)
         lines: list[rows.NumberLine] = []
         for given in chunk:
             read = given if isinstance(given, BadLine) else _number_line(given, known)
@@ -138,12 +138,12 @@ async def price(
     An offer of a supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too.
     """
     total = Loaded()
-    known = await _known(rt)
+    known = await find_words(rt)
     providers = frozenset({LOCAL, *rt.suppliers})
-    for chunk in _chunks(prices, CHUNK):
+    for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenPrice)]
-        await _meet(
+        await meet(
             rt,
             known,
             [(given.country, given.operator) for given in good],
@@ -171,7 +171,7 @@ async def price(
 async def withdraw(rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]) -> Loaded:
     """Takes numbers off the shelf for good; `added` counts those taken off. One that is rented out now is complained of and left."""
     total = Loaded()
-    for chunk in _chunks(msisdns, CHUNK):
+    for chunk in chunks(msisdns, CHUNK):
         total.read += len(chunk)
         wanted: dict[int, GivenNumber] = {}
         for given in chunk:
@@ -218,12 +218,12 @@ async def _put(rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complai
     total.present += len(lines) - added - len(elsewhere)
 
 
-async def _known(rt: Runtime) -> _Known:
+async def find_words(rt: Runtime) -> Words:
     """Reads the words that the installation knows."""
 
-    async def work(tx: Tx) -> _Known:
+    async def work(tx: Tx) -> Words:
         countries = await catalogue_rows.countries(tx)
-        return _Known(
+        return Words(
             {country.iso2: country.id for country in countries},
             {service.code: service.id for service in await catalogue_rows.services(tx)},
             {(operator.country_id, operator.code): operator.id for operator in await catalogue_rows.operators(tx)},
@@ -233,7 +233,7 @@ async def _known(rt: Runtime) -> _Known:
     return await rt.run("stock.known", work)
 
 
-async def _meet(rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool) -> None:
+async def meet(rt: Runtime, known: Words, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool) -> None:
     """Adds what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
     countries = {_iso2(country) for country, _ in places} - known.countries.keys()
     fresh_countries = [atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())]
@@ -249,7 +249,7 @@ async def _meet(rt: Runtime, known: _Known, places: Sequence[tuple[str, str]], s
             "stock.meet",
             lambda tx: rows.insert_facts(tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators),
         )
-        found = await _known(rt)
+        found = await find_words(rt)
         known.countries, known.services, known.operators = found.countries, found.services, found.operators
         known.dial_codes = found.dial_codes
 
@@ -277,7 +277,7 @@ def _fresh_operators(
     return [(country_id, operator) for (country_id, _), operator in fresh.items()]
 
 
-def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine:
+def _number_line(given: GivenNumber, known: Words) -> rows.NumberLine | BadLine:
     msisdn = parse_msisdn(given.msisdn.strip())
     if msisdn is None:
         return BadLine(given.line, given.msisdn, _WHY_NO_NUMBER)
@@ -290,7 +290,7 @@ def _number_line(given: GivenNumber, known: _Known) -> rows.NumberLine | BadLine
     return rows.NumberLine(given.line, msisdn, *place)
 
 
-def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str], currencies: Collection[str]) -> rows.PriceLine | BadLine:
+def _price_line(given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]) -> rows.PriceLine | BadLine:
     place = _place(given.line, given.country, given.operator, known)
     if isinstance(place, BadLine):
         return place
@@ -300,13 +300,13 @@ def _price_line(given: GivenPrice, known: _Known, providers: frozenset[str], cur
     service_id, provider, currency = known.services[_code(given.service)], _code(given.provider) or LOCAL, given.currency.strip().upper()
     price_units, cost_units = parse_amount(given.price, currency), parse_amount(given.cost, currency)
     if price_units is None:
-        return BadLine(given.line, given.price, _why_no_amount(currency))
+        return BadLine(given.line, given.price, why_no_amount(currency))
     if cost_units is None and given.cost.strip():
-        return BadLine(given.line, given.cost, _why_no_amount(currency))
+        return BadLine(given.line, given.cost, why_no_amount(currency))
     return rows.PriceLine(place[0], service_id, place[1], provider, currency, price_units, cost_units, given.available)
 
 
-def _wrong_word(given: GivenPrice, known: _Known, providers: frozenset[str], currencies: Collection[str]) -> BadLine | None:
+def _wrong_word(given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]) -> BadLine | None:
     """Returns which word of a price's line is not known, None when all are."""
     if (_code(given.provider) or LOCAL) not in providers:
         return BadLine(given.line, given.provider, f"is no provider of this desk ({', '.join(sorted(providers))})")
@@ -317,7 +317,7 @@ def _wrong_word(given: GivenPrice, known: _Known, providers: frozenset[str], cur
     return None
 
 
-def _place(line: int, country: str, operator: str, known: _Known) -> tuple[int, int | None] | BadLine:
+def _place(line: int, country: str, operator: str, known: Words) -> tuple[int, int | None] | BadLine:
     """Returns the ids of a country and an operator, or why there are none."""
     country_id = known.countries.get(_iso2(country))
     if country_id is None:
@@ -344,7 +344,8 @@ def parse_amount(text: str, currency: str) -> int | None:
     return units if units <= AMOUNT_MAX else None
 
 
-def _why_no_amount(currency: str) -> str:
+def why_no_amount(currency: str) -> str:
+    """Returns why something is no amount of a currency."""
     places = DECIMALS[currency]
     shape = "a whole number" if places == 0 else f"a number with at most {places} decimals after a point"
     return f"is no amount of {currency}: {shape}, not negative"
@@ -358,7 +359,7 @@ def _code(text: str) -> str:
     return text.strip().lower()
 
 
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yields lists of at most `size` items."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):

@@ -57,8 +57,6 @@ create table rentals (
   country_id int not null,
   rent_type smallint not null,
   service_ids int[] not null,
-  wallet_id bigint not null,
-  bonus_id bigint,
   currency text not null,
   rented_at timestamptz not null,
   term_id bigint not null,
@@ -130,7 +128,8 @@ create index messages_term on messages (term_id, id) where term_id is not null;
 -- Once it is free again, a service that somebody else used on it meanwhile rests for this customer as for all.
 create function rental_number_available_v1(r rentals, p_now timestamptz) returns boolean language sql stable as $$
   select case
-    when r.state = 0 or n.state not in (0, 2) then false
+    when r.state = 0 then r.expires_at <= p_now  -- its time is up, and nobody has written that down yet
+    when n.state not in (0, 2) then false
     when not exists (select from rental_terms t where t.number_id = r.number_id and t.id > r.term_id)
      and not exists (select from orders o where o.msisdn = r.msisdn and o.number_id = r.number_id and o.created_at >= r.ended_at) then true
     else n.state = 0 and not exists (select from number_uses u where u.number_id = n.id and u.service_id = any(r.service_ids) and u.until > p_now)
@@ -240,10 +239,10 @@ begin
 
   update numbers n set state = 4, rental_id = c.rental_id, free_at = null from unnest(c_rental, c_number) c(rental_id, number_id)
     where n.id = c.number_id and n.id = any(c_number);
-  insert into rentals (id, public_id, customer_id, dialect, state, number_id, msisdn, country_id, rent_type, service_ids, wallet_id, bonus_id, currency,
+  insert into rentals (id, public_id, customer_id, dialect, state, number_id, msisdn, country_id, rent_type, service_ids, currency,
                        rented_at, term_id, units, price, units_total, starts_at, expires_at)
     select c.rental_id, p_public[c.item], p_customer[c.item], p_dialect[c.item], 0, c.number_id, c.msisdn, p_country[c.item], p_rent_type[c.item], p_services[c.item]::int[],
-           p_wallet[c.item], p_bonus[c.item], p_currency[c.item], p_now, c.term_id, p_units[c.item], p_price[c.item], p_units[c.item], p_now,
+           p_currency[c.item], p_now, c.term_id, p_units[c.item], p_price[c.item], p_units[c.item], p_now,
            p_now + p_hours[c.item] * interval '1 hour'
       from unnest(c_rental, c_term, c_item, c_number, c_msisdn) c(rental_id, term_id, item, number_id, msisdn);
   insert into rental_terms (id, rental_id, customer_id, number_id, starts_at, ends_at)

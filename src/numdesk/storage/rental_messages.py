@@ -1,0 +1,77 @@
+"""Messages of rented numbers: whose they are, taking them, and reading those of a customer's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from numdesk.domain.pages import Page
+from numdesk.domain.rentals import RentalMessage
+from numdesk.storage.messages import Arrival, Taken
+
+if TYPE_CHECKING:
+    from numdesk.storage.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A running rental, locked: what a message for its number needs to know. `services` are (id, code, name)."""
+
+    id: int
+    msisdn: int
+    services: tuple[tuple[int, str, str], ...]
+
+
+async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> dict[int, Listener]:
+    """Returns the running rentals of some numbers, by number, locked in the order of their ids."""
+    locked = await tx.fetch(
+        """select r.id, r.msisdn, r.service_ids from numbers n join rentals r on r.id = n.rental_id
+             where n.msisdn = any($1::bigint[]) and r.state = 0 and r.expires_at > $2 order by r.id for update of r""",
+        list(msisdns),
+        now,
+    )
+    known = await tx.fetch(
+        "select id, code, name from services where id = any($1::int[])",
+        sorted({service for row in locked for service in row["service_ids"]}),
+    )
+    names = {row["id"]: (row["id"], row["code"], row["name"]) for row in known}
+    return {row["msisdn"]: Listener(row["id"], row["msisdn"], tuple(names[one] for one in row["service_ids"])) for row in locked}
+
+
+async def receive(tx: Tx, arrivals: Sequence[tuple[Arrival, Listener, int | None]], *, now: datetime) -> list[Taken]:
+    """Takes messages, each with its rental (locked) and the id of its service; see `receive_rental_messages_v1`."""
+    rows = await tx.fetch(
+        "select status, message_id, customer_id from receive_rental_messages_v1($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        now,
+        [a.provider for a, _, _ in arrivals],
+        [a.provider_message_id for a, _, _ in arrivals],
+        [a.sender for a, _, _ in arrivals],
+        [a.text for a, _, _ in arrivals],
+        [a.code for a, _, _ in arrivals],
+        [listener.id for _, listener, _ in arrivals],
+        [service for _, _, service in arrivals],
+    )
+    return [Taken(row[0], row[1], None, row[2]) for row in rows]
+
+
+async def messages(tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int) -> Page[RentalMessage]:
+    """Returns a page of what came in a customer's terms of a rental, newest first."""
+    rows = await tx.fetch(
+        """select m.id, m.sender, m.text, m.received_at, count(*) over () total
+             from rental_terms t join messages m on m.term_id = t.id
+             where t.rental_id = $1 and t.customer_id = $2 order by m.id desc limit $3 offset $4""",
+        rental_id,
+        customer_id,
+        limit,
+        offset,
+    )
+    total = rows[0]["total"] if rows else 0
+    if not rows and offset:
+        total = await tx.fetchval(
+            "select count(*) from rental_terms t join messages m on m.term_id = t.id where t.rental_id = $1 and t.customer_id = $2",
+            rental_id,
+            customer_id,
+        )
+    return Page(tuple(RentalMessage(row[0], row[1], row[2], row[3]) for row in rows), total)

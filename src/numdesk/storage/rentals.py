@@ -1,0 +1,297 @@
+"""Rentals as rows: the batched rent, reading, and the single moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, LiteralString
+
+from numdesk.domain.pages import Page
+from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
+from numdesk.storage.orders import STOCK_RULES
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from numdesk.storage.pool import Tx
+
+#: Parameter $1 is always the moment.
+_ROWS: LiteralString = """
+    select r.id, r.term_id, r.number_id, r.country_id, r.service_ids, r.units_total, r.messages, r.public_id, r.customer_id,
+           case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end state, r.msisdn, c.name country, s.codes, s.names, s.used,
+           r.rent_type, r.units, r.price, r.currency, r.starts_at, r.expires_at, r.rented_at,
+           coalesce(r.ended_at, case when r.expires_at <= $1 then r.expires_at end) ended_at, rental_number_available_v1(r, $1) available,
+           count(*) over () total
+      from rentals r join rental_countries c on c.country_id = r.country_id
+      cross join lateral (
+        select array_agg(v.code order by u.n) codes, array_agg(v.name order by u.n) names,
+               array_agg(v.id = any(r.used_ids) order by u.n) used
+          from unnest(r.service_ids) with ordinality u(id, n) join services v on v.id = u.id) s"""
+
+
+@dataclass(frozen=True, slots=True)
+class RentItem:
+    """One item of the batched rent: services of a country for a period, at the prices by which it was quoted.
+
+    `context` is JSON {country, services} that goes into the recorded document, `pivot` a random integer below 2^31.
+    """
+
+    customer_id: int
+    dialect: str
+    wallet_id: int
+    bonus_id: int | None
+    currency: str
+    key: str
+    fingerprint: bytes
+    public_id: str
+    country_id: int
+    rent_type: RentType
+    service_ids: tuple[int, ...]
+    quote: Quote
+    context: str
+    pivot: int
+
+
+@dataclass(frozen=True, slots=True)
+class RentAnswer:
+    """How one item ended; `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and replayed."""
+
+    status: str
+    available: int | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A rental with the ids that its moves need."""
+
+    id: int
+    term_id: int
+    number_id: int
+    country_id: int
+    service_ids: tuple[int, ...]
+    units_total: int
+    messages: int
+    rental: Rental
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Money by where it comes from or goes to, in minor units."""
+
+    bonus: int
+    wallet: int
+
+
+async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
+    """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
+    rows = await tx.fetch(
+        """select status, amount, outcome::text
+             from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
+        now,
+        [i.customer_id for i in items],
+        [i.dialect for i in items],
+        [i.wallet_id for i in items],
+        [i.bonus_id for i in items],
+        [i.currency for i in items],
+        [i.key for i in items],
+        [i.fingerprint for i in items],
+        [i.public_id for i in items],
+        [i.country_id for i in items],
+        [int(i.rent_type) for i in items],
+        [i.quote.units for i in items],
+        [length(i.rent_type, i.quote.units) // timedelta(hours=1) for i in items],
+        ["{" + ",".join(map(str, i.service_ids)) + "}" for i in items],
+        [i.quote.base_price for i in items],
+        [i.quote.price for i in items],
+        [i.context for i in items],
+        [i.pivot for i in items],
+    )
+    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
+
+
+async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
+    """Returns a customer's rental, or None."""
+    row = await tx.fetchrow(_ROWS + " where r.public_id = $2 and r.customer_id = $3", now, public_id, customer_id)
+    return _held(row) if row else None
+
+
+async def lock(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
+    """Returns a customer's rental with its row locked until the transaction ends, or None."""
+    await tx.execute("select from rentals where public_id = $1 and customer_id = $2 for update", public_id, customer_id)
+    return await read(tx, customer_id=customer_id, public_id=public_id, now=now)
+
+
+async def listing(
+    tx: Tx, *, customer_id: int | None, states: frozenset[RentalState], now: datetime, limit: int, offset: int
+) -> Page[Rental]:
+    """Returns a page of the rentals in these states (of all customers when None is named), the newest term first."""
+    rows = await tx.fetch(
+        _ROWS
+        + """ where ($2::int is null or r.customer_id = $2)
+                and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)
+              order by r.term_id desc limit $4 offset $5""",
+        now,
+        customer_id,
+        [int(state) for state in states],
+        limit,
+        offset,
+    )
+    total = rows[0]["total"] if rows else await _count(tx, customer_id=customer_id, states=states, now=now) if offset else 0
+    return Page(tuple(_held(row).rental for row in rows), total)
+
+
+async def _count(tx: Tx, *, customer_id: int | None, states: frozenset[RentalState], now: datetime) -> int:
+    return await tx.fetchval(
+        """select count(*) from rentals r where ($2::int is null or r.customer_id = $2)
+             and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)""",
+        now,
+        customer_id,
+        [int(state) for state in states],
+    )
+
+
+async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
+    """Locks a customer's wallet and bonus and returns what each can spend."""
+    rows = await tx.fetch(
+        "select id, balance - held + credit_limit free from accounts where id = any($1::bigint[]) order by id for update",
+        [wallet_id, bonus_id],
+    )
+    free = {row["id"]: row["free"] for row in rows}
+    return Split(bonus=max(free.get(bonus_id, 0), 0) if bonus_id is not None else 0, wallet=free[wallet_id])
+
+
+async def add_charge(tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime) -> int:
+    """Writes down what was charged for a term and returns the charge's id."""
+    return await tx.fetchval(
+        """insert into rental_charges (term_id, kind, units, price, from_bonus, from_wallet, at)
+             values ($1, $2, $3, $4, $5, $6, $7) returning id""",
+        term_id,
+        int(extends),
+        units,
+        paid.bonus + paid.wallet,
+        paid.bonus,
+        paid.wallet,
+        now,
+    )
+
+
+async def charged(tx: Tx, *, term_id: int) -> Split:
+    """Returns what all charges of a term took, by source."""
+    row = await tx.fetchrow(
+        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1", term_id
+    )
+    assert row is not None, "an aggregate has one row"
+    return Split(row[0], row[1])
+
+
+async def note(tx: Tx, journal_id: int, held: Held, *, type: str, units: int) -> None:  # noqa: A002
+    """Keeps what the customer's history says of a charge or refund."""
+    await tx.execute(
+        """insert into journal_details (journal_id, document)
+             values ($1, rental_note_v1($2, $3, $4, to_jsonb($5::text[]), $6, $7)) on conflict do nothing""",
+        journal_id,
+        type,
+        held.rental.msisdn,
+        held.rental.country,
+        [service.name for service in held.rental.services],
+        units,
+        int(held.rental.rent_type),
+    )
+
+
+async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
+    """Lets the running term last longer and returns until when it does now."""
+    more = length(held.rental.rent_type, units)
+    await tx.execute("update rental_terms set ends_at = ends_at + $2 where id = $1", held.term_id, more)
+    return await tx.fetchval(
+        "update rentals set expires_at = expires_at + $2, units_total = units_total + $3 where id = $1 returning expires_at",
+        held.id,
+        more,
+        units,
+    )
+
+
+async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | None:
+    """Begins a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again."""
+    await tx.execute("select from numbers where id = $1 for update", held.number_id)
+    row = await tx.fetchrow(
+        """select rental_number_available_v1(r, $2),
+                  greatest($2, (select max(t.ends_at) from rental_terms t where t.number_id = r.number_id))
+             from rentals r where r.id = $1""",
+        held.id,
+        now,
+    )
+    assert row is not None, "rentals are never deleted"
+    if not row[0]:
+        return None
+    starts_at = row[1]
+    expires_at = starts_at + length(held.rental.rent_type, quote.units)
+    await tx.execute("update numbers set state = 4, rental_id = $2, free_at = null where id = $1", held.number_id, held.id)
+    term_id = await tx.fetchval(
+        """insert into rental_terms (rental_id, customer_id, number_id, starts_at, ends_at) values ($1, $2, $3, $4, $5) returning id""",
+        held.id,
+        held.rental.customer_id,
+        held.number_id,
+        starts_at,
+        expires_at,
+    )
+    await tx.execute(
+        """update rentals set state = 0, ended_at = null, term_id = $2, units = $3, price = $4, units_total = $3, used_ids = '{}',
+                              messages = 0, starts_at = $5, expires_at = $6 where id = $1""",
+        held.id,
+        term_id,
+        quote.units,
+        quote.price,
+        starts_at,
+        expires_at,
+    )
+    rental = replace(
+        held.rental, state=RentalState.ACTIVE, units=quote.units, price=quote.price, starts_at=starts_at, expires_at=expires_at
+    )
+    return replace(held, term_id=term_id, rental=rental)
+
+
+async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Ends the rentals for which the event is a legal move and returns which; see `end_rentals_v1`."""
+    rows = await tx.fetch(
+        "select rental_id from end_rentals_v1($1, $2, $3, $4, $5)",
+        now,
+        event.value,
+        STOCK_RULES.cooldown,
+        STOCK_RULES.quarantine,
+        list(rental_ids),
+    )
+    return [row[0] for row in rows]
+
+
+async def expire(tx: Tx, *, now: datetime, limit: int) -> int:
+    """Ends up to `limit` rentals whose time has passed and returns how many."""
+    return await tx.fetchval(
+        "select count(*) from expire_rentals_v1($1, $2, $3, $4)", now, STOCK_RULES.cooldown, STOCK_RULES.quarantine, limit
+    )
+
+
+def _held(row: Record) -> Held:
+    """Turns a row of _ROWS into a Held."""
+    services = tuple(RentedService(*facts) for facts in zip(row["codes"], row["names"], row["used"], strict=True))
+    rental = Rental(
+        row["public_id"],
+        row["customer_id"],
+        RentalState(row["state"]),
+        row["msisdn"],
+        row["country"],
+        services,
+        RentType(row["rent_type"]),
+        row["units"],
+        row["price"],
+        row["currency"],
+        row["starts_at"],
+        row["expires_at"],
+        row["rented_at"],
+        row["ended_at"],
+        row["available"],
+    )
+    ids = (row["id"], row["term_id"], row["number_id"], row["country_id"], tuple(row["service_ids"]))
+    return Held(*ids, row["units_total"], row["messages"], rental)

@@ -1,0 +1,47 @@
+"""Messages for rented numbers: whose they are, which service they are of, and telling the customer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from numdesk.domain.rentals import service_of
+from numdesk.storage import messages as message_rows
+from numdesk.storage import rental_messages as rows
+from numdesk.storage.messages import Arrival, Taken
+from numdesk.storage.rental_messages import Listener
+from numdesk.usecases import deliveries
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+
+async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]) -> list[Taken]:
+    """Takes those messages of a batch that were left because their numbers are rented, and returns the answers with theirs.
+
+    A rental that ended since the look is no longer there; its number's message is then nobody's, as after any end.
+    """
+    places = [place for place, answer in enumerate(answers) if answer.status == "rented"]
+    wanted = [arrivals[place] for place in places]
+    taken = await rt.run("rentals.receive", lambda tx: _receive(rt, tx, wanted))
+    deliveries.wake(rt)
+    theirs = dict(zip(places, taken, strict=True))
+    return [theirs.get(place, answer) for place, answer in enumerate(answers)]
+
+
+async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival]) -> list[Taken]:
+    """Takes messages with their rentals locked: one that commits before a cancel is the term's, one that comes after it is not."""
+    now = rt.clock.now()
+    listeners = await rows.lock_listeners(tx, [arrival.to for arrival in arrivals], now=now)
+    heard = [(arrival, listener, _service(arrival, listener)) for arrival in arrivals if (listener := listeners.get(arrival.to))]
+    missed = [arrival for arrival in arrivals if arrival.to not in listeners]
+    taken = iter(await rows.receive(tx, heard, now=now) if heard else [])
+    late = iter(await message_rows.receive_unrented(tx, missed, now=now) if missed else [])
+    return [next(taken) if arrival.to in listeners else next(late) for arrival in arrivals]
+
+
+def _service(arrival: Arrival, listener: Listener) -> int | None:
+    """Returns the id of the service that a message is of, when that can be told."""
+    code = service_of([(code, name) for _, code, name in listener.services], sender=arrival.sender, text=arrival.text)
+    return next((service_id for service_id, known, _ in listener.services if known == code), None)

@@ -1,0 +1,445 @@
+"""Rentals: quotes, renting by a batched command, reading, extending, renting again, cancelling, expiring."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from numdesk.domain import chart, rentals
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import (
+    CountryClosed,
+    KeyReused,
+    NoNumbers,
+    NotFound,
+    NumberGone,
+    Refusal,
+    RequestInProgress,
+    Unavailable,
+    WalletShort,
+)
+from numdesk.domain.money import Money
+from numdesk.domain.pages import Page
+from numdesk.domain.rental_outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
+from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
+from numdesk.runtime import Runtime
+from numdesk.storage import idempotency, ledger, rental_messages
+from numdesk.storage import rentals as rows
+from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.pool import Tx
+from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
+from numdesk.usecases import alerts
+from numdesk.usecases.rental_prices import RentalList, in_stock, price_list
+
+RENT_BATCH_MAX = 256
+PIVOT_MAX = 2**31 - 1
+#: How often a renter looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
+PATIENCE = {"retry": 6, "busy": 150}
+#: How often a rent is quoted anew because the price list had changed between quoting and renting.
+QUOTE_RETRIES = 3
+EXPIRE_BATCH = 1_000
+ACTIVE_ONLY = frozenset({RentalState.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class RentRequest:
+    """What a customer wants to rent; services by code or name. `key` is the idempotency key or None, `fingerprint` binds it to the
+    request."""
+
+    key: str | None
+    fingerprint: bytes
+    country: str
+    rent_type: RentType
+    services: tuple[str, ...]
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendRequest:
+    """By how many units a rental is to be extended, or for how many rented again."""
+
+    key: str | None
+    fingerprint: bytes
+    rental_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """Which rental is to end."""
+
+    key: str | None
+    fingerprint: bytes
+    rental_id: str
+
+
+async def services(rt: Runtime, caller: Caller, *, country: str, rent_type: RentType) -> list[RentalService]:
+    """Returns what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
+
+    Refuses with NotFound (country).
+    """
+    _check_currency(caller)
+    known = await price_list(rt)
+    place = known.country(country)
+    return await in_stock(rt, place, known.services.get((place.id, rent_type), ()))
+
+
+async def quotes(
+    rt: Runtime, caller: Caller, *, country: str, rent_type: RentType, services: Sequence[str]
+) -> tuple[list[RentalService], list[Quote]]:
+    """Returns the services (wanted by code or name, in any case) and what they cost together, for each period that all of them have.
+
+    Refuses with NotFound (country) or InvalidInput (serviceIds).
+    """
+    _check_currency(caller)
+    known = await price_list(rt)
+    place = known.country(country)
+    chosen = known.select(place, rent_type, services)
+    return await in_stock(rt, place, chosen), rentals.quotes(chosen, discount_bp=_discount(caller))
+
+
+async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
+    """Rents a free number and charges the price, bonus first, at most once for one key; True with a replay.
+
+    Refuses with NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort, KeyReused,
+    RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
+    """
+    key = _key(caller, Namespace.RENT, request)
+    for _ in range(QUOTE_RETRIES):
+        try:
+            item = await _item(rt, caller, request, key)
+        except Refusal:
+            recorded = await rt.repeat("rentals.replay", lambda tx: idempotency.recorded(tx, key))
+            if recorded is None:
+                raise
+            return parse_outcome(recorded, Rented), True
+        answer = await _rent(rt, item)
+        if answer.outcome is not None:
+            return parse_outcome(answer.outcome, Rented), answer.status == "replayed"
+        if answer.status != "price_changed":
+            raise _refusal(answer, item)
+        rt.memory.forget("rentals")  # the list changed under us: quote again from what is true now
+    raise Unavailable
+
+
+async def active(rt: Runtime, caller: Caller, *, page: int, limit: int, states: frozenset[RentalState] = ACTIVE_ONLY) -> Page[Rental]:
+    """Returns a page (from 1) of the customer's rentals in these states, the newest term first."""
+    return await rt.repeat(
+        "rentals.listing",
+        lambda tx: rows.listing(
+            tx, customer_id=caller.customer_id, states=states, now=rt.clock.now(), limit=limit, offset=(page - 1) * limit
+        ),
+    )
+
+
+async def read(rt: Runtime, caller: Caller, rental_id: str) -> Rental:
+    """Returns the customer's rental; refuses with NotFound."""
+    return (await _read(rt, caller, rental_id)).rental
+
+
+async def messages(rt: Runtime, caller: Caller, rental_id: str, *, page: int, limit: int) -> Page[RentalMessage]:
+    """Returns a page (from 1) of what came in the customer's terms of a rental, newest first; refuses with NotFound."""
+    held = await _read(rt, caller, rental_id)
+    return await rt.repeat(
+        "rentals.messages",
+        lambda tx: rental_messages.messages(tx, customer_id=caller.customer_id, rental_id=held.id, limit=limit, offset=(page - 1) * limit),
+    )
+
+
+async def extension_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
+    """Returns by which periods a running rental can be made longer, at what price; refuses with NotFound or RentalNotActive."""
+    held = await _read(rt, caller, rental_id)
+    rentals.move(held.rental.state, RentalEvent.EXTEND)
+    return held.rental, _extensions(rt, caller, await price_list(rt), held)
+
+
+async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Extended, bool]:
+    """Lets a running rental last longer, from its old end on, and charges the price; True with a replay.
+
+    Refuses with NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
+    """
+    key = _key(caller, Namespace.EXTEND, request)
+    known = await price_list(rt)
+
+    async def work(tx: Tx) -> tuple[Extended, bool]:
+        held, purse = await _lock(rt, tx, caller, request.rental_id)
+        claimed = await idempotency.claim(tx, key, now=rt.clock.now())
+        if isinstance(claimed, str):
+            return parse_outcome(claimed, Extended), True
+        rentals.move(held.rental.state, RentalEvent.EXTEND)
+        quote = rentals.choose(_extensions(rt, caller, known, held), request.units)
+        expires_at = await rows.extend(tx, held, units=quote.units)
+        await _charge(rt, tx, caller, held, quote=quote, purse=purse, extends=True)
+        facts = _facts(held.rental)
+        currency = held.rental.currency
+        until = int(expires_at.timestamp())
+        outcome = Extended(rental=facts, units=quote.units, price=quote.price, currency=currency, expires_at=until)
+        await idempotency.keep(tx, key, print_outcome(outcome))
+        return outcome, False
+
+    return await rt.run("rentals.extend", work)
+
+
+async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
+    """Returns for which periods the number of an ended rental can be rented again, at what price.
+
+    Refuses with NotFound, RentalStillActive, NumberGone or CountryClosed.
+    """
+    held = await _read(rt, caller, rental_id)
+    rentals.move(held.rental.state, RentalEvent.RERENT)
+    if not held.rental.number_available:
+        raise NumberGone(state="number gone")
+    return held.rental, _quotes_again(caller, await price_list(rt), held)
+
+
+async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Rented, bool]:
+    """Begins a new term of an ended rental, of the same number, and charges the price; True with a replay.
+
+    Refuses with NotFound, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
+    """
+    key = _key(caller, Namespace.RERENT, request)
+    known = await price_list(rt)
+
+    async def work(tx: Tx) -> tuple[Rented, bool]:
+        now = rt.clock.now()
+        held, purse = await _lock(rt, tx, caller, request.rental_id)
+        claimed = await idempotency.claim(tx, key, now=now)
+        if isinstance(claimed, str):
+            return parse_outcome(claimed, Rented), True
+        rentals.move(held.rental.state, RentalEvent.RERENT)
+        await rows.end(tx, RentalEvent.EXPIRE, [held.id], now=now)  # when its time is up and nobody has written that down yet
+        quote = rentals.choose(_quotes_again(caller, known, held), request.units)
+        again = await rows.rerent(tx, held, quote=quote, now=now)
+        if again is None:
+            raise NumberGone(state="number gone")
+        await _charge(rt, tx, caller, again, quote=quote, purse=purse, extends=False)
+        outcome = _rented(again.rental)
+        await idempotency.keep(tx, key, print_outcome(outcome))
+        return outcome, False
+
+    return await rt.run("rentals.rerent", work)
+
+
+async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[Canceled, bool]:
+    """Ends a running rental, and gives back what the whole term cost when no message came and the operator's window is open.
+
+    A message that commits before us wins. Refuses with NotFound, RentalNotActive, KeyReused or RequestInProgress. True with a replay.
+    """
+    key = _key(caller, Namespace.RENTAL_CANCEL, request)
+    window = timedelta(hours=rt.settings.rental_refund_h)
+
+    async def work(tx: Tx) -> tuple[Canceled, bool]:
+        now = rt.clock.now()
+        held, _ = await _lock(rt, tx, caller, request.rental_id)
+        claimed = await idempotency.claim(tx, key, now=now)
+        if isinstance(claimed, str):
+            return parse_outcome(claimed, Canceled), True
+        rental = held.rental
+        rentals.move(rental.state, RentalEvent.CANCEL)
+        await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
+        is_refunded = rentals.is_refunded(messages=held.messages, starts_at=rental.starts_at, now=now, window=window)
+        back = await _refund(rt, tx, caller, held) if is_refunded else Split(0, 0)
+        outcome = Canceled(
+            rental_id=rental.public_id,
+            msisdn=rental.msisdn,
+            currency=rental.currency,
+            refunded=is_refunded,
+            refund=back.bonus + back.wallet,
+        )
+        await idempotency.keep(tx, key, print_outcome(outcome))
+        return outcome, False
+
+    return await rt.run("rentals.cancel", work)
+
+
+async def expire_due(rt: Runtime) -> int:
+    """Ends all rentals whose time has passed; returns how many."""
+    total = 0
+    while True:
+        ended = await rt.run("rentals.expire", lambda tx: rows.expire(tx, now=rt.clock.now(), limit=EXPIRE_BATCH))
+        total += ended
+        if ended < EXPIRE_BATCH:
+            return total
+
+
+async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int) -> Page[Rental]:
+    """Returns a page of everybody's rentals in these states, for staff, the newest term first."""
+    now = rt.clock.now()
+    return await rt.repeat(
+        "rentals.listing", lambda tx: rows.listing(tx, customer_id=None, states=states, now=now, limit=limit, offset=offset)
+    )
+
+
+async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
+    """Returns what to rent at which price; refuses with NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
+    _check_currency(caller)
+    known = await price_list(rt)
+    place = known.country(request.country)
+    if not place.open:
+        raise CountryClosed(country=place.name)
+    chosen = known.select(place, request.rent_type, request.services)
+    quote = rentals.choose(rentals.quotes(chosen, discount_bp=_discount(caller)), request.units)
+    names = [{"code": service.code, "name": service.name} for service in chosen]
+    return RentItem(
+        customer_id=caller.customer_id,
+        dialect=caller.dialect,
+        wallet_id=caller.wallet_id,
+        bonus_id=caller.bonus_id,
+        currency=caller.currency,
+        key=key.text,
+        fingerprint=key.fingerprint,
+        public_id="num_" + secrets.token_hex(10),
+        country_id=place.id,
+        rent_type=request.rent_type,
+        service_ids=tuple(service.id for service in chosen),
+        quote=quote,
+        context=msgspec.json.encode({"country": place.name, "services": names}).decode(),
+        pivot=random.randrange(PIVOT_MAX),  # noqa: S311 - spreads load, guards nothing
+    )
+
+
+async def _rent(rt: Runtime, item: RentItem) -> RentAnswer:
+    """Rents in the batch that leaves next, again while others hold what is needed."""
+
+    async def run(items: list[RentItem]) -> list[RentAnswer]:
+        return await rt.run("rentals.rent", lambda tx: _rent_many(rt, tx, items))
+
+    batcher = rt.batch("rentals.rent", run, batch_max=RENT_BATCH_MAX)
+    answer: RentAnswer = await batcher.submit(item)
+    patience = dict(PATIENCE)
+    while patience.get(answer.status, 0) > 0:
+        patience[answer.status] -= 1
+        await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
+        answer = await batcher.submit(item)
+    return answer
+
+
+async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[RentAnswer]:
+    now = rt.clock.now()
+    answers = await rows.rent(tx, items, now=now)
+    charged = [item for item, answer in zip(items, answers, strict=True) if answer.status == "rented"]
+    for dialect, currency in sorted({(item.dialect, item.currency) for item in charged}):
+        customer_ids = [item.customer_id for item in charged if (item.dialect, item.currency) == (dialect, currency)]
+        await alerts.look(tx, customer_ids=customer_ids, dialect=dialect, currency=currency, now=now)
+    return answers
+
+
+def _refusal(answer: RentAnswer, item: RentItem) -> Refusal:
+    match answer.status:
+        case "wallet_short":
+            return WalletShort(needed=item.quote.price, available=answer.available or 0)
+        case "key_reused":
+            return KeyReused()
+        case "in_progress":
+            return RequestInProgress()
+        case "busy":
+            return Unavailable()
+        case _:
+            return NoNumbers()
+
+
+async def _read(rt: Runtime, caller: Caller, rental_id: str) -> Held:
+    now = rt.clock.now()
+    held = await rt.repeat("rentals.read", lambda tx: rows.read(tx, customer_id=caller.customer_id, public_id=rental_id, now=now))
+    if held is None:
+        raise NotFound(what="rental")
+    return held
+
+
+async def _lock(rt: Runtime, tx: Tx, caller: Caller, rental_id: str) -> tuple[Held, Split]:
+    """Returns the customer's rental and what they can spend, all rows locked; refuses with NotFound."""
+    held = await rows.lock(tx, customer_id=caller.customer_id, public_id=rental_id, now=rt.clock.now())
+    if held is None:
+        raise NotFound(what="rental")
+    return held, await rows.lock_purse(tx, wallet_id=caller.wallet_id, bonus_id=caller.bonus_id)
+
+
+async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
+    rt: Runtime, tx: Tx, caller: Caller, held: Held, *, quote: Quote, purse: Split, extends: bool
+) -> None:
+    """Takes the price from the bonus, then from the wallet; refuses with WalletShort."""
+    now, currency = rt.clock.now(), held.rental.currency
+    bonus = min(quote.price, purse.bonus)
+    paid = Split(bonus, quote.price - bonus)
+    if paid.wallet > purse.wallet:
+        raise WalletShort(needed=quote.price, available=purse.bonus + purse.wallet)
+    charge_id = await rows.add_charge(tx, term_id=held.term_id, extends=extends, units=quote.units, paid=paid, now=now)
+    if quote.price:
+        journal = chart.charge_rental(
+            charge_id, customer_id=caller.customer_id, from_bonus=Money(paid.bonus, currency), from_wallet=Money(paid.wallet, currency)
+        )
+        applied = await ledger.apply(tx, journal, now=now)
+        await rows.note(tx, applied.journal_id, held, type="charge", units=quote.units)
+    await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
+
+
+async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
+    """Gives back what all charges of the term took, each part to where it came from."""
+    now, currency = rt.clock.now(), held.rental.currency
+    back = await rows.charged(tx, term_id=held.term_id)
+    if back.bonus + back.wallet:
+        journal = chart.refund_rental(
+            held.term_id, customer_id=caller.customer_id, to_bonus=Money(back.bonus, currency), to_wallet=Money(back.wallet, currency)
+        )
+        applied = await ledger.apply(tx, journal, now=now)
+        await rows.note(tx, applied.journal_id, held, type="refund", units=held.units_total)
+        await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
+    return back
+
+
+def _quotes_again(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    """Returns what the rental's services cost together today; refuses with CountryClosed."""
+    place = known.country(held.rental.country)
+    if not place.open:
+        raise CountryClosed(country=place.name)
+    return _todays(caller, known, held)
+
+
+def _extensions(rt: Runtime, caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    rent_type = held.rental.rent_type
+    return rentals.extensions(
+        _todays(caller, known, held), rent_type=rent_type, units_so_far=held.units_total, units_max=rt.settings.rental_days_max
+    )
+
+
+def _todays(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    """Returns what the rental's services cost together today; nothing when one of them is no longer rented out."""
+    by_id = {service.id: service for service in known.services.get((held.country_id, held.rental.rent_type), ())}
+    if not all(service_id in by_id for service_id in held.service_ids):
+        return []
+    return rentals.quotes([by_id[service_id] for service_id in held.service_ids], discount_bp=_discount(caller))
+
+
+def _facts(rental: Rental) -> RentedFacts:
+    names = tuple(ServiceName(code=service.code, name=service.name) for service in rental.services)
+    return RentedFacts(id=rental.public_id, msisdn=rental.msisdn, country=rental.country, services=names, rent_type=rental.rent_type)
+
+
+def _rented(rental: Rental) -> Rented:
+    return Rented(
+        rental=_facts(rental),
+        units=rental.units,
+        price=rental.price,
+        currency=rental.currency,
+        starts_at=int(rental.starts_at.timestamp()),
+        expires_at=int(rental.expires_at.timestamp()),
+    )
+
+
+def _key(caller: Caller, namespace: Namespace, request: RentRequest | ExtendRequest | CancelRequest) -> Key:
+    """Returns the customer's key, or one of our own that nobody else can have."""
+    return Key(caller.customer_id, namespace, request.key or "~" + secrets.token_hex(16), request.fingerprint)
+
+
+def _discount(caller: Caller) -> int:
+    return int(caller.options.get("rental_discount_bp", 0))
+
+
+def _check_currency(caller: Caller) -> None:
+    assert caller.currency == rentals.CURRENCY, "rentals are paid in the currency of their price list"
