@@ -28,6 +28,7 @@ _COMMANDS = {
     ),
     "customer": ("numdesk.cli.customer:app", "Add, credit, approve, restrict, block and list customers, and their keys."),
     "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
+    "rental": ("numdesk.cli.rental:app", "Price, open and look at rentals by the hour and by the day."),
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
     "webhooks": ("numdesk.cli.webhooks:app", "Look at the webhooks of a customer, and send them again."),
     "jobs": ("numdesk.cli.jobs:app", "Look at the background jobs, and try those again that were given up."),

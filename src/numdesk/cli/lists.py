@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -104,6 +105,17 @@ class List:
             self.bytes_read += len(part)
             if part.endswith(b"\n"):
                 return
+
+
+@contextmanager
+def opened_list(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[List]:
+    """Yields the list in a file. Raises CommandRefused."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CommandRefused(f"The file {path} cannot be read: {error.strerror}.") from error
+    with file:
+        yield List(file, path, needed=needed, optional=optional)
 
 
 class Complaints:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.lists import Complaints, List
+from numdesk.cli.lists import Complaints, List, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain import atlas
 from numdesk.usecases import stock
@@ -41,14 +41,14 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
     common = common or Common()
 
     async def run() -> int:
-        with _list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
+        with opened_list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
             complaints = Complaints(errors)
             async with attached(common) as desk:
                 with _progress(found, file, quiet=common.json) as progress:
                     total = await stock.load(
                         desk.rt, found.rows(_number), new_operators=new_operators, complain=complaints.add, progress=progress
                     )
-        return _report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
+        return report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
 
     return asyncio.run(run())
 
@@ -70,14 +70,14 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
     common = common or Common()
 
     async def run() -> int:
-        with _list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
+        with opened_list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
             complaints = Complaints(errors)
             async with attached(common) as desk:
                 currencies = {dialect.currency for dialect in desk.dialects}
                 total = await stock.price(
                     desk.rt, found.rows(_price), new_operators=new_operators, currencies=currencies, complain=complaints.add
                 )
-        return _report(total, complaints, common, done=("price set", "prices set"), same="as they were")
+        return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
     return asyncio.run(run())
 
@@ -90,8 +90,8 @@ def show(*, common: Common | None = None) -> None:
     async def run() -> None:
         async with attached(common) as desk:
             found = await stock.summary(desk.rt)
-        columns = ["country", "operator", "free", "taken", "quarantined", "withdrawn"]
-        rows = [(line.country, line.operator, line.free, line.taken, line.quarantined, line.withdrawn) for line in found]
+        columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
+        rows = [(line.country, line.operator, line.free, line.taken, line.rented, line.quarantined, line.withdrawn) for line in found]
         text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
         tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
 
@@ -144,7 +144,7 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
         with _given(numbers, file) as found:
             async with attached(common) as desk:
                 total = await stock.withdraw(desk.rt, found, complain=complaints.add)
-        return _report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
+        return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
 
     return asyncio.run(run())
 
@@ -154,21 +154,8 @@ def _given(numbers: tuple[str, ...], file: Path | None) -> Iterator[Iterator[Giv
     if file is None:
         yield (GivenNumber(place, text, "", "") for place, text in enumerate(numbers, start=1))
         return
-    with _list(file, needed=["msisdn"], optional=["country", "operator"]) as found:
+    with opened_list(file, needed=["msisdn"], optional=["country", "operator"]) as found:
         yield found.rows(lambda line, cells: GivenNumber(line, cells["msisdn"], "", ""))
-
-
-@contextmanager
-def _list(file: Path, *, needed: list[str], optional: list[str]) -> Iterator[List]:
-    with _opened(file) as opened:
-        yield List(opened, file, needed=needed, optional=optional)
-
-
-def _opened(file: Path) -> BinaryIO:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise CommandRefused(f"The file {file} cannot be read: {error.strerror}.") from error
 
 
 def _number(line: int, cells: dict[str, str]) -> GivenNumber:
@@ -203,7 +190,7 @@ def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loa
         yield lambda total: bar.update(task, completed=found.bytes_read, lines=total.read)
 
 
-def _report(total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str) -> int:
+def report(total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str) -> int:
     """Says what came of a list, and returns 0 when nothing was refused; `done` is what became of one line, and of several."""
     complaints.close()
     unused = f", {total.bad:,} not used" if total.bad else ""

@@ -10,6 +10,7 @@ from numdesk.domain import atlas
 from numdesk.domain.catalogue import LOCAL
 from numdesk.ports.suppliers import NumberSupplier, Tier
 from numdesk.runtime import Runtime
+from numdesk.sandbox import rental_seed
 from numdesk.usecases import customers, installation, rates, stock
 from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
 
@@ -77,6 +78,7 @@ async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterabl
         tiers = await rt.suppliers[slug].tiers()
         await stock.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
     await stock.load(rt, _numbers(), complain=_refuse)
+    await rental_seed.seed(rt, complain=_refuse)
     await _keep_customers(rt, dialects)
 
 

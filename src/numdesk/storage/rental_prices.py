@@ -64,12 +64,12 @@ async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
     )
 
 
-async def set_country(tx: Tx, *, country_id: int, name: str, is_open: bool) -> bool:
-    """Announces or opens a country under a name; False when it was so already."""
+async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: bool) -> bool:
+    """Announces or opens a country; without a name it keeps its own, or gets its English one. False when it was so already."""
     tag = await tx.execute(
-        """insert into rental_countries as r (country_id, name, open) values ($1, $2, $3)
-           on conflict (country_id) do update set name = excluded.name, open = excluded.open
-             where (r.name, r.open) is distinct from (excluded.name, excluded.open)""",
+        """insert into rental_countries as r (country_id, name, open) select id, coalesce($2, name), $3 from countries where id = $1
+           on conflict (country_id) do update set name = coalesce($2, r.name), open = excluded.open
+             where (r.name, r.open) is distinct from (coalesce($2, r.name), excluded.open)""",
         country_id,
         name,
         is_open,

@@ -55,6 +55,7 @@ class ShelfLine:
     operator: str | None
     free: int
     taken: int
+    rented: int
     quarantined: int
     withdrawn: int
 
@@ -125,7 +126,7 @@ async def summary(tx: Tx) -> list[ShelfLine]:
     """Counts all numbers by country, operator and state."""
     found = await tx.fetch(
         """select c.iso2, o.code, count(*) filter (where n.state = 0), count(*) filter (where n.state = 1),
-                  count(*) filter (where n.state = 2), count(*) filter (where n.state = 3)
+                  count(*) filter (where n.state = 4), count(*) filter (where n.state = 2), count(*) filter (where n.state = 3)
              from numbers n join countries c on c.id = n.country_id left join operators o on o.id = n.operator_id
             group by c.iso2, o.code order by c.iso2, o.code nulls first"""
     )

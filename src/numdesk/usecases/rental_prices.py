@@ -24,6 +24,7 @@ STOCK_AGE_MAX_S = 1.0
 #: The word that takes a period off the list, in the place of its price.
 OFF = "off"
 PRIORITY_MAX = 1_000_000
+NAME_LENGTH_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +132,24 @@ async def load(rt: Runtime, prices: Iterable[GivenRentalPrice | BadLine], *, com
     return total
 
 
-async def set_country(rt: Runtime, *, iso2: str, name: str, is_open: bool) -> bool:
-    """Opens a country for rentals, or announces it only, under the name that customers use; False when it was so already.
+async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool) -> bool:
+    """Opens a country for rentals, or announces it only; False when it was so already.
 
-    Refuses with NotFound, or InvalidInput when the name is another country's.
+    `name` is what customers call it; without one it keeps what it has, or gets its English name. Refuses with NotFound, or InvalidInput
+    when the name is another country's.
     """
     known = await find_words(rt)
     await meet(rt, known, [(iso2, "")], (), new_operators=False)
     country_id = known.countries.get(iso2.strip().upper())
     if country_id is None:
-        raise NotFound(what=f"country {iso2}")
-    name = name.strip()
-    if not 1 <= len(name) <= 60 or not name.isprintable():
-        raise InvalidInput(field="name", reason="must have 1 to 60 printable characters")
-    taken = (await price_list(rt)).countries.get(name.lower())
-    if taken is not None and taken.id != country_id:
-        raise InvalidInput(field="name", reason=f"is that of {taken.iso2} already")
+        raise NotFound(what=f"country {iso2}: two letters such as ES (ISO 3166)")
+    if name is not None:
+        name = name.strip()
+        if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+            raise InvalidInput(field="name", reason=f"must have 1 to {NAME_LENGTH_MAX} printable characters")
+        taken = (await price_list(rt)).countries.get(name.lower())
+        if taken is not None and taken.id != country_id:
+            raise InvalidInput(field="name", reason=f"is that of {taken.iso2} already")
     changed = await rt.run("rentals.country", lambda tx: rows.set_country(tx, country_id=country_id, name=name, is_open=is_open))
     rt.memory.forget("rentals")
     return changed

@@ -8,7 +8,21 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import answers, catalogue, customers, freshness, inbound, limits, news, orders, rates, reconcile, requests, retention
+from numdesk.usecases import (
+    answers,
+    catalogue,
+    customers,
+    freshness,
+    inbound,
+    limits,
+    news,
+    orders,
+    rates,
+    reconcile,
+    rentals,
+    requests,
+    retention,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ TENDING: tuple[Recurring, ...] = (
 #: What one working process does for all; several may, because each item is safe beside itself.
 TIMETABLE: tuple[Recurring, ...] = (
     Recurring("orders.expire", 0.5, orders.expire_due, by_clock=True),
+    Recurring("rentals.expire", 0.5, rentals.expire_due, by_clock=True),
     Recurring("stock.release_quarantined", 1.0, orders.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),

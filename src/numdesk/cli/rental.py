@@ -1,0 +1,234 @@
+"""`numdesk rental`: what can be rented by the hour and by the day, for how much, and who rents what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import Whole
+from numdesk.cli.lists import Complaints, opened_list
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.stock import report
+from numdesk.domain.rentals import CURRENCY, RentalService, RentalState, RentType
+from numdesk.usecases import rental_prices, rentals
+from numdesk.usecases.rental_prices import GivenRentalPrice, RentalList
+
+app = cyclopts.App(name="rental", help="Price, open and look at rentals by the hour and by the day.")
+prices = cyclopts.App(name="prices", help="Load and show the price list.")
+app.command(prices)
+
+Flag = Annotated[bool, Parameter(negative="")]
+#: Rentals shown at once.
+LIMIT_MAX = 1000
+
+
+@prices.command
+def load(file: Path, *, errors: Path | None = None, common: Common | None = None) -> int:
+    """Set prices from a CSV file; loading the same file again changes nothing.
+
+    Parameters
+    ----------
+    file
+        Columns country,service,rent_type,period,price[,priority]: ISO 3166 letters, the service's code, SHORT (by the hour) or LONG (by the
+        day), how many hours or days, euros with at most two decimals or "off", and where the service stands in the list (lowest first).
+    errors
+        A file that every line which could not be used is written to.
+    """
+    common = common or Common()
+
+    async def run() -> int:
+        with opened_list(file, needed=["country", "service", "rent_type", "period", "price"], optional=["priority"]) as found:
+            complaints = Complaints(errors)
+            async with attached(common) as desk:
+                total = await rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add)
+        return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
+
+    return asyncio.run(run())
+
+
+@prices.command(name="list")
+def show_prices(*, country: str | None = None, common: Common | None = None) -> None:
+    """Show what each service costs, in euros.
+
+    Parameters
+    ----------
+    country
+        Only this one: ISO 3166 letters, or the name that customers use.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            known = await rental_prices.price_list(desk.rt)
+        facts = _price_facts(known, country)
+        columns = ["country", "service", "rent_type", "priority", "prices"]
+        rows = [(*(fact[name] for name in columns[:4]), _shown(fact["prices"])) for fact in facts]
+        text = table(columns, rows) if rows else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
+        tell(facts, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command
+def countries(*, common: Common | None = None) -> None:
+    """Show the countries that numbers are rented in, or will be."""
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            known = await rental_prices.price_list(desk.rt)
+        facts = [{"country": one.iso2, "name": one.name, "open": one.open} for one in known.countries.values()]
+        rows = [(fact["country"], fact["name"], "open" if fact["open"] else "announced") for fact in facts]
+        text = table(["country", "name", "state"], rows) if rows else "There are none yet: `numdesk rental open ES` opens Spain."
+        tell(facts, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command(name="open")
+def open_country(country: str, *, name: str | None = None, common: Common | None = None) -> None:
+    """Let customers rent numbers of a country.
+
+    Parameters
+    ----------
+    country
+        ISO 3166 letters.
+    name
+        The name that customers use for it; default: the one it has, or its English name.
+    """
+    _set_country(country, name, is_open=True, common=common or Common())
+
+
+@app.command
+def close(country: str, *, name: str | None = None, common: Common | None = None) -> None:
+    """Announce a country only: rentals that run go on and can be extended, and no new ones begin.
+
+    Parameters
+    ----------
+    country
+        ISO 3166 letters.
+    name
+        The name that customers use for it; default: the one it has, or its English name.
+    """
+    _set_country(country, name, is_open=False, common=common or Common())
+
+
+@app.command(name="list")
+def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = None) -> None:
+    """List the rentals that run, newest first.
+
+    Parameters
+    ----------
+    ended
+        Those that have ended, instead.
+    limit
+        How many at most.
+    """
+    common = common or Common()
+    if not 1 <= limit <= LIMIT_MAX:
+        raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
+    states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else rentals.ACTIVE_ONLY
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            found = await rentals.listing(desk.rt, states=states, limit=limit, offset=0)
+        facts = [
+            {
+                "rental": one.public_id,
+                "customer": one.customer_id,
+                "number": str(one.msisdn),
+                "country": one.country,
+                "services": [service.code for service in one.services],
+                "rent_type": one.rent_type.name,
+                "state": one.state.name.lower(),
+                "starts_at": one.starts_at.isoformat(),
+                "expires_at": one.expires_at.isoformat(),
+                "price": one.price,
+            }
+            for one in found.items
+        ]
+        columns = ["rental", "customer", "number", "services", "state", "from", "until", "price"]
+        rows = [
+            (
+                one.public_id,
+                one.customer_id,
+                str(one.msisdn),
+                ", ".join(service.code for service in one.services),
+                one.state.name.lower(),
+                f"{one.starts_at:%Y-%m-%d %H:%M}",
+                f"{one.expires_at:%Y-%m-%d %H:%M}",
+                _euros(one.price),
+            )
+            for one in found.items
+        ]
+        text = table(columns, rows) if rows else "There are none."
+        tell({"total": found.total, "rentals": facts}, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+def _set_country(country: str, name: str | None, *, is_open: bool, common: Common) -> None:
+    async def run() -> None:
+        async with attached(common) as desk:
+            changed = await rental_prices.set_country(desk.rt, iso2=country, name=name, is_open=is_open)
+            known = await rental_prices.price_list(desk.rt)
+        one = next(found for found in known.countries.values() if found.iso2 == country.strip().upper())
+        what = "open for rentals" if one.open else "announced only"
+        tell(
+            {"country": one.iso2, "name": one.name, "open": one.open, "changed": changed},
+            as_json=common.json,
+            text=f"{one.name} ({one.iso2}) is {what}" + ("." if changed else ", as it was."),
+        )
+
+    asyncio.run(run())
+
+
+def _given(line: int, cells: dict[str, str]) -> GivenRentalPrice:
+    return GivenRentalPrice(
+        line,
+        cells["country"],
+        cells["service"],
+        cells["rent_type"],
+        cells["period"],
+        cells["price"],
+        cells.get("priority", ""),
+    )
+
+
+def _price_facts(known: RentalList, country: str | None) -> list[dict[str, Any]]:
+    """Returns one row per country, type and service. Raises CommandRefused."""
+    wanted = (country or "").strip().lower()
+    chosen = [one for one in known.countries.values() if wanted in ("", one.iso2.lower(), one.name.lower())]
+    if wanted and not chosen:
+        raise CommandRefused(f"Nothing is rented out in {country}: `numdesk rental countries` shows where.")
+    return [
+        _service_facts(one.name, rent_type, service)
+        for one in chosen
+        for rent_type in RentType
+        for service in known.services.get((one.id, rent_type), ())
+    ]
+
+
+def _service_facts(country: str, rent_type: RentType, service: RentalService) -> dict[str, Any]:
+    return {
+        "country": country,
+        "service": service.code,
+        "rent_type": rent_type.name,
+        "priority": service.priority,
+        "currency": CURRENCY,
+        "prices": dict(service.prices),
+    }
+
+
+def _shown(prices: Mapping[int, int]) -> str:
+    return "  ".join(f"{units}: {_euros(cents)}" for units, cents in prices.items())
+
+
+def _euros(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02}"
