@@ -112,17 +112,16 @@ def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> Post | None:
         secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
     facts = EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
     delivery_id = typed("whd", row["delivery_id"])
-    stamped: StampedRenderer | None = _stamped(renderer)
-    if stamped is not None:
-        return stamped.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
+    if _is_stamped(type(renderer)) and isinstance(renderer, StampedRenderer):
+        return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
     body = renderer.render(facts)
     return None if body is None else Post(body, renderer.headers(body, secret=secret, delivery_id=delivery_id))
 
 
 @lru_cache
-def _stamped(renderer: EventRenderer) -> StampedRenderer | None:
-    """Returns the renderer when it is one whose every attempt has a body of its own; asking a protocol costs more than rendering."""
-    return renderer if isinstance(renderer, StampedRenderer) else None
+def _is_stamped(kind: type) -> bool:
+    """Says whether renderers of this kind make a body of its own for every attempt; asked once, because it costs more than rendering."""
+    return issubclass(kind, StampedRenderer)
 
 
 def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
