@@ -80,6 +80,8 @@ class Runtime:
     rate_sources: Mapping[str, RateSource]
     database: Database
     payments: Mapping[str, PaymentGateway] = field(default_factory=dict)
+    #: How the companies behind the ports are called, by slug.
+    provider_titles: Mapping[str, str] = field(default_factory=dict)
     #: "live" or "test": what the tokens that are made here say about themselves.
     environment: str = "live"
     #: No other process serves or works on this database, so nobody else needs word of changes.

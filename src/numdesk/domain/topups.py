@@ -1,6 +1,7 @@
 """A wallet's top-up: its price, what each payment for it is worth to the customer, and the states it goes through.
 
-Amounts are minor units of the wallet's currency; discounts are basis points (hundredths of a percent), frozen in the top-up.
+Amounts are minor units of the wallet's currency; discounts are basis points (hundredths of a percent). The discount and the operator's
+rules are frozen in the top-up: what was credited must not change because a setting does.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's rules: what over-payment goes to the customer (the rest is kept apart), the least worth crediting, whether what is
-    paid too little is credited at all, and how long after its end an invoice's rate still holds."""
+    """The operator's rules, frozen in each top-up: what over-payment goes to the customer (the rest is kept apart), the least worth
+    crediting, whether what is paid too little is credited at all, and how long after its end an invoice's rate still holds."""
 
     overpaid_bp: int = 1_000
     dust: int = 100
@@ -112,11 +113,17 @@ class TopUp:
     payment_url: str | None = None
     expires_at: datetime | None = None
     credited: int = 0
+    policy: Policy = Policy()
 
     @property
     def discount(self) -> int:
         """What the customer pays less than they get."""
         return self.amount - self.final_amount
+
+    @property
+    def credit_max(self) -> int:
+        """What one payment may bring at most, however much was paid."""
+        return self.amount * (WHOLE_BP + self.policy.overpaid_bp) // WHOLE_BP
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ def final_amount(amount: int, *, discount_bp: int) -> int:
     return half_up(Fraction(amount * (WHOLE_BP - discount_bp), WHOLE_BP))
 
 
-def credit_for(received: int, *, topup: TopUp, overpaid_bp: int) -> int:
+def credit_for(received: int, *, topup: TopUp) -> int:
     """Returns what is credited for `received`: exactly the amount for what was due; a share of it rounded down, or for more than was due a
     little more up to the ratio that the operator allows."""
     if received == topup.final_amount:
@@ -180,32 +187,32 @@ def credit_for(received: int, *, topup: TopUp, overpaid_bp: int) -> int:
     fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_percent))
     if received < topup.final_amount:
         return fair
-    return min(max(fair, topup.amount), topup.amount * (WHOLE_BP + overpaid_bp) // WHOLE_BP)
+    return min(max(fair, topup.amount), topup.credit_max)
 
 
-def judge(topup: TopUp, line: Line, *, policy: Policy) -> Verdict:
+def judge(topup: TopUp, line: Line) -> Verdict:
     """Returns what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
     payment = line.payment
     if payment.status is PaymentStatus.HELD:
         return Verdict(NOTHING, Doubt.GATEWAY)
-    stranger = _stranger(topup, payment) if has_money(payment) else None
+    foreign = stranger(topup, payment) if has_money(payment) else None
     if payment.status not in (PaymentStatus.PAID, PaymentStatus.UNDERPAID):
-        return Verdict(NOTHING, stranger if payment.status is PaymentStatus.SEEN else None)
-    worth = worth_of(topup, line, policy=policy) if line.worth is None else line.worth
+        return Verdict(NOTHING, foreign if payment.status is PaymentStatus.SEEN else None)
+    worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
-        return Verdict(_share(topup, payment, worth, policy=policy))
-    kept = NOTHING if worth is None or stranger else _kept_apart(topup, payment, worth)
-    doubt = stranger or _doubt(topup, line, worth, policy=policy)
+        return Verdict(_share(topup, payment, worth))
+    kept = NOTHING if worth is None or foreign else _kept_apart(topup, payment, worth)
+    doubt = foreign or _doubt(topup, line, worth)
     if line.decision is Decision.REFUSED:
         return Verdict(kept)
-    return Verdict(kept, doubt) if worth is None or doubt else Verdict(_share(topup, payment, worth, policy=policy))
+    return Verdict(kept, doubt) if worth is None or doubt else Verdict(_share(topup, payment, worth))
 
 
-def worth_of(topup: TopUp, line: Line, *, policy: Policy) -> int | None:
+def worth_of(topup: TopUp, line: Line) -> int | None:
     """Returns what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
     another coin, what the gateway made of it. None when that cannot be said in the wallet's currency."""
     payment = line.payment
-    if payment.wrong_asset or _is_late(topup, line, policy=policy):
+    if payment.wrong_asset or _is_late(topup, line):
         if payment.settled_currency != topup.currency or not payment.settled:
             return None
         return _units(payment.settled, topup.currency) + _units(payment.fee or Decimal(0), topup.currency)
@@ -213,6 +220,20 @@ def worth_of(topup: TopUp, line: Line, *, policy: Policy) -> int | None:
         return None
     asked = topup.final_amount if payment.parent_id is None else _units(payment.amount, topup.currency)
     return floor_for_customer(asked * Fraction(payment.paid) / Fraction(payment.due))
+
+
+def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
+    """Returns what shows that a payment is not the one that we asked for."""
+    if payment.reference != topup.public_id:
+        return Doubt.REFERENCE
+    if payment.invoice_id != topup.invoice_id:
+        return Doubt.INVOICE
+    if payment.currency != topup.currency:
+        return Doubt.CURRENCY
+    # What is paid once more to the same address has an amount of its own.
+    if payment.parent_id is None and payment.amount * 10 ** DECIMALS[topup.currency] != topup.final_amount:
+        return Doubt.AMOUNT
+    return None
 
 
 def state_of(topup: TopUp, judged: Iterable[tuple[Line, Verdict]], *, now: datetime) -> TopUpState:
@@ -246,45 +267,32 @@ def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -
     return TopUpState.AWAITING
 
 
-def _stranger(topup: TopUp, payment: Payment) -> Doubt | None:
-    """Returns what shows that a payment is not the one that we asked for."""
-    if payment.reference != topup.public_id:
-        return Doubt.REFERENCE
-    if payment.invoice_id != topup.invoice_id:
-        return Doubt.INVOICE
-    if payment.currency != topup.currency:
-        return Doubt.CURRENCY
-    # What is paid once more to the same address has an amount of its own.
-    if payment.parent_id is None and payment.amount * 10 ** DECIMALS[topup.currency] != topup.final_amount:
-        return Doubt.AMOUNT
-    return None
-
-
-def _doubt(topup: TopUp, line: Line, worth: int | None, *, policy: Policy) -> Doubt | None:
+def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
     """Returns why one of our own payments is not simply credited."""
     payment = line.payment
     if payment.wrong_asset:
         return Doubt.WRONG_ASSET
     if worth is None:
-        return Doubt.LATE if _is_late(topup, line, policy=policy) else Doubt.NO_AMOUNTS
-    if payment.status is PaymentStatus.UNDERPAID and not policy.credits_underpaid:
+        return Doubt.LATE if _is_late(topup, line) else Doubt.NO_AMOUNTS
+    if payment.status is PaymentStatus.UNDERPAID and not topup.policy.credits_underpaid:
         return Doubt.UNDERPAID
-    if credit_for(worth, topup=topup, overpaid_bp=policy.overpaid_bp) < min(policy.dust, topup.amount):
+    if credit_for(worth, topup=topup) < min(topup.policy.dust, topup.amount):
         return Doubt.DUST
     return None
 
 
-def _is_late(topup: TopUp, line: Line, *, policy: Policy) -> bool:
+def _is_late(topup: TopUp, line: Line) -> bool:
     """Did the money come so long after the invoice's end that its rate holds no more? Not when the gateway does not say when it came."""
-    return line.seen_at is not None and topup.expires_at is not None and line.seen_at > topup.expires_at + policy.late_grace
+    return line.seen_at is not None and topup.expires_at is not None and line.seen_at > topup.expires_at + topup.policy.late_grace
 
 
-def _share(topup: TopUp, payment: Payment, worth: int, *, policy: Policy) -> Share:
+def _share(topup: TopUp, payment: Payment, worth: int) -> Share:
     """Returns how what a payment is worth is divided."""
-    credit = credit_for(worth, topup=topup, overpaid_bp=policy.overpaid_bp)
-    most = topup.amount * (WHOLE_BP + policy.overpaid_bp) // WHOLE_BP
-    used = worth if credit < most else min(worth, max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_percent)))
-    return Share(credit, worth, _fee(topup, payment, worth), worth - used)
+    credit = credit_for(worth, topup=topup)
+    if credit < topup.credit_max:
+        return Share(credit, worth, _fee(topup, payment, worth))
+    price = max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_percent))
+    return Share(credit, worth, _fee(topup, payment, worth), suspense=max(0, worth - price))
 
 
 def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:

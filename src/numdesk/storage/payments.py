@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from numdesk.domain.payments import Payment
-from numdesk.domain.topups import Decision, Doubt, Line, Share, TopUp, TopUpState
+from numdesk.domain.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
 
 _facts = msgspec.json.Decoder(Payment)
+_policy = msgspec.json.Decoder(Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,16 @@ class Booked:
     owed: int
     seq: int
     doubt: Doubt | None
-    topup_id: int = 0
+    topup_id: int
+    heard_at: datetime
 
 
 async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime) -> int:
     """Writes down that somebody wants to pay, and returns the id; the given topup's is not looked at."""
     return await tx.fetchval(
         """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, state, created_at,
-                               opening_until, next_poll_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id""",
+                               policy, opening_until, next_poll_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13) returning id""",
         topup.public_id,
         topup.customer_id,
         topup.dialect,
@@ -49,28 +51,42 @@ async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_po
         topup.discount_percent,
         int(topup.state),
         topup.created_at,
+        msgspec.json.encode(topup.policy).decode(),
         opening_until,
         next_poll_at,
     )
 
 
-async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool:
-    """Takes the right to ask the gateway for the invoice; False while somebody else has it, or when there is an invoice."""
-    return (
-        await tx.fetchval(
-            """update topups set opening_until = $3 where id = $1 and invoice_id is null and (opening_until is null or opening_until <= $2)
-               returning true""",
-            topup_id,
-            wall,
-            until,
-        )
-        is True
+async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool | None:
+    """Takes the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
+
+    True says that somebody asked before and never heard, or never told, how that ended.
+    """
+    return await tx.fetchval(
+        """update topups t set opening_until = $3 from (select id, opening_until from topups where id = $1 for update) o
+             where t.id = o.id and t.invoice_id is null and t.state = 0 and (o.opening_until is null or o.opening_until <= $2)
+             returning o.opening_until is not null""",
+        topup_id,
+        wall,
+        until,
     )
 
 
-async def end_opening(tx: Tx, topup_id: int) -> None:
-    """Gives that right back."""
-    await tx.execute("update topups set opening_until = null where id = $1 and invoice_id is null", topup_id)
+async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -> None:
+    """Gives that right back; with a time when it is not known whether the gateway has made an invoice."""
+    await tx.execute("update topups set opening_until = $2 where id = $1 and invoice_id is null", topup_id, unsure_since)
+
+
+async def fail_unopened(tx: Tx, topup_id: int) -> bool:
+    """Ends a top-up that never got an invoice; False when it has one by now, or has ended."""
+    return (
+        await tx.fetchval(
+            "update topups set state = $2, next_poll_at = null where id = $1 and invoice_id is null and state = 0 returning true",
+            topup_id,
+            int(TopUpState.FAILED),
+        )
+        is True
+    )
 
 
 async def set_invoice(tx: Tx, topup_id: int, *, invoice_id: str, payment_url: str, expires_at: datetime) -> bool:
@@ -124,7 +140,7 @@ async def listed(
 async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
     """Returns what is known of the payments of top-ups, oldest first."""
     rows = await tx.fetch(
-        """select id, topup_id, facts::text, seen_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth
+        """select id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth
              from topup_payments where topup_id = any($1::bigint[]) order by id""",
         topup_ids,
     )
@@ -136,7 +152,7 @@ async def open_payment(tx: Tx, *, topup: TopUp, payment: Payment, seen_at: datet
     row = await tx.fetchrow(
         """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at)
            values ($1, $2, $3, $4::text::jsonb, $5, $6, $7) on conflict on constraint topup_payment_once do nothing
-           returning id, topup_id, facts::text, seen_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth""",
+           returning id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth""",
         topup.id,
         topup.provider,
         payment.payment_id,
@@ -211,6 +227,11 @@ async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
     return units
 
 
+async def restrict(tx: Tx, customer_id: int) -> None:
+    """Lets a customer who owes us read and end what they have, and spend nothing more."""
+    await tx.execute("update customers set state = 2 where id = $1 and state = 1", customer_id)
+
+
 async def append_event(tx: Tx, *, topup: TopUp, kind: str, document: Mapping[str, Any], now: datetime) -> None:
     """Writes an event for the customer; a trigger makes deliveries of it."""
     await tx.execute(
@@ -229,13 +250,16 @@ async def by_reference(tx: Tx, *, provider: str, references: Sequence[str]) -> l
     return [_topup(row) for row in rows]
 
 
-async def changed_between(tx: Tx, *, provider: str, since: datetime, until: datetime) -> list[TopUp]:
-    """Returns the top-ups of a gateway of which it told us a payment with money that was changed in a span of time."""
+async def touched(tx: Tx, *, provider: str, payment_ids: Sequence[str], since: datetime, until: datetime) -> list[TopUp]:
+    """Returns the top-ups that have one of these payments, or one that was changed in a span of time."""
     rows = await tx.fetch(
-        """select t.* from topups t where t.provider = $1 and exists (
-             select from topup_payments p where p.topup_id = t.id and coalesce(p.changed_at, p.heard_at) between $2 and $3)
-           order by t.id""",
+        """select * from topups where id in (
+             select p.topup_id from topup_payments p
+               where p.provider = $1 and (p.payment_id = any($2::text[])
+                 or (coalesce(p.changed_at, p.heard_at) >= $3 and coalesce(p.changed_at, p.heard_at) < $4)))
+           order by id""",
         provider,
+        payment_ids,
         since,
         until,
     )
@@ -278,6 +302,7 @@ def _topup(row: Record) -> TopUp:
         payment_url=row["payment_url"],
         expires_at=row["expires_at"],
         credited=row["credited"],
+        policy=_policy.decode(row["policy"]),
     )
 
 
@@ -291,4 +316,5 @@ def _booked(row: Record) -> Booked:
         row["seq"],
         Doubt(row["doubt"]) if row["doubt"] else None,
         row["topup_id"],
+        row["heard_at"],
     )

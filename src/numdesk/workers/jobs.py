@@ -17,11 +17,14 @@ from numdesk.usecases import (
     limits,
     news,
     orders,
+    payment_audit,
+    payments,
     rates,
     reconcile,
     rentals,
     requests,
     retention,
+    settlement,
 )
 
 
@@ -57,6 +60,9 @@ KINDS: Mapping[str, JobKind] = {
     "orders.look_again": JobKind(answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8),
     # Money is held until the supplier has said what became of the order, so this is never given up.
     "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
+    # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
+    "payments.hear": JobKind(payments.hear, _PATIENT_S, time_limit_s=60.0, parallel=8),
+    "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=60.0, parallel=4),
 }
 
 #: What every process does for itself, whether or not it works.
@@ -79,6 +85,8 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("catalogue.refresh_suppliers", 30.0, catalogue.refresh_suppliers),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
+    Recurring("payments.poll", 15.0, payments.poll_due, by_clock=True),
+    Recurring("payments.audit", 3600.0, payment_audit.audit_due),
     Recurring(retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True),
     *(Recurring(one.name, 3600.0, partial(retention.sweep, one=one)) for one in retention.SWEEPS),
 )

@@ -12,6 +12,7 @@ create table topups (
   amount bigint not null,
   final_amount bigint not null,
   discount_bp int not null,
+  policy jsonb not null,
   state smallint not null default 0,
   credited bigint not null default 0,
   invoice_id text,
@@ -71,6 +72,18 @@ create table payment_inbox (
   constraint payment_inbox_once unique (provider, sha256)
 );
 create index payment_inbox_age on payment_inbox (received_at);
+
+-- What the nightly comparison with each gateway found.
+create table payment_audits (
+  id bigint generated always as identity primary key,
+  provider text not null,
+  at timestamptz not null,
+  since timestamptz not null,
+  until timestamptz not null,
+  checked int not null,
+  differences jsonb not null
+);
+create index payment_audits_newest on payment_audits (provider, id);
 
 -- Keys of providers that are not given by the environment, sealed.
 create table provider_settings (

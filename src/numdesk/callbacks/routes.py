@@ -1,0 +1,63 @@
+"""POST /callbacks/{provider}: verified by the provider, kept, answered; what it means is found out afterwards."""
+
+from __future__ import annotations
+
+import structlog
+
+from numdesk.domain.errors import InvalidInput, NotFound, Refusal
+from numdesk.kit.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
+from numdesk.kit.whole import send_whole
+from numdesk.runtime import Runtime
+from numdesk.usecases import payments
+
+PREFIX = "/callbacks"
+
+_TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
+#: What a caller is told. Gateways look at the status; nobody is told which rule a signature broke.
+_SAID = {200: b"OK\n", 400: b"The callback does not verify.\n", 404: b"Not found.\n", 405: b"POST only.\n", 413: b"Too large.\n"}
+
+_log = structlog.get_logger(__name__)
+
+
+def make_callbacks(rt: Runtime) -> App:
+    """Returns the application of the callbacks, to be mounted at PREFIX."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status = await _take(rt, scope, receive)
+        except ClientGone:
+            return
+        body = _SAID.get(status, b"Try again.\n")
+        await send_whole(send, status=status, common=_TEXT, own=((b"content-length", b"%d" % len(body)),), body=body)
+
+    return answer
+
+
+async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
+    """Takes one callback and returns the status of the answer; what is no success will be sent again."""
+    provider = scope["path"].removeprefix(PREFIX + "/")
+    if provider not in rt.payments:
+        return 404
+    if scope["method"] != "POST":
+        return 405
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    try:
+        body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
+        await payments.receive(rt, provider, headers, body)
+    except BodyTooLarge:
+        return 413
+    except (Refusal, ConnectionError, TimeoutError) as error:
+        return _status_of(error, provider)
+    return 200
+
+
+def _status_of(error: Exception, provider: str) -> int:
+    """Returns the status for a callback that was not kept."""
+    match error:
+        case InvalidInput():
+            return 400
+        case NotFound():
+            return 404
+        case _:
+            _log.error("a callback was not kept", provider=provider, error=type(error).__name__)
+            return 503

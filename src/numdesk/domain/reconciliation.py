@@ -1,0 +1,125 @@
+"""A gateway's list of payments against ours: every difference, with the top-up that it is about and what each side says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from numdesk.domain import topups
+from numdesk.domain.payments import Payment, has_money
+from numdesk.domain.topups import Line, Share, TopUp
+
+
+class Fault(StrEnum):
+    """How two sides can differ."""
+
+    UNOWNED = "unowned"  # the gateway has money for no top-up of ours
+    UNHEARD = "unheard"  # it has a payment of one of our top-ups that we do not know
+    MISSING = "missing"  # we know a payment that it does not have
+    TWICE = "twice"  # its list has one payment with two contents
+    FACTS = "facts"  # both know the payment, and say different things of it
+    BOOKS = "books"  # what is booked is not what the payment is worth, or not what stands in the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One payment of which the two sides differ; `what` says how, for people."""
+
+    provider: str
+    fault: Fault
+    invoice: str | None
+    payment_id: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A payment as we have it: facts, what is booked of it, and what the ledger's journals say was credited for it."""
+
+    topup: TopUp
+    line: Line
+    share: Share
+    in_ledger: int
+
+
+#: What both sides must agree on. When something changed, and the number on the chain, are the gateway's to complete later.
+_COMPARED = (
+    "status",
+    "reference",
+    "invoice_id",
+    "amount",
+    "currency",
+    "due",
+    "paid",
+    "payer_currency",
+    "fee",
+    "settled",
+    "settled_currency",
+    "parent_id",
+    "wrong_asset",
+)
+
+
+def compare(provider: str, *, told: Iterable[Payment], owners: Mapping[str, TopUp], known: Mapping[str, Known]) -> list[Difference]:
+    """Returns how the gateway's list differs from what we know of the payments in it; `owners` are the top-ups by reference."""
+    found: list[Difference] = []
+    seen: dict[str, Payment] = {}
+    for payment in told:
+        before = seen.setdefault(payment.payment_id, payment)
+        owner = owners.get(payment.reference)
+        invoice = owner.public_id if owner else None
+        if before is not payment and _unlike(before, payment):
+            found.append(Difference(provider, Fault.TWICE, invoice, payment.payment_id, "; ".join(_unlike(before, payment))))
+        found += _judge(provider, payment, owner, known.get(payment.payment_id))
+    return found
+
+
+def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
+    """Returns where the books do not say what our own facts come to."""
+    found: list[Difference] = []
+    for one in known:
+        due = topups.judge(one.topup, one.line).share
+        payment_id = one.line.payment.payment_id
+        if due != one.share:
+            said = f"credited {one.share.credit} of {one.share.received} received, but its facts come to {due.credit} of {due.received}"
+            found.append(Difference(provider, Fault.BOOKS, one.topup.public_id, payment_id, said))
+        elif one.in_ledger != one.share.credit:
+            said = f"credited {one.share.credit}, but the ledger has {one.in_ledger}"
+            found.append(Difference(provider, Fault.BOOKS, one.topup.public_id, payment_id, said))
+    return found
+
+
+def missing(provider: str, one: Known) -> Difference:
+    """Returns the difference of a payment that the gateway does not have."""
+    said = f"we have it as {one.line.payment.status} and credited {one.share.credit}; the gateway has no such payment"
+    return Difference(provider, Fault.MISSING, one.topup.public_id, one.line.payment.payment_id, said)
+
+
+def _judge(provider: str, told: Payment, owner: TopUp | None, known: Known | None) -> list[Difference]:
+    """Returns how one payment of the list differs."""
+    if known is not None:
+        unlike = _unlike(known.line.payment, told)
+        matters = has_money(told) or has_money(known.line.payment)
+        return [Difference(provider, Fault.FACTS, known.topup.public_id, told.payment_id, "; ".join(unlike))] if unlike and matters else []
+    if not has_money(told):
+        return []
+    said = f"the gateway has it as {told.status}, {told.paid} {told.payer_currency or ''} paid".rstrip()
+    if owner is None:
+        return [Difference(provider, Fault.UNOWNED, None, told.payment_id, f"{said}, for {told.reference[:64]!r}")]
+    return [Difference(provider, Fault.UNHEARD, owner.public_id, told.payment_id, said)]
+
+
+def _unlike(ours: Payment, theirs: Payment) -> list[str]:
+    """Returns in what two tellings of a payment differ; numbers are compared as numbers."""
+    unlike: list[str] = []
+    for name in _COMPARED:
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        if mine != other:
+            unlike.append(f"{name}: ours {_text(mine)}, theirs {_text(other)}")
+    return unlike
+
+
+def _text(value: object) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

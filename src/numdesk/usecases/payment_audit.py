@@ -1,0 +1,140 @@
+"""The nightly comparison with each payment gateway: its list of payments against ours, and ours against the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import Gauge
+
+from numdesk.domain import reconciliation
+from numdesk.domain.payments import Payment, has_money
+from numdesk.domain.reconciliation import Difference, Known
+from numdesk.domain.topups import TopUp
+from numdesk.ports.errors import ProviderError
+from numdesk.storage import payment_audit as audits
+from numdesk.storage import payments as rows
+from numdesk.usecases import invoices
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+#: How often each gateway is compared, and how far back beyond the last time: what was on its way then is looked at once more.
+EVERY = timedelta(hours=24)
+OVERLAP = timedelta(hours=48)
+#: A gateway whose list is longer has not answered.
+LIST_TIMEOUT_S = 600.0
+#: Payments that are missing from the list are asked for one by one, so many at most; more of them are one fault, not many.
+ASKED_MAX = 200
+
+_log = structlog.get_logger(__name__)
+_differences = Gauge("numdesk_payment_differences", "Differences that the last comparison with a gateway found; must be 0", ["provider"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What we have: the top-ups that the list names, and payments by the gateway's id."""
+
+    topups: dict[str, TopUp]
+    known: dict[str, Known]
+
+
+async def audit_due(rt: Runtime) -> int:
+    """Compares the gateways that were not compared for a day; returns how many were."""
+    done = 0
+    for provider in rt.payments:
+        until = rt.clock.now()
+        last = await rt.run("payments.last_audit", lambda tx, slug=provider: audits.newest(tx, provider=slug))
+        if last is not None and until < last + EVERY:
+            continue
+        try:
+            await audit(rt, provider, since=(last or until) - OVERLAP, until=until)
+        except ProviderError as error:
+            _log.warning("a gateway could not be compared", provider=provider, reason=str(error))
+            continue
+        done += 1
+    return done
+
+
+async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> list[Difference]:
+    """Compares one gateway, writes down what was found, and tells staff of each difference. Raises ProviderError."""
+    found, checked = await _compare(rt, provider, since=since, until=until)
+    await rt.run(
+        "payments.keep_audit",
+        lambda tx: audits.keep(tx, provider=provider, since=since, until=until, checked=checked, differences=found),
+    )
+    _differences.labels(provider).set(len(found))
+    for one in found:
+        _log.error("a payment differs", provider=provider, reason=f"{one.fault} {one.invoice or '-'} {one.payment_id}: {one.what}")
+    return found
+
+
+async def compare(rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None) -> list[Difference]:
+    """Returns every difference between the gateways' payments of a span of time and ours; changes nothing.
+
+    Raises ProviderError; refuses with GatewayUnavailable.
+    """
+    wanted = list(rt.payments) if provider is None else [provider]
+    return [one for slug in wanted for one in (await _compare(rt, slug, since=since, until=until))[0]]
+
+
+async def _compare(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> tuple[list[Difference], int]:
+    async with asyncio.timeout(LIST_TIMEOUT_S):
+        told = await invoices.gateway_of(rt, provider).payments(since=since, until=until)
+
+    async def work(tx: Tx) -> _Ours:
+        return await _read(tx, provider, told, since=since, until=until)
+
+    ours = await rt.repeat("payments.compare", work)
+    listed = {payment.payment_id for payment in told}
+    unlisted = [one for payment_id, one in ours.known.items() if payment_id not in listed and has_money(one.line.payment)]
+    found = reconciliation.compare(provider, told=told, owners=ours.topups, known=ours.known)
+    found += await _ask_again(rt, provider, unlisted, ours)
+    found += reconciliation.check_books(provider, ours.known.values())
+    return found, len(told) + len(unlisted)
+
+
+async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours) -> list[Difference]:
+    """Asks for payments by themselves that the list does not have: lists go by other times than ours."""
+    found: list[Difference] = []
+    for place, one in enumerate(unlisted):
+        told: Sequence[Payment] = ()
+        if place < ASKED_MAX and one.topup.invoice_id is not None:
+            told = await invoices.gateway_of(rt, provider).look_up(
+                invoice_id=one.topup.invoice_id,
+                reference=one.topup.public_id,
+                since=one.topup.created_at,
+                payment_ids=[one.line.payment.payment_id],
+            )
+        same = [payment for payment in told if payment.payment_id == one.line.payment.payment_id]
+        if same:
+            found += reconciliation.compare(provider, told=same, owners=ours.topups, known=ours.known)
+        else:
+            found.append(reconciliation.missing(provider, one))
+    return found
+
+
+async def _read(tx: Tx, provider: str, told: Sequence[Payment], *, since: datetime, until: datetime) -> _Ours:
+    """Reads what we have of the payments in the list, and of those that should be in it."""
+    named = await rows.by_reference(tx, provider=provider, references=sorted({payment.reference for payment in told}))
+    ids = [payment.payment_id for payment in told]
+    touched = await rows.touched(tx, provider=provider, payment_ids=ids, since=since, until=until)
+    by_id = {topup.id: topup for topup in (*named, *touched)}
+    booked = await rows.payments_of(tx, list(by_id))
+    units = await rows.booked_in_ledger(tx, topup_ids=list(by_id))
+    wanted = set(ids)
+    known = {
+        one.line.payment.payment_id: Known(by_id[one.topup_id], one.line, one.share, units.get(one.id, 0))
+        for one in booked
+        if one.line.payment.payment_id in wanted or _is_within(one.line.payment.changed_at or one.heard_at, since, until)
+    }
+    return _Ours({topup.public_id: topup for topup in by_id.values()}, known)
+
+
+def _is_within(moment: datetime, since: datetime, until: datetime) -> bool:
+    return since <= moment < until

@@ -1,0 +1,231 @@
+"""Top-ups of wallets: wanted by customers, called back about by gateways, asked about when nobody calls."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from numdesk.domain import topups
+from numdesk.domain.customers import Caller
+from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TopUpTooSmall
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS
+from numdesk.domain.topups import Policy, TopUp, TopUpState
+from numdesk.ports.errors import ProviderError
+from numdesk.ports.payments import CallbackRefused, PaymentGateway
+from numdesk.storage import idempotency, jobs
+from numdesk.storage import payment_inbox as inbox
+from numdesk.storage import payments as rows
+from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.payment_inbox import Callback
+from numdesk.storage.payments import Booked
+from numdesk.usecases import invoices
+from numdesk.usecases.settlement import settle
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+__all__ = ["TopUpRequest", "create_topup", "hear", "listed", "poll_due", "read", "receive", "settle"]
+
+#: When a top-up that nobody calls back about is asked about: after so long, and then each hour.
+POLL_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
+#: Late payments are watched for so long after the invoice's end; the nightly comparison finds what comes later still.
+WATCHED = timedelta(days=30)
+POLL_BATCH = 100
+#: Questions to gateways under way at a time.
+POLL_PARALLEL = 8
+#: Callbacks are documents of two kilobytes.
+BODY_BYTES_MAX = 64 * 1024
+#: Headers of a callback that are kept.
+HEADERS_MAX = 50
+HEADER_CHARS_MAX = 1_000
+PAGE_MAX = 1_000
+
+_log = structlog.get_logger(__name__)
+_callbacks = Counter("numdesk_callbacks_total", "Callbacks of payment gateways, by what became of them", ["provider", "result"])
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpRequest:
+    """What a customer asks: `amount` minor units of credit through a gateway, once per idempotency key."""
+
+    key: str | None
+    fingerprint: bytes
+    provider: str
+    amount: int
+
+
+async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
+    """Returns a top-up with the page where it is paid, and whether this repeats what the key had before.
+
+    Refuses with InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused or
+    RequestInProgress.
+    """
+    _check(rt, caller, request)
+    topup, replayed = await rt.run("payments.intend", lambda tx: _intend(rt, tx, caller, request))
+    if topup.invoice_id is None:
+        opened = invoices.open_invoice(rt, topup) if replayed else invoices.opened_now(rt, topup, unsure=False)
+        topup = await opened
+    # What became of it since is not part of the answer: a repeat gets the one that the first got.
+    return replace(topup, state=TopUpState.AWAITING), replayed
+
+
+async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Keeps a callback that verifies, to be looked into in the background; one that is there already changes nothing.
+
+    Header names are in lower case. Refuses with NotFound (no such gateway), or InvalidInput when it does not verify.
+    """
+    gateway = rt.payments.get(provider)
+    if gateway is None:
+        raise NotFound(what=f"gateway {provider[:40]}")
+    try:
+        hint = gateway.read_callback(headers, body)
+    except CallbackRefused as error:
+        _callbacks.labels(provider, "refused").inc()
+        _log.warning("a callback was refused", provider=provider, reason=str(error))
+        raise InvalidInput(field="callback", reason="does not verify") from error
+    callback = Callback(provider, _kept(headers), body, hint.reference, hint.invoice_id, hint.payment_id)
+    fresh = await rt.run("payments.receive", lambda tx: _keep(rt, tx, callback))
+    _callbacks.labels(provider, "kept" if fresh else "repeated").inc()
+
+
+async def hear(rt: Runtime, payload: Mapping[str, Any]) -> None:
+    """Looks into a kept callback (job `payments.hear`): it only says which top-up to ask the gateway about. Raises ProviderError."""
+    inbox_id = int(payload["callback"])
+    callback = await rt.repeat("payments.callback", lambda tx: inbox.read(tx, inbox_id))
+    if callback is None:
+        return
+    found = await rt.repeat("payments.find", lambda tx: rows.by_reference(tx, provider=callback.provider, references=[callback.reference]))
+    result = _fault_of(callback, found)
+    if result is None:
+        await settle(rt, found[0].id, payment_ids=[callback.payment_id] if callback.payment_id else [])
+        result = "settled"
+    else:
+        _log.error("a callback is about nothing of ours", provider=callback.provider, reason=f"callback {inbox_id}: {result}")
+    _callbacks.labels(callback.provider, result).inc()
+    await rt.run("payments.heard", lambda tx: inbox.end(tx, inbox_id, result=result, now=rt.clock.now()))
+
+
+async def poll_due(rt: Runtime) -> int:
+    """Asks the gateways about top-ups that are due to be asked about; returns how many."""
+    due = await rt.run(
+        "payments.take_due",
+        lambda tx: rows.take_due(tx, now=rt.clock.now(), limit=POLL_BATCH, delays=POLL_DELAYS, kept=WATCHED),
+    )
+    gate = asyncio.Semaphore(POLL_PARALLEL)
+
+    async def poll(topup_id: int) -> None:
+        async with gate:
+            try:
+                await settle(rt, topup_id)
+            except (ProviderError, Refusal) as error:
+                # The next look is written down already.
+                _log.warning("a top-up could not be asked about", kind="payments.poll", reason=f"{topup_id}: {error}")
+
+    await asyncio.gather(*(poll(topup_id) for topup_id in due))
+    return len(due)
+
+
+async def listed(
+    rt: Runtime, *, states: Sequence[TopUpState] | None = None, doubtful: bool = False, customer_id: int | None = None, limit: int = 50
+) -> list[TopUp]:
+    """Returns top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
+    return await rt.repeat(
+        "payments.list", lambda tx: rows.listed(tx, states=states, doubtful=doubtful, customer_id=customer_id, limit=limit)
+    )
+
+
+async def read(rt: Runtime, public_id: str) -> tuple[TopUp, list[Booked]]:
+    """Returns a top-up with its payments and what is booked of them; refuses with NotFound."""
+    topup = await rt.repeat("payments.read_public", lambda tx: rows.read_public(tx, public_id))
+    if topup is None:
+        raise NotFound(what=f"top-up {public_id[:80]}")
+    return topup, await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup.id]))
+
+
+def _check(rt: Runtime, caller: Caller, request: TopUpRequest) -> None:
+    """Refuses what no gateway is asked."""
+    gateway = rt.payments.get(request.provider)
+    if gateway is None:
+        raise InvalidInput(field="provider", reason="must be one of " + ", ".join(rt.payments))
+    if not 0 < request.amount <= AMOUNT_MAX // 2:
+        raise InvalidInput(field="amount", reason="must be above zero, and less than any wallet may hold")
+    minimum = _minimum(rt, request, gateway, caller.currency)
+    if request.amount < minimum:
+        raise TopUpTooSmall(field="amount", reason=f"must be at least {minimum} minor units of {caller.currency}", minimum=minimum)
+
+
+def _minimum(rt: Runtime, request: TopUpRequest, gateway: PaymentGateway, currency: str) -> int:
+    own = dict(rt.settings.topup_minimums).get(request.provider, rt.settings.topup_minimum)
+    return max(own, int(gateway.minimum.get(currency, Decimal(0)).scaleb(DECIMALS[currency])))
+
+
+async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
+    """Writes the intent down under its key, or finds the one that the key has."""
+    now = rt.clock.now()
+    key = None if request.key is None else Key(caller.customer_id, Namespace.TOPUP, request.key, request.fingerprint)
+    if key is not None:
+        claimed = await idempotency.claim(tx, key, now=now)
+        if isinstance(claimed, str):
+            known = await rows.read(tx, msgspec.json.decode(claimed)["topup"])
+            assert known is not None, "top-ups are never deleted"
+            return known, True
+    topup = _wanted(rt, caller, request)
+    until = rt.clock.wall() + invoices.OPENING
+    topup_id = await rows.insert_topup(tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0])
+    if key is not None:
+        await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())
+    return replace(topup, id=topup_id), False
+
+
+def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
+    discount_bp = topups.discount_for(request.amount, tiers=dict(rt.settings.topup_discounts))
+    return TopUp(
+        id=0,
+        public_id=f"inv_{secrets.token_hex(10)}",
+        customer_id=caller.customer_id,
+        dialect=caller.dialect,
+        provider=request.provider,
+        currency=caller.currency,
+        amount=request.amount,
+        final_amount=topups.final_amount(request.amount, discount_bp=discount_bp),
+        discount_percent=discount_bp,
+        state=TopUpState.CREATED,
+        created_at=rt.clock.now(),
+        policy=Policy(
+            overpaid_bp=rt.settings.topup_overpaid_bp,
+            dust=rt.settings.topup_dust,
+            credits_underpaid=rt.settings.topup_underpaid,
+            late_grace=timedelta(hours=rt.settings.topup_grace_h),
+        ),
+    )
+
+
+async def _keep(rt: Runtime, tx: Tx, callback: Callback) -> bool:
+    """Keeps the callback, and the job that looks into it, unless it is there."""
+    inbox_id = await inbox.keep(tx, callback, now=rt.clock.now())
+    if inbox_id is not None:
+        await jobs.add(tx, kind="payments.hear", payload={"callback": inbox_id}, run_at=rt.clock.now())
+    return inbox_id is not None
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Returns what is kept of the headers, as PostgreSQL can hold it."""
+    return {name[:HEADER_CHARS_MAX]: value.replace("\0", "")[:HEADER_CHARS_MAX] for name, value in list(headers.items())[:HEADERS_MAX]}
+
+
+def _fault_of(callback: Callback, found: Sequence[TopUp]) -> str | None:
+    """Returns why a callback is about no top-up of ours, or None."""
+    if not found:
+        return "unknown"
+    ours = found[0].invoice_id
+    return "mismatch" if ours and callback.invoice_id and ours != callback.invoice_id else None

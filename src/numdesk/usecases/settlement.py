@@ -1,0 +1,263 @@
+"""Settling a top-up: ask the gateway how its payments stand, and make the ledger say the same. Nothing else moves a top-up's money.
+
+What is booked of a payment is a function of what is known of it, so it does not matter how often or in which order news come, nor where a
+process dies: the next one to settle books the difference between what stands and what should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import Counter
+
+from numdesk.domain import chart, topups
+from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
+from numdesk.domain.money import AMOUNT_MAX
+from numdesk.domain.payments import Payment, has_money, newer
+from numdesk.domain.topups import SETTLED, Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
+from numdesk.storage import history, jobs, ledger
+from numdesk.storage import payments as rows
+from numdesk.storage.payments import Booked
+from numdesk.usecases import alerts, invoices
+
+if TYPE_CHECKING:
+    from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
+
+#: Ids of gateways are uuids or numbers; a longer one would not fit into a journal's reference.
+PAYMENT_ID_MAX = 100
+
+_log = structlog.get_logger(__name__)
+_doubts = Counter("numdesk_topup_doubts_total", "Payments that were found to need a person", ["provider", "reason"])
+
+#: How a customer is told why a top-up came to nothing.
+_FAILURES = {
+    TopUpState.EXPIRED: "expired",
+    TopUpState.FAILED: "failed",
+    TopUpState.REFUSED: "refused",
+    TopUpState.REFUNDED: "refunded",
+}
+
+
+async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ()) -> None:
+    """Reads a top-up's payments back from its gateway, those that a callback named included, and books what they came to.
+
+    Raises ProviderError; refuses with NotFound or GatewayUnavailable.
+    """
+    topup = await invoices.read(rt, topup_id)
+    if topup.invoice_id is None:
+        topup = await invoices.find_invoice(rt, topup)
+    if topup.invoice_id is None:
+        return
+    known = await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup_id]))
+    ids = {booked.line.payment.payment_id for booked in known} | set(payment_ids)
+    told = await invoices.gateway_of(rt, topup.provider).look_up(
+        invoice_id=topup.invoice_id, reference=topup.public_id, since=topup.created_at, payment_ids=sorted(ids)
+    )
+    await take(rt, topup_id, told)
+
+
+async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
+    """Books what a gateway says of a top-up's payments, in one transaction."""
+    found = await rt.run("payments.settle", lambda tx: _Settling(rt, tx).take(topup_id, told))
+    for topup, payment_id, doubt in found:
+        _doubts.labels(topup.provider, doubt).inc()
+        _log.error("a payment needs a person", provider=topup.provider, reason=f"{topup.public_id} {payment_id}: {doubt}")
+
+
+async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
+    """Settles a top-up that the news about another one named (job `payments.settle`)."""
+    await settle(rt, int(payload["topup"]), payment_ids=[str(one) for one in payload["payments"]])
+
+
+async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id: str | None = None, worth: int | None = None) -> TopUp:
+    """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), or not.
+
+    Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput or StateForbids (the gateway still holds it).
+    """
+
+    async def work(tx: Tx) -> TopUp:
+        return await _Settling(rt, tx).decide(public_id, decision, payment_id=payment_id, worth=worth)
+
+    return await rt.run("payments.decide", work)
+
+
+async def collect(rt: Runtime, public_id: str) -> int:
+    """Takes from the wallet what is owed of a top-up that was taken back, as far as the wallet has it; returns how much."""
+    return await rt.run("payments.collect", lambda tx: _Settling(rt, tx).collect(public_id))
+
+
+Found = tuple[TopUp, str, str]
+
+
+class _Settling:
+    """One transaction in which a top-up is settled."""
+
+    def __init__(self, rt: Runtime, tx: Tx) -> None:
+        self._tx = tx
+        self._now: datetime = rt.clock.now()
+        self._titles = rt.provider_titles
+        self._found: list[Found] = []
+
+    async def take(self, topup_id: int, told: Sequence[Payment]) -> list[Found]:
+        """Books what was told, and returns what a person should know."""
+        topup = await rows.lock(self._tx, topup_id)
+        assert topup is not None, "top-ups are never deleted"
+        known = {booked.line.payment.payment_id: booked for booked in await rows.payments_of(self._tx, [topup.id])}
+        strangers = sorted({payment.reference for payment in told} - {topup.public_id})
+        others = {other.public_id: other.id for other in await rows.by_reference(self._tx, provider=topup.provider, references=strangers)}
+        for payment in told:
+            if payment.reference in others:
+                await self._pass_on(others[payment.reference], payment)
+            else:
+                await self._hear(topup, payment, known)
+        await self._conclude(topup, list(known.values()))
+        return self._found
+
+    async def decide(self, public_id: str, decision: Decision, *, payment_id: str | None, worth: int | None) -> TopUp:
+        """Notes what a person said and books it."""
+        topup = await self._lock(public_id)
+        known = await rows.payments_of(self._tx, [topup.id])
+        doubtful = [booked for booked in known if booked.doubt and payment_id in (None, booked.line.payment.payment_id)]
+        if not doubtful:
+            raise NotFound(what=f"payment in doubt of {public_id}")
+        if len(doubtful) > 1:
+            raise InvalidInput(field="payment", reason=f"must be named: {len(doubtful)} payments of {public_id} are in doubt")
+        line = self._decided(topup, doubtful[0], decision, worth)
+        return await self._conclude(topup, [replace(one, line=line) if one.id == doubtful[0].id else one for one in known])
+
+    async def collect(self, public_id: str) -> int:
+        """Takes what is owed from the wallet."""
+        topup = await self._lock(public_id)
+        total = 0
+        for booked in await rows.payments_of(self._tx, [topup.id]):
+            taken = min(booked.owed, max(0, await self._available(topup)))
+            if taken:
+                total += taken
+                await rows.write_payment(self._tx, await self._book(topup, booked, booked.share, booked.owed - taken), now=self._now)
+        return total
+
+    async def _lock(self, public_id: str) -> TopUp:
+        found = await rows.read_public(self._tx, public_id)
+        topup = None if found is None else await rows.lock(self._tx, found.id)
+        if topup is None:
+            raise NotFound(what=f"top-up {public_id}")
+        return topup
+
+    async def _pass_on(self, topup_id: int, payment: Payment) -> None:
+        """Leaves word to look at a payment that is for another top-up of ours."""
+        payload = {"topup": topup_id, "payments": [payment.payment_id]}
+        key = f"{topup_id}/{payment.payment_id}"
+        await jobs.add(self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key)
+
+    async def _hear(self, topup: TopUp, payment: Payment, known: dict[str, Booked]) -> None:
+        """Takes over what is new of a payment."""
+        seen_at = payment.changed_at if has_money(payment) else None
+        booked = known.get(payment.payment_id)
+        if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
+            booked = await rows.open_payment(self._tx, topup=topup, payment=payment, seen_at=seen_at, now=self._now)
+        if booked is None:
+            self._found.append((topup, payment.payment_id[:PAYMENT_ID_MAX], "its id is another top-up's"))
+            return
+        line = booked.line
+        # Whatever the gateway says later, what was credited is not taken back because an invoice was edited there.
+        foreign = topups.stranger(topup, payment) if booked.share.credit else None
+        if foreign:
+            self._found.append((topup, payment.payment_id, foreign))
+            return
+        moments = [moment for moment in (line.seen_at, seen_at) if moment]
+        line = replace(line, payment=newer(line.payment, payment), seen_at=min(moments) if moments else None)
+        known[payment.payment_id] = replace(booked, line=line)
+
+    async def _conclude(self, topup: TopUp, known: Sequence[Booked]) -> TopUp:
+        """Books every payment's share, and writes where the top-up stands."""
+        judged: list[tuple[Line, Verdict]] = []
+        for booked in known:
+            verdict = topups.judge(topup, booked.line)
+            judged.append((booked.line, verdict))
+            if verdict.doubt and verdict.doubt != booked.doubt:
+                self._found.append((topup, booked.line.payment.payment_id, verdict.doubt))
+            after = booked
+            if verdict.share != booked.share:
+                after = await self._book(topup, booked, verdict.share, await self._owed_after(topup, booked, verdict.share))
+            await rows.write_payment(self._tx, replace(after, doubt=verdict.doubt), now=self._now)
+        state = topups.state_of(topup, judged, now=self._now)
+        credited = sum(verdict.share.credit for _, verdict in judged)
+        await rows.write_state(self._tx, topup.id, state=state, credited=credited, watched=state not in SETTLED)
+        if state is not topup.state and state in _FAILURES:
+            await self._tell_failed(topup, _FAILURES[state])
+        if credited != topup.credited:
+            await alerts.look(self._tx, customer_ids=[topup.customer_id], dialect=topup.dialect, currency=topup.currency, now=self._now)
+        return replace(topup, state=state, credited=credited)
+
+    async def _owed_after(self, topup: TopUp, booked: Booked, share: Share) -> int:
+        """Returns what the customer owes of a payment once its share is booked: what the wallet lacks for taking back, less what comes."""
+        change = share.credit - booked.share.credit
+        if change >= 0:
+            return max(0, booked.owed - change)
+        lacking = max(0, -change - max(0, await self._available(topup)))
+        if lacking:
+            await rows.restrict(self._tx, topup.customer_id)
+            self._found.append((topup, booked.line.payment.payment_id, f"{lacking} {topup.currency} taken back were spent already"))
+        return booked.owed + lacking
+
+    async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:
+        """Moves the money from what is booked to what shall be."""
+        ref = f"{topup.provider}:{booked.line.payment.payment_id}:{booked.seq + 1}"
+        journal = chart.topup(
+            customer_id=topup.customer_id,
+            provider=topup.provider,
+            currency=topup.currency,
+            ref=ref,
+            was=(booked.share, booked.owed),
+            becomes=(share, owed),
+        )
+        gain = share.credit - booked.share.credit + owed - booked.owed
+        if journal.transfers:
+            applied = await ledger.apply(self._tx, journal, now=self._now)
+            await self._describe(topup, applied.journal_id, gain)
+            if gain > 0:
+                paid = share.received - share.suspense - booked.share.received + booked.share.suspense
+                await self._tell_completed(topup, gain, paid, applied.journal_id)
+        return replace(booked, share=share, owed=owed, seq=booked.seq + 1)
+
+    async def _describe(self, topup: TopUp, journal_id: int, gain: int) -> None:
+        title = self._titles.get(topup.provider, topup.provider)
+        said = ("topup", f"Wallet top-up via {title}") if gain > 0 else ("adjustment", f"Top-up taken back by {title}")
+        metadata = {"provider": topup.provider, "invoiceId": topup.public_id}
+        await history.describe(self._tx, journal_id, type=said[0], description=said[1], metadata=metadata)
+
+    async def _tell_completed(self, topup: TopUp, gain: int, paid: int, journal_id: int) -> None:
+        document = {
+            **self._facts(topup, amount=gain, paid=paid),
+            "transaction": journal_id,
+            "paid_at": int(self._now.timestamp()),
+        }
+        await rows.append_event(self._tx, topup=topup, kind="payment.completed", document=document, now=self._now)
+
+    async def _tell_failed(self, topup: TopUp, reason: str) -> None:
+        document = {**self._facts(topup, amount=topup.amount, paid=topup.final_amount), "reason": reason}
+        await rows.append_event(self._tx, topup=topup, kind="payment.failed", document=document, now=self._now)
+
+    def _facts(self, topup: TopUp, *, amount: int, paid: int) -> dict[str, Any]:
+        return {"v": 1, "invoice": topup.public_id, "provider": topup.provider, "amount": amount, "final_amount": paid}
+
+    def _decided(self, topup: TopUp, booked: Booked, decision: Decision, worth: int | None) -> Line:
+        """Returns the payment with a person's decision about it."""
+        if booked.doubt is Doubt.GATEWAY:
+            raise StateForbids(state="held by the gateway")
+        line = replace(booked.line, worth=None)
+        if decision is Decision.REFUSED:
+            return replace(line, decision=decision)
+        if worth is None and not topups.stranger(topup, line.payment):
+            worth = topups.worth_of(topup, line)
+        if worth is None or not 0 < worth <= AMOUNT_MAX:
+            raise InvalidInput(field="worth", reason=f"must be given: what the payment is worth in {topup.currency}, in minor units")
+        return replace(line, decision=decision, worth=worth)
+
+    async def _available(self, topup: TopUp) -> int:
+        return await rows.available(self._tx, customer_id=topup.customer_id, currency=topup.currency)
