@@ -44,12 +44,18 @@ class UnknownInvoice(LookupError):
 class FakeGateway(Protocol):
     """A stand-in for a payment gateway: an application to be served, and a hand that pays its invoices.
 
-    What it knows lies in a file that all processes of a server share. `app` answers the gateway's own calls (mounted under a prefix, or
-    alone); `words` are the settings with which the provider's adapter speaks to it.
+    What it knows lies in a file that all processes of a server share.
     """
 
-    app: Callable[[Any, Any, Any], Awaitable[None]]
-    words: Mapping[str, str]
+    @property
+    def app(self) -> Callable[[Any, Any, Any], Awaitable[None]]:
+        """The application, to be mounted under the path of the adapter's `base_url`."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The settings with which the provider's adapter speaks to this fake."""
+        ...
 
     async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
         """Sees money for an invoice (our reference or its own id), says so `times` times, and returns how many callbacks were answered.

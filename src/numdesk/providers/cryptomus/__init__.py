@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numdesk.providers import Adapters, Provider, Surroundings
 from numdesk.providers.cryptomus.adapter import Cryptomus
+from numdesk.providers.cryptomus.fake import FakeCryptomus
 from numdesk.providers.cryptomus.settings import CryptomusSettings
 
 
@@ -17,5 +18,6 @@ PROVIDER = Provider(
     serves=frozenset({"payments"}),
     settings=CryptomusSettings,
     make=_make,
+    fake=FakeCryptomus,
     docs="https://doc.cryptomus.com",
 )
