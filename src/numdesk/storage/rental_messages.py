@@ -56,16 +56,18 @@ async def receive(tx: Tx, arrivals: Sequence[tuple[Arrival, Listener, int | None
     return [Taken(row[0], row[1], None, row[2]) for row in rows]
 
 
-async def messages(tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int) -> Page[RentalMessage]:
-    """Returns a page of what came in a customer's terms of a rental, newest first."""
+async def messages(tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int, ascending: bool) -> Page[RentalMessage]:
+    """Returns a page of what came in a customer's terms of a rental, newest first unless `ascending`."""
     rows = await tx.fetch(
         """select m.id, m.sender, m.text, m.received_at, count(*) over () total
              from rental_terms t join messages m on m.term_id = t.id
-             where t.rental_id = $1 and t.customer_id = $2 order by m.id desc limit $3 offset $4""",
+             where t.rental_id = $1 and t.customer_id = $2
+             order by case when $5 then m.id end, case when not $5 then m.id end desc limit $3 offset $4""",
         rental_id,
         customer_id,
         limit,
         offset,
+        ascending,
     )
     total = rows[0]["total"] if rows else 0
     if not rows and offset:

@@ -143,12 +143,16 @@ async def read(rt: Runtime, caller: Caller, rental_id: str) -> Rental:
     return (await _read(rt, caller, rental_id)).rental
 
 
-async def messages(rt: Runtime, caller: Caller, rental_id: str, *, page: int, limit: int) -> Page[RentalMessage]:
-    """Returns a page (from 1) of what came in the customer's terms of a rental, newest first; refuses with NotFound."""
+async def messages(  # noqa: PLR0913 - whose, which page, which way
+    rt: Runtime, caller: Caller, rental_id: str, *, page: int, limit: int, ascending: bool = False
+) -> Page[RentalMessage]:
+    """Returns a page (from 1) of what came in the customer's terms of a rental, newest first unless `ascending`; refuses with NotFound."""
     held = await _read(rt, caller, rental_id)
     return await rt.repeat(
         "rentals.messages",
-        lambda tx: rental_messages.messages(tx, customer_id=caller.customer_id, rental_id=held.id, limit=limit, offset=(page - 1) * limit),
+        lambda tx: rental_messages.messages(
+            tx, customer_id=caller.customer_id, rental_id=held.id, limit=limit, offset=(page - 1) * limit, ascending=ascending
+        ),
     )
 
 
