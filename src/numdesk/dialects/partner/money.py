@@ -1,0 +1,32 @@
+"""Amounts of this API: cents inside, euros with two decimals as a JSON number outside."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from numdesk.domain.errors import InvalidInput
+from numdesk.domain.money import AMOUNT_MAX
+
+#: The currency of every wallet here, and the sign that calls about numbers write instead.
+EUR, SIGN = "EUR", "€"
+
+
+def money(cents: int) -> msgspec.Raw:
+    """Returns an amount as the JSON number that the vendor's document shows: 27.00, never 27."""
+    whole, part = divmod(abs(cents), 100)
+    return msgspec.Raw(f"{'-' if cents < 0 else ''}{whole}.{part:02}".encode("ascii"))
+
+
+def cents_of(value: object, *, field: str) -> int:
+    """Returns the cents of a number of euros that a client sent; refuses with InvalidInput.
+
+    A double's shortest digits are what the client wrote, as long as there are no more than a double holds.
+    """
+    if type(value) is not float or not 0 < value <= AMOUNT_MAX // 100:
+        raise InvalidInput(field=field, reason="must be a positive number of euros")
+    cents = Decimal(repr(value)) * 100
+    if cents != cents.to_integral_value():
+        raise InvalidInput(field=field, reason="must have at most two decimals")
+    return int(cents)

@@ -1,0 +1,174 @@
+"""Every refusal of the domain in the words of the partner API: an HTTP status, a code, a sentence, and the request's id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
+from numdesk.dialects.partner.money import money
+from numdesk.dialects.partner.wire import AmbiguousDuration
+from numdesk.domain import errors
+from numdesk.domain.errors import Refusal
+
+#: Where our name of a field differs from the vendor's.
+_FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl", "services": "serviceIds", "rent_type": "rentType", "units": "period"}
+#: By what a signed request that is not let in is told apart; no more than this is ever said.
+_CAUSES = {
+    "key": ("INVALID_API_KEY", "The API key is missing or unknown"),
+    "signature": ("INVALID_SIGNATURE", "The signature is missing or does not match the request"),
+    "timestamp": ("TIMESTAMP_EXPIRED", "X-Timestamp must be the time in milliseconds, at most 5 minutes off"),
+}
+_STATES = {
+    "pending": ("ACCOUNT_PENDING", "The account is waiting for approval"),
+    "blocked": ("ACCOUNT_BLOCKED", "The account is blocked"),
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def failure(  # noqa: PLR0913 - the parts of one envelope
+    request: Request, status: int, code: str, message: str, *, details: object = None, headers: tuple[Header, ...] = ()
+) -> Answer:
+    """Returns the envelope of a failure; `details` are left out where there are none."""
+    error: dict[str, object] = {"code": code, "message": message}
+    if details is not None:
+        error["details"] = details
+    if not request.id.startswith("req_"):
+        request.id = f"req_{request.id}"  # the header x-request-id is written from it afterwards, and says the same
+    return Answer(status, _encode({"success": False, "error": error, "requestId": request.id}), (JSON_TYPE, *headers))
+
+
+def replayed(request: Request) -> Answer:
+    """Answers a signature that was seen before, to a customer who wants that refused."""
+    return failure(request, 400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one")
+
+
+def _constant(status: int, code: str, message: str) -> Callable[[Any, Request], Answer]:
+    """Returns the answer of a refusal that has nothing of its own to tell."""
+    return lambda _refusal, request: failure(request, status, code, message)
+
+
+def _stranger(refusal: errors.NotAuthenticated, request: Request) -> Answer:
+    code, message = _CAUSES.get(refusal.cause, _CAUSES["key"])
+    return failure(request, 401, code, message)
+
+
+def _not_permitted(refusal: errors.NotPermitted, request: Request) -> Answer:
+    code, message = _STATES.get(refusal.customer_state, ("SERVICE_NOT_ALLOWED", "This account or API key may not do this"))
+    return failure(request, 403, code, message)
+
+
+def _not_found(refusal: errors.NotFound, request: Request) -> Answer:
+    if refusal.what == "country":  # a wrong parameter; 404 is for paths and ids
+        return failure(request, 400, "VALIDATION_ERROR", "country: is not known", details={"field": "country"})
+    return failure(request, 404, "NOT_FOUND", f"{(refusal.what or 'resource').capitalize()} not found")
+
+
+def _invalid(refusal: errors.InvalidInput, request: Request) -> Answer:
+    name = _FIELDS.get(refusal.field, refusal.field)
+    return failure(request, 400, "VALIDATION_ERROR", f"{name}: {refusal.reason}", details={"field": name})
+
+
+def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
+    message = f"body: may have at most {refusal.limit_bytes} bytes"
+    return failure(request, 400, "VALIDATION_ERROR", message, details={"field": "body"})
+
+
+def _no_period(refusal: errors.PeriodNotOffered, request: Request) -> Answer:
+    periods = list(map(str, refusal.offered))
+    message = f"This period is not offered; one of: {', '.join(periods) or 'none'}"
+    return failure(request, 400, "PERIOD_NOT_AVAILABLE", message, details={"field": "period", "availablePeriods": periods})
+
+
+def _ambiguous(refusal: AmbiguousDuration, request: Request) -> Answer:
+    periods = list(map(str, refusal.offered))
+    message = f"duration could be days, hours or minutes; send durationUnit, or period as one of: {', '.join(periods)}"
+    return failure(request, 400, "AMBIGUOUS_DURATION", message, details={"field": "duration", "availablePeriods": periods})
+
+
+def _short(refusal: errors.WalletShort, request: Request) -> Answer:
+    details = {"required": money(refusal.needed), "available": money(refusal.available)}
+    return failure(request, 400, "INSUFFICIENT_BALANCE", "Insufficient balance for this operation", details=details)
+
+
+def _too_small(refusal: errors.TopUpTooSmall, request: Request) -> Answer:
+    minimum = money(refusal.minimum)
+    details = {"field": "amount", "minimum": minimum}
+    return failure(request, 400, "TOPUP_TOO_SMALL", f"The least amount for this provider is {bytes(minimum).decode()} EUR", details=details)
+
+
+def _closed_country(refusal: errors.CountryClosed, request: Request) -> Answer:
+    message = f"Numbers of {refusal.country or 'this country'} cannot be rented yet"
+    return failure(request, 400, "COUNTRY_NOT_AVAILABLE", message, details={"field": "country"})
+
+
+def _state(refusal: errors.StateForbids, request: Request) -> Answer:
+    return failure(request, 400, "VALIDATION_ERROR", f"This cannot be done now{f': {refusal.state}' if refusal.state else ''}")
+
+
+def _wait(refusal: Any, request: Request) -> Answer:
+    return failure(request, 429, "RATE_LIMIT_EXCEEDED", "Too many requests; try again later", headers=(retry_after(refusal.retry_after_s),))
+
+
+def _closed(refusal: Any, request: Request) -> Answer:
+    return failure(
+        request,
+        503,
+        "SERVICE_UNAVAILABLE",
+        "The service is temporarily unavailable",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
+
+
+def _no_gateway(refusal: errors.GatewayUnavailable, request: Request) -> Answer:
+    message = f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, try again later"
+    return failure(request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),))
+
+
+_NO_NUMBERS = _constant(400, "NO_NUMBERS_AVAILABLE", "No number is available for these services now")
+
+REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
+    errors.NotAuthenticated: _stranger,
+    errors.NotPermitted: _not_permitted,
+    errors.NotFound: _not_found,
+    errors.InvalidInput: _invalid,
+    errors.PeriodNotOffered: _no_period,
+    AmbiguousDuration: _ambiguous,
+    errors.TopUpTooSmall: _too_small,
+    errors.BodyTooLarge: _too_large,
+    errors.StateForbids: _state,
+    errors.RentalNotActive: _constant(400, "RENT_NOT_ACTIVE", "This rental is not active"),
+    errors.RentalStillActive: _constant(400, "RENT_STILL_ACTIVE", "This rental is still active"),
+    errors.NumberGone: _constant(400, "NUMBER_NOT_AVAILABLE", "This number is no longer available"),
+    errors.CancelTooEarly: _constant(400, "VALIDATION_ERROR", "It is too early to cancel this"),
+    errors.CancelCapReached: _wait,
+    errors.WalletShort: _short,
+    errors.RequestInProgress: _constant(400, "REQUEST_IN_PROGRESS", "The same request is still running"),
+    errors.KeyReused: _constant(400, "VALIDATION_ERROR", "Idempotency-Key: was used with another request"),
+    errors.NoOffer: _NO_NUMBERS,
+    errors.NoNumbers: _NO_NUMBERS,
+    errors.CountryClosed: _closed_country,
+    errors.SupplierFailed: _NO_NUMBERS,
+    errors.PriceAboveCap: _constant(400, "VALIDATION_ERROR", "The price has changed"),
+    errors.TooManyRequests: _wait,
+    errors.GuardBanned: _wait,
+    errors.RateUnavailable: _closed,
+    errors.Unavailable: _closed,
+    errors.GatewayUnavailable: _no_gateway,
+}
+
+
+def unknown(request: Request, allow: tuple[str, ...]) -> Answer:
+    """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
+    if allow:
+        headers: tuple[Header, ...] = ((b"allow", ", ".join(allow).encode("ascii")),)
+        return failure(request, 405, "NOT_FOUND", "This endpoint has no such method", headers=headers)
+    return failure(request, 404, "NOT_FOUND", "Endpoint not found")
+
+
+def broken(request: Request) -> Answer:
+    """Answers a fault of ours, which the log tells more about under the same request id."""
+    return failure(request, 500, "INTERNAL_ERROR", "Internal server error")

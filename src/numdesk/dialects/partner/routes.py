@@ -1,0 +1,261 @@
+"""The calls of the partner API: each parses, makes one use-case call, and renders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+
+from numdesk.dialects import Answer, Request, Route
+from numdesk.dialects.partner import render
+from numdesk.dialects.partner.money import EUR
+from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
+from numdesk.dialects.partner.refusals import replayed
+from numdesk.dialects.partner.render import Opaque
+from numdesk.dialects.partner.signing import PREFIX, SHORT
+from numdesk.dialects.partner.wire import (
+    Claim,
+    Selection,
+    meant,
+    parse_application,
+    parse_claim,
+    parse_length,
+    parse_period,
+    parse_place,
+    parse_rental_id,
+    parse_selection,
+    parse_topup,
+    read_object,
+)
+from numdesk.domain.customers import Scope
+from numdesk.runtime import Runtime
+from numdesk.usecases import applications, payments, rental_prices, rentals, wallets
+from numdesk.usecases.payments import TopUpRequest
+from numdesk.usecases.rentals import CancelRequest, ExtendRequest, RentRequest
+
+SLUG = "partner"
+#: Of a fingerprint, as many characters make an id that nobody meets twice.
+ID_CHARS = 16
+
+
+async def register(rt: Runtime, request: Request) -> Answer:
+    """POST /auth/register."""
+    form = parse_application(read_object(request))
+    made = await applications.apply_for(rt, form, dialect=SLUG, currency=EUR)
+    return render.registered(partner_id=_opaque(rt)("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
+
+
+async def read_balance(rt: Runtime, request: Request) -> Answer:
+    """GET /wallet/balance."""
+    return render.balance(await wallets.balances(rt, request.caller))
+
+
+async def create_topup(rt: Runtime, request: Request) -> Answer:
+    """POST /wallet/topup."""
+    (amount, provider), claim = parse_topup(read_object(request)), parse_claim(request)
+    made, again = await payments.create_topup(rt, request.caller, TopUpRequest(claim.key, claim.fingerprint, provider, amount))
+    return _once(request, claim, again, render.invoice(made, replayed=again))
+
+
+async def list_transactions(rt: Runtime, request: Request) -> Answer:
+    """GET /wallet/transactions."""
+    query = parse_query(request)
+    turned, ascending = page_of(query), is_ascending(query)
+    found = await wallets.history(rt, request.caller, page=turned.page, limit=turned.limit, ascending=ascending)
+    return render.transactions(found, turned, _opaque(rt))
+
+
+async def list_services(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/services."""
+    country, rent_type = parse_place(parse_query(request))
+    found = await rentals.services(rt, request.caller, country=country, rent_type=rent_type)
+    return render.price_list(await _country(rt, country), rent_type, found)
+
+
+async def calculate_price(rt: Runtime, request: Request) -> Answer:
+    """POST /numbers/calculate-price."""
+    country, rent_type, services = parse_selection(read_object(request))
+    found, offered = await rentals.quotes(rt, request.caller, country=country, rent_type=rent_type, services=services)
+    return render.prices(await _country(rt, country), rent_type, found, offered)
+
+
+async def rent(rt: Runtime, request: Request) -> Answer:
+    """POST /numbers/rent."""
+    data, claim = read_object(request), parse_claim(request)
+    wanted = parse_selection(data)
+    units = await _units(rt, request, data, wanted)
+    made, again = await rentals.rent(
+        rt,
+        request.caller,
+        RentRequest(claim.key, claim.fingerprint, wanted.country, wanted.rent_type, wanted.services, units),
+    )
+    return _once(request, claim, again, render.rented(made, replayed=again))
+
+
+async def list_active(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/active; with `?status=` others, which the vendor's API does not have."""
+    return await _list_rentals(rt, request, "active")
+
+
+async def list_ended(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/history: what can be re-rented. The vendor speaks of a history and has no call for it."""
+    return await _list_rentals(rt, request, "inactive")
+
+
+async def price_extension(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/{rentId}/extend/calculate."""
+    return render.extension_prices(*await rentals.extension_quotes(rt, request.caller, parse_rental_id(request)))
+
+
+async def extend(rt: Runtime, request: Request) -> Answer:
+    """POST /numbers/{rentId}/extend."""
+    wanted, claim = await _further(rt, request)
+    made, again = await rentals.extend(rt, request.caller, wanted)
+    return _once(request, claim, again, render.extended(made, replayed=again))
+
+
+async def price_rerent(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/{rentId}/re-rent/calculate."""
+    return render.rerent_prices(*await rentals.rerent_quotes(rt, request.caller, parse_rental_id(request)))
+
+
+async def rerent(rt: Runtime, request: Request) -> Answer:
+    """POST /numbers/{rentId}/re-rent."""
+    wanted, claim = await _further(rt, request)
+    made, again = await rentals.rerent(rt, request.caller, wanted)
+    return _once(request, claim, again, render.rerented(made, replayed=again))
+
+
+async def cancel(rt: Runtime, request: Request) -> Answer:
+    """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
+    rental_id, claim = parse_rental_id(request), parse_claim(request)
+    made, again = await rentals.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id))
+    return _once(request, claim, again, render.canceled(made, replayed=again))
+
+
+async def list_messages(rt: Runtime, request: Request) -> Answer:
+    """GET /numbers/{rentId}/sms."""
+    rental_id, query = parse_rental_id(request), parse_query(request)
+    turned, ascending = page_of(query), is_ascending(query)
+    found = await rentals.messages(rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending)
+    return render.messages(found, turned, _opaque(rt), wrapped=_form(request) == SHORT)
+
+
+async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
+    query = parse_query(request)
+    turned, states = page_of(query), states_of(query, status)
+    return render.rentals(await rentals.active(rt, request.caller, page=turned.page, limit=turned.limit, states=states), turned)
+
+
+async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]:
+    """Returns by how much a rental is to go on; what it is rented for is looked at only where the body needs that to be understood."""
+    rental_id, claim = parse_rental_id(request), parse_claim(request)
+    data = read_object(request)
+    units = parse_period(data)
+    if units is None:
+        rental = await rentals.read(rt, request.caller, rental_id)
+        services = tuple(service.code for service in rental.services)
+        units = await _units(rt, request, data, Selection(rental.country, rental.rent_type, services))
+    return ExtendRequest(claim.key, claim.fingerprint, rental_id, units), claim
+
+
+async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection) -> int:
+    """Returns for how long a rental is to be; a duration that may mean several things is held against the price list, and by that alone, so
+    that the same request means the same when it comes again.
+    """
+    readings = parse_length(data, wanted.rent_type)
+    if len(readings) == 1:
+        return readings[0]
+    _, offered = await rentals.quotes(rt, request.caller, country=wanted.country, rent_type=wanted.rent_type, services=wanted.services)
+    return meant(readings, [quote.units for quote in offered])
+
+
+async def _country(rt: Runtime, spelled: str) -> str:
+    """Returns a country's name in the operator's spelling, whatever the client's."""
+    return (await rental_prices.price_list(rt)).country(spelled).name
+
+
+def _once(request: Request, claim: Claim, again: bool, answer: Answer) -> Answer:
+    """Returns the answer, or the refusal of a signature that came again to a customer who wants that."""
+    is_rejected = again and claim.is_signature and request.caller.options.get("replay") == "reject"
+    return replayed(request) if is_rejected else answer
+
+
+def _form(request: Request) -> str:
+    """Returns which of the two answer shapes this customer gets: as the request was signed, unless staff has set one."""
+    wanted = request.caller.options.get("answers", "auto")
+    return request.form if wanted == "auto" else wanted
+
+
+def _opaque(rt: Runtime) -> Opaque:
+    """Returns what makes ids that leave: always the same for the same thing, and no count of anything."""
+    return lambda kind, serial: f"{kind}_{rt.keys.fingerprint(b'%s:%s:%d' % (SLUG.encode(), kind.encode(), serial)).hex()[:ID_CHARS]}"
+
+
+class _Call(NamedTuple):
+    """One line of the table; the path is the same below /api/v1 and below nothing."""
+
+    method: str
+    path: str
+    handler: Callable[[Runtime, Request], Coroutine[Any, Any, Answer]]
+    operation: str
+    scope: Scope
+    summary: str
+
+
+#: The vendor's 1,000 requests per partner for all calls together; an address may register few partners.
+LIMITS = {"all": 1000, "registration": 5}
+WINDOW_S = 15 * 60
+WINDOWS_S = {"registration": 3600}
+#: The vendor's number of requests per address without authorisation; requests that are refused for their key or signature count.
+STRANGER_LIMIT = 100
+
+_CALLS = (
+    _Call("POST", "/auth/register", register, "auth.register", Scope.CONFIGURE, "apply for an account; unsigned, 5 an hour"),
+    _Call("GET", "/wallet/balance", read_balance, "wallet.balance", Scope.READ, "what can be spent"),
+    _Call("POST", "/wallet/topup", create_topup, "wallet.topup", Scope.ORDER, "an invoice to be paid in crypto"),
+    _Call("GET", "/wallet/transactions", list_transactions, "wallet.transactions", Scope.READ, "what moved the money, by page"),
+    _Call("GET", "/numbers/services", list_services, "numbers.services", Scope.READ, "services of a country with prices"),
+    _Call("POST", "/numbers/calculate-price", calculate_price, "numbers.calculate_price", Scope.READ, "what services cost together"),
+    _Call("POST", "/numbers/rent", rent, "numbers.rent", Scope.SPEND, "rent a number"),
+    _Call("GET", "/numbers/active", list_active, "numbers.active", Scope.READ, "rentals that run, by page"),
+    _Call("GET", "/numbers/history", list_ended, "numbers.history", Scope.READ, "rentals that ended, by page"),
+    _Call(
+        "GET",
+        "/numbers/{rentId}/extend/calculate",
+        price_extension,
+        "numbers.extend_calculate",
+        Scope.READ,
+        "what an extension costs",
+    ),
+    _Call("POST", "/numbers/{rentId}/extend", extend, "numbers.extend", Scope.SPEND, "extend a rental from its end"),
+    _Call(
+        "GET",
+        "/numbers/{rentId}/re-rent/calculate",
+        price_rerent,
+        "numbers.rerent_calculate",
+        Scope.READ,
+        "what the number costs once more",
+    ),
+    _Call("POST", "/numbers/{rentId}/re-rent", rerent, "numbers.rerent", Scope.SPEND, "rent the number of an ended rental"),
+    _Call("POST", "/numbers/{rentId}/cancel", cancel, "numbers.cancel", Scope.ORDER, "end a rental, with a refund if no SMS came"),
+    _Call("GET", "/numbers/{rentId}/sms", list_messages, "numbers.sms", Scope.READ, "what a rental received, by page"),
+)
+
+# Some clients are configured with an address that ends in /api/v1, some with one that does not and sign as if it did.
+ROUTES = tuple(
+    Route(
+        method=call.method,
+        path=prefix + call.path,
+        handler=call.handler,
+        operation=call.operation,
+        scope=call.scope,
+        group="registration" if call.handler is register else "all",
+        is_write=call.method != "GET",
+        needs_caller=call.handler is not register,
+        summary=call.summary,
+    )
+    for prefix in (PREFIX, "")
+    for call in _CALLS
+)
+#: Where unknown paths are ours to answer.
+PREFIXES = (PREFIX, *sorted({"/" + call.path.split("/")[1] for call in _CALLS}))

@@ -1,0 +1,131 @@
+"""Tests of the partner refusals: the code, the status and the details of each, under one request id."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from numdesk.dialects import Answer, Request
+from numdesk.dialects.partner.refusals import REFUSALS, broken, replayed, unknown
+from numdesk.dialects.partner.wire import AmbiguousDuration
+from numdesk.domain import errors
+from numdesk.domain.errors import Refusal
+
+OFFERED = (1, 3, 7)
+PERIODS = ["1", "3", "7"]
+EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
+    (errors.NotAuthenticated(), 401, "INVALID_API_KEY", None),
+    (errors.NotAuthenticated(cause="signature"), 401, "INVALID_SIGNATURE", None),
+    (errors.NotAuthenticated(cause="timestamp"), 401, "TIMESTAMP_EXPIRED", None),
+    (errors.NotPermitted(customer_state="pending"), 403, "ACCOUNT_PENDING", None),
+    (errors.NotPermitted(customer_state="blocked"), 403, "ACCOUNT_BLOCKED", None),
+    (errors.NotPermitted(customer_state="restricted"), 403, "SERVICE_NOT_ALLOWED", None),
+    (errors.NotPermitted(reason="key lacks the scope spend"), 403, "SERVICE_NOT_ALLOWED", None),
+    (errors.NotFound(what="rental"), 404, "NOT_FOUND", None),
+    (errors.NotFound(what="country"), 400, "VALIDATION_ERROR", {"field": "country"}),
+    (errors.InvalidInput(field="url", reason="is odd"), 400, "VALIDATION_ERROR", {"field": "webhookUrl"}),
+    (
+        errors.PeriodNotOffered(field="period", offered=OFFERED),
+        400,
+        "PERIOD_NOT_AVAILABLE",
+        {"field": "period", "availablePeriods": PERIODS},
+    ),
+    (AmbiguousDuration(offered=OFFERED), 400, "AMBIGUOUS_DURATION", {"field": "duration", "availablePeriods": PERIODS}),
+    (errors.TopUpTooSmall(minimum=10_000), 400, "TOPUP_TOO_SMALL", {"field": "amount", "minimum": 100.0}),
+    (errors.BodyTooLarge(limit_bytes=5), 400, "VALIDATION_ERROR", {"field": "body"}),
+    (errors.StateForbids(state="odd"), 400, "VALIDATION_ERROR", None),
+    (errors.RentalNotActive(state="expired"), 400, "RENT_NOT_ACTIVE", None),
+    (errors.RentalStillActive(state="active"), 400, "RENT_STILL_ACTIVE", None),
+    (errors.NumberGone(), 400, "NUMBER_NOT_AVAILABLE", None),
+    (errors.CancelTooEarly(), 400, "VALIDATION_ERROR", None),
+    (errors.CancelCapReached(), 429, "RATE_LIMIT_EXCEEDED", None),
+    (errors.WalletShort(needed=5000, available=2550), 400, "INSUFFICIENT_BALANCE", {"required": 50.0, "available": 25.5}),
+    (errors.RequestInProgress(), 400, "REQUEST_IN_PROGRESS", None),
+    (errors.KeyReused(), 400, "VALIDATION_ERROR", None),
+    (errors.NoOffer(), 400, "NO_NUMBERS_AVAILABLE", None),
+    (errors.NoNumbers(), 400, "NO_NUMBERS_AVAILABLE", None),
+    (errors.CountryClosed(country="Germany"), 400, "COUNTRY_NOT_AVAILABLE", {"field": "country"}),
+    (errors.SupplierFailed(), 400, "NO_NUMBERS_AVAILABLE", None),
+    (errors.PriceAboveCap(price=5), 400, "VALIDATION_ERROR", None),
+    (errors.TooManyRequests(retry_after_s=0), 429, "RATE_LIMIT_EXCEEDED", None),
+    (errors.GuardBanned(), 429, "RATE_LIMIT_EXCEEDED", None),
+    (errors.RateUnavailable(pair="USD/EUR"), 503, "SERVICE_UNAVAILABLE", None),
+    (errors.Unavailable(), 503, "SERVICE_UNAVAILABLE", None),
+    (errors.GatewayUnavailable(provider="cryptomus"), 503, "SERVICE_UNAVAILABLE", None),
+]
+
+
+def request_of() -> Request:
+    """Returns a request that something is answered to."""
+    return Request({"client": None, "method": "GET", "path": "/api/v1/x", "query_string": b""}, {}, (), "beef-1")
+
+
+def body_of(answer: Answer) -> dict[str, Any]:
+    """Returns the body of an answer."""
+    return json.loads(answer.body)
+
+
+class TestRefusals:
+    """Each refusal of the domain."""
+
+    @pytest.mark.parametrize(("refusal", "status", "code", "details"), EXPECTED, ids=lambda value: type(value).__name__)
+    def test_has_its_code(self, refusal: Refusal, status: int, code: str, details: dict[str, Any] | None) -> None:
+        """Status, code and details are those of the vendor's table; the envelope has nothing else."""
+        request = request_of()
+        answer = REFUSALS[type(refusal)](refusal, request)
+        body = body_of(answer)
+        assert list(body) == ["success", "error", "requestId"]
+        assert (answer.status, body["success"], body["error"]["code"], body["error"].get("details")) == (status, False, code, details)
+        assert body["error"]["message"]
+        assert "\n" not in body["error"]["message"]
+
+    def test_are_all_there(self) -> None:
+        """The table above and the dialect's hold every refusal there is."""
+        assert {type(row[0]) for row in EXPECTED} == set(REFUSALS)
+        assert set(REFUSALS) >= set(errors.every_refusal())
+
+    def test_say_when_to_come_back(self) -> None:
+        """Every 429 and 503 carries Retry-After as an integer of at least one."""
+        for refusal, status, _, _ in EXPECTED:
+            if status in (429, 503):
+                wait = dict(REFUSALS[type(refusal)](refusal, request_of()).headers)[b"retry-after"]
+                assert wait.isdigit()
+                assert int(wait) >= 1
+
+    def test_write_money_with_two_decimals(self) -> None:
+        """Amounts in details look as they do everywhere."""
+        answer = REFUSALS[errors.WalletShort](errors.WalletShort(needed=5000, available=2550), request_of())
+        assert b'"details":{"required":50.00,"available":25.50}' in answer.body
+
+
+class TestRequestIds:
+    """The id in every error."""
+
+    def test_is_the_one_in_the_header(self) -> None:
+        """The body's id is what the door then writes as x-request-id, however often an answer is made."""
+        request = request_of()
+        assert body_of(broken(request))["requestId"] == request.id == "req_beef-1"
+        assert body_of(unknown(request, ()))["requestId"] == "req_beef-1"
+
+
+class TestOthers:
+    """What is refused outside the domain."""
+
+    def test_unknown_calls(self) -> None:
+        """A path that is not there is 404; a method that is not there says which are."""
+        assert (unknown(request_of(), ()).status, body_of(unknown(request_of(), ()))["error"]["code"]) == (404, "NOT_FOUND")
+        answer = unknown(request_of(), ("GET", "HEAD"))
+        assert (answer.status, dict(answer.headers)[b"allow"]) == (405, b"GET, HEAD")
+
+    def test_faults(self) -> None:
+        """A fault of ours tells nothing about itself."""
+        assert (broken(request_of()).status, body_of(broken(request_of()))["error"]) == (
+            500,
+            {"code": "INTERNAL_ERROR", "message": "Internal server error"},
+        )
+
+    def test_repeated_signatures(self) -> None:
+        """A repetition has a code of its own where it is not wanted."""
+        assert (replayed(request_of()).status, body_of(replayed(request_of()))["error"]["code"]) == (400, "REPLAYED_REQUEST")

@@ -1,0 +1,317 @@
+"""Tests of what clients of the partner API send: both spellings of everything, durations, keys, and what is refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from numdesk.dialects import Request
+from numdesk.dialects.partner.money import cents_of
+from numdesk.dialects.partner.wire import (
+    AmbiguousDuration,
+    api_key_of,
+    meant,
+    parse_application,
+    parse_claim,
+    parse_length,
+    parse_period,
+    parse_rental_id,
+    parse_selection,
+    parse_topup,
+    read_object,
+)
+from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.errors import InvalidInput, NotFound
+from numdesk.domain.rentals import RentType
+
+OFFERED = (1, 3, 7, 30)
+
+
+def request_of(
+    body: bytes | dict[str, Any] = b"",
+    *,
+    path: str = "/api/v1/numbers/rent",
+    params: tuple[str, ...] = (),
+    options: dict[str, Any] | None = None,
+) -> Request:
+    """Returns a signed request of a customer with these options."""
+    scope = {"client": None, "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    request = Request(scope, {b"x-signature": b"AB" * 32}, params, "id")
+    request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request.caller = Caller(
+        1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None, options=options or {}
+    )
+    return request
+
+
+def read(**fields: Any) -> dict[str, Any]:
+    """Returns the fields as they are read from a body."""
+    return read_object(request_of(fields))
+
+
+def field_of(refusal: pytest.ExceptionInfo[InvalidInput]) -> str:
+    """Returns the field that a refusal names."""
+    return refusal.value.field
+
+
+class TestBody:
+    """The JSON object of a request."""
+
+    @pytest.mark.parametrize("body", [b"", b" ", b"null", b" null\n", b"{}"])
+    def test_may_be_missing(self, body: bytes) -> None:
+        """Nothing, null and {} are one."""
+        assert read_object(request_of(body)) == {}
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"[]", b"1", b'"x"', b"true", b"{", b'{"a":NaN}', b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf{}", b"a=1", b"{}{}"],
+        ids=lambda body: repr(body[:12]),
+    )
+    def test_must_be_an_object(self, body: bytes) -> None:
+        """Everything else is refused as the body, however deep."""
+        with pytest.raises(InvalidInput) as refusal:
+            read_object(request_of(body))
+        assert field_of(refusal) == "body"
+
+    def test_keeps_the_last_of_a_repeated_field(self) -> None:
+        """What is acted on is what JavaScript, and so the signature, takes for the body."""
+        assert read_object(request_of(b'{"a":1,"a":2}')) == {"a": 2}
+
+
+class TestSelection:
+    """Country, kind and services."""
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"rentType": "LONG", "serviceIds": ["google", "WhatsApp"]},
+            {"type": "long", "services": ["google", "WhatsApp"]},
+            {"rentType": "Long", "type": "LONG", "serviceIds": ["google", "WhatsApp"], "services": ["google", "WhatsApp"]},
+        ],
+    )
+    def test_takes_both_spellings(self, fields: dict[str, Any]) -> None:
+        """The reference's names and the sample's are the same fields, and may both be there."""
+        assert parse_selection(read(country=" Spain ", **fields)) == ("Spain", RentType.LONG, ("google", "WhatsApp"))
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"type": "SHORT"}, "type"),
+            ({"services": ["telegram"]}, "services"),
+            ({"country": None}, "country"),
+            ({"country": ""}, "country"),
+            ({"country": 5}, "country"),
+            ({"country": "a\0b"}, "country"),
+            ({"country": "\ud800"}, "country"),
+            ({"country": "x" * 5000}, "country"),
+            ({"rentType": None}, "rentType"),
+            ({"rentType": "WEEKLY"}, "rentType"),
+            ({"rentType": 1}, "rentType"),
+            ({"serviceIds": None}, "serviceIds"),
+            ({"serviceIds": []}, "serviceIds"),
+            ({"serviceIds": "google"}, "serviceIds"),
+            ({"serviceIds": [1]}, "serviceIds"),
+            ({"serviceIds": [None]}, "serviceIds"),
+            ({"serviceIds": [""]}, "serviceIds"),
+            ({"serviceIds": ["a"] * 21}, "serviceIds"),
+            ({"serviceIds": {"a": 1}}, "serviceIds"),
+        ],
+        ids=lambda value: repr(value)[:40],
+    )
+    def test_refuses_by_name(self, change: dict[str, Any], field: str) -> None:
+        """Missing, mistyped and contradicting fields are named."""
+        with pytest.raises(InvalidInput) as refusal:
+            parse_selection(read(**{"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], **change}))
+        assert field_of(refusal) == field
+
+
+class TestLength:
+    """For how long."""
+
+    @pytest.mark.parametrize(
+        ("fields", "units"),
+        [
+            ({"period": "7"}, (7,)),
+            ({"period": 7}, (7,)),
+            ({"period": 7.0, "duration": 7}, (7,)),
+            ({"period": "7", "duration": 10080}, (7,)),
+            ({"period": "1", "duration": 24, "durationUnit": "hours"}, (1,)),
+            ({"duration": 24}, (1, 24)),
+            ({"duration": 10080}, (7,)),
+            ({"duration": 1440}, (1, 60)),
+            ({"duration": 720}, (30,)),
+            ({"duration": 7}, (7,)),
+            ({"duration": 7, "durationUnit": "Days"}, (7,)),
+            ({"duration": 1, "durationUnit": "day"}, (1,)),
+            ({"duration": 0.5}, ()),
+            ({"duration": 100}, ()),
+        ],
+    )
+    def test_reads_days(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
+        """A period is days; a duration is each of its readings that a period could be."""
+        assert parse_length(read(**fields), RentType.LONG) == units
+
+    @pytest.mark.parametrize(
+        ("fields", "units"),
+        [({}, (1,)), ({"period": "1"}, (1,)), ({"duration": 60}, (1,)), ({"duration": 1}, (1,)), ({"duration": 24}, ())],
+    )
+    def test_reads_hours(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
+        """Short rentals are counted in hours, and one hour is what is meant when nothing is said."""
+        assert parse_length(read(**fields), RentType.SHORT) == units
+
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({}, "period"),
+            ({"period": None}, "period"),
+            ({"period": ""}, "period"),
+            ({"period": "0"}, "period"),
+            ({"period": "-1"}, "period"),
+            ({"period": "07"}, "period"),
+            ({"period": "٧"}, "period"),
+            ({"period": "7 days"}, "period"),
+            ({"period": 7.5}, "period"),
+            ({"period": True}, "period"),
+            ({"period": [7]}, "period"),
+            ({"period": 10**400}, "period"),
+            ({"period": "9" * 5000}, "period"),
+            ({"period": "7", "duration": 3}, "duration"),
+            ({"period": "7", "duration": 7, "durationUnit": "hours"}, "duration"),
+            ({"duration": "24"}, "duration"),
+            ({"duration": 0}, "duration"),
+            ({"duration": -24}, "duration"),
+            ({"duration": 1e300}, "duration"),
+            ({"duration": 10**400}, "duration"),
+            ({"duration": 25, "durationUnit": "hours"}, "duration"),
+            ({"duration": 24, "durationUnit": "weeks"}, "durationUnit"),
+            ({"duration": 24, "durationUnit": 5}, "durationUnit"),
+        ],
+        ids=lambda value: repr(value)[:40],
+    )
+    def test_refuses_by_name(self, fields: dict[str, Any], field: str) -> None:
+        """What is no length, or two different ones, is named."""
+        with pytest.raises(InvalidInput) as refusal:
+            parse_length(read(**fields), RentType.LONG)
+        assert field_of(refusal) == field
+
+    def test_means_the_one_that_is_offered(self) -> None:
+        """24 is a day of hours where no 24 days are on offer; none or several are refused with what there is."""
+        assert meant((1, 24), OFFERED) == 1
+        for readings, offered in (((1, 24), (1, 24)), ((), OFFERED), ((2,), OFFERED)):
+            with pytest.raises(AmbiguousDuration) as refusal:
+                meant(readings, offered)
+            assert refusal.value.offered == offered
+
+    def test_needs_no_price_list_for_a_period(self) -> None:
+        """A period alone says it all; with a duration more has to be known."""
+        assert parse_period(read(period="7")) == 7
+        assert parse_period(read(period="7", duration=7)) is None
+        assert parse_period(read()) is None
+
+
+class TestAmount:
+    """Euros in JSON."""
+
+    @pytest.mark.parametrize(
+        ("sent", "cents"), [("500", 50_000), ("500.00", 50_000), ("27.1", 2710), ("0.07", 7), ("1e3", 100_000), ("1111.11", 111_111)]
+    )
+    def test_is_exact(self, sent: str, cents: int) -> None:
+        """A number of euros is exactly its cents."""
+        data = read_object(request_of(b'{"amount":%s,"provider":" Cryptomus "}' % sent.encode()))
+        assert parse_topup(data) == (cents, "cryptomus")
+
+    @pytest.mark.parametrize("sent", ["0", "-5", "0.001", "1e400", "1e300", "null", '"500"', "true", "[]", "1.005", "99999999999999999"])
+    def test_refuses_what_is_none(self, sent: str) -> None:
+        """Nothing, less, fractions of cents, and more than there is."""
+        with pytest.raises(InvalidInput) as refusal:
+            parse_topup(read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % sent.encode())))
+        assert field_of(refusal) == "amount"
+
+    def test_takes_every_number_of_cents(self) -> None:
+        """No amount of two decimals is misread by the double that it travels in."""
+        assert all(cents_of(float(f"{cents // 100}.{cents % 100:02}"), field="amount") == cents for cents in range(1, 200_000, 7))
+
+    def test_needs_a_provider(self) -> None:
+        """The provider is named when it is missing."""
+        with pytest.raises(InvalidInput) as refusal:
+            parse_topup(read(amount=500))
+        assert field_of(refusal) == "provider"
+
+
+class TestClaim:
+    """What makes a write the same as an earlier one."""
+
+    def test_is_the_signature(self) -> None:
+        """Without a key of the client's the signature is one, in one case of letters."""
+        claim = parse_claim(request_of({"a": 1}))
+        assert claim.key == "sig:" + "ab" * 32
+        assert claim.is_signature
+
+    def test_is_the_clients_key_first(self) -> None:
+        """A client's key decides, also for a customer who wants none made."""
+        request = request_of({"a": 1}, options={"replay": "allow"})
+        request.headers = {**request.headers, b"idempotency-key": b"order-1"}
+        assert parse_claim(request).key == "order-1"
+        assert not parse_claim(request).is_signature
+
+    def test_is_none_where_staff_allows_repetitions(self) -> None:
+        """A customer may be let off."""
+        assert parse_claim(request_of({"a": 1}, options={"replay": "allow"})).key is None
+
+    @pytest.mark.parametrize("key", [b"", b"a b", b"sig:x", b"\xff", b"a" * 129])
+    def test_refuses_odd_keys(self, key: bytes) -> None:
+        """A key is a short word; none can look like one made of a signature."""
+        request = request_of({"a": 1})
+        request.headers = {**request.headers, b"idempotency-key": key}
+        with pytest.raises(InvalidInput):
+            parse_claim(request)
+
+    def test_knows_the_same_request(self) -> None:
+        """Spacing, the prefix, and nothing said in three ways make no difference; another path or body does."""
+        prints = [
+            parse_claim(request_of(body, path=path)).fingerprint
+            for body, path in [
+                (b'{"a":1}', "/numbers/rent"),
+                (b'{ "a": 1.0 }', "/api/v1/numbers/rent"),
+                (b"", "/numbers/x/cancel"),
+                (b"null", "/api/v1/numbers/x/cancel"),
+                (b"{}", "/numbers/x/cancel"),
+                (b'{"a":2}', "/numbers/rent"),
+                (b'{"a":1}', "/numbers/x/extend"),
+            ]
+        ]
+        assert prints[0] == prints[1]
+        assert len(set(prints[2:5])) == 1
+        assert len(set(prints)) == 4
+
+
+class TestOthers:
+    """Ids, keys and forms."""
+
+    @pytest.mark.parametrize("text", ["num_1a2B", "x", "a" * 64])
+    def test_takes_ids(self, text: str) -> None:
+        """A rental is named by a word."""
+        assert parse_rental_id(request_of(params=(text,))) == text
+
+    @pytest.mark.parametrize("text", ["", "a-b", "a b", "a/b", "ñ", "a" * 65, "a\0"])
+    def test_finds_nothing_behind_what_is_no_id(self, text: str) -> None:
+        """What no rental is called is not found, and never reaches the database."""
+        with pytest.raises(NotFound):
+            parse_rental_id(request_of(params=(text,)))
+
+    def test_finds_the_key(self) -> None:
+        """The public half of the key is in its own header."""
+        request = request_of()
+        assert api_key_of(request) is None
+        request.headers = {b"x-api-key": b"pk_live_x"}
+        assert api_key_of(request) == b"pk_live_x"
+
+    def test_reads_an_application(self) -> None:
+        """Name and email are needed; empty texts are none."""
+        form = parse_application(read(name="Acme", email="a@example.com", phone="", webhookUrl=None, other=1))
+        assert (form.name, form.email, form.phone, form.webhook_url) == ("Acme", "a@example.com", None, None)
+        for missing in ({"email": "a@example.com"}, {"name": "Acme"}, {"name": 5, "email": "a"}, {"name": "a\nb", "email": "a"}):
+            with pytest.raises(InvalidInput):
+                parse_application(read(**missing))

@@ -1,0 +1,238 @@
+"""What clients of the partner API send: bodies, paths and headers turned into domain values, or refused by name.
+
+The vendor's reference and its own sample name the same things differently; both are read, and where both are there they must agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
+
+from numdesk.dialects import Request
+from numdesk.dialects.partner.money import cents_of
+from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringify
+from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
+from numdesk.domain.rentals import SERVICES_MAX, UNIT, UNITS_MAX, RentType
+from numdesk.usecases.applications import ApplicationForm
+
+Value = TypeVar("Value")
+
+TEXT_CHARS_MAX = 2048
+#: Keys made from signatures begin with this, which no key of a client can.
+SIGNED = "sig:"
+DURATION_UNITS: Mapping[str, timedelta] = {
+    "minutes": timedelta(minutes=1),
+    "hours": timedelta(hours=1),
+    "days": timedelta(days=1),
+}
+
+_is_key = re.compile(rb"[A-Za-z0-9_.-]{1,128}").fullmatch
+_is_rental_id = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII).fullmatch
+_is_period = re.compile(r"[1-9][0-9]{0,3}", re.ASCII).fullmatch
+#: A longer duration than any period has is no mistake worth measuring.
+_DURATION_MAX = 1_000_000
+
+
+class AmbiguousDuration(PeriodNotOffered):
+    """A bare duration that comes to none or several of the periods on offer, read as days, as hours and as minutes."""
+
+
+class Selection(NamedTuple):
+    """A country, a kind of rental, and services of the price list by code or name."""
+
+    country: str
+    rent_type: RentType
+    services: tuple[str, ...]
+
+
+class Claim(NamedTuple):
+    """What tells a write from another and knows its repetition: the key (None for a customer who wants none) and the fingerprint."""
+
+    key: str | None
+    fingerprint: bytes
+
+    @property
+    def is_signature(self) -> bool:
+        """Is the key one that we made of the request's signature?"""
+        return self.key is not None and self.key.startswith(SIGNED)
+
+
+def api_key_of(request: Request) -> bytes | None:
+    """Returns the public half of the key, None when there is none."""
+    return request.headers.get(b"x-api-key")
+
+
+def parse_claim(request: Request) -> Claim:
+    """Returns the claim of a write; refuses with InvalidInput.
+
+    A client's own key decides. Without one a signature is the key: the same signed request that comes again is the same request. The price
+    is that identical requests signed in one millisecond are one; so a customer may be let off (option `replay`).
+    """
+    given = request.headers.get(b"idempotency-key")
+    path = request.path.removeprefix(PREFIX).encode()
+    said = b"{}" if is_nothing(request.body) else stringify(_parsed(request.body)).encode()
+    fingerprint = hashlib.sha256(b"\0".join((path, request.query, said))).digest()
+    if given is not None:
+        if _is_key(given) is None:
+            raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
+        return Claim(given.decode("ascii"), fingerprint)
+    if request.caller.options.get("replay") == "allow":
+        return Claim(None, fingerprint)
+    return Claim(SIGNED + request.headers[b"x-signature"].decode("ascii").lower(), fingerprint)
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    """Returns the body's JSON object; nothing and `null` are {}. Refuses with InvalidInput."""
+    if is_nothing(request.body):
+        return {}
+    data = _parsed(request.body)
+    if type(data) is not dict:
+        raise InvalidInput(field="body", reason="must be a JSON object")
+    return data
+
+
+def parse_application(data: Mapping[str, Any]) -> ApplicationForm:
+    """Returns the form of who wants to become a partner; refuses with InvalidInput."""
+    return ApplicationForm(
+        name=_required(_text(data, "name"), "name"),
+        email=_required(_text(data, "email"), "email"),
+        phone=_text(data, "phone") or None,
+        webhook_url=_text(data, "webhookUrl") or None,
+    )
+
+
+def parse_topup(data: Mapping[str, Any]) -> tuple[int, str]:
+    """Returns the cents to be credited and the payment provider; refuses with InvalidInput."""
+    return cents_of(data.get("amount"), field="amount"), _required(_text(data, "provider"), "provider").lower()
+
+
+def parse_place(data: Mapping[str, Any]) -> tuple[str, RentType]:
+    """Returns country and kind of rental, from a query or a body; refuses with InvalidInput."""
+    rent_type = _either(data, ("rentType", "type"), _rent_type)
+    return _required(_text(data, "country"), "country"), _required(rent_type, "rentType")
+
+
+def parse_selection(data: Mapping[str, Any]) -> Selection:
+    """Returns what is to be priced or rented; refuses with InvalidInput."""
+    services = _either(data, ("serviceIds", "services"), _services)
+    return Selection(*parse_place(data), _required(services, "serviceIds"))
+
+
+def parse_rental_id(request: Request) -> str:
+    """Returns the rental that the path names; refuses with NotFound what no rental is called."""
+    text = request.params[0]
+    if _is_rental_id(text) is None:
+        raise NotFound(what="rental")
+    return text
+
+
+def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...]:
+    """Returns the numbers of hours (SHORT) or days (LONG) that a body may mean; refuses with InvalidInput.
+
+    `period` says it, and so does `duration` with a unit. A bare duration (the vendor's sample rents for `duration: 24`, its answers count
+    minutes) may be days, hours or minutes: then every reading that is no longer than any period is returned, maybe none.
+    """
+    units = _period(data)
+    duration = data.get("duration")
+    if duration is None:
+        if units is None and rent_type is RentType.SHORT:
+            return (1,)
+        return (_required(units, "period"),)
+    unit = _text(data, "durationUnit")
+    readings = _readings(duration, unit, rent_type)
+    if units is not None:
+        if units not in readings:
+            raise InvalidInput(field="duration", reason="says another length than period")
+        return (units,)
+    if unit and not readings:
+        raise InvalidInput(field="duration", reason=f"is no whole number of {'hours' if rent_type is RentType.SHORT else 'days'}")
+    return readings
+
+
+def parse_period(data: Mapping[str, Any]) -> int | None:
+    """Returns the number of units when `period` alone says it, None when more has to be looked at; refuses with InvalidInput."""
+    return _period(data) if data.get("duration") is None else None
+
+
+def meant(readings: Sequence[int], offered: Sequence[int]) -> int:
+    """Returns the one reading that is offered; refuses with AmbiguousDuration when none is, or several are."""
+    found = [units for units in offered if units in readings]
+    if len(found) != 1:
+        raise AmbiguousDuration(field="duration", reason="could be days, hours or minutes", offered=tuple(offered))
+    return found[0]
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return parse(body)
+    except ValueError as error:
+        raise InvalidInput(field="body", reason="must be a JSON object") from error
+
+
+def _required(value: Value | None, name: str) -> Value:
+    if not value and value != 0:
+        raise InvalidInput(field=name, reason="is required")
+    return value
+
+
+def _text(data: Mapping[str, Any], name: str) -> str | None:
+    """Returns a readable text, None when it is not there; control characters and half surrogates are refused."""
+    value = data.get(name)
+    if value is None:
+        return None
+    if type(value) is not str or len(value) > TEXT_CHARS_MAX or not value.isprintable():
+        raise InvalidInput(field=name, reason=f"must be a printable string of at most {TEXT_CHARS_MAX} characters")
+    return value.strip()
+
+
+def _either(data: Mapping[str, Any], names: tuple[str, ...], read: Callable[[Mapping[str, Any], str], Value | None]) -> Value | None:
+    """Returns what the spellings of one field say, None when none is there; refuses with InvalidInput when they differ."""
+    said = [value for name in names if (value := read(data, name)) is not None]
+    if any(value != said[0] for value in said):
+        raise InvalidInput(field=names[-1], reason=f"says something else than {names[0]}")
+    return said[0] if said else None
+
+
+def _rent_type(data: Mapping[str, Any], name: str) -> RentType | None:
+    word = _text(data, name)
+    if word is None:
+        return None
+    try:
+        return RentType[word.upper()]
+    except KeyError as error:
+        raise InvalidInput(field=name, reason=f"must be {' or '.join(kind.name for kind in RentType)}") from error
+
+
+def _services(data: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    listed = data.get(name)
+    if listed is None:
+        return None
+    if type(listed) is not list or not 1 <= len(listed) <= SERVICES_MAX:
+        raise InvalidInput(field=name, reason=f"must be a list of 1 to {SERVICES_MAX} services")
+    return tuple(_required(_text({name: one}, name), name) for one in listed)
+
+
+def _period(data: Mapping[str, Any]) -> int | None:
+    """Returns the number of units, sent as a number or as a text."""
+    value = data.get("period")
+    if value is None:
+        return None
+    text = str(int(value)) if type(value) is float and value.is_integer() else value
+    if type(text) is not str or _is_period(text) is None:
+        raise InvalidInput(field="period", reason='must be a whole number of days or hours, such as "7"')
+    return int(text)
+
+
+def _readings(duration: object, unit: str | None, rent_type: RentType) -> tuple[int, ...]:
+    """Returns the numbers of the type's units that a duration comes to, by its unit, or by each there is."""
+    if type(duration) is not float or not 0 < duration <= _DURATION_MAX:
+        raise InvalidInput(field="duration", reason="must be a positive number")
+    word = unit and unit.lower().removesuffix("s") + "s"
+    if word and word not in DURATION_UNITS:
+        raise InvalidInput(field="durationUnit", reason=f"must be one of {', '.join(DURATION_UNITS)}")
+    lengths = [duration * length for name, length in DURATION_UNITS.items() if word in (None, "", name)]
+    one = UNIT[rent_type]
+    return tuple(sorted({length // one for length in lengths if not length % one and one <= length <= UNITS_MAX[rent_type] * one}))
