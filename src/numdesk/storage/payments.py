@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from numdesk.domain.payments import Payment
-from numdesk.domain.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
+from numdesk.domain.topups import SETTLED, Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -187,15 +187,16 @@ async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
     )
 
 
-async def write_state(tx: Tx, topup_id: int, *, state: TopUpState, credited: int, watched: bool) -> None:
-    """Writes where a top-up stands; one that is not `watched` is polled no more."""
+async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int) -> None:
+    """Writes where a top-up stands. One that is settled is polled no more; one that is so no longer is polled again."""
     await tx.execute(
         """update topups set state = $2, credited = $3,
-             next_poll_at = case when $4 then coalesce(next_poll_at, created_at) end where id = $1""",
-        topup_id,
+             next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end where id = $1""",
+        topup.id,
         int(state),
         credited,
-        watched,
+        state in SETTLED,
+        topup.state in SETTLED,
     )
 
 

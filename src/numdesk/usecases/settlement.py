@@ -18,7 +18,7 @@ from numdesk.domain import chart, topups
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.money import AMOUNT_MAX
 from numdesk.domain.payments import Payment, has_money, newer
-from numdesk.domain.topups import SETTLED, Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
+from numdesk.domain.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.storage import history, jobs, ledger
 from numdesk.storage import payments as rows
 from numdesk.storage.payments import Booked
@@ -187,7 +187,7 @@ class _Settling:
             await rows.write_payment(self._tx, replace(after, doubt=verdict.doubt), now=self._now)
         state = topups.state_of(topup, judged, now=self._now)
         credited = sum(verdict.share.credit for _, verdict in judged)
-        await rows.write_state(self._tx, topup.id, state=state, credited=credited, watched=state not in SETTLED)
+        await rows.write_state(self._tx, topup, state=state, credited=credited)
         if state is not topup.state and state in _FAILURES:
             await self._tell_failed(topup, _FAILURES[state])
         if credited != topup.credited:

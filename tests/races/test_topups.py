@@ -1,0 +1,121 @@
+"""A process dies before or after any step of a top-up, or many are told of one payment at once: the same money in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.races.processes import another, open_desks
+from tests.races.test_crashes import Died, Life, MortalDatabase, MortalSupplier
+from tests.support.gateway import PROVIDER, GatewayInMemory, Till, callback_of, open_till
+from tests.support.ledger import assert_clean
+from tests.support.server import TestServer
+
+from numdesk.domain.errors import GatewayUnavailable, RequestInProgress
+from numdesk.domain.payments import PaymentStatus
+from numdesk.runtime import Runtime
+from numdesk.usecases import payments
+from numdesk.usecases.payments import TopUpRequest
+from numdesk.workers import runner
+
+REQUEST = TopUpRequest("key", b"same", PROVIDER, 50_000)
+
+
+class MortalGateway(MortalSupplier):
+    """A gateway as a mortal process sees it: each call over the network is a step."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._supplier, name)
+        return super().__getattr__(name) if asyncio.iscoroutinefunction(found) else found
+
+
+@dataclass
+class Story:
+    """A top-up from the wish to the refund, as far as a process comes with it."""
+
+    till: Till
+    money: PaymentStatus
+
+    async def live(self, rt: Runtime) -> None:
+        """Orders, pays, is called back, settles, polls."""
+        topup, _ = await payments.create_topup(rt, self.till.caller, REQUEST)
+        if not self.till.gateway.truth:  # a customer pays once, however often they ask for the page
+            self.till.gateway.pay(topup, PaymentStatus.PAID)
+        await payments.receive(rt, PROVIDER, *callback_of(topup))
+        await self._work(rt)
+        if self.money is PaymentStatus.REFUNDED:
+            self.till.gateway.pay(topup, PaymentStatus.REFUNDED)
+            await payments.receive(rt, PROVIDER, *callback_of(topup, number=1))
+            await self._work(rt)
+
+    async def _work(self, rt: Runtime) -> None:
+        """Does the waiting jobs by hand, so that each of their steps is one of this process."""
+        for row in await self.till.desk.pool.fetch(
+            "select id, (payload->>'callback')::int from jobs where kind = 'payments.hear' order by id"
+        ):
+            await payments.hear(rt, {"callback": row[1]})
+            await self.till.desk.pool.execute("delete from jobs where id = $1", row[0])
+
+    async def finish(self, rt: Runtime) -> None:
+        """What happens after a restart: the customer repeats their request, time passes, the workers work."""
+        for _ in range(3):
+            with suppress(RequestInProgress, GatewayUnavailable):
+                await self.live(rt)
+                break
+            self.till.desk.clock.advance(120)
+        for _ in range(2):
+            self.till.desk.clock.advance(4_000)
+            await runner.run_due(rt)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("money", [PaymentStatus.PAID, PaymentStatus.REFUNDED])
+async def test_ends_alike_wherever_the_process_dies(server: TestServer, tmp_path: Path, money: PaymentStatus) -> None:
+    """Death before and after each transaction and each call to the gateway: one invoice, one credit, or none after a refund."""
+    end = 50_000 if money is PaymentStatus.PAID else 0
+    life = Life()
+    steps = await _run(server, tmp_path / "whole", money, life, end=end)
+    assert steps >= 9
+    for step, after in ((step, after) for step in range(1, steps + 1) for after in (False, True)):
+        await _run(server, tmp_path / f"{step}{after}", money, Life(step=step, after=after), end=end)
+
+
+async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int) -> int:
+    """Lets a process live its life and another one finish; returns how many steps the first took."""
+    await asyncio.to_thread(folder.mkdir)
+    async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
+        story = Story(await open_till(desk), money)
+        mortal = another(desk.rt, MortalDatabase(desk.rt.database, life))
+        mortal.payments = {PROVIDER: MortalGateway(story.till.gateway, life)}  # type: ignore[dict-item] - it has every method
+        with suppress(Died):
+            await story.live(mortal)
+        survivor = another(desk.rt, desk.rt.database)
+        await story.finish(survivor)
+        assert await story.till.balance() == end, f"died {'after' if life.after else 'before'} step {life.step}"
+        assert len(story.till.gateway.invoices) == 1
+        assert await desk.pool.fetchval("select count(*) from topups") == 1
+        await assert_clean(survivor)
+    return life.taken
+
+
+@pytest.mark.timeout(120)
+async def test_a_thousand_copies_of_a_callback_credit_once(server: TestServer, tmp_path: Path) -> None:
+    """A thousand copies at once at two processes, a hundred more at a third that has just begun: one credit."""
+    async with server.create_database() as url, open_desks(url, tmp_path, processes=3) as desks:
+        till = await open_till(desks[0], GatewayInMemory())
+        for desk in desks[1:]:
+            desk.rt.payments = desks[0].rt.payments
+        topup = await till.order()
+        till.gateway.pay(topup)
+        working = [asyncio.ensure_future(runner.run_due(desk.rt)) for desk in desks[:2]]
+        await asyncio.gather(*(payments.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000)))
+        await asyncio.gather(*working, *(runner.run_due(desk.rt) for desk in desks[:2]))
+        assert await till.balance() == 50_000
+        await asyncio.gather(*(payments.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100)))
+        await asyncio.gather(*(payments.settle(desk.rt, topup.id) for desk in desks * 5))
+        assert await till.balance() == 50_000
+        assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
