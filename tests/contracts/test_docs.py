@@ -31,13 +31,13 @@ BYTES_MAX = 1_000_000  # larger files are data
 
 @cache
 def tracked_files() -> list[Path]:
-    """List what git tracks, or would if it were added; in a tree without git, everything outside .venv and var."""
+    """List what git tracks, or would if it were added; in a tree without git, everything outside .venv, var and node_modules."""
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(listing, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         paths = [ROOT / name for name in done.stdout.split("\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not {".venv", "var"} & set(path.relative_to(ROOT).parts)]
+        paths = [path for path in ROOT.rglob("*") if not {".venv", "var", "node_modules"} & set(path.relative_to(ROOT).parts)]
     return [path for path in paths if path.is_file()]
 
 

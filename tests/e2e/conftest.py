@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.support import node as node_programs
+from tests.support.node import Node
 from tests.support.serving import Server, make_folder, serving
 
 StartServer = Callable[..., Server]
@@ -57,3 +59,10 @@ def start_server(seeded_data: Path) -> Iterator[StartServer]:
         for server in started:
             if server.is_running():
                 server.check_ledger()
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """The JavaScript programs of tests/e2e/node, with the packages that they need."""
+    node_programs.install()
+    return Node()

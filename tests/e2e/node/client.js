@@ -1,0 +1,79 @@
+// A client of the partner API as integrators write it: axios, and a signature over the path below /api/v1.
+'use strict';
+
+const { createHmac } = require('node:crypto');
+const axios = require('axios');
+
+class PartnerClient {
+  constructor({ root, apiKey, secretKey }) {
+    this.root = root;
+    this.apiKey = apiKey;
+    this.secretKey = secretKey;
+  }
+
+  /** Returns what signs a request now: the path is the short one, and where there is no data an empty object is signed. */
+  sign(method, path, data = null) {
+    const timestamp = String(Date.now());
+    const signature = createHmac('sha256', this.secretKey)
+      .update(timestamp + method + path + JSON.stringify(data || {}))
+      .digest('hex');
+    return { timestamp, signature };
+  }
+
+  /** Sends a request and returns the answer's JSON. Without data axios sends the four bytes `null`, GET or not. */
+  async call(method, path, data = null, headers = {}) {
+    const { timestamp, signature } = this.sign(method, path, data);
+    const answer = await axios({
+      method,
+      url: this.root + path,
+      headers: {
+        'X-Api-Key': this.apiKey,
+        'X-Timestamp': timestamp,
+        'X-Signature': signature,
+        'Content-Type': 'application/json',
+        ...headers,
+      },
+      data,
+    });
+    return answer.data;
+  }
+
+  balance() {
+    return this.call('GET', '/wallet/balance');
+  }
+
+  topUp(amount, provider = 'cryptomus') {
+    return this.call('POST', '/wallet/topup', { amount, provider });
+  }
+
+  transactions() {
+    return this.call('GET', '/wallet/transactions');
+  }
+
+  rent(wanted, headers) {
+    return this.call('POST', '/numbers/rent', wanted, headers);
+  }
+
+  extend(rentId, period, headers) {
+    return this.call('POST', `/numbers/${rentId}/extend`, { period }, headers);
+  }
+
+  cancel(rentId, headers) {
+    return this.call('POST', `/numbers/${rentId}/cancel`, null, headers);
+  }
+
+  active() {
+    return this.call('GET', '/numbers/active');
+  }
+
+  sms(rentId) {
+    return this.call('GET', `/numbers/${rentId}/sms`);
+  }
+}
+
+/** Returns the client of a customer, as the sandbox API tells its keys. */
+function clientOf({ base_url: baseUrl, api_key: apiKey, secret_key: secretKey }) {
+  return new PartnerClient({ root: `${baseUrl}/api/v1`, apiKey, secretKey });
+}
+
+module.exports = { PartnerClient, clientOf };
