@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from numdesk.protocols.json_tokens import (
     JsonRefused,
     NumberToken,
     cut_member,
+    js_number,
     read_object,
     read_text,
     sort_like_js,
@@ -101,6 +103,27 @@ class TestWrite:
         """Neither slashes nor letters are escaped; halves of letters are."""
         assert write_js({"a/b": "К/\u2028\x7f\ud800"}) == '{"a/b":"К/\u2028\x7f\\ud800"}'
 
+    @pytest.mark.parametrize(
+        ("number", "text"),
+        [
+            ("27.00", "27"),
+            ("0.00001234", "0.00001234"),
+            ("0.00000015", "1.5e-7"),
+            ("1e21", "1e+21"),
+            ("123456789012345678901", "123456789012345680000"),
+            ("-0", "0"),
+            ("0", "0"),
+            ("-1.50", "-1.5"),
+            ("0.1", "0.1"),
+            ("1e999", "null"),
+            ("1e-7", "1e-7"),
+            ("100", "100"),
+        ],
+    )
+    def test_writes_numbers_like_javascript(self, number: str, text: str) -> None:
+        """A double's shortest digits, laid out as ECMAScript does."""
+        assert js_number(number) == text
+
     def test_sorts_like_a_javascript_object(self) -> None:
         """Array indices come first by number, the rest by UTF-16 code units."""
         names = ["b", "10", "9", "a", "01", "4294967295", "4294967294", "￿", "😀", ""]
@@ -110,25 +133,26 @@ class TestWrite:
     @settings(max_examples=1)
     @given(st.lists(DOCUMENTS, min_size=200, max_size=200))
     def test_agrees_with_javascript_itself(self, documents: list[dict[str, Any]]) -> None:
-        """On texts and orders of keys, Node writes what we write."""
-        documents = [_without_numbers(document) for document in documents]
+        """On texts, numbers and orders of keys, Node writes what we write."""
+        documents = [_as_doubles(document) for document in documents]
         program = """
             const sorted = (v) => Array.isArray(v) ? v.map(sorted) : v && typeof v === "object"
               ? Object.keys(v).sort().reduce((r, k) => { r[k] = sorted(v[k]); return r }, {}) : v;
             const read = JSON.parse(require("fs").readFileSync(0, "utf8"));
-            process.stdout.write(JSON.stringify(read.map(d => JSON.stringify(sorted(d)))))"""
-        asked = json.dumps(documents)
+            process.stdout.write(JSON.stringify(read.map(d => JSON.stringify(sorted(JSON.parse(d))))))"""
+        asked = json.dumps([write_js(document) for document in documents])
+        documents = [_as_doubles(document, js_number) for document in documents]
         done = subprocess.run(["node", "-e", program], input=asked, capture_output=True, text=True, check=True)  # noqa: S607 - whichever there is
         assert json.loads(done.stdout) == [write_js(_sorted(document)) for document in documents]
 
 
-def _without_numbers(value: Any) -> Any:
-    """Leaves out numbers, which JavaScript rounds, and the one key that it takes for something else."""
+def _as_doubles(value: Any, write: Callable[[str], NumberToken] = NumberToken) -> Any:
+    """Writes numbers anew, and leaves out the one key that JavaScript takes for something else."""
     if isinstance(value, dict):
-        return {name: _without_numbers(item) for name, item in value.items() if name != "__proto__"}
+        return {name: _as_doubles(item, write) for name, item in value.items() if name != "__proto__"}
     if isinstance(value, list):
-        return [_without_numbers(item) for item in value]
-    return None if isinstance(value, NumberToken) else value
+        return [_as_doubles(item, write) for item in value]
+    return write(value) if isinstance(value, NumberToken) else value
 
 
 def _sorted(value: Any) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NoReturn
 
 #: A signed call of another company is short; what is longer is not one.
@@ -86,6 +88,26 @@ def write_php(value: Any, *, escape_unicode: bool) -> str:
 def write_js(value: Any, *, escape_unicode: bool = False) -> str:
     """Writes a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
     return _write(value, lambda text: _escape(_quote(text), _NOT_IN_ASCII) if escape_unicode else _quote(text))
+
+
+def js_number(number: str) -> NumberToken:
+    """Returns the text that JavaScript gives a number, which it keeps as a double: `27.00` is 27 and `0.00000015` is 1.5e-7."""
+    value = float(number)
+    if not isfinite(value):
+        return NumberToken("null")
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int), "the number is finite"
+    text, point = "".join(map(str, digits)), len(digits) + exponent
+    if not value:
+        return NumberToken("0")
+    if 0 < point <= 21:
+        text = text.ljust(point, "0")
+        written = text if len(text) == point else f"{text[:point]}.{text[point:]}"
+    elif -6 < point <= 0:
+        written = f"0.{'0' * -point}{text}"
+    else:
+        written = f"{text[0]}{'.' if text[1:] else ''}{text[1:]}e{point - 1:+d}"
+    return NumberToken("-" * sign + written)
 
 
 def sort_like_js(names: Iterable[str]) -> list[str]:

@@ -40,6 +40,7 @@ HANG_S = 120.0
 FAULTS = ("error_422", "error_429", "error_500", "garbage", "timeout")
 OUTCOMES = (*FAULTS, *(f"{fault}_made" for fault in FAULTS), "ok")
 CALLS = ("create", "info", "list")
+PLACES = ("list", "info")
 
 Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
@@ -101,11 +102,12 @@ class FakeCryptomus:
         """
         await self.world.script([_step(outcome) for outcome in outcomes])
 
-    async def lie(self, invoice: str, lie: str | None, *, place: str = "list") -> None:
-        """Says what the `list` or `info` tells of an invoice from now on instead of the truth: one of LIES, or None for the truth."""
+    async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
+        """Says what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or None for the truth."""
         if lie is not None and lie not in LIES:
             raise UnknownOutcome(lie)
-        await self.world.set_lie(invoice, lie, place=place)
+        for told in PLACES if place is None else (place,):
+            await self.world.set_lie(invoice, lie, place=told)
 
     async def tell(
         self,

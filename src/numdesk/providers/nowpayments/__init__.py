@@ -5,6 +5,7 @@ from __future__ import annotations
 from numdesk.providers import Adapters, Provider, Surroundings
 from numdesk.providers.nowpayments.adapter import NowPayments
 from numdesk.providers.nowpayments.calls import Calls
+from numdesk.providers.nowpayments.fake import FakeNowPayments
 from numdesk.providers.nowpayments.settings import NowPaymentsSettings
 
 
@@ -18,5 +19,6 @@ PROVIDER = Provider(
     serves=frozenset({"payments"}),
     settings=NowPaymentsSettings,
     make=_make,
+    fake=FakeNowPayments,
     docs="https://documenter.getpostman.com/view/7907941/2s93JusNJt",
 )

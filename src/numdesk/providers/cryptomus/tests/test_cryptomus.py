@@ -216,7 +216,7 @@ class TestPayments:
         await served.fake.pay("topup-42")
         span = {"since": NOON - DAY / 2, "until": NOON + DAY / 2}
         truth = await served.gateway.payments(**span)
-        await served.fake.lie("topup-42", lie)
+        await served.fake.lie("topup-42", lie, place="list")
         assert await served.gateway.payments(**span) != truth
         assert await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON) == truth
 

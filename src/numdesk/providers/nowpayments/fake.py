@@ -1,0 +1,310 @@
+"""A stand-in for NOWPayments itself: answers its calls, signs its callbacks as JavaScript does, and does as it is told.
+
+The sandbox and the tests use it. What it is told about money is true when it is read back; what a callback of its says may be a lie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from numdesk.kit.base_url import policy_for
+from numdesk.kit.egress import HttpFailure
+from numdesk.ports.simulation import UnknownOutcome
+from numdesk.protocols.json_tokens import js_number, read_object, write_js
+from numdesk.providers import Surroundings
+from numdesk.providers.nowpayments.callback import HEADER, canonical, sign
+from numdesk.providers.nowpayments.fake_lies import LIES
+from numdesk.providers.nowpayments.fake_world import COIN, COINS, Notice, Row, World, add_money, settle
+
+#: The account of the sandbox, unless it is told another.
+ACCOUNT = {"api_key": "sandbox-api-key", "ipn_secret": "sandbox-ipn", "email": "desk@example.com", "password": "sandbox"}
+#: Callbacks under way at one time.
+TELLING_MAX = 64
+CALLBACK_S = 15.0
+#: An answer that never comes is waited for so long; whoever asked hangs up sooner.
+HANG_S = 120.0
+TOKEN_S = 300
+ROWS_MAX = 500
+
+#: What a call can meet, each before its work was done or (`..._made`) after it.
+FAULTS = ("error_400", "error_429", "error_500", "garbage", "timeout")
+OUTCOMES = (*FAULTS, *(f"{fault}_made" for fault in FAULTS), "ok")
+CALLS = ("create", "payment", "list", "auth")
+PLACES = ("list", "payment")
+
+_AMOUNTS = ("price_amount", "pay_amount", "actually_paid", "actually_paid_at_fiat", "outcome_amount")
+_NOTICED = (
+    "payment_id", "parent_payment_id", "invoice_id", "payment_status", "pay_address", "payin_extra_id", "price_amount", "price_currency",
+    "pay_amount", "actually_paid", "actually_paid_at_fiat", "pay_currency", "order_id", "order_description", "purchase_id",
+    "outcome_amount", "outcome_currency", "payment_extra_ids", "fee",
+)  # fmt: skip
+
+Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
+
+
+class FakeNowPayments:
+    """The application, the hand that pays, and the director of everything that can go wrong. See `ports/simulation.py:FakeGateway`."""
+
+    def __init__(self, around: Surroundings, words: Mapping[str, str]) -> None:
+        """`words` are the adapter's settings; `base_url` says where callbacks may go without leaving this machine."""
+        self._pages = words["base_url"] + "/pay"
+        self.words: Mapping[str, str] = {**ACCOUNT, "invoice_page": f"{self._pages}/?iid=", **words}
+        self.world = World(around.data / "nowpayments.sqlite", clock=around.clock)
+        #: Sends a callback and returns the status of the answer, 0 for none; tests may put another way in its place.
+        self.deliver: Deliver = self._post
+        self._around = around
+        self._policy = policy_for(words["base_url"], timeout_s=CALLBACK_S, answer_bytes_max=1024)
+        self.app = Starlette(
+            routes=[
+                Route("/invoice", self._create, methods=["POST"]),
+                Route("/auth", self._auth, methods=["POST"]),
+                Route("/payment/", self._list, methods=["GET"]),
+                Route("/payment/{payment_id}", self._payment, methods=["GET"]),
+                Route("/pay/", self._page, methods=["GET"]),
+            ]
+        )
+
+    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+        """Sees money for an invoice, settles it, and says so `times` times; returns how many callbacks were answered."""
+        seen = await self.see(invoice, amount=amount, currency=currency)
+        return await self.tell([await self.confirm(seen.payment_id)], times=times)
+
+    async def open(self, *, reference: str, amount: Decimal, currency: str = "eur", callback_url: str | None = None) -> Row:
+        """Makes an invoice without a call."""
+        asked = {"order_id": reference, "price_amount": format(amount, "f"), "price_currency": currency, "ipn_callback_url": callback_url}
+        return await self.world.make(asked, page=self._pages)
+
+    async def choose(self, invoice: str, *, coin: str = COIN) -> Notice:
+        """Somebody opens an invoice's page and chooses a coin: its first payment waits."""
+        return await self.world.choose(invoice, coin=coin, repeats=False)
+
+    async def see(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None) -> Notice:
+        """Money is on its way, and not settled yet.
+
+        The first comes to the payment that waits, or makes one; every further one, and one in another coin, is a payment of its own, whose
+        parent is the first. When nothing is due any more and no amount is named, nothing comes.
+        """
+        rows = await self.world.payments(invoice)
+        coin = _coin_of(currency)
+        waiting = [row for row in rows if row["payment_status"] in ("waiting", "expired") and coin in (None, row["pay_currency"])]
+        chosen = coin or (rows[0]["pay_currency"] if rows else COIN)
+        if rows and not waiting and amount is None:
+            amount, currency = _left(rows, chosen), chosen
+            if not amount:
+                return await self.world.change(rows[-1]["payment_id"], lambda _row: None)
+        opened = None if waiting else await self.world.choose(invoice, coin=chosen, repeats=bool(rows))
+        payment_id = opened.payment_id if opened else waiting[0]["payment_id"]
+        return await self.world.change(payment_id, lambda row: add_money(row, amount=amount, currency=_coin_of(currency) or currency))
+
+    async def confirm(self, payment_id: int) -> Notice:
+        """What is on its way is settled."""
+        return await self.world.change(payment_id, settle)
+
+    async def move(self, payment_id: int, status: str) -> Notice:
+        """Gives a payment any status: sending, failed, refunded, expired..."""
+        return await self.world.change(payment_id, lambda row: row.update(payment_status=status))
+
+    async def payments(self, invoice: str) -> list[Row]:
+        """Returns the payments of an invoice as they are, oldest first."""
+        return await self.world.payments(invoice)
+
+    async def notices(self, invoice: str) -> list[Notice]:
+        """Returns everything that was to be said of an invoice so far, oldest first, told or not."""
+        return await self.world.notices(invoice)
+
+    async def script(self, outcomes: Sequence[str]) -> None:
+        """Says what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
+
+        Raises UnknownOutcome and then changes nothing.
+        """
+        await self.world.script([_step(outcome) for outcome in outcomes])
+
+    async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
+        """Says what the `list` or a `payment` by itself (or both) tells of an invoice's payments from now on.
+
+        One of LIES, or None for the truth; payments that come later are not lied about.
+        """
+        if lie is not None and lie not in LIES:
+            raise UnknownOutcome(lie)
+        for row in await self.world.payments(invoice):
+            for told in PLACES if place is None else (place,):
+                await self.world.set_lie(row["payment_id"], lie, place=told)
+
+    async def tell(
+        self,
+        notices: Sequence[Notice],
+        *,
+        times: int = 1,
+        claims: Mapping[str, Any] | None = None,
+        escapes: bool = False,
+        delay_s: float = 0,
+    ) -> int:
+        """Sends callbacks in the order given, each `times` times at once; returns how many were answered.
+
+        `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's users do.
+        """
+        await self._around.sleep(delay_s)
+        answered = 0
+        lanes = asyncio.Semaphore(TELLING_MAX)
+
+        async def send(url: str, headers: Mapping[str, str], body: bytes) -> int:
+            async with lanes:
+                return await self.deliver(url, headers, body)
+
+        for notice in notices:
+            if notice.url is not None:
+                headers, body = self.written(notice, claims=claims, escapes=escapes)
+                answered += sum(map(bool, await asyncio.gather(*(send(notice.url, headers, body) for _ in range(times)))))
+        return answered
+
+    def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
+        """Returns a callback's headers and bytes, signed."""
+        told = _wire({name: notice.document[name] for name in _NOTICED}) | dict(claims or {})
+        text = write_js(canonical(told, lists_as_objects=True), escape_unicode=escapes)
+        signature = sign(text, key=self.words["ipn_secret"])
+        return {"Content-Type": "application/json", HEADER: signature}, write_js(told).encode()
+
+    def close(self) -> None:
+        """Closes the file; what was paid stays paid."""
+        self.world.close()
+
+    async def _create(self, request: Request) -> Response:
+        """POST /invoice."""
+
+        async def work() -> object:
+            return await self.world.make(read_object((await request.body()).decode()), page=self._pages)
+
+        return await self._answer(request, "create", work)
+
+    async def _payment(self, request: Request) -> Response:
+        """GET /payment/{id}."""
+
+        async def work() -> object:
+            found = await self.world.read(request.path_params["payment_id"])
+            if found is None:
+                return None
+            row, lie = found
+            told = next(iter(LIES[lie](row)), None) if lie else row
+            return _wire(told) if told else None
+
+        return await self._answer(request, "payment", work)
+
+    async def _list(self, request: Request) -> Response:
+        """GET /payment/: needs a token beside the key."""
+        asked = request.query_params
+        limit, page = min(int(asked["limit"]), ROWS_MAX), int(asked["page"])
+
+        async def work() -> object:
+            span = (asked["dateFrom"], asked.get("dateTo", "9999"))
+            found, total = await self.world.page(span, asked.get("invoiceId"), rows=limit, skip=limit * page)
+            data = [_wire(told) for row, lie in found for told in (LIES[lie](row) if lie else [row])]
+            return {"data": data, "limit": limit, "page": page, "pagesCount": -(-total // limit), "total": total}
+
+        if not self._is_token(request.headers.get("authorization", "").removeprefix("Bearer ")):
+            return _refused(401, "AUTH_REQUIRED")
+        return await self._answer(request, "list", work)
+
+    async def _auth(self, request: Request) -> Response:
+        """POST /auth: a token for five minutes."""
+
+        async def work() -> object:
+            asked = msgspec.json.decode(await request.body())
+            is_right = (asked.get("email"), asked.get("password")) == (self.words.get("email"), self.words.get("password"))
+            return {"token": self._token(int(self._around.clock.wall().timestamp()) + TOKEN_S)} if is_right else None
+
+        return await self._answer(request, "auth", work)
+
+    async def _page(self, request: Request) -> Response:
+        """GET /pay/?iid=: what a customer's browser sees; money is seen through the sandbox's API."""
+        row = await self.world.invoice(request.query_params.get("iid", ""))
+        text = f"{row['price_amount']} {row['price_currency'].upper()}\n" if row else "There is no such invoice.\n"
+        return Response(text, 200 if row else 404, media_type="text/plain")
+
+    async def _answer(self, request: Request, call: str, work: Callable[[], Awaitable[object]]) -> Response:
+        """Checks who asks, plays the next scripted fault, does the work, and answers."""
+        if request.headers.get("x-api-key") != self.words["api_key"]:
+            return _refused(403, "INVALID_API_KEY")
+        await request.body()
+        outcome = await self.world.next_outcome(call) or "ok"
+        result = await work() if outcome == "ok" or outcome.endswith("_made") else None
+        if outcome != "ok":
+            return await _fault(request, outcome.removesuffix("_made"))
+        return _refused(404, "NOT_FOUND") if result is None else Response(write_js(_numbers(result)), media_type="application/json")
+
+    def _token(self, until: int) -> str:
+        return f"{until}.{sign(str(until), key=self.words['password'])}"
+
+    def _is_token(self, token: str) -> bool:
+        until = token.partition(".")[0]
+        is_due = until.isdigit() and int(until) > self._around.clock.wall().timestamp()
+        return is_due and hmac.compare_digest(token.encode(), self._token(int(until)).encode())
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        try:
+            return (await self._around.http.post(url, body=body, headers=headers, policy=self._policy)).status
+        except HttpFailure:
+            return 0
+
+
+async def _fault(request: Request, outcome: str) -> Response:
+    """Answers as a scripted fault does."""
+    if outcome == "timeout":
+        async with asyncio.timeout(HANG_S):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    if outcome == "garbage":
+        return Response("<html>", 200)
+    return _refused(int(outcome.removeprefix("error_")) if outcome != "timeout" else 500, "SCRIPTED")
+
+
+def _refused(status: int, code: str) -> Response:
+    document = {"status": False, "statusCode": status, "code": code, "message": code.replace("_", " ").capitalize()}
+    return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+def _wire(row: Row) -> Row:
+    """Returns a payment as it goes over the wire: amounts are numbers there."""
+    fee = row["fee"] and {name: value if name == "currency" else js_number(value) for name, value in row["fee"].items()}
+    amounts = {name: js_number(row[name]) for name in _AMOUNTS if row.get(name) is not None}
+    return _numbers({**row, **amounts, "fee": fee})
+
+
+def _numbers(value: Any) -> Any:
+    """Returns a value whose whole numbers are tokens."""
+    if isinstance(value, dict):
+        return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return js_number(str(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _coin_of(currency: str | None) -> str | None:
+    """Returns the coin that a currency names, None for other money."""
+    name = {"usdt": COIN}.get((currency or "").lower(), (currency or "").lower())
+    return name if name in COINS else None
+
+
+def _left(rows: Sequence[Row], coin: str) -> Decimal:
+    """Returns how much of a coin is still missing for the first payment."""
+    if rows[0]["pay_currency"] != coin:
+        return Decimal(0)
+    return max(
+        Decimal(0), Decimal(rows[0]["pay_amount"]) - sum(Decimal(row["actually_paid"]) for row in rows if row["pay_currency"] == coin)
+    )
+
+
+def _step(text: str) -> tuple[str | None, str]:
+    call, separator, outcome = text.rpartition(":")
+    if outcome not in OUTCOMES or (separator and call not in CALLS):
+        raise UnknownOutcome(text)
+    return (call or None), outcome
