@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from numdesk.config import Settings, provider_settings
 from numdesk.dialects import Dialect, find_dialects
+from numdesk.kit.base_url import check_base_url
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.seal import Sealer
-from numdesk.ports.simulation import Simulation
+from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.providers import Adapters, Surroundings, find_providers, read_settings
 from numdesk.runtime import Runtime
 from numdesk.sandbox.seed import Credential, Terms, credentials, remote_suppliers, seed
+from numdesk.sandbox.topups import GATEWAYS
 from numdesk.storage import installation as installation_rows
 from numdesk.storage.pool import Database
+from numdesk.storage.provider_settings import Words, stored_words
 from numdesk.usecases import catalogue, installation, timekeeping
 
 
@@ -29,6 +32,8 @@ class Desk:
     rt: Runtime
     dialects: tuple[Dialect, ...]
     simulation: Simulation | None
+    #: The make-believe payment gateways of a sandbox, by slug.
+    gateways: Mapping[str, FakeGateway] = field(default_factory=dict)
 
     @property
     def sandbox(self) -> bool:
@@ -55,25 +60,30 @@ async def open_desk(
         clock = Clock()
         http = OutgoingHttp(clock)
         stack.push_async_callback(http.close)
-        adapters = _make_adapters(Surroundings(http, asyncio.sleep, settings.data), sandbox=sandbox)
-        for made in adapters.values():
+        sealer = Sealer(keys.keys)
+        words = await database.repeat("providers.words", lambda tx: stored_words(tx, sealer))
+        upstreams = _find_upstreams(Surroundings(http, asyncio.sleep, settings.data, clock), settings, words, sandbox=sandbox)
+        adapters = upstreams.adapters
+        for made in (*adapters.values(), *upstreams.gateways.values()):
             stack.callback(made.close)
         dialects = find_dialects()
         rt = Runtime(
-            settings=replace(settings, rate_limits=settings.rate_limits or not sandbox),
+            settings=_as_served(settings, sandbox=sandbox),
             clock=clock,
             http=http,
-            keys=Sealer(keys.keys),
+            keys=sealer,
             suppliers={slug: made.supplier for slug, made in adapters.items() if made.supplier},
             renderers={dialect.slug: dialect.renderer for dialect in dialects if dialect.renderer},
             rate_sources={slug: made.rate_source for slug, made in adapters.items() if made.rate_source},
             database=database,
+            payments={slug: made.payments for slug, made in adapters.items() if made.payments and slug in upstreams.set_up},
+            provider_titles=upstreams.titles,
             environment="test" if sandbox else "live",
             alone=alone,
         )
         await timekeeping.look(rt)
         simulation = next((made.simulation for made in adapters.values() if made.simulation), None)
-        yield Desk(rt, dialects, simulation)
+        yield Desk(rt, dialects, simulation, upstreams.gateways)
 
 
 async def enter(desk: Desk) -> list[Credential] | None:
@@ -100,10 +110,46 @@ def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
     return KeyFile.load_or_create(settings.key_path, may_create=is_new)
 
 
-def _make_adapters(around: Surroundings, *, sandbox: bool) -> dict[str, Adapters]:
-    """Builds every provider of this mode."""
-    return {
-        slug: provider.make(read_settings(provider, provider_settings(slug)), around)
-        for slug, provider in find_providers().items()
-        if sandbox or not provider.make_believe
-    }
+@dataclass(frozen=True, slots=True)
+class _Upstreams:
+    """The companies upstream: their adapters, make-believe stand-ins and names by slug, and which of them were told anything."""
+
+    adapters: dict[str, Adapters] = field(default_factory=dict)
+    gateways: dict[str, FakeGateway] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    set_up: set[str] = field(default_factory=set)
+
+
+def _find_upstreams(around: Surroundings, settings: Settings, stored: Words, *, sandbox: bool) -> _Upstreams:
+    """Builds every provider of this mode; a sandbox's payment gateways speak to stand-ins that this very server answers for."""
+    found = _Upstreams()
+    base_url = f"{settings.listen.local_url}{GATEWAYS}"
+    may_stand_in = sandbox and _is_callable(base_url)
+    for slug, provider in find_providers().items():
+        if provider.make_believe and not sandbox:
+            continue
+        words = {**stored.get(slug, {}), **provider_settings(slug)}
+        if provider.fake is not None and may_stand_in:
+            found.gateways[slug] = provider.fake(around, {"base_url": f"{base_url}/{slug}"})
+            words = dict(found.gateways[slug].words)
+        found.adapters[slug] = provider.make(read_settings(provider, words), around)
+        found.titles[slug] = provider.title
+        if words:
+            found.set_up.add(slug)
+    return found
+
+
+def _is_callable(base_url: str) -> bool:
+    """May adapters call this? Not when the sandbox listens on a name, which could be anybody's."""
+    try:
+        check_base_url(base_url)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_served(settings: Settings, *, sandbox: bool) -> Settings:
+    """Returns the settings as this mode has them: a sandbox may be without rate limits, and is its own outside."""
+    if not sandbox:
+        return replace(settings, rate_limits=True)
+    return replace(settings, public_url=settings.public_url or settings.listen.local_url)

@@ -13,6 +13,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
 PORT_MAX = 65_535
+#: Hosts that stand for every address of this machine.
+ANY_HOST = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 #: What is added to it must fit into the 255 characters that gateways allow.
 PUBLIC_URL_CHARS_MAX = 200
 DISCOUNT_MAX_BP = 5_000
@@ -38,6 +40,11 @@ class Address:
     def __str__(self) -> str:
         """Write the address the way it was given, an IPv6 host in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def local_url(self) -> str:
+        """The URL at which a program on this machine finds who listens here."""
+        return f"http://127.0.0.1:{self.port}" if self.host in ANY_HOST else f"http://{self}"
 
 
 def parse_address(text: str) -> Address:

@@ -12,13 +12,15 @@ import uvicorn
 
 from numdesk.asgi import make_app
 from numdesk.bootstrap import Desk
+from numdesk.callbacks import routes as callbacks
 from numdesk.cli.outcome import CommandRefused
-from numdesk.config import Address, Settings
+from numdesk.config import ANY_HOST, Address, Settings
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
+from numdesk.sandbox.topups import GATEWAYS
 from numdesk.usecases import deliveries, news
 from numdesk.workers import runner
 
@@ -102,10 +104,11 @@ class HttpServer:
     def __init__(self, desk: Desk, settings: Settings, listener: socket.socket) -> None:
         """Build the application; nothing is answered before `run`."""
         self._inbox = Inbox(settings.data / "inbox.sqlite") if desk.simulation else None
-        mounts = {}
+        mounts = {callbacks.PREFIX: callbacks.make_callbacks(desk.rt)}
+        mounts |= {f"{GATEWAYS}/{slug}": fake.app for slug, fake in desk.gateways.items()}
         base_url = base_url_of(settings.listen)
         if desk.simulation and self._inbox:
-            sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due)
+            sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due, desk.gateways)
             mounts[PREFIX] = make_routes(sandbox)
             allow_inbox(desk, settings)
         config = uvicorn.Config(
@@ -146,16 +149,11 @@ def allow_inbox(desk: Desk, settings: Settings) -> None:
     if not desk.sandbox:
         return
     address = settings.listen
-    hosts = {address.host, "127.0.0.1", "localhost"} if address.host in _ANY else {address.host}
+    hosts = {address.host, "127.0.0.1", "localhost"} if address.host in ANY_HOST else {address.host}
     targets = [(target.host, target.port) for target in settings.sandbox_webhook_targets]
     deliveries.allow(desk.rt, addresses=[*((host, address.port) for host in sorted(hosts)), *targets])
 
 
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
-
-
 def base_url_of(address: Address) -> str:
     """Returns the URL at which a program on this machine finds the server."""
-    if address.host in _ANY:
-        return f"http://127.0.0.1:{address.port}"
-    return f"http://{address}"
+    return address.local_url

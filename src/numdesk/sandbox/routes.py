@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import structlog
@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.ports.simulation import Simulation, UnknownOutcome
+from numdesk.ports.simulation import FakeGateway, Simulation, UnknownOutcome
 from numdesk.runtime import Runtime
-from numdesk.sandbox import wire
+from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
 from numdesk.usecases import customers, inbound, rates, reconcile, timekeeping, wallets, webhooks
@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class SandboxDoor:
     """The handlers of the sandbox API. `dialects` gives each dialect's terms, `base_url` is where this server is found;
-    `run_due` does whatever is due at this moment of the desk's clock.
+    `run_due` does whatever is due at this moment of the desk's clock; `gateways` are the make-believe payment gateways by slug.
     """
 
     rt: Runtime
@@ -45,6 +45,7 @@ class SandboxDoor:
     base_url: str
     inbox: Inbox
     run_due: Callable[[Runtime], Awaitable[None]]
+    gateways: Mapping[str, FakeGateway] = field(default_factory=dict)
 
     async def show_credentials(self, _request: Request) -> Response:
         """GET /credentials: an object keyed by dialect."""
@@ -88,6 +89,13 @@ class SandboxDoor:
         await rates.refresh(self.rt)
         await self.run_due(self.rt)
         return self._clock()
+
+    async def pay_topup(self, request: Request) -> Response:
+        """POST /topups/{invoice_id}/pay: money comes to a make-believe gateway, which calls back."""
+        paid = await wire.parse_optional(request, topups.Paid)
+        answered = await topups.pay(self.rt, self.gateways, request.path_params["invoice_id"], paid)
+        await self.run_due(self.rt)
+        return wire.answer({"callbacks": answered, **await topups.show(self.rt, request.path_params["invoice_id"])})
 
     async def script_faults(self, request: Request) -> Response:
         """POST /faults: what the next calls of a provider will meet."""
@@ -155,6 +163,7 @@ def make_routes(door: SandboxDoor) -> Starlette:
         ("POST", "/calls", door.place_call),
         ("GET", "/clock", door.show_clock),
         ("POST", "/clock", door.move_clock),
+        ("POST", "/topups/{invoice_id}/pay", door.pay_topup),
         ("POST", "/faults", door.script_faults),
         ("POST", "/rates", door.set_rate),
         ("GET", "/ledger/check", door.check_ledger),

@@ -40,11 +40,11 @@ Text = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Digits = Annotated[str, Meta(pattern=r"^\+?[0-9]{7,15}$")]
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body in which nothing unknown may stand."""
 
 
-class CustomerWanted(_Strict, frozen=True):
+class CustomerWanted(Strict, frozen=True):
     """POST /customers. `balance` in minor units of the dialect's currency."""
 
     dialect: str
@@ -52,7 +52,7 @@ class CustomerWanted(_Strict, frozen=True):
     webhook_url: Annotated[str, Meta(max_length=2048)] | None = None
 
 
-class MessageSent(_Strict, frozen=True):
+class MessageSent(Strict, frozen=True):
     """POST /messages."""
 
     to: Digits
@@ -60,34 +60,34 @@ class MessageSent(_Strict, frozen=True):
     sender: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(name="from", default="Sandbox")
 
 
-class CallPlaced(_Strict, frozen=True):
+class CallPlaced(Strict, frozen=True):
     """POST /calls."""
 
     to: Digits
     caller: Digits = msgspec.field(name="from")
 
 
-class ClockMoved(_Strict, frozen=True):
+class ClockMoved(Strict, frozen=True):
     """POST /clock."""
 
     advance_s: float
 
 
-class Faults(_Strict, frozen=True):
+class Faults(Strict, frozen=True):
     """POST /faults."""
 
     provider: str
     next: Annotated[list[str], Meta(max_length=OUTCOMES_MAX)]
 
 
-class RateSet(_Strict, frozen=True):
+class RateSet(Strict, frozen=True):
     """POST /rates. `rate` null takes the rate away."""
 
     pair: str
     rate: Annotated[int, Meta(gt=0, le=AMOUNT_MAX)] | None
 
 
-Body = TypeVar("Body", bound=_Strict)
+Body = TypeVar("Body", bound=Strict)
 
 
 async def read_body(request: Request) -> bytes:
@@ -106,6 +106,14 @@ async def parse(request: Request, shape: type[Body]) -> Body:
     """Returns the JSON body as `shape`. Raises InvalidInput and BodyTooLarge."""
     try:
         return msgspec.json.decode(await read_body(request), type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInput(field="body", reason=str(error)) from error
+
+
+async def parse_optional(request: Request, shape: type[Body]) -> Body:
+    """Returns the JSON body as `shape`, of which everything may be left out, even the body. Raises InvalidInput and BodyTooLarge."""
+    try:
+        return msgspec.json.decode(await read_body(request) or b"{}", type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput(field="body", reason=str(error)) from error
 
