@@ -66,6 +66,17 @@ class TestEveryProvider:
         adapters.close()
         assert list(tmp_path.iterdir()) == []
 
+    def test_has_a_fake_that_its_settings_reach(self, provider: Provider, tmp_path: Path) -> None:
+        """A gateway that takes money can be stood in for, by words that its own settings understand; making the fake opens no file."""
+        if "payments" not in provider.serves:
+            return
+        assert provider.fake is not None
+        fake = provider.fake(Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path), {"base_url": "http://127.0.0.1:8080/sandbox/x"})
+        adapters = provider.make(providers.read_settings(provider, fake.words), Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path))
+        assert adapters.payments is not None
+        fake.close()
+        assert list(tmp_path.iterdir()) == []
+
     def test_refuses_a_setting_it_does_not_have(self, provider: Provider) -> None:
         """A misspelt setting is told to the operator by name and never ignored."""
         with pytest.raises(ProviderSettingRefused, match=f"NUMDESK_PROVIDER_{provider.slug.upper()}_"):

@@ -11,10 +11,18 @@ class TestCheckBaseUrl:
     """Which addresses may be written into the settings."""
 
     @pytest.mark.parametrize(
-        "url", ["https://api.example.com", "https://api.example.com:8443/v1", "http://127.0.0.1:8080/sandbox/x", "http://[::1]:1"]
+        "url",
+        [
+            "https://api.example.com",
+            "https://api.example.com:8443/v1",
+            "http://127.0.0.1:8080/sandbox/x",
+            "http://[::1]:1",
+            "http://localhost:80/a",
+            "http://10.0.0.5:8080",
+        ],
     )
-    def test_takes_tls_and_this_machine(self, url: str) -> None:
-        """Keys travel over TLS, or never leave the machine."""
+    def test_takes_tls_and_addresses_of_our_own(self, url: str) -> None:
+        """Keys travel over TLS, or never leave the machine and its own network."""
         check_base_url(url)
 
     @pytest.mark.parametrize(
@@ -23,7 +31,9 @@ class TestCheckBaseUrl:
             "",
             "api.example.com",
             "http://api.example.com",
-            "http://10.0.0.1",
+            "http://8.8.8.8",
+            "http://[2606:4700::1111]",
+            "http://127.1",
             "ftp://127.0.0.1",
             "https://api.example.com/",
             "https://a:b@c.test",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
+from numdesk.kit.addresses import is_public
 from numdesk.kit.egress import EgressPolicy
 
 #: A company's servers answer the knock sooner than this, whatever they are asked.
@@ -14,17 +16,20 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def check_base_url(url: str) -> None:
-    """Raises ValueError, saying what is allowed, unless a URL is https, or plain http to this machine, and something can be added to it."""
+    """Raises ValueError, saying what is allowed, unless a URL is one that paths can be added to, by TLS or to an address of our own."""
     place = urlsplit(url)
     _ = place.port  # raises ValueError for one that is none
     is_plain = place.scheme == "http" and place.hostname in _LOOPBACK
     is_bare = not (place.query or place.fragment or place.username or place.password or url.endswith("/"))
     if not place.hostname or not is_bare or not (place.scheme == "https" or is_plain):
-        raise ValueError("base_url must be https://..., or http://127.0.0.1:PORT..., without a slash at its end")
+        raise ValueError("base_url must be https://..., or http:// with an address of this machine or network, without a slash at its end")
 
 
 def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> EgressPolicy:
-    """Returns where calls below a checked base URL may go: to its host and port, which may be on this machine if it says so, or public."""
+    """Returns where calls below a checked base URL may go: to its host and port, and there only.
+
+    A name has to lead to the public internet; an address of this machine or network is excused, with that one port.
+    """
     place = urlsplit(base_url)
     assert place.hostname is not None, "the URL was checked"
     port = place.port or _PORTS[place.scheme]
@@ -37,3 +42,11 @@ def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> Egr
         answer_read_max=answer_bytes_max,
         answer_keep_max=answer_bytes_max,
     )
+
+
+def _is_ours(host: str) -> bool:
+    """Is this an address of this machine or of a network that is nobody else's?"""
+    try:
+        return not is_public(str(ipaddress.ip_address(host)))
+    except ValueError:
+        return host == "localhost"

@@ -10,7 +10,7 @@ from tests.support.gateways import Served, serving_gateway
 
 from numdesk.kit.clock import FakeClock
 from numdesk.ports.errors import Cause, ProviderError
-from numdesk.ports.payments import Intent, Payment, PaymentStatus
+from numdesk.ports.payments import CallbackRefused, Intent, Payment, PaymentStatus
 from numdesk.ports.simulation import UnknownInvoice, UnknownOutcome
 from numdesk.providers.nowpayments import PROVIDER
 from numdesk.providers.nowpayments.fake_lies import LIES
@@ -100,6 +100,8 @@ class TestCreate:
         async with serving_gateway(PROVIDER, tmp_path, api_key="", ipn_secret="") as bare:
             with pytest.raises(ProviderError) as caught:
                 await bare.gateway.create(intent())
+            with pytest.raises(CallbackRefused):
+                bare.gateway.read_callback({}, b"{}")
         assert (caught.value.cause, caught.value.ours, caught.value.unknown) == (Cause.PROVIDER_UNAVAILABLE, True, False)
 
     async def test_is_refused_with_another_key(self, tmp_path: Path) -> None:
