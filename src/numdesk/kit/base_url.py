@@ -11,7 +11,6 @@ from numdesk.kit.egress import EgressPolicy
 #: A company's servers answer the knock sooner than this, whatever they are asked.
 CONNECT_S = 5.0
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -19,7 +18,7 @@ def check_base_url(url: str) -> None:
     """Raises ValueError, saying what is allowed, unless a URL is one that paths can be added to, by TLS or to an address of our own."""
     place = urlsplit(url)
     _ = place.port  # raises ValueError for one that is none
-    is_plain = place.scheme == "http" and place.hostname in _LOOPBACK
+    is_plain = place.scheme == "http" and _is_ours(place.hostname or "")
     is_bare = not (place.query or place.fragment or place.username or place.password or url.endswith("/"))
     if not place.hostname or not is_bare or not (place.scheme == "https" or is_plain):
         raise ValueError("base_url must be https://..., or http:// with an address of this machine or network, without a slash at its end")
@@ -33,7 +32,7 @@ def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> Egr
     place = urlsplit(base_url)
     assert place.hostname is not None, "the URL was checked"
     port = place.port or _PORTS[place.scheme]
-    is_ours = place.hostname in _LOOPBACK
+    is_ours = _is_ours(place.hostname)
     return EgressPolicy(
         allowed=frozenset({(place.hostname, port)}) if is_ours else frozenset(),
         extra_ports=frozenset({port}),
