@@ -69,7 +69,7 @@ class TestManifest:
     @each_dialect
     def test_refuses_in_every_way(self, dialect: Dialect) -> None:
         """The table of refusals is total, and each renders to an answer that is no success of HTTP 5xx kind by accident."""
-        assert set(dialect.refusals) == set(errors.every_refusal())
+        assert set(dialect.refusals) >= set(errors.every_refusal())
         request = Request({"client": None, "method": "GET", "path": "/", "query_string": b""}, {}, (), "id")
         for refusal in errors.every_refusal():
             assert dialect.refuse(refusal(), request).status not in (500, 502)
@@ -120,12 +120,10 @@ class TestStrangers:
         for dialect, route in ROUTES:
             if not route.needs_caller:
                 continue
-            wanted = dialect.refuse(
-                errors.NotAuthenticated(),
-                Request({"client": None, "method": route.method, "path": route.path, "query_string": b""}, {}, (), "id"),
-            )
+            scope = {"client": None, "method": route.method, "path": route.path, "query_string": b""}
             for headers in ({}, {"authorization": "Bearer nobody"}):
                 answer = await client.request(route.method, route.path, headers=headers)
+                wanted = dialect.refuse(errors.NotAuthenticated(), Request(scope, {}, (), answer.headers["x-request-id"]))
                 assert (answer.status_code, answer.content) == (wanted.status, wanted.body), f"{route.method} {route.path}"
 
 
@@ -152,15 +150,15 @@ class TestAnyBytes:
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(data=st.data())
     async def test_never_are_a_fault(self, data: st.DataObject, desk: DeskOfTest, app: HttpApp) -> None:
-        """No path, query, header or body makes a dialect answer 500, for a customer as for a stranger."""
-        if "any_bytes_token" not in desk.rt.local:
-            new = await customers.register(desk.rt, name="Any", dialect=DIALECTS[0].slug, currency="IDR", credit=10**9)
-            desk.rt.local["any_bytes_token"] = new.token
-        token = desk.rt.local["any_bytes_token"].encode()
-        for _, route in data.draw(st.lists(st.sampled_from(ROUTES), min_size=1, max_size=12)):
+        """No path, query, header or body makes a dialect answer 500, for a customer (one who signs: in the dialect) or a stranger."""
+        tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
+        for dialect in DIALECTS if not tokens else ():
+            new = await customers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9)
+            tokens[dialect.slug] = new.token.encode()
+        for dialect, route in data.draw(st.lists(st.sampled_from(ROUTES), min_size=1, max_size=12)):
             path = "/".join(data.draw(SEGMENTS) if is_parameter(part) else part for part in route.path.split("/"))
             status = await _call(app, route, path, data.draw(QUERIES).replace(b"wait", b"w"), [
-                (b"authorization", data.draw(st.just(b"Bearer " + token) | HEADER_VALUES)),
+                (b"authorization", data.draw(st.just(b"Bearer " + tokens[dialect.slug]) | HEADER_VALUES)),
                 (b"idempotency-key", data.draw(st.sampled_from([b"one", b"two"]) | HEADER_VALUES)),
                 (b"x-request-id", data.draw(HEADER_VALUES)),
             ], data.draw(BODIES))  # fmt: skip

@@ -14,7 +14,7 @@ from numdesk.domain import errors
 from numdesk.domain.errors import Refusal
 
 #: Where our name of a field differs from the vendor's.
-_FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl", "services": "serviceIds", "rent_type": "rentType", "units": "period"}
+_FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl"}
 #: By what a signed request that is not let in is told apart; no more than this is ever said.
 _CAUSES = {
     "key": ("INVALID_API_KEY", "The API key is missing or unknown"),

@@ -6,11 +6,22 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 from numdesk.dialects import Answer, Request, Route
-from numdesk.dialects.partner import render
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
 from numdesk.dialects.partner.refusals import replayed
-from numdesk.dialects.partner.render import Opaque
+from numdesk.dialects.partner.render import Opaque, balance, invoice, registered, transactions
+from numdesk.dialects.partner.render_numbers import (
+    canceled,
+    extended,
+    extension_prices,
+    message_page,
+    price_list,
+    prices,
+    rental_page,
+    rented,
+    rerent_prices,
+    rerented,
+)
 from numdesk.dialects.partner.signing import PREFIX, SHORT
 from numdesk.dialects.partner.wire import (
     Claim,
@@ -41,19 +52,19 @@ async def register(rt: Runtime, request: Request) -> Answer:
     """POST /auth/register."""
     form = parse_application(read_object(request))
     made = await applications.apply_for(rt, form, dialect=SLUG, currency=EUR)
-    return render.registered(partner_id=_opaque(rt)("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
+    return registered(partner_id=_opaque(rt)("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
 
 
 async def read_balance(rt: Runtime, request: Request) -> Answer:
     """GET /wallet/balance."""
-    return render.balance(await wallets.balances(rt, request.caller))
+    return balance(await wallets.balances(rt, request.caller))
 
 
 async def create_topup(rt: Runtime, request: Request) -> Answer:
     """POST /wallet/topup."""
     (amount, provider), claim = parse_topup(read_object(request)), parse_claim(request)
     made, again = await payments.create_topup(rt, request.caller, TopUpRequest(claim.key, claim.fingerprint, provider, amount))
-    return _once(request, claim, again, render.invoice(made, replayed=again))
+    return _once(request, claim, again, invoice(made, replayed=again))
 
 
 async def list_transactions(rt: Runtime, request: Request) -> Answer:
@@ -61,21 +72,21 @@ async def list_transactions(rt: Runtime, request: Request) -> Answer:
     query = parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
     found = await wallets.history(rt, request.caller, page=turned.page, limit=turned.limit, ascending=ascending)
-    return render.transactions(found, turned, _opaque(rt))
+    return transactions(found, turned, _opaque(rt))
 
 
 async def list_services(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/services."""
     country, rent_type = parse_place(parse_query(request))
     found = await rentals.services(rt, request.caller, country=country, rent_type=rent_type)
-    return render.price_list(await _country(rt, country), rent_type, found)
+    return price_list(await _country(rt, country), rent_type, found)
 
 
 async def calculate_price(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/calculate-price."""
     country, rent_type, services = parse_selection(read_object(request))
     found, offered = await rentals.quotes(rt, request.caller, country=country, rent_type=rent_type, services=services)
-    return render.prices(await _country(rt, country), rent_type, found, offered)
+    return prices(await _country(rt, country), rent_type, found, offered)
 
 
 async def rent(rt: Runtime, request: Request) -> Answer:
@@ -88,7 +99,7 @@ async def rent(rt: Runtime, request: Request) -> Answer:
         request.caller,
         RentRequest(claim.key, claim.fingerprint, wanted.country, wanted.rent_type, wanted.services, units),
     )
-    return _once(request, claim, again, render.rented(made, replayed=again))
+    return _once(request, claim, again, rented(made, replayed=again))
 
 
 async def list_active(rt: Runtime, request: Request) -> Answer:
@@ -103,33 +114,33 @@ async def list_ended(rt: Runtime, request: Request) -> Answer:
 
 async def price_extension(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/extend/calculate."""
-    return render.extension_prices(*await rentals.extension_quotes(rt, request.caller, parse_rental_id(request)))
+    return extension_prices(*await rentals.extension_quotes(rt, request.caller, parse_rental_id(request)))
 
 
 async def extend(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/extend."""
     wanted, claim = await _further(rt, request)
     made, again = await rentals.extend(rt, request.caller, wanted)
-    return _once(request, claim, again, render.extended(made, replayed=again))
+    return _once(request, claim, again, extended(made, replayed=again))
 
 
 async def price_rerent(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/re-rent/calculate."""
-    return render.rerent_prices(*await rentals.rerent_quotes(rt, request.caller, parse_rental_id(request)))
+    return rerent_prices(*await rentals.rerent_quotes(rt, request.caller, parse_rental_id(request)))
 
 
 async def rerent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/re-rent."""
     wanted, claim = await _further(rt, request)
     made, again = await rentals.rerent(rt, request.caller, wanted)
-    return _once(request, claim, again, render.rerented(made, replayed=again))
+    return _once(request, claim, again, rerented(made, replayed=again))
 
 
 async def cancel(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     made, again = await rentals.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id))
-    return _once(request, claim, again, render.canceled(made, replayed=again))
+    return _once(request, claim, again, canceled(made, replayed=again))
 
 
 async def list_messages(rt: Runtime, request: Request) -> Answer:
@@ -137,13 +148,13 @@ async def list_messages(rt: Runtime, request: Request) -> Answer:
     rental_id, query = parse_rental_id(request), parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
     found = await rentals.messages(rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending)
-    return render.messages(found, turned, _opaque(rt), wrapped=_form(request) == SHORT)
+    return message_page(found, turned, _opaque(rt), wrapped=_form(request) == SHORT)
 
 
 async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
     query = parse_query(request)
     turned, states = page_of(query), states_of(query, status)
-    return render.rentals(await rentals.active(rt, request.caller, page=turned.page, limit=turned.limit, states=states), turned)
+    return rental_page(await rentals.active(rt, request.caller, page=turned.page, limit=turned.limit, states=states), turned)
 
 
 async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]:

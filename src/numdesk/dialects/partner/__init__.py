@@ -1,0 +1,32 @@
+"""The partner API: numbers by the hour and by the day from a prepaid euro wallet, every request signed."""
+
+from __future__ import annotations
+
+from numdesk.dialects import Dialect
+from numdesk.dialects.partner.events import PartnerEvents
+from numdesk.dialects.partner.money import EUR
+from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
+from numdesk.dialects.partner.routes import LIMITS, PREFIXES, ROUTES, SLUG, STRANGER_LIMIT, WINDOW_S, WINDOWS_S
+from numdesk.dialects.partner.signing import verify
+from numdesk.dialects.partner.wire import api_key_of
+
+DIALECT = Dialect(
+    slug=SLUG,
+    title="Partner API",
+    docs="https://telegram.smsbot.shop",
+    currency=EUR,
+    prefixes=PREFIXES,
+    routes=ROUTES,
+    limits=LIMITS,
+    window_s=WINDOW_S,
+    windows_s=WINDOWS_S,
+    stranger_limit=STRANGER_LIMIT,
+    credential=api_key_of,
+    credential_in_body=True,
+    signed=True,
+    verify=verify,
+    refusals=REFUSALS,
+    unknown=unknown,
+    broken=broken,
+    renderer=PartnerEvents(),
+)
