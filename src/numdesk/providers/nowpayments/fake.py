@@ -20,11 +20,12 @@ from starlette.routing import Route
 from numdesk.kit.base_url import policy_for
 from numdesk.kit.egress import HttpFailure
 from numdesk.ports.simulation import UnknownOutcome
-from numdesk.protocols.json_tokens import js_number, read_object, write_js
+from numdesk.protocols.json_tokens import read_object
 from numdesk.providers import Surroundings
-from numdesk.providers.nowpayments.callback import HEADER, canonical, sign
+from numdesk.providers.nowpayments.callback import sign
 from numdesk.providers.nowpayments.fake_lies import LIES
-from numdesk.providers.nowpayments.fake_world import COIN, COINS, Notice, Row, World, add_money, settle
+from numdesk.providers.nowpayments.fake_wire import as_told, coin_of, write_document, write_notice
+from numdesk.providers.nowpayments.fake_world import COIN, Notice, Row, World, add_money, settle
 
 #: The account of the sandbox, unless it is told another.
 ACCOUNT = {"api_key": "sandbox-api-key", "ipn_secret": "sandbox-ipn", "email": "desk@example.com", "password": "sandbox"}
@@ -41,13 +42,6 @@ FAULTS = ("error_400", "error_429", "error_500", "garbage", "timeout")
 OUTCOMES = (*FAULTS, *(f"{fault}_made" for fault in FAULTS), "ok")
 CALLS = ("create", "payment", "list", "auth")
 PLACES = ("list", "payment")
-
-_AMOUNTS = ("price_amount", "pay_amount", "actually_paid", "actually_paid_at_fiat", "outcome_amount")
-_NOTICED = (
-    "payment_id", "parent_payment_id", "invoice_id", "payment_status", "pay_address", "payin_extra_id", "price_amount", "price_currency",
-    "pay_amount", "actually_paid", "actually_paid_at_fiat", "pay_currency", "order_id", "order_description", "purchase_id",
-    "outcome_amount", "outcome_currency", "payment_extra_ids", "fee",
-)  # fmt: skip
 
 Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
@@ -95,7 +89,7 @@ class FakeNowPayments:
         parent is the first. When nothing is due any more and no amount is named, nothing comes.
         """
         rows = await self.world.payments(invoice)
-        coin = _coin_of(currency)
+        coin = coin_of(currency)
         waiting = [row for row in rows if row["payment_status"] in ("waiting", "expired") and coin in (None, row["pay_currency"])]
         chosen = coin or (rows[0]["pay_currency"] if rows else COIN)
         if rows and not waiting and amount is None:
@@ -104,7 +98,7 @@ class FakeNowPayments:
                 return await self.world.change(rows[-1]["payment_id"], lambda _row: None)
         opened = None if waiting else await self.world.choose(invoice, coin=chosen, repeats=bool(rows))
         payment_id = opened.payment_id if opened else waiting[0]["payment_id"]
-        return await self.world.change(payment_id, lambda row: add_money(row, amount=amount, currency=_coin_of(currency) or currency))
+        return await self.world.change(payment_id, lambda row: add_money(row, amount=amount, currency=coin_of(currency) or currency))
 
     async def confirm(self, payment_id: int) -> Notice:
         """What is on its way is settled."""
@@ -169,10 +163,7 @@ class FakeNowPayments:
 
     def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
         """Returns a callback's headers and bytes, signed."""
-        told = _wire({name: notice.document[name] for name in _NOTICED}) | dict(claims or {})
-        text = write_js(canonical(told, lists_as_objects=True), escape_unicode=escapes)
-        signature = sign(text, key=self.words["ipn_secret"])
-        return {"Content-Type": "application/json", HEADER: signature}, write_js(told).encode()
+        return write_notice(notice.document, claims=claims or {}, key=self.words["ipn_secret"], escapes=escapes)
 
     def close(self) -> None:
         """Closes the file; what was paid stays paid."""
@@ -195,7 +186,7 @@ class FakeNowPayments:
                 return None
             row, lie = found
             told = next(iter(LIES[lie](row)), None) if lie else row
-            return _wire(told) if told else None
+            return as_told(told) if told else None
 
         return await self._answer(request, "payment", work)
 
@@ -207,7 +198,7 @@ class FakeNowPayments:
         async def work() -> object:
             span = (asked["dateFrom"], asked.get("dateTo", "9999"))
             found, total = await self.world.page(span, asked.get("invoiceId"), rows=limit, skip=limit * page)
-            data = [_wire(told) for row, lie in found for told in (LIES[lie](row) if lie else [row])]
+            data = [as_told(told) for row, lie in found for told in (LIES[lie](row) if lie else [row])]
             return {"data": data, "limit": limit, "page": page, "pagesCount": -(-total // limit), "total": total}
 
         if not self._is_token(request.headers.get("authorization", "").removeprefix("Bearer ")):
@@ -239,7 +230,7 @@ class FakeNowPayments:
         result = await work() if outcome == "ok" or outcome.endswith("_made") else None
         if outcome != "ok":
             return await _fault(request, outcome.removesuffix("_made"))
-        return _refused(404, "NOT_FOUND") if result is None else Response(write_js(_numbers(result)), media_type="application/json")
+        return _refused(404, "NOT_FOUND") if result is None else Response(write_document(result), media_type="application/json")
 
     def _token(self, until: int) -> str:
         return f"{until}.{sign(str(until), key=self.words['password'])}"
@@ -270,28 +261,6 @@ async def _fault(request: Request, outcome: str) -> Response:
 def _refused(status: int, code: str) -> Response:
     document = {"status": False, "statusCode": status, "code": code, "message": code.replace("_", " ").capitalize()}
     return Response(msgspec.json.encode(document), status, media_type="application/json")
-
-
-def _wire(row: Row) -> Row:
-    """Returns a payment as it goes over the wire: amounts are numbers there."""
-    fee = row["fee"] and {name: value if name == "currency" else js_number(value) for name, value in row["fee"].items()}
-    amounts = {name: js_number(row[name]) for name in _AMOUNTS if row.get(name) is not None}
-    return _numbers({**row, **amounts, "fee": fee})
-
-
-def _numbers(value: Any) -> Any:
-    """Returns a value whose whole numbers are tokens."""
-    if isinstance(value, dict):
-        return {name: _numbers(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return js_number(str(value)) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _coin_of(currency: str | None) -> str | None:
-    """Returns the coin that a currency names, None for other money."""
-    name = {"usdt": COIN}.get((currency or "").lower(), (currency or "").lower())
-    return name if name in COINS else None
 
 
 def _left(rows: Sequence[Row], coin: str) -> Decimal:
