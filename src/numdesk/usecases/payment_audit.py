@@ -13,12 +13,12 @@ from prometheus_client import Gauge
 
 from numdesk.domain import reconciliation
 from numdesk.domain.payments import Payment, has_money
-from numdesk.domain.reconciliation import Difference, Known
+from numdesk.domain.reconciliation import Difference, Fault, Known
 from numdesk.domain.topups import TopUp
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import payment_audit as audits
 from numdesk.storage import payments as rows
-from numdesk.usecases import invoices
+from numdesk.usecases import invoices, settlement
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -62,7 +62,10 @@ async def audit_due(rt: Runtime) -> int:
 
 
 async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> list[Difference]:
-    """Compares one gateway, writes down what was found, and tells staff of each difference. Raises ProviderError."""
+    """Compares one gateway, writes down what was found, tells staff of each difference, and settles the top-ups that they name.
+
+    Raises ProviderError.
+    """
     found, checked = await _compare(rt, provider, since=since, until=until)
     await rt.run(
         "payments.keep_audit",
@@ -71,6 +74,7 @@ async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime)
     _differences.labels(provider).set(len(found))
     for one in found:
         _log.error("a payment differs", provider=provider, reason=f"{one.fault} {one.invoice or '-'} {one.payment_id}: {one.what}")
+    await _settle_named(rt, provider, found)
     return found
 
 
@@ -97,6 +101,17 @@ async def _compare(rt: Runtime, provider: str, *, since: datetime, until: dateti
     found += await _ask_again(rt, provider, unlisted, ours)
     found += reconciliation.check_books(provider, ours.known.values())
     return found, len(told) + len(unlisted)
+
+
+async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference]) -> None:
+    """Reads back what differs: news that no callback brought are booked now; a lie stays one, and is told again the next night."""
+    ids: dict[str, list[str]] = {}
+    for one in found:
+        if one.invoice is not None and one.fault in (Fault.UNHEARD, Fault.FACTS):
+            ids.setdefault(one.invoice, []).append(one.payment_id)
+    named = await rt.repeat("payments.find", lambda tx: rows.by_reference(tx, provider=provider, references=sorted(ids)))
+    for topup in named[:ASKED_MAX]:
+        await settlement.settle(rt, topup.id, payment_ids=ids[topup.public_id])
 
 
 async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours) -> list[Difference]:

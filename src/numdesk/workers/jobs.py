@@ -61,8 +61,8 @@ KINDS: Mapping[str, JobKind] = {
     # Money is held until the supplier has said what became of the order, so this is never given up.
     "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
     # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
-    "payments.hear": JobKind(payments.hear, _PATIENT_S, time_limit_s=60.0, parallel=8),
-    "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=60.0, parallel=4),
+    "payments.hear": JobKind(payments.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
+    "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
 }
 
 #: What every process does for itself, whether or not it works.
