@@ -1,0 +1,183 @@
+"""The process dies before or after any statement of an act on a rental: done again with the same key, it ends as if it had not died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tests.races.processes import another, open_desks
+from tests.support import rentals as shop
+from tests.support.desk import DeskOfTest
+from tests.support.server import TestServer
+
+from numdesk.domain.customers import Caller
+from numdesk.storage.pool import Database, Tx
+from numdesk.usecases import rental_prices, rentals
+
+WEEK_S = 7 * 86_400
+CREDIT, BONUS = 50_00, 5_00
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+class Life:
+    """Counts the steps of a process and ends it before or after one of them."""
+
+    def __init__(self, *, step: int = 0, after: bool = False) -> None:
+        self.step, self.after, self.taken = step, after, 0
+        self.dead = asyncio.Event()
+
+    async def live(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Takes a step, unless this is the one; the dead take none."""
+        self.taken += 1
+        mine = self.taken == self.step
+        self._check(die=mine and not self.after)
+        answer = await work()
+        self._check(die=mine)
+        return answer
+
+    def _check(self, *, die: bool) -> None:
+        if die:
+            self.dead.set()
+        if self.dead.is_set():
+            raise Died
+
+    async def lead(self, act: Awaitable[Any]) -> bool:
+        """Lets a process act until it is done or dead; whoever waits for the dead goes unanswered. False when it died."""
+        doing = asyncio.ensure_future(act)
+        dying = asyncio.ensure_future(self.dead.wait())
+        await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
+        doing.cancel()
+        dying.cancel()
+        ended = await asyncio.gather(doing, dying, return_exceptions=True)
+        if not self.dead.is_set() and isinstance(ended[0], BaseException):
+            raise ended[0]
+        return not self.dead.is_set()
+
+
+class MortalTx:
+    """A transaction as a mortal process sees it: each statement is a step."""
+
+    def __init__(self, tx: Tx, life: Life) -> None:
+        self._tx, self._life = tx, life
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._tx, name)
+        return lambda *args: self._life.live(lambda: method(*args))
+
+
+class MortalDatabase(Database):
+    """A database as a mortal process sees it: each statement is a step, and so is each commit."""
+
+    def __init__(self, database: Database, life: Life) -> None:
+        super().__init__(database._pool)
+        self._life = life
+
+    async def run(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
+        """Runs a transaction, as far as it lives."""
+        mortal = lambda tx: work(cast("Tx", MortalTx(tx, self._life)))  # noqa: E731 - a wrapper
+        return await self._life.live(lambda: super(MortalDatabase, self).run(name, mortal))
+
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
+        """Runs a statement, if alive."""
+        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A desk, a customer, and the rental that stands ready."""
+
+    desk: DeskOfTest
+    caller: Caller
+    rental_id: str
+
+    def by(self, database: Database) -> DeskOfTest:
+        """Returns the desk as another process has it, with the price list read long ago."""
+        rt = another(self.desk.rt, database)
+        rt.memory = self.desk.rt.memory
+        return DeskOfTest(rt, self.desk.clock, self.desk.simulator, self.desk.pool)
+
+    async def sight(self) -> dict[str, Any]:
+        """Returns all that can be told apart from outside."""
+        counts = await self.desk.pool.fetchrow(
+            """select (select array_agg(state order by id) from rentals),
+                      (select array_agg(state order by id) from numbers where country_id = $1),
+                      (select array_agg(ends_at - starts_at order by id) from rental_terms), (select count(*) from messages),
+                      (select array_agg(price order by id) from rental_charges), (select array_agg(kind order by id) from events),
+                      (select array_agg(reason order by id) from journals where reason like 'rental%'),
+                      (select array_agg(messages order by id) from rentals), (select array_agg(used_ids::text order by id) from rentals)""",
+            shop.SPAIN,
+        )
+        return {"rows": tuple(counts), "money": await shop.money(self.desk, self.caller)}
+
+
+Act = Callable[[DeskOfTest, Place], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What is done, what stands ready for it, and what money is left."""
+
+    name: str
+    act: Act
+    left: tuple[int, int]
+    lapsed: bool = False
+
+
+async def _message(desk: DeskOfTest, here: Place) -> None:
+    rental = await rentals.read(here.desk.rt, here.caller, here.rental_id)
+    assert (await shop.message(desk, rental.msisdn, message_id="one")).status in ("taken", "seen")
+
+
+FLOWS = (
+    Flow("rent", lambda desk, here: shop.rent(desk, here.caller, services=["google", "whatsapp"], key="k"), (16_00, 0)),
+    Flow("extend", lambda desk, here: shop.extend(desk, here.caller, here.rental_id, key="k"), (31_00, 0)),
+    Flow("rerent", lambda desk, here: shop.rerent(desk, here.caller, here.rental_id, key="k"), (31_00, 0), lapsed=True),
+    Flow("cancel", lambda desk, here: shop.cancel(desk, here.caller, here.rental_id, key="k"), (CREDIT, BONUS)),
+    Flow("message", _message, (43_00, 0)),
+    Flow("expire", lambda desk, here: rentals.expire_due(desk.rt), (43_00, 0), lapsed=True),
+)
+
+
+async def _place(desk: DeskOfTest, flow: Flow) -> Place:
+    """Makes a customer with a rental, whose bonus paid the first part of it."""
+    await shop.open_shop(desk, numbers=2)
+    await rental_prices.price_list(desk.rt)
+    caller = await shop.renter(desk, credit=CREDIT, bonus=BONUS)
+    rental_id = (await shop.rent(desk, caller)).rental.id
+    if flow.lapsed:
+        desk.clock.advance(WEEK_S)
+    return Place(desk, caller, rental_id)
+
+
+async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dict[str, Any]:
+    """Lets a process with this life act, then one that does not die, twice; returns what is there in the end."""
+    await asyncio.to_thread(folder.mkdir)
+    async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
+        here = await _place(desk, flow)
+        if not await life.lead(flow.act(here.by(MortalDatabase(desk.rt.database, life)), here)):
+            await flow.act(here.by(desk.rt.database), here)
+        found = await here.sight()
+        await flow.act(here.by(desk.rt.database), here)
+        assert await here.sight() == found, "doing it again changes nothing"
+        return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, flow: Flow) -> None:
+    """Whatever statement a process dies at, the same request at a new one leads to the same rental and the same money."""
+    life = Life()
+    whole = await _once(server, tmp_path / "whole", flow, life)
+    assert whole["money"] == flow.left
+    assert life.taken >= 2
+    for step in range(1, life.taken + 1):
+        for after in (False, True):
+            found = await _once(server, tmp_path / f"{step}{after}", flow, Life(step=step, after=after))
+            assert found == whole, f"died {'after' if after else 'before'} step {step}"
