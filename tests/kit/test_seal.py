@@ -71,6 +71,14 @@ class TestSealer:
         assert SEALER.fingerprint(b"a") == SEALER.fingerprint(b"a") != SEALER.fingerprint(b"b")
         assert len(SEALER.fingerprint(b"")) == 32
 
+    def test_serials_are_shown_as_opaque_ids(self) -> None:
+        """An id is the same each time, another for another kind or number, and does not show the number."""
+        ids = [SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)]
+        assert ids == [SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)]
+        assert len({one.partition("_")[2] for one in ids}) == 4
+        assert ids[0].startswith("tx_")
+        assert len(ids[0]) == 19
+
     def test_keeps_its_layout(self) -> None:
         """What was sealed and fingerprinted by an earlier release still opens and is still found."""
         sealed = bytes.fromhex("016f6c64318fc943c4d53e24b63e72baac62763fc77d276554efb2b782884cfebb0fcd10ec04f653fd")

@@ -72,7 +72,7 @@ class TestPaid:
             "provider": PROVIDER,
             "amount": 50_000,
             "final_amount": 45_000,
-            "transaction": line.id,
+            "transaction": till.rt.keys.opaque_id("tx", line.id),
             "paid_at": int(till.desk.clock.now().timestamp()),
         }
         assert (line.type, line.description, line.amount) == ("topup", "Wallet top-up via Cryptomus", 50_000)

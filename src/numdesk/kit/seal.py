@@ -18,6 +18,9 @@ VERSION = 1
 #: Secrets are small; a bigger one is a mistake of the program.
 PLAIN_BYTES_MAX = 64 * 1024
 
+#: 16 hexadecimal digits: two of a million ids are the same with a chance of one in 37 million.
+OPAQUE_CHARACTERS = 16
+
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEADER_BYTES = 1 + KEY_ID_BYTES
@@ -70,6 +73,10 @@ class Sealer:
         mac = self._pepper.copy()  # the keyed state is prepared once; a copy is a third of a new one
         mac.update(token)
         return mac.digest()
+
+    def opaque_id(self, prefix: str, serial: int) -> str:
+        """Return an id to be shown in the place of a serial number: always the same, and it tells nobody how many there are."""
+        return f"{prefix}_{self.fingerprint(b'id %s:%d' % (prefix.encode('ascii'), serial)).hex()[:OPAQUE_CHARACTERS]}"
 
 
 def _derive(key: Key, *, purpose: bytes) -> bytes:

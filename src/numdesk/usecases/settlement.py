@@ -101,6 +101,7 @@ class _Settling:
         self._tx = tx
         self._now: datetime = rt.clock.now()
         self._titles = rt.provider_titles
+        self._keys = rt.keys
         self._found: list[Found] = []
 
     async def take(self, topup_id: int, told: Sequence[Payment]) -> list[Found]:
@@ -234,7 +235,7 @@ class _Settling:
     async def _tell_completed(self, topup: TopUp, gain: int, paid: int, journal_id: int) -> None:
         document = {
             **self._facts(topup, amount=gain, paid=paid),
-            "transaction": journal_id,
+            "transaction": self._keys.opaque_id("tx", journal_id),
             "paid_at": int(self._now.timestamp()),
         }
         await rows.append_event(self._tx, topup=topup, kind="payment.completed", document=document, now=self._now)

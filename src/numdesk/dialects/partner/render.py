@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ from numdesk.usecases.wallets import Balances, HistoryLine
 
 #: Makes the id that leaves of an internal one: `opaque("tx", 7)`.
 Opaque = Callable[[str, int], str]
+#: What the vendor tells beside a transaction, in its order: of a rental, then of a top-up.
+_METADATA = ("number", "country", "services", "period", "rentType", "provider", "invoiceId")
 #: Says that an answer repeats that of an earlier request.
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
 
@@ -84,7 +87,7 @@ def transactions(found: Page[HistoryLine], turned: Turned, opaque: Opaque) -> An
             "balanceBefore": money(line.balance_before),
             "balanceAfter": money(line.balance_after),
             "description": line.description,
-            "metadata": line.metadata,
+            "metadata": _ordered(line.metadata),
             "createdAt": iso(line.at),
         }
         for line in found.items
@@ -107,6 +110,11 @@ def invoice(made: TopUp, *, replayed: bool) -> Answer:
         },
         replayed=replayed,
     )
+
+
+def _ordered(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the metadata in the vendor's order, which the database does not keep."""
+    return {name: metadata[name] for name in (*_METADATA, *metadata) if name in metadata}
 
 
 def _percent(basis_points: int) -> msgspec.Raw:

@@ -9,7 +9,7 @@ from numdesk.dialects import Answer, Request, Route
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
 from numdesk.dialects.partner.refusals import replayed
-from numdesk.dialects.partner.render import Opaque, balance, invoice, registered, transactions
+from numdesk.dialects.partner.render import balance, invoice, registered, transactions
 from numdesk.dialects.partner.render_numbers import (
     canceled,
     extended,
@@ -44,15 +44,13 @@ from numdesk.usecases.payments import TopUpRequest
 from numdesk.usecases.rentals import CancelRequest, ExtendRequest, RentRequest
 
 SLUG = "partner"
-#: Of a fingerprint, as many characters make an id that nobody meets twice.
-ID_CHARS = 16
 
 
 async def register(rt: Runtime, request: Request) -> Answer:
     """POST /auth/register."""
     form = parse_application(read_object(request))
     made = await applications.apply_for(rt, form, dialect=SLUG, currency=EUR)
-    return registered(partner_id=_opaque(rt)("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
+    return registered(partner_id=rt.keys.opaque_id("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
 
 
 async def read_balance(rt: Runtime, request: Request) -> Answer:
@@ -72,7 +70,7 @@ async def list_transactions(rt: Runtime, request: Request) -> Answer:
     query = parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
     found = await wallets.history(rt, request.caller, page=turned.page, limit=turned.limit, ascending=ascending)
-    return transactions(found, turned, _opaque(rt))
+    return transactions(found, turned, rt.keys.opaque_id)
 
 
 async def list_services(rt: Runtime, request: Request) -> Answer:
@@ -148,7 +146,7 @@ async def list_messages(rt: Runtime, request: Request) -> Answer:
     rental_id, query = parse_rental_id(request), parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
     found = await rentals.messages(rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending)
-    return message_page(found, turned, _opaque(rt), wrapped=_form(request) == SHORT)
+    return message_page(found, turned, rt.keys.opaque_id, wrapped=_form(request) == SHORT)
 
 
 async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
@@ -195,11 +193,6 @@ def _form(request: Request) -> str:
     """Returns which of the two answer shapes this customer gets: as the request was signed, unless staff has set one."""
     wanted = request.caller.options.get("answers", "auto")
     return request.form if wanted == "auto" else wanted
-
-
-def _opaque(rt: Runtime) -> Opaque:
-    """Returns what makes ids that leave: always the same for the same thing, and no count of anything."""
-    return lambda kind, serial: f"{kind}_{rt.keys.fingerprint(b'%s:%s:%d' % (SLUG.encode(), kind.encode(), serial)).hex()[:ID_CHARS]}"
 
 
 class _Call(NamedTuple):

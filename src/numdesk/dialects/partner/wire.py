@@ -73,8 +73,7 @@ def parse_claim(request: Request) -> Claim:
     """
     given = request.headers.get(b"idempotency-key")
     path = request.path.removeprefix(PREFIX).encode()
-    said = b"{}" if is_nothing(request.body) else stringify(_parsed(request.body)).encode()
-    fingerprint = hashlib.sha256(b"\0".join((path, request.query, said))).digest()
+    fingerprint = hashlib.sha256(b"\0".join((path, request.query, _rewritten(request.body)))).digest()
     if given is not None:
         if _is_key(given) is None:
             raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
@@ -170,6 +169,16 @@ def _parsed(body: bytes) -> Any:
         return parse(body)
     except ValueError as error:
         raise InvalidInput(field="body", reason="must be a JSON object") from error
+
+
+def _rewritten(body: bytes) -> bytes:
+    """Returns a body in the one spelling that JavaScript has for it."""
+    if is_nothing(body):
+        return b"{}"
+    try:
+        return stringify(_parsed(body)).encode()
+    except ValueError as error:
+        raise InvalidInput(field="body", reason="is nested too deeply") from error
 
 
 def _required(value: Value | None, name: str) -> Value:

@@ -60,11 +60,13 @@ class TestWallet:
         )
 
     def test_transactions(self) -> None:
-        """A charge is negative, and its metadata are as they were written."""
-        line = HistoryLine(7, "charge", -2700, 50_000, 47_300, "Number rental: +34600000001", {"period": "7"}, AT)
+        """A charge is negative, and its metadata stand in the vendor's order."""
+        line = HistoryLine(
+            7, "charge", -2700, 50_000, 47_300, "Number rental: +34600000001", {"x": 1, "period": "7", "country": "Spain"}, AT
+        )
         assert text_of(render.transactions(Page((line,), 1), Turned(1, 50), opaque)) == (
             '{"success":true,"data":[{"id":"tx_7","type":"charge","amount":-27.00,"currency":"EUR","balanceBefore":500.00,'
-            '"balanceAfter":473.00,"description":"Number rental: +34600000001","metadata":{"period":"7"},'
+            '"balanceAfter":473.00,"description":"Number rental: +34600000001","metadata":{"country":"Spain","period":"7","x":1},'
             '"createdAt":"2024-01-01T10:00:00Z"}],"pagination":{"page":1,"limit":50,"total":1,"totalPages":1}}'
         )
 

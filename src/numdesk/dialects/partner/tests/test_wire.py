@@ -260,6 +260,11 @@ class TestClaim:
         """A customer may be let off."""
         assert parse_claim(request_of({"a": 1}, options={"replay": "allow"})).key is None
 
+    def test_refuses_what_is_too_deep_to_write(self) -> None:
+        """A body that can be read but not written again is refused, never a fault."""
+        with pytest.raises(InvalidInput):
+            parse_claim(request_of(b'{"a":' + b"[" * 700 + b"]" * 700 + b"}"))
+
     @pytest.mark.parametrize("key", [b"", b"a b", b"sig:x", b"\xff", b"a" * 129])
     def test_refuses_odd_keys(self, key: bytes) -> None:
         """A key is a short word; none can look like one made of a signature."""
