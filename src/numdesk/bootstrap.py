@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from numdesk.config import Settings, provider_settings
 from numdesk.dialects import Dialect, find_dialects
 from numdesk.kit.base_url import check_base_url
@@ -15,7 +17,7 @@ from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import FakeGateway, Simulation
-from numdesk.providers import Adapters, Surroundings, find_providers, read_settings
+from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surroundings, find_providers, read_settings
 from numdesk.runtime import Runtime
 from numdesk.sandbox.seed import Credential, Terms, credentials, remote_suppliers, seed
 from numdesk.sandbox.topups import GATEWAYS
@@ -23,6 +25,8 @@ from numdesk.storage import installation as installation_rows
 from numdesk.storage.pool import Database
 from numdesk.storage.provider_settings import Words, stored_words
 from numdesk.usecases import catalogue, installation, timekeeping
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def _find_upstreams(around: Surroundings, settings: Settings, stored: Words, *, 
     for slug, provider in find_providers().items():
         if provider.make_believe and not sandbox:
             continue
-        words = {**stored.get(slug, {}), **provider_settings(slug)}
+        words = _told(provider, stored.get(slug, {}), provider_settings(slug))
         if provider.fake is not None and may_stand_in:
             found.gateways[slug] = provider.fake(around, {"base_url": f"{base_url}/{slug}"})
             words = dict(found.gateways[slug].words)
@@ -137,6 +141,18 @@ def _find_upstreams(around: Surroundings, settings: Settings, stored: Words, *, 
         if words:
             found.set_up.add(slug)
     return found
+
+
+def _told(provider: Provider, stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Returns what a provider was told. What is stored comes word by word: while it is not whole, the provider counts as not set up."""
+    together = {**stored, **given}
+    if stored:
+        try:
+            read_settings(provider, together)
+        except ProviderSettingRefused as refused:
+            _log.warning("stored settings are not used", provider=provider.slug, reason=str(refused))
+            return dict(given)
+    return together
 
 
 def _is_callable(base_url: str) -> bool:

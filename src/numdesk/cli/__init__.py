@@ -30,6 +30,8 @@ _COMMANDS = {
     "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
     "rental": ("numdesk.cli.rental:app", "Price, open and look at rentals by the hour and by the day."),
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
+    "topup": ("numdesk.cli.topup:app", "Look at top-ups, decide about those that are held, and compare them with the payment gateways."),
+    "provider": ("numdesk.cli.provider:app", "Keep settings of payment gateways and other upstreams sealed in the database."),
     "webhooks": ("numdesk.cli.webhooks:app", "Look at the webhooks of a customer, and send them again."),
     "jobs": ("numdesk.cli.jobs:app", "Look at the background jobs, and try those again that were given up."),
     "ledger": ("numdesk.cli.ledger:app", "Prove the ledger: sums, balances, holds, orders and the hash chain."),

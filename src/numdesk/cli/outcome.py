@@ -13,6 +13,7 @@ from rich.table import Table
 from numdesk.config import SettingRefused
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal
 from numdesk.kit.keyfile import KeyFileError
+from numdesk.ports.errors import ProviderError
 from numdesk.storage.faults import DatabaseFault
 from numdesk.storage.pool import OUTAGES
 
@@ -36,6 +37,8 @@ def sentence_of(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, Refusal):
         return _of_refusal(error)
+    if isinstance(error, ProviderError):
+        return f"The provider gave no answer that can be used ({_one_line(error)}): try again."
     if isinstance(error, OUTAGES) and not isinstance(error, FileNotFoundError):
         return f"The database went away ({_one_line(error)}): see that it runs, and try again."
     if isinstance(error, asyncpg.PostgresError):

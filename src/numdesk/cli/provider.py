@@ -1,0 +1,78 @@
+"""`numdesk provider`: keys of upstream companies, kept sealed in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+
+import cyclopts
+
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.outcome import table, tell
+from numdesk.usecases import providers
+
+app = cyclopts.App(name="provider", help="Keep settings of payment gateways and other upstreams sealed in the database.")
+
+#: A value is one line; whoever pipes a file in by mistake is stopped here.
+VALUE_READ_MAX = 10_000
+
+
+@app.command(name="set")
+def store(provider: str, name: str, *, common: Common | None = None) -> None:
+    """Set a setting; its value is read from standard input, so that it is in no list of processes. The server uses it from its next start.
+
+    What the environment says (NUMDESK_PROVIDER_...) comes before what is stored.
+
+    Parameters
+    ----------
+    provider
+        Such as cryptomus.
+    name
+        Such as payment_key.
+    """
+    common = common or Common()
+    value = getpass.getpass(f"{provider} {name}: ") if sys.stdin.isatty() else sys.stdin.readline(VALUE_READ_MAX)
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await providers.store(desk.rt, provider=provider, name=name, value=value.strip())
+
+    asyncio.run(run())
+    tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is kept; restart the server to use it.")
+
+
+@app.command
+def unset(provider: str, name: str, *, common: Common | None = None) -> None:
+    """Forget a stored setting.
+
+    Parameters
+    ----------
+    provider
+        Such as cryptomus.
+    name
+        Such as payment_key.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            await providers.drop(desk.rt, provider=provider, name=name)
+
+    asyncio.run(run())
+    tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is forgotten.")
+
+
+@app.command(name="list")
+def show(*, common: Common | None = None) -> None:
+    """Show which settings are stored, and since when; their values are never shown."""
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            found = await providers.stored(desk.rt)
+        facts = [{"provider": provider, "name": name, "since": since} for provider, name, since in found]
+        rows = [tuple(one.values()) for one in facts]
+        tell(facts, as_json=common.json, text=table(["provider", "name", "since"], rows) if rows else "Nothing is stored.")
+
+    asyncio.run(run())

@@ -1,0 +1,220 @@
+"""`numdesk topup`: payments into wallets, those that wait for a person, and the comparison with the gateways."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+
+from numdesk.cli.attach import Common, attached
+from numdesk.cli.given import Whole
+from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain.reconciliation import Difference
+from numdesk.domain.topups import Decision, TopUp
+from numdesk.storage.payments import Booked
+from numdesk.usecases import payment_audit, payments, settlement
+
+app = cyclopts.App(name="topup", help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.")
+
+Flag = Annotated[bool, Parameter(negative=())]
+#: How far back one comparison may look.
+DAYS_MAX = 366
+
+
+@app.command(name="list")
+def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole = 50, common: Common | None = None) -> None:
+    """Show top-ups, newest first, in minor units.
+
+    Parameters
+    ----------
+    held
+        Only those of which a payment waits for a person.
+    customer
+        Only those of this customer.
+    limit
+        How many.
+    """
+    common = common or Common()
+    if not 1 <= limit <= payments.PAGE_MAX:
+        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {payments.PAGE_MAX}.")
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            found = await payments.listed(desk.rt, doubtful=held, customer_id=customer, limit=limit)
+        facts = [_facts(one) for one in found]
+        columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
+        text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
+        tell(facts, as_json=common.json, text=text)
+
+    asyncio.run(run())
+
+
+@app.command
+def show(invoice: str, *, common: Common | None = None) -> None:
+    """Show a top-up with every payment for it: what the gateway says, what is booked, and what is doubted.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            topup, lines = await payments.read(desk.rt, invoice)
+        facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
+        columns = ["payment", "status", "paid", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
+        text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
+        tell(facts, as_json=common.json, text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.")
+
+    asyncio.run(run())
+
+
+@app.command
+def approve(invoice: str, *, payment: str | None = None, worth: Whole | None = None, common: Common | None = None) -> None:
+    """Credit a payment that is held, by the discount of its top-up.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    payment
+        The gateway's id of the payment, where more than one is held.
+    worth
+        What was paid is worth so many minor units of the wallet's currency; needed where it cannot be told.
+    """
+    _decide(invoice, Decision.APPROVED, payment, worth, common or Common())
+
+
+@app.command
+def refuse(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
+    """Do not credit a payment that is held; its money stays apart until it is sent back at the gateway.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    payment
+        The gateway's id of the payment, where more than one is held.
+    """
+    _decide(invoice, Decision.REFUSED, payment, None, common or Common())
+
+
+@app.command
+def settle(invoice: str, *, common: Common | None = None) -> None:
+    """Ask the gateway about a top-up now, and book what it says.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            topup, _ = await payments.read(desk.rt, invoice)
+            await payments.settle(desk.rt, topup.id)
+            _tell_state((await payments.read(desk.rt, invoice))[0], common)
+
+    asyncio.run(run())
+
+
+@app.command
+def collect(invoice: str, *, common: Common | None = None) -> None:
+    """Take from the wallet what its customer owes since a payment was taken back, as far as the wallet has it.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            units = await settlement.collect(desk.rt, invoice)
+        tell({"invoice": invoice, "collected": units}, as_json=common.json, text=f"{units} minor units were collected.")
+
+    asyncio.run(run())
+
+
+@app.command
+def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | None = None) -> int:
+    """Compare the gateways' payments of the last days with ours; the exit code is 1 when something differs.
+
+    Parameters
+    ----------
+    days
+        How far back.
+    gateway
+        Only this one.
+    """
+    common = common or Common()
+    if not 1 <= days <= DAYS_MAX:
+        raise CommandRefused(f"--days {days} cannot be used: it must be 1 to {DAYS_MAX}.")
+
+    async def run() -> list[Difference]:
+        async with attached(common) as desk:
+            if gateway is not None and gateway not in desk.rt.payments:
+                raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
+            now = desk.rt.clock.now()
+            return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
+
+    found = asyncio.run(run())
+    columns = ["gateway", "fault", "invoice", "payment", "how"]
+    rows = [(one.provider, one.fault, one.invoice, one.payment_id, one.what) for one in found]
+    facts = [dict(zip(columns, row, strict=True)) for row in rows]
+    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "Nothing differs.")
+    return 1 if found else 0
+
+
+def _decide(invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common) -> None:
+    async def run() -> None:
+        async with attached(common) as desk:
+            _tell_state(await settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth), common)
+
+    asyncio.run(run())
+
+
+def _tell_state(topup: TopUp, common: Common) -> None:
+    facts = _facts(topup)
+    tell(facts, as_json=common.json, text=f"{topup.public_id} is {facts['state']}, {topup.credited} of {topup.amount} credited.")
+
+
+def _facts(topup: TopUp) -> dict[str, Any]:
+    return {
+        "invoice": topup.public_id,
+        "customer": topup.customer_id,
+        "gateway": topup.provider,
+        "state": topup.state.name.lower(),
+        "amount": topup.amount,
+        "to_pay": topup.final_amount,
+        "credited": topup.credited,
+        "currency": topup.currency,
+        "created": topup.created_at,
+        "expires": topup.expires_at,
+        "gateway_invoice": topup.invoice_id,
+    }
+
+
+def _payment(one: Booked) -> dict[str, Any]:
+    payment = one.line.payment
+    return {
+        "payment": payment.payment_id,
+        "status": payment.status,
+        "paid": payment.paid,
+        "coin": payment.payer_currency,
+        "credited": one.share.credit,
+        "kept_apart": one.share.suspense,
+        "owed": one.owed,
+        "doubt": one.doubt,
+        "decision": one.line.decision,
+        "due": payment.due,
+        "txid": payment.txid,
+        "gateway_status": payment.gateway_status,
+    }
