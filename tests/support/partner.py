@@ -44,6 +44,7 @@ def everything(node: Node, partner: Keys, path: str) -> list[dict[str, Any]]:
 def webhooks(server: Server, box: str, *events: str) -> dict[str, dict[str, Any]]:
     """Moves the clock a little until webhooks of these events lie in a box; returns the first of each as the inbox tells it."""
     ends = time.monotonic() + WITHIN_S
+    found: dict[str, dict[str, Any]] = {}
     while time.monotonic() < ends:
         found = {item["event"]: item for item in reversed([with_event(item) for item in server.inbox(box)])}
         if found.keys() >= set(events):

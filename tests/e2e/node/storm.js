@@ -11,7 +11,7 @@ const RETRY_MS = 30;
 
 const client = clientOf(JSON.parse(process.env.CUSTOMER));
 const answered = new Map();
-let retries = 0;
+const retries = {};
 let isOver = false;
 process.stdin.resume().on('end', () => (isOver = true));
 
@@ -31,7 +31,8 @@ async function insist(did, key, send) {
       return data;
     } catch (error) {
       if (!isAway(error)) throw error;
-      retries += 1;
+      const reason = error.response ? error.response.data.error.code : 'AWAY';
+      retries[reason] = (retries[reason] ?? 0) + 1;
       await pause(RETRY_MS);
     }
   }
