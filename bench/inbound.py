@@ -43,7 +43,7 @@ select msisdn from o order by id"""
 #: The command of one message, as `storage/messages.py:receive` calls it.
 COMMAND = """
 \\set n random(1, 1000000000)
-select status from receive_messages_v1(now(), array['bench'], array[gen_random_uuid()::text], array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
+select status from receive_messages_v2(now(), array['bench'], array[gen_random_uuid()::text], array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
   array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[]);
 """
 

@@ -128,7 +128,7 @@ async def money(desk: DeskOfTest, caller: Caller) -> tuple[int, int]:
 
 
 @pytest.fixture
-async def shop(desk: DeskOfTest) -> DeskOfTest:
+async def rental_desk(desk: DeskOfTest) -> DeskOfTest:
     """The desk, with rentals on offer."""
     await open_shop(desk)
     return desk

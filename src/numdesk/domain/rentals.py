@@ -214,15 +214,16 @@ _SHORT = 2
 def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -> str | None:
     """Returns the code of the service that a message is of, among those (code, name) that the number is rented for, or None.
 
-    With one service it is that one. Else it is the one that the sender's name says; else the first that the text names.
+    With one service it is that one. Else it is the one that the sender's name says; else the first that the text names, the longer of two
+    that begin together.
     """
     if len(services) == 1:
         return services[0][0]
     for code, name in services:
         if _as_sender(code, name).fullmatch(sender.strip()):
             return code
-    found = [(match.start(), code) for code, name in services if (match := _in_text(code, name).search(f"{sender} {text}"))]
-    return min(found)[1] if found else None
+    found = [(match.start(), -match.end(), code) for code, name in services if (match := _in_text(code, name).search(f"{sender} {text}"))]
+    return min(found)[2] if found else None
 
 
 @cache
