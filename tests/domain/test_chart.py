@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
 import asyncpg
 import pytest
 from hypothesis import given
@@ -11,7 +14,9 @@ from tests.support.orders import insert_order
 
 from numdesk.domain import chart, ledger
 from numdesk.domain.errors import InvalidInput, StateForbids
+from numdesk.domain.ledger import AccountName, Journal, gains
 from numdesk.domain.money import AMOUNT_MAX, Money
+from numdesk.domain.topups import NOTHING, Share
 from numdesk.storage import ledger as rows
 from numdesk.storage.pool import Database
 
@@ -80,3 +85,40 @@ class TestReversal:
         journal = chart.adjustment(customer_id=3, currency="IDR", units=70, ref="r1")
         with pytest.raises(StateForbids):
             chart.reversal(10, chart.reversal(9, journal))
+
+
+class TestTopUp:
+    """The journals of a payment for a top-up."""
+
+    PAID = Share(credit=50_000, received=45_000, fee=450)
+
+    def journal(self, was: tuple[Share, int], becomes: tuple[Share, int]) -> Journal:
+        """Returns the journal from one share to another."""
+        return chart.topup(customer_id=7, provider="gate", currency="EUR", ref="gate:p:1", was=was, becomes=becomes)
+
+    def test_a_payment_is_split_between_wallet_fee_and_discount(self) -> None:
+        """450.00 with a fee of 4.50 for a credit of 500.00: the clearing account holds what the gateway owes us."""
+        assert gains(self.journal((NOTHING, 0), (self.PAID, 0))) == {
+            chart.wallet(7, currency="EUR"): 50_000,
+            chart.gateway_clearing("gate", currency="EUR"): -44_550,
+            chart.gateway_fee("gate", currency="EUR"): -450,
+            chart.topup_discount("EUR"): -5_000,
+        }
+
+    def test_taking_back_what_was_spent_leaves_a_claim(self) -> None:
+        """The wallet gives what it has, the rest is owed, and every other account stands as before."""
+        journal = self.journal((self.PAID, 0), (NOTHING, 20_000))
+        assert journal.reason == chart.TOPUP_CLAWBACK
+        assert gains(journal)[chart.wallet(7, currency="EUR")] == -30_000
+        assert gains(journal)[chart.receivable(7, currency="EUR")] == -20_000
+
+    @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(-100, 10**4), st.integers(0, 10**6)), max_size=8))
+    def test_only_the_last_share_stays(self, steps: list[tuple[int, int, int, int]]) -> None:
+        """However often it goes to and fro, the sum of all journals is the journal of the last share."""
+        shares = [NOTHING, *(Share(*step) for step in steps)]
+        total: Counter[AccountName] = Counter()
+        for before, after in itertools.pairwise(shares):
+            for name, units in gains(self.journal((before, 0), (after, 0))).items():
+                total[name] += units
+        whole = gains(self.journal((NOTHING, 0), (shares[-1], 0)))
+        assert {name: units for name, units in total.items() if units} == {name: units for name, units in whole.items() if units}

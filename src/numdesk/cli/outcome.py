@@ -39,10 +39,8 @@ def sentence_of(error: Exception) -> str | None:
         return _of_refusal(error)
     if isinstance(error, ProviderError):
         return f"The provider gave no answer that can be used ({_one_line(error)}): try again."
-    if isinstance(error, OUTAGES) and not isinstance(error, FileNotFoundError):
-        return f"The database went away ({_one_line(error)}): see that it runs, and try again."
-    if isinstance(error, asyncpg.PostgresError):
-        return f"The database refused ({_one_line(error)}): nothing was changed."
+    if isinstance(error, (asyncpg.PostgresError, *OUTAGES)) and not isinstance(error, FileNotFoundError):
+        return _of_database(error)
     if isinstance(error, OSError):
         return _of_system(error)
     return None
@@ -56,6 +54,12 @@ def _of_refusal(refusal: Refusal) -> str:
             return f"The {refusal.field or 'input'} cannot be used: it {refusal.reason}."
         case _:
             return str(refusal)
+
+
+def _of_database(error: Exception) -> str:
+    if isinstance(error, OUTAGES):
+        return f"The database went away ({_one_line(error)}): see that it runs, and try again."
+    return f"The database refused ({_one_line(error)}): nothing was changed."
 
 
 def _of_system(error: OSError) -> str:

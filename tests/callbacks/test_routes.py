@@ -1,0 +1,85 @@
+"""The door of payment gateways: quick, narrow, and silent about why it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from tests.support.desk import DeskOfTest
+from tests.support.gateway import PROVIDER, SIGNATURE, Till, callback_of, open_till
+
+from numdesk.asgi import make_app
+from numdesk.callbacks.routes import PREFIX, make_callbacks
+from numdesk.usecases import payments
+
+
+@pytest.fixture
+async def till(desk: DeskOfTest) -> Till:
+    """A customer about to pay."""
+    return await open_till(desk)
+
+
+def client(till: Till) -> httpx.AsyncClient:
+    """Returns what posts to the door as the server would be reached."""
+    app = make_app(till.rt, dialects=(), mounts={PREFIX: make_callbacks(till.rt)})
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk.test")  # type: ignore[arg-type] - it is ASGI
+
+
+class TestCallbacks:
+    """POST /callbacks/{provider}."""
+
+    async def test_answers_200_to_the_first_and_to_every_copy(self, till: Till) -> None:
+        """A copy is told the same and changes nothing."""
+        headers, body = callback_of(await till.order())
+        async with client(till) as door:
+            answers = [await door.post(f"/callbacks/{PROVIDER}", content=body, headers=headers) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
+
+    async def test_answers_without_asking_the_gateway(self, till: Till) -> None:
+        """What a callback means is found out afterwards, so a slow gateway never makes us late."""
+        headers, body = callback_of(await till.order())
+        async with client(till) as door:
+            await door.post(f"/callbacks/{PROVIDER}", content=body, headers=headers)
+        assert till.gateway.asked == 0
+
+    async def test_answers_400_to_a_forgery_and_keeps_nothing(self, till: Till) -> None:
+        """The answer holds nothing of what was sent, and not which rule it broke."""
+        _, body = callback_of(await till.order())
+        async with client(till) as door:
+            answer = await door.post(f"/callbacks/{PROVIDER}", content=body, headers={"x-signature": "forged"})
+        assert (answer.status_code, answer.text) == (400, "The callback does not verify.\n")
+        assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 0
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"), [("GET", PROVIDER, 405), ("POST", "paypal", 404), ("POST", f"{PROVIDER}/x", 404)]
+    )
+    async def test_has_one_door_for_each_gateway(self, till: Till, method: str, path: str, status: int) -> None:
+        """Other methods, gateways and paths are told so."""
+        async with client(till) as door:
+            assert (await door.request(method, f"/callbacks/{path}")).status_code == status
+
+    async def test_bounds_the_body(self, till: Till) -> None:
+        """A byte above 64 KiB is too much, whoever signed it."""
+        async with client(till) as door:
+            body = b"x" * (payments.BODY_BYTES_MAX + 1)
+            answer = await door.post(f"/callbacks/{PROVIDER}", content=body, headers={"x-signature": SIGNATURE})
+        assert answer.status_code == 413
+
+    async def test_reads_header_names_in_any_case(self, till: Till) -> None:
+        """HTTP does not care, nor may a signature."""
+        _, body = callback_of(await till.order())
+        async with client(till) as door:
+            answer = await door.post(f"/callbacks/{PROVIDER}", content=body, headers={"X-SIGNATURE": SIGNATURE})
+        assert answer.status_code == 200
+
+    async def test_believes_no_amount(self, till: Till) -> None:
+        """A genuine callback that claims a payment moves no money when the gateway, asked, knows of none."""
+        headers, body = callback_of(await till.order())
+        claim = json.dumps({**json.loads(body), "amount": "1000000.00", "status": "paid"}).encode()
+        async with client(till) as door:
+            assert (await door.post(f"/callbacks/{PROVIDER}", content=claim, headers=headers)).status_code == 200
+        for row in await till.desk.pool.fetch("select payload::text from jobs where kind = 'payments.hear'"):
+            await payments.hear(till.rt, json.loads(row[0]))
+        assert await till.balance() == 0
