@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
 from numdesk.usecases import customers, wallets
 from numdesk.usecases.customers import NewCustomer
 
+RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'
 CASES = read_cases(Path(__file__).parent / "cases")
 INVOICE = r"inv_[0-9a-f]{20}"
 
@@ -129,6 +131,23 @@ class TestCases:
         """Every exchange of a case gives exactly the answer that its file holds."""
         shop.rt.payments = {"cryptomus": PayPage(), "nowpayments": PayPage()}
         await run_case(case, shop, client, update=bool(pytestconfig.getoption("--update-cases")), speaker=SPEAKER)
+
+
+class TestRetries:
+    """The same signed request, many times."""
+
+    async def test_are_one_request(self, shop: DeskOfTest, client: httpx.AsyncClient) -> None:
+        """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
+        new = await customers.register(shop.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
+        headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, shop.clock.wall())
+        paths = ["/api/v1/numbers/rent", "/numbers/rent"] * 10
+        answers = await asyncio.gather(*(client.post(path, headers=headers, content=RENT) for path in paths))
+        good = {answer.content for answer in answers if answer.status_code == 200}
+        assert len(good) == 1
+        assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {"REQUEST_IN_PROGRESS"}
+        assert (await client.post(paths[0], headers=headers, content=RENT)).content in good
+        caller = await customers.authenticate(shop.rt, new.token.encode(), dialect="partner")
+        assert (await wallets.balances(shop.rt, caller)).balance == 98_800
 
 
 FIELDS = st.sampled_from(sorted({name for case in CASES for step in case.steps for name in re.findall(r'"(\w+)":', step.body)}))

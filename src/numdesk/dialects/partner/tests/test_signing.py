@@ -211,6 +211,26 @@ class TestVerify:
         request.headers = {**request.headers, b"x-signature": signature}
         assert cause_of(request) == "signature"
 
+    def test_compares_every_candidate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Good or bad, first or last, the same comparisons are made, at most eight, so that time tells nothing."""
+        compared: list[bytes] = []
+
+        def compare(one: bytes, other: bytes) -> bool:
+            compared.append(one)
+            return one == other
+
+        monkeypatch.setattr("numdesk.dialects.partner.signing.hmac.compare_digest", compare)
+        target, counts = "/api/v1/numbers/rent?a=%20b", []
+        for text in ('/numbers/rent?a= b{"a":1}', '/api/v1/numbers/rent?a=%20b{ "a": 1 }', "wrong"):
+            compared.clear()
+            request = signed(request_of(b'{ "a": 1 }', target=target), text)
+            if text == "wrong":
+                assert cause_of(request) == "signature"
+            else:
+                verify(request, CALLER, NOW)
+            counts.append(len(compared))
+        assert counts == [8, 8, 8]
+
     def test_takes_a_signature_in_capitals(self) -> None:
         """Hexadecimal digits have no case."""
         request = signed(request_of(), "/numbers/rent{}")
