@@ -106,7 +106,8 @@ class Cryptomus:
             if page is None or not isinstance(page.get("items"), list):
                 raise broken_answer("has no items")
             rows.extend(page["items"])
-            cursor = (page.get("paginate") or {}).get("nextCursor")
+            paginate = page.get("paginate")
+            cursor = paginate.get("nextCursor") if isinstance(paginate, Mapping) else None
             if not cursor:
                 return rows
             path = f"/v1/payment/list?cursor={as_cursor(cursor)}"

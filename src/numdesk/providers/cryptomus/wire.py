@@ -102,9 +102,9 @@ def read_time(text: object) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _settled(row: Mapping[str, Any], payer_currency: str | None) -> tuple[Decimal | None, str | None]:
@@ -157,7 +157,7 @@ def _maybe_amount(row: Mapping[str, Any], name: str) -> Decimal | None:
 
 def _epoch(value: object) -> datetime | None:
     """Returns a moment given in seconds since 1970, None for none."""
-    if not isinstance(value, str) or not value.isdigit() or len(value) > 11:
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit()) or len(value) > 11:
         return None
     return datetime.fromtimestamp(int(value), UTC)
 

@@ -120,9 +120,9 @@ def read_time(value: object) -> datetime | None:
         if _EPOCH_MS.fullmatch(value):
             return datetime.fromtimestamp(int(value) / 1000, UTC)
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def write_time(moment: datetime) -> str:
