@@ -127,27 +127,29 @@ class TestCases:
     """The case files."""
 
     @pytest.mark.parametrize("case", CASES, ids=[case.path.stem for case in CASES])
-    async def test_is_told_as_written(self, case: Case, shop: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config) -> None:
+    async def test_is_told_as_written(
+        self, case: Case, rental_desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config
+    ) -> None:
         """Every exchange of a case gives exactly the answer that its file holds."""
-        shop.rt.payments = {"cryptomus": PayPage(), "nowpayments": PayPage()}
-        await run_case(case, shop, client, update=bool(pytestconfig.getoption("--update-cases")), speaker=SPEAKER)
+        rental_desk.rt.payments = {"cryptomus": PayPage(), "nowpayments": PayPage()}
+        await run_case(case, rental_desk, client, update=bool(pytestconfig.getoption("--update-cases")), speaker=SPEAKER)
 
 
 class TestRetries:
     """The same signed request, many times."""
 
-    async def test_are_one_request(self, shop: DeskOfTest, client: httpx.AsyncClient) -> None:
+    async def test_are_one_request(self, rental_desk: DeskOfTest, client: httpx.AsyncClient) -> None:
         """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
-        new = await customers.register(shop.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
-        headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, shop.clock.wall())
+        new = await customers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
+        headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall())
         paths = ["/api/v1/numbers/rent", "/numbers/rent"] * 10
         answers = await asyncio.gather(*(client.post(path, headers=headers, content=RENT) for path in paths))
         good = {answer.content for answer in answers if answer.status_code == 200}
         assert len(good) == 1
         assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {"REQUEST_IN_PROGRESS"}
         assert (await client.post(paths[0], headers=headers, content=RENT)).content in good
-        caller = await customers.authenticate(shop.rt, new.token.encode(), dialect="partner")
-        assert (await wallets.balances(shop.rt, caller)).balance == 98_800
+        caller = await customers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
+        assert (await wallets.balances(rental_desk.rt, caller)).balance == 98_800
 
 
 FIELDS = st.sampled_from(sorted({name for case in CASES for step in case.steps for name in re.findall(r'"(\w+)":', step.body)}))
@@ -181,19 +183,19 @@ class TestAnyBytes:
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(data=st.data())
-    async def test_never_are_a_fault(self, data: st.DataObject, shop: DeskOfTest, app: HttpApp) -> None:
+    async def test_never_are_a_fault(self, data: st.DataObject, rental_desk: DeskOfTest, app: HttpApp) -> None:
         """No path, query or body that is well signed makes an answer of 500; what is no request is refused in the vendor's envelope."""
-        new = shop.rt.local.get("any_bytes")
+        new = rental_desk.rt.local.get("any_bytes")
         if new is None:
-            new = await customers.register(shop.rt, name="Any", dialect="partner", currency="EUR", signed=True, credit=10**7)
-            shop.rt.local["any_bytes"] = new
-            shop.rt.payments = {"cryptomus": PayPage()}
-            shop.rt.settings = replace(shop.rt.settings, rate_limits=False)
+            new = await customers.register(rental_desk.rt, name="Any", dialect="partner", currency="EUR", signed=True, credit=10**7)
+            rental_desk.rt.local["any_bytes"] = new
+            rental_desk.rt.payments = {"cryptomus": PayPage()}
+            rental_desk.rt.settings = replace(rental_desk.rt.settings, rate_limits=False)
         for _ in range(data.draw(st.integers(1, 8))):
             route = data.draw(st.sampled_from(ROUTES))
             path = "/".join(data.draw(SEGMENTS).replace("/", "x") if is_parameter(part) else part for part in route.path.split("/"))
             query, body = data.draw(QUERIES), data.draw(BODIES)
-            said = str(int(shop.clock.wall().timestamp() * 1000)).encode()
+            said = str(int(rental_desk.clock.wall().timestamp() * 1000)).encode()
             target = path.encode("utf-8", "surrogatepass") + (b"?" + query if query else b"")
             assert new.secret is not None
             text = said + route.method.encode() + target + (b"{}" if is_nothing(body) else body)
@@ -203,7 +205,7 @@ class TestAnyBytes:
             assert sent[0]["status"] not in (401, 500), f"{route.method} {path} {body[:100]!r}"
             if sent[0]["status"] != 200:
                 assert list(json.loads(sent[1]["body"])) == ["success", "error", "requestId"]
-            shop.clock.advance(1)
+            rental_desk.clock.advance(1)
 
 
 async def _call(app: HttpApp, method: str, path: str, query: bytes, body: bytes, headers: dict[bytes, bytes]) -> list[Any]:
