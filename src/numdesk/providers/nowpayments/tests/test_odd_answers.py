@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ async def holds(status: int, body: bytes) -> None:
             assert "topup" not in str(error)  # noqa: PT017 - any number of them may come
 
 
+@pytest.mark.timeout(600)  # as long as 5,000 examples take on a busy machine
 class TestOddAnswers:
     """Answers that nobody documented."""
 
