@@ -93,7 +93,7 @@ async def prepare(tx: Tx) -> Head:
 
 async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
     """Checks what can be said of each account: sums, stored balances, holds, limits."""
-    return await _tally(
+    return await tally(
         tx,
         """
            with moved as (select e.account_id, sum(e.amount) amount from entries e where e.id > $1 group by e.account_id),
@@ -128,7 +128,7 @@ async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
 
 async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
     """Checks that each rollup is the sum of the account's entries that stand in blocks."""
-    return await _tally(
+    return await tally(
         tx,
         """
            with sums as (select e.account_id, sum(e.amount) amount from entries e where e.id <= $1 group by e.account_id),
@@ -148,7 +148,7 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
 
     In an incremental run the other entry of a transfer may lie before `after`, close to it, and is looked for from there backwards.
     """
-    return await _tally(
+    return await tally(
         tx,
         """
            with sides as not materialized (
@@ -202,7 +202,7 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
 
 async def check_open_orders(tx: Tx) -> dict[str, Check]:
     """Checks that open orders and their holds match one to one, and that the number of each is taken by it."""
-    return await _tally(
+    return await tally(
         tx,
         """
            with open_orders as (select * from orders where state < 4),
@@ -227,7 +227,7 @@ async def check_open_orders(tx: Tx) -> dict[str, Check]:
 
 async def check_all_orders(tx: Tx) -> dict[str, Check]:
     """Checks that every order that has ended, has ended its hold accordingly, and that no number is taken by an order that is not open."""
-    return await _tally(
+    return await tally(
         tx,
         """
            with checked (name, n) as (
@@ -309,7 +309,7 @@ def _named_block(row: Record) -> str:
     return f"{span}: what its entries say has changed"
 
 
-async def _tally(tx: Tx, findings: LiteralString, *args: object) -> dict[str, Check]:
+async def tally(tx: Tx, findings: LiteralString, *args: object) -> dict[str, Check]:
     """Runs a check: the common table expressions `checked` and `wrong`, brought to one row per rule."""
     rows = await tx.fetch(findings + _TALLY, *args)
     return {row["name"]: Check(row["checked"], row["violations"], tuple(row["examples"])) for row in rows}

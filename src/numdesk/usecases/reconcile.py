@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Gauge
 
 from numdesk.domain.ledger import Check, Report
-from numdesk.storage import ledger_check
+from numdesk.storage import ledger_check, rental_check
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -161,6 +161,7 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
         if full:
             checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
             checks |= await ledger_check.check_all_orders(tx)
+            checks |= await rental_check.check_rentals(tx)
         return head, checks
 
 
