@@ -25,7 +25,7 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, parse, sign, stringify
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
-from numdesk.usecases import customers, wallets
+from numdesk.usecases import customers, rentals, wallets
 from numdesk.usecases.customers import NewCustomer
 
 RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'
@@ -98,7 +98,11 @@ async def _gateway(story: Story, rest: str) -> None:
     page.is_open = rest == "open"
 
 
-#: bonus CENTS; option NAME VALUE; gateway open or closed.
+async def _expire(story: Story, _rest: str) -> None:
+    await rentals.expire_due(story.desk.rt)
+
+
+#: bonus CENTS; option NAME VALUE; gateway open or closed; expire (what is due).
 SPEAKER = Speaker(
     dialect="partner",
     currency="EUR",
@@ -119,7 +123,7 @@ SPEAKER = Speaker(
         "<secret key>": re.compile(r"sk_test_[0-9A-Za-z]{43}"),
         "<request>": re.compile(r"req_(?:[0-9a-f]{12}-[0-9a-f]{8}|<id>|my-own-id-1)"),
     },
-    acts={"bonus": _bonus, "option": _option, "gateway": _gateway},
+    acts={"bonus": _bonus, "option": _option, "gateway": _gateway, "expire": _expire},
 )
 
 
