@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from numdesk.storage import idempotency
+from numdesk.storage import idempotency, payment_inbox
 from numdesk.storage import retention as rows
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ PARTS_KEPT = timedelta(days=7)
 HOURS_KEPT = timedelta(days=40)
 #: How long after it was last made "why this offer?" has an answer; processes note once a day which decisions they make.
 DECISIONS_KEPT = timedelta(days=90)
+#: Callbacks of payment gateways: longer than any gateway repeats one, and as long as somebody may ask what was called. One that comes
+#: again later is read back like any other.
+CALLBACKS_KEPT = timedelta(days=90)
 #: Windows last a minute; the rest is for clocks that differ.
 COUNTS_KEPT = timedelta(hours=1)
 #: Rows deleted by one transaction, so that none of them holds locks for long.
@@ -67,6 +70,7 @@ SWEEPS = (
     Sweep("stock.forget_uses", rows.forget_uses, timedelta()),
     Sweep("customers.forget_hours", rows.forget_hours, HOURS_KEPT),
     Sweep("routes.forget", rows.forget_decisions, DECISIONS_KEPT),
+    Sweep("payments.forget_callbacks", payment_inbox.forget, CALLBACKS_KEPT),
     Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
 )
 
