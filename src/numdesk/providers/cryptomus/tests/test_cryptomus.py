@@ -223,8 +223,8 @@ class TestPayments:
         assert await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON) == truth
 
     def test_there_are_twenty_lies(self) -> None:
-        """Both gateways are lied about in the same twenty ways."""
-        assert len(LIES) == 20
+        """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
+        assert len(LIES.keys() - {"late"}) == 20
 
 
 class TestDirector:

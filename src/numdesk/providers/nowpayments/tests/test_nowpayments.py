@@ -294,8 +294,8 @@ class TestPayments:
         assert await look(served, made.gateway_id, truth[0].payment_id) != truth or lie in ("doubled", "doubled_as_another", "stranger")
 
     def test_there_are_twenty_lies(self) -> None:
-        """Both gateways are lied about in the same twenty ways."""
-        assert len(LIES) == 20
+        """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
+        assert len(LIES.keys() - {"late"}) == 20
 
 
 class TestDirector:
