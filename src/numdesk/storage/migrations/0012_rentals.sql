@@ -119,6 +119,8 @@ create index rental_charges_term on rental_charges (term_id, id);
 -- State 4 of a number: rented, by the rental named.
 alter table numbers add column rental_id bigint;
 alter table numbers add constraint number_held_by_rental check ((state = 4) = (rental_id is not null));
+-- Small, because every batch of messages asks it whether any of its numbers is rented.
+create index numbers_rented on numbers (msisdn) where state = 4;
 -- The term that a message came in, and the service it is of when that could be told.
 alter table messages add column term_id bigint;
 alter table messages add column service_id int;
