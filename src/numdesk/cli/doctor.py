@@ -21,7 +21,7 @@ from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
-from numdesk.usecases import installation, rates, reconcile
+from numdesk.usecases import installation, payments, rates, reconcile
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
@@ -102,6 +102,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         _waiting("webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
         _waiting("pending orders", seen.order_oldest_pending, now, "a supplier does not say what became of them"),
         await _rates(desk),
+        await _topups(desk),
         Finding("offers", OK, "there are some")
         if seen.offers
         else Finding("offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"),
@@ -189,6 +190,13 @@ def _waiting(name: str, oldest: datetime | None, now: datetime, advice: str) -> 
     if oldest is None or now - oldest <= WAITING_MAX:
         return Finding(name, OK, "nothing waits for long")
     return Finding(name, WARN, f"something has waited since {oldest:%Y-%m-%d %H:%M} UTC: {advice}")
+
+
+async def _topups(desk: Desk) -> Finding:
+    held = len(await payments.listed(desk.rt, doubtful=True, limit=payments.PAGE_MAX))
+    if held:
+        return Finding("top-ups", WARN, f"{held} wait for a person: `numdesk topup list --held` shows them")
+    return Finding("top-ups", OK, "none waits for a person")
 
 
 async def _rates(desk: Desk) -> Finding:

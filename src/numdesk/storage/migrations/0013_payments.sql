@@ -54,6 +54,7 @@ create table topup_payments (
   constraint topup_payment_amounts check (credit >= 0 and received >= 0 and suspense >= 0 and owed >= 0)
 );
 create index topup_payments_topup on topup_payments (topup_id);
+create index topup_payments_changed on topup_payments (provider, (coalesce(changed_at, heard_at)));
 create index topup_payments_doubt on topup_payments (id) where doubt is not null;
 
 -- A callback is kept before it is looked at; `result` says what became of it.
