@@ -25,7 +25,7 @@ from numdesk.domain.errors import (
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import RentalState, RentType
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, orders, rental_prices, rentals, wallets
+from numdesk.usecases import catalogue, orders, rental_prices, rentals, retention, wallets
 
 WEEK, MONTH = 1200, 3500
 DAY_S = 86_400
@@ -351,6 +351,18 @@ class TestMessages:
         assert [one.status for one in answers] == ["taken", "taken", "orphan"]
         assert answers[1].order_id == order.id
 
+    async def test_are_forgotten_with_all_other_texts(self, rental_desk: DeskOfTest) -> None:
+        """After the time that texts are kept, neither the message nor its event says what it said; the service stays used."""
+        caller = await shop.renter(rental_desk)
+        rented = await shop.rent(rental_desk, caller, units=30)
+        await shop.message(rental_desk, rented.rental.msisdn, "a secret")
+        rental_desk.clock.advance(31 * DAY_S)
+        for one in retention.SWEEPS:
+            await retention.sweep(rental_desk.rt, one=one)
+        assert (await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 0
+        assert await rental_desk.pool.fetchval("select count(*) from events where document::text like '%a secret%'") == 0
+        assert (await rentals.read(rental_desk.rt, caller, rented.rental.id)).services[0].used
+
 
 class TestReading:
     """Who reads what."""
@@ -379,6 +391,8 @@ class TestReading:
         everything = await rentals.active(rental_desk.rt, caller, page=2, limit=2, states=frozenset(RentalState))
         assert ([one.public_id for one in everything.items], everything.total) == ([ids[0]], 3)
         assert (await rentals.active(rental_desk.rt, caller, page=5, limit=2, states=frozenset(RentalState))).total == 3
+        staff = await rentals.listing(rental_desk.rt, states=frozenset(RentalState), limit=2, offset=0)
+        assert ([one.public_id for one in staff.items], staff.total) == ([ids[2], ids[1]], 3)
 
 
 class TestExpiry:

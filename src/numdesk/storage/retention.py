@@ -79,8 +79,9 @@ async def forget_event_texts(tx: Tx, *, before: datetime, limit: int) -> int:
     old = [row["id"] for row in takewhile(lambda row: row["at"] < before, front)]
     if old:
         await tx.execute(
-            """update events e set document = document || '{"otp_code": null, "otp_message": null}'
-                where id = any($1) and document ->> 'otp_message' is not null
+            """update events e set document = document || case kind when 'rental.message' then '{"text": ""}'::jsonb
+                                                                    else '{"otp_code": null, "otp_message": null}' end
+                where id = any($1) and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
                   and not exists (select from webhook_deliveries d where d.event_id = e.id and d.state = $2)""",
             old,
             DeliveryState.DUE,
