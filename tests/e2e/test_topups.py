@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
@@ -115,6 +116,25 @@ def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(start_serv
     server.advance(7_200)
     assert partner.balance() == 500.0
     assert [line["amount"] for line in partner.call("GET", "/wallet/transactions")] == [500.0]
+
+
+@pytest.mark.timeout(180)
+def test_kill_9_at_any_moment_of_a_payment_loses_and_doubles_nothing(start_server: StartServer) -> None:
+    """Killed while the gateway calls back and we read back, at one moment after another: each top-up is credited once in the end."""
+    server = start_server()
+    partner = Partner(server)
+    for count, moment_s in enumerate((0.0, 0.02, 0.06, 0.15, 0.4), start=1):
+        invoice = partner.top_up(500, "cryptomus" if count % 2 else "nowpayments")
+        with ThreadPoolExecutor(1) as hands:
+            paying = hands.submit(server.ask, "POST", f"/topups/{invoice}/pay", {"times": 20})
+            time.sleep(moment_s)
+            server.kill9()
+            paying.exception()  # whether it was answered depends on the moment
+        server.start()
+        server.ask("POST", f"/topups/{invoice}/pay")  # what is still due: nothing, if the payment outlived the kill
+        server.advance(3_700)
+        _wait(lambda total=500.0 * count: partner.balance() == total)
+    server.check_ledger()
 
 
 async def _kept_body(server: Server) -> bytes:
