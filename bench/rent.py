@@ -102,7 +102,7 @@ def _prepare(bench: Bench, partners: list[Partner]) -> str:
 
 def _count(bench: Bench) -> int:
     async def work(connection: asyncpg.Connection) -> int:
-        return await connection.fetchval("select count(*) from rentals")
+        return await connection.fetchval("select count(*) from rentals") or 0
 
     return bench.sql(work)
 
