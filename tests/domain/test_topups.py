@@ -28,14 +28,14 @@ def topup(amount: int = 50_000, discount_bp: int = 1_000, **facts: object) -> To
     made = TopUp(
         1, "inv", 7, "partner", "gate", "EUR", amount, final, discount_bp, TopUpState.AWAITING, NOON, invoice_id="i", expires_at=NOON
     )
-    return replace(made, **facts)  # type: ignore[arg-type] - fields by name
+    return replace(made, **facts)
 
 
 def line(one: TopUp, share: Fraction | int | str = 1, status: PaymentStatus = PaymentStatus.PAID, **facts: object) -> Line:
     """Returns a payment of a share of what is due, in a coin with a million parts."""
     paid = Decimal(int(Fraction(share) * 10**6))
     asked = Decimal(one.final_amount) / 100
-    return Line(replace(Payment("p", "i", "inv", status, "x", asked, "EUR", Decimal(10**6), paid, "USDT"), **facts))  # type: ignore[arg-type]
+    return Line(replace(Payment("p", "i", "inv", status, "x", asked, "EUR", Decimal(10**6), paid, "USDT"), **facts))
 
 
 class TestPrice:

@@ -33,7 +33,7 @@ class Partner:
         self._keys = made["api_key"], made["secret_key"].encode()
         self._server = server
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Makes a signed call and returns its data."""
         text = json.dumps(body, separators=(",", ":")) if body is not None else ""
         stamp = str(int(Clock().wall().timestamp() * 1000))

@@ -105,7 +105,7 @@ class GatewayInMemory:
             fee=None if fee is None else Decimal(fee),
             changed_at=at,
         )
-        told = replace(told, **facts)  # type: ignore[arg-type] - fields of Payment by name
+        told = replace(told, **facts)
         self.truth[told.payment_id] = told
         return told
 

@@ -50,7 +50,8 @@ async def audit_due(rt: Runtime) -> int:
     for provider in rt.payments:
         until = rt.clock.now()
         last = await rt.run("payments.last_audit", lambda tx, slug=provider: audits.newest(tx, provider=slug))
-        if last is not None and until < last + EVERY:
+        is_due = until >= last + EVERY if last is not None else await _has_topups(rt)
+        if not is_due:
             continue
         try:
             await audit(rt, provider, since=(last or until) - OVERLAP, until=until)
@@ -101,6 +102,11 @@ async def _compare(rt: Runtime, provider: str, *, since: datetime, until: dateti
     found += await _ask_again(rt, provider, unlisted, ours)
     found += reconciliation.check_books(provider, ours.known.values())
     return found, len(told) + len(unlisted)
+
+
+async def _has_topups(rt: Runtime) -> bool:
+    """Was there ever anything to compare? A fresh desk asks nobody."""
+    return bool(await rt.repeat("payments.any", lambda tx: rows.listed(tx, states=None, doubtful=False, customer_id=None, limit=1)))
 
 
 async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference]) -> None:
