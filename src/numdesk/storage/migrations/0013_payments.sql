@@ -30,6 +30,35 @@ create table topups (
 create index topups_customer on topups (customer_id, id);
 create index topups_poll on topups (next_poll_at) where next_poll_at is not null;
 
+-- Which state may follow which; the same table as domain/topups.py:MOVES.
+create table topup_moves (
+  state smallint not null,
+  next smallint not null,
+  primary key (state, next)
+);
+insert into topup_moves values
+  (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 6), (0, 7), (0, 8), (0, 9), (0, 10),
+  (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (1, 9), (1, 10),
+  (2, 3), (2, 4), (2, 5), (2, 6), (2, 7), (2, 8), (2, 9), (2, 10),
+  (3, 4), (3, 5), (3, 8), (3, 9), (3, 10),
+  (4, 5), (4, 8), (4, 9),
+  (5, 4), (5, 8), (5, 9),
+  (6, 2), (6, 3), (6, 4), (6, 5), (6, 7), (6, 8), (6, 9), (6, 10),
+  (7, 2), (7, 3), (7, 4), (7, 5), (7, 6), (7, 8), (7, 9), (7, 10),
+  (8, 4), (8, 5), (8, 9), (8, 10),
+  (9, 4), (9, 5), (9, 8), (9, 10),
+  (10, 4), (10, 5), (10, 8), (10, 9);
+
+create function topups_move_legal() returns trigger language plpgsql as $$
+begin
+  if not exists (select from topup_moves m where m.state = old.state and m.next = new.state) then
+    raise exception 'top-up % cannot move from state % to %', old.id, old.state, new.state using errcode = 'PT004';
+  end if;
+  return new;
+end $$;
+create trigger topups_move_legal before update of state on topups for each row
+  when (old.state <> new.state) execute function topups_move_legal();
+
 -- `facts` is the newest truth that the gateway told. The amounts are what stands in the ledger for it, in minor units of the top-up's
 -- currency: `owed` is what was taken back and the wallet did not have. `seq` counts its journals.
 create table topup_payments (
