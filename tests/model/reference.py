@@ -16,9 +16,10 @@ OPEN = (State.ACTIVE, State.RECEIVED, State.RESENT)
 
 @dataclass
 class Number:
-    """One of our own numbers: who has it, when its quarantine ends, and until when it rests for each service."""
+    """One of our own numbers: who has it, who had it last, when its quarantine ends, and until when it rests for each service."""
 
     order: int | None = None
+    last: int | None = None
     free_at: float | None = None
     rests: dict[int, float] = field(default_factory=dict)
 
@@ -110,7 +111,8 @@ class Reference:
             assert order.msisdn in self.free(order.offer), f"{order.msisdn} was not free"
         self.orders[order_id] = order
         if order.msisdn in self.numbers:
-            self.numbers[order.msisdn].order = order_id
+            number = self.numbers[order.msisdn]
+            number.order = number.last = order_id
 
     def reactivate(self, customer: int, order_id: int, word: str = "ok") -> Answer:
         """Returns what buying the order's number again must come to."""
@@ -118,7 +120,10 @@ class Reference:
         if order.customer != customer or order.state is State.FAILED or order.state is State.PENDING:
             return Answer("NotFound")
         number = self.numbers.get(order.msisdn or 0)
-        in_use = number.order is not None if number else any(o.msisdn == order.msisdn and o.state in OPEN for o in self.orders.values())
+        if number:
+            in_use = number.order is not None or (number.free_at is not None and number.last != order_id)
+        else:
+            in_use = any(o.msisdn == order.msisdn and o.state in OPEN for o in self.orders.values())
         if order.state is not State.COMPLETED or in_use:
             return Answer("StateForbids")
         if self.prices[order.offer] > self.available(customer):
@@ -131,7 +136,7 @@ class Reference:
         """Notes the child of a reactivation."""
         self.orders[order_id] = order
         if number := self.numbers.get(order.msisdn or 0):
-            number.order, number.free_at = order_id, None
+            number.order, number.last, number.free_at = order_id, order_id, None
 
     def receive(self, msisdn: int, message_id: str) -> tuple[str, int | None]:
         """Takes a message; returns its status and, when one got it, the order."""

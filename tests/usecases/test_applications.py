@@ -19,7 +19,8 @@ async def test_waits_for_approval(desk: DeskOfTest) -> None:
     caller = await customers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
     assert (caller.state, caller.secret, caller.currency) == (CustomerState.PENDING, made.secret.encode(), "EUR")
     assert caller.bonus_id is not None
-    assert (made.api_key[:8], made.secret[:8]) == ("pk_live_", "sk_live_")
+    assert made.api_key.startswith(f"pk_{desk.rt.environment}_")
+    assert made.secret.startswith(f"sk_{desk.rt.environment}_")
 
 
 async def test_never_shows_the_secret_again(desk: DeskOfTest) -> None:

@@ -4,27 +4,28 @@
 -- are taken with SKIP LOCKED and never waited for. The planner settings, and bounds such as `id = any(...)` beside a join on the same
 -- ids, keep a plan that was made on an empty table from walking a full one.
 
--- Locks up to p_limit free numbers of a country (and operator) that may be sold for a service, beginning at a random pivot.
-create function pick_numbers_v1(p_now timestamptz, p_country int, p_operator int, p_service int, p_pivot int, p_limit int,
+-- Locks up to p_limit free numbers of a country (and operator) that may be sold for a service, beginning at a random pivot. Those in
+-- p_taken are spoken for: SKIP LOCKED does not skip what this very transaction has locked before.
+create function pick_numbers_v1(p_now timestamptz, p_country int, p_operator int, p_service int, p_pivot int, p_limit int, p_taken bigint[],
                                 out ids bigint[], out msisdns bigint[]) language plpgsql as $$
 begin
   if p_operator is null then
     select array_agg(x.id), array_agg(x.msisdn) into ids, msisdns from (
-      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.rnd >= p_pivot
+      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.rnd >= p_pivot and n.id <> all(p_taken)
           and not exists (select from number_uses u where u.number_id = n.id and u.service_id = p_service and u.until > p_now)
           order by n.rnd limit p_limit for update of n skip locked) after_pivot
       union all
-      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.rnd < p_pivot
+      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.rnd < p_pivot and n.id <> all(p_taken)
           and not exists (select from number_uses u where u.number_id = n.id and u.service_id = p_service and u.until > p_now)
           order by n.rnd limit p_limit for update of n skip locked) before_pivot
       limit p_limit) x;
   else
     select array_agg(x.id), array_agg(x.msisdn) into ids, msisdns from (
-      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.operator_id = p_operator and n.rnd >= p_pivot
+      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.operator_id = p_operator and n.rnd >= p_pivot and n.id <> all(p_taken)
           and not exists (select from number_uses u where u.number_id = n.id and u.service_id = p_service and u.until > p_now)
           order by n.rnd limit p_limit for update of n skip locked) after_pivot
       union all
-      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.operator_id = p_operator and n.rnd < p_pivot
+      select * from (select n.id, n.msisdn from numbers n where n.state = 0 and n.country_id = p_country and n.operator_id = p_operator and n.rnd < p_pivot and n.id <> all(p_taken)
           and not exists (select from number_uses u where u.number_id = n.id and u.service_id = p_service and u.until > p_now)
           order by n.rnd limit p_limit for update of n skip locked) before_pivot
       limit p_limit) x;
@@ -90,7 +91,7 @@ begin
   end loop;
   for g in 1 .. cardinality(g_offer) loop
     i := g_item[g];
-    picked := pick_numbers_v1(p_now, o_country[i], o_operator[i], o_service[i], p_pivot[i], g_demand[g]);
+    picked := pick_numbers_v1(p_now, o_country[i], o_operator[i], o_service[i], p_pivot[i], g_demand[g], pool_id);
     g_next[g] := cardinality(pool_id) + 1;
     pool_id := pool_id || coalesce(picked.ids, '{}'); pool_msisdn := pool_msisdn || coalesce(picked.msisdns, '{}');
     g_end[g] := cardinality(pool_id);
@@ -135,7 +136,9 @@ begin
   if cardinality(c_order) = 0 then return; end if;
 
   update numbers n set state = 1, order_id = c.order_id, free_at = null from unnest(c_order, c_number) c(order_id, number_id)
-    where n.id = c.number_id and n.id = any(c_number);
+    where n.id = c.number_id and n.id = any(c_number) and n.state = 0;
+  get diagnostics got = row_count;
+  if got <> cardinality(c_number) then raise exception 'a number was to be sold twice'; end if;
   insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, number_id, msisdn,
                       wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id)
     select c.order_id, p_customer[c.item], p_dialect[c.item], 1, p_offer[c.item], o_catalogue[c.item], o_country[c.item], o_service[c.item], o_operator[c.item], 'local',

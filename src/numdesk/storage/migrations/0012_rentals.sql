@@ -126,6 +126,12 @@ alter table messages add column term_id bigint;
 alter table messages add column service_id int;
 create index messages_term on messages (term_id, id) where term_id is not null;
 
+-- Was this order the last that anybody had of a number of our own, by the code or by the day?
+create or replace function number_rests_for_v1(p_number bigint, p_msisdn bigint, p_order int, p_ended_at timestamptz) returns boolean language sql stable as $$
+  select not exists (select from orders o where o.msisdn = p_msisdn and o.number_id = p_number and o.id > p_order)
+     and not exists (select from rental_terms t where t.number_id = p_number and t.starts_at >= p_ended_at)
+$$;
+
 -- Could the number be rented again by the customer of this rental, which has ended? While it rests, only when nobody had it since.
 -- Once it is free again, a service that somebody else used on it meanwhile rests for this customer as for all.
 create function rental_number_available_v1(r rentals, p_now timestamptz) returns boolean language sql stable as $$
