@@ -15,19 +15,24 @@ from tests.support.serving import Server
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
-BALANCE = 10_000_00
-KILLS = 5
+BALANCE = 100_000_00
 ANSWERS_BETWEEN = 30
 
 _log = logging.getLogger(__name__)
 
 
-@pytest.mark.timeout(240)
-def test_a_client_that_retries_pays_once(start_server: Callable[..., Server], node: Node) -> None:
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(5, id="5 kills", marks=pytest.mark.timeout(240)),
+        pytest.param(50, id="50 kills", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
+    ],
+)
+def test_a_client_that_retries_pays_once(start_server: Callable[..., Server], node: Node, kills: int) -> None:
     """Every key has one rental, one charge and one refund, the balance is what they leave, and the answers come again for the same keys."""
     server = start_server(env={"NUMDESK_RATE_LIMITS": "off"})
     partner = new_partner(server, balance=BALANCE)
-    told = _storm(server, node, partner)
+    told = _storm(server, node, partner, kills=kills)
     did = Counter(one["did"] for one in told)
     assert not did["contradict"], [one for one in told if one["did"] == "contradict"][:3]
     retries = next(one["data"]["retries"] for one in told if one["did"] == "end")
@@ -37,13 +42,13 @@ def test_a_client_that_retries_pays_once(start_server: Callable[..., Server], no
     server.check_ledger()
 
 
-def _storm(server: Server, node: Node, partner: dict[str, Any]) -> list[dict[str, Any]]:
+def _storm(server: Server, node: Node, partner: dict[str, Any], *, kills: int) -> list[dict[str, Any]]:
     """Lets the client write without a pause while the server is killed; returns what it was told, all answered."""
-    with node.start("storm.js", env={"CUSTOMER": json.dumps(partner)}) as client:
+    with node.started("storm.js", env={"CUSTOMER": json.dumps(partner)}) as client:
         assert client.stdout is not None
         assert client.stdin is not None
         told = []
-        for _ in range(KILLS):
+        for _ in range(kills):
             told += [json.loads(client.stdout.readline()) for _ in range(ANSWERS_BETWEEN)]
             server.kill9()
             server.start()

@@ -33,15 +33,21 @@ class Node:
         done = run_text(program, json.dumps(told))
         return [json.loads(line) for line in done.split("\n") if line]
 
-    def start(self, program: str, *, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Starts a program, to be talked to over its standard input and output; it ends when its input ends."""
+    @contextmanager
+    def started(self, program: str, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        """Starts a program, to be talked to over its standard input and output, and ends it if it has not ended by itself."""
         pipe = subprocess.PIPE
-        return subprocess.Popen([NODE, PROGRAMS / program], stdin=pipe, stdout=pipe, text=True, encoding="utf-8", env=_environment(env))
+        command = [NODE, PROGRAMS / program]
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8", env=_environment(env)) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     @contextmanager
     def receiver(self, secret: str) -> Iterator[str]:
         """Starts the receiver of webhooks that are signed with `secret`, and yields its address."""
-        with self.start("receiver.js", env={"SECRET_KEY": secret}) as process:
+        with self.started("receiver.js", env={"SECRET_KEY": secret}) as process:
             assert process.stdout is not None
             yield f"http://127.0.0.1:{json.loads(process.stdout.readline())}"
 
