@@ -23,7 +23,7 @@ async def till(desk: DeskOfTest) -> Till:
 def client(till: Till) -> httpx.AsyncClient:
     """Returns what posts to the door as the server would be reached."""
     app = make_app(till.rt, dialects=(), mounts={PREFIX: make_callbacks(till.rt)})
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk.test")  # type: ignore[arg-type] - it is ASGI
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk.test")
 
 
 class TestCallbacks:

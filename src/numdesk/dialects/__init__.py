@@ -36,8 +36,9 @@ class RouteClaimedTwice(RuntimeError):
 class Request:
     """One request at a dialect's door, as bytes. `headers` holds the last value of each name, `scope` all that the server knows.
 
-    `form` is for a dialect's own steps to tell each other how the request was put (its `verify` sets it). `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
-    template. `caller` is there once the door let somebody in, `body` once it was read.
+    `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
+    template. `form` is for a dialect's own steps to tell each other how the request was put (its `verify` sets it). `caller` is there
+    once the door let somebody in, `body` once it was read.
     """
 
     __slots__ = ("address", "body", "caller", "form", "headers", "id", "method", "params", "path", "query", "scope")
