@@ -121,7 +121,7 @@ class Reference:
             return Answer("NotFound")
         number = self.numbers.get(order.msisdn or 0)
         if number:
-            in_use = number.order is not None or (number.free_at is not None and number.last != order_id)
+            in_use = number.order is not None or number.last != order_id
         else:
             in_use = any(o.msisdn == order.msisdn and o.state in OPEN for o in self.orders.values())
         if order.state is not State.COMPLETED or in_use:

@@ -20,12 +20,13 @@ from numdesk.domain.errors import (
     NumberGone,
     PeriodNotOffered,
     RentalNotActive,
+    StateForbids,
     WalletShort,
 )
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import RentalState, RentType
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, orders, rental_prices, rentals, retention, wallets
+from numdesk.usecases import catalogue, orders, reactivation, rental_prices, rentals, retention, wallets
 
 WEEK, MONTH = 1200, 3500
 DAY_S = 86_400
@@ -162,6 +163,30 @@ class TestRent:
             await desk.buy(buyer, LOCAL_OFFER)
         with pytest.raises(NoNumbers):
             await rentals.rent(desk.rt, await shop.renter(desk), request)
+
+    async def test_is_safe_from_who_had_the_number_before(self, desk: DeskOfTest) -> None:
+        """An earlier buyer gets a number back neither while it rests after a tenant nor ever after: what the tenant opened is theirs."""
+        await shop.open_shop(desk, numbers=0)
+        await rental_prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
+        await rental_prices.load(desk.rt, [shop.given(2, "ID", ("telegram", "LONG", 7), 100)], complain=shop.refuse)
+        await desk.pool.execute("update numbers set state = 3 where id > 1")
+        buyer, tenant = await desk.customer(), await shop.renter(desk)
+        order = await desk.order(buyer, 2)  # of telegram, by the code
+        await desk.message(order.msisdn)
+        await orders.finish(desk.rt, buyer, order.id)
+        desk.clock.advance(91 * DAY_S)
+        await orders.release_quarantined(desk.rt)
+        assert (await orders.read(desk.rt, buyer, order.id)).number_free
+        await rentals.rent(desk.rt, tenant, rentals.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7))
+        desk.clock.advance(7 * DAY_S + 1)
+        await rentals.expire_due(desk.rt)
+        for _ in range(2):
+            assert not (await orders.read(desk.rt, buyer, order.id)).number_free
+            with pytest.raises(StateForbids):
+                await reactivation.reactivate(desk.rt, buyer, reactivation.ReactivateRequest("k", b"f", order.id, None, None))
+            desk.clock.advance(1801)
+            await orders.release_quarantined(desk.rt)
+        assert await desk.pool.fetchval("select state from numbers where id = 1") == 0
 
 
 class TestExtend:

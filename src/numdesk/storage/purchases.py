@@ -138,11 +138,11 @@ async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
 
 
 async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
-    """Gives an ended order's number of our own stock to its child; False when the number is not free, or rests after somebody else."""
+    """Gives an ended order's number of our own stock to its child; False when the number is not free, or somebody had it since."""
     tag = await tx.execute(
         """update numbers n set state = 1, order_id = $2, free_at = null from orders p
-             where p.id = $1 and n.id = p.number_id
-               and (n.state = 0 or n.state = 2 and number_rests_for_v1(n.id, p.msisdn, p.id, p.ended_at))""",
+             where p.id = $1 and n.id = p.number_id and n.state in (0, 2)
+               and number_rests_for_v1(n.id, p.msisdn, p.id, p.ended_at)""",
         parent_id,
         child_id,
     )

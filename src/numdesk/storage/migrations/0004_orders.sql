@@ -81,12 +81,12 @@ create function number_rests_for_v1(p_number bigint, p_msisdn bigint, p_order in
   select not exists (select from orders o where o.msisdn = p_msisdn and o.number_id = p_number and o.id > p_order)
 $$;
 
--- An order with what a reader wants beside it. `number_free`: could the same number be bought once more? While our own number rests, only
--- when nobody had it since. Of a supplier's number we know only whether another order of ours has it for the same service.
+-- An order with what a reader wants beside it. `number_free`: could the same number be bought once more? Our own number, free or resting, only
+-- when nobody had it since: what a later tenant opened with it must never be told to an earlier one. Of a supplier's number we know only whether another order of ours has it for the same service.
 create view order_facts as
   select o.*, t.name as operator_name,
          case when o.state <> 4 then true
-              when o.number_id is not null then (select n.state = 0 or n.state = 2 and number_rests_for_v1(n.id, o.msisdn, o.id, o.ended_at) from numbers n where n.id = o.number_id)
+              when o.number_id is not null then (select n.state in (0, 2) and number_rests_for_v1(n.id, o.msisdn, o.id, o.ended_at) from numbers n where n.id = o.number_id)
               else not exists (select from orders u where u.msisdn = o.msisdn and u.provider = o.provider and u.service_id = o.service_id
                                 and u.state in (1, 2, 3)) end as number_free
     from orders o left join operators t on t.id = o.operator_id;
