@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,8 +15,8 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import Answer, Request, find_dialects
-from numdesk.domain.customers import CustomerState
-from numdesk.domain.errors import Unavailable
+from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.errors import NotAuthenticated, Unavailable
 from numdesk.runtime import Runtime
 from numdesk.usecases import customers
 
@@ -86,6 +87,36 @@ class TestLimits:
         assert [guess.body for guess in guesses] == [b"no: not_authenticated"] * 3 + [b"no: too_many_requests"]
         assert (await Exchange("GET", "/toy/things/1", client="192.0.2.2").run(app)).body == b"no: not_authenticated"
         assert (await Exchange("GET", "/toy/things/1", await token_of(desk)).run(app)).status == 200
+
+    async def test_count_what_is_forbidden(self, desk: DeskOfTest) -> None:
+        """A customer who is blocked is told so as often as others are served, and then to wait."""
+        app, headers = app_of(desk, Toy(done, limit=2)), await token_of(desk)
+        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(3)]
+        assert bodies == [b"no: not_permitted"] * 2 + [b"no: too_many_requests"]
+
+    async def test_stop_forgers_before_their_signatures_cost_anything(self, desk: DeskOfTest) -> None:
+        """Whoever signs wrongly with a known key is told to wait, unverified, and takes nothing from the customer who is elsewhere."""
+        verified: list[str] = []
+
+        def verify(request: Request, _caller: Caller, _wall: datetime) -> None:
+            verified.append(request.address)
+            if b"signed" not in request.headers:
+                raise NotAuthenticated(cause="signature")
+
+        app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), await token_of(desk)
+        forged = [(await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body for _ in range(5)]
+        assert forged == [b"no: not_authenticated"] * 3 + [b"no: too_many_requests"] * 2
+        assert verified == ["192.0.2.2"] * 3
+        honest = [await Exchange("GET", "/toy/things/1", {**headers, "signed": "yes"}).run(app) for _ in range(3)]
+        assert [answer.status for answer in honest] == [200, 200, 400]
+
+    async def test_let_the_signed_pass_beside_a_guesser(self, desk: DeskOfTest) -> None:
+        """An address that guessed away its strangers' limit still serves the customer behind it who signs well."""
+        app, headers = app_of(desk, Toy(done, verify=lambda _request, _caller, _wall: None)), await token_of(desk)
+        for i in range(5):
+            await Exchange("GET", "/toy/things/1", {"token": f"guess {i}"}).run(app)
+        assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
 
     async def test_count_a_household_of_ipv6_as_one(self, desk: DeskOfTest) -> None:
         """Addresses of one /64 share their guesses."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from numdesk.dialects import Answer, Dialect, Request, Route
 from numdesk.domain import errors
-from numdesk.domain.customers import Scope
+from numdesk.domain.customers import Caller, Scope
 from numdesk.domain.errors import Refusal
 from numdesk.runtime import Runtime
 
@@ -42,6 +43,7 @@ class Toy:
     limit: int = 1000
     slug: str = "smscode"
     body_bytes_max: int = 100
+    verify: Callable[[Request, Caller, datetime], None] | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def dialect(self) -> Dialect:
@@ -54,7 +56,7 @@ class Toy:
                 self._route("GET", "/toy/things/{id}/parts/{part}", _echo),
                 self._route("GET", "/toy/open", _echo, needs_caller=False),
             ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(errors.every_refusal(), _refuse),
-            unknown=_unknown, broken=_broken, body_bytes_max=self.body_bytes_max, stranger_limit=3)  # fmt: skip
+            unknown=_unknown, broken=_broken, body_bytes_max=self.body_bytes_max, stranger_limit=3, verify=self.verify)  # fmt: skip
 
     @staticmethod
     def _route(

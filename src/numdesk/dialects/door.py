@@ -80,7 +80,7 @@ class Finishing:
 class Door:
     """The door of one route."""
 
-    __slots__ = ("_bucket", "_dialect", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally", "_window_s")
+    __slots__ = ("_bucket", "_dialect", "_failed_bucket", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally", "_window_s")
 
     def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
         """Prepare everything that is the same for every request."""
@@ -91,6 +91,7 @@ class Door:
         self._has_body = route.method not in _BODILESS
         self._bucket = f"{dialect.slug}.{route.group}"
         self._stranger_bucket = f"{dialect.slug}.strangers"
+        self._failed_bucket = f"{dialect.slug}.failed"
         self._limit = dialect.limits[route.group]
         self._window_s = dialect.windows_s.get(route.group, dialect.window_s)
         self._tally = tally_of(dialect.slug, route.operation)
@@ -138,8 +139,8 @@ class Door:
             request.caller = caller
             if dialect.verify is not None:
                 self._verify(request, caller)
-            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
             limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
         else:
             limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
         if self._has_body and not dialect.credential_in_body:
@@ -158,11 +159,19 @@ class Door:
             raise
 
     def _verify(self, request: Request, caller: Caller) -> None:
-        """Refuses as `_recognise` does a request that does not bear its key's signature."""
-        assert self._dialect.verify is not None, "asked only where requests are signed"
+        """Refuses as `_recognise` does a request that does not bear its key's signature.
+
+        Failures count for this key from this address, and beyond the limit nothing is computed any more: whoever only knows the public
+        half of a key spends neither our time nor, from elsewhere, the customer's own requests.
+        """
+        rt, dialect = self._rt, self._dialect
+        assert dialect.verify is not None, "asked only where requests are signed"
+        subject, limit, window_s = f"{caller.key_id} {peer_group(request.address)}", dialect.stranger_limit, dialect.window_s
+        limits.refuse_exhausted(rt, subject=subject, bucket=self._failed_bucket, limit=limit, window_s=window_s)
         try:
-            self._dialect.verify(request, caller, self._rt.clock.wall())
+            dialect.verify(request, caller, rt.clock.wall())
         except NotAuthenticated:
+            limits.admit(rt, subject=subject, bucket=self._failed_bucket, limit=limit, window_s=window_s)
             self._count_stranger(request)
             raise
 

@@ -62,6 +62,17 @@ def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s:
     counts.changed.add(name)
 
 
+def refuse_exhausted(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:
+    """Refuses as `admit` would, and counts nothing: for what is counted only when it has failed."""
+    window = _counts(rt).windows.get((subject, bucket))
+    if window is None or not rt.settings.rate_limits:
+        return
+    wall = int(rt.clock.wall().timestamp())
+    start = wall - wall % window_s
+    if window.start == start and window.ours + window.others >= limit:
+        raise TooManyRequests(group=bucket, retry_after_s=max(1, start + window_s - wall))
+
+
 async def exchange(rt: Runtime) -> None:
     """Tells the other processes what this one counted, and learns what they did."""
     counts = _counts(rt)
