@@ -31,6 +31,12 @@ async def test_never_shows_the_secret_again(desk: DeskOfTest) -> None:
     assert made.api_key[20:40] not in row
     caller = await customers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
     assert made.secret not in repr(caller)
+    assert made.secret not in repr(made)
+    assert made.api_key not in repr(made)
+    new = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    rules = customers.KeyRules()
+    key = await customers.add_key(desk.rt, customer_id=new.customer_id, dialect="partner", currency="EUR", rules=rules, signed=True)
+    assert not any(hidden in repr((new, key)) for hidden in (new.token, new.secret or "", key.token, key.secret or ""))
 
 
 @pytest.mark.parametrize(("form", "field"), [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.errors import InvalidInput
@@ -30,8 +30,8 @@ class Application:
     """An applicant as registered, waiting for approval. Key and secret are shown once and never again."""
 
     customer_id: int
-    api_key: str
-    secret: str
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
 
 
 async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currency: str) -> Application:

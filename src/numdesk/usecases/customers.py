@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from numdesk.domain import tokens
@@ -31,17 +31,17 @@ class NewCustomer:
     """A customer that was just registered. Token and secret (where requests are signed) are shown once and never again."""
 
     customer_id: int
-    token: str
+    token: str = field(repr=False)
     wallet_id: int
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """A key that was just made; shown once and never again."""
 
-    token: str
-    secret: str | None
+    token: str = field(repr=False)
+    secret: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
