@@ -35,7 +35,7 @@ from numdesk.usecases import rates, requests, routes
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
 #: How often a buyer looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
-PATIENCE = {"retry": 6, "busy": 150}
+PATIENCE = {"retry": 50, "busy": 150}
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
 RANK_RETRIES = 3
 

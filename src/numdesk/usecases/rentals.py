@@ -40,7 +40,7 @@ from numdesk.usecases.rental_prices import RentalList, in_stock, price_list
 RENT_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
 #: How often a renter looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
-PATIENCE = {"retry": 6, "busy": 150}
+PATIENCE = {"retry": 50, "busy": 150}
 #: How often a rent is quoted anew because the price list had changed between quoting and renting.
 QUOTE_RETRIES = 3
 EXPIRE_BATCH = 1_000
