@@ -80,7 +80,19 @@ class Finishing:
 class Door:
     """The door of one route."""
 
-    __slots__ = ("_bucket", "_dialect", "_failed_bucket", "_finishing", "_has_body", "_limit", "_route", "_rt", "_stranger_bucket", "_tally", "_window_s")
+    __slots__ = (
+        "_bucket",
+        "_dialect",
+        "_failed_bucket",
+        "_finishing",
+        "_has_body",
+        "_limit",
+        "_route",
+        "_rt",
+        "_stranger_bucket",
+        "_tally",
+        "_window_s",
+    )
 
     def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
         """Prepare everything that is the same for every request."""
