@@ -275,6 +275,28 @@ class TestDecide:
         with pytest.raises(NotFound):
             await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
 
+    @pytest.mark.parametrize("decision", list(Decision))
+    async def test_a_decision_is_about_the_money_that_was_there(self, till: Till, decision: Decision) -> None:
+        """A word about a thousandth of what is due says nothing of the rest: once that has come, it is credited as ever."""
+        topup = await till.order(50_000)
+        till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
+        await till.settle(topup)
+        await settlement.decide(till.rt, topup.public_id, decision)
+        till.gateway.pay(topup)
+        assert (await till.settle(topup)).state is TopUpState.CREDITED
+        assert await till.balance() == 50_000
+
+    async def test_what_grows_into_another_doubt_is_doubted_anew(self, till: Till) -> None:
+        """A refusal of little is none of more, and staff are asked again."""
+        topup = await till.order(50_000)
+        till.gateway.pay(topup, share="0.5", wrong_asset=True)
+        await till.settle(topup)
+        await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
+        till.gateway.pay(topup, share="0.6", wrong_asset=True)
+        await till.settle(topup)
+        (line,) = await till.lines(topup)
+        assert (line.doubt, line.line.decision) == (Doubt.WRONG_ASSET, None)
+
 
 NEWS = (
     (PaymentStatus.SEEN, "1"),

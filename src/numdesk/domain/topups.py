@@ -7,7 +7,7 @@ rules are frozen in the top-up: what was credited must not change because a sett
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -159,6 +159,13 @@ class Line:
     decision: Decision | None = None
     worth: int | None = None
 
+    def with_news(self, payment: Payment, *, seen_at: datetime | None) -> Line:
+        """Returns what is known once the gateway told something newer. A person decided about the money that was there then, so where
+        that is another now, what they said counts no more."""
+        if _money_of(payment) == _money_of(self.payment):
+            return replace(self, payment=payment, seen_at=seen_at)
+        return Line(payment, seen_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -279,6 +286,11 @@ def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
     if credit_for(worth, topup=topup) < min(topup.policy.dust, topup.amount):
         return Doubt.DUST
     return None
+
+
+def _money_of(payment: Payment) -> tuple[object, ...]:
+    """Returns what of a payment a decision about it rests on."""
+    return payment.status, payment.paid, payment.due, payment.settled
 
 
 def _is_late(topup: TopUp, line: Line) -> bool:

@@ -171,7 +171,7 @@ class _Settling:
             self._found.append((topup, payment.payment_id, foreign))
             return
         moments = [moment for moment in (line.seen_at, seen_at) if moment]
-        line = replace(line, payment=newer(line.payment, payment), seen_at=min(moments) if moments else None)
+        line = line.with_news(newer(line.payment, payment), seen_at=min(moments) if moments else None)
         known[payment.payment_id] = replace(booked, line=line)
 
     async def _conclude(self, topup: TopUp, known: Sequence[Booked]) -> TopUp:
