@@ -10,6 +10,7 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, SIGNATURE, Till, callback_of, open_till
 
 from numdesk.asgi import make_app
+from numdesk.callbacks import routes
 from numdesk.callbacks.routes import PREFIX, make_callbacks
 from numdesk.usecases import payments
 
@@ -59,6 +60,18 @@ class TestCallbacks:
         """Other methods, gateways and paths are told so."""
         async with client(till) as door:
             assert (await door.request(method, f"/callbacks/{path}")).status_code == status
+
+    async def test_counts_what_does_not_verify(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who sends rubbish again and again is not listened to until the minute ends; what verifies is never counted."""
+        monkeypatch.setattr(routes, "REFUSED_PER_MINUTE", 3)
+        headers, body = callback_of(await till.order())
+        sent = [headers] * 5 + [{"x-signature": "forged"}] * 4 + [headers]
+        async with client(till) as door:
+            answers = [await door.post(f"/callbacks/{PROVIDER}", content=body, headers=one) for one in sent]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [400] * 3 + [429, 429]
+        till.desk.clock.advance(60)
+        async with client(till) as door:
+            assert (await door.post(f"/callbacks/{PROVIDER}", content=body, headers=headers)).status_code == 200
 
     async def test_bounds_the_body(self, till: Till) -> None:
         """A byte above 64 KiB is too much, whoever signed it."""

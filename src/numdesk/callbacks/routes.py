@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import structlog
 
-from numdesk.domain.errors import InvalidInput, NotFound, Refusal
+from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests
+from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
-from numdesk.usecases import payments
+from numdesk.usecases import limits, payments
 
 PREFIX = "/callbacks"
 
 _TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
 #: What a caller is told. Gateways look at the status; nobody is told which rule a signature broke.
-_SAID = {200: b"OK\n", 400: b"The callback does not verify.\n", 404: b"Not found.\n", 405: b"POST only.\n", 413: b"Too large.\n"}
+_SAID = {
+    200: b"OK\n",
+    400: b"The callback does not verify.\n",
+    404: b"Not found.\n",
+    405: b"POST only.\n",
+    413: b"Too large.\n",
+    429: b"Too many callbacks that do not verify.\n",
+}
+
+#: Callbacks of one address that do not verify, per minute; then none is looked at until the minute ends. A gateway sends them again.
+REFUSED_PER_MINUTE = 600
+_BUCKET = "callbacks.refused"
 
 _log = structlog.get_logger(__name__)
 
@@ -41,21 +53,34 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
     if scope["method"] != "POST":
         return 405
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    peer = peer_group(scope["client"][0]) if scope.get("client") else ""
     try:
+        limits.check(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
         body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
         await payments.receive(rt, provider, headers, body)
     except BodyTooLarge:
         return 413
+    except InvalidInput:
+        return _count_refused(rt, peer)
+    except TooManyRequests:
+        return 429
     except (Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(error, provider)
     return 200
 
 
+def _count_refused(rt: Runtime, peer: str) -> int:
+    """Counts a callback that does not verify, and returns the status of its answer."""
+    try:
+        limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
+    except TooManyRequests:
+        return 429
+    return 400
+
+
 def _status_of(error: Exception, provider: str) -> int:
     """Returns the status for a callback that was not kept."""
     match error:
-        case InvalidInput():
-            return 400
         case NotFound():
             return 404
         case _:

@@ -16,12 +16,15 @@ from typing import Any, NoReturn
 #: A signed call of another company is short; what is longer is not one.
 DOCUMENT_BYTES_MAX = 64 * 1024
 
+#: A callback has some thirty members; one with so many parts is made to keep us busy.
+CALLBACK_PARTS_MAX = 2_000
+
 #: Deeper ones are made to exhaust a reader.
 DEPTH_MAX = 32
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]+")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]+")
 #: PHP escapes these two even when it leaves other letters as they are: JavaScript once took them for ends of lines.
 _LINE_ENDS = re.compile("[\u2028\u2029]")
 
@@ -36,10 +39,15 @@ class JsonRefused(ValueError):
     """The bytes are no JSON object that two readers would understand alike; the text says why and holds none of them."""
 
 
-def read_text(raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX) -> str:
-    """Returns a document's text. Raises JsonRefused when it is too long or not UTF-8."""
+def read_text(raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None) -> str:
+    """Returns a document's text. Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is bounded.
+
+    What it costs to look at a stranger's document grows with its parts, and they are counted before anything is made of them.
+    """
     if len(raw) > bytes_max:
         raise JsonRefused(f"is longer than {bytes_max} bytes")
+    if parts_max is not None and raw.count(b",") + raw.count(b"[") + raw.count(b"{") > parts_max:
+        raise JsonRefused(f"has more than {parts_max} parts")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -87,7 +95,13 @@ def write_php(value: Any, *, escape_unicode: bool) -> str:
 
 def write_js(value: Any, *, escape_unicode: bool = False) -> str:
     """Writes a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
-    return _write(value, lambda text: _escape(_quote(text), _NOT_IN_ASCII) if escape_unicode else _quote(text))
+    written = _write(value, _quote)
+    return in_ascii(written) if escape_unicode else written
+
+
+def in_ascii(written: str) -> str:
+    """Returns a written document with its other letters escaped; they stand nowhere but in its strings."""
+    return _escape(written, _NOT_IN_ASCII)
 
 
 def js_number(number: str) -> NumberToken:
@@ -164,12 +178,12 @@ def _write(value: Any, string: Callable[[str], str]) -> str:
 
 def _quote(text: str) -> str:
     """Writes a string with what both languages escape: quotes, backslashes, controls below space, and halves of letters."""
-    return _escape(json.dumps(text, ensure_ascii=False), _LONE_SURROGATE)
+    return _escape(_AS_IT_IS(text), _LONE_SURROGATE)
 
 
 def _escape(written: str, letters: re.Pattern[str]) -> str:
-    """Writes each of some letters as \\uXXXX, two of them where UTF-16 needs two."""
-    return letters.sub(lambda match: json.dumps(match[0])[1:-1], written)
+    """Writes all of some letters as \\uXXXX, two of them where UTF-16 needs two."""
+    return letters.sub(lambda match: _IN_ASCII(match[0])[1:-1], written)
 
 
 def _check_depth(value: Any, *, left: int) -> None:
@@ -192,4 +206,7 @@ def _no_constant(_word: str) -> NoReturn:
     raise JsonRefused("holds a number that JSON does not have")
 
 
+#: json.dumps without its preparations, which would be made anew for every letter.
+_IN_ASCII = json.JSONEncoder().encode
+_AS_IT_IS = json.JSONEncoder(ensure_ascii=False).encode
 _DECODER = json.JSONDecoder(parse_float=NumberToken, parse_int=NumberToken, parse_constant=_no_constant, object_pairs_hook=_once)

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from numdesk.ports.payments import CallbackRefused, PaymentHint
-from numdesk.protocols.json_tokens import JsonRefused, cut_member, read_object, read_text, write_php
+from numdesk.protocols.json_tokens import CALLBACK_PARTS_MAX, JsonRefused, cut_member, read_object, read_text, write_php
 from numdesk.providers.cryptomus.wire import sign
 
 _ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -21,7 +21,7 @@ _SIGNATURE = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 def read_callback(body: bytes, *, key: str) -> PaymentHint:
     """Returns what a callback is about. Raises CallbackRefused."""
     try:
-        text = read_text(body)
+        text = read_text(body, parts_max=CALLBACK_PARTS_MAX)
         document = read_object(text)
     except JsonRefused as error:
         raise CallbackRefused(f"the body {error}") from error

@@ -10,11 +10,20 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 from numdesk.ports.payments import CallbackRefused, PaymentHint
-from numdesk.protocols.json_tokens import JsonRefused, NumberToken, read_object, read_text, sort_by_utf16, sort_like_js, write_js
+from numdesk.protocols.json_tokens import (
+    CALLBACK_PARTS_MAX,
+    JsonRefused,
+    NumberToken,
+    in_ascii,
+    read_object,
+    read_text,
+    sort_by_utf16,
+    sort_like_js,
+    write_js,
+)
 
 HEADER = "x-nowpayments-sig"
 
@@ -29,7 +38,7 @@ def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> Payme
     if not _SIGNATURE.fullmatch(signature):
         raise CallbackRefused("the call has no signature")
     try:
-        document = read_object(read_text(body))
+        document = read_object(read_text(body, parts_max=CALLBACK_PARTS_MAX))
     except JsonRefused as error:
         raise CallbackRefused(f"the body {error}") from error
     if not is_signed(document, signature=signature, key=key):
@@ -67,16 +76,25 @@ def is_signed(document: dict[str, Any], *, signature: str, key: str) -> bool:
 
 def _candidates(document: dict[str, Any]) -> list[str]:
     """Returns what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
-    forms = [canonical(document), canonical(document, lists_as_objects=True), _filtered(document, sort_by_utf16(document))]
-    return [write_js(form, escape_unicode=escapes) for form, escapes in product(forms, (False, True))]
+    forms = [canonical(document), canonical(document, lists_as_objects=True), _filtered(document, _ranks(document))]
+    texts = dict.fromkeys(write_js(form) for form in forms)
+    return list(dict.fromkeys(text for plain in texts for text in (plain, in_ascii(plain))))
 
 
-def _filtered(value: Any, names: list[str]) -> Any:
-    """Returns a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order."""
+def _ranks(document: dict[str, Any]) -> dict[str, int]:
+    """Returns the places of a document's sorted names."""
+    return {name: at for at, name in enumerate(sort_by_utf16(document))}
+
+
+def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
+    """Returns a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order.
+
+    Every object is asked for its own names, and not for all that there are: a stranger's document may have thousands of both.
+    """
     if isinstance(value, list):
-        return [_filtered(item, names) for item in value]
+        return [_filtered(item, ranks) for item in value]
     if isinstance(value, dict):
-        return {name: _filtered(value[name], names) for name in names if name in value}
+        return {name: _filtered(value[name], ranks) for name in sorted((name for name in value if name in ranks), key=ranks.__getitem__)}
     return value
 
 
