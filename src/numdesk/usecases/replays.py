@@ -1,0 +1,20 @@
+"""Signed requests that come again: a signature belongs to the key that it came with first.
+
+An Idempotency-Key is no part of what is signed. Whoever has seen a signed request could otherwise send it once more under a key of his own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numdesk.storage import replays as rows
+
+if TYPE_CHECKING:
+    from numdesk.domain.customers import Caller
+    from numdesk.runtime import Runtime
+
+
+async def bind(rt: Runtime, caller: Caller, *, signature: bytes, key: str) -> str:
+    """Returns the key under which a request with this signature is to be carried out: the first that it came with."""
+    now = rt.clock.wall()
+    return await rt.run("replays.bind", lambda tx: rows.bind(tx, caller, signature=signature, key=key, now=now))
