@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import structlog
 
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests
@@ -58,31 +60,24 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
         limits.check(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
         body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
         await payments.receive(rt, provider, headers, body)
-    except BodyTooLarge:
-        return 413
-    except InvalidInput:
-        return _count_refused(rt, peer)
-    except TooManyRequests:
-        return 429
-    except (Refusal, ConnectionError, TimeoutError) as error:
-        return _status_of(error, provider)
+    except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
+        return _status_of(rt, error, provider, peer)
     return 200
 
 
-def _count_refused(rt: Runtime, peer: str) -> int:
-    """Counts a callback that does not verify, and returns the status of its answer."""
-    try:
-        limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
-    except TooManyRequests:
-        return 429
-    return 400
-
-
-def _status_of(error: Exception, provider: str) -> int:
-    """Returns the status for a callback that was not kept."""
+def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
+    """Returns the status for a callback that was not kept, and counts one that does not verify."""
     match error:
+        case BodyTooLarge():
+            return 413
+        case TooManyRequests():
+            return 429
         case NotFound():
             return 404
+        case InvalidInput():
+            with suppress(TooManyRequests):
+                limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
+            return 400
         case _:
             _log.error("a callback was not kept", provider=provider, error=type(error).__name__)
             return 503
