@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 LogFormat = Literal["json", "text"]
+PartialDiscount = Literal["frozen", "reached"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
@@ -265,9 +266,15 @@ class Settings:
     )
     topup_overpaid_bp: int = _setting(
         "NUMDESK_TOPUP_OVERPAID_BP",
-        _whole(0, 10_000),
-        default=1_000,
+        _whole(0, 10_000_000),
+        default=1_000_000,
         help="basis points of a top-up by which paying too much is credited; what is beyond waits for staff",
+    )
+    topup_partial_discount: PartialDiscount = _setting(
+        "NUMDESK_TOPUP_PARTIAL_DISCOUNT",
+        _one_of(get_args(PartialDiscount)),
+        default="frozen",
+        help="the discount on what was paid too little: frozen is that of the top-up, reached that of what was really paid",
     )
     topup_dust: int = _setting(
         "NUMDESK_TOPUP_DUST",

@@ -73,6 +73,24 @@ class TestCreditFor:
         if received > one.final_amount:
             assert credit >= amount
 
+    @pytest.mark.parametrize(
+        ("received", "credit"), [(45_000, 50_000), (44_999, 47_367), (9_500, 10_000), (9_499, 9_499), (90_000, 100_000), (1, 1)]
+    )
+    def test_too_little_has_the_discount_that_it_reaches(self, received: int, credit: int) -> None:
+        """With tiers, what is paid too little gets the highest discount whose tier it comes to; all else is as ever."""
+        one = topup(policy=Policy(tiers=tuple(TIERS.items())))
+        assert topups.credit_for(received, topup=one) == credit
+
+    @given(AMOUNTS, DISCOUNTS, st.data())
+    def test_a_tier_never_brings_more_than_was_promised(self, amount: int, discount: int, data: st.DataObject) -> None:
+        """However the operator's tiers lie, the top-up's own discount is the most; and a cent more never brings less."""
+        bounds = data.draw(st.lists(st.tuples(AMOUNTS, DISCOUNTS), min_size=1, max_size=4))
+        one = topup(amount, discount)
+        tiered = replace(one, policy=Policy(tiers=tuple(bounds)))
+        received = data.draw(st.integers(0, one.final_amount))
+        assert topups.credit_for(received, topup=tiered) <= topups.credit_for(received, topup=one)
+        assert topups.credit_for(received, topup=tiered) <= topups.credit_for(received + 1, topup=tiered)
+
     @given(AMOUNTS, DISCOUNTS, st.data())
     def test_grows_with_what_was_paid(self, amount: int, discount: int, data: st.DataObject) -> None:
         """Who pays a cent more never gets less."""

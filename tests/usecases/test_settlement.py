@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from numdesk.domain import topups
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.payments import Payment, PaymentStatus
 from numdesk.domain.topups import Decision, Doubt, TopUp, TopUpState
-from numdesk.usecases import settlement, wallets
+from numdesk.usecases import payments, settlement, wallets
 
 
 @pytest.fixture
@@ -113,13 +114,39 @@ class TestNotExact:
         assert await till.balance() == 0
         assert await till.account("suspense", "unapplied") == 45
 
-    async def test_keeps_what_is_far_too_much_apart(self, till: Till) -> None:
-        """A tenth more is the customer's; what goes beyond that belongs to nobody yet."""
+    async def test_what_is_paid_twice_is_credited_twice(self, till: Till) -> None:
+        """Whether a gateway calls it one payment of twice as much or two, the customer has the same."""
+        for topup in (await till.order(), await till.order()):
+            first = till.gateway.pay(topup, share="2" if await till.balance() == 0 else "1")
+            if first.paid == first.due:
+                till.gateway.pay(topup, payment_id="again", parent_id=first.payment_id)
+            assert (await till.settle(topup)).credited == 100_000
+        assert await till.account("suspense", "unapplied") == 0
+
+    @pytest.mark.parametrize(("decision", "credited", "apart"), [(Decision.APPROVED, 75_000, 0), (Decision.REFUSED, 55_000, 18_000)])
+    async def test_keeps_what_is_far_too_much_apart(self, till: Till, decision: Decision, credited: int, apart: int) -> None:
+        """What goes beyond the operator's limit belongs to nobody until a person says whose it is; what is below stays the customer's."""
+        till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
         topup = await till.order()
         till.gateway.pay(topup, share="1.5")
+        assert (await till.settle(topup)).state is TopUpState.CREDITED
+        assert [line.doubt for line in await till.lines(topup)] == [Doubt.OVERPAID]
+        assert [one.id for one in await payments.listed(till.rt, doubtful=True)] == [topup.id]
+        assert (await till.balance(), await till.account("suspense", "unapplied")) == (55_000, 67_500 - 49_500)
+        await settlement.decide(till.rt, topup.public_id, decision)
         await till.settle(topup)
-        assert await till.balance() == 55_000
-        assert await till.account("suspense", "unapplied") == 67_500 - 49_500
+        assert [line.doubt for line in await till.lines(topup)] == [None]
+        assert (await till.balance(), await till.account("suspense", "unapplied")) == (credited, apart)
+
+    async def test_gives_too_little_the_discount_that_it_reaches(self, till: Till) -> None:
+        """Where the operator wants it so, who orders 5,000 and pays 95 has the discount of 100, and not that of 5,000."""
+        frozen = await till.order(500_000)
+        till.rt.settings = replace(till.rt.settings, topup_partial_discount="reached")
+        reached = await till.order(500_000)
+        for topup in (frozen, reached):
+            till.gateway.pay(topup, PaymentStatus.UNDERPAID, paid=Decimal(95), due=Decimal(4_250))
+        assert (await till.settle(frozen)).credited == 9_500 * 100 // 85
+        assert (await till.settle(reached)).credited == 10_000
 
     async def test_credits_nothing_for_a_part_that_may_grow(self, till: Till) -> None:
         """Underpaid but still open is not settled: nothing is credited yet."""

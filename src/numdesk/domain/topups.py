@@ -74,6 +74,7 @@ class Doubt(StrEnum):
     NO_AMOUNTS = "no_amounts"  # settled, the gateway says, but not how much of what
     UNDERPAID = "underpaid"
     DUST = "dust"
+    OVERPAID = "overpaid"  # so much too much that the rest is kept apart
 
 
 class Decision(StrEnum):
@@ -86,12 +87,14 @@ class Decision(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The operator's rules, frozen in each top-up: what over-payment goes to the customer (the rest is kept apart), the least worth
-    crediting, whether what is paid too little is credited at all, and how long after its end an invoice's rate still holds."""
+    crediting, whether what is paid too little is credited at all, and how long after its end an invoice's rate still holds. `tiers` are
+    the discounts that count for what is paid too little, by what it reaches; none for the top-up's own."""
 
-    overpaid_bp: int = 1_000
+    overpaid_bp: int = 1_000_000
     dust: int = 100
     credits_underpaid: bool = True
     late_grace: timedelta = timedelta(hours=24)
+    tiers: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ NOTHING = Share()
 @dataclass(frozen=True, slots=True)
 class Line:
     """A payment of a top-up as we know it. `seen_at` is when its money was first seen, by the gateway's watch; `worth` what staff
-    said it is worth when they approved it."""
+    said it is worth when they approved it, or what it was worth when they refused no more than its excess."""
 
     payment: Payment
     seen_at: datetime | None = None
@@ -186,15 +189,22 @@ def final_amount(amount: int, *, discount_bp: int) -> int:
     return half_up(Fraction(amount * (WHOLE_BP - discount_bp), WHOLE_BP))
 
 
-def credit_for(received: int, *, topup: TopUp) -> int:
-    """Returns what is credited for `received`: exactly the amount for what was due; a share of it rounded down, or for more than was due a
-    little more up to the ratio that the operator allows."""
+def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
+    """Returns what is credited for `received`: exactly the amount for what was due; a share of it rounded down; for more than was due more
+    at the same discount, up to the ratio that the operator allows unless it is not to be capped."""
     if received == topup.final_amount:
         return topup.amount
     fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_percent))
     if received < topup.final_amount:
-        return fair
-    return min(max(fair, topup.amount), topup.credit_max)
+        return _partial_credit(received, topup) if topup.policy.tiers else fair
+    return min(max(fair, topup.amount), topup.credit_max) if is_capped else max(fair, topup.amount)
+
+
+def _partial_credit(received: int, topup: TopUp) -> int:
+    """Returns what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
+    discounts = [(0, 0), *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_percent)]
+    credits_ = ((least, floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - bp))) for least, bp in discounts)
+    return max(credit for least, credit in credits_ if credit >= least)
 
 
 def judge(topup: TopUp, line: Line) -> Verdict:
@@ -207,12 +217,15 @@ def judge(topup: TopUp, line: Line) -> Verdict:
         return Verdict(NOTHING, foreign if payment.status is PaymentStatus.SEEN else None)
     worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
-        return Verdict(_share(topup, payment, worth))
+        return Verdict(_share(topup, payment, worth, is_capped=False))
     kept = NOTHING if worth is None or foreign else _kept_apart(topup, payment, worth)
     doubt = foreign or _doubt(topup, line, worth)
     if line.decision is Decision.REFUSED:
-        return Verdict(kept)
-    return Verdict(kept, doubt) if worth is None or doubt else Verdict(_share(topup, payment, worth))
+        return Verdict(kept if worth is None or line.worth is None else _share(topup, payment, worth))
+    if worth is None or doubt:
+        return Verdict(kept, doubt)
+    share = _share(topup, payment, worth)
+    return Verdict(share, Doubt.OVERPAID if share.suspense else None)
 
 
 def worth_of(topup: TopUp, line: Line) -> int | None:
@@ -298,10 +311,10 @@ def _is_late(topup: TopUp, line: Line) -> bool:
     return line.seen_at is not None and topup.expires_at is not None and line.seen_at > topup.expires_at + topup.policy.late_grace
 
 
-def _share(topup: TopUp, payment: Payment, worth: int) -> Share:
+def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True) -> Share:
     """Returns how what a payment is worth is divided."""
-    credit = credit_for(worth, topup=topup)
-    if credit < topup.credit_max:
+    credit = credit_for(worth, topup=topup, is_capped=is_capped)
+    if credit < topup.credit_max or not is_capped:
         return Share(credit, worth, _fee(topup, payment, worth))
     price = max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_percent))
     return Share(credit, worth, _fee(topup, payment, worth), suspense=max(0, worth - price))

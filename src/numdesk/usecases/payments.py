@@ -206,6 +206,7 @@ def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
             dust=rt.settings.topup_dust,
             credits_underpaid=rt.settings.topup_underpaid,
             late_grace=timedelta(hours=rt.settings.topup_grace_h),
+            tiers=rt.settings.topup_discounts if rt.settings.topup_partial_discount == "reached" else (),
         ),
     )
 

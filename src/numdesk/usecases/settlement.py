@@ -253,7 +253,9 @@ class _Settling:
             raise StateForbids(state="held by the gateway")
         line = replace(booked.line, worth=None)
         if decision is Decision.REFUSED:
-            return replace(line, decision=decision)
+            # The excess alone is refused; what the payment brought within the rules stays the customer's.
+            credited = topups.worth_of(topup, line) if booked.doubt is Doubt.OVERPAID else None
+            return replace(line, decision=decision, worth=credited)
         if worth is None and not topups.stranger(topup, line.payment):
             worth = topups.worth_of(topup, line)
         if worth is None or not 0 < worth <= AMOUNT_MAX:
