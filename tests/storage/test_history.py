@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from tests.support.desk import DeskOfTest
 
 from numdesk.storage import history
@@ -35,6 +36,26 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
     ascending = await wallets.history(desk.rt, caller, page=1, limit=50, ascending=True)
     assert list(ascending.items) == lines[::-1]
     assert (await wallets.history(desk.rt, caller, page=9, limit=50)).total == 4
+
+
+async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
+    """However long a history is, its first and last pages cost the same, and its length is known without counting."""
+    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    await desk.pool.execute(
+        """with j as (insert into journals (reason, ref, at)
+                        select 'adjustment', 'many:' || i, now() from generate_series(1, 3000) i returning id)
+           insert into transfers (journal_id, debit_id, credit_id, amount, currency)
+             select id, system_account_v1('funding', 'manual', 'EUR'), $1, 10, 'EUR' from j order by id""",
+        caller.wallet_id,
+    )
+    for from_oldest, page in ((False, 1), (True, 1), (False, 301)):
+        lines = await wallets.history(desk.rt, caller, page=page, limit=10, ascending=from_oldest)
+        assert (lines.total, lines.items[0].type) == (3001, "adjustment")
+    plan = await desk.pool.fetchval(
+        "explain (analyze, buffers, format json) select * from account_lines_v1($1, $2, false, 10, 0)", caller.wallet_id, caller.bonus_id
+    )
+    assert msgspec.json.decode(plan)[0]["Plan"]["Shared Hit Blocks"] < 1000
 
 
 async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:

@@ -40,35 +40,24 @@ async def describe(tx: Tx, journal_id: int, *, type: str, description: str, meta
 
 
 async def history(tx: Tx, *, accounts: Sequence[int], limit: int, offset: int, ascending: bool) -> Page[HistoryLine]:
-    """Returns a page of the journals that moved these accounts of one customer; what they had is the accounts' sum."""
+    """Returns a page of the journals that moved these accounts of one customer, at most two; what they had is the
+    accounts' sum."""
+    total = await tx.fetchval("select coalesce(sum(lines), 0)::bigint from accounts where id = any($1::bigint[])", accounts)
+    # A page is reached by walking there from the nearer end.
+    size = max(min(limit, total - offset), 0)
+    from_oldest = ascending == (offset <= total // 2)
+    skip = offset if from_oldest == ascending else max(total - offset - size, 0)
     rows = await tx.fetch(
-        """with mine as (
-             select t.journal_id, sum(e.amount)::bigint amount, max(e.id) last_id
-               from entries e join transfers t on t.id = e.transfer_id where e.account_id = any($1::bigint[]) group by t.journal_id),
-           page as (
-             select *, count(*) over () total from mine
-               order by case when $4 then journal_id end, case when not $4 then journal_id end desc limit $2 offset $3)
-           select p.journal_id, p.amount, p.total, j.reason, j.note, j.at, d.document::text,
-                  (select sum(coalesce((select e.balance_after from entries e where e.account_id = a.id and e.id <= p.last_id
-                                          order by e.id desc limit 1), 0))::bigint
-                     from unnest($1::bigint[]) a(id)) as after
-             from page p join journals j on j.id = p.journal_id left join journal_details d on d.journal_id = p.journal_id
-             order by case when $4 then p.journal_id end, case when not $4 then p.journal_id end desc""",
-        accounts,
-        limit,
-        offset,
-        ascending,
+        """select journal_id, amount, after, reason, note, at, document::text
+             from account_lines_v1($1, $2, $3, $4, $5) order by last_id""",
+        accounts[0],
+        accounts[1] if len(accounts) > 1 else None,
+        from_oldest,
+        size,
+        skip,
     )
-    total = rows[0]["total"] if rows else await _total(tx, accounts) if offset else 0
-    return Page(tuple(_line(row) for row in rows), total)
-
-
-async def _total(tx: Tx, accounts: Sequence[int]) -> int:
-    return await tx.fetchval(
-        """select count(distinct t.journal_id) from entries e join transfers t on t.id = e.transfer_id
-             where e.account_id = any($1::bigint[])""",
-        accounts,
-    )
+    lines = [_line(row) for row in rows]
+    return Page(tuple(lines if ascending else reversed(lines)), total)
 
 
 #: How journals without a note of their own are called.

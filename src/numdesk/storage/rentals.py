@@ -21,8 +21,7 @@ _ROWS: LiteralString = """
     select r.id, r.term_id, r.number_id, r.country_id, r.service_ids, r.units_total, r.messages, r.public_id, r.customer_id,
            case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end state, r.msisdn, c.name country, s.codes, s.names, s.used,
            r.rent_type, r.units, r.price, r.currency, r.starts_at, r.expires_at, r.rented_at,
-           coalesce(r.ended_at, case when r.expires_at <= $1 then r.expires_at end) ended_at, rental_number_available_v1(r, $1) available,
-           count(*) over () total
+           coalesce(r.ended_at, case when r.expires_at <= $1 then r.expires_at end) ended_at, rental_number_available_v1(r, $1) available
       from rentals r join rental_countries c on c.country_id = r.country_id
       cross join lateral (
         select array_agg(v.code order by u.n) codes, array_agg(v.name order by u.n) names,
@@ -127,29 +126,14 @@ async def listing(
     tx: Tx, *, customer_id: int | None, states: frozenset[RentalState], now: datetime, limit: int, offset: int
 ) -> Page[Rental]:
     """Returns a page of the rentals in these states (of all customers when None is named), the newest term first."""
-    rows = await tx.fetch(
-        _ROWS
-        + """ where ($2::int is null or r.customer_id = $2)
-                and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)
-              order by r.term_id desc limit $4 offset $5""",
-        now,
-        customer_id,
-        [int(state) for state in states],
-        limit,
-        offset,
-    )
-    total = rows[0]["total"] if rows else await _count(tx, customer_id=customer_id, states=states, now=now) if offset else 0
+    whose: LiteralString = "r.customer_id = $2" if customer_id is not None else "$2::int is null"
+    chosen: LiteralString = f" {whose} and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)"
+    wanted = (now, customer_id, [int(state) for state in states])
+    total = await tx.fetchval("select count(*) from rentals r where" + chosen, *wanted)
+    # The page first, then what is to be said of each: not of all that stand before it.
+    page = "select r.id from rentals r where" + chosen + " order by r.term_id desc limit $4 offset $5"
+    rows = await tx.fetch(_ROWS + " where r.id in (" + page + ") order by r.term_id desc", *wanted, limit, offset)
     return Page(tuple(_held(row).rental for row in rows), total)
-
-
-async def _count(tx: Tx, *, customer_id: int | None, states: frozenset[RentalState], now: datetime) -> int:
-    return await tx.fetchval(
-        """select count(*) from rentals r where ($2::int is null or r.customer_id = $2)
-             and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)""",
-        now,
-        customer_id,
-        [int(state) for state in states],
-    )
 
 
 async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:

@@ -12,7 +12,9 @@ create table currencies (
 insert into currencies values ('IDR', 0), ('USD', 2), ('EUR', 2), ('RUB', 2), ('UAH', 2), ('KZT', 2), ('CNY', 2), ('USDT', 6), ('BTC', 8);
 
 -- A wallet is a live account: it keeps its balance in the row and may not fall short. A system account keeps none: its balance
--- is the sum of its entries (rolled up in ledger_rollups), because one hot row would serialise all orders.
+-- is the sum of its entries (rolled up in ledger_rollups), because one hot row would serialise all orders. `lines`: how many journals
+-- moved the live account; one that moved several of the same owner and currency counts for the first of them, so that their sum is the
+-- length of the owner's history.
 create table accounts (
   id bigint generated always as identity primary key,
   kind text not null,
@@ -23,6 +25,7 @@ create table accounts (
   balance bigint not null default 0,
   held bigint not null default 0,
   credit_limit bigint not null default 0,
+  lines bigint not null default 0,
   constraint account_unique unique nulls not distinct (kind, owner, label, currency),
   constraint wallet_short check (not live or balance - held + credit_limit >= 0),
   constraint held_not_negative check (held >= 0),
@@ -110,9 +113,11 @@ begin
             union all select id, 1, credit_id, amount from fresh) s
       join accounts a on a.id = s.account_id and a.id = any(touched)
       order by s.transfer_id, s.side;
-  update accounts a set balance = a.balance + s.amount
-    from (select account_id, sum(amount)::bigint amount
-            from (select debit_id account_id, -amount amount from fresh union all select credit_id, amount from fresh) x
+  update accounts a set balance = a.balance + s.amount, lines = a.lines + s.lines
+    from (select account_id, sum(amount)::bigint amount, count(distinct journal_id) filter (where account_id = first_id) lines
+            from (select m.*, min(o.id) over (partition by m.journal_id, o.owner, o.currency) first_id
+                    from (select journal_id, debit_id account_id, -amount amount from fresh union all select journal_id, credit_id, amount from fresh) m
+                    join accounts o on o.id = m.account_id and o.id = any(touched) and o.live) x
             group by account_id) s
     where a.id = s.account_id and a.id = any(touched) and a.live;
   return null;
@@ -177,3 +182,41 @@ create table ledger_checks (
   through_entry_id bigint not null,
   report jsonb not null
 );
+
+-- A page of what moved one or two live accounts of one owner, journal by journal: found by a walk over the entries from the oldest or the
+-- newest one on, which ends with the page. A journal stands at the last of its entries; those of one journal follow each other, because
+-- they are written under the accounts' locks. (Pairs are compared where one id would do, so that no plan but that index serves.)
+create function account_lines_v1(p_account bigint, p_other bigint, p_from_oldest boolean, p_limit bigint, p_skip bigint)
+  returns table (last_id bigint, journal_id bigint, amount bigint, after bigint, reason text, note text, at timestamptz, document jsonb) language plpgsql stable
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare ids bigint[];
+begin
+  if p_from_oldest then
+    ids := array(select w.id from unnest(array[p_account, p_other]) a(id) cross join lateral (
+                   select e.id from entries e join transfers t on t.id = e.transfer_id
+                     where (e.account_id, e.id) >= (a.id, 0) and (e.account_id, e.id) <= (a.id, 9223372036854775807)
+                       and not exists (select from transfers y where y.journal_id = t.journal_id and y.id > t.id
+                                         and (y.debit_id in (p_account, p_other) or y.credit_id in (p_account, p_other)))
+                     order by e.account_id, e.id limit p_skip + p_limit) w
+                 order by w.id limit p_limit offset p_skip);
+  else
+    ids := array(select w.id from unnest(array[p_account, p_other]) a(id) cross join lateral (
+                   select e.id from entries e join transfers t on t.id = e.transfer_id
+                     where (e.account_id, e.id) >= (a.id, 0) and (e.account_id, e.id) <= (a.id, 9223372036854775807)
+                       and not exists (select from transfers y where y.journal_id = t.journal_id and y.id > t.id
+                                         and (y.debit_id in (p_account, p_other) or y.credit_id in (p_account, p_other)))
+                     order by e.account_id desc, e.id desc limit p_skip + p_limit) w
+                 order by w.id desc limit p_limit offset p_skip);
+  end if;
+  return query
+    select l.id, j.id,
+           (select sum(case when y.credit_id in (p_account, p_other) then y.amount else 0 end - case when y.debit_id in (p_account, p_other) then y.amount else 0 end)::bigint
+              from transfers y where y.journal_id = j.id),
+           (select coalesce(sum((select case when e.account_id = a.id then e.balance_after end from entries e
+                                   where (e.account_id, e.id) <= (a.id, l.id) order by e.account_id desc, e.id desc limit 1)), 0)::bigint
+              from unnest(array[p_account, p_other]) a(id)),
+           j.reason, j.note, j.at, d.document
+      from unnest(ids) l(id) join entries e on e.id = l.id join transfers t on t.id = e.transfer_id join journals j on j.id = t.journal_id
+      left join journal_details d on d.journal_id = j.id;
+end $$;
