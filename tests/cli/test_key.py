@@ -92,6 +92,45 @@ class TestWebhooks:
         assert (await command("webhooks", "replay", str(customer), "whd_99"))[0] == 2
         assert (await command("webhooks", "replay", str(customer), "x"))[0] == 2
 
+    async def test_go_where_the_operator_says(self, command: Command) -> None:
+        """Where requests are signed, webhooks are signed with the customer's newest key; elsewhere with a secret that is shown."""
+        partner = str((await command("customer", "add", "Ann", "--dialect", "partner"))["customer_id"])
+        key = await command("customer", "key", "add", partner, "--dialect", "partner")
+        made = await command("webhooks", "set", partner, "partner", "https://93.184.216.34/hook")
+        assert (made["url"], made["signed"]) == ("https://93.184.216.34/hook", True)
+        assert key["secret_key"] not in str(made)
+        assert await command("webhooks", "show", partner, "partner") == made
+        other = str((await command("customer", "add", "Bob"))["customer_id"])
+        assert len((await command("webhooks", "set", other, "smscode", "https://93.184.216.34/"))["secret"]) == 64
+        assert (await command("webhooks", "set", other, "smscode", "https://93.184.216.34/", "--secret", "mine"))["secret"] == "mine"
+        assert (await command("webhooks", "set", other, "smscode", ""))["url"] is None
+        assert (await command("webhooks", "set", other, "partner", "https://93.184.216.34/"))[0] == 2
+        assert (await command("webhooks", "set", other, "smscode", "https://127.0.0.1/"))[0] == 2
+
+
+class TestCustomer:
+    async def test_is_found_by_the_id_that_the_api_shows(self, command: Command) -> None:
+        """An applicant writes from an address and knows one id: staff finds and approves the customer by them."""
+        made = await command("customer", "add", "Ann", "--dialect", "partner", "--pending")
+        await command("customer", "add", "Bob")
+        ann, bob = await command("customer", "list")
+        assert (ann["dialects"], bob["ids"], ann["email"], ann["phone"]) == (["partner"], [], None, None)
+        assert ann["ids"][0].startswith("partner_")
+        assert await command("customer", "approve", ann["ids"][0]) == {"customer_id": made["customer_id"], "state": "active"}
+        assert (await command("customer", "approve", "partner_0000000000000000"))[0] == 2
+
+    async def test_sees_which_half_of_a_key_is_which(
+        self,
+        command: Command,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A new key is printed with its labels."""
+        assert await asyncio.to_thread(main, ["customer", "add", "Ann", "--dialect", "partner"]) == 0
+        first, public, secret = capsys.readouterr().out.splitlines()
+        assert first == "Customer 1 was added. The key, shown once:"
+        assert public.startswith("api_key     pk_")
+        assert secret.startswith("secret_key  sk_")
+
 
 async def _give_up_deliveries(pool: asyncpg.Pool, customer_id: int) -> None:
     """Arranges an endpoint and two events that it was not told of in the end."""

@@ -32,7 +32,7 @@ _COMMANDS = {
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
     "topup": ("numdesk.cli.topup:app", "Look at top-ups, decide about those that are held, and compare them with the payment gateways."),
     "provider": ("numdesk.cli.provider:app", "Keep settings of payment gateways and other upstreams sealed in the database."),
-    "webhooks": ("numdesk.cli.webhooks:app", "Look at the webhooks of a customer, and send them again."),
+    "webhooks": ("numdesk.cli.webhooks:app", "Say where a customer's webhooks go, look at them, and send them again."),
     "jobs": ("numdesk.cli.jobs:app", "Look at the background jobs, and try those again that were given up."),
     "ledger": ("numdesk.cli.ledger:app", "Prove the ledger: sums, balances, holds, orders and the hash chain."),
     "doctor": ("numdesk.cli.doctor:doctor", "Check the installation; the exit code is 1 when something has to be mended."),

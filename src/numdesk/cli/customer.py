@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from numdesk.cli import key
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import Whole, currency_of, is_signed, require_customer, shown_key
+from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
@@ -55,7 +55,7 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
             )
         key = shown_key(made.token, made.secret)
         facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, **key}
-        text = f"Customer {made.customer_id} was added. The key, shown once:\n" + "\n".join(key.values())
+        text = f"Customer {made.customer_id} was added. The key, shown once:\n{labelled(key)}"
         tell(facts, as_json=common.json, text=text)
 
     asyncio.run(run())
@@ -102,20 +102,38 @@ def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference:
 
 
 @app.command
-def approve(customer_id: Whole, *, common: Common | None = None) -> None:
-    """Let a customer order (again)."""
+def approve(customer_id: str, *, common: Common | None = None) -> None:
+    """Let a customer order (again).
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number, or the id that an API shows of the customer.
+    """
     _set_state(customer_id, CustomerState.ACTIVE, common or Common())
 
 
 @app.command
-def restrict(customer_id: Whole, *, common: Common | None = None) -> None:
-    """Let a customer read and end orders, but not buy."""
+def restrict(customer_id: str, *, common: Common | None = None) -> None:
+    """Let a customer read and end orders, but not buy.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number, or the id that an API shows of the customer.
+    """
     _set_state(customer_id, CustomerState.RESTRICTED, common or Common())
 
 
 @app.command
-def block(customer_id: Whole, *, common: Common | None = None) -> None:
-    """Let a customer do nothing at all."""
+def block(customer_id: str, *, common: Common | None = None) -> None:
+    """Let a customer do nothing at all.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number, or the id that an API shows of the customer.
+    """
     _set_state(customer_id, CustomerState.BLOCKED, common or Common())
 
 
@@ -192,6 +210,10 @@ def show(*, common: Common | None = None) -> None:
                     "name": one.name,
                     "state": one.state.name.lower(),
                     "created_at": one.created_at,
+                    "dialects": one.dialects,
+                    "ids": public_ids(desk, one.id, one.dialects),
+                    "email": one.contact.get("email"),
+                    "phone": one.contact.get("phone"),
                     "wallets": {
                         wallet.name.currency: {"balance": wallet.balance, "held": wallet.held}
                         for wallet in await wallets.wallets(desk.rt, one.id)
@@ -204,19 +226,22 @@ def show(*, common: Common | None = None) -> None:
                 fact["customer_id"],
                 fact["name"],
                 fact["state"],
+                ", ".join(fact["ids"]) or None,
+                fact["email"],
                 ", ".join(_shown(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
             )
             for fact in facts
         ]
-        text = table(["customer", "name", "state", "to spend"], rows) if rows else "There are no customers yet."
+        text = table(["customer", "name", "state", "id in the API", "email", "to spend"], rows) if rows else "There are no customers yet."
         tell(facts, as_json=common.json, text=text)
 
     asyncio.run(run())
 
 
-def _set_state(customer_id: int, state: CustomerState, common: Common) -> None:
+def _set_state(meant: str, state: CustomerState, common: Common) -> None:
     async def run() -> None:
         async with attached(common) as desk:
+            customer_id = await customer_of(desk, meant)
             await customers.set_state(desk.rt, customer_id, state)
         word = state.name.lower()
         tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")

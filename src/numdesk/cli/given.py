@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from cyclopts import Parameter, Token
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases import wallets
+from numdesk.usecases import installation, wallets
 
 #: Ids are 32-bit serials; the database would not even look for a larger one.
 ID_MAX = 2**31 - 1
@@ -36,6 +36,22 @@ async def require_customer(desk: Desk, customer_id: int) -> None:
         raise CommandRefused(f"There is no customer {customer_id}: `numdesk customer list` shows all.")
 
 
+async def customer_of(desk: Desk, text: str) -> int:
+    """Returns the customer that is meant by a number, or by the id that an API shows of one. Raises CommandRefused."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)):
+        return int(text)
+    for one in await installation.customers(desk.rt):
+        if text in public_ids(desk, one.id, one.dialects):
+            return one.id
+    raise CommandRefused(f"There is no customer {text}: `numdesk customer list` shows all.")
+
+
+def public_ids(desk: Desk, customer_id: int, dialects: Collection[str]) -> list[str]:
+    """Returns what the APIs of these dialects call a customer."""
+    prefixes = [one.customer_prefix for one in desk.dialects if one.slug in dialects and one.customer_prefix]
+    return [desk.rt.keys.opaque_id(prefix, customer_id) for prefix in prefixes]
+
+
 def currency_of(desk: Desk, dialect: str) -> str:
     """Returns the currency that a dialect's prices are in. Raises CommandRefused."""
     currencies = {one.slug: one.currency for one in desk.dialects}
@@ -52,6 +68,11 @@ def is_signed(desk: Desk, dialect: str) -> bool:
 def shown_key(token: str, secret: str | None) -> dict[str, str]:
     """Returns what is shown of a new key, once: a token, or the two halves of a signing key."""
     return {"token": token} if secret is None else {"api_key": token, "secret_key": secret}
+
+
+def labelled(key: Mapping[str, str]) -> str:
+    """Returns a new key as lines that say which half is which."""
+    return "\n".join(f"{label:<10}  {value}" for label, value in key.items())
 
 
 def moment(text: str, *, option: str) -> datetime:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, moment, networks, require_customer, shown_key, words
+from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, labelled, moment, networks, require_customer, shown_key, words
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import Scope
 from numdesk.usecases import customers
@@ -64,8 +64,9 @@ def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = N
             key = await customers.add_key(
                 desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
             )
-        facts = {"customer_id": customer_id, "dialect": dialect, **shown_key(key.token, key.secret)}
-        text = f"Customer {customer_id} has one more key, shown once:\n" + "\n".join(shown_key(key.token, key.secret).values())
+        shown = shown_key(key.token, key.secret)
+        facts = {"customer_id": customer_id, "dialect": dialect, **shown}
+        text = f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}"
         tell(facts, as_json=common.json, text=text)
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""`numdesk webhooks`: what was sent to a customer's endpoint, and sending it again."""
+"""`numdesk webhooks`: where a customer's webhooks go, what was sent there, and sending it again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,83 @@ from datetime import timedelta
 import cyclopts
 
 from numdesk.cli.attach import Common, attached
-from numdesk.cli.given import Whole, currency_of, moment, require_customer
+from numdesk.cli.given import Whole, currency_of, is_signed, moment, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
-from numdesk.storage.webhooks import REPLAY_MAX
-from numdesk.usecases import webhooks
+from numdesk.domain.webhooks import Endpoint
+from numdesk.storage.webhooks import REPLAY_MAX, Owner
+from numdesk.usecases import customers, webhooks
 from numdesk.usecases.webhooks import PAGE_MAX
 
-app = cyclopts.App(name="webhooks", help="Look at the webhooks of a customer, and send them again.")
+app = cyclopts.App(name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again.")
 
 #: What was given up is sent again for so long back, unless another time is named.
 SINCE = timedelta(days=1)
 #: How a delivery's id begins in the header that the receiver saw.
 PREFIX = "whd_"
+
+
+@app.command(name="set")
+def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret: str | None = None, common: Common | None = None) -> None:
+    """Say where a customer's webhooks go, and switch them on (again); no URL ("") switches them off.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    dialect
+        The API whose webhooks are meant.
+    url
+        An https address that anybody can reach.
+    secret
+        What webhooks are signed with; default: where requests are signed the secret of the newest key, else as it was, or a new one.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            currency_of(desk, dialect)
+            await require_customer(desk, customer_id)
+            signed_with = secret
+            if secret is None and url and is_signed(desk, dialect):
+                signed_with = await customers.signing_secret(desk.rt, customer_id, dialect=dialect)
+                if signed_with is None:
+                    raise CommandRefused(
+                        f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one."
+                    )
+            found = await webhooks.change_endpoint_of(desk.rt, Owner(customer_id, dialect), url=url, secret=signed_with)
+            facts = _endpoint_facts(customer_id, dialect, found)
+            if not is_signed(desk, dialect):
+                facts["secret"] = found.secret
+        text = (
+            f"Webhooks of customer {customer_id} go to {found.url} now." if found.url else f"Customer {customer_id} gets no webhooks now."
+        )
+        tell(facts, as_json=common.json, text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""))
+
+    asyncio.run(run())
+
+
+@app.command(name="show")
+def show_endpoint(customer_id: Whole, dialect: str = "smscode", *, common: Common | None = None) -> None:
+    """Show where a customer's webhooks go, and whether they are switched off.
+
+    Parameters
+    ----------
+    customer_id
+        The customer's number.
+    dialect
+        The API whose webhooks are meant.
+    """
+    common = common or Common()
+
+    async def run() -> None:
+        async with attached(common) as desk:
+            currency_of(desk, dialect)
+            await require_customer(desk, customer_id)
+            facts = _endpoint_facts(customer_id, dialect, await webhooks.endpoint_of(desk.rt, Owner(customer_id, dialect)))
+        tell(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
+
+    asyncio.run(run())
 
 
 @app.command(name="list")
@@ -120,7 +184,20 @@ def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscod
     asyncio.run(run())
 
 
+def _endpoint_facts(customer_id: int, dialect: str, found: Endpoint) -> dict[str, object]:
+    return {
+        "customer_id": customer_id,
+        "dialect": dialect,
+        "url": found.url,
+        "signed": found.secret is not None,
+        "failures": found.consecutive_failures,
+        "disabled_at": found.disabled_at,
+        "disabled_reason": found.disabled_reason,
+    }
+
+
 def _switched_off(customer_id: int) -> CommandRefused:
     return CommandRefused(
-        f"The endpoint of customer {customer_id} has no URL or is switched off: the customer switches it on by setting the URL again."
+        f"The endpoint of customer {customer_id} has no URL or is switched off: setting the URL again switches it on, by the customer or with "
+        "`numdesk webhooks set`."
     )

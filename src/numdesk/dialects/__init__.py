@@ -103,7 +103,7 @@ class Dialect:
     request, None when there is none. Where requests are `signed`, a key has a secret and `verify` refuses, with NotAuthenticated, a
     request that does not bear its signature (the third argument is the real time). `refusals` answers every refusal of the domain (a
     narrower one that is not in it as the one above it), `unknown` a path (`allow` empty) or a method that does not exist, `broken` a
-    fault of ours.
+    fault of ours. `customer_prefix` is how a customer's id begins where this API shows one.
     """
 
     slug: str
@@ -125,6 +125,7 @@ class Dialect:
     credential_in_body: bool = False
     signed: bool = False
     verify: Callable[[Request, Caller, datetime], None] | None = None
+    customer_prefix: str = ""
 
     def refuse(self, refusal: Refusal, request: Request) -> Answer:
         """Returns the refusal in this dialect's words."""

@@ -125,6 +125,18 @@ class KeyLine:
     revoked_at: datetime | None
 
 
+async def newest_secret(tx: Tx, customer_id: int, *, dialect: str, now: datetime) -> tuple[bytes, bytes] | None:
+    """Returns hash and sealed secret of the customer's newest key of a dialect that may still be used, None when there is none."""
+    row = await tx.fetchrow(
+        """select hash, secret from api_keys where customer_id = $1 and dialect = $2 and secret is not null and revoked_at is null
+             and (expires_at is null or expires_at > $3) order by id desc limit 1""",
+        customer_id,
+        dialect,
+        now,
+    )
+    return (bytes(row[0]), bytes(row[1])) if row else None
+
+
 async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
     """Returns a customer's keys by id."""
     found = await tx.fetch(

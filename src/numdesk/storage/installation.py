@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from numdesk.domain.customers import CustomerState
 from numdesk.storage.pool import Tx
@@ -29,12 +32,19 @@ class CustomerLine:
     name: str
     state: CustomerState
     created_at: datetime
+    contact: Mapping[str, str]
+    dialects: tuple[str, ...]
 
 
 async def customers(tx: Tx) -> list[CustomerLine]:
     """Returns the customers by id, at most CUSTOMERS_MAX."""
-    found = await tx.fetch("select id, name, state, created_at from customers order by id limit $1", CUSTOMERS_MAX)
-    return [CustomerLine(row["id"], row["name"], CustomerState(row["state"]), row["created_at"]) for row in found]
+    found = await tx.fetch(
+        """select c.id, c.name, c.state, c.created_at, c.contact::text,
+                  array(select distinct k.dialect from api_keys k where k.customer_id = c.id order by 1)
+             from customers c order by c.id limit $1""",
+        CUSTOMERS_MAX,
+    )
+    return [CustomerLine(row[0], row[1], CustomerState(row[2]), row[3], msgspec.json.decode(row[4]), tuple(row[5])) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

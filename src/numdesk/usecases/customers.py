@@ -151,6 +151,13 @@ async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
     return await rt.repeat("customers.keys", lambda tx: rows.keys(tx, customer_id))
 
 
+async def signing_secret(rt: Runtime, customer_id: int, *, dialect: str) -> str | None:
+    """Returns the secret of a customer's newest key of a dialect, None when no key that may be used has one. Never to be shown."""
+    now = rt.clock.wall()
+    found = await rt.repeat("customers.signing_secret", lambda tx: rows.newest_secret(tx, customer_id, dialect=dialect, now=now))
+    return None if found is None else rt.keys.open(found[1], context=_secret_context(found[0])).decode()
+
+
 async def revoke_key(rt: Runtime, key_id: int) -> None:
     """Revokes a key on every process within a second; refuses with NotFound."""
     if not await rt.run("customers.revoke_key", lambda tx: rows.revoke_key(tx, key_id, now=rt.clock.now())):

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "allow",
     "change_endpoint",
+    "change_endpoint_of",
     "check_url",
     "deliver_due",
     "deliveries",
     "endpoint",
+    "endpoint_of",
     "keep_delivering",
     "replay",
     "replay_failed",
@@ -38,7 +40,11 @@ PAGE_MAX = 200
 
 async def endpoint(rt: Runtime, caller: Caller) -> Endpoint:
     """Returns the customer's endpoint; one that was never configured has no URL and no secret."""
-    owner = _owner(caller)
+    return await endpoint_of(rt, _owner(caller))
+
+
+async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
+    """Returns the endpoint of a customer who is not calling, for staff."""
     row = await rt.repeat("webhooks.endpoint", lambda tx: rows.read(tx, owner=owner))
     return Endpoint() if row is None else _open(rt, owner, row)
 
@@ -48,13 +54,17 @@ async def change_endpoint(rt: Runtime, caller: Caller, *, url: str | None, secre
 
     The first URL without a secret gets one. Raises InvalidInput.
     """
+    return await change_endpoint_of(rt, _owner(caller), url=url, secret=secret)
+
+
+async def change_endpoint_of(rt: Runtime, owner: Owner, *, url: str | None, secret: str | None) -> Endpoint:
+    """Changes the endpoint of a customer who is not calling, as `change_endpoint` does. Raises InvalidInput."""
     if url is None and secret is None:
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
-    sealed = None if not secret else _seal(rt, caller, secret)
+    sealed = None if not secret else _seal(rt, owner, secret)
     if url:
-        await check_url(rt, url, dialect=caller.dialect)
-    change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, caller, secrets.token_hex(32)))
-    owner = _owner(caller)
+        await check_url(rt, url, dialect=owner.dialect)
+    change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, owner, secrets.token_hex(32)))
     row = await rt.run("webhooks.change", lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()))
     return _open(rt, owner, row)
 
@@ -119,7 +129,7 @@ async def _require_working(rt: Runtime, owner: Owner) -> None:
         raise StateForbids(state="disabled")
 
 
-def _seal(rt: Runtime, caller: Caller, secret: str) -> bytes:
+def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
     """Returns the secret as it is stored."""
     if len(secret) > SECRET_CHARS_MAX:
         raise InvalidInput(field="secret", reason=f"must have at most {SECRET_CHARS_MAX} characters")
@@ -127,7 +137,7 @@ def _seal(rt: Runtime, caller: Caller, secret: str) -> bytes:
         plain = secret.encode()
     except UnicodeEncodeError as error:
         raise InvalidInput(field="secret", reason="must be well-formed text") from error
-    return rt.keys.seal(plain, context=secret_context(caller.customer_id, caller.dialect))
+    return rt.keys.seal(plain, context=secret_context(owner.customer_id, owner.dialect))
 
 
 def _open(rt: Runtime, owner: Owner, row: EndpointRow) -> Endpoint:

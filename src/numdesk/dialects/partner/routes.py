@@ -44,13 +44,15 @@ from numdesk.usecases.payments import TopUpRequest
 from numdesk.usecases.rentals import CancelRequest, ExtendRequest, RentRequest
 
 SLUG = "partner"
+#: How the vendor's ids of partners begin.
+CUSTOMER_PREFIX = "partner"
 
 
 async def register(rt: Runtime, request: Request) -> Answer:
     """POST /auth/register."""
     form = parse_application(read_object(request))
     made = await applications.apply_for(rt, form, dialect=SLUG, currency=EUR)
-    return registered(partner_id=rt.keys.opaque_id("partner", made.customer_id), api_key=made.api_key, secret=made.secret)
+    return registered(partner_id=rt.keys.opaque_id(CUSTOMER_PREFIX, made.customer_id), api_key=made.api_key, secret=made.secret)
 
 
 async def read_balance(rt: Runtime, request: Request) -> Answer:
