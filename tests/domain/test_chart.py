@@ -86,6 +86,20 @@ class TestReversal:
         with pytest.raises(StateForbids):
             chart.reversal(10, chart.reversal(9, journal))
 
+    def test_is_not_for_what_has_an_undo_of_its_own(self) -> None:
+        """A rental's or a top-up's journal is not reversed by hand: its cancel or decision would move the money a second time."""
+        ten, none = Money(10, "EUR"), Money(0, "EUR")
+        paid = (Share(credit=10, received=10, fee=0), 0)
+        moved = [
+            chart.charge_rental(1, customer_id=3, from_bonus=none, from_wallet=ten),
+            chart.refund_rental(1, customer_id=3, to_bonus=none, to_wallet=ten),
+            chart.topup(customer_id=3, provider="gate", currency="EUR", ref="1", was=(NOTHING, 0), becomes=paid),
+            chart.topup(customer_id=3, provider="gate", currency="EUR", ref="2", was=paid, becomes=(NOTHING, 0)),
+        ]
+        for journal in moved:
+            with pytest.raises(StateForbids):
+                chart.reversal(9, journal)
+
 
 class TestTopUp:
     """The journals of a payment for a top-up."""

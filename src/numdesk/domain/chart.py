@@ -19,6 +19,8 @@ RENTAL_REFUND = "rental.refund"
 TOPUP_CREDIT = "topup.credit"
 TOPUP_CLAWBACK = "topup.clawback"
 
+#: What no reversal undoes.
+IRREVERSIBLE = frozenset({REVERSAL, RENTAL_CHARGE, RENTAL_REFUND, TOPUP_CREDIT, TOPUP_CLAWBACK})
 #: A reference is typed by people and kept for ever; longer ones belong in the note.
 REF_LENGTH_MAX = 200
 
@@ -169,10 +171,11 @@ def topup(  # noqa: PLR0913 - who, where, what was and what is to be
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
     """Returns the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
 
-    A reversal is not reversed (book the act anew instead): refuses with StateForbids.
+    A reversal is not reversed (book the act anew instead), nor is what a rental or a payment moved: those have an undo of their own
+    (cancel the rental, decide the payment), which would move the money once more. Refuses with StateForbids.
     """
-    if journal.reason == REVERSAL:
-        raise StateForbids(state=REVERSAL)
+    if journal.reason in IRREVERSIBLE:
+        raise StateForbids(state=journal.reason)
     back = tuple(Transfer(transfer.credit, transfer.debit, transfer.amount) for transfer in reversed(journal.transfers))
     return Journal(REVERSAL, str(journal_id), back, note)
 
