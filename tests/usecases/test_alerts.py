@@ -27,6 +27,18 @@ async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]
     return [tuple(row) for row in rows]
 
 
+async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
+    """A credit or bonus from staff that lifts the balance above the mark makes the next fall below it worth an event, at once."""
+    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)
+    count = "select count(*) from events where customer_id = $1 and kind = 'balance.low' and dialect = 'partner'"
+    for turn, give in enumerate((wallets.adjust, wallets.give_bonus), 1):
+        await wallets.adjust(desk.rt, customer_id=made.customer_id, currency="EUR", units=-4500, reason_ref=f"down {turn}")
+        assert await desk.pool.fetchval(count, made.customer_id) == turn
+        await give(desk.rt, customer_id=made.customer_id, currency="EUR", units=4500, reason_ref=f"up {turn}")
+    await wallets.give_bonus(desk.rt, customer_id=made.customer_id, currency="EUR", units=-4500, reason_ref="down 3")
+    assert await desk.pool.fetchval(count, made.customer_id) == 3
+
+
 async def test_tells_once_for_each_crossing(desk: DeskOfTest) -> None:
     """Below the mark one event is written, and the next one only after the balance was above it."""
     made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)

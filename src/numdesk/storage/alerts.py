@@ -32,3 +32,13 @@ async def look(tx: Tx, customer_ids: Sequence[int], *, dialect: str, currency: s
         customer_ids,
         now,
     )
+
+
+async def signing_dialect(tx: Tx, customer_id: int, *, currency: str) -> str | None:
+    """Returns the dialect of the customer's newest key that signs and pays in this currency, None without one."""
+    return await tx.fetchval(
+        """select dialect from api_keys where customer_id = $1 and currency = $2 and secret is not null and revoked_at is null
+             order by id desc limit 1""",
+        customer_id,
+        currency,
+    )

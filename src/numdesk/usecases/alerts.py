@@ -18,3 +18,10 @@ async def look(tx: Tx, *, customer_ids: Iterable[int], dialect: str, currency: s
     Called at the end of a transaction that moved their money, with their accounts locked.
     """
     await rows.look(tx, sorted(set(customer_ids)), dialect=dialect, currency=currency, mark=LOW_BALANCE, now=now)
+
+
+async def look_after_staff(tx: Tx, *, customer_id: int, currency: str, now: datetime) -> None:
+    """Looks after staff moved a customer's money: in the dialect in which they sign, the only ones who are told of a low balance."""
+    dialect = await rows.signing_dialect(tx, customer_id, currency=currency)
+    if dialect is not None:
+        await look(tx, customer_ids=[customer_id], dialect=dialect, currency=currency, now=now)

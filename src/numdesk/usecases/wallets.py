@@ -15,6 +15,7 @@ from numdesk.storage import history as rows
 from numdesk.storage import ledger
 from numdesk.storage.history import HistoryLine
 from numdesk.storage.pool import Tx
+from numdesk.usecases import alerts
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -95,6 +96,7 @@ async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, re
 
     async def work(tx: Tx) -> Money:
         await ledger.apply(tx, journal, now=rt.clock.now())
+        await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
         account = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
         assert account is not None, "the journal named it"
         return _unreserved(account)
@@ -116,6 +118,7 @@ async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int
             raise NotFound(what="wallet")
         bonus_id = await ledger.open_bonus(tx, customer_id=customer_id, currency=currency)
         await ledger.apply(tx, journal, now=rt.clock.now())
+        await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
         return _balances(wallet, (await ledger.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
 
     given = await rt.run("wallets.give_bonus", work)
@@ -126,7 +129,7 @@ async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int
 async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> int:
     """Undoes a journal, at most once, and returns the reversing journal's id; a repeat returns the same.
 
-    Refuses with NotFound, StateForbids (a reversal is not reversed) or WalletShort.
+    Refuses with NotFound, StateForbids (a reversal is not reversed, and what a rental or payment moved has its own undo) or WalletShort.
     """
 
     async def work(tx: Tx) -> int:
