@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -14,6 +15,7 @@ from tests.support.desk import LOCAL_OFFER, DeskOfTest
 from numdesk.domain import chart
 from numdesk.domain.errors import (
     CountryClosed,
+    GuardBanned,
     InvalidInput,
     NoNumbers,
     NotFound,
@@ -316,6 +318,24 @@ class TestCancel:
         assert await shop.money(rental_desk, caller) == (1_000_00 - 2 * WEEK, 0)
         with pytest.raises(RentalNotActive):
             await shop.cancel(rental_desk, caller, kept.rental.id)
+
+    async def test_with_money_back_counts_for_the_guard(self, desk: DeskOfTest) -> None:
+        """Who rents and cancels numbers in a row lets them all rest for nothing, and is stopped; one with a message speaks for them."""
+        await shop.open_shop(desk, numbers=103)
+        caller = await shop.renter(desk)
+        heard = await shop.rent(desk, caller, units=1, key="heard")
+        await shop.message(desk, heard.rental.msisdn)
+        await shop.message(desk, heard.rental.msisdn)
+        for _ in range(99):
+            await shop.cancel(desk, caller, (await shop.rent(desk, caller, units=1)).rental.id)
+        until = await desk.pool.fetchval("select guard_until from customers where id = $1", caller.customer_id)
+        caller = replace(caller, guard_until=until)
+        for act in (shop.rent(desk, caller, units=1), shop.rerent(desk, caller, heard.rental.id)):
+            with pytest.raises(GuardBanned):
+                await act
+        assert await shop.rent(desk, caller, units=1, key="heard") == heard
+        row = await desk.pool.fetchrow("select received, canceled from customer_hours where customer_id = $1", caller.customer_id)
+        assert tuple(row or ()) == (1, 99)
 
 
 class TestMessages:

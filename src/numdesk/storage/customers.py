@@ -180,6 +180,16 @@ async def touch_keys(tx: Tx, key_ids: Sequence[int], *, now: datetime) -> None:
     )
 
 
+async def count_cancel(tx: Tx, customer_id: int, *, now: datetime) -> None:
+    """Counts something that the customer cancelled before a message came, as `count_endings_v1` does for orders."""
+    await tx.execute(
+        """insert into customer_hours as h (customer_id, hour, canceled) values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), 1)
+             on conflict (customer_id, hour) do update set canceled = h.canceled + 1""",
+        customer_id,
+        now,
+    )
+
+
 async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
     """Returns how the customer's orders ended in each hour of the last day."""
     rows = await tx.fetch(

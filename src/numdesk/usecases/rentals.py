@@ -29,12 +29,13 @@ from numdesk.domain.pages import Page
 from numdesk.domain.rental_outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
 from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
 from numdesk.runtime import Runtime
+from numdesk.storage import customers as customer_rows
 from numdesk.storage import idempotency, ledger, rental_messages
 from numdesk.storage import rentals as rows
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts
+from numdesk.usecases import alerts, customers, purchases
 from numdesk.usecases.rental_prices import RentalList, in_stock, price_list
 
 RENT_BATCH_MAX = 256
@@ -107,8 +108,8 @@ async def quotes(
 async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
     """Rents a free number and charges the price, bonus first, at most once for one key; True with a replay.
 
-    Refuses with NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort, KeyReused,
-    RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
+    Refuses with GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort,
+    KeyReused, RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
     """
     key = _key(caller, Namespace.RENT, request)
     for _ in range(QUOTE_RETRIES):
@@ -205,7 +206,8 @@ async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Re
 async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Rented, bool]:
     """Begins a new term of an ended rental, of the same number, and charges the price; True with a replay.
 
-    Refuses with NotFound, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
+    Refuses with NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or
+    RequestInProgress.
     """
     key = _key(caller, Namespace.RERENT, request)
     known = await price_list(rt)
@@ -216,6 +218,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
         claimed = await idempotency.claim(tx, key, now=now)
         if isinstance(claimed, str):
             return parse_outcome(claimed, Rented), True
+        purchases.check_guard(rt, caller)
         rentals.move(held.rental.state, RentalEvent.RERENT)
         await rows.end(tx, RentalEvent.EXPIRE, [held.id], now=now)  # when its time is up and nobody has written that down yet
         quote = rentals.choose(_quotes_again(caller, known, held), request.units)
@@ -233,7 +236,8 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
 async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[Canceled, bool]:
     """Ends a running rental, and gives back what the whole term cost when no message came and the operator's window is open.
 
-    A message that commits before us wins. Refuses with NotFound, RentalNotActive, KeyReused or RequestInProgress. True with a replay.
+    A message that commits before us wins. The abuse guard counts who gets money back. Refuses with NotFound, RentalNotActive, KeyReused
+    or RequestInProgress. True with a replay.
     """
     key = _key(caller, Namespace.RENTAL_CANCEL, request)
     window = timedelta(hours=rt.settings.rental_refund_h)
@@ -246,8 +250,10 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
             return parse_outcome(claimed, Canceled), True
         rental = held.rental
         rentals.move(rental.state, RentalEvent.CANCEL)
-        await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
         is_refunded = rentals.is_refunded(messages=held.messages, starts_at=rental.starts_at, now=now, window=window)
+        if is_refunded:
+            await customer_rows.count_cancel(tx, caller.customer_id, now=now)
+        await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
         back = await _refund(rt, tx, caller, held) if is_refunded else Split(0, 0)
         outcome = Canceled(
             rental_id=rental.public_id,
@@ -259,7 +265,10 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
         await idempotency.keep(tx, key, print_outcome(outcome))
         return outcome, False
 
-    return await rt.run("rentals.cancel", work)
+    canceled, again = await rt.run("rentals.cancel", work)
+    if canceled.refunded and not again:  # its number rests for nothing
+        await customers.review(rt, [caller.customer_id])
+    return canceled, again
 
 
 async def expire_due(rt: Runtime) -> int:
@@ -281,8 +290,9 @@ async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, of
 
 
 async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
-    """Returns what to rent at which price; refuses with NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
+    """Returns what to rent at which price; refuses with GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
     _check_currency(caller)
+    purchases.check_guard(rt, caller)
     known = await price_list(rt)
     place = known.country(request.country)
     if not place.open:

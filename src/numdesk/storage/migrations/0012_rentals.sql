@@ -360,6 +360,11 @@ begin
         join rentals r on r.id = u.rental order by u.id
       on conflict do nothing returning id)
   select coalesce(array_agg(id), '{}') into n_kept from kept;
+  insert into customer_hours as h (customer_id, hour, received)
+    select r.customer_id, date_trunc('hour', p_now, 'UTC'), count(distinct r.id)
+      from unnest(n_id, p_rental) u(id, rental) join rentals r on r.id = u.rental where u.id = any(n_kept) and r.messages = 0
+      group by r.customer_id order by r.customer_id
+    on conflict (customer_id, hour) do update set received = h.received + excluded.received;
   update rentals r set messages = r.messages + x.n, used_ids = r.used_ids || x.services
     from (select u.rental, count(*)::int n,
                  coalesce(array_agg(distinct u.service) filter (where u.service is not null and u.service <> all(o.used_ids)), '{}') services
