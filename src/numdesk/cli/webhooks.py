@@ -198,6 +198,6 @@ def _endpoint_facts(customer_id: int, dialect: str, found: Endpoint) -> dict[str
 
 def _switched_off(customer_id: int) -> CommandRefused:
     return CommandRefused(
-        f"The endpoint of customer {customer_id} has no URL or is switched off: setting the URL again switches it on, by the customer or with "
-        "`numdesk webhooks set`."
+        f"The endpoint of customer {customer_id} has no URL or is switched off: "
+        "setting the URL again switches it on, by the customer or with `numdesk webhooks set`."
     )

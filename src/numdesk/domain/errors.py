@@ -43,6 +43,8 @@ class NotFound(Refusal):
 
     code = "not_found"
     what: str = ""
+    #: What there is instead, where that is a short list and no secret.
+    known: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

@@ -48,7 +48,7 @@ class RentalList:
         """Returns the country of a name; refuses with NotFound."""
         found = self.countries.get(name.strip().lower())
         if found is None:
-            raise NotFound(what="country")
+            raise NotFound(what="country", known=tuple(one.name for one in self.countries.values()))
         return found
 
     def select(self, country: RentalCountry, rent_type: RentType, wanted: Sequence[str]) -> list[RentalService]:

@@ -24,8 +24,14 @@ def cents_of(value: object, *, field: str) -> int:
 
     A double's shortest digits are what the client wrote, as long as there are no more than a double holds.
     """
-    if type(value) is not float or not 0 < value <= AMOUNT_MAX // 100:
-        raise InvalidInput(field=field, reason="must be a positive number of euros")
+    if value is None:
+        raise InvalidInput(field=field, reason="is required: a number of euros, such as 500")
+    if type(value) is not float:
+        raise InvalidInput(field=field, reason="must be a JSON number of euros, such as 500 or 27.50 without quotes")
+    if not value > 0:
+        raise InvalidInput(field=field, reason="must be above zero")
+    if value > AMOUNT_MAX // 100:
+        raise InvalidInput(field=field, reason=f"must be at most {AMOUNT_MAX // 100} euros")
     cents = Decimal(repr(value)) * 100
     if cents != cents.to_integral_value():
         raise InvalidInput(field=field, reason="must have at most two decimals")

@@ -63,7 +63,8 @@ def _not_permitted(refusal: errors.NotPermitted, request: Request) -> Answer:
 
 def _not_found(refusal: errors.NotFound, request: Request) -> Answer:
     if refusal.what == "country":  # a wrong parameter; 404 is for paths and ids
-        return failure(request, 400, "VALIDATION_ERROR", "country: is not known", details={"field": "country"})
+        known = f"; one of: {', '.join(refusal.known)}" if refusal.known else ""
+        return failure(request, 400, "VALIDATION_ERROR", f"country: is not known{known}", details={"field": "country"})
     return failure(request, 404, "NOT_FOUND", f"{(refusal.what or 'resource').capitalize()} not found")
 
 
@@ -80,13 +81,15 @@ def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
 def _no_period(refusal: errors.PeriodNotOffered, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
     message = f"This period is not offered; one of: {', '.join(periods) or 'none'}"
-    return failure(request, 400, "PERIOD_NOT_AVAILABLE", message, details={"field": "period", "availablePeriods": periods})
+    return failure(request, 400, "PERIOD_NOT_AVAILABLE", message, details={"field": refusal.field or "period", "availablePeriods": periods})
 
 
 def _ambiguous(refusal: AmbiguousDuration, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
-    message = f"duration could be days, hours or minutes; send durationUnit, or period as one of: {', '.join(periods)}"
-    return failure(request, 400, "AMBIGUOUS_DURATION", message, details={"field": "duration", "availablePeriods": periods})
+    readings = list(map(str, refusal.readings))
+    message = f"duration could mean the period {' or '.join(readings)}; send durationUnit, or period as one of: {', '.join(periods)}"
+    details = {"field": "duration", "readings": readings, "availablePeriods": periods}
+    return failure(request, 400, "AMBIGUOUS_DURATION", message, details=details)
 
 
 def _short(refusal: errors.WalletShort, request: Request) -> Answer:

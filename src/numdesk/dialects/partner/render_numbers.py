@@ -130,7 +130,7 @@ def rerent_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
             "rentId": rental.public_id,
             "number": phone(rental.msisdn),
             "status": "inactive",
-            "lastExpiry": iso(rental.expires_at),
+            "lastExpiry": iso(rental.ended_at or rental.expires_at),
             "services": _named(rental.services),
             "availablePeriods": _offered(rental, quotes),
             "currency": SIGN,

@@ -130,7 +130,7 @@ def is_nothing(body: bytes) -> bool:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"is not valid JSON: {name} is no number of it")
 
 
 def _written(value: Any) -> str:

@@ -6,8 +6,10 @@ The vendor's reference and its own sample name the same things differently; both
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +31,9 @@ DURATION_UNITS: Mapping[str, timedelta] = {
     "days": timedelta(days=1),
 }
 
+#: What a client sent in the place of something else, in the words of JSON.
+_KINDS: Mapping[type, str] = {str: "a string", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+
 _is_key = re.compile(rb"[A-Za-z0-9_.-]{1,128}").fullmatch
 _is_rental_id = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII).fullmatch
 _is_period = re.compile(r"[1-9][0-9]{0,3}", re.ASCII).fullmatch
@@ -36,8 +41,11 @@ _is_period = re.compile(r"[1-9][0-9]{0,3}", re.ASCII).fullmatch
 _DURATION_MAX = 1_000_000
 
 
+@dataclass(eq=False)
 class AmbiguousDuration(PeriodNotOffered):
-    """A bare duration that comes to none or several of the periods on offer, read as days, as hours and as minutes."""
+    """A bare duration that comes to several of the periods on offer, read as days, as hours and as minutes."""
+
+    readings: tuple[int, ...] = ()
 
 
 class Selection(NamedTuple):
@@ -96,7 +104,7 @@ def read_object(request: Request) -> dict[str, Any]:
         return {}
     data = _parsed(request.body)
     if type(data) is not dict:
-        raise InvalidInput(field="body", reason="must be a JSON object")
+        raise InvalidInput(field="body", reason=f"must be a JSON object, not {_KINDS.get(type(data), 'something else')}")
     return data
 
 
@@ -164,18 +172,24 @@ def parse_period(data: Mapping[str, Any]) -> int | None:
 
 
 def meant(readings: Sequence[int], offered: Sequence[int]) -> int:
-    """Returns the one reading that is offered; refuses with AmbiguousDuration when none is, or several are."""
+    """Returns the one reading that is offered; refuses with PeriodNotOffered when none is, with AmbiguousDuration when several are."""
     found = [units for units in offered if units in readings]
-    if len(found) != 1:
-        raise AmbiguousDuration(field="duration", reason="could be days, hours or minutes", offered=tuple(offered))
+    if not found:
+        raise PeriodNotOffered(field="duration", reason="is no period on offer", offered=tuple(offered))
+    if len(found) > 1:
+        raise AmbiguousDuration(field="duration", reason="could be days, hours or minutes", offered=tuple(offered), readings=tuple(found))
     return found[0]
 
 
 def _parsed(body: bytes) -> Any:
     try:
         return parse(body)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(field="body", reason=f"is not valid JSON: {error.msg} at character {error.pos}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(field="body", reason="is not valid JSON: it must be UTF-8") from error
     except ValueError as error:
-        raise InvalidInput(field="body", reason="must be a JSON object") from error
+        raise InvalidInput(field="body", reason=str(error)) from error
 
 
 def _rewritten(body: bytes) -> bytes:
@@ -199,7 +213,9 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None:
         return None
-    if type(value) is not str or len(value) > TEXT_CHARS_MAX or not value.isprintable():
+    if type(value) is not str:
+        raise InvalidInput(field=name, reason=f"must be a string, not {_KINDS.get(type(value), 'something else')}")
+    if len(value) > TEXT_CHARS_MAX or not value.isprintable():
         raise InvalidInput(field=name, reason=f"must be a printable string of at most {TEXT_CHARS_MAX} characters")
     return value.strip()
 
@@ -227,7 +243,9 @@ def _services(data: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if listed is None:
         return None
     if type(listed) is not list or not 1 <= len(listed) <= SERVICES_MAX:
-        raise InvalidInput(field=name, reason=f"must be a list of 1 to {SERVICES_MAX} services")
+        raise InvalidInput(field=name, reason=f'must be a list of 1 to {SERVICES_MAX} services, such as ["google"]')
+    if not all(type(one) is str for one in listed):
+        raise InvalidInput(field=name, reason='must hold ids of services as strings, such as ["google"]')
     return tuple(_required(_text({name: one}, name), name) for one in listed)
 
 

@@ -32,7 +32,12 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
         "PERIOD_NOT_AVAILABLE",
         {"field": "period", "availablePeriods": PERIODS},
     ),
-    (AmbiguousDuration(offered=OFFERED), 400, "AMBIGUOUS_DURATION", {"field": "duration", "availablePeriods": PERIODS}),
+    (
+        AmbiguousDuration(offered=OFFERED, readings=(1, 7)),
+        400,
+        "AMBIGUOUS_DURATION",
+        {"field": "duration", "readings": ["1", "7"], "availablePeriods": PERIODS},
+    ),
     (errors.TopUpTooSmall(minimum=10_000), 400, "TOPUP_TOO_SMALL", {"field": "amount", "minimum": 100.0}),
     (errors.BodyTooLarge(limit_bytes=5), 400, "VALIDATION_ERROR", {"field": "body"}),
     (errors.StateForbids(state="odd"), 400, "VALIDATION_ERROR", None),

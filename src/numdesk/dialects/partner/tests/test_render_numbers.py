@@ -119,6 +119,8 @@ class TestRentals:
             '"services":[{"id":"google","name":"Google"}],"availablePeriods":[{"period":"1","duration":1,"durationUnit":"days",'
             '"description":"1 day","price":5.50,"currency":"€"}],"currency":"€"}}'
         )
+        canceled = replace(RENTAL, ended_at=RENTAL.expires_at - timedelta(days=6))
+        assert '"lastExpiry":"2024-01-02T10:00:00Z"' in text_of(render.rerent_prices(canceled, QUOTES[:1]))
         assert text_of(render.rerented(RENTED, replayed=False)) == (
             '{"success":true,"data":{"rentId":"num_1","number":"+34600000001","period":"7","price":27.00,"currency":"€",'
             '"startsAt":"2024-01-01T10:00:00Z","expiresAt":"2024-01-08T10:00:00Z","status":"active"}}'

@@ -23,7 +23,7 @@ from numdesk.dialects.partner.wire import (
     read_object,
 )
 from numdesk.domain.customers import Caller, CustomerState
-from numdesk.domain.errors import InvalidInput, NotFound
+from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals import RentType
 
 OFFERED = (1, 3, 7, 30)
@@ -197,18 +197,62 @@ class TestLength:
         assert field_of(refusal) == field
 
     def test_means_the_one_that_is_offered(self) -> None:
-        """24 is a day of hours where no 24 days are on offer; none or several are refused with what there is."""
+        """24 is a day of hours where no 24 days are on offer; none or several are refused, each in its way, with what there is."""
         assert meant((1, 24), OFFERED) == 1
-        for readings, offered in (((1, 24), (1, 24)), ((), OFFERED), ((2,), OFFERED)):
-            with pytest.raises(AmbiguousDuration) as refusal:
-                meant(readings, offered)
-            assert refusal.value.offered == offered
+        with pytest.raises(AmbiguousDuration) as several:
+            meant((1, 24), (1, 7, 24))
+        assert (several.value.readings, several.value.offered) == ((1, 24), (1, 7, 24))
+        for readings in ((), (2,)):
+            with pytest.raises(PeriodNotOffered) as none:
+                meant(readings, OFFERED)
+            assert not isinstance(none.value, AmbiguousDuration)
+            assert none.value.offered == OFFERED
 
     def test_needs_no_price_list_for_a_period(self) -> None:
         """A period alone says it all; with a duration more has to be known."""
         assert parse_period(read(period="7")) == 7
         assert parse_period(read(period="7", duration=7)) is None
         assert parse_period(read()) is None
+
+
+class TestReasons:
+    """What a refusal tells its reader to mend."""
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'{"amount":', "is not valid JSON: Expecting value at character 10"),
+            (b'{"a":NaN}', "is not valid JSON: NaN is no number of it"),
+            (b'"\xff"', "is not valid JSON: it must be UTF-8"),
+            (b"[1]", "must be a JSON object, not a list"),
+            (b"[" * 100_000, "is nested too deeply"),
+        ],
+        ids=["cut", "constant", "bytes", "list", "deep"],
+    )
+    def test_tell_what_is_wrong_with_a_body(self, body: bytes, reason: str) -> None:
+        """A body that is cut off, one that is no object and one that is too deep are mended differently."""
+        with pytest.raises(InvalidInput) as refusal:
+            read_object(request_of(body))
+        assert refusal.value.reason == reason
+
+    @pytest.mark.parametrize(
+        ("amount", "words"),
+        [(b"null", "is required"), (b'"500"', "without quotes"), (b"0", "above zero"), (b"1e300", "at most"), (b"1.001", "two decimals")],
+    )
+    def test_tell_what_is_wrong_with_an_amount(self, amount: bytes, words: str) -> None:
+        """An amount that is missing, a text, nothing, or too much is told apart."""
+        with pytest.raises(InvalidInput) as refusal:
+            parse_topup(read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % amount)))
+        assert words in refusal.value.reason
+
+    def test_tell_which_type_is_wanted(self) -> None:
+        """Objects in the list of services and a number for a country are told what should be there."""
+        with pytest.raises(InvalidInput) as services:
+            parse_selection(read(country="Spain", rentType="LONG", services=[{"id": "google"}]))
+        assert (services.value.field, services.value.reason) == ("services", 'must hold ids of services as strings, such as ["google"]')
+        with pytest.raises(InvalidInput) as country:
+            parse_selection(read(country=5, rentType="LONG", services=["google"]))
+        assert (country.value.field, country.value.reason) == ("country", "must be a string, not a number")
 
 
 class TestAmount:
