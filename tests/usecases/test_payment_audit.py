@@ -15,6 +15,7 @@ from numdesk.domain.payments import Payment, PaymentStatus
 from numdesk.domain.reconciliation import Difference, Fault
 from numdesk.domain.topups import TopUp
 from numdesk.ports.errors import Cause, ProviderError
+from numdesk.runtime import Runtime
 from numdesk.usecases import payment_audit, settlement
 
 HONEST = 10_000
@@ -172,6 +173,23 @@ class TestAuditDue:
         till.desk.clock.advance(86_400)
         assert await payment_audit.audit_due(till.rt) == 1
         assert await till.desk.pool.fetchval("select differences::text from payment_audits order by id desc limit 1") == "[]"
+
+    async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever one answer breaks, the night's other news are booked and the comparison is done."""
+        (first, one), (second, other) = await paid(till), await paid(till)
+        for truth in (one, other):
+            till.gateway.truth[truth.payment_id] = replace(truth, status=PaymentStatus.REFUNDED)
+        settle = settlement.settle
+
+        async def breaks(rt: Runtime, topup_id: int, *, payment_ids: list[str]) -> None:
+            if topup_id == first.id:
+                raise ArithmeticError
+            await settle(rt, topup_id, payment_ids=payment_ids)
+
+        monkeypatch.setattr(settlement, "settle", breaks)
+        till.desk.clock.advance(60)
+        assert await payment_audit.audit_due(till.rt) == 1
+        assert ((await till.read(first)).credited, (await till.read(second)).credited) == (50_000, 0)
 
     async def test_asks_nobody_before_the_first_top_up(self, till: Till) -> None:
         """A desk that never took a payment has nothing to compare."""

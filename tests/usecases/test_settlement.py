@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 from tests.races.processes import another
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
@@ -95,6 +96,12 @@ class TestPaid:
         assert await till.balance() == 75_000
 
 
+def counted_doubts() -> set[str]:
+    """Returns the reasons for which payments were counted as doubtful so far."""
+    found = (sample for metric in REGISTRY.collect() for sample in metric.samples if metric.name == "numdesk_topup_doubts")
+    return {sample.labels["reason"] for sample in found}
+
+
 class TestNotExact:
     """Too little, too much, too late, something else."""
 
@@ -147,6 +154,24 @@ class TestNotExact:
             till.gateway.pay(topup, PaymentStatus.UNDERPAID, paid=Decimal(95), due=Decimal(4_250))
         assert (await till.settle(frozen)).credited == 9_500 * 100 // 85
         assert (await till.settle(reached)).credited == 10_000
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            {"paid": Decimal("1e29")},
+            {"due": Decimal("1e-29")},
+            {"wrong_asset": True, "settled": Decimal("1e29"), "settled_currency": "EUR"},
+            {"paid": Decimal("1e99"), "fee": "-1e99"},
+        ],
+    )
+    async def test_doubts_what_no_wallet_holds(self, till: Till, facts: dict[str, object]) -> None:
+        """Absurd numbers are a doubt like any other, and no error; a person may say what they are worth."""
+        topup = await till.order()
+        till.gateway.pay(topup, **facts)  # type: ignore[arg-type] - fields by name
+        assert (await till.settle(topup)).state is TopUpState.HELD
+        assert await till.balance() == 0
+        await settlement.decide(till.rt, topup.public_id, Decision.APPROVED, worth=45_000)
+        assert await till.balance() == 50_000
 
     async def test_credits_nothing_for_a_part_that_may_grow(self, till: Till) -> None:
         """Underpaid but still open is not settled: nothing is credited yet."""
@@ -237,6 +262,8 @@ class TestTakenBack:
         assert await till.balance() == 0
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == -49_000
         assert await till.desk.pool.fetchval("select state from customers where id = $1", till.caller.customer_id) == 2
+        assert "spent" in counted_doubts()
+        assert not [reason for reason in counted_doubts() if any(letter.isdigit() for letter in reason)]
 
     async def test_what_is_owed_can_be_collected(self, till: Till) -> None:
         """Once the wallet has money again, staff takes what is owed, and no more."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 
-from numdesk.domain.money import DECIMALS, floor_for_customer, half_up
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS, floor_for_customer, half_up
 from numdesk.domain.payments import Payment, PaymentStatus, has_money
 
 #: One hundred percent.
@@ -230,12 +230,18 @@ def judge(topup: TopUp, line: Line) -> Verdict:
 
 def worth_of(topup: TopUp, line: Line) -> int | None:
     """Returns what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
-    another coin, what the gateway made of it. None when that cannot be said in the wallet's currency."""
+    another coin, what the gateway made of it. None when that cannot be said in the wallet's currency, or is more than any wallet holds."""
     payment = line.payment
-    if payment.wrong_asset or _is_late(topup, line):
-        if payment.settled_currency != topup.currency or not payment.settled:
-            return None
-        return _units(payment.settled, topup.currency) + _units(payment.fee or Decimal(0), topup.currency)
+    worth = _outcome(topup, payment) if payment.wrong_asset or _is_late(topup, line) else _part_of_due(topup, payment)
+    return worth if worth is not None and worth <= AMOUNT_MAX else None
+
+
+def _outcome(topup: TopUp, payment: Payment) -> int | None:
+    settled = _settled_units(topup, payment)
+    return None if settled is None else settled + _units(payment.fee or Decimal(0), topup.currency)
+
+
+def _part_of_due(topup: TopUp, payment: Payment) -> int | None:
     if payment.paid is None or not payment.due or payment.due < 0 or payment.paid < 0:
         return None
     asked = topup.final_amount if payment.parent_id is None else _units(payment.amount, topup.currency)
@@ -327,9 +333,18 @@ def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:
 
 def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
     """Returns the gateway's commission: what of the worth it does not credit us, where it says so in the wallet's currency."""
-    if payment.settled and payment.settled_currency == topup.currency:
-        return worth - _units(payment.settled, topup.currency)
-    return min(worth, _units(payment.fee or Decimal(0), topup.currency))
+    settled = _settled_units(topup, payment)
+    if settled is not None:
+        return worth - settled
+    return max(-AMOUNT_MAX, min(worth, _units(payment.fee or Decimal(0), topup.currency)))
+
+
+def _settled_units(topup: TopUp, payment: Payment) -> int | None:
+    """Returns what the gateway credits us in the wallet's currency; None where it does not say, or what nobody owns."""
+    if not payment.settled or payment.settled_currency != topup.currency:
+        return None
+    units = _units(payment.settled, topup.currency)
+    return units if abs(units) <= AMOUNT_MAX else None
 
 
 def _units(amount: Decimal, currency: str) -> int:

@@ -58,6 +58,9 @@ async def audit_due(rt: Runtime) -> int:
         except ProviderError as error:
             _log.warning("a gateway could not be compared", provider=provider, reason=str(error))
             continue
+        except Exception:  # noqa: BLE001 - a gateway that nobody can read must not stop the others
+            _log.exception("a gateway could not be compared", provider=provider)
+            continue
         done += 1
     return done
 
@@ -117,7 +120,10 @@ async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference])
             ids.setdefault(one.invoice, []).append(one.payment_id)
     named = await rt.repeat("payments.find", lambda tx: rows.by_reference(tx, provider=provider, references=sorted(ids)))
     for topup in named[:ASKED_MAX]:
-        await settlement.settle(rt, topup.id, payment_ids=ids[topup.public_id])
+        try:
+            await settlement.settle(rt, topup.id, payment_ids=ids[topup.public_id])
+        except Exception:  # noqa: BLE001 - one that nobody can settle must not stop the others
+            _log.exception("a top-up could not be settled", provider=provider, topup=topup.id)
 
 
 async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours) -> list[Difference]:

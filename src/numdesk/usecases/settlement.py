@@ -64,9 +64,9 @@ async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ())
 async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
     """Books what a gateway says of a top-up's payments, in one transaction."""
     found = await rt.run("payments.settle", lambda tx: _Settling(rt, tx).take(topup_id, told))
-    for topup, payment_id, doubt in found:
+    for topup, payment_id, doubt, sum_ in found:
         _doubts.labels(topup.provider, doubt).inc()
-        _log.error("a payment needs a person", provider=topup.provider, reason=f"{topup.public_id} {payment_id}: {doubt}")
+        _log.error("a payment needs a person", provider=topup.provider, reason=f"{topup.public_id} {payment_id}: {doubt} {sum_}".rstrip())
 
 
 async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
@@ -91,7 +91,8 @@ async def collect(rt: Runtime, public_id: str) -> int:
     return await rt.run("payments.collect", lambda tx: _Settling(rt, tx).collect(public_id))
 
 
-Found = tuple[TopUp, str, str]
+#: A top-up, one of its payments, why a person should look (a word of few, for counting), and the sum that it is about, if any.
+Found = tuple[TopUp, str, str, str]
 
 
 class _Settling:
@@ -162,13 +163,13 @@ class _Settling:
         if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
             booked = await rows.open_payment(self._tx, topup=topup, payment=payment, seen_at=seen_at, now=self._now)
         if booked is None:
-            self._found.append((topup, payment.payment_id[:PAYMENT_ID_MAX], "its id is another top-up's"))
+            self._found.append((topup, payment.payment_id[:PAYMENT_ID_MAX], "foreign_id", ""))
             return
         line = booked.line
         # Whatever the gateway says later, what was credited is not taken back because an invoice was edited there.
         foreign = topups.stranger(topup, payment) if booked.share.credit else None
         if foreign:
-            self._found.append((topup, payment.payment_id, foreign))
+            self._found.append((topup, payment.payment_id, foreign, ""))
             return
         moments = [moment for moment in (line.seen_at, seen_at) if moment]
         line = line.with_news(newer(line.payment, payment), seen_at=min(moments) if moments else None)
@@ -181,7 +182,7 @@ class _Settling:
             verdict = topups.judge(topup, booked.line)
             judged.append((booked.line, verdict))
             if verdict.doubt and verdict.doubt != booked.doubt:
-                self._found.append((topup, booked.line.payment.payment_id, verdict.doubt))
+                self._found.append((topup, booked.line.payment.payment_id, verdict.doubt, ""))
             after = booked
             if verdict.share != booked.share:
                 after = await self._book(topup, booked, verdict.share, await self._owed_after(topup, booked, verdict.share))
@@ -203,7 +204,7 @@ class _Settling:
         lacking = max(0, -change - max(0, await self._available(topup)))
         if lacking:
             await rows.restrict(self._tx, topup.customer_id)
-            self._found.append((topup, booked.line.payment.payment_id, f"{lacking} {topup.currency} taken back were spent already"))
+            self._found.append((topup, booked.line.payment.payment_id, "spent", f"{lacking} {topup.currency}"))
         return booked.owed + lacking
 
     async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:

@@ -136,7 +136,8 @@ def _maybe_word(row: Mapping[str, Any], name: str) -> str | None:
     value = row.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX:
+    # Neither a database nor JSON takes NUL or halves of letters.
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX or not value.isprintable():
         raise broken_answer(f"has a {name} that is no short text")
     return str(value)
 

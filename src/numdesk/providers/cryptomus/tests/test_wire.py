@@ -129,3 +129,10 @@ class TestSettings:
         """Settings do not change under a running gateway."""
         with pytest.raises(AttributeError):
             msgspec.structs.replace(CryptomusSettings()).merchant = "x"  # pyright: ignore[reportAttributeAccessIssue] - that is the point
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\nb"])
+def test_refuses_a_text_that_cannot_be_kept(text: str) -> None:
+    """What no database takes is a broken answer, and not an error of ours later."""
+    with pytest.raises(ProviderError):
+        read_payment(row(txid=text))

@@ -145,3 +145,10 @@ class TestSettings:
         with pytest.raises(ProviderSettingRefused) as caught:
             read_settings(PROVIDER, words)
         assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\nb"])
+def test_refuses_a_text_that_cannot_be_kept(text: str) -> None:
+    """What no database takes is a broken answer, and not an error of ours later."""
+    with pytest.raises(ProviderError):
+        read_payment(row(payin_hash=text), parent=None)
