@@ -75,7 +75,7 @@ class GatewayInMemory:
         if headers.get("x-signature") != SIGNATURE:
             raise CallbackRefused("signature")
         said = json.loads(body)
-        return PaymentHint(said["reference"], said.get("invoice"), said.get("payment"))
+        return PaymentHint(said["reference"], said.get("invoice"), said.get("payment"), json.dumps(said))
 
     def pay(
         self,

@@ -14,6 +14,7 @@ from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 from numdesk.domain.errors import GatewayUnavailable, InvalidInput, KeyReused, NotFound, RequestInProgress, TopUpTooSmall
 from numdesk.domain.topups import TopUpState
 from numdesk.ports.errors import Cause, ProviderError
+from numdesk.runtime import Runtime
 from numdesk.usecases import payments
 from numdesk.usecases.payments import TopUpRequest
 from numdesk.workers import runner
@@ -158,6 +159,13 @@ class TestReceive:
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
         assert await till.desk.pool.fetchval("select count(*) from jobs where kind = 'payments.hear'") == 1
 
+    async def test_keeps_what_was_signed_once_however_it_is_spaced(self, till: Till) -> None:
+        """A signature covers the document and not its spaces; fifty ways of writing one are one callback."""
+        headers, body = callback_of(await till.order())
+        for blanks in range(50):
+            await payments.receive(till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks))
+        assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
+
     async def test_sets_callbacks_about_strangers_aside(self, till: Till) -> None:
         """An unknown reference, or our reference with another invoice, is noted as such and settles nothing."""
         topup = await till.order()
@@ -235,6 +243,22 @@ class TestPollDue:
         till.desk.clock.advance(61)
         await payments.poll_due(till.rt)
         assert await till.balance() == 100_000
+
+    async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever one answer breaks, the others are looked at."""
+        poisoned, honest = await till.order(), await till.order()
+        till.gateway.pay(honest)
+        settle = payments.settle
+
+        async def breaks(rt: Runtime, topup_id: int) -> None:
+            if topup_id == poisoned.id:
+                raise ArithmeticError
+            await settle(rt, topup_id)
+
+        monkeypatch.setattr(payments, "settle", breaks)
+        till.desk.clock.advance(61)
+        assert await payments.poll_due(till.rt) == 2
+        assert await till.balance() == 50_000
 
 
 async def test_headers_are_kept_as_they_can_be(till: Till) -> None:

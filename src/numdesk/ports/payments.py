@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -43,11 +43,15 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class PaymentHint:
-    """All that is taken from a callback: which payment of which intent may have changed. Amounts in a callback are never read."""
+    """All that is taken from a callback: which payment of which intent may have changed. Amounts in a callback are never read.
+
+    `signed` is the text that its signature covers: a copy is known by it, however its bytes were spaced on their way.
+    """
 
     reference: str
     invoice_id: str | None
     payment_id: str | None
+    signed: str = field(default="", compare=False)
 
 
 class CallbackRefused(ValueError):

@@ -1,4 +1,4 @@
-"""Callbacks of payment gateways, kept as they came before anybody looks into them; the same bytes once."""
+"""Callbacks of payment gateways, kept as they came before anybody looks into them; the same signed text once."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Callback:
     payment_id: str | None
 
 
-async def keep(tx: Tx, callback: Callback, *, now: datetime) -> int | None:
-    """Keeps a verified callback; returns its id, or None when the same one is there already."""
+async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> int | None:
+    """Keeps a verified callback; returns its id, or None when one is there already of which the same was signed."""
     return await tx.fetchval(
         """insert into payment_inbox (provider, sha256, received_at, headers, body, reference, invoice_id, payment_id)
            values ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8) on conflict on constraint payment_inbox_once do nothing returning id""",
         callback.provider,
-        sha256(callback.body).digest(),
+        sha256(signed).digest(),
         now,
         msgspec.json.encode(callback.headers).decode(),
         callback.body,

@@ -94,7 +94,9 @@ async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: 
         _log.warning("a callback was refused", provider=provider, reason=str(error))
         raise InvalidInput(field="callback", reason="does not verify") from error
     callback = Callback(provider, _kept(headers), body, hint.reference, hint.invoice_id, hint.payment_id)
-    fresh = await rt.run("payments.receive", lambda tx: _keep(rt, tx, callback))
+    # Anybody may space a genuine callback anew, and its signature still holds: copies are known by what was signed.
+    signed = hint.signed.encode() or body
+    fresh = await rt.run("payments.receive", lambda tx: _keep(rt, tx, callback, signed))
     _callbacks.labels(provider, "kept" if fresh else "repeated").inc()
 
 
@@ -130,6 +132,8 @@ async def poll_due(rt: Runtime) -> int:
             except (ProviderError, Refusal) as error:
                 # The next look is written down already.
                 _log.warning("a top-up could not be asked about", kind="payments.poll", reason=f"{topup_id}: {error}")
+            except Exception:  # noqa: BLE001 - one that nobody can settle must not stop the others
+                _log.exception("a top-up could not be settled", kind="payments.poll", topup=topup_id)
 
     await asyncio.gather(*(poll(topup_id) for topup_id in due))
     return len(due)
@@ -211,9 +215,9 @@ def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
     )
 
 
-async def _keep(rt: Runtime, tx: Tx, callback: Callback) -> bool:
+async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
     """Keeps the callback, and the job that looks into it, unless it is there."""
-    inbox_id = await inbox.keep(tx, callback, now=rt.clock.now())
+    inbox_id = await inbox.keep(tx, callback, signed=signed, now=rt.clock.now())
     if inbox_id is not None:
         await jobs.add(tx, kind="payments.hear", payload={"callback": inbox_id}, run_at=rt.clock.now())
     return inbox_id is not None

@@ -28,23 +28,24 @@ def read_callback(body: bytes, *, key: str) -> PaymentHint:
     signature = document.pop("sign", None)
     if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
         raise CallbackRefused("the body has no signature")
-    if not is_signed(text, document, signature=signature, key=key):
+    signed = signed_text(text, document, signature=signature, key=key)
+    if signed is None:
         raise CallbackRefused("the signature is wrong")
     if document.get("type") != "payment":
         raise CallbackRefused("it is not about a payment")
     uuid = _id(document, "uuid")
-    return PaymentHint(reference=_id(document, "order_id"), invoice_id=uuid, payment_id=uuid)
+    return PaymentHint(reference=_id(document, "order_id"), invoice_id=uuid, payment_id=uuid, signed=signed)
 
 
-def is_signed(text: str, document: dict[str, Any], *, signature: str, key: str) -> bool:
-    """Was one of the texts that a callback may have been signed by? `document` is the one without its signature.
+def signed_text(text: str, document: dict[str, Any], *, signature: str, key: str) -> str | None:
+    """Returns which of the texts that a callback may have been signed by it was. `document` is the one without its signature.
 
     Every text is tried, and compared in constant time, so that the time taken tells nothing.
     """
     candidates = (cut_member(text, "sign"), write_php(document, escape_unicode=False), write_php(document, escape_unicode=True))
     wanted = signature.lower()
-    matches = [hmac.compare_digest(sign(candidate.encode(), key=key), wanted) for candidate in candidates]
-    return any(matches)
+    matches = [candidate for candidate in candidates if hmac.compare_digest(sign(candidate.encode(), key=key), wanted)]
+    return matches[0] if matches else None
 
 
 def _id(document: dict[str, Any], name: str) -> str:

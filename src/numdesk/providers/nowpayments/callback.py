@@ -41,12 +41,13 @@ def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> Payme
         document = read_object(read_text(body, parts_max=CALLBACK_PARTS_MAX))
     except JsonRefused as error:
         raise CallbackRefused(f"the body {error}") from error
-    if not is_signed(document, signature=signature, key=key):
+    signed = signed_text(document, signature=signature, key=key)
+    if signed is None:
         raise CallbackRefused("the signature is wrong")
     payment_id, invoice_id = _id(document, "payment_id"), _id(document, "invoice_id")
     if payment_id is None:
         raise CallbackRefused("it names no payment")
-    return PaymentHint(reference=_reference(document), invoice_id=invoice_id, payment_id=payment_id)
+    return PaymentHint(reference=_reference(document), invoice_id=invoice_id, payment_id=payment_id, signed=signed)
 
 
 def sign(text: str, *, key: str) -> str:
@@ -67,11 +68,11 @@ def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
     return value
 
 
-def is_signed(document: dict[str, Any], *, signature: str, key: str) -> bool:
-    """Was one of the texts that a callback may have been signed by? All are tried, and compared in constant time."""
+def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | None:
+    """Returns which of the texts that a callback may have been signed by it was; all are tried, and compared in constant time."""
     wanted = signature.lower()
-    matches = [hmac.compare_digest(sign(text, key=key), wanted) for text in _candidates(document)]
-    return any(matches)
+    matches = [text for text in _candidates(document) if hmac.compare_digest(sign(text, key=key), wanted)]
+    return matches[0] if matches else None
 
 
 def _candidates(document: dict[str, Any]) -> list[str]:

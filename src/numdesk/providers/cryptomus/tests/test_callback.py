@@ -187,3 +187,9 @@ class TestRefusals:
         with pytest.raises(CallbackRefused) as caught:
             read_callback(SIGNED.replace("369d", "369e").encode(), key=KEY)
         assert str(caught.value) == "the signature is wrong"
+
+
+def test_copies_are_known_by_what_was_signed() -> None:
+    """However the bytes are spaced or escaped on their way, it is the same callback."""
+    copies = (SIGNED, ESCAPED, SIGNED.replace('",', '",  '), SIGNED.replace("{", "{\n"))
+    assert len({read_callback(copy.encode(), key=KEY).signed for copy in copies}) == 1

@@ -66,6 +66,7 @@ class TestReadCallback:
         assert sign(CANONICAL, key=KEY) == SIGNATURE
         assert read_callback({HEADER: SIGNATURE}, body.encode(), key=KEY) == HINT
         assert read_callback({HEADER: SIGNATURE.upper()}, body.encode(), key=KEY) == HINT
+        assert read_callback({HEADER: SIGNATURE}, body.encode(), key=KEY).signed == CANONICAL
 
     @given(st.dictionaries(st.text(max_size=6), VALUES, max_size=5), st.integers())
     def test_takes_whatever_was_signed(self, more: dict[str, Any], seed: int) -> None:
