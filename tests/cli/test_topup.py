@@ -72,6 +72,17 @@ class TestTopUp:
         """A top-up, span or gateway that is not there is refused in one sentence."""
         assert (await run(capsys, "topup", *given.split(), code=2)).startswith("numdesk: ")
 
+    @pytest.mark.parametrize("given", ["settle inv_1", "compare --gateway cryptomus"])
+    async def test_says_where_the_gateways_of_a_sandbox_live(
+        self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch, given: str
+    ) -> None:
+        """Beside a sandbox that listens elsewhere the command names the setting, not only that nobody answered."""
+        await pool.execute("insert into settings (name, value) values ('mode', '\"sandbox\"')")
+        monkeypatch.setenv("NUMDESK_LISTEN", "127.0.0.1:9")
+        said = await run(capsys, "topup", *given.split(), code=2)
+        assert "127.0.0.1:9" in said
+        assert "NUMDESK_LISTEN" in said
+
 
 class TestProvider:
     async def test_keeps_keys_sealed_and_uses_them(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
+from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.domain.errors import GatewayUnavailable
 from numdesk.domain.reconciliation import Difference
 from numdesk.domain.topups import Decision, TopUp
+from numdesk.ports.errors import ProviderError
 from numdesk.storage.payments import Booked
 from numdesk.usecases import payment_audit, payments, settlement
 
@@ -118,7 +123,8 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
     async def run() -> None:
         async with attached(common) as desk:
             topup, _ = await payments.read(desk.rt, invoice)
-            await payments.settle(desk.rt, topup.id)
+            with _asking(desk):
+                await payments.settle(desk.rt, topup.id)
             _tell_state((await payments.read(desk.rt, invoice))[0], common)
 
     asyncio.run(run())
@@ -163,7 +169,8 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
             if gateway is not None and gateway not in desk.rt.payments:
                 raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
             now = desk.rt.clock.now()
-            return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
+            with _asking(desk):
+                return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
 
     found = asyncio.run(run())
     columns = ["gateway", "fault", "invoice", "payment", "how"]
@@ -179,6 +186,20 @@ def _decide(invoice: str, decision: Decision, payment: str | None, worth: int | 
             _tell_state(await settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth), common)
 
     asyncio.run(run())
+
+
+@contextmanager
+def _asking(desk: Desk) -> Iterator[None]:
+    """Says of a sandbox's gateway that does not answer where it is looked for; its server may listen elsewhere."""
+    try:
+        yield
+    except (ProviderError, GatewayUnavailable) as error:
+        if desk.rt.environment != "test":
+            raise
+        raise CommandRefused(
+            f"The sandbox's gateways did not answer ({str(error).rstrip(".")}): they live in its server, which is looked for at {desk.rt.settings.listen}; "
+            "start it, or set NUMDESK_LISTEN to the address that it listens on."
+        ) from error
 
 
 def _tell_state(topup: TopUp, common: Common) -> None:
