@@ -197,8 +197,8 @@ def _asking(desk: Desk) -> Iterator[None]:
         if desk.rt.environment != "test":
             raise
         raise CommandRefused(
-            f"The sandbox's gateways did not answer ({str(error).rstrip(".")}): they live in its server, which is looked for at {desk.rt.settings.listen}; "
-            "start it, or set NUMDESK_LISTEN to the address that it listens on."
+            f"The sandbox's gateways did not answer ({str(error).rstrip('.')}): they live in its server, which is looked for at "
+            f"{desk.rt.settings.listen}; start it, or set NUMDESK_LISTEN to the address that it listens on."
         ) from error
 
 
