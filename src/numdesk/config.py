@@ -294,6 +294,12 @@ class Settings:
         default=24,
         help="hours after the end of an invoice in which a payment still counts at its rate",
     )
+    topup_open_max: int = _setting(
+        "NUMDESK_TOPUP_OPEN_MAX",
+        _whole(1, 1_000_000),
+        default=50,
+        help="top-ups of one customer that may wait for money at a time",
+    )
     key_file: Path | None = _setting(
         "NUMDESK_KEY_FILE",
         _path,

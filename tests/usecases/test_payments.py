@@ -11,8 +11,8 @@ from tests.races.processes import another
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 
-from numdesk.domain.errors import GatewayUnavailable, InvalidInput, KeyReused, NotFound, RequestInProgress, TopUpTooSmall
-from numdesk.domain.topups import TopUpState
+from numdesk.domain.errors import GatewayUnavailable, InvalidInput, KeyReused, NotFound, RequestInProgress, TooManyRequests, TopUpTooSmall
+from numdesk.domain.topups import TopUp, TopUpState
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
 from numdesk.usecases import payments
@@ -74,6 +74,22 @@ class TestCreateTopUp:
         assert replace(again, credited=0) == replace(first, credited=0)
         with pytest.raises(KeyReused):
             await payments.create_topup(till.rt, till.caller, TopUpRequest("k", b"other", PROVIDER, 60_000))
+
+    async def test_bounds_what_waits_for_money(self, till: Till) -> None:
+        """So many unpaid top-ups and no more, however many are wanted at once; one that is paid or over makes room."""
+        till.rt.settings = replace(till.rt.settings, topup_open_max=3)
+        found = await asyncio.gather(*(till.order() for _ in range(6)), return_exceptions=True)
+        made = [one for one in found if isinstance(one, TopUp)]
+        assert len(made) == 3
+        assert all(isinstance(one, TopUp | TooManyRequests) for one in found)
+        till.gateway.pay(made[0])
+        await till.settle(made[0])
+        await till.order(key="k")
+        with pytest.raises(TooManyRequests) as refused:
+            await till.order(key="other")
+        assert await till.order(key="k")
+        till.desk.clock.advance(refused.value.retry_after_s)
+        assert await till.order(key="other")
 
     async def test_many_at_once_make_one_invoice(self, till: Till) -> None:
         """Twenty copies of one request in two processes ask the gateway once; those that come meanwhile are told to wait."""

@@ -57,6 +57,20 @@ async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_po
     )
 
 
+async def open_of(tx: Tx, *, customer_id: int, now: datetime, lifetime: timedelta) -> list[datetime]:
+    """Returns when each of a customer's top-ups ends that has seen no money yet, the next one first; no other is added meanwhile."""
+    await tx.execute("select from customers where id = $1 for no key update", customer_id)
+    rows = await tx.fetch(
+        """select coalesce(expires_at, created_at + $4) ends_at from topups
+             where customer_id = $1 and state = any($2::smallint[]) and coalesce(expires_at, created_at + $4) > $3 order by 1""",
+        customer_id,
+        [int(TopUpState.CREATED), int(TopUpState.AWAITING)],
+        now,
+        lifetime,
+    )
+    return [row["ends_at"] for row in rows]
+
+
 async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool | None:
     """Takes the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
 

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from numdesk.domain import topups
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TopUpTooSmall
+from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests, TopUpTooSmall
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.domain.topups import Policy, TopUp, TopUpState
 from numdesk.ports.errors import ProviderError
@@ -67,8 +67,8 @@ class TopUpRequest:
 async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
     """Returns a top-up with the page where it is paid, and whether this repeats what the key had before.
 
-    Refuses with InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused or
-    RequestInProgress.
+    Refuses with InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused,
+    TooManyRequests (top-ups that wait for money) or RequestInProgress.
     """
     _check(rt, caller, request)
     topup, replayed = await rt.run("payments.intend", lambda tx: _intend(rt, tx, caller, request))
@@ -183,12 +183,22 @@ async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) ->
             known = await rows.read(tx, msgspec.json.decode(claimed)["topup"])
             assert known is not None, "top-ups are never deleted"
             return known, True
+    await _check_open(rt, tx, caller)
     topup = _wanted(rt, caller, request)
     until = rt.clock.wall() + invoices.OPENING
     topup_id = await rows.insert_topup(tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0])
     if key is not None:
         await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())
     return replace(topup, id=topup_id), False
+
+
+async def _check_open(rt: Runtime, tx: Tx, caller: Caller) -> None:
+    """Refuses who has more invoices than anybody pays: each is asked about for weeks."""
+    now, lifetime = rt.clock.now(), timedelta(seconds=rt.settings.topup_lifetime_s)
+    ends = await rows.open_of(tx, customer_id=caller.customer_id, now=now, lifetime=lifetime)
+    over = len(ends) - rt.settings.topup_open_max
+    if over >= 0:
+        raise TooManyRequests(group="topups.open", retry_after_s=max(1, int((ends[over] - now).total_seconds())))
 
 
 def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
