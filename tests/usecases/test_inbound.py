@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.desk import PRICE, DeskOfTest
 
+from numdesk.domain.errors import InvalidInput
 from numdesk.domain.orders import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.usecases import inbound, orders
@@ -72,6 +74,26 @@ class TestReceive:
         for text in ("\0code 48\x0029", "\ud800 code 4829", "x" * 100_000, ""):
             assert (await desk.message(order.msisdn, text)).status == "taken"
         assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 4
+
+    async def test_refuses_by_name_what_cannot_be_kept(self, desk: DeskOfTest) -> None:
+        """A reference or number that no column holds is refused, and other oddities are cleaned, whoever shares the batch."""
+        msisdn = (await desk.order(await desk.customer())).msisdn or 0
+        bad = [
+            MessageReceived("simulator", "b1", msisdn, "B", "x", part=Part(2**31, 2, 1)),
+            MessageReceived("simulator", "b2", msisdn, "B", "x", part=Part(-1, 2, 1)),
+            MessageReceived("simulator", "b3", 2**63, "B", "x"),
+            MessageReceived("simulator", "b\ud800", msisdn, "B", "x"),
+        ]
+        for event in bad:
+            with pytest.raises(InvalidInput):
+                await inbound.receive_message(desk.rt, event)
+        odd = [
+            MessageReceived("simulator", "o1", msisdn, "B\0" * 9_000, "a\0\ud800", part=Part(1, 2, 1)),
+            MessageReceived("simulator", "o2", msisdn, "B", "x", provider_ref="ref\0"),
+            MessageReceived("simulator", "o3", msisdn, "B", "x"),
+        ]
+        taken = await asyncio.gather(*(inbound.receive_message(desk.rt, event) for event in odd))
+        assert [one.status for one in taken] == ["waiting", "late", "taken"]
 
 
 class TestSegments:

@@ -27,8 +27,9 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import RentalState, RentType
+from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, orders, reactivation, rental_prices, rentals, retention, wallets
+from numdesk.usecases import catalogue, inbound, orders, reactivation, rental_prices, rentals, retention, wallets
 
 WEEK, MONTH = 1200, 3500
 DAY_S = 86_400
@@ -372,6 +373,35 @@ class TestMessages:
         assert [one.status for one in (first, again, last)] == ["taken", "seen", "seen"]
         assert first.message_id == again.message_id == last.message_id
         assert await rental_desk.pool.fetchval("select count(*) from events") == 1
+
+    async def test_that_began_before_the_term_are_nobodys(self, desk: DeskOfTest) -> None:
+        """A long message of which a part came for an earlier tenant is not told to the next one."""
+        await shop.open_shop(desk, numbers=1)
+        first, second = await shop.renter(desk), await shop.renter(desk)
+        rented = await shop.rent(desk, first)
+
+        async def part(position: int) -> str:
+            event = MessageReceived(
+                "simulator", f"p{position}", rented.rental.msisdn, "Bank", f"part {position}", part=Part(7, 2, position)
+            )
+            return (await inbound.receive_message(desk.rt, event)).status
+
+        assert await part(1) == "waiting"
+        await shop.cancel(desk, first, rented.rental.id)
+        desk.clock.advance(1800)
+        await orders.release_quarantined(desk.rt)
+        theirs = await shop.rent(desk, second)
+        assert await part(2) == "orphan"
+        assert (await rentals.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)).total == 0
+
+    async def test_are_the_tenants_whatever_order_they_name(self, rental_desk: DeskOfTest) -> None:
+        """A reference that no order of ours has does not keep a message from the customer who rents the number."""
+        caller = await shop.renter(rental_desk)
+        rented = await shop.rent(rental_desk, caller)
+        event = MessageReceived("simulator", "with ref", rented.rental.msisdn, "Bank", "code 482913", provider_ref="abc")
+        assert (await inbound.receive_message(rental_desk.rt, event)).status == "taken"
+        assert (await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 1
+        assert not (await shop.cancel(rental_desk, caller, rented.rental.id)).refunded
 
     async def test_of_other_times_are_nobodys(self, rental_desk: DeskOfTest) -> None:
         """Before, between and after a customer's terms a number's messages are not theirs."""

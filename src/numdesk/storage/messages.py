@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A whole message with the code that was found in it."""
+    """A whole message with the code that was found in it. `first_at` is when its first segment came, None when it came whole."""
 
     provider: str
     provider_message_id: str
@@ -23,6 +23,7 @@ class Arrival:
     text: str
     code: str | None
     provider_ref: str | None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Segments:
     total: int
     texts: tuple[str, ...]
     first_id: str
+    first_at: datetime
 
 
 async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
@@ -124,7 +126,7 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
         f"{event.provider}/{event.to}/{event.sender}/{part.reference}/{part.total}",
     )
     rows = await tx.fetch(
-        """select distinct on (position) text, provider_message_id from message_parts
+        """select distinct on (position) text, provider_message_id, received_at from message_parts
              where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined
              order by position, received_at""",
         event.provider,
@@ -135,21 +137,22 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     )
     if not rows:
         return None
-    return Segments(event.provider, event.to, event.sender, part.reference, part.total, tuple(row[0] for row in rows), rows[0][1])
+    texts, first_at = tuple(row[0] for row in rows), min(row[2] for row in rows)
+    return Segments(event.provider, event.to, event.sender, part.reference, part.total, texts, rows[0][1], first_at)
 
 
 async def overdue_parts(tx: Tx, *, before: datetime, limit: int) -> list[Segments]:
     """Returns messages whose first segment has waited since `before`, with what there is of them."""
     rows = await tx.fetch(
         """select p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
-                  (array_agg(p.provider_message_id order by p.position))[1]
+                  (array_agg(p.provider_message_id order by p.position))[1], min(p.received_at)
              from (select distinct on (provider, msisdn, sender, reference, total, position) * from message_parts where not joined
                      order by provider, msisdn, sender, reference, total, position, received_at) p
              group by 1, 2, 3, 4, 5 having min(p.received_at) < $1 order by min(p.received_at) limit $2""",
         before,
         limit,
     )
-    return [Segments(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in rows]
+    return [Segments(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6], row[7]) for row in rows]
 
 
 async def mark_joined(tx: Tx, segments: Segments) -> bool:

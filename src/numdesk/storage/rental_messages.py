@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A running rental, locked: what a message for its number needs to know. `services` are (id, code, name)."""
+    """A running rental, locked: what a message for its number needs to know. `services` are (id, code, name); its term began at
+    `starts_at`."""
 
     id: int
     msisdn: int
     services: tuple[tuple[int, str, str], ...]
+    starts_at: datetime
 
 
 async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> dict[int, Listener]:
     """Returns the running rentals of some numbers, by number, locked in the order of their ids."""
     locked = await tx.fetch(
-        """select r.id, r.msisdn, r.service_ids from numbers n join rentals r on r.id = n.rental_id
+        """select r.id, r.msisdn, r.service_ids, r.starts_at from numbers n join rentals r on r.id = n.rental_id
              where n.msisdn = any($1::bigint[]) and r.state = 0 and r.expires_at > $2 order by r.id for update of r""",
         list(msisdns),
         now,
@@ -37,7 +39,10 @@ async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> di
         sorted({service for row in locked for service in row["service_ids"]}),
     )
     names = {row["id"]: (row["id"], row["code"], row["name"]) for row in known}
-    return {row["msisdn"]: Listener(row["id"], row["msisdn"], tuple(names[one] for one in row["service_ids"])) for row in locked}
+    return {
+        row["msisdn"]: Listener(row["id"], row["msisdn"], tuple(names[one] for one in row["service_ids"]), row["starts_at"])
+        for row in locked
+    }
 
 
 async def receive(tx: Tx, arrivals: Sequence[tuple[Arrival, Listener, int | None]], *, now: datetime) -> list[Taken]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ RECEIVE_BATCH_MAX = 256
 TEXT_MAX = 6_120
 SENDER_MAX = 64
 PROVIDER_MESSAGE_ID_MAX = 200
+#: The longest number that E.164 knows, and the largest reference of a long message that a column holds.
+MSISDN_MAX = 10**15 - 1
+REFERENCE_MAX = 2**31 - 1
 #: A segment waits so long for its siblings; then what there is counts as the message.
 PARTS_PATIENCE = timedelta(minutes=2)
 OVERDUE_BATCH = 200
@@ -32,21 +36,21 @@ async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
     A repeat of the same provider message id is "seen" and changes nothing. Refuses with InvalidInput (no id).
     """
     _check(event)
+    event = _cleaned(event)
     if event.part is not None and event.part.total > 1:
         segments = await rt.run("inbound.part", lambda tx: _join(rt, tx, event))
         if isinstance(segments, Taken):
             return segments
         return await _receive_joined(rt, segments, ref=event.provider_ref)
-    text = _clean(event.text)[:TEXT_MAX]
-    found = extract(text, sender=event.sender)
+    found = extract(event.text, sender=event.sender)
     return await _receive(
         rt,
         Arrival(
             event.provider,
             event.provider_message_id,
             event.to,
-            _clean(event.sender)[:SENDER_MAX],
-            text,
+            event.sender,
+            event.text,
             found.code if found else None,
             event.provider_ref,
         ),
@@ -106,25 +110,41 @@ async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken
 
 def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
     """Returns the joined message; its id is made from the message's identity and its first segment, the same at every try."""
-    text = _clean("".join(segments.texts))[:TEXT_MAX]
+    text = "".join(segments.texts)[:TEXT_MAX]
     found = extract(text, sender=segments.sender)
     return Arrival(
         segments.provider,
         f"joined/{segments.reference}/{segments.total}/{segments.first_id}"[: PROVIDER_MESSAGE_ID_MAX + 40],
         segments.to,
-        _clean(segments.sender)[:SENDER_MAX],
+        segments.sender,
         text,
         found.code if found else None,
         ref,
+        segments.first_at,
     )
 
 
 def _check(event: MessageReceived) -> None:
-    """Refuses with InvalidInput what cannot be recognised when it is repeated."""
-    if not 0 < len(event.provider_message_id) <= PROVIDER_MESSAGE_ID_MAX or "\0" in event.provider_message_id:
+    """Refuses with InvalidInput what cannot be recognised when it is repeated, and numbers that are none."""
+    name, part = event.provider_message_id, event.part
+    if not 0 < len(name) <= PROVIDER_MESSAGE_ID_MAX or name != _clean(name):
         raise InvalidInput(field="provider_message_id", reason=f"must have 1 to {PROVIDER_MESSAGE_ID_MAX} characters")
-    if event.part is not None and not 1 <= event.part.position <= event.part.total <= 255:
+    if not 0 < event.to <= MSISDN_MAX:
+        raise InvalidInput(field="to", reason="must be a phone number")
+    if part is not None and not 1 <= part.position <= part.total <= 255:
         raise InvalidInput(field="part", reason="position must be from 1 to total, and total at most 255")
+    if part is not None and not 0 <= part.reference <= REFERENCE_MAX:
+        raise InvalidInput(field="part", reason=f"reference must be from 0 to {REFERENCE_MAX}")
+
+
+def _cleaned(event: MessageReceived) -> MessageReceived:
+    """Returns the message with texts that can be kept."""
+    return replace(
+        event,
+        sender=_clean(event.sender)[:SENDER_MAX],
+        text=_clean(event.text)[:TEXT_MAX],
+        provider_ref=None if event.provider_ref is None else _clean(event.provider_ref),
+    )
 
 
 def _clean(text: str) -> str:

@@ -34,11 +34,18 @@ async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival]) -> list[Tak
     """Takes messages with their rentals locked: one that commits before a cancel is the term's, one that comes after it is not."""
     now = rt.clock.now()
     listeners = await rows.lock_listeners(tx, [arrival.to for arrival in arrivals], now=now)
-    heard = [(arrival, listener, _service(arrival, listener)) for arrival in arrivals if (listener := listeners.get(arrival.to))]
-    missed = [arrival for arrival in arrivals if arrival.to not in listeners]
+    theirs = [_listening(listeners.get(arrival.to), arrival) for arrival in arrivals]
+    heard = [(arrival, one, _service(arrival, one)) for arrival, one in zip(arrivals, theirs, strict=True) if one]
+    missed = [arrival for arrival, one in zip(arrivals, theirs, strict=True) if not one]
     taken = iter(await rows.receive(tx, heard, now=now) if heard else [])
     late = iter(await message_rows.receive_unrented(tx, missed, now=now) if missed else [])
-    return [next(taken) if arrival.to in listeners else next(late) for arrival in arrivals]
+    return [next(taken) if one else next(late) for one in theirs]
+
+
+def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
+    """Returns whose the message is: a long one whose first part came before the term is an earlier tenant's, nobody's by now."""
+    is_earlier = listener is not None and arrival.first_at is not None and arrival.first_at < listener.starts_at
+    return None if is_earlier else listener
 
 
 def _service(arrival: Arrival, listener: Listener) -> int | None:

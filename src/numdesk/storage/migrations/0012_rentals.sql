@@ -318,7 +318,7 @@ begin
 end $$;
 
 -- Takes messages as receive_messages_v1 does, but leaves those for numbers that are rented now (status rented), unless their provider
--- says which order they are for: nothing is written of them, because whose they are is decided by their text.
+-- says which of our orders they are for: nothing is written of them, because whose they are is decided by their text.
 create function receive_messages_v2(
     p_now timestamptz, p_provider text[], p_message_id text[], p_msisdn bigint[], p_sender text[], p_text text[], p_code text[], p_ref text[])
   returns table (idx int, status text, message_id bigint, order_id int, customer_id int) language plpgsql
@@ -334,7 +334,8 @@ begin
   select array_agg(r.id) into rented from numbers n join rentals r on r.id = n.rental_id
     where n.msisdn = any(rented) and r.state = 0 and r.expires_at > p_now;
   rented := array(select r.msisdn from rentals r where r.id = any(rented));
-  rest := array(select i from generate_subscripts(p_msisdn, 1) i where p_msisdn[i] <> all(rented) or p_ref[i] is not null);
+  rest := array(select i from generate_subscripts(p_msisdn, 1) i where p_msisdn[i] <> all(rented)
+    or p_ref[i] is not null and exists (select from orders o where o.provider = p_provider[i] and o.provider_ref = p_ref[i]));
   return query select i, 'rented', null::bigint, null::int, null::int from generate_subscripts(p_msisdn, 1) i where i <> all(rest);
   if cardinality(rest) = 0 then return; end if;
   return query select rest[v.idx], v.status, v.message_id, v.order_id, v.customer_id from receive_messages_v1(p_now,
