@@ -1,5 +1,6 @@
 """The pages keep up with the code: links lead somewhere, commands and settings are those that exist, the glossary has its words."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -63,6 +64,23 @@ class TestReadme:
         """No command has to be guessed."""
         text = (ROOT / "README.md").read_text("utf-8")
         assert [name for name in _COMMANDS if f"numdesk {name}" not in text and f"`{name}`" not in text] == []
+
+    def test_lists_every_verb_of_the_groups(self) -> None:
+        """What a group of commands can do stands in its line of the table."""
+        text = (ROOT / "README.md").read_text("utf-8")
+        missing = []
+        for group in ("customer", "webhooks", "topup", "provider", "rental", "stock", "jobs", "rate"):
+            lines = "\n".join(line for line in text.splitlines() if line.startswith(f"| `numdesk {group} "))
+            app = importlib.import_module(f"numdesk.cli.{group}").app
+            missing += [f"{group} {name}" for name in app if not name.startswith("-") and not re.search(rf"[ `]{name}[ `]", lines)]
+        assert missing == []
+
+    def test_lists_every_call_of_the_sandbox(self) -> None:
+        """Whoever tries the desk out sees all that the sandbox can do."""
+        text = (ROOT / "README.md").read_text("utf-8")
+        calls = re.findall(r'\("([A-Z]+)", "(/[^"]+)", door', (ROOT / "src/numdesk/sandbox/routes.py").read_text("utf-8"))
+        assert calls
+        assert [path for method, path in calls if f"`{method} {path}`" not in text] == []
 
 
 class TestGlossary:
