@@ -208,6 +208,16 @@ class TestExtend:
         assert (rental.units, rental.price) == (7, WEEK)
         assert await shop.money(rental_desk, caller) == (1_000_00 - WEEK - MONTH, 0)
 
+    async def test_is_not_misled_by_an_old_price(self, rental_desk: DeskOfTest) -> None:
+        """What an extension or a re-rent costs is read where it is charged, whatever a process remembers."""
+        caller = await shop.renter(rental_desk)
+        rented = await shop.rent(rental_desk, caller)
+        await rental_desk.pool.execute("update rental_prices set price = 1300 where units = 7")
+        assert (await shop.extend(rental_desk, caller, rented.rental.id)).price == 1300
+        await shop.cancel(rental_desk, caller, rented.rental.id)
+        await rental_desk.pool.execute("update rental_prices set price = 1400 where units = 7")
+        assert (await shop.rerent(rental_desk, caller, rented.rental.id)).price == 1400
+
     async def test_stops_at_the_operators_cap(self, rental_desk: DeskOfTest) -> None:
         """No term lasts longer than the operator allows, however it is put together."""
         caller = await shop.renter(rental_desk)

@@ -83,7 +83,7 @@ async def price_list(rt: Runtime) -> RentalList:
     """Returns the list as it is now."""
 
     async def load_list() -> RentalList:
-        return await rt.run("rentals.list", _read_list)
+        return await rt.run("rentals.list", read_list)
 
     return await rt.memory.get("rentals.list", load_list, age_max_s=LIST_AGE_MAX_S)
 
@@ -155,7 +155,8 @@ async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool
     return changed
 
 
-async def _read_list(tx: Tx) -> RentalList:
+async def read_list(tx: Tx) -> RentalList:
+    """Returns the list as a transaction sees it: what is charged in it goes by no memory."""
     countries = {row["name"].lower(): RentalCountry(*row) for row in await rows.countries(tx)}
     services: dict[tuple[int, RentType], dict[int, RentalService]] = {}
     for row in await rows.prices(tx):

@@ -36,7 +36,7 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
 from numdesk.usecases import alerts, customers, purchases
-from numdesk.usecases.rental_prices import RentalList, in_stock, price_list
+from numdesk.usecases.rental_prices import RentalList, in_stock, price_list, read_list
 
 RENT_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
@@ -170,7 +170,6 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
     Refuses with NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
     """
     key = _key(caller, Namespace.EXTEND, request)
-    known = await price_list(rt)
 
     async def work(tx: Tx) -> tuple[Extended, bool]:
         held, purse = await _lock(rt, tx, caller, request.rental_id)
@@ -178,7 +177,7 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
         if isinstance(claimed, str):
             return parse_outcome(claimed, Extended), True
         rentals.move(held.rental.state, RentalEvent.EXTEND)
-        quote = rentals.choose(_extensions(rt, caller, known, held), request.units)
+        quote = rentals.choose(_extensions(rt, caller, await read_list(tx), held), request.units)
         expires_at = await rows.extend(tx, held, units=quote.units)
         await _charge(rt, tx, caller, held, quote=quote, purse=purse, extends=True)
         facts = _facts(held.rental)
@@ -210,7 +209,6 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
     RequestInProgress.
     """
     key = _key(caller, Namespace.RERENT, request)
-    known = await price_list(rt)
 
     async def work(tx: Tx) -> tuple[Rented, bool]:
         now = rt.clock.now()
@@ -221,7 +219,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
         purchases.check_guard(rt, caller)
         rentals.move(held.rental.state, RentalEvent.RERENT)
         await rows.end(tx, RentalEvent.EXPIRE, [held.id], now=now)  # when its time is up and nobody has written that down yet
-        quote = rentals.choose(_quotes_again(caller, known, held), request.units)
+        quote = rentals.choose(_quotes_again(caller, await read_list(tx), held), request.units)
         again = await rows.rerent(tx, held, quote=quote, now=now)
         if again is None:
             raise NumberGone(state="number gone")
