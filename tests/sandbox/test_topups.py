@@ -9,7 +9,7 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.ports.simulation import UnknownInvoice
+from numdesk.ports.simulation import UnknownInvoice, UnknownMoney
 from numdesk.sandbox import topups
 from numdesk.sandbox.topups import Paid
 
@@ -23,6 +23,8 @@ class Hand:
 
     async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
         """Notes a payment."""
+        if currency == "XYZ":
+            raise UnknownMoney(currency)
         if not self.knows:
             raise UnknownInvoice(invoice)
         self.seen.append((invoice, amount, currency, times))
@@ -61,6 +63,10 @@ class TestPay:
             await topups.pay(till.rt, {}, topup.public_id, Paid())
         with pytest.raises(InvalidInput):
             await topups.pay(till.rt, hands, topup.public_id, Paid(amount=Decimal("NaN")))  # type: ignore[arg-type] - the same
+        for absurd in (Paid(amount=Decimal(10**12 + 1)), Paid(amount=Decimal("1e99")), Paid(currency="XYZ")):
+            with pytest.raises(InvalidInput):
+                await topups.pay(till.rt, hands, topup.public_id, absurd)  # type: ignore[arg-type] - the same
+        assert hand.seen == []
         hand.knows = False
         with pytest.raises(NotFound):
             await topups.pay(till.rt, hands, topup.public_id, Paid())  # type: ignore[arg-type] - the same

@@ -41,6 +41,10 @@ class UnknownInvoice(LookupError):
     """A fake gateway was told to see money for an invoice that it never made."""
 
 
+class UnknownMoney(ValueError):
+    """A fake gateway was told to see money that it has no rate for."""
+
+
 class FakeGateway(Protocol):
     """A stand-in for a payment gateway: an application to be served, and a hand that pays its invoices.
 
@@ -61,7 +65,7 @@ class FakeGateway(Protocol):
         """Sees money for an invoice (our reference or its own id), says so `times` times, and returns how many callbacks were answered.
 
         `amount` is in `currency`, that of the invoice if none is given; no amount is all that is still due. A `currency` that is a coin is
-        what is paid with. Raises UnknownInvoice.
+        what is paid with; any case will do. Raises UnknownInvoice or UnknownMoney, and then nothing was seen.
         """
         ...
 

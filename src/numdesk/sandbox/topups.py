@@ -9,13 +9,15 @@ from typing import Annotated
 from msgspec import Meta
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.ports.simulation import FakeGateway, UnknownInvoice
+from numdesk.ports.simulation import FakeGateway, UnknownInvoice, UnknownMoney
 from numdesk.runtime import Runtime
 from numdesk.sandbox.wire import Strict
 from numdesk.usecases import payments
 
 #: Where the make-believe gateways are mounted, each under its slug.
 GATEWAYS = "/sandbox/gateways"
+#: Nobody has more of any money.
+PAID_MAX = 10**12
 #: Copies of one callback that a call may ask for.
 TIMES_MAX = 2_000
 
@@ -37,10 +39,12 @@ async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, pa
     gateway = gateways.get(topup.provider)
     if gateway is None:
         raise InvalidInput(field="invoice", reason="is of a gateway that is not make-believe")
-    if paid.amount is not None and not (paid.amount.is_finite() and paid.amount > 0):
-        raise InvalidInput(field="amount", reason="must be above zero")
+    if paid.amount is not None and not (paid.amount.is_finite() and 0 < paid.amount <= PAID_MAX):
+        raise InvalidInput(field="amount", reason=f"must be above zero, and {PAID_MAX} at most")
     try:
         return await gateway.pay(topup.public_id, amount=paid.amount, currency=paid.currency, times=paid.times)
+    except UnknownMoney as error:
+        raise InvalidInput(field="currency", reason=f"must be one that {topup.provider} has a rate for") from error
     except UnknownInvoice as error:
         raise NotFound(what=f"invoice {invoice} at {topup.provider}") from error
 

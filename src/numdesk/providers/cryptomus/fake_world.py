@@ -14,7 +14,7 @@ from typing import Any
 
 from numdesk.kit.clock import Clock
 from numdesk.kit.notebook import Notebook
-from numdesk.ports.simulation import UnknownInvoice
+from numdesk.ports.simulation import UnknownInvoice, UnknownMoney
 
 Row = dict[str, Any]
 
@@ -194,7 +194,10 @@ class World:
 
 
 def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None:
-    """Money comes for an invoice, on top of what has come: all that is still due, an amount of the invoice's money, or of a coin."""
+    """Money comes for an invoice, on top of what has come: all that is due, an amount of some money, or of a coin. Raises UnknownMoney."""
+    currency = currency and currency.upper()
+    if currency and currency not in COINS and currency not in WORTH:
+        raise UnknownMoney(currency)
     coin = currency if currency in COINS else (row["payer_currency"] or COIN)
     rate = worth_of(row["currency"]) / COINS[coin][1]
     due = _coins(Decimal(row["amount"]) * rate, ROUND_UP)

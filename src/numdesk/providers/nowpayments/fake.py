@@ -19,13 +19,13 @@ from starlette.routing import Route
 
 from numdesk.kit.base_url import policy_for
 from numdesk.kit.egress import HttpFailure
-from numdesk.ports.simulation import UnknownOutcome
+from numdesk.ports.simulation import UnknownMoney, UnknownOutcome
 from numdesk.protocols.json_tokens import read_object
 from numdesk.providers import Surroundings
 from numdesk.providers.nowpayments.callback import sign
 from numdesk.providers.nowpayments.fake_lies import LIES
 from numdesk.providers.nowpayments.fake_wire import as_told, coin_of, write_document, write_notice
-from numdesk.providers.nowpayments.fake_world import COIN, Notice, Row, World, add_money, settle
+from numdesk.providers.nowpayments.fake_world import COIN, WORTH, Notice, Row, World, add_money, settle
 
 #: The account of the sandbox, unless it is told another.
 ACCOUNT = {"api_key": "sandbox-api-key", "ipn_secret": "sandbox-ipn", "email": "desk@example.com", "password": "sandbox"}
@@ -87,9 +87,12 @@ class FakeNowPayments:
 
         The first comes to the payment that waits, or makes one; every further one, and one in another coin, is a payment of its own, whose
         parent is the first. When nothing is due any more and no amount is named, nothing comes.
+        Raises UnknownMoney.
         """
-        rows = await self.world.payments(invoice)
         coin = coin_of(currency)
+        if currency and coin is None and currency.lower() not in WORTH:
+            raise UnknownMoney(currency)
+        rows = await self.world.payments(invoice)
         waiting = [row for row in rows if row["payment_status"] in ("waiting", "expired") and coin in (None, row["pay_currency"])]
         chosen = coin or (rows[0]["pay_currency"] if rows else COIN)
         if rows and not waiting and amount is None:

@@ -11,7 +11,7 @@ from tests.support.gateways import Served, serving_gateway
 from numdesk.kit.clock import FakeClock
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, PaymentStatus
-from numdesk.ports.simulation import UnknownInvoice, UnknownOutcome
+from numdesk.ports.simulation import UnknownInvoice, UnknownMoney, UnknownOutcome
 from numdesk.providers.cryptomus import PROVIDER
 from numdesk.providers.cryptomus.fake_lies import LIES
 
@@ -109,6 +109,18 @@ class TestCreate:
 
 class TestLookUp:
     """Reading back."""
+
+    async def test_takes_no_money_that_it_has_no_rate_for(self, served: Served) -> None:
+        """A word that is no money is no coin either: nothing is seen, and the invoice is as it was. Case does not matter."""
+        made = await served.gateway.create(intent())
+        before = await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON)
+        for currency in ("XYZ", "GBP"):
+            with pytest.raises(UnknownMoney):
+                await served.fake.pay("topup-42", amount=Decimal(450), currency=currency)
+        assert await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON) == before
+        await served.fake.pay("topup-42", amount=Decimal(450), currency="eur")
+        (payment,) = await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON)
+        assert (payment.status, payment.paid) == (PaymentStatus.PAID, payment.due)
 
     @pytest.mark.parametrize(
         ("amount", "currency", "status", "paid"),

@@ -11,7 +11,7 @@ from tests.support.gateways import Served, serving_gateway
 from numdesk.kit.clock import FakeClock
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, Payment, PaymentStatus
-from numdesk.ports.simulation import UnknownInvoice, UnknownOutcome
+from numdesk.ports.simulation import UnknownInvoice, UnknownMoney, UnknownOutcome
 from numdesk.providers.nowpayments import PROVIDER
 from numdesk.providers.nowpayments.fake_lies import LIES
 
@@ -176,6 +176,18 @@ class TestLookUp:
         assert (first.status, first.paid, first.parent_id) == (PaymentStatus.UNDERPAID, Decimal(250), None)
         assert (second.status, second.paid, second.parent_id) == (PaymentStatus.PAID, Decimal("312.5"), first.payment_id)
         assert (second.wrong_asset, second.due) == (False, Decimal("562.5"))
+
+    async def test_takes_no_money_that_it_has_no_rate_for(self, served: Served) -> None:
+        """A word that is no money is no coin either: nothing is seen, and the invoice is as it was. Case does not matter."""
+        made = await served.gateway.create(intent())
+        before = await look(served, made.gateway_id)
+        for currency in ("XYZ", "GBP"):
+            with pytest.raises(UnknownMoney):
+                await served.fake.pay("topup-42", amount=Decimal(450), currency=currency)
+        assert await look(served, made.gateway_id) == before
+        await served.fake.pay("topup-42", amount=Decimal(450), currency="eur")
+        (payment,) = await look(served, made.gateway_id)
+        assert (payment.status, payment.paid) == (PaymentStatus.PAID, payment.due)
 
     async def test_tells_another_coin_than_was_chosen(self, served: Served) -> None:
         """Money that came in another coin is marked, finished as the gateway calls it, and what would have been due is not known."""
