@@ -232,8 +232,9 @@ class TestExtend:
         """A short rental cannot be made longer, an ended one neither, even before its end was written down."""
         caller = await shop.renter(rental_desk)
         short = await shop.rent(rental_desk, caller, rent_type=RentType.SHORT, units=1)
-        with pytest.raises(PeriodNotOffered):
+        with pytest.raises(PeriodNotOffered) as refused:
             await shop.extend(rental_desk, caller, short.rental.id, units=1)
+        assert (refused.value.reason, refused.value.offered) == ("cannot be had: SHORT rentals cannot be extended", ())
         long = await shop.rent(rental_desk, caller)
         rental_desk.clock.advance(7 * DAY_S)
         with pytest.raises(RentalNotActive):

@@ -162,6 +162,12 @@ def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Q
     return found
 
 
+def check_extendable(rent_type: RentType) -> None:
+    """Refuses with PeriodNotOffered for a kind of rental that ends when it ends."""
+    if rent_type not in EXTENDABLE:
+        raise PeriodNotOffered(field="period", reason=f"cannot be had: {rent_type.name} rentals cannot be extended", offered=())
+
+
 def extensions(offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int) -> list[Quote]:
     """Returns the periods by which a term may still be made longer: a term has at most `units_max` units in all."""
     if rent_type not in EXTENDABLE:
@@ -174,7 +180,8 @@ def choose(offered: Sequence[Quote], units: int) -> Quote:
     found = next((quote for quote in offered if quote.units == units), None)
     if found is None:
         periods = tuple(quote.units for quote in offered)
-        raise PeriodNotOffered(field="period", reason=f"must be one of {', '.join(map(str, periods)) or 'none'}", offered=periods)
+        reason = f"must be one of {', '.join(map(str, periods))}" if periods else "is not offered, nor is any other"
+        raise PeriodNotOffered(field="period", reason=reason, offered=periods)
     return found
 
 

@@ -177,6 +177,7 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
         if isinstance(claimed, str):
             return parse_outcome(claimed, Extended), True
         rentals.move(held.rental.state, RentalEvent.EXTEND)
+        rentals.check_extendable(held.rental.rent_type)
         quote = rentals.choose(_extensions(rt, caller, await read_list(tx), held), request.units)
         expires_at = await rows.extend(tx, held, units=quote.units)
         await _charge(rt, tx, caller, held, quote=quote, purse=purse, extends=True)

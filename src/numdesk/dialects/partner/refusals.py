@@ -80,7 +80,7 @@ def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
 
 def _no_period(refusal: errors.PeriodNotOffered, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
-    message = f"This period is not offered; one of: {', '.join(periods) or 'none'}"
+    message = f"This period is not offered; one of: {', '.join(periods)}" if periods else f"period: {refusal.reason}"
     return failure(request, 400, "PERIOD_NOT_AVAILABLE", message, details={"field": refusal.field or "period", "availablePeriods": periods})
 
 

@@ -131,7 +131,7 @@ def parse_place(data: Mapping[str, Any]) -> tuple[str, RentType]:
 
 def parse_selection(data: Mapping[str, Any]) -> Selection:
     """Returns what is to be priced or rented; refuses with InvalidInput."""
-    services = _either(data, ("serviceIds", "services"), _services)
+    services = _either(data, ("serviceIds", "services"), _services, alike=_as_set)
     return Selection(*parse_place(data), _required(services, "serviceIds"))
 
 
@@ -220,10 +220,25 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
     return value.strip()
 
 
-def _either(data: Mapping[str, Any], names: tuple[str, ...], read: Callable[[Mapping[str, Any], str], Value | None]) -> Value | None:
+def _itself(value: object) -> object:
+    return value
+
+
+def _as_set(services: Sequence[str]) -> object:
+    """Returns what two lists of services have in common that mean the same."""
+    return frozenset(service.lower() for service in services)
+
+
+def _either(
+    data: Mapping[str, Any],
+    names: tuple[str, ...],
+    read: Callable[[Mapping[str, Any], str], Value | None],
+    *,
+    alike: Callable[[Value], object] = _itself,
+) -> Value | None:
     """Returns what the spellings of one field say, None when none is there; refuses with InvalidInput when they differ."""
     said = [value for name in names if (value := read(data, name)) is not None]
-    if any(value != said[0] for value in said):
+    if any(alike(value) != alike(said[0]) for value in said):
         raise InvalidInput(field=names[-1], reason=f"says something else than {names[0]}")
     return said[0] if said else None
 

@@ -89,6 +89,7 @@ class TestSelection:
             {"rentType": "LONG", "serviceIds": ["google", "WhatsApp"]},
             {"type": "long", "services": ["google", "WhatsApp"]},
             {"rentType": "Long", "type": "LONG", "serviceIds": ["google", "WhatsApp"], "services": ["google", "WhatsApp"]},
+            {"rentType": "LONG", "serviceIds": ["google", "WhatsApp"], "services": ["whatsapp", "google"]},
         ],
     )
     def test_takes_both_spellings(self, fields: dict[str, Any]) -> None:
