@@ -31,7 +31,7 @@ def cents_of(value: object, *, field: str) -> int:
     if not value > 0:
         raise InvalidInput(field=field, reason="must be above zero")
     if value > AMOUNT_MAX // 100:
-        raise InvalidInput(field=field, reason=f"must be at most {AMOUNT_MAX // 100} euros")
+        raise InvalidInput(field=field, reason=f"must be at most {AMOUNT_MAX // 100:,} euros")
     cents = Decimal(repr(value)) * 100
     if cents != cents.to_integral_value():
         raise InvalidInput(field=field, reason="must have at most two decimals")
