@@ -144,18 +144,12 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
                  from generate_series(1, 12) n""",
             retention.COUNTS_KEPT,
         ),
-        (
-            "replays.forget", "replays",
-            """insert into replays
-               select n, 's', 'k', $1::timestamptz - case when n <= 10 then $2 else interval '0' end from generate_series(1, 12) n""",
-            retention.SIGNATURES_KEPT,
-        ),
     ],
 )  # fmt: skip
 async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, table: str, insert: str, kept: timedelta) -> None:
     """Of each table the rows that are older than it keeps them go, in batches; younger ones and those still in use stay."""
     await desk.customer()
-    now = desk.clock.wall() if table in ("rate_counts", "replays") else desk.clock.now()
+    now = desk.clock.wall() if table == "rate_counts" else desk.clock.now()
     await desk.pool.execute(insert, now, kept + timedelta(seconds=2))
     assert await retention.sweep(desk.rt, one=SWEEPS[name]) == 10
     assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from numdesk.storage import idempotency, payment_inbox, replays
+from numdesk.storage import idempotency, payment_inbox
 from numdesk.storage import retention as rows
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ DECISIONS_KEPT = timedelta(days=90)
 #: Callbacks of payment gateways: longer than any gateway repeats one, and as long as somebody may ask what was called. One that comes
 #: again later is read back like any other.
 CALLBACKS_KEPT = timedelta(days=90)
-#: Windows last an hour at most; the rest is for clocks that differ.
-COUNTS_KEPT = timedelta(hours=2)
-#: A signed request is believed from five minutes before its time to five minutes after it; the rest is for clocks that differ.
-SIGNATURES_KEPT = timedelta(minutes=20)
+#: Windows last a minute; the rest is for clocks that differ.
+COUNTS_KEPT = timedelta(hours=1)
 #: Rows deleted by one transaction, so that none of them holds locks for long.
 BATCH = 1000
 
@@ -74,7 +72,6 @@ SWEEPS = (
     Sweep("routes.forget", rows.forget_decisions, DECISIONS_KEPT),
     Sweep("payments.forget_callbacks", payment_inbox.forget, CALLBACKS_KEPT),
     Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
-    Sweep("replays.forget", replays.forget, SIGNATURES_KEPT, by_wall=True),
 )
 
 

@@ -39,7 +39,7 @@ from numdesk.dialects.partner.wire import (
 )
 from numdesk.domain.customers import Scope
 from numdesk.runtime import Runtime
-from numdesk.usecases import applications, payments, rental_prices, rentals, replays, wallets
+from numdesk.usecases import applications, payments, rental_prices, rentals, wallets
 from numdesk.usecases.payments import TopUpRequest
 from numdesk.usecases.rentals import CancelRequest, ExtendRequest, RentRequest
 
@@ -62,7 +62,7 @@ async def read_balance(rt: Runtime, request: Request) -> Answer:
 
 async def create_topup(rt: Runtime, request: Request) -> Answer:
     """POST /wallet/topup."""
-    (amount, provider), claim = parse_topup(read_object(request)), await _claim(rt, request)
+    (amount, provider), claim = parse_topup(read_object(request)), parse_claim(request)
     made, again = await payments.create_topup(rt, request.caller, TopUpRequest(claim.key, claim.fingerprint, provider, amount))
     return _once(request, claim, again, invoice(made, replayed=again))
 
@@ -91,7 +91,7 @@ async def calculate_price(rt: Runtime, request: Request) -> Answer:
 
 async def rent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/rent."""
-    data, claim = read_object(request), await _claim(rt, request)
+    data, claim = read_object(request), parse_claim(request)
     wanted = parse_selection(data)
     units = await _units(rt, request, data, wanted)
     made, again = await rentals.rent(
@@ -138,7 +138,7 @@ async def rerent(rt: Runtime, request: Request) -> Answer:
 
 async def cancel(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
-    rental_id, claim = parse_rental_id(request), await _claim(rt, request)
+    rental_id, claim = parse_rental_id(request), parse_claim(request)
     made, again = await rentals.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id))
     return _once(request, claim, again, canceled(made, replayed=again))
 
@@ -159,7 +159,7 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
 
 async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]:
     """Returns by how much a rental is to go on; what it is rented for is looked at only where the body needs that to be understood."""
-    rental_id, claim = parse_rental_id(request), await _claim(rt, request)
+    rental_id, claim = parse_rental_id(request), parse_claim(request)
     data = read_object(request)
     units = parse_period(data)
     if units is None:
@@ -167,14 +167,6 @@ async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]
         services = tuple(service.code for service in rental.services)
         units = await _units(rt, request, data, Selection(rental.country, rental.rent_type, services))
     return ExtendRequest(claim.key, claim.fingerprint, rental_id, units), claim
-
-
-async def _claim(rt: Runtime, request: Request) -> Claim:
-    """Returns the claim of a write, under the key that its signature came with first."""
-    claim = parse_claim(request)
-    if not claim.signature or claim.key is None:
-        return claim
-    return claim.bound_to(await replays.bind(rt, request.caller, signature=claim.signature, key=claim.key))
 
 
 async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection) -> int:

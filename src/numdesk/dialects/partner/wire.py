@@ -57,20 +57,15 @@ class Selection(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What tells a write from another and knows its repetition: the key (None for a customer who wants none) and the fingerprint.
-
-    `signature` is set where the key must be the one that this signature came with first; `is_signature` says that the key is not one that
-    the client chose for this request.
-    """
+    """What tells a write from another and knows its repetition: the key (None for a customer who wants none) and the fingerprint."""
 
     key: str | None
     fingerprint: bytes
-    signature: bytes = b""
-    is_signature: bool = False
 
-    def bound_to(self, key: str) -> Claim:
-        """Returns the claim under the key that its signature came with first."""
-        return self if key == self.key else self._replace(key=key, is_signature=True)
+    @property
+    def is_signature(self) -> bool:
+        """Is the key one that we made of the request's signature?"""
+        return self.key is not None and self.key.startswith(SIGNED)
 
 
 def api_key_of(request: Request) -> bytes | None:
@@ -81,21 +76,19 @@ def api_key_of(request: Request) -> bytes | None:
 def parse_claim(request: Request) -> Claim:
     """Returns the claim of a write; refuses with InvalidInput.
 
-    A client's own key decides; without one a signature is the key: the same signed request that comes again is the same request. The
-    client's key is not signed, so a signature stays with the key that it came with first. The price is that identical requests signed in
-    one millisecond are one; so a customer may be let off (option `replay`).
+    A client's own key decides. Without one a signature is the key: the same signed request that comes again is the same request. The price
+    is that identical requests signed in one millisecond are one; so a customer may be let off (option `replay`).
     """
     given = request.headers.get(b"idempotency-key")
     path = request.path.removeprefix(PREFIX).encode()
     fingerprint = hashlib.sha256(b"\0".join((path, request.query, _rewritten(request.body)))).digest()
-    if given is not None and _is_key(given) is None:
-        raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
+    if given is not None:
+        if _is_key(given) is None:
+            raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
+        return Claim(given.decode("ascii"), fingerprint)
     if request.caller.options.get("replay") == "allow":
-        return Claim(None if given is None else given.decode("ascii"), fingerprint)
-    signature = request.headers[b"x-signature"].decode("ascii").lower()
-    if given is None:
-        return Claim(SIGNED + signature, fingerprint, bytes.fromhex(signature), is_signature=True)
-    return Claim(given.decode("ascii"), fingerprint, bytes.fromhex(signature))
+        return Claim(None, fingerprint)
+    return Claim(SIGNED + request.headers[b"x-signature"].decode("ascii").lower(), fingerprint)
 
 
 def read_object(request: Request) -> dict[str, Any]:

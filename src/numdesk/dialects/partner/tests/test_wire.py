@@ -301,14 +301,6 @@ class TestClaim:
         assert parse_claim(request).key == "order-1"
         assert not parse_claim(request).is_signature
 
-    def test_stays_with_the_key_that_its_signature_came_with(self) -> None:
-        """Under the key it has, a claim is as the client put it; under another it is a signature seen before."""
-        request = request_of({"a": 1})
-        request.headers = {**request.headers, b"idempotency-key": b"order-1"}
-        claim = parse_claim(request)
-        assert (claim.signature, claim.bound_to("order-1")) == (b"\xab" * 32, claim)
-        assert claim.bound_to("order-0") == claim._replace(key="order-0", is_signature=True)
-
     def test_is_none_where_staff_allows_repetitions(self) -> None:
         """A customer may be let off."""
         assert parse_claim(request_of({"a": 1}, options={"replay": "allow"})).key is None
