@@ -30,17 +30,6 @@ class TestAdmit:
         desk.clock.advance(40)
         _spend(desk, 10)
 
-    async def test_can_be_asked_without_counting(self, desk: DeskOfTest) -> None:
-        """A door that counts failures only asks first, as often as it likes, until the limit is reached."""
-        _spend(desk, 9)
-        for _ in range(20):
-            limits.check(desk.rt, subject=1, bucket="b", limit=10)
-        _spend(desk, 1)
-        with pytest.raises(TooManyRequests):
-            limits.check(desk.rt, subject=1, bucket="b", limit=10)
-        desk.clock.advance(60)
-        limits.check(desk.rt, subject=1, bucket="b", limit=10)
-
     async def test_follows_real_time_and_not_the_sandbox(self, desk: DeskOfTest) -> None:
         """Moving the desk's clock does not open a window."""
         _spend(desk, 10)

@@ -57,7 +57,7 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     peer = peer_group(scope["client"][0]) if scope.get("client") else ""
     try:
-        limits.check(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
+        limits.refuse_exhausted(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
         body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
         await payments.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:

@@ -84,6 +84,12 @@ async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Accoun
     return {row["id"]: _account(row) for row in rows}
 
 
+async def read_sums(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Returns (balance, held) of accounts by id: as little as a balance needs, because it is asked for so often."""
+    rows = await tx.fetch("select id, balance, held from accounts where id = any($1::bigint[])", account_ids)
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 async def available(tx: Tx, wallet_id: int) -> int:
     """Returns what a wallet holds and no hold has reserved, its credit limit left aside."""
     units = await tx.fetchval("select balance - held from accounts where id = $1", wallet_id)

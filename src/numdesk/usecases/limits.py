@@ -77,16 +77,6 @@ def refuse_exhausted(rt: Runtime, *, subject: int | str, bucket: str, limit: int
         raise TooManyRequests(group=bucket, retry_after_s=max(1, start + window_s - wall))
 
 
-def check(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:
-    """Counts nothing, and refuses with TooManyRequests once the subject is at the limit: for a door that counts only what failed."""
-    window = _counts(rt).windows.get((subject, bucket)) if rt.settings.rate_limits else None
-    if window is None or window.ours + window.others < limit:
-        return
-    left = window.start + window_s - int(rt.clock.wall().timestamp())
-    if left > 0:
-        raise TooManyRequests(group=bucket, retry_after_s=left)
-
-
 async def exchange(rt: Runtime) -> None:
     """Tells the other processes what this one counted, and learns what they did."""
     counts = _counts(rt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from numdesk.domain import chart
@@ -50,14 +51,11 @@ class Balances:
 async def balances(rt: Runtime, caller: Caller) -> Balances:
     """Returns what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
 
-    async def read(pairs: list[tuple[int, int | None]]) -> list[Balances]:
-        wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
-        found = await rt.repeat("wallets.balances", lambda tx: ledger.read_wallets(tx, wallet_ids=wanted))
-        return [_balances(found[wallet_id], found.get(bonus_id or 0)) for wallet_id, bonus_id in pairs]
-
-    batcher = rt.batch("wallets.balances", read, batch_max=BALANCES_MAX)
-    answer: Balances = await batcher.submit((caller.wallet_id, caller.bonus_id))
-    return answer
+    batcher = rt.batchers.get("wallets.balances")
+    if batcher is None:
+        batcher = rt.batch("wallets.balances", partial(_read_balances, rt), batch_max=BALANCES_MAX)
+    (balance, held), (bonus, bonus_held) = await batcher.submit((caller.wallet_id, caller.bonus_id))
+    return Balances(caller.currency, balance, bonus, held + bonus_held)
 
 
 async def history(rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False) -> Page[HistoryLine]:
@@ -146,6 +144,13 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
     return await rt.run(
         "wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
     )
+
+
+async def _read_balances(rt: Runtime, pairs: list[tuple[int, int | None]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Returns what is in and reserved of each wallet and bonus."""
+    wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
+    found = await rt.repeat("wallets.balances", lambda tx: ledger.read_sums(tx, wanted))
+    return [(found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id]) for wallet_id, bonus_id in pairs]
 
 
 def _balances(wallet: Account, bonus: Account | None) -> Balances:

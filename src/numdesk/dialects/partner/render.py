@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -61,8 +62,9 @@ def registered(*, partner_id: str, api_key: str, secret: str) -> Answer:
     )
 
 
+@lru_cache(maxsize=8192)
 def balance(found: Balances) -> Answer:
-    """Answers what a wallet holds."""
+    """Answers what a wallet holds; the same balance is asked for again and again, and rendered once."""
     total = found.balance + found.bonus
     return success(
         {

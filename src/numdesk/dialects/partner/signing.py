@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+from binascii import unhexlify
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +36,7 @@ _NOTHING = b"{}"
 #: What cuts a URL into parts; decoding must not make more of them, or one signature would stand for two requests.
 _CUTS = b"/?&=#"
 _MILLISECONDS_CHARS, _SECONDS_CHARS = 13, 10
+_SIGNATURE_CHARS = 64
 
 #: Below this every whole double prints as the integer that it is.
 _EXACT_MAX = 2**53
@@ -51,13 +53,12 @@ def verify(request: Request, caller: Caller, wall: datetime) -> None:
     said = request.headers.get(b"x-timestamp", b"")
     if not _is_fresh(said, wall):
         raise NotAuthenticated(cause="timestamp")
-    given = request.headers.get(b"x-signature", b"").lower()
+    given = _unhex(request.headers.get(b"x-signature", b""))
     start = said + request.method.encode("ascii")
     secret = caller.secret or b""
     found = ""
     for (url, form), body in product(_urls(request), _bodies(request.body)):  # always all of them: time tells nothing of which was right
-        signed = hmac.digest(secret, start + url + body, "sha256").hex().encode("ascii")
-        if hmac.compare_digest(signed, given):
+        if hmac.compare_digest(hmac.digest(secret, start + url + body, "sha256"), given):
             found = form
     if not found or not secret:
         raise NotAuthenticated(cause="signature")
@@ -95,6 +96,16 @@ def _is_fresh(said: bytes, wall: datetime) -> bool:
         return False
     said_ms = int(said) * (1 if len(said) == _MILLISECONDS_CHARS else 1000)
     return abs(wall.timestamp() * 1000 - said_ms) <= WATCH_OFF_MS_MAX
+
+
+def _unhex(said: bytes) -> bytes:
+    """Returns the bytes of a signature in hexadecimal digits of either case; what is none equals no signature."""
+    if len(said) != _SIGNATURE_CHARS or not said.isalnum():
+        return b""
+    try:
+        return unhexlify(said)
+    except ValueError:
+        return b""
 
 
 def _urls(request: Request) -> list[tuple[bytes, str]]:
