@@ -136,7 +136,7 @@ begin
   if cardinality(c_order) = 0 then return; end if;
 
   update numbers n set state = 1, order_id = c.order_id, free_at = null from unnest(c_order, c_number) c(order_id, number_id)
-    where n.id = c.number_id and n.id = any(c_number) and n.state = 0;
+    where n.id = c.number_id and n.id = any(c_number);
   get diagnostics got = row_count;
   if got <> cardinality(c_number) then raise exception 'a number was to be sold twice'; end if;
   insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider, number_id, msisdn,
