@@ -96,7 +96,7 @@ async def test_a_wallet_buys_what_it_can_pay_and_no_more(crowded: Server) -> Non
 async def test_one_key_is_one_order(crowded: Server, own_stock: bool) -> None:
     """Of 200 parallel requests with one key one buys; the others get the same bytes, or are told that it is on its way."""
     customer = crowded.customer()
-    tier = own_tiers(crowded, customer)[0]
+    tier = max(own_tiers(crowded, customer), key=lambda one: one["available"])  # whoever came before may have emptied a country
     async with connections(CONNECTIONS) as session:
         caller = Caller(session, customer)
         page = (await caller.get(f"/v1/catalog/products?country_id={tier['country_id']}&platform_id={tier['platform_id']}")).data
