@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +17,13 @@ from numdesk.protocols.json_tokens import (
     NumberToken,
     cut_member,
     js_number,
+    maybe_amount,
+    maybe_moment,
+    maybe_word,
+    read_amount,
     read_object,
     read_text,
+    read_word,
     sort_like_js,
     write_js,
     write_php,
@@ -67,6 +74,51 @@ class TestRead:
             read_text(b"x" * 11, bytes_max=10)
         with pytest.raises(JsonRefused, match="UTF-8"):
             read_text(b"\xff")
+
+
+class TestReadMembers:
+    """What may stand in a member, and what is refused by its name."""
+
+    def test_takes_numbers_and_texts_alike(self) -> None:
+        """An id or an amount is the token that stood there, whether in quotes or not; what is not there is None."""
+        row = read_object('{"id": 7, "name": "x/К", "sum": 1.50, "text": "1e-7", "none": null}')
+        assert [read_word(row, name) for name in ("id", "name", "sum")] == ["7", "x/К", "1.50"]
+        assert [read_amount(row, name) for name in ("sum", "text")] == [Decimal("1.50"), Decimal("0.0000001")]
+        assert {maybe_word(row, "none"), maybe_amount(row, "none"), maybe_word(row, "nowhere"), maybe_amount(row, "nowhere")} == {None}
+
+    @pytest.mark.parametrize(
+        "value",
+        ["", "-1", "1,5", "NaN", "Infinity", "1e999", "0x10", "１", " 1", "1" * 31, None, True, 15, 15.0, ["1"], {}, NumberToken("-0.5")],
+    )
+    def test_refuses_what_is_no_amount(self, value: object) -> None:
+        """Nothing but plain digits is money, and nobody's text is repeated."""
+        with pytest.raises(JsonRefused, match=r"^has a sum that is no amount$"):
+            read_amount({"sum": value}, "sum")
+
+    @pytest.mark.parametrize("value", ["a\0b", "\ud800", "a\nb", "x" * 256, 1, True, ["a"], {}])
+    def test_refuses_a_text_that_cannot_be_kept(self, value: object) -> None:
+        """What no database takes is refused when it is read, and is no error of ours later."""
+        with pytest.raises(JsonRefused, match=r"^has a name that is no short text$"):
+            maybe_word({"name": value}, "name")
+
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_refuses_a_word_that_is_not_there(self, value: object) -> None:
+        """A word that is needed has a letter at least."""
+        with pytest.raises(JsonRefused, match=r"^has no name$"):
+            read_word({"name": value}, "name")
+
+    @pytest.mark.parametrize(
+        ("value", "moment"),
+        [
+            ("2026-03-01T12:00:00+03:00", datetime(2026, 3, 1, 9, tzinfo=UTC)),
+            ("2026-03-01T12:00:00.250Z", datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)),
+            ("2026-03-01T12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+            *((text, None) for text in (None, 1, "", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59")),
+        ],
+    )
+    def test_has_no_moment_where_none_is_told(self, value: object, moment: datetime | None) -> None:
+        """A moment is in UTC, and one that cannot be read is none."""
+        assert maybe_moment(value) == moment
 
 
 class TestCutMember:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, NoReturn
@@ -22,6 +23,13 @@ CALLBACK_PARTS_MAX = 2_000
 #: Deeper ones are made to exhaust a reader.
 DEPTH_MAX = 32
 
+#: Words and ids of other companies are shorter.
+TEXT_CHARS_MAX = 255
+
+#: Amounts have at most so many digits before and after the point; more is not money.
+DIGITS_MAX = 30
+
+_AMOUNT = re.compile(rf"[0-9]{{1,{DIGITS_MAX}}}(?:\.[0-9]{{1,{DIGITS_MAX}}})?(?:[eE][+-]?[0-9]{{1,2}})?", re.ASCII)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]+")
@@ -36,7 +44,7 @@ class NumberToken(str):
 
 
 class JsonRefused(ValueError):
-    """The bytes are no JSON object that two readers would understand alike; the text says why and holds none of them."""
+    """The bytes are no JSON object that two readers would understand alike, or not the one we need; the text says why and holds no byte."""
 
 
 def read_text(raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None) -> str:
@@ -69,6 +77,49 @@ def read_object(text: str) -> dict[str, Any]:
         raise JsonRefused("is not a JSON object")
     _check_depth(found, left=DEPTH_MAX)
     return found
+
+
+def read_word(row: Mapping[str, Any], name: str) -> str:
+    """Returns a member that is a short text, or a number as it stood there. Raises JsonRefused."""
+    found = maybe_word(row, name)
+    if not found:
+        raise JsonRefused(f"has no {name}")
+    return found
+
+
+def maybe_word(row: Mapping[str, Any], name: str) -> str | None:
+    """Returns a member as `read_word` does, None where there is none. Raises JsonRefused."""
+    value = row.get(name)
+    if value is None:
+        return None
+    # Neither a database nor JSON takes NUL or halves of letters.
+    if not isinstance(value, str) or len(value) > TEXT_CHARS_MAX or not value.isprintable():
+        raise JsonRefused(f"has a {name} that is no short text")
+    return str(value)
+
+
+def read_amount(row: Mapping[str, Any], name: str) -> Decimal:
+    """Returns a member that is an amount, as a number or as text, digit by digit. Raises JsonRefused."""
+    value = row.get(name)
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
+        raise JsonRefused(f"has a {name} that is no amount")
+    return Decimal(value)
+
+
+def maybe_amount(row: Mapping[str, Any], name: str) -> Decimal | None:
+    """Returns a member as `read_amount` does, None where there is none. Raises JsonRefused."""
+    return read_amount(row, name) if row.get(name) is not None else None
+
+
+def maybe_moment(value: object) -> datetime | None:
+    """Returns a moment such as 2026-01-31T12:00:00.000Z, in UTC when it names no zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def cut_member(text: str, name: str) -> str:

@@ -1,4 +1,5 @@
-"""Providers: the companies upstream, a folder each. Here lives only the manifest's type and the search for the folders.
+"""Providers: the companies upstream, a folder each. Here live only the manifest's type, the search for the folders,
+and what all of them make of an answer that is none.
 
 A folder holds `__init__.py` with one value, PROVIDER; `adapter.py`, which implements ports; and its tests. Nothing else has to be
 edited to add one.
@@ -8,26 +9,40 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+import structlog
 
 from numdesk.kit.clock import Clock
+from numdesk.kit.egress import HttpFailure
 from numdesk.kit.http import OutgoingHttp
+from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.inbound import MessageReceived
-from numdesk.ports.payments import PaymentGateway
+from numdesk.ports.payments import PaymentGateway, PaymentStatus
 from numdesk.ports.rates import RateSource
 from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.ports.suppliers import NumberSupplier
-
-Value = TypeVar("Value")
-
+from numdesk.protocols.json_tokens import JsonRefused
 
 #: Every port that a provider can serve, by the field of `Adapters` that holds it.
 PORTS = ("supplier", "rate_source", "simulation", "payments")
+
+#: Failures before a byte of ours was heard.
+_UNHEARD = frozenset({"bad_url", "forbidden_address", "resolve", "connect", "tls"})
+#: Of those, the ones that only the operator can mend.
+_OURS = frozenset({"bad_url", "forbidden_address", "tls"})
+
+#: An upstream that makes up words does not fill our log.
+REPORTED_MAX = 500
+
+_log = structlog.get_logger(__name__)
+_reported: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +117,38 @@ def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec
     except msgspec.ValidationError as error:
         prefix = f"NUMDESK_PROVIDER_{provider.slug.upper()}_"
         raise ProviderSettingRefused(f"The settings {prefix}* cannot be used: {error}. Mend or unset them.") from error
+
+
+def unanswered(failure: HttpFailure) -> ProviderError:
+    """Returns the failure of a call that got no answer."""
+    return ProviderError(Cause.PROVIDER_UNAVAILABLE, str(failure), unknown=failure.kind not in _UNHEARD, ours=failure.kind in _OURS)
+
+
+def check_outage(status: int) -> None:
+    """Raises ProviderError for an answer's status by which the upstream says nothing but that it cannot work now."""
+    if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "the gateway wants fewer calls")
+
+
+def broken_answer(what: str) -> ProviderError:
+    """Returns the failure of an answer that we cannot read: whatever was asked for may have been done."""
+    return ProviderError(Cause.PROVIDER_ERROR, f"the answer {what}", unknown=True)
+
+
+@contextmanager
+def reading_answer() -> Iterator[None]:
+    """Turns JsonRefused into the failure of a broken answer; decorates what reads answers, too."""
+    try:
+        yield
+    except JsonRefused as error:
+        raise broken_answer(str(error)) from error
+
+
+def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -> PaymentStatus:
+    """Translates a gateway's word by its table; one that is not there is told once and means that nothing is decided."""
+    if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
+        _reported.add((provider, word))
+        _log.warning("a payment has a status that we do not know", provider=provider, status=word)
+    return known.get(word, PaymentStatus.WAITING)

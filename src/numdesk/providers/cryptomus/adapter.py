@@ -15,10 +15,11 @@ from numdesk.kit.egress import HttpAnswer, HttpFailure
 from numdesk.kit.http import OutgoingHttp
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, Payment, PaymentHint
-from numdesk.protocols.json_tokens import JsonRefused, read_object, read_text
+from numdesk.protocols.json_tokens import JsonRefused, maybe_moment, read_object, read_text
+from numdesk.providers import broken_answer, check_outage, unanswered
 from numdesk.providers.cryptomus.callback import read_callback
 from numdesk.providers.cryptomus.settings import CryptomusSettings
-from numdesk.providers.cryptomus.wire import as_cursor, broken_answer, read_invoice, read_payment, read_time, sign
+from numdesk.providers.cryptomus.wire import as_cursor, read_invoice, read_payment, sign
 
 #: A page of the list has 15 rows, some hundred bytes each; a proxy's error page may be longer than it should.
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -28,11 +29,6 @@ PAGES_MAX = 4_000
 LIFETIME_S = (300, 43_200)
 #: The list takes a time without saying of which place, so a day more is asked for on either side.
 ZONES = timedelta(days=1)
-
-#: Failures before a byte of ours was heard.
-_UNHEARD = frozenset({"bad_url", "forbidden_address", "resolve", "connect", "tls"})
-#: Of those, the ones that only the operator can mend.
-_OURS = frozenset({"bad_url", "forbidden_address", "tls"})
 
 
 class Cryptomus:
@@ -123,18 +119,14 @@ class Cryptomus:
         try:
             answer = await self._http.post(settings.base_url + path, body=body, headers=headers, policy=self._policy)
         except HttpFailure as error:
-            is_ours, is_unknown = error.kind in _OURS, error.kind not in _UNHEARD
-            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, str(error), unknown=is_unknown, ours=is_ours) from error
+            raise unanswered(error) from error
         return _result(answer)
 
 
 def _result(answer: HttpAnswer) -> Mapping[str, Any] | None:
     """Returns what an answer holds, None for "not found"; raises ProviderError for every other no."""
     status = answer.status
-    if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
-        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "the gateway wants fewer calls")
+    check_outage(status)
     if status == HTTPStatus.NOT_FOUND:
         return None
     document = _document(answer)
@@ -167,5 +159,5 @@ def _is_within(row: Mapping[str, Any], since: datetime, until: datetime) -> bool
     """Was this made or changed in the span? What has no time of its own is looked at rather than left out."""
     if not isinstance(row, Mapping):
         raise broken_answer("has an item that is no object")
-    moments = [moment for moment in (read_time(row.get("created_at")), read_time(row.get("updated_at"))) if moment]
+    moments = [moment for moment in (maybe_moment(row.get("created_at")), maybe_moment(row.get("updated_at"))) if moment]
     return not moments or any(since <= moment < until for moment in moments)

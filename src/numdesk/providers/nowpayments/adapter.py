@@ -10,11 +10,11 @@ from urllib.parse import quote, urlencode
 
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, Payment, PaymentHint
+from numdesk.providers import broken_answer
 from numdesk.providers.nowpayments.callback import read_callback
 from numdesk.providers.nowpayments.calls import Calls, Document
 from numdesk.providers.nowpayments.settings import NowPaymentsSettings
 from numdesk.providers.nowpayments.wire import (
-    broken_answer,
     invoice_of,
     number,
     objects,

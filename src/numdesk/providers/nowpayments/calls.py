@@ -10,20 +10,15 @@ from numdesk.kit.base_url import policy_for
 from numdesk.kit.egress import HttpAnswer, HttpFailure
 from numdesk.kit.http import OutgoingHttp
 from numdesk.ports.errors import Cause, ProviderError
-from numdesk.protocols.json_tokens import JsonRefused, read_object, read_text, write_js
+from numdesk.protocols.json_tokens import read_object, read_text, write_js
+from numdesk.providers import broken_answer, check_outage, reading_answer, unanswered
 from numdesk.providers.nowpayments.settings import NowPaymentsSettings
-from numdesk.providers.nowpayments.wire import broken_answer
 
 Document = Mapping[str, Any]
 
 #: A page of the list has up to 500 rows of about a kilobyte.
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 TOKEN_CHARS_MAX = 4096
-
-#: Failures before a byte of ours was heard.
-_UNHEARD = frozenset({"bad_url", "forbidden_address", "resolve", "connect", "tls"})
-#: Of those, the ones that only the operator can mend.
-_OURS = frozenset({"bad_url", "forbidden_address", "tls"})
 _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -78,20 +73,14 @@ class Calls:
                 return await self._http.get(url, headers=headers, policy=self._policy)
             return await self._http.post(url, body=body, headers={**headers, "Content-Type": "application/json"}, policy=self._policy)
         except HttpFailure as error:
-            is_ours, is_unknown = error.kind in _OURS, error.kind not in _UNHEARD
-            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, str(error), unknown=is_unknown, ours=is_ours) from error
+            raise unanswered(error) from error
 
 
+@reading_answer()
 def _document(answer: HttpAnswer) -> Document:
     """Returns what a good answer holds; raises ProviderError for every other one."""
     status = answer.status
-    if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
-        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "the gateway wants fewer calls")
+    check_outage(status)
     if status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         raise ProviderError(Cause.PROVIDER_ERROR, f"the gateway refused with {status}", ours=True)
-    try:
-        return read_object(read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX))  # one that was cut off is none
-    except JsonRefused as error:
-        raise broken_answer(str(error)) from error
+    return read_object(read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX))  # one that was cut off is none

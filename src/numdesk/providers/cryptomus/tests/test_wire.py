@@ -12,7 +12,7 @@ from numdesk.ports.payments import PaymentStatus
 from numdesk.providers import ProviderSettingRefused, read_settings
 from numdesk.providers.cryptomus import PROVIDER
 from numdesk.providers.cryptomus.settings import CryptomusSettings
-from numdesk.providers.cryptomus.wire import STATUS, read_payment, read_time
+from numdesk.providers.cryptomus.wire import STATUS, read_payment
 
 #: An answer as the documentation shows it, with made-up ids.
 ROW = {
@@ -81,23 +81,12 @@ class TestReadPayment:
         found = read_payment(row(convert={"to_currency": "BTC", "commission": None, "rate": "0.00003", "amount": "0.00045"}))
         assert (found.settled, found.settled_currency, found.fee) == (Decimal("0.00045"), "BTC", None)
 
-    @pytest.mark.parametrize("amount", ["", "-1", "1,5", "NaN", "Infinity", "1e999", "0x10", "１", " 1", "1" * 31, None, 15, 15.0, ["1"]])
-    def test_refuses_what_is_no_amount(self, amount: object) -> None:
-        """An answer with an amount that is none is a broken answer, not a payment of nothing."""
+    @pytest.mark.parametrize("name", ["uuid", "status", "currency", "amount", "payment_amount", "txid"])
+    def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
+        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
         with pytest.raises(ProviderError) as caught:
-            read_payment(row(amount=amount))
-        assert caught.value.unknown
-
-    @pytest.mark.parametrize("name", ["uuid", "status", "currency"])
-    def test_refuses_an_answer_without_its_parts(self, name: str) -> None:
-        """A payment has an id, a status and a currency."""
-        with pytest.raises(ProviderError):
             read_payment(row(**{name: 1, "payment_status": 1}))
-
-    @pytest.mark.parametrize("text", [None, 1, "", "yesterday", "2026-13-01T00:00:00Z"])
-    def test_has_no_time_where_none_is_told(self, text: object) -> None:
-        """A time that cannot be read is no time."""
-        assert read_time(text) is None
+        assert caught.value.unknown
 
 
 class TestSettings:
@@ -129,10 +118,3 @@ class TestSettings:
         """Settings do not change under a running gateway."""
         with pytest.raises(AttributeError):
             msgspec.structs.replace(CryptomusSettings()).merchant = "x"  # pyright: ignore[reportAttributeAccessIssue] - that is the point
-
-
-@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\nb"])
-def test_refuses_a_text_that_cannot_be_kept(text: str) -> None:
-    """What no database takes is a broken answer, and not an error of ours later."""
-    with pytest.raises(ProviderError):
-        read_payment(row(txid=text))

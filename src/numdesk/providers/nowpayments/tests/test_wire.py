@@ -82,29 +82,18 @@ class TestReadPayment:
         """What was exchanged on the way cannot be compared with what came."""
         assert read_payment(row(outcome_currency="eur"), parent=None).fee is None
 
-    @pytest.mark.parametrize(
-        "amount", ["", "-1", "1,5", "NaN", "1e999", "0x10", "１", " 1", "1" * 31, None, True, ["1"], {}, NumberToken("-0.5")]
-    )
-    def test_refuses_what_is_no_amount(self, amount: object) -> None:
-        """An answer with an amount that is none is a broken answer, not a payment of nothing."""
+    @pytest.mark.parametrize("name", ["payment_id", "payment_status", "price_currency", "price_amount", "actually_paid", "payin_hash"])
+    def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
+        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
         with pytest.raises(ProviderError) as caught:
-            read_payment(row(price_amount=amount), parent=None)
+            read_payment(row(**{name: True}), parent=None)
         assert caught.value.unknown
-
-    @pytest.mark.parametrize("name", ["payment_id", "payment_status", "price_currency"])
-    def test_refuses_an_answer_without_its_parts(self, name: str) -> None:
-        """A payment has an id, a status and a currency."""
-        with pytest.raises(ProviderError):
-            read_payment(row(**{name: None}), parent=None)
 
     @pytest.mark.parametrize(
         ("text", "moment"),
         [
             (NumberToken("1618237386244"), datetime(2021, 4, 12, 14, 23, 6, 244000, tzinfo=UTC)),
             ("2021-04-12T14:23:06", datetime(2021, 4, 12, 14, 23, 6, tzinfo=UTC)),
-            (None, None),
-            ("", None),
-            ("yesterday", None),
             (NumberToken("1"), None),
         ],
     )
@@ -145,10 +134,3 @@ class TestSettings:
         with pytest.raises(ProviderSettingRefused) as caught:
             read_settings(PROVIDER, words)
         assert "hush" not in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\nb"])
-def test_refuses_a_text_that_cannot_be_kept(text: str) -> None:
-    """What no database takes is a broken answer, and not an error of ours later."""
-    with pytest.raises(ProviderError):
-        read_payment(row(payin_hash=text), parent=None)
