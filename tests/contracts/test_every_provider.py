@@ -1,22 +1,28 @@
 """Every provider's folder keeps the contract, whoever wrote it."""
 
 import inspect
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support.gateways import serving_gateway
 
 from numdesk import providers
-from numdesk.kit.clock import Clock
+from numdesk.kit.clock import Clock, FakeClock
 from numdesk.kit.http import OutgoingHttp
-from numdesk.ports.payments import PaymentGateway
+from numdesk.ports.errors import Cause, ProviderError
+from numdesk.ports.payments import CallbackRefused, Intent, PaymentGateway, PaymentStatus
 from numdesk.ports.rates import RateSource
-from numdesk.ports.simulation import Simulation
+from numdesk.ports.simulation import Simulation, UnknownMoney
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.providers import PORTS, Adapters, Provider, ProviderSettingRefused, Surroundings
 
 FOUND = providers.find_providers()
 PROTOCOLS = {"supplier": NumberSupplier, "rate_source": RateSource, "simulation": Simulation, "payments": PaymentGateway}
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+INTENT = Intent("topup-42", Decimal("450.00"), "EUR", 3600, None)
 
 
 async def _no_sleep(_seconds: float) -> None:
@@ -81,6 +87,35 @@ class TestEveryProvider:
         """A misspelt setting is told to the operator by name and never ignored."""
         with pytest.raises(ProviderSettingRefused, match=f"NUMDESK_PROVIDER_{provider.slug.upper()}_"):
             providers.read_settings(provider, {"no_such_setting": "1"})
+
+
+@pytest.mark.parametrize("provider", [one for one in FOUND.values() if "payments" in one.serves], ids=lambda one: one.slug)
+class TestEveryGateway:
+    """What takes money."""
+
+    async def test_says_that_it_is_not_set_up(self, provider: Provider, tmp_path: Path) -> None:
+        """Without a key nothing is sent, and staff are the ones to mend it."""
+        gateway = _make(provider, tmp_path).payments
+        assert gateway is not None
+        with pytest.raises(ProviderError) as caught:
+            await gateway.create(INTENT)
+        with pytest.raises(CallbackRefused):
+            gateway.read_callback({}, b"{}")
+        assert (caught.value.cause, caught.value.ours, caught.value.unknown) == (Cause.PROVIDER_UNAVAILABLE, True, False)
+
+    async def test_is_given_no_money_that_its_fake_has_no_rate_for(self, provider: Provider, tmp_path: Path) -> None:
+        """A word that is no money is no coin either: nothing is seen, and the invoice is as it was. Case does not matter."""
+        async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
+            made = await served.gateway.create(INTENT)
+            asked = {"invoice_id": made.gateway_id, "reference": INTENT.reference, "since": NOON}
+            before = await served.gateway.look_up(**asked)
+            for currency in ("XYZ", "GBP"):
+                with pytest.raises(UnknownMoney):
+                    await served.fake.pay(INTENT.reference, amount=INTENT.amount, currency=currency)
+            assert await served.gateway.look_up(**asked) == before
+            await served.fake.pay(INTENT.reference, amount=INTENT.amount, currency="eur")
+            (payment,) = await served.gateway.look_up(**asked)
+        assert (payment.status, payment.paid) == (PaymentStatus.PAID, payment.due)
 
 
 class TestFindProviders:

@@ -5,7 +5,6 @@ The sandbox and the tests use it. What it is told about money is true when it is
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numdesk.kit.base_url import policy_for
-from numdesk.kit.egress import HttpFailure
+from numdesk.kit.stand_in import Deliver, deliver_all, hang, over_http
 from numdesk.ports.simulation import UnknownOutcome
 from numdesk.protocols.json_tokens import write_php
 from numdesk.providers import Surroundings
@@ -30,19 +28,12 @@ from numdesk.providers.cryptomus.wire import sign
 #: The account of the sandbox, unless it is told another.
 ACCOUNT = {"merchant": "8b03432e-385b-4670-8d06-064591096795", "payment_key": "sandbox-payment-key"}
 LIST_ROWS = 15
-#: Callbacks under way at one time.
-TELLING_MAX = 64
-CALLBACK_S = 15.0
-#: An answer that never comes is waited for so long; whoever asked hangs up sooner.
-HANG_S = 120.0
 
 #: What a call can meet, each before its work was done or (`..._made`) after it.
 FAULTS = ("error_422", "error_429", "error_500", "garbage", "timeout")
 OUTCOMES = (*FAULTS, *(f"{fault}_made" for fault in FAULTS), "ok")
 CALLS = ("create", "info", "list")
 PLACES = ("list", "info")
-
-Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
 
 class FakeCryptomus:
@@ -53,9 +44,8 @@ class FakeCryptomus:
         self.words: Mapping[str, str] = {**ACCOUNT, **words}
         self.world = World(around.data / "cryptomus.sqlite", clock=around.clock)
         #: Sends a callback and returns the status of the answer, 0 for none; tests may put another way in its place.
-        self.deliver: Deliver = self._post
+        self.deliver: Deliver = over_http(around.http, base_url=words["base_url"])
         self._around = around
-        self._policy = policy_for(words["base_url"], timeout_s=CALLBACK_S, answer_bytes_max=1024)
         self.app = Starlette(
             routes=[
                 Route("/v1/payment", self._create, methods=["POST"]),
@@ -100,7 +90,7 @@ class FakeCryptomus:
 
         Raises UnknownOutcome and then changes nothing.
         """
-        await self.world.script([_step(outcome) for outcome in outcomes])
+        await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
         """Says what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or None for the truth."""
@@ -123,24 +113,14 @@ class FakeCryptomus:
         `claims` are lies, signed like the truth; `escapes` writes the body with escaped letters after it was signed without.
         """
         await self._around.sleep(delay_s)
-        answered = 0
-        lanes = asyncio.Semaphore(TELLING_MAX)
+        calls = ((one.url, *self.written(one, claims=claims, escapes=escapes)) for one in notices if one.url is not None)
+        return await deliver_all(self.deliver, calls, times=times)
 
-        async def send(url: str, body: bytes) -> int:
-            async with lanes:
-                return await self.deliver(url, {"Content-Type": "application/json"}, body)
-
-        for notice in notices:
-            if notice.url is not None:
-                body = self.written(notice, claims=claims, escapes=escapes)
-                answered += sum(map(bool, await asyncio.gather(*(send(notice.url, body) for _ in range(times)))))
-        return answered
-
-    def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> bytes:
-        """Returns a callback's bytes, signed."""
+    def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
+        """Returns a callback's headers and bytes, signed."""
         document = {**notice.document, **(claims or {})}
         signature = sign(write_php(document, escape_unicode=False).encode(), key=self.words["payment_key"])
-        return write_php({**document, "sign": signature}, escape_unicode=escapes).encode()
+        return {"Content-Type": "application/json"}, write_php({**document, "sign": signature}, escape_unicode=escapes).encode()
 
     def close(self) -> None:
         """Closes the file; what was paid stays paid."""
@@ -197,26 +177,18 @@ class FakeCryptomus:
         is_known = request.headers.get("merchant") == self.words["merchant"]
         if not hmac.compare_digest(request.headers.get("sign", "").encode("latin-1"), signature.encode()) or not is_known:
             return _told({"state": 1, "message": "Unauthorized"}, 401)
-        outcome = await self.world.next_outcome(call) or "ok"
+        outcome = await self.world.script.take(call) or "ok"
         asked = msgspec.json.decode(body)
         result = await work(asked) if outcome == "ok" or outcome.endswith("_made") else None
         if outcome != "ok":
             return await _fault(request, outcome.removesuffix("_made"))
         return _told({"state": 0, "result": result}) if result is not None else _told({"state": 1, "message": "Payment was not found"}, 422)
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        try:
-            return (await self._around.http.post(url, body=body, headers=headers, policy=self._policy)).status
-        except HttpFailure:
-            return 0
-
 
 async def _fault(request: Request, outcome: str) -> Response:
     """Answers as a scripted fault does."""
     if outcome == "timeout":
-        async with asyncio.timeout(HANG_S):
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
+        await hang(request)
     if outcome == "garbage":
         return Response("<html>", 200)
     if outcome == "error_422":

@@ -14,6 +14,7 @@ from typing import Any
 
 from numdesk.kit.clock import Clock
 from numdesk.kit.notebook import Notebook
+from numdesk.kit.stand_in import SCRIPT_SCHEMA, Script
 from numdesk.ports.simulation import UnknownInvoice, UnknownMoney
 
 Row = dict[str, Any]
@@ -49,7 +50,6 @@ create table if not exists invoices (
 create index if not exists invoices_made_at on invoices (made_at, id);
 create table if not exists notices (id integer primary key, uuid text not null, document text not null);
 create index if not exists notices_uuid on notices (uuid);
-create table if not exists script (id integer primary key, call text, outcome text not null);
 create table if not exists lies (uuid text not null, place text not null, lie text not null, primary key (uuid, place));
 """
 _INSERT = "insert into invoices (uuid, order_id, made_at, ends_at, callback_url, document) values (?, ?, ?, ?, ?, ?)"
@@ -73,7 +73,8 @@ class World:
     """The file. Every method is one transaction."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
-        self._file = Notebook(path, schema=_SCHEMA)
+        self._file = Notebook(path, schema=_SCHEMA + SCRIPT_SCHEMA)
+        self.script = Script(self._file)
         self._clock = clock
 
     async def make(self, asked: Mapping[str, Any], *, page: str) -> Row:
@@ -150,21 +151,6 @@ class World:
         """Returns the lie that is told of an invoice."""
         query = "select lie from lies where uuid = ? and place = ?"
         found = await self._file.run(lambda db: db.execute(query, (invoice_uuid, place)).fetchone())
-        return found[0] if found else None
-
-    async def script(self, steps: list[tuple[str | None, str]]) -> None:
-        """Puts (call or None, outcome) in the place of what is left of the script."""
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("delete from script")
-            db.executemany("insert into script (call, outcome) values (?, ?)", steps)
-
-        await self._file.run(work)
-
-    async def next_outcome(self, call: str) -> str | None:
-        """Takes the first outcome that is meant for this call, or for any."""
-        query = "delete from script where id = (select min(id) from script where call = ? or call is null) returning outcome"
-        found = await self._file.run(lambda db: db.execute(query, (call,)).fetchone())
         return found[0] if found else None
 
     def close(self) -> None:

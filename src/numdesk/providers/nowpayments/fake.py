@@ -5,7 +5,6 @@ The sandbox and the tests use it. What it is told about money is true when it is
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
@@ -17,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numdesk.kit.base_url import policy_for
-from numdesk.kit.egress import HttpFailure
+from numdesk.kit.stand_in import Deliver, deliver_all, hang, over_http
 from numdesk.ports.simulation import UnknownMoney, UnknownOutcome
 from numdesk.protocols.json_tokens import read_object
 from numdesk.providers import Surroundings
@@ -29,11 +27,6 @@ from numdesk.providers.nowpayments.fake_world import COIN, WORTH, Notice, Row, W
 
 #: The account of the sandbox, unless it is told another.
 ACCOUNT = {"api_key": "sandbox-api-key", "ipn_secret": "sandbox-ipn", "email": "desk@example.com", "password": "sandbox"}
-#: Callbacks under way at one time.
-TELLING_MAX = 64
-CALLBACK_S = 15.0
-#: An answer that never comes is waited for so long; whoever asked hangs up sooner.
-HANG_S = 120.0
 TOKEN_S = 300
 ROWS_MAX = 500
 
@@ -42,8 +35,6 @@ FAULTS = ("error_400", "error_429", "error_500", "garbage", "timeout")
 OUTCOMES = (*FAULTS, *(f"{fault}_made" for fault in FAULTS), "ok")
 CALLS = ("create", "payment", "list", "auth")
 PLACES = ("list", "payment")
-
-Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
 
 class FakeNowPayments:
@@ -55,9 +46,8 @@ class FakeNowPayments:
         self.words: Mapping[str, str] = {**ACCOUNT, "invoice_page": f"{self._pages}/?iid=", **words}
         self.world = World(around.data / "nowpayments.sqlite", clock=around.clock)
         #: Sends a callback and returns the status of the answer, 0 for none; tests may put another way in its place.
-        self.deliver: Deliver = self._post
+        self.deliver: Deliver = over_http(around.http, base_url=words["base_url"])
         self._around = around
-        self._policy = policy_for(words["base_url"], timeout_s=CALLBACK_S, answer_bytes_max=1024)
         self.app = Starlette(
             routes=[
                 Route("/invoice", self._create, methods=["POST"]),
@@ -124,7 +114,7 @@ class FakeNowPayments:
 
         Raises UnknownOutcome and then changes nothing.
         """
-        await self.world.script([_step(outcome) for outcome in outcomes])
+        await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
         """Says what the `list` or a `payment` by itself (or both) tells of an invoice's payments from now on.
@@ -151,18 +141,8 @@ class FakeNowPayments:
         `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's users do.
         """
         await self._around.sleep(delay_s)
-        answered = 0
-        lanes = asyncio.Semaphore(TELLING_MAX)
-
-        async def send(url: str, headers: Mapping[str, str], body: bytes) -> int:
-            async with lanes:
-                return await self.deliver(url, headers, body)
-
-        for notice in notices:
-            if notice.url is not None:
-                headers, body = self.written(notice, claims=claims, escapes=escapes)
-                answered += sum(map(bool, await asyncio.gather(*(send(notice.url, headers, body) for _ in range(times)))))
-        return answered
+        calls = ((one.url, *self.written(one, claims=claims, escapes=escapes)) for one in notices if one.url is not None)
+        return await deliver_all(self.deliver, calls, times=times)
 
     def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
         """Returns a callback's headers and bytes, signed."""
@@ -229,7 +209,7 @@ class FakeNowPayments:
         if request.headers.get("x-api-key") != self.words["api_key"]:
             return _refused(403, "INVALID_API_KEY")
         await request.body()
-        outcome = await self.world.next_outcome(call) or "ok"
+        outcome = await self.world.script.take(call) or "ok"
         result = await work() if outcome == "ok" or outcome.endswith("_made") else None
         if outcome != "ok":
             return await _fault(request, outcome.removesuffix("_made"))
@@ -243,19 +223,11 @@ class FakeNowPayments:
         is_due = until.isdigit() and int(until) > self._around.clock.wall().timestamp()
         return is_due and hmac.compare_digest(token.encode(), self._token(int(until)).encode())
 
-    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        try:
-            return (await self._around.http.post(url, body=body, headers=headers, policy=self._policy)).status
-        except HttpFailure:
-            return 0
-
 
 async def _fault(request: Request, outcome: str) -> Response:
     """Answers as a scripted fault does."""
     if outcome == "timeout":
-        async with asyncio.timeout(HANG_S):
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
+        await hang(request)
     if outcome == "garbage":
         return Response("<html>", 200)
     return _refused(int(outcome.removeprefix("error_")) if outcome != "timeout" else 500, "SCRIPTED")

@@ -14,6 +14,7 @@ from typing import Any
 
 from numdesk.kit.clock import Clock
 from numdesk.kit.notebook import Notebook
+from numdesk.kit.stand_in import SCRIPT_SCHEMA, Script
 from numdesk.ports.simulation import UnknownInvoice
 
 Row = dict[str, Any]
@@ -47,7 +48,6 @@ create index if not exists payments_invoice on payments (invoice_id);
 create index if not exists payments_made_at on payments (made_at, id);
 create table if not exists notices (id integer primary key, payment_id integer not null, document text not null);
 create index if not exists notices_payment on notices (payment_id);
-create table if not exists script (id integer primary key, call text, outcome text not null);
 create table if not exists lies (payment_id integer not null, place text not null, lie text not null, primary key (payment_id, place));
 create table if not exists serials (name text primary key, next integer not null);
 insert or ignore into serials values ('invoices', 4522625843), ('payments', 5077125051);
@@ -73,7 +73,8 @@ class World:
     """The file. Every method is one transaction."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
-        self._file = Notebook(path, schema=_SCHEMA)
+        self._file = Notebook(path, schema=_SCHEMA + SCRIPT_SCHEMA)
+        self.script = Script(self._file)
         self._clock = clock
 
     async def make(self, asked: Mapping[str, Any], *, page: str) -> Row:
@@ -186,21 +187,6 @@ class World:
                 db.execute("insert into lies values (?, ?, ?)", (payment_id, place, lie))
 
         await self._file.run(work)
-
-    async def script(self, steps: list[tuple[str | None, str]]) -> None:
-        """Puts (call or None, outcome) in the place of what is left of the script."""
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("delete from script")
-            db.executemany("insert into script (call, outcome) values (?, ?)", steps)
-
-        await self._file.run(work)
-
-    async def next_outcome(self, call: str) -> str | None:
-        """Takes the first outcome that is meant for this call, or for any."""
-        query = "delete from script where id = (select min(id) from script where call = ? or call is null) returning outcome"
-        found = await self._file.run(lambda db: db.execute(query, (call,)).fetchone())
-        return found[0] if found else None
 
     def close(self) -> None:
         """Closes the file; the world goes on when it is opened again."""
