@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import msgspec
 import structlog
@@ -112,15 +112,20 @@ def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> Post | None:
         secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
     facts = EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
     delivery_id = typed("whd", row["delivery_id"])
-    if _is_stamped(type(renderer)) and isinstance(renderer, StampedRenderer):
+    if _is_stamped(renderer):
         return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
     body = renderer.render(facts)
     return None if body is None else Post(body, renderer.headers(body, secret=secret, delivery_id=delivery_id))
 
 
+def _is_stamped(renderer: EventRenderer) -> TypeGuard[StampedRenderer]:
+    """Says whether a renderer makes a body of its own for every attempt."""
+    return _is_stamped_kind(type(renderer))
+
+
 @lru_cache
-def _is_stamped(kind: type) -> bool:
-    """Says whether renderers of this kind make a body of its own for every attempt; asked once, because it costs more than rendering."""
+def _is_stamped_kind(kind: type) -> bool:
+    """Asked once per kind, because it costs more than rendering."""
     return issubclass(kind, StampedRenderer)
 
 
