@@ -49,10 +49,10 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
     normal, places = normalise(text[:TEXT_LENGTH_MAX])
     bare = _BARE.fullmatch(normal)
     if bare is not None:
-        return _extraction(text, places, bare.span("code"), rule="bare", confidence=0.9)
+        return extraction(text, places, bare.span("code"), rule="bare", confidence=0.9)
     google = _GOOGLE.search(normal) if "G-" in normal else None
     if google is not None:
-        return _extraction(text, places, google.span("code"), rule="google", confidence=1.0)
+        return extraction(text, places, google.span("code"), rule="google", confidence=1.0)
     tokens = tokenise(normal, places=places)
     scene = survey(tokens)
     own = sender.strip().lstrip("+") if sender else ""
@@ -67,7 +67,17 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
         return None
     weight, item = best
     confidence = round(min(weight.points / CERTAIN, 1.0), 2)
-    return _extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
+    return extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
+
+
+def extraction(text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float) -> Extraction:
+    """Make the extraction of a stretch of the normalised text, in words of the message as it came."""
+    start, end = span
+    if places is not None:
+        start, end = places[start], places[end - 1] + 1
+    raw = text[start:end]
+    code = normalise(raw)[0].translate(_SEPARATORS)
+    return Extraction(code=code, raw=raw, confidence=confidence, rule=rule, span=(start, end))
 
 
 def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] | None:
@@ -85,7 +95,7 @@ def _origin_bound(text: str) -> Extraction | None:
     match = _ORIGIN_BOUND.search(normal)
     if match is None:
         return None
-    found = _extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
+    found = extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
     return replace(found, code=match["code"].replace("-", ""), span=(found.span[0] + offset, found.span[1] + offset))
 
 
@@ -95,14 +105,5 @@ def _spelt_out(text: str, normal: str, places: list[int] | None) -> Extraction |
     match = SPELT_OUT.search(lowered)
     if match is None:
         return None
-    found = _extraction(text, places, match.span(), rule="spelt", confidence=0.6)
+    found = extraction(text, places, match.span(), rule="spelt", confidence=0.6)
     return replace(found, code="".join(DIGIT_WORDS[word] for word in WORD.findall(match[0])))
-
-
-def _extraction(text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float) -> Extraction:
-    start, end = span
-    if places is not None:
-        start, end = places[start], places[end - 1] + 1
-    raw = text[start:end]
-    code = normalise(raw)[0].translate(_SEPARATORS)
-    return Extraction(code=code, raw=raw, confidence=confidence, rule=rule, span=(start, end))

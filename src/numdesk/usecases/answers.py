@@ -16,6 +16,7 @@ from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.pool import Tx
+from numdesk.usecases import otp_rules
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.
@@ -34,6 +35,7 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
     in use): then a job gives the number back.
     """
     now = rt.clock.now()
+    book = await otp_rules.known(rt)
 
     async def work(tx: Tx) -> bool:
         order = await order_rows.lock_any(tx, order_id)
@@ -46,7 +48,7 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
         if cause is None:
             await rows.assign(tx, order_id, reserved, now=now)
             early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
-            await message_rows.receive(tx, early, now=now)
+            await message_rows.receive(tx, [otp_rules.reread(book, one, [order.service_id]) for one in early], now=now)
             return True
         await rows.fail(tx, order_id, reason=cause.value, now=now)
         await _give_back(tx, provider, reserved, now=now)

@@ -11,7 +11,7 @@ from numdesk.domain.otp import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, rental_inbound
+from numdesk.usecases import news, otp_rules, rental_inbound
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -74,7 +74,8 @@ async def is_known(rt: Runtime, msisdn: int) -> bool:
 async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
     """Takes a whole message in the batch that leaves next."""
 
-    async def run(arrivals: list[Arrival]) -> list[Taken]:
+    async def run(batch: list[Arrival]) -> list[Taken]:
+        arrivals = await otp_rules.reread_for_orders(rt, batch)
         taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now()))
         if any(item.status == "rented" for item in taken):
             taken = await rental_inbound.receive(rt, arrivals, taken)

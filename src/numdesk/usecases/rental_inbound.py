@@ -10,11 +10,12 @@ from numdesk.storage import messages as message_rows
 from numdesk.storage import rental_messages as rows
 from numdesk.storage.messages import Arrival, Taken
 from numdesk.storage.rental_messages import Listener
-from numdesk.usecases import deliveries
+from numdesk.usecases import deliveries, otp_rules
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.pool import Tx
+    from numdesk.usecases.otp_rules import Book
 
 
 async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]) -> list[Taken]:
@@ -24,18 +25,19 @@ async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Ta
     """
     places = [place for place, answer in enumerate(answers) if answer.status == "rented"]
     wanted = [arrivals[place] for place in places]
-    taken = await rt.run("rentals.receive", lambda tx: _receive(rt, tx, wanted))
+    book = await otp_rules.known(rt)
+    taken = await rt.run("rentals.receive", lambda tx: _receive(rt, tx, wanted, book=book))
     deliveries.wake(rt)
     theirs = dict(zip(places, taken, strict=True))
     return [theirs.get(place, answer) for place, answer in enumerate(answers)]
 
 
-async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival]) -> list[Taken]:
+async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival], *, book: Book) -> list[Taken]:
     """Takes messages with their rentals locked: one that commits before a cancel is the term's, one that comes after it is not."""
     now = rt.clock.now()
     listeners = await rows.lock_listeners(tx, [arrival.to for arrival in arrivals], now=now)
     theirs = [_listening(listeners.get(arrival.to), arrival) for arrival in arrivals]
-    heard = [(arrival, one, _service(arrival, one)) for arrival, one in zip(arrivals, theirs, strict=True) if one]
+    heard = [_heard(arrival, one, book=book) for arrival, one in zip(arrivals, theirs, strict=True) if one]
     missed = [arrival for arrival, one in zip(arrivals, theirs, strict=True) if not one]
     taken = iter(await rows.receive(tx, heard, now=now) if heard else [])
     late = iter(await message_rows.receive_unrented(tx, missed, now=now) if missed else [])
@@ -46,6 +48,13 @@ def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
     """Returns whose the message is: a long one whose first part came before the term is an earlier tenant's, nobody's by now."""
     is_earlier = listener is not None and arrival.first_at is not None and arrival.first_at < listener.starts_at
     return None if is_earlier else listener
+
+
+def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> tuple[Arrival, Listener, int | None]:
+    """Returns a message with its service, read by that service's rules, or when that cannot be told by those of all it could be of."""
+    service_id = _service(arrival, listener)
+    could_be = [known for known, _, _ in listener.services] if service_id is None else [service_id]
+    return otp_rules.reread(book, arrival, could_be), listener, service_id
 
 
 def _service(arrival: Arrival, listener: Listener) -> int | None:

@@ -1,0 +1,49 @@
+"""Show how a message was read: everything in it that could have been the code, with what it weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from numdesk.domain.otp import TEXT_LENGTH_MAX, extraction
+from numdesk.domain.otp_scene import survey
+from numdesk.domain.otp_shapes import letter_words, numbers
+from numdesk.domain.otp_sides import VETO
+from numdesk.domain.otp_tokens import normalise, tokenise
+from numdesk.domain.otp_weight import LIKELY, Weight, weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A candidate: as to be typed, as written, where, how much speaks for it and what spoke loudest."""
+
+    code: str
+    raw: str
+    span: tuple[int, int]
+    points: float
+    rule: str
+
+    @property
+    def is_likely(self) -> bool:
+        """Does it weigh enough to be taken, were there no heavier one?"""
+        return self.points >= LIKELY
+
+    @property
+    def is_vetoed(self) -> bool:
+        """Was it ruled out, whatever else speaks for it?"""
+        return self.points <= VETO
+
+
+def candidates(text: str, *, sender: str = "") -> tuple[Weighed, ...]:
+    """Weighs all candidates of a message as `extract` does, the heaviest first; letters alone count there only when no number does."""
+    return tuple(sorted(_weighed(text, sender.strip().lstrip("+")), key=lambda one: -one.points))
+
+
+def _weighed(text: str, own: str) -> Iterator[Weighed]:
+    normal, places = normalise(text[:TEXT_LENGTH_MAX])
+    tokens = tokenise(normal, places=places)
+    scene = survey(tokens)
+    for item in (*numbers(tokens), *letter_words(tokens)):
+        weight = Weight(VETO, "sender") if own and item.code == own else weigh(scene, item)
+        found = extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=0.0)
+        yield Weighed(found.code, found.raw, found.span, max(weight.points, VETO), weight.rule)

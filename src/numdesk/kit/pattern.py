@@ -1,0 +1,98 @@
+"""Patterns that people write: compiled by RE2 within bounds, so that no text can keep one busy for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import re2
+
+#: What a person can still read; the program that is made of it is bounded by itself.
+PATTERN_LENGTH_MAX = 500
+#: Texts are searched so far; more is cut off.
+TEXT_LENGTH_MAX = 2_000
+#: RE2 refuses a pattern whose program would be larger (`\\p{L}{4,10}` needs some 200 KiB), and has as much room to be quick in.
+PROGRAM_BYTES_MAX = 1 << 19
+#: How long a new pattern may take for a probe text, in processor time; usual ones take a hundredth of it.
+PROBE_LIMIT_S = 0.005
+#: The quickest of so many tries counts, because the machine may have been busy with something else.
+PROBE_TRIES = 3
+#: The group around what is wanted, where a pattern has several.
+GROUP = "code"
+#: How many of a pattern's own letters are tried as long texts.
+_OWN_LETTERS_MAX = 8
+
+
+class PatternRefused(ValueError):
+    """A pattern cannot be used; the text completes "it ..."."""
+
+
+class Pattern:
+    """A compiled pattern with one group around what is wanted."""
+
+    __slots__ = ("_compiled", "_group")
+
+    def __init__(self, text: str) -> None:
+        """Compiles a pattern. Raises PatternRefused."""
+        if not 0 < len(text) <= PATTERN_LENGTH_MAX:
+            raise PatternRefused(f"must have 1 to {PATTERN_LENGTH_MAX} characters")
+        options = re2.Options()
+        options.max_mem = PROGRAM_BYTES_MAX
+        options.log_errors = False  # to standard error, with the pattern in it
+        try:
+            self._compiled = re2.compile(text, options)
+        except (re2.error, UnicodeEncodeError) as error:
+            raise PatternRefused(f"does not compile: {_reason(error)} (patterns are those of RE2)") from error
+        groups: dict[str, int] = self._compiled.groupindex
+        if GROUP not in groups and self._compiled.groups != 1:
+            raise PatternRefused(rf"must have exactly one group, such as (\d{{6}}), or one that is called {GROUP}: (?P<{GROUP}>\d{{6}})")
+        self._group = groups.get(GROUP, 1)
+
+    def find(self, text: str) -> tuple[int, int] | None:
+        """Returns where in the text the group of the first match stands; None without a match, or when the group has no part in it."""
+        text = text[:TEXT_LENGTH_MAX]
+        try:
+            match = self._compiled.search(text)
+        except UnicodeEncodeError:  # a lone surrogate: as long as before with a question mark in its place
+            match = self._compiled.search(text.encode("utf-8", "replace").decode())
+        if match is None:
+            return None
+        start, end = match.span(self._group)
+        return (start, end) if start >= 0 else None
+
+    def matches_empty(self) -> bool:
+        """Says whether an empty text matches."""
+        return self._compiled.search("") is not None
+
+
+def checked_pattern(text: str, *, limit_s: float = PROBE_LIMIT_S) -> Pattern:
+    """Returns a new pattern once it has shown itself quick enough. Raises PatternRefused."""
+    pattern = Pattern(text)
+    if pattern.matches_empty():
+        raise PatternRefused("must not match an empty text")
+    for probe in _probes(text):
+        if min(_took_s(pattern, probe) for _ in range(PROBE_TRIES)) > limit_s:
+            raise PatternRefused(
+                f"takes more than {limit_s * 1000:g} ms of a text of {TEXT_LENGTH_MAX:,} characters: "
+                "say more closely what stands around the code, with fewer and shorter repeats"
+            )
+    return pattern
+
+
+def _probes(text: str) -> Iterator[str]:
+    """Yields long texts that give a pattern much to try: what it repeats itself, most of all."""
+    letters = [letter for letter in dict.fromkeys(text) if letter.isalnum()][:_OWN_LETTERS_MAX]
+    for piece in ("a", "1", "Z", " ", "\n", "я", "验", "ab 12, ", "Your code is 48291 ", text, *letters):
+        yield (piece * TEXT_LENGTH_MAX)[:TEXT_LENGTH_MAX]
+
+
+def _took_s(pattern: Pattern, text: str) -> float:
+    started = time.thread_time()
+    pattern.find(text)
+    return time.thread_time() - started
+
+
+def _reason(error: Exception) -> str:
+    """Returns what RE2 says, which comes as bytes."""
+    said = error.args[0] if error.args else ""
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else "it holds half a character"
