@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import asyncpg
 from cyclopts import Parameter
@@ -21,6 +22,8 @@ from numdesk.storage.migrate import is_migrated, migrate, pending_migrations
 from numdesk.storage.postgres import open_database
 from numdesk.usecases import catalogue
 from numdesk.usecases.installation import Mode
+
+Answer = TypeVar("Answer")
 
 
 @Parameter(name="*")
@@ -68,6 +71,16 @@ async def attached(common: Common, *, looks_only: bool = False) -> AsyncIterator
         async with open_desk(settings, dsn=dsn, sandbox=sandbox, looks_only=looks_only) as desk:
             await catalogue.register_providers(desk.rt, slugs=desk.rt.suppliers)
             yield desk
+
+
+def at_desk(common: Common, work: Callable[[Desk], Awaitable[Answer]]) -> Answer:
+    """Does a command's work at a desk (see `attached`) and returns its answer."""
+
+    async def run() -> Answer:
+        async with attached(common) as desk:
+            return await work(desk)
+
+    return asyncio.run(run())
 
 
 async def _prepare(dsn: str, *, may_migrate: bool) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
+from numdesk.bootstrap import Desk
 from numdesk.cli import key
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
-from numdesk.domain.money import AMOUNT_MAX, DECIMALS
+from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
 from numdesk.usecases import customers, installation, wallets
 from numdesk.usecases.stock import parse_amount
 
@@ -41,24 +41,21 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            currency = currency_of(desk, dialect)
-            made = await customers.register(
-                desk.rt,
-                name=_checked_name(name),
-                dialect=dialect,
-                currency=currency,
-                signed=is_signed(desk, dialect),
-                credit=_units(credit, currency),
-                state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
-            )
-        key = shown_key(made.token, made.secret)
-        facts = {"customer_id": made.customer_id, "dialect": dialect, "currency": currency, **key}
-        text = f"Customer {made.customer_id} was added. The key, shown once:\n{labelled(key)}"
-        tell(facts, as_json=common.json, text=text)
+    async def register(desk: Desk) -> tuple[dict[str, Any], dict[str, str]]:
+        currency = currency_of(desk, dialect)
+        made = await customers.register(
+            desk.rt,
+            name=_checked_name(name),
+            dialect=dialect,
+            currency=currency,
+            signed=is_signed(desk, dialect),
+            credit=_units(credit, currency),
+            state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
+        )
+        return {"customer_id": made.customer_id, "dialect": dialect, "currency": currency}, shown_key(made.token, made.secret)
 
-    asyncio.run(run())
+    facts, key = at_desk(common, register)
+    tell({**facts, **key}, as_json=common.json, text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}")
 
 
 @app.command
@@ -77,28 +74,17 @@ def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference:
         Your name for this payment; the same one never counts twice.
     """
     common = common or Common()
-    wanted = currency.upper()
-    if wanted not in DECIMALS:
-        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
-    sign = -1 if amount.startswith("-") else 1
-    units = sign * _units(amount.removeprefix("-"), wanted)
+    wanted, units = _change(amount, currency)
     if not units:
         raise CommandRefused("The amount 0 changes nothing.")
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            await require_customer(desk, customer_id)
-            money = await wallets.adjust(
-                desk.rt,
-                customer_id=customer_id,
-                currency=wanted,
-                units=units,
-                reason_ref=f"cli:{reference or secrets.token_hex(8)}",
-            )
-        facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
-        tell(facts, as_json=common.json, text=f"Customer {customer_id} has {_shown(money.units, money.currency)} to spend.")
+    async def adjust(desk: Desk) -> Money:
+        await require_customer(desk, customer_id)
+        return await wallets.adjust(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=_reason(reference))
 
-    asyncio.run(run())
+    money = at_desk(common, adjust)
+    facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
+    tell(facts, as_json=common.json, text=f"Customer {customer_id} has {_shown(money.units, money.currency)} to spend.")
 
 
 @app.command
@@ -153,21 +139,16 @@ def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: 
         Your name for this gift; the same one never counts twice.
     """
     common = common or Common()
-    wanted = currency.upper()
-    if wanted not in DECIMALS:
-        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
-    units = (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
+    wanted, units = _change(amount, currency)
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            await require_customer(desk, customer_id)
-            left = await wallets.give_bonus(
-                desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{reference or secrets.token_hex(8)}"
-            )
-        facts = {"customer_id": customer_id, "currency": wanted, "bonus": left.bonus}
-        tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {_shown(left.bonus, wanted)}.")
+    async def give(desk: Desk) -> int:
+        await require_customer(desk, customer_id)
+        reason = _reason(reference)
+        return (await wallets.give_bonus(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=reason)).bonus
 
-    asyncio.run(run())
+    left = at_desk(common, give)
+    facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
+    tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {_shown(left, wanted)}.")
 
 
 @app.command
@@ -186,67 +167,58 @@ def option(customer_id: Whole, name: str, value: str | None = None, *, common: C
         What to set.
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            await customers.set_option(desk.rt, customer_id, name=name, value=value)
-        shown = "as for everybody" if value is None else value
-        tell({"customer_id": customer_id, name: value}, as_json=common.json, text=f"Customer {customer_id}: {name} is {shown} now.")
-
-    asyncio.run(run())
+    at_desk(common, lambda desk: customers.set_option(desk.rt, customer_id, name=name, value=value))
+    shown = "as for everybody" if value is None else value
+    tell({"customer_id": customer_id, name: value}, as_json=common.json, text=f"Customer {customer_id}: {name} is {shown} now.")
 
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
     """Show all customers with their wallets."""
     common = common or Common()
+    facts = at_desk(common, _all_facts)
+    rows = [
+        (
+            fact["customer_id"],
+            fact["name"],
+            fact["state"],
+            ", ".join(fact["ids"]) or None,
+            fact["email"],
+            ", ".join(_shown(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
+        )
+        for fact in facts
+    ]
+    text = table(["customer", "name", "state", "id in the API", "email", "to spend"], rows) if rows else "There are no customers yet."
+    tell(facts, as_json=common.json, text=text)
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await installation.customers(desk.rt)
-            facts = [
-                {
-                    "customer_id": one.id,
-                    "name": one.name,
-                    "state": one.state.name.lower(),
-                    "created_at": one.created_at,
-                    "dialects": one.dialects,
-                    "ids": public_ids(desk, one.id, one.dialects),
-                    "email": one.contact.get("email"),
-                    "phone": one.contact.get("phone"),
-                    "wallets": {
-                        wallet.name.currency: {"balance": wallet.balance, "held": wallet.held}
-                        for wallet in await wallets.wallets(desk.rt, one.id)
-                    },
-                }
-                for one in found
-            ]
-        rows = [
-            (
-                fact["customer_id"],
-                fact["name"],
-                fact["state"],
-                ", ".join(fact["ids"]) or None,
-                fact["email"],
-                ", ".join(_shown(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
-            )
-            for fact in facts
-        ]
-        text = table(["customer", "name", "state", "id in the API", "email", "to spend"], rows) if rows else "There are no customers yet."
-        tell(facts, as_json=common.json, text=text)
 
-    asyncio.run(run())
+async def _all_facts(desk: Desk) -> list[dict[str, Any]]:
+    return [
+        {
+            "customer_id": one.id,
+            "name": one.name,
+            "state": one.state.name.lower(),
+            "created_at": one.created_at,
+            "dialects": one.dialects,
+            "ids": public_ids(desk, one.id, one.dialects),
+            "email": one.contact.get("email"),
+            "phone": one.contact.get("phone"),
+            "wallets": {
+                wallet.name.currency: {"balance": wallet.balance, "held": wallet.held} for wallet in await wallets.wallets(desk.rt, one.id)
+            },
+        }
+        for one in await installation.customers(desk.rt)
+    ]
 
 
 def _set_state(meant: str, state: CustomerState, common: Common) -> None:
-    async def run() -> None:
-        async with attached(common) as desk:
-            customer_id = await customer_of(desk, meant)
-            await customers.set_state(desk.rt, customer_id, state)
-        word = state.name.lower()
-        tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")
+    async def change(desk: Desk) -> int:
+        customer_id = await customer_of(desk, meant)
+        await customers.set_state(desk.rt, customer_id, state)
+        return customer_id
 
-    asyncio.run(run())
+    customer_id, word = at_desk(common, change), state.name.lower()
+    tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")
 
 
 def _checked_name(name: str) -> str:
@@ -254,6 +226,18 @@ def _checked_name(name: str) -> str:
     if not clean or len(clean) > 200 or not clean.isprintable():
         raise CommandRefused("The name cannot be used: it must be 1 to 200 printable characters.")
     return clean
+
+
+def _change(amount: str, currency: str) -> tuple[str, int]:
+    """Returns the currency that is meant, and how many of its units come, or go. Raises CommandRefused."""
+    wanted = currency.upper()
+    if wanted not in DECIMALS:
+        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
+    return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
+
+
+def _reason(reference: str | None) -> str:
+    return f"cli:{reference or secrets.token_hex(8)}"
 
 
 def _units(amount: str, currency: str) -> int:

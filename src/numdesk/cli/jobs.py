@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import cyclopts
 import msgspec
 from cyclopts import Parameter
 
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.usecases import jobs
@@ -31,20 +30,14 @@ def show(*, dead: Annotated[bool, Parameter(negative=())] = False, limit: Whole 
     common = common or Common()
     if not 1 <= limit <= jobs.PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {jobs.PAGE_MAX}.")
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await jobs.every(desk.rt, dead=dead, limit=limit)
-        columns = ["job", "kind", "payload", "due", "attempts", "dead", "error"]
-        rows = [(one.id, one.kind, one.payload, one.run_at, one.attempts, one.dead_at, one.last_error) for one in found]
-        facts = [
-            dict(zip(columns, row, strict=True)) | {"payload": msgspec.Raw(one.payload.encode())}
-            for one, row in zip(found, rows, strict=True)
-        ]
-        text = table(columns, rows) if rows else f"No job {'was given up' if dead else 'waits'}."
-        tell(facts, as_json=common.json, text=text)
-
-    asyncio.run(run())
+    found = at_desk(common, lambda desk: jobs.every(desk.rt, dead=dead, limit=limit))
+    columns = ["job", "kind", "payload", "due", "attempts", "dead", "error"]
+    rows = [(one.id, one.kind, one.payload, one.run_at, one.attempts, one.dead_at, one.last_error) for one in found]
+    facts = [
+        dict(zip(columns, row, strict=True)) | {"payload": msgspec.Raw(one.payload.encode())} for one, row in zip(found, rows, strict=True)
+    ]
+    text = table(columns, rows) if rows else f"No job {'was given up' if dead else 'waits'}."
+    tell(facts, as_json=common.json, text=text)
 
 
 @app.command
@@ -65,12 +58,7 @@ def revive(
     common = common or Common()
     if (job is None) != all_dead:
         raise CommandRefused("Name either one job by its number, or --all.")
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            count = await jobs.revive(desk.rt, job_id=job)
-        if job is not None and not count:
-            raise CommandRefused(f"There is no dead job {job} whose work does not wait already: `numdesk jobs list --dead` shows all.")
-        tell({"count": count}, as_json=common.json, text=f"Jobs to be tried again: {count}.")
-
-    asyncio.run(run())
+    count = at_desk(common, lambda desk: jobs.revive(desk.rt, job_id=job))
+    if job is not None and not count:
+        raise CommandRefused(f"There is no dead job {job} whose work does not wait already: `numdesk jobs list --dead` shows all.")
+    tell({"count": count}, as_json=common.json, text=f"Jobs to be tried again: {count}.")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, labelled, moment, networks, require_customer, shown_key, words
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import Scope
+from numdesk.storage.customers import KeyLine
 from numdesk.usecases import customers
 from numdesk.usecases.customers import ALL_SCOPES, KeyRules
 
@@ -56,20 +56,18 @@ def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = N
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            currency = currency_of(desk, dialect)
-            await require_customer(desk, customer_id)
-            wanted = _rules(desk, dialect, rules or Rules())
-            key = await customers.add_key(
-                desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
-            )
-        shown = shown_key(key.token, key.secret)
-        facts = {"customer_id": customer_id, "dialect": dialect, **shown}
-        text = f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}"
-        tell(facts, as_json=common.json, text=text)
+    async def make(desk: Desk) -> dict[str, str]:
+        currency = currency_of(desk, dialect)
+        await require_customer(desk, customer_id)
+        wanted = _rules(desk, dialect, rules or Rules())
+        key = await customers.add_key(
+            desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
+        )
+        return shown_key(key.token, key.secret)
 
-    asyncio.run(run())
+    shown = at_desk(common, make)
+    facts = {"customer_id": customer_id, "dialect": dialect, **shown}
+    tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}")
 
 
 @app.command(name="list")
@@ -83,29 +81,28 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            await require_customer(desk, customer_id)
-            found = await customers.keys(desk.rt, customer_id)
-        facts = [
-            {
-                "key_id": key.id,
-                "token": f"{key.shown}...",
-                "dialect": key.dialect,
-                "name": key.name,
-                "scopes": [Scope(scope).name.lower() for scope in key.scopes],
-                "methods": list(key.methods),
-                "networks": list(key.networks),
-                "expires_at": key.expires_at,
-                "last_used_at": key.last_used_at,
-                "revoked_at": key.revoked_at,
-            }
-            for key in found
-        ]
-        columns = ["key", "token", "dialect", "name", "scopes", "methods", "networks", "expires", "last used", "revoked"]
-        tell(facts, as_json=common.json, text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]))
+    async def look(desk: Desk) -> list[KeyLine]:
+        await require_customer(desk, customer_id)
+        return await customers.keys(desk.rt, customer_id)
 
-    asyncio.run(run())
+    found = at_desk(common, look)
+    facts = [
+        {
+            "key_id": key.id,
+            "token": f"{key.shown}...",
+            "dialect": key.dialect,
+            "name": key.name,
+            "scopes": [Scope(scope).name.lower() for scope in key.scopes],
+            "methods": list(key.methods),
+            "networks": list(key.networks),
+            "expires_at": key.expires_at,
+            "last_used_at": key.last_used_at,
+            "revoked_at": key.revoked_at,
+        }
+        for key in found
+    ]
+    columns = ["key", "token", "dialect", "name", "scopes", "methods", "networks", "expires", "last used", "revoked"]
+    tell(facts, as_json=common.json, text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]))
 
 
 @app.command
@@ -118,15 +115,10 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
         The key's number, from `numdesk customer key list`.
     """
     common = common or Common()
-
-    async def run() -> None:
-        if not 1 <= key_id <= ID_MAX:
-            raise CommandRefused(f"There is no key {key_id}.")
-        async with attached(common) as desk:
-            await customers.revoke_key(desk.rt, key_id)
-        tell({"key_id": key_id, "revoked": True}, as_json=common.json, text=f"The key {key_id} is revoked.")
-
-    asyncio.run(run())
+    if not 1 <= key_id <= ID_MAX:
+        raise CommandRefused(f"There is no key {key_id}.")
+    at_desk(common, lambda desk: customers.revoke_key(desk.rt, key_id))
+    tell({"key_id": key_id, "revoked": True}, as_json=common.json, text=f"The key {key_id} is revoked.")
 
 
 def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:

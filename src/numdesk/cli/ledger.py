@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
 from rich.table import Table
 
-from numdesk.cli.attach import Common, attached
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.outcome import table, tell
 from numdesk.domain.ledger import Report
 from numdesk.usecases import reconcile
@@ -30,20 +30,19 @@ def check(*, full: Annotated[bool, Parameter(negative="--incremental")] = True, 
         Everything from the first entry, or only what came after the last block of the hash chain.
     """
     asked = common or Common()
-    report = asyncio.run(_check(asked, full=full))
+    report = at_desk(asked, lambda desk: _check(desk, full=full))
     tell(reconcile.facts_of(report), as_json=asked.json, text=_table(report))
     if not asked.json:
         tell(None, as_json=False, text=_summary(report))
     return EXIT_VIOLATED if report.violations else 0
 
 
-async def _check(common: Common, *, full: bool) -> Report:
-    async with attached(common) as desk:
-        report = await reconcile.check_ledger(desk.rt, full=full)
-        if full:
-            # The running desk learns it: violations that were mended are no longer shown by /readyz.
-            await reconcile.keep_report(desk.rt, report)
-        return report
+async def _check(desk: Desk, *, full: bool) -> Report:
+    report = await reconcile.check_ledger(desk.rt, full=full)
+    if full:
+        # The running desk learns it: violations that were mended are no longer shown by /readyz.
+        await reconcile.keep_report(desk.rt, report)
+    return report
 
 
 def _table(report: Report) -> Table:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import sys
 
 import cyclopts
 
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.outcome import table, tell
 from numdesk.usecases import providers
 
@@ -33,12 +32,7 @@ def store(provider: str, name: str, *, common: Common | None = None) -> None:
     """
     common = common or Common()
     value = getpass.getpass(f"{provider} {name}: ") if sys.stdin.isatty() else sys.stdin.readline(VALUE_READ_MAX)
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            await providers.store(desk.rt, provider=provider, name=name, value=value.strip())
-
-    asyncio.run(run())
+    at_desk(common, lambda desk: providers.store(desk.rt, provider=provider, name=name, value=value.strip()))
     tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is kept; restart the server to use it.")
 
 
@@ -54,12 +48,7 @@ def unset(provider: str, name: str, *, common: Common | None = None) -> None:
         Such as payment_key.
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            await providers.drop(desk.rt, provider=provider, name=name)
-
-    asyncio.run(run())
+    at_desk(common, lambda desk: providers.drop(desk.rt, provider=provider, name=name))
     tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is forgotten.")
 
 
@@ -67,12 +56,7 @@ def unset(provider: str, name: str, *, common: Common | None = None) -> None:
 def show(*, common: Common | None = None) -> None:
     """Show which settings are stored, and since when; their values are never shown."""
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await providers.stored(desk.rt)
-        facts = [{"provider": provider, "name": name, "since": since} for provider, name, since in found]
-        rows = [tuple(one.values()) for one in facts]
-        tell(facts, as_json=common.json, text=table(["provider", "name", "since"], rows) if rows else "Nothing is stored.")
-
-    asyncio.run(run())
+    found = at_desk(common, lambda desk: providers.stored(desk.rt))
+    facts = [{"provider": provider, "name": name, "since": since} for provider, name, since in found]
+    rows = [tuple(one.values()) for one in facts]
+    tell(facts, as_json=common.json, text=table(["provider", "name", "since"], rows) if rows else "Nothing is stored.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,8 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
-from numdesk.cli.attach import Common, attached
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.lists import Complaints, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
@@ -41,15 +41,10 @@ def load(file: Path, *, errors: Path | None = None, common: Common | None = None
         A file that every line which could not be used is written to.
     """
     common = common or Common()
-
-    async def run() -> int:
-        with opened_list(file, needed=["country", "service", "rent_type", "period", "price"], optional=["priority"]) as found:
-            complaints = Complaints(errors)
-            async with attached(common) as desk:
-                total = await rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add)
-        return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
-
-    return asyncio.run(run())
+    with opened_list(file, needed=["country", "service", "rent_type", "period", "price"], optional=["priority"]) as found:
+        complaints = Complaints(errors)
+        total = at_desk(common, lambda desk: rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add))
+    return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
 
 @prices.command(name="list")
@@ -62,33 +57,22 @@ def show_prices(*, country: str | None = None, common: Common | None = None) -> 
         Only this one: ISO 3166 letters, or the name that customers use.
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            known = await rental_prices.price_list(desk.rt)
-        facts = _price_facts(known, country)
-        columns = ["country", "service", "rent_type", "priority", "prices"]
-        rows = [(*(fact[name] for name in columns[:4]), _shown(fact["prices"])) for fact in facts]
-        text = table(columns, rows) if rows else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
-        tell(facts, as_json=common.json, text=text)
-
-    asyncio.run(run())
+    facts = _price_facts(at_desk(common, lambda desk: rental_prices.price_list(desk.rt)), country)
+    columns = ["country", "service", "rent_type", "priority", "prices"]
+    rows = [(*(fact[name] for name in columns[:4]), _shown(fact["prices"])) for fact in facts]
+    text = table(columns, rows) if rows else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
+    tell(facts, as_json=common.json, text=text)
 
 
 @app.command
 def countries(*, common: Common | None = None) -> None:
     """Show the countries that numbers are rented in, or will be."""
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            known = await rental_prices.price_list(desk.rt)
-        facts = [{"country": one.iso2, "name": one.name, "open": one.open} for one in known.countries.values()]
-        rows = [(fact["country"], fact["name"], "open" if fact["open"] else "announced") for fact in facts]
-        text = table(["country", "name", "state"], rows) if rows else "There are none yet: `numdesk rental open ES` opens Spain."
-        tell(facts, as_json=common.json, text=text)
-
-    asyncio.run(run())
+    known = at_desk(common, lambda desk: rental_prices.price_list(desk.rt)).countries.values()
+    facts = [{"country": one.iso2, "name": one.name, "open": one.open} for one in known]
+    rows = [(fact["country"], fact["name"], "open" if fact["open"] else "announced") for fact in facts]
+    text = table(["country", "name", "state"], rows) if rows else "There are none yet: `numdesk rental open ES` opens Spain."
+    tell(facts, as_json=common.json, text=text)
 
 
 @app.command(name="open")
@@ -134,59 +118,52 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
     if not 1 <= limit <= LIMIT_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
     states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else rentals.ACTIVE_ONLY
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await rentals.listing(desk.rt, states=states, limit=limit, offset=0)
-        facts = [
-            {
-                "rental": one.public_id,
-                "customer": one.customer_id,
-                "number": str(one.msisdn),
-                "country": one.country,
-                "services": [service.code for service in one.services],
-                "rent_type": one.rent_type.name,
-                "state": one.state.name.lower(),
-                "starts_at": one.starts_at.isoformat(),
-                "expires_at": one.expires_at.isoformat(),
-                "price": one.price,
-            }
-            for one in found.items
-        ]
-        columns = ["rental", "customer", "number", "services", "state", "from", "until", "price"]
-        rows = [
-            (
-                one.public_id,
-                one.customer_id,
-                str(one.msisdn),
-                ", ".join(service.code for service in one.services),
-                one.state.name.lower(),
-                f"{one.starts_at:%Y-%m-%d %H:%M}",
-                f"{one.expires_at:%Y-%m-%d %H:%M}",
-                _euros(one.price),
-            )
-            for one in found.items
-        ]
-        text = table(columns, rows) if rows else "There are none."
-        tell({"total": found.total, "rentals": facts}, as_json=common.json, text=text)
-
-    asyncio.run(run())
+    found = at_desk(common, lambda desk: rentals.listing(desk.rt, states=states, limit=limit, offset=0))
+    facts = [
+        {
+            "rental": one.public_id,
+            "customer": one.customer_id,
+            "number": str(one.msisdn),
+            "country": one.country,
+            "services": [service.code for service in one.services],
+            "rent_type": one.rent_type.name,
+            "state": one.state.name.lower(),
+            "starts_at": one.starts_at.isoformat(),
+            "expires_at": one.expires_at.isoformat(),
+            "price": one.price,
+        }
+        for one in found.items
+    ]
+    columns = ["rental", "customer", "number", "services", "state", "from", "until", "price"]
+    rows = [
+        (
+            one.public_id,
+            one.customer_id,
+            str(one.msisdn),
+            ", ".join(service.code for service in one.services),
+            one.state.name.lower(),
+            f"{one.starts_at:%Y-%m-%d %H:%M}",
+            f"{one.expires_at:%Y-%m-%d %H:%M}",
+            _euros(one.price),
+        )
+        for one in found.items
+    ]
+    text = table(columns, rows) if rows else "There are none."
+    tell({"total": found.total, "rentals": facts}, as_json=common.json, text=text)
 
 
 def _set_country(country: str, name: str | None, *, is_open: bool, common: Common) -> None:
-    async def run() -> None:
-        async with attached(common) as desk:
-            changed = await rental_prices.set_country(desk.rt, iso2=country, name=name, is_open=is_open)
-            known = await rental_prices.price_list(desk.rt)
-        one = next(found for found in known.countries.values() if found.iso2 == country.strip().upper())
-        what = "open for rentals" if one.open else "announced only"
-        tell(
-            {"country": one.iso2, "name": one.name, "open": one.open, "changed": changed},
-            as_json=common.json,
-            text=f"{one.name} ({one.iso2}) is {what}" + ("." if changed else ", as it was."),
-        )
+    async def change(desk: Desk) -> tuple[bool, RentalList]:
+        return await rental_prices.set_country(desk.rt, iso2=country, name=name, is_open=is_open), await rental_prices.price_list(desk.rt)
 
-    asyncio.run(run())
+    changed, known = at_desk(common, change)
+    one = next(found for found in known.countries.values() if found.iso2 == country.strip().upper())
+    what = "open for rentals" if one.open else "announced only"
+    tell(
+        {"country": one.iso2, "name": one.name, "open": one.open, "changed": changed},
+        as_json=common.json,
+        text=f"{one.name} ({one.iso2}) is {what}" + ("." if changed else ", as it was."),
+    )
 
 
 def _given(line: int, cells: dict[str, str]) -> GivenRentalPrice:

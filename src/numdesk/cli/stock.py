@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from numdesk.cli.attach import Common, attached
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.lists import Complaints, List, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain import atlas
@@ -40,17 +40,15 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
     """
     common = common or Common()
 
-    async def run() -> int:
-        with opened_list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
-            complaints = Complaints(errors)
-            async with attached(common) as desk:
-                with _progress(found, file, quiet=common.json) as progress:
-                    total = await stock.load(
-                        desk.rt, found.rows(_number), new_operators=new_operators, complain=complaints.add, progress=progress
-                    )
-        return report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
+    with opened_list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
+        complaints, lines = Complaints(errors), found.rows(_number)
 
-    return asyncio.run(run())
+        async def read(desk: Desk) -> Loaded:
+            with _progress(found, file, quiet=common.json) as progress:
+                return await stock.load(desk.rt, lines, new_operators=new_operators, complain=complaints.add, progress=progress)
+
+        total = at_desk(common, read)
+    return report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
 
 
 @app.command
@@ -69,33 +67,26 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
     """
     common = common or Common()
 
-    async def run() -> int:
-        with opened_list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
-            complaints = Complaints(errors)
-            async with attached(common) as desk:
-                currencies = {dialect.currency for dialect in desk.dialects}
-                total = await stock.price(
-                    desk.rt, found.rows(_price), new_operators=new_operators, currencies=currencies, complain=complaints.add
-                )
-        return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
+    with opened_list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
+        complaints, lines = Complaints(errors), found.rows(_price)
 
-    return asyncio.run(run())
+        async def read(desk: Desk) -> Loaded:
+            currencies = {dialect.currency for dialect in desk.dialects}
+            return await stock.price(desk.rt, lines, new_operators=new_operators, currencies=currencies, complain=complaints.add)
+
+        total = at_desk(common, read)
+    return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
     """Count our numbers by country and operator."""
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await stock.summary(desk.rt)
-        columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
-        rows = [(line.country, line.operator, line.free, line.taken, line.rented, line.quarantined, line.withdrawn) for line in found]
-        text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
-        tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
-
-    asyncio.run(run())
+    found = at_desk(common, lambda desk: stock.summary(desk.rt))
+    columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
+    rows = [(line.country, line.operator, line.free, line.taken, line.rented, line.quarantined, line.withdrawn) for line in found]
+    text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
+    tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
 
 
 @app.command
@@ -138,15 +129,10 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
     common = common or Common()
     if bool(numbers) == bool(file):
         raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
-
-    async def run() -> int:
-        complaints = Complaints(errors)
-        with _given(numbers, file) as found:
-            async with attached(common) as desk:
-                total = await stock.withdraw(desk.rt, found, complain=complaints.add)
-        return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
-
-    return asyncio.run(run())
+    complaints = Complaints(errors)
+    with _given(numbers, file) as found:
+        total = at_desk(common, lambda desk: stock.withdraw(desk.rt, found, complain=complaints.add))
+    return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,7 +11,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import GatewayUnavailable
@@ -45,16 +44,11 @@ def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole
     common = common or Common()
     if not 1 <= limit <= payments.PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {payments.PAGE_MAX}.")
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            found = await payments.listed(desk.rt, doubtful=held, customer_id=customer, limit=limit)
-        facts = [_facts(one) for one in found]
-        columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
-        text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
-        tell(facts, as_json=common.json, text=text)
-
-    asyncio.run(run())
+    found = at_desk(common, lambda desk: payments.listed(desk.rt, doubtful=held, customer_id=customer, limit=limit))
+    facts = [_facts(one) for one in found]
+    columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
+    text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
+    tell(facts, as_json=common.json, text=text)
 
 
 @app.command
@@ -67,16 +61,11 @@ def show(invoice: str, *, common: Common | None = None) -> None:
         The invoice's id, inv_...
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            topup, lines = await payments.read(desk.rt, invoice)
-        facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
-        columns = ["payment", "status", "paid", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
-        text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
-        tell(facts, as_json=common.json, text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.")
-
-    asyncio.run(run())
+    topup, lines = at_desk(common, lambda desk: payments.read(desk.rt, invoice))
+    facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
+    columns = ["payment", "status", "paid", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
+    text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
+    tell(facts, as_json=common.json, text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.")
 
 
 @app.command
@@ -120,14 +109,13 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            topup, _ = await payments.read(desk.rt, invoice)
-            with _asking(desk):
-                await payments.settle(desk.rt, topup.id)
-            _tell_state((await payments.read(desk.rt, invoice))[0], common)
+    async def ask(desk: Desk) -> TopUp:
+        topup, _ = await payments.read(desk.rt, invoice)
+        with _asking(desk):
+            await payments.settle(desk.rt, topup.id)
+        return (await payments.read(desk.rt, invoice))[0]
 
-    asyncio.run(run())
+    _tell_state(at_desk(common, ask), common)
 
 
 @app.command
@@ -140,13 +128,8 @@ def collect(invoice: str, *, common: Common | None = None) -> None:
         The invoice's id, inv_...
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            units = await settlement.collect(desk.rt, invoice)
-        tell({"invoice": invoice, "collected": units}, as_json=common.json, text=f"{units} minor units were collected.")
-
-    asyncio.run(run())
+    units = at_desk(common, lambda desk: settlement.collect(desk.rt, invoice))
+    tell({"invoice": invoice, "collected": units}, as_json=common.json, text=f"{units} minor units were collected.")
 
 
 @app.command
@@ -164,15 +147,14 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
     if not 1 <= days <= DAYS_MAX:
         raise CommandRefused(f"--days {days} cannot be used: it must be 1 to {DAYS_MAX}.")
 
-    async def run() -> list[Difference]:
-        async with attached(common) as desk:
-            if gateway is not None and gateway not in desk.rt.payments:
-                raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
-            now = desk.rt.clock.now()
-            with _asking(desk):
-                return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
+    async def ask(desk: Desk) -> list[Difference]:
+        if gateway is not None and gateway not in desk.rt.payments:
+            raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
+        now = desk.rt.clock.now()
+        with _asking(desk):
+            return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
 
-    found = asyncio.run(run())
+    found = at_desk(common, ask)
     columns = ["gateway", "fault", "invoice", "payment", "how"]
     rows = [(one.provider, one.fault, one.invoice, one.payment_id, one.what) for one in found]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -181,11 +163,7 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
 
 
 def _decide(invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common) -> None:
-    async def run() -> None:
-        async with attached(common) as desk:
-            _tell_state(await settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth), common)
-
-    asyncio.run(run())
+    _tell_state(at_desk(common, lambda desk: settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth)), common)
 
 
 @contextmanager

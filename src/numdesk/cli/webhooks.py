@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import cyclopts
 
-from numdesk.cli.attach import Common, attached
+from numdesk.bootstrap import Desk
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, is_signed, moment, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
-from numdesk.domain.webhooks import Endpoint
+from numdesk.domain.webhooks import DeliveryLog, Endpoint
 from numdesk.storage.webhooks import REPLAY_MAX, Owner
 from numdesk.usecases import customers, webhooks
 from numdesk.usecases.webhooks import PAGE_MAX
@@ -41,27 +41,21 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret: str | No
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            currency_of(desk, dialect)
-            await require_customer(desk, customer_id)
-            signed_with = secret
-            if secret is None and url and is_signed(desk, dialect):
-                signed_with = await customers.signing_secret(desk.rt, customer_id, dialect=dialect)
-                if signed_with is None:
-                    raise CommandRefused(
-                        f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one."
-                    )
-            found = await webhooks.change_endpoint_of(desk.rt, Owner(customer_id, dialect), url=url, secret=signed_with)
-            facts = _endpoint_facts(customer_id, dialect, found)
-            if not is_signed(desk, dialect):
-                facts["secret"] = found.secret
-        text = (
-            f"Webhooks of customer {customer_id} go to {found.url} now." if found.url else f"Customer {customer_id} gets no webhooks now."
-        )
-        tell(facts, as_json=common.json, text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""))
+    async def change(desk: Desk) -> dict[str, object]:
+        owner, signed_with = await _owner(desk, customer_id, dialect), secret
+        if secret is None and url and is_signed(desk, dialect):
+            signed_with = await customers.signing_secret(desk.rt, customer_id, dialect=dialect)
+            if signed_with is None:
+                raise CommandRefused(f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one.")
+        found = await webhooks.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)
+        own = {} if is_signed(desk, dialect) else {"secret": found.secret}
+        return _endpoint_facts(owner, found) | own
 
-    asyncio.run(run())
+    facts = at_desk(common, change)
+    text = f"Webhooks of customer {customer_id} go to {facts['url']} now."
+    if not facts["url"]:
+        text = f"Customer {customer_id} gets no webhooks now."
+    tell(facts, as_json=common.json, text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""))
 
 
 @app.command(name="show")
@@ -77,14 +71,12 @@ def show_endpoint(customer_id: Whole, dialect: str = "smscode", *, common: Commo
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            currency_of(desk, dialect)
-            await require_customer(desk, customer_id)
-            facts = _endpoint_facts(customer_id, dialect, await webhooks.endpoint_of(desk.rt, Owner(customer_id, dialect)))
-        tell(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
+    async def look(desk: Desk) -> dict[str, object]:
+        owner = await _owner(desk, customer_id, dialect)
+        return _endpoint_facts(owner, await webhooks.endpoint_of(desk.rt, owner))
 
-    asyncio.run(run())
+    facts = at_desk(common, look)
+    tell(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
 
 
 @app.command(name="list")
@@ -104,20 +96,16 @@ def show(customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, com
     if not 1 <= limit <= PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {PAGE_MAX}.")
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            currency_of(desk, dialect)
-            await require_customer(desk, customer_id)
-            found = await webhooks.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
-        columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
-        rows = [
-            (f"{PREFIX}{one.id}", one.kind, one.at, one.state.name.lower(), one.attempts, one.status, one.failure or "") for one in found
-        ]
-        facts = [dict(zip(columns, row, strict=True)) for row in rows]
-        text = table(columns, rows) if rows else f"Nothing was ever sent to customer {customer_id}."
-        tell(facts, as_json=common.json, text=text)
+    async def look(desk: Desk) -> list[DeliveryLog]:
+        await _owner(desk, customer_id, dialect)
+        return await webhooks.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
 
-    asyncio.run(run())
+    found = at_desk(common, look)
+    columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
+    rows = [(f"{PREFIX}{one.id}", one.kind, one.at, one.state.name.lower(), one.attempts, one.status, one.failure or "") for one in found]
+    facts = [dict(zip(columns, row, strict=True)) for row in rows]
+    text = table(columns, rows) if rows else f"Nothing was ever sent to customer {customer_id}."
+    tell(facts, as_json=common.json, text=text)
 
 
 @app.command
@@ -138,17 +126,15 @@ def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", commo
     if not digits.isascii() or not digits.isdigit() or len(digits) > len("9223372036854775"):
         raise CommandRefused(f"The delivery {delivery} cannot be meant: it must be an id such as {PREFIX}7.")
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            await require_customer(desk, customer_id)
-            try:
-                await webhooks.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
-            except StateForbids as refusal:
-                raise _switched_off(customer_id) from refusal
-        text = f"The delivery {PREFIX}{digits} is sent again."
-        tell({"delivery": f"{PREFIX}{digits}"}, as_json=common.json, text=text)
+    async def send(desk: Desk) -> None:
+        await require_customer(desk, customer_id)
+        try:
+            await webhooks.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
+        except StateForbids as refusal:
+            raise _switched_off(customer_id) from refusal
 
-    asyncio.run(run())
+    at_desk(common, send)
+    tell({"delivery": f"{PREFIX}{digits}"}, as_json=common.json, text=f"The delivery {PREFIX}{digits} is sent again.")
 
 
 @app.command
@@ -166,28 +152,33 @@ def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscod
     """
     common = common or Common()
 
-    async def run() -> None:
-        async with attached(common) as desk:
-            await require_customer(desk, customer_id)
-            begin = moment(since, option="--since") if since else desk.rt.clock.now() - SINCE
-            count, last = 0, REPLAY_MAX
-            try:
-                while last == REPLAY_MAX:
-                    last = await webhooks.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
-                    count += last
-            except StateForbids as refusal:
-                raise _switched_off(customer_id) from refusal
-        tell(
-            {"customer_id": customer_id, "count": count}, as_json=common.json, text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}."
-        )
+    async def send(desk: Desk) -> tuple[datetime, int]:
+        await require_customer(desk, customer_id)
+        begin = moment(since, option="--since") if since else desk.rt.clock.now() - SINCE
+        count, last = 0, REPLAY_MAX
+        try:
+            while last == REPLAY_MAX:
+                last = await webhooks.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
+                count += last
+        except StateForbids as refusal:
+            raise _switched_off(customer_id) from refusal
+        return begin, count
 
-    asyncio.run(run())
+    begin, count = at_desk(common, send)
+    tell({"customer_id": customer_id, "count": count}, as_json=common.json, text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}.")
 
 
-def _endpoint_facts(customer_id: int, dialect: str, found: Endpoint) -> dict[str, object]:
+async def _owner(desk: Desk, customer_id: int, dialect: str) -> Owner:
+    """Returns whose webhooks are meant. Raises CommandRefused."""
+    currency_of(desk, dialect)
+    await require_customer(desk, customer_id)
+    return Owner(customer_id, dialect)
+
+
+def _endpoint_facts(owner: Owner, found: Endpoint) -> dict[str, object]:
     return {
-        "customer_id": customer_id,
-        "dialect": dialect,
+        "customer_id": owner.customer_id,
+        "dialect": owner.dialect,
         "url": found.url,
         "signed": found.secret is not None,
         "failures": found.consecutive_failures,
