@@ -73,8 +73,7 @@ def checked_pattern(text: str, *, limit_s: float = PROBE_LIMIT_S) -> Pattern:
     for probe in _probes(text):
         if min(_took_s(pattern, probe) for _ in range(PROBE_TRIES)) > limit_s:
             raise PatternRefused(
-                f"takes more than {limit_s * 1000:g} ms of a text of {TEXT_LENGTH_MAX:,} characters: "
-                "say more closely what stands around the code, with fewer and shorter repeats"
+                f"takes more than {limit_s * 1000:g} ms of a text of {TEXT_LENGTH_MAX:,} characters: say more closely what stands around it"
             )
     return pattern
 
