@@ -4,84 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from tests.races.processes import another, open_desks
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 from tests.support.ledger import assert_clean
+from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import RequestInProgress, SupplierFailed
+from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders import State
+from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
-from numdesk.storage.pool import Database, Tx
 from numdesk.usecases import catalogue, orders, reactivation, requests
 
 CREDIT = 1_000_000
 
 
-class Died(BaseException):
-    """The process is no more; nothing of it may catch this."""
-
-
-class Life:
-    """Counts the steps of a process and ends it before or after one of them; from then on it can do nothing."""
-
-    def __init__(self, *, step: int = 0, after: bool = False) -> None:
-        self.step, self.after, self.taken = step, after, 0
-        self.dead = asyncio.Event()
-
-    async def live(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Takes a step, unless this is the one."""
-        self.taken += 1
-        mine = self.taken == self.step
-        self._check(die=mine and not self.after)
-        answer = await work()
-        self._check(die=mine)
-        return answer
-
-    def _check(self, *, die: bool) -> None:
-        if die:
-            self.dead.set()
-        if self.dead.is_set():
-            raise Died
-
-
-class MortalDatabase(Database):
-    """A database as a mortal process sees it: each transaction is a step."""
-
-    def __init__(self, database: Database, life: Life) -> None:
-        super().__init__(database._pool)
-        self._life = life
-
-    async def run(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
-        """Runs a transaction, if alive."""
-        return await self._life.live(lambda: super(MortalDatabase, self).run(name, work))
-
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
-        """Runs a statement, if alive."""
-        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work))
-
-
-class MortalSupplier:
-    """An upstream as a mortal process sees it: each call is a step."""
-
-    def __init__(self, supplier: Any, life: Life) -> None:
-        self._supplier, self._life = supplier, life
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._supplier, name)
-        return lambda *args, **kwargs: self._life.live(lambda: method(*args, **kwargs))
-
-
-Act = Callable[[Runtime, Caller], Awaitable[Any]]
+Act = Callable[[Runtime, Caller], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -144,21 +91,19 @@ class Place:
     caller: Caller
     pool: asyncpg.Pool
 
-    async def live(self, flow_act: Act, life: Life) -> object:
-        """Lets a fresh process do the act until it is done or all of the process is dead; returns what the customer heard."""
+    async def live(self, act: Act, life: Life) -> object:
+        """Lets a fresh process with this life do the act; returns what the customer heard. Raises Died."""
         rt = another(self.desk.rt, MortalDatabase(self.desk.rt.database, life))
         await catalogue.catalogue(self.desk.rt, self.caller.currency)
         rt.memory = self.desk.rt.memory  # the catalogue was read long ago: not a step of this flow
-        rt = replace(rt, suppliers={"simulator": MortalSupplier(self.desk.simulator, life)})
-        others = asyncio.all_tasks()
-        doing = asyncio.ensure_future(flow_act(rt, self.caller))
-        dying = asyncio.ensure_future(life.dead.wait())
-        await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
-        mine = asyncio.all_tasks() - others if life.dead.is_set() else {dying}
-        for task in mine:
-            task.cancel()
-        await asyncio.gather(*mine, return_exceptions=True)
-        return doing.exception() or doing.result() if not life.dead.is_set() else None
+        rt.suppliers = {"simulator": cast("NumberSupplier", MortalUpstream(self.desk.simulator, life))}
+        return await life.lead(act(rt, self.caller))
+
+    async def die(self, act: Act, life: Life) -> Runtime:
+        """Lets a fresh process die of the act, or at least its customer hear nothing good, and returns the next process."""
+        with suppress(Died, Refusal):
+            await self.live(act, life)
+        return another(self.desk.rt, self.desk.rt.database)
 
     async def resolve(self, rt: Runtime) -> None:
         """Does the jobs that the dead process left."""
@@ -202,17 +147,16 @@ async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, fl
         assert await here.sight() == flow.end
         await here.check_supplier()
     assert life.taken >= 4
-    for step, after in ((step, after) for step in range(1, life.taken + 1) for after in (False, True)):
-        async with place(server, tmp_path / f"{step}{after}", flow) as here:
-            await here.live(flow.act, Life(step=step, after=after))
-            survivor = another(here.desk.rt, here.desk.rt.database)
+    for death in life.deaths():
+        async with place(server, tmp_path / str(death), flow) as here:
+            survivor = await here.die(flow.act, death)
             try:
                 await flow.act(survivor, here.caller)
             except RequestInProgress:
                 await here.resolve(survivor)
                 await flow.act(survivor, here.caller)
             await here.resolve(survivor)
-            assert await here.sight() == flow.end, f"died {'after' if after else 'before'} step {step}"
+            assert await here.sight() == flow.end, death
             await here.check_supplier()
             await flow.act(survivor, here.caller)
             assert await here.sight() == flow.end
@@ -226,10 +170,9 @@ async def test_a_mixed_request_charges_for_what_its_answer_names(server: TestSer
     async with place(server, tmp_path / "whole", None) as here:
         await here.live(act, life)
         assert await here.sight() == ({1: 22}, 20 * PRICE + 2 * REMOTE_PRICE, 0)
-    for step, after in ((step, after) for step in range(1, life.taken + 1) for after in (False, True)):
-        async with place(server, tmp_path / f"{step}{after}", None) as here:
-            await here.live(act, Life(step=step, after=after))
-            survivor = another(here.desk.rt, here.desk.rt.database)
+    for death in life.deaths():
+        async with place(server, tmp_path / str(death), None) as here:
+            survivor = await here.die(act, death)
             await here.resolve(survivor)
             document = (await act(survivor, here.caller)).document
             states, held, spent = await here.sight()
@@ -244,11 +187,11 @@ async def test_a_lost_refusal_charges_nothing(server: TestServer, tmp_path: Path
     flow = Flow("refused", buy, script=("no_numbers",))
     life = Life()
     async with place(server, tmp_path / "whole", flow) as here:
-        assert isinstance(await here.live(flow.act, life), SupplierFailed)
-    for step, after in ((step, after) for step in range(1, life.taken + 1) for after in (False, True)):
-        async with place(server, tmp_path / f"{step}{after}", flow) as here:
-            await here.live(flow.act, Life(step=step, after=after))
-            survivor = another(here.desk.rt, here.desk.rt.database)
+        with pytest.raises(SupplierFailed):
+            await here.live(flow.act, life)
+    for death in life.deaths():
+        async with place(server, tmp_path / str(death), flow) as here:
+            survivor = await here.die(flow.act, death)
             await here.resolve(survivor)
             assert await here.sight() == ({}, 0, 0)
             await here.check_supplier()

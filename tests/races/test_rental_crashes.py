@@ -3,90 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.races.processes import another, open_desks
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
+from tests.support.mortal import Died, Life, MortalDatabase
 from tests.support.server import TestServer
 
 from numdesk.domain.customers import Caller
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.pool import Database
 from numdesk.usecases import rental_prices, rentals
 
 WEEK_S = 7 * 86_400
 CREDIT, BONUS = 50_00, 5_00
-
-
-class Died(BaseException):
-    """The process is no more."""
-
-
-class Life:
-    """Counts the steps of a process and ends it before or after one of them."""
-
-    def __init__(self, *, step: int = 0, after: bool = False) -> None:
-        self.step, self.after, self.taken = step, after, 0
-        self.dead = asyncio.Event()
-
-    async def live(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """Takes a step, unless this is the one; the dead take none."""
-        self.taken += 1
-        mine = self.taken == self.step
-        self._check(die=mine and not self.after)
-        answer = await work()
-        self._check(die=mine)
-        return answer
-
-    def _check(self, *, die: bool) -> None:
-        if die:
-            self.dead.set()
-        if self.dead.is_set():
-            raise Died
-
-    async def lead(self, act: Awaitable[Any]) -> bool:
-        """Lets a process act until it is done or dead; whoever waits for the dead goes unanswered. False when it died."""
-        doing = asyncio.ensure_future(act)
-        dying = asyncio.ensure_future(self.dead.wait())
-        await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
-        doing.cancel()
-        dying.cancel()
-        ended = await asyncio.gather(doing, dying, return_exceptions=True)
-        if not self.dead.is_set() and isinstance(ended[0], BaseException):
-            raise ended[0]
-        return not self.dead.is_set()
-
-
-class MortalTx:
-    """A transaction as a mortal process sees it: each statement is a step."""
-
-    def __init__(self, tx: Tx, life: Life) -> None:
-        self._tx, self._life = tx, life
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._tx, name)
-        return lambda *args: self._life.live(lambda: method(*args))
-
-
-class MortalDatabase(Database):
-    """A database as a mortal process sees it: each statement is a step, and so is each commit."""
-
-    def __init__(self, database: Database, life: Life) -> None:
-        super().__init__(database._pool)
-        self._life = life
-
-    async def run(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
-        """Runs a transaction, as far as it lives."""
-        mortal = lambda tx: work(cast("Tx", MortalTx(tx, self._life)))  # noqa: E731 - a wrapper
-        return await self._life.live(lambda: super(MortalDatabase, self).run(name, mortal))
-
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[Any]]) -> Any:
-        """Runs a statement, if alive."""
-        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work))
 
 
 @dataclass(frozen=True)
@@ -117,7 +51,7 @@ class Place:
         return {"rows": tuple(counts), "money": await shop.money(self.desk, self.caller)}
 
 
-Act = Callable[[DeskOfTest, Place], Awaitable[Any]]
+Act = Callable[[DeskOfTest, Place], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -161,7 +95,9 @@ async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dic
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         here = await _place(desk, flow)
-        if not await life.lead(flow.act(here.by(MortalDatabase(desk.rt.database, life)), here)):
+        try:
+            await life.lead(flow.act(here.by(MortalDatabase(desk.rt.database, life, by_statement=True)), here))
+        except Died:
             await flow.act(here.by(desk.rt.database), here)
         found = await here.sight()
         await flow.act(here.by(desk.rt.database), here)
@@ -177,7 +113,5 @@ async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, fl
     whole = await _once(server, tmp_path / "whole", flow, life)
     assert whole["money"] == flow.left
     assert life.taken >= 2
-    for step in range(1, life.taken + 1):
-        for after in (False, True):
-            found = await _once(server, tmp_path / f"{step}{after}", flow, Life(step=step, after=after))
-            assert found == whole, f"died {'after' if after else 'before'} step {step}"
+    for death in life.deaths():
+        assert await _once(server, tmp_path / str(death), flow, death) == whole, death

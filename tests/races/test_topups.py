@@ -6,31 +6,24 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 from tests.races.processes import another, open_desks
-from tests.races.test_crashes import Died, Life, MortalDatabase, MortalSupplier
 from tests.support.gateway import PROVIDER, GatewayInMemory, Till, callback_of, open_till
 from tests.support.ledger import assert_clean
+from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
 from numdesk.domain.errors import GatewayUnavailable, RequestInProgress
 from numdesk.domain.payments import PaymentStatus
+from numdesk.ports.payments import PaymentGateway
 from numdesk.runtime import Runtime
 from numdesk.usecases import payments
 from numdesk.usecases.payments import TopUpRequest
 from numdesk.workers import runner
 
 REQUEST = TopUpRequest("key", b"same", PROVIDER, 50_000)
-
-
-class MortalGateway(MortalSupplier):
-    """A gateway as a mortal process sees it: each call over the network is a step."""
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._supplier, name)
-        return super().__getattr__(name) if asyncio.iscoroutinefunction(found) else found
 
 
 @dataclass
@@ -78,28 +71,27 @@ async def test_ends_alike_wherever_the_process_dies(server: TestServer, tmp_path
     """Death before and after each transaction and each call to the gateway: one invoice, one credit, or none after a refund."""
     end = 50_000 if money is PaymentStatus.PAID else 0
     life = Life()
-    steps = await _run(server, tmp_path / "whole", money, life, end=end)
-    assert steps >= 9
-    for step, after in ((step, after) for step in range(1, steps + 1) for after in (False, True)):
-        await _run(server, tmp_path / f"{step}{after}", money, Life(step=step, after=after), end=end)
+    await _run(server, tmp_path / "whole", money, life, end=end)
+    assert life.taken >= 9
+    for death in life.deaths():
+        await _run(server, tmp_path / str(death), money, death, end=end)
 
 
-async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int) -> int:
-    """Lets a process live its life and another one finish; returns how many steps the first took."""
+async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int) -> None:
+    """Lets a process live its life and another one finish; fails unless the wallet then holds `end`."""
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         story = Story(await open_till(desk), money)
         mortal = another(desk.rt, MortalDatabase(desk.rt.database, life))
-        mortal.payments = {PROVIDER: MortalGateway(story.till.gateway, life)}  # type: ignore[dict-item] - it has every method
+        mortal.payments = {PROVIDER: cast("PaymentGateway", MortalUpstream(story.till.gateway, life))}
         with suppress(Died):
-            await story.live(mortal)
+            await life.lead(story.live(mortal))
         survivor = another(desk.rt, desk.rt.database)
         await story.finish(survivor)
-        assert await story.till.balance() == end, f"died {'after' if life.after else 'before'} step {life.step}"
+        assert await story.till.balance() == end, life
         assert len(story.till.gateway.invoices) == 1
         assert await desk.pool.fetchval("select count(*) from topups") == 1
         await assert_clean(survivor)
-    return life.taken
 
 
 @pytest.mark.timeout(120)
