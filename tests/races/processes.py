@@ -1,23 +1,23 @@
-"""Several processes of one desk: Runtimes with pools, batchers and memories of their own on one database, beside one upstream."""
+"""Several processes of one desk, with pools, batchers and memories of their own on one database, and what comes between them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
-from tests.support.desk import CATALOGUE, START, DeskOfTest, runtime
-from tests.support.ledger import assert_clean
+from tests.support.desk import DeskOfTest, open_desks_on
 
-from numdesk.kit.clock import FakeClock
-from numdesk.kit.http import OutgoingHttp
-from numdesk.providers.simulator.adapter import Simulator, SimulatorSettings
-from numdesk.providers.simulator.world import World
 from numdesk.runtime import Memory, Runtime
 from numdesk.storage.pool import Database
+
+T = TypeVar("T")
 
 
 def another(rt: Runtime, database: Database) -> Runtime:
@@ -27,23 +27,33 @@ def another(rt: Runtime, database: Database) -> Runtime:
 
 @asynccontextmanager
 async def open_desks(url: str, folder: Path, *, processes: int) -> AsyncIterator[list[DeskOfTest]]:
-    """Yields one desk per process, all with the small catalogue and one clock; checks the ledger at the end."""
+    """Yields one desk per process, each with a pool of its own; checks the ledger at the end."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(asyncpg.create_pool(url, min_size=1, max_size=4))
-        await pool.execute(CATALOGUE)
-        clock, world = FakeClock(START), World(folder / "world.sqlite")
-        stack.callback(world._file.close)
-        simulator = Simulator(world, SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
-        http = OutgoingHttp(clock)
-        stack.push_async_callback(http.close)
-        desks: list[DeskOfTest] = []
+        databases: list[Database] = []
         for _ in range(processes):
-            database = await Database.open(url)
-            stack.push_async_callback(database.close)
-            rt = runtime(database, clock=clock, http=http, simulator=simulator, folder=folder)
-            desks.append(DeskOfTest(rt, clock, simulator, pool))
-        yield desks
-        await assert_clean(desks[0].rt)
+            databases.append(await Database.open(url))
+            stack.push_async_callback(databases[-1].close)
+        yield await stack.enter_async_context(open_desks_on(databases, pool=pool, folder=folder))
+
+
+async def outcomes(*works: Awaitable[T]) -> tuple[list[T], Counter[type[BaseException]]]:
+    """Awaits all at once; returns what succeeded, and how many met which refusal."""
+    answers = await asyncio.gather(*works, return_exceptions=True)
+    refused = Counter(type(answer) for answer in answers if isinstance(answer, BaseException))
+    return [answer for answer in answers if not isinstance(answer, BaseException)], refused
+
+
+async def undecided(pool: asyncpg.Pool, chance: random.Random, *, numbers: int, until: asyncio.Event) -> None:
+    """Locks some free numbers, again and again, and gives them back."""
+    while not until.is_set():
+        async with pool.acquire() as connection:
+            locking = connection.transaction()
+            await locking.start()
+            await connection.fetch("select id from numbers where state = 0 order by random() limit $1 for update skip locked", numbers)
+            await asyncio.sleep(chance.random() * 0.01)
+            await locking.rollback()
+        await asyncio.sleep(chance.random() * 0.02)
 
 
 async def shelve(pool: asyncpg.Pool, numbers: int, *, first: int = 62_100_000_000) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.races.processes import open_desks
+from tests.races.processes import open_desks, outcomes, undecided
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
@@ -44,25 +44,6 @@ async def desks(database_url: str, tmp_path: Path) -> AsyncIterator[list[DeskOfT
         yield opened
 
 
-async def outcomes(*works: Awaitable[Any]) -> tuple[list[Any], Counter[type[BaseException]]]:
-    """Awaits all at once; returns what succeeded, and how many met which refusal."""
-    answers = await asyncio.gather(*works, return_exceptions=True)
-    refused = Counter(type(answer) for answer in answers if isinstance(answer, BaseException))
-    return [answer for answer in answers if not isinstance(answer, BaseException)], refused
-
-
-async def undecided(desk: DeskOfTest, chance: random.Random, *, until: asyncio.Event) -> None:
-    """Locks some free numbers, again and again, and gives them back."""
-    while not until.is_set():
-        async with desk.pool.acquire() as connection:
-            locking = connection.transaction()
-            await locking.start()
-            await connection.fetch("select id from numbers where state = 0 order by random() limit 3 for update skip locked")
-            await asyncio.sleep(chance.random() * 0.01)
-            await locking.rollback()
-        await asyncio.sleep(chance.random() * 0.02)
-
-
 class TestLastNumbers:
     """The last ten numbers."""
 
@@ -77,7 +58,7 @@ class TestLastNumbers:
         """While other transactions lock numbers and give them back, nobody is turned away before the last number is rented."""
         callers = [await shop.renter(desks[0]) for _ in range(100)]
         done, chance = asyncio.Event(), random.Random(5)
-        others = [asyncio.create_task(undecided(desks[0], chance, until=done)) for _ in range(2)]
+        others = [asyncio.create_task(undecided(desks[0].pool, chance, numbers=3, until=done)) for _ in range(2)]
         rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers)))
         done.set()
         await asyncio.gather(*others)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.races.processes import open_desks, shelve
+from tests.races.processes import open_desks, outcomes, shelve, undecided
 from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import KeyReused, NoOffer, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.usecases import orders, purchases, reactivation
-from numdesk.usecases.purchases import Outcome
 
 
 @pytest.fixture
@@ -25,25 +24,6 @@ async def desks(database_url: str, tmp_path: Path) -> AsyncIterator[list[DeskOfT
     async with open_desks(database_url, tmp_path, processes=2) as opened:
         await shelve(opened[0].pool, 100)
         yield opened
-
-
-async def outcomes(*works: Awaitable[Outcome]) -> tuple[list[Outcome], Counter[type[BaseException]]]:
-    """Awaits all at once; returns what was bought, and how many met which refusal."""
-    answers = await asyncio.gather(*works, return_exceptions=True)
-    refused = Counter(type(answer) for answer in answers if isinstance(answer, BaseException))
-    return [answer for answer in answers if isinstance(answer, Outcome)], refused
-
-
-async def undecided(desk: DeskOfTest, chance: random.Random, *, until: asyncio.Event) -> None:
-    """Locks some free numbers, again and again, and gives them back."""
-    while not until.is_set():
-        async with desk.pool.acquire() as connection:
-            locking = connection.transaction()
-            await locking.start()
-            await connection.fetch("select id from numbers where state = 0 order by random() limit 10 for update skip locked")
-            await asyncio.sleep(chance.random() * 0.01)
-            await locking.rollback()
-        await asyncio.sleep(chance.random() * 0.02)
 
 
 class TestLastNumbers:
@@ -61,7 +41,7 @@ class TestLastNumbers:
         """While other transactions lock numbers and give them back, nobody is turned away before the last number is sold."""
         callers = [await desks[0].customer() for _ in range(50)]
         done, chance = asyncio.Event(), random.Random(5)
-        others = [asyncio.create_task(undecided(desks[0], chance, until=done)) for _ in range(2)]
+        others = [asyncio.create_task(undecided(desks[0].pool, chance, numbers=10, until=done)) for _ in range(2)]
         bought, refused = await outcomes(*(desks[n % 2].buy(callers[n % 50]) for n in range(buyers)))
         done.set()
         await asyncio.gather(*others)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,8 +137,24 @@ class DeskOfTest:
         return int(await self.pool.fetchval("select balance - held from accounts where id = $1", caller.wallet_id))
 
 
-def runtime(database: Database, *, clock: FakeClock, http: OutgoingHttp, simulator: Simulator, folder: Path) -> Runtime:
-    """Returns a Runtime with the simulator as its one upstream; those of one folder have one key file, like processes of one desk."""
+@asynccontextmanager
+async def open_desks_on(databases: Sequence[Database], *, pool: asyncpg.Pool, folder: Path) -> AsyncIterator[list[DeskOfTest]]:
+    """Yields a desk with the small catalogue for each handle on a database, like processes of one desk: with one clock, upstream and
+    key file. The ledger is checked at the end."""
+    await pool.execute(CATALOGUE)
+    clock, world = FakeClock(START), World(folder / "world.sqlite")
+    http = OutgoingHttp(clock)
+    simulator = Simulator(world, SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
+    try:
+        desks = [DeskOfTest(_runtime(one, clock, http, simulator, folder), clock, simulator, pool) for one in databases]
+        yield desks
+        await assert_clean(desks[0].rt)
+    finally:
+        await http.close()
+        world.close()
+
+
+def _runtime(database: Database, clock: FakeClock, http: OutgoingHttp, simulator: Simulator, folder: Path) -> Runtime:
     return Runtime(
         settings=Settings(),
         clock=clock,
@@ -155,11 +172,5 @@ def runtime(database: Database, *, clock: FakeClock, http: OutgoingHttp, simulat
 @pytest.fixture
 async def desk(database: Database, pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[DeskOfTest]:
     """A desk with the small catalogue; its ledger is checked when the test has ended."""
-    await pool.execute(CATALOGUE)
-    clock = FakeClock(START)
-    http = OutgoingHttp(clock)
-    simulator = Simulator(World(tmp_path / "world.sqlite"), SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
-    rt = runtime(database, clock=clock, http=http, simulator=simulator, folder=tmp_path)
-    yield DeskOfTest(rt, clock, simulator, pool)
-    await assert_clean(rt)
-    await http.close()
+    async with open_desks_on([database], pool=pool, folder=tmp_path) as (desk,):
+        yield desk
