@@ -73,11 +73,11 @@ async def attached(common: Common, *, looks_only: bool = False) -> AsyncIterator
             yield desk
 
 
-def at_desk(common: Common, work: Callable[[Desk], Awaitable[Answer]]) -> Answer:
+def at_desk(common: Common, work: Callable[[Desk], Awaitable[Answer]], *, looks_only: bool = False) -> Answer:
     """Does a command's work at a desk (see `attached`) and returns its answer."""
 
     async def run() -> Answer:
-        async with attached(common) as desk:
+        async with attached(common, looks_only=looks_only) as desk:
             return await work(desk)
 
     return asyncio.run(run())

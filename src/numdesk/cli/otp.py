@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 from rich.markup import escape
 
-from numdesk.cli.attach import Common, attached
+from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import table, tell
 from numdesk.domain.otp import Extraction, extract
@@ -40,7 +39,9 @@ def try_text(text: str, *, sender: str = "", service: str | None = None, common:
         The code of the order's service: its rules are tried first. Without one, no database is needed.
     """
     common = common or Common()
-    reading = asyncio.run(_read(text, sender, service, common)) if service is not None else Reading(None)
+    reading = Reading(None)
+    if service is not None:
+        reading = at_desk(common, lambda desk: otp_rules.read_for(desk.rt, text, sender=sender, service=service), looks_only=True)
     found = reading.found or extract(text, sender=sender)
     weighed = candidates(text, sender=sender)
     if common.json:
@@ -66,12 +67,7 @@ def add(pattern: str, *, service: str, sender: str | None = None, common: Common
         Only messages from it; * stands for anything, ? for one character. Such rules are tried before the others of the service.
     """
     common = common or Common()
-
-    async def run() -> int:
-        async with attached(common) as desk:
-            return await otp_rules.add(desk.rt, service=service, pattern=pattern, sender=sender)
-
-    rule_id = asyncio.run(run())
+    rule_id = at_desk(common, lambda desk: otp_rules.add(desk.rt, service=service, pattern=pattern, sender=sender))
     facts = {"rule": rule_id, "service": service.strip().lower(), "sender": sender, "pattern": pattern}
     tell(facts, as_json=common.json, text=f"Rule {rule_id} counts from the next message on.")
 
@@ -86,12 +82,8 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
         Those that were removed, too.
     """
     common = common or Common()
-
-    async def run() -> list[otp_rules.RuleRow]:
-        async with attached(common, looks_only=True) as desk:
-            return await otp_rules.every(desk.rt, removed=removed)
-
-    found = sorted(asyncio.run(run()), key=lambda one: (one.service, one.sender is None, one.id))
+    known = at_desk(common, lambda desk: otp_rules.every(desk.rt, removed=removed), looks_only=True)
+    found = sorted(known, key=lambda one: (one.service, one.sender is None, one.id))
     columns = ["rule", "service", "sender", "pattern", "added", *(["removed"] if removed else [])]
     rows = [(one.id, one.service, one.sender, one.pattern, one.created_at, one.removed_at)[: len(columns)] for one in found]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -110,18 +102,8 @@ def remove(rule: Whole, *, common: Common | None = None) -> None:
         Its number, as `numdesk otp rules list` shows it.
     """
     common = common or Common()
-
-    async def run() -> None:
-        async with attached(common) as desk:
-            await otp_rules.remove(desk.rt, rule)
-
-    asyncio.run(run())
+    at_desk(common, lambda desk: otp_rules.remove(desk.rt, rule))
     tell({"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} no longer counts.")
-
-
-async def _read(text: str, sender: str, service: str, common: Common) -> Reading:
-    async with attached(common, looks_only=True) as desk:
-        return await otp_rules.read_for(desk.rt, text, sender=sender, service=service)
 
 
 def _answer(found: Extraction | None, reading: Reading) -> list[str]:
