@@ -17,6 +17,16 @@ from tests.support.serving import Server, make_folder, serving
 
 StartServer = Callable[..., Server]
 
+#: The first test waits until a sandbox is seeded, and perhaps until the packages of the JavaScript programs are there.
+TIMEOUT_S = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder more time than others have, unless they say how much."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
 
 @pytest.fixture(scope="session")
 def seeded_data() -> Iterator[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.serving import Server, copy_data, free_port, make_folder, run_command
+from tests.support.serving import ANSWERED_WITHIN_S, Server, copy_data, make_folder, reserved_port, run_command
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -47,6 +47,13 @@ def folder() -> Iterator[Path]:
     made = make_folder()
     yield made
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which nobody listens."""
+    with reserved_port() as number:
+        yield number
 
 
 @contextmanager
@@ -95,24 +102,25 @@ class TestServeRefuses:
         done = run_command("serve", "--sandbox", "--workers", "2", "--listen", f"127.0.0.1:{sandbox.port}", "--data", str(folder))
         assert_refused(done, f"127.0.0.1:{sandbox.port}", "in use")
 
-    def test_a_data_folder_in_use(self, sandbox: Server) -> None:
+    def test_a_data_folder_in_use(self, sandbox: Server, port: int) -> None:
         """Two servers never share a data folder, and the sentence names the one that has it."""
-        done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{free_port()}", "--data", str(sandbox.data))
+        done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(sandbox.data))
         assert_refused(done, str(sandbox.data), "in use", str(sandbox.pid))
         assert sandbox.is_ready()
 
-    def test_a_database_that_does_not_answer(self, folder: Path) -> None:
+    def test_a_database_that_does_not_answer(self, folder: Path, port: int) -> None:
         """An unreachable database is named without its password."""
-        url = f"postgresql://desk:hush@127.0.0.1:{free_port()}/desk"
-        done = run_command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
+        with reserved_port() as nobodys:
+            url = f"postgresql://desk:hush@127.0.0.1:{nobodys}/desk"
+            done = run_command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
         assert_refused(done, "does not answer", "127.0.0.1")
         assert "hush" not in done.stderr
 
-    def test_a_database_that_is_too_old(self, folder: Path) -> None:
+    def test_a_database_that_is_too_old(self, folder: Path, port: int) -> None:
         """A PostgreSQL older than what the SQL needs is refused by its version."""
-        with old_postgres() as port:
-            url = f"postgresql://desk@127.0.0.1:{port}/desk?sslmode=disable"
-            done = run_command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
+        with old_postgres() as theirs:
+            url = f"postgresql://desk@127.0.0.1:{theirs}/desk?sslmode=disable"
+            done = run_command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
         assert_refused(done, "version 12", "15")
 
     def test_a_setting_that_cannot_be_used(self, folder: Path) -> None:
@@ -128,11 +136,11 @@ class TestServeRefuses:
         assert "Traceback" not in done.stderr
 
 
-def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(seeded_data: Path, folder: Path) -> None:
+def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(seeded_data: Path, folder: Path, port: int) -> None:
     """A server whose key file is gone does not make a new one, because nothing sealed could be opened with it."""
     copy_data(seeded_data, folder)
     (folder / "secret.key").rename(folder / "kept.key")
-    done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{free_port()}", "--data", str(folder))
+    done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(folder))
     assert_refused(done, "secret.key")
     assert not (folder / "secret.key").exists()
 
@@ -147,7 +155,7 @@ class TestBesideAServer:
         for _ in range(2):
             told("customer", "credit", customer, "500", "--reference", "invoice 7", data=sandbox.data)
         headers = {"authorization": f"Bearer {made['token']}"}
-        answer = httpx.get(f"{sandbox.base_url}/v1/balance", headers=headers, trust_env=False)
+        answer = httpx.get(f"{sandbox.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False)
         assert answer.json() == {"success": True, "data": {"currency": "IDR", "balance": 1500}}
 
     def test_a_credit_for_nobody_is_refused(self, sandbox: Server) -> None:
@@ -196,7 +204,7 @@ class TestBesideAServer:
 def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path) -> None:
     """What a running server is backed up as is served again elsewhere, with the same tokens, money, orders and secrets."""
     customer = sandbox.customer(balance=50_000, webhook_url=sandbox.inbox_url("backup"))
-    with httpx.Client(base_url=sandbox.base_url, headers=customer.headers, trust_env=False) as client:
+    with httpx.Client(base_url=sandbox.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
         product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][0]["id"]
         assert client.post("/v1/orders/create", json={"product_id": product}).status_code == 200
         before = [client.get(path).json()["data"] for path in ("/v1/balance", "/v1/orders", "/v1/webhook")]
@@ -210,7 +218,7 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
     restored = Server(folder)
     try:
         restored.start()
-        with httpx.Client(base_url=restored.base_url, headers=customer.headers, trust_env=False) as client:
+        with httpx.Client(base_url=restored.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
             after = [client.get(path).json()["data"] for path in ("/v1/balance", "/v1/orders", "/v1/webhook")]
         restored.check_ledger()
     finally:
@@ -223,10 +231,10 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
 
 def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
     """SIGTERM ends with 0 in good time, although a supplier is just being asked, and the answer still arrives."""
-    server = start_server()
+    server = start_server(env={"NUMDESK_RATE_LIMITS": "off"})  # looking takes as many requests as it takes
     customer = server.customer()
     answers: list[httpx.Response] = []
-    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
         product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][-1]["id"]
         funds = client.get("/v1/balance").json()["data"]["balance"]
         server.faults(["reserve:slow"])
@@ -241,9 +249,10 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
         assert server.stop() == 0
         buying.join()
     assert answers[0].status_code == 200
-    assert server.start() < 30
+    server.start()
 
 
 def _is_busy(server: Server, headers: dict[str, str], *, funds: int) -> bool:
     """Is money of this customer held for an order, which nobody sees before its supplier has answered?"""
-    return httpx.get(f"{server.base_url}/v1/balance", headers=headers, trust_env=False).json()["data"]["balance"] < funds
+    answer = httpx.get(f"{server.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False)
+    return answer.json()["data"]["balance"] < funds

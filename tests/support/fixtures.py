@@ -12,8 +12,10 @@ from numdesk.storage.pool import Database
 PROCESS = pytest.StashKey[ServerProcess]()
 SERVER = pytest.StashKey[TestServer]()
 
-hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=5_000)
+# How long an example or its making takes says more about the machine than about the code.
+UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("default", UNTIMED, max_examples=100)
+hypothesis.settings.register_profile("soak", UNTIMED, max_examples=5_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,6 +24,10 @@ import psutil
 READY_WITHIN_S = 90.0
 STOPPED_WITHIN_S = 30.0
 ASK_EVERY_S = 0.02
+#: Longer than the server itself goes on with what a moved clock made due (a minute) before it answers.
+ANSWERED_WITHIN_S = 100.0
+#: What needs no work is answered after so long, however busy the machine is.
+ANSWERED_AT_ONCE_S = 20.0
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only looked for; the folder in it is made by mkdtemp
 MEMORY_DISK_FREE_MIN = 3 * 1024**3
 DIALECT = "smscode"
@@ -65,11 +69,19 @@ def copy_data(data: Path, folder: Path) -> None:
     subprocess.run(["cp", "-a", f"{data}/.", str(folder)], check=True)  # noqa: S607 - cp is everywhere
 
 
-def free_port() -> int:
-    """Finds a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yields a port at which nobody listens and that nobody else is given meanwhile: a socket has it that never listens itself.
+
+    On Linux a server of ours may listen there all the same; elsewhere it might not, and the port is only one that was free just now.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -83,7 +95,9 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "numdesk", *arguments]
 
 
-def run_command(*arguments: str, env: Mapping[str, str] | None = None, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *arguments: str, env: Mapping[str, str] | None = None, within_s: float = ANSWERED_WITHIN_S
+) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end and returns what it wrote."""
     return subprocess.run(command(*arguments), env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
 
@@ -108,13 +122,14 @@ class Server:
     def __init__(self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
         """Choose the port; nothing runs before `start`."""
         self.data = data
-        self.port = free_port()
+        self._reserved = contextlib.ExitStack()  # until `close`, so also between a kill and the next start
+        self.port = self._reserved.enter_context(reserved_port())
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.env = dict(env or {})
         self._workers = workers
         self._output = data.with_name(data.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+        self._client = httpx.Client(base_url=self.base_url, timeout=ANSWERED_WITHIN_S, trust_env=False)
 
     @property
     def pid(self) -> int:
@@ -143,7 +158,7 @@ class Server:
 
     def is_ready(self) -> bool:
         """Asks /readyz once."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERED_AT_ONCE_S)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -175,6 +190,7 @@ class Server:
         self._client.close()
         if self.is_running():
             self.stop()
+        self._reserved.close()
         shutil.rmtree(self.data, ignore_errors=True)
         self._output.unlink(missing_ok=True)
 

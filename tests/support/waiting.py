@@ -16,17 +16,19 @@ WITHIN_S = 10.0
 async def eventually(
     look: Callable[[], Awaitable[T]],
     *,
-    but: type[BaseException] = AssertionError,
+    but: type[BaseException] | tuple[type[BaseException], ...] = AssertionError,
     within_s: float = WITHIN_S,
     every_s: float = LOOK_EVERY_S,
 ) -> T:
-    """Returns what `look()` returns as soon as it no longer raises `but`; after `within_s` that exception is let through."""
+    """Returns what `look()` returns as soon as it no longer raises `but`; that exception is let through once a look which was begun
+    after `within_s` raises it, so that a slow look is not the last one."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + within_s
     while True:
+        is_last = loop.time() > give_up
         try:
             return await look()
         except but:
-            if loop.time() > give_up:
+            if is_last:
                 raise
         await asyncio.sleep(every_s)
