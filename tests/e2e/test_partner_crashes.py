@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(5, id="5 kills", marks=pytest.mark.timeout(240)),
+        pytest.param(5, id="5 kills", marks=pytest.mark.timeout(600)),
         pytest.param(50, id="50 kills", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
     ],
 )

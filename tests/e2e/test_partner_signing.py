@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -20,7 +19,6 @@ from numdesk.domain.errors import NotAuthenticated
 pytestmark = pytest.mark.xdist_group("e2e")
 
 DOCUMENTS = 20_000
-WITHIN_S = 20.0
 NO_JSON = "-"
 
 
@@ -43,12 +41,10 @@ def test_twenty_thousand_documents_are_written_and_signed_as_node_does() -> None
     seed = random.randrange(2**32)  # of pytest-randomly, which prints what it needs to do the same again
     author = Author(seed)
     lines = [("1704106800000", "POST", "/api/v1/numbers/rent", author.document(), f"sk_test_{number}é") for number in range(DOCUMENTS)]
-    started = time.monotonic()
     said = ask_node(lines)
     wrong = [(line[3], theirs, mine) for line, theirs in zip(lines, said, strict=True) if (mine := ours(*line)) != theirs]
     assert wrong[:3] == [], f"seed {seed}: {len(wrong)} of {DOCUMENTS} differ (text, theirs, ours)"
     assert 0.01 < sum(one == NO_JSON for one in said) / DOCUMENTS < 0.2, "some texts are to be spoiled, most not"
-    assert time.monotonic() - started < WITHIN_S
 
 
 SIGNED_AT, SECRET = "1704106800000", "sk_test_vector"

@@ -20,7 +20,7 @@ QUANTITY_MAX = 100
 
 _log = logging.getLogger(__name__)
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("e2e")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import smscode
-from tests.support.sdk import FLAVOURS, SERVICE, Flavour, Shop, open_shop
+from tests.support.sdk import FLAVOURS, SERVICE, TIMEOUT_MS, Flavour, Shop, open_shop
 from tests.support.serving import Server
 from tests.support.waiting import eventually
 
@@ -192,7 +192,7 @@ class TestWaitForOtp:
     async def test_returns_the_code_that_arrives_meanwhile(self, shop: Shop) -> None:
         """Who waits gets the code."""
         order = await shop.order()
-        waiting = asyncio.create_task(shop("orders.wait_for_otp", order["id"], timeout_ms=30_000, poll_interval_ms=50))
+        waiting = asyncio.create_task(shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS, poll_interval_ms=50))
         await asyncio.to_thread(shop.server.message, order["phone_number"], "G-552913 is your verification code")
         assert (await waiting).otp_code == "552913"
 
@@ -201,7 +201,7 @@ class TestWaitForOtp:
         order = await shop.received()
         await shop("orders.resend", order["id"])
         shop.server.message(order["phone_number"], "Your code is 482913.")
-        found = await shop("orders.wait_for_otp", order["id"], after_code="482913", after_revision=1, timeout_ms=5_000)
+        found = await shop("orders.wait_for_otp", order["id"], after_code="482913", after_revision=1, timeout_ms=TIMEOUT_MS)
         assert found.otp_code == "482913"
 
     async def test_ends_with_the_order(self, shop: Shop) -> None:
@@ -209,7 +209,7 @@ class TestWaitForOtp:
         order = await shop.order()
         shop.server.advance(20 * 60 + 1)
         with pytest.raises(smscode.OrderTerminalError):
-            await shop("orders.wait_for_otp", order["id"], timeout_ms=5_000)
+            await shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS)
 
     async def test_gives_up_in_time(self, shop: Shop) -> None:
         """Without a code the wait raises OtpTimeoutError."""

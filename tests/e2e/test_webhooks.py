@@ -29,8 +29,8 @@ ORDERS_EACH = 4
 SENDERS = 16
 #: The longest delay before a retry, in the desk's time, with its jitter.
 RETRY_S = 2_200
-#: A killed process's deliveries are taken up by the next when their leases run out, which is real time.
-LEASES_S = 60
+#: A killed process's deliveries are taken up by the next when their leases run out, which takes some twenty seconds of real time.
+LEASES_S = 90
 LOST = (aiohttp.ClientError, TimeoutError, OSError)
 #: Keys of every event of an order.
 CAPABILITIES = {
@@ -94,7 +94,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 @pytest.mark.parametrize(
     ("events", "kills"),
     [
-        pytest.param(2_000, 10, id="2,000 events", marks=pytest.mark.timeout(300)),
+        pytest.param(2_000, 10, id="2,000 events", marks=pytest.mark.timeout(600)),
         pytest.param(10_000, 10, id="10,000 events", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
     ],
 )
@@ -189,7 +189,7 @@ def _check(requests: list[dict[str, Any]], acknowledged: set[str]) -> None:
 class TestBodies:
     """What arrives in the sandbox's inbox."""
 
-    def test_every_event_is_closed_signed_and_known_to_the_sdk(self, sandbox: Server) -> None:
+    async def test_every_event_is_closed_signed_and_known_to_the_sdk(self, sandbox: Server) -> None:
         """Each event has the keys of its kind and no other, and the SDK verifies its signature and parses it."""
         box = "bodies"
         customer = sandbox.customer(webhook_url=sandbox.inbox_url(box))
@@ -206,7 +206,7 @@ class TestBodies:
             sandbox.advance(121)
             client.v1.orders.cancel(canceled)
             sandbox.advance(20 * 60)
-        items = self._wait_for(sandbox, box, count=7)
+        items = await eventually(lambda: self._seven(sandbox, box))
         found = Counter()
         for item in items:
             body = item["body"].encode()
@@ -232,7 +232,7 @@ class TestBodies:
             ("order.expired", expired, None): 1,
         }
 
-    def test_an_endpoint_that_always_fails_is_switched_off(self, sandbox: Server) -> None:
+    async def test_an_endpoint_that_always_fails_is_switched_off(self, sandbox: Server) -> None:
         """Ten failures in a row switch an endpoint off with the vendor's reason, and configuring it anew switches it on."""
         customer = sandbox.customer(webhook_url=sandbox.inbox_url("always", "?status=500"))
         with smscode.SmscodeClient(token=customer.token, base_url=sandbox.base_url) as client:
@@ -240,21 +240,25 @@ class TestBodies:
             order = client.v1.orders.create(product_id=tier).orders[0]
             for number in range(4):
                 sandbox.message(order["phone_number"], f"Your code is 48291{number}")
-            for _ in range(4):
+
+            async def is_off() -> None:
+                """Each try after the first waits for the desk's clock."""
                 sandbox.advance(RETRY_S)
-            config = client.webhook.get()
-            assert config.webhook_disabled_reason == "consecutive_failed_user_endpoint"
-            assert config.webhook_consecutive_failures >= 10
+                config = client.webhook.get()
+                assert config.webhook_disabled_reason == "consecutive_failed_user_endpoint"
+                assert config.webhook_consecutive_failures >= 10
+
+            await eventually(is_off)
             config = client.webhook.update(webhook_url=sandbox.inbox_url("always"))
             assert (config.webhook_disabled_at, config.webhook_consecutive_failures) == (None, 0)
 
     @staticmethod
-    def _wait_for(sandbox: Server, box: str, *, count: int) -> list[dict[str, Any]]:
-        """Moves the clock a little until the box has got so many; a message must be given time to travel."""
-        items: list[dict[str, Any]] = []
-        for _ in range(50):
-            items = sandbox.inbox(box)
-            if len(items) >= count:
-                return items
-            sandbox.advance(1)
-        raise AssertionError(f"{len(items)} of {count} events arrived: {items}")
+    async def _seven(sandbox: Server, box: str) -> list[dict[str, Any]]:
+        """Returns what the box has got, which must be seven events, or moves the clock a little: one that failed is tried again."""
+        arrived = sandbox.inbox(box)
+        # Where an answer came too late for the sender, the same delivery arrives once more.
+        items = list({item["headers"]["x-webhook-delivery"]: item for item in arrived}.values())
+        if len(items) < 7:
+            sandbox.advance(60)
+        assert len(items) == 7, f"{len(items)} events arrived: {arrived}"
+        return items

@@ -134,10 +134,11 @@ def test_a_replay_has_the_same_bytes_and_says_so(wire: Wire, sandbox: Server) ->
     customer = sandbox.customer()
     headers = {**customer.headers, "idempotency-key": "twice"}
     path = f"{sandbox.base_url}/v{2 if wire.is_v2 else 1}"
-    product = httpx.get(f"{path}/catalog/products?country_id=6&platform_id=1", headers=headers, trust_env=False).json()["data"][0]["id"]
+    products = httpx.get(f"{path}/catalog/products?country_id=6&platform_id=1", headers=headers, timeout=30, trust_env=False)
+    body = {"product_id": products.json()["data"][0]["id"]}
 
     def create() -> httpx.Response:
-        return httpx.post(f"{path}/orders/create", json={"product_id": product}, headers=headers, trust_env=False)
+        return httpx.post(f"{path}/orders/create", json=body, headers=headers, timeout=30, trust_env=False)
 
     first = create()
     sandbox.advance(300)

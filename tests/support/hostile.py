@@ -35,7 +35,7 @@ STRINGS = {
     "encoded traversal": "..%2f..%2f",
     "device": "/dev/stdin",
     "sql or": "' or 1=1--",
-    "sql sleep": "'; select pg_sleep(5)--",
+    "sql sleep": "'; select pg_sleep(50)--",
     "union": '" UNION SELECT',
     "like": "%_%" * 1000,
     "regex": "(a+)+$",

@@ -13,7 +13,7 @@ Keys = dict[str, Any]
 
 DIALECT = "partner"
 #: What happens in the background is there after so long, however busy the machine is.
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def new_partner(server: Server, *, balance: int = 100_00, webhook_url: str | None = None) -> Keys:
