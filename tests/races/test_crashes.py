@@ -137,7 +137,7 @@ async def place(server: TestServer, folder: Path, flow: Flow | None) -> AsyncIte
         yield here
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, flow: Flow) -> None:
     """Whatever step a process dies at, the same request at a new one leads to the same orders and the same money."""
@@ -162,7 +162,7 @@ async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, fl
             assert await here.sight() == flow.end
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_mixed_request_charges_for_what_its_answer_names(server: TestServer, tmp_path: Path) -> None:
     """A request for numbers from two sources may get fewer after a death, but pays for exactly those that its answer names."""
     act: Act = lambda rt, caller: buy(rt, caller, offer_id=None, quantity=22)  # noqa: E731 - twenty of ours, two of the supplier's

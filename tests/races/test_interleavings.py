@@ -36,7 +36,7 @@ class Story:
     told: Counter[str] = field(default_factory=Counter)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_ten_thousand_orders_end_once(database_url: str, tmp_path: Path) -> None:
     """Whatever order two processes run the acts in, while the order's time runs out, state, hold, journal, events and answers agree."""
     seed = random.randrange(2**32)

@@ -105,7 +105,7 @@ async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dic
         return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, flow: Flow) -> None:
     """Whatever statement a process dies at, the same request at a new one leads to the same rental and the same money."""

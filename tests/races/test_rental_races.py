@@ -210,7 +210,7 @@ class Story:
         return [] if agrees else [f"{now} {page.total} {self.told}"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
     """Messages, cancels and the end of the time meet on many rentals in two processes: money goes back once or not at all."""
     seed = random.randrange(2**32)

@@ -141,7 +141,7 @@ class TestReactivation:
 class TestLocks:
     """Rows are locked in one order everywhere."""
 
-    @pytest.mark.timeout(300)
+    @pytest.mark.timeout(600)
     async def test_no_deadlock_reaches_a_caller(self, desks: list[DeskOfTest]) -> None:
         """5,000 random acts by 64 workers on few wallets: refusals only, and hardly a transaction that had to be run again."""
         await shelve(desks[0].pool, 3000, first=62_500_000_000)

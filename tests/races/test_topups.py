@@ -65,7 +65,7 @@ class Story:
             await runner.run_due(rt)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("money", [PaymentStatus.PAID, PaymentStatus.REFUNDED])
 async def test_ends_alike_wherever_the_process_dies(server: TestServer, tmp_path: Path, money: PaymentStatus) -> None:
     """Death before and after each transaction and each call to the gateway: one invoice, one credit, or none after a refund."""
@@ -94,7 +94,7 @@ async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Lif
         await assert_clean(survivor)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_a_thousand_copies_of_a_callback_credit_once(server: TestServer, tmp_path: Path) -> None:
     """A thousand copies at once at two processes, a hundred more at a third that has just begun: one credit."""
     async with server.create_database() as url, open_desks(url, tmp_path, processes=3) as desks:
