@@ -132,7 +132,8 @@ async def deliver(rt: Runtime, *, customers: list[int]) -> float:
     started = time.perf_counter()
     loop = asyncio.create_task(deliveries.keep_delivering(rt, stop=stop))
     deliveries.wake(rt)
-    while await rt.repeat("bench.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
+    sender = deliveries.sender_of(rt)
+    while not sender.is_idle() or await rt.repeat("bench.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
         await asyncio.sleep(0.02)
     elapsed = time.perf_counter() - started
     stop.set()

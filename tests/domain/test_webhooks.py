@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.webhooks import JITTER, WINDOW_MAX, WINDOW_START, asked_pause_s, is_delivered, next_attempt, next_window
+from numdesk.domain.webhooks import (
+    JITTER,
+    WINDOW_MAX,
+    WINDOW_START,
+    asked_pause_s,
+    endpoint_pace_ms,
+    is_delivered,
+    next_attempt,
+    next_window,
+)
 
 DELAYS_S = (5.0, 300.0, 1800.0)
 
@@ -69,6 +78,16 @@ class TestIsDelivered:
     def test_nothing_else(self, status: int) -> None:
         """A redirect, a refusal and an error are failures."""
         assert not is_delivered(status)
+
+
+class TestEndpointPace:
+    """How long an endpoint took."""
+
+    def test_leaves_out_what_the_sender_waited_for_itself(self) -> None:
+        """A busy sender does not blame the endpoint for its own turns, and an idle one has nothing to leave out."""
+        assert endpoint_pace_ms(100, turn_ms=10) == 70
+        assert endpoint_pace_ms(100, turn_ms=0) == 100
+        assert endpoint_pace_ms(100, turn_ms=40) == 0
 
 
 class TestNextWindow:

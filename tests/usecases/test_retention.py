@@ -46,7 +46,7 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
         desk.clock.now() - timedelta(days=100),
     )
     await desk.pool.execute(
-        """insert into webhook_deliveries (event_id, endpoint_id, state, due_at, ended_at)
+        """insert into webhook_deliveries (id, endpoint_id, state, due_at, ended_at)
              select e.id, 1, case n when 1 then 0 else 2 end, e.at, case n when 1 then null when 2 then $1::timestamptz else e.at end
                from (select id, at, row_number() over (order by id) as n from events) e where n <= 12""",
         desk.clock.now() - timedelta(days=89),
@@ -90,7 +90,7 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
              select 1, 'smscode', 'e' || n, '{"otp_code": "1", "otp_message": "t", "id": 7}', $1 from generate_series(1, 10) n""",
         desk.clock.now() - timedelta(days=31),
     )
-    await desk.pool.execute("insert into webhook_deliveries (event_id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events")
+    await desk.pool.execute("insert into webhook_deliveries (id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events")
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 10
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 0
     left = [row[0] for row in await desk.pool.fetch("select kind from events where document ->> 'otp_code' is not null")]

@@ -165,19 +165,21 @@ class TestLogAndReplay:
         newest, oldest = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
         assert (newest.state, newest.status, newest.answer, newest.attempts) == (DeliveryState.DUE, 503, "answer", 1)
         assert (oldest.state, oldest.status, oldest.kind) == (DeliveryState.DELIVERED, 200, "order.received")
-        page = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.event_id)
+        page = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.id)
         assert page == [oldest]
         stranger = await desk.customer()
         assert await webhooks.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT) == []
 
     async def test_replays_one_with_the_same_id(self, desk: DeskOfTest) -> None:
-        """Even a delivered one is sent again on demand, the same bytes under the same id; a stranger's is not found."""
+        """Even a delivered one is sent again, the same bytes under the same id, and its log stays; a stranger's is not found."""
         async with open_inbox(desk) as inbox:
             caller, stranger = await subscribe(desk, inbox), await subscribe(desk, inbox)
             await write_events(desk, caller)
             await deliveries.deliver_due(desk.rt)
             (logged,) = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
             await webhooks.replay(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id)
+            (waiting,) = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+            assert (waiting.state, waiting.attempts, waiting.ended_at, waiting.status) == (DeliveryState.DUE, 0, None, 200)
             await deliveries.deliver_due(desk.rt)
             first, second = inbox.posts
             assert (first.body, first.headers["x-delivery"]) == (second.body, second.headers["x-delivery"])

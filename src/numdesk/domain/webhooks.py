@@ -21,6 +21,8 @@ PAUSE_MAX_S = 3600.0
 RATE_MAX = 500
 WINDOW_START = 4
 WINDOW_MAX = 64
+#: How often a send waits for its turn in the sending process: to begin, to hear the answer, to go on.
+TURNS = 3
 #: Slower answers than this earn nothing: a receiver that takes seconds would hold places that others need.
 PROMPT_MS = 1000
 
@@ -49,7 +51,6 @@ class DeliveryLog:
     """One delivery as its owner sees it, with its last attempt (`status` is None when no answer came, `failure` says why)."""
 
     id: int
-    event_id: int
     kind: str
     state: DeliveryState
     attempts: int
@@ -93,6 +94,14 @@ def next_attempt(delays_s: Sequence[float], *, attempt: int, random: float, paus
     if attempt > len(delays_s):
         return None
     return max(pause_s, delays_s[attempt - 1] * (1 - JITTER + 2 * JITTER * random))
+
+
+def endpoint_pace_ms(elapsed_ms: int, *, turn_ms: int) -> int:
+    """Returns how much of a send's time was the endpoint's own, when each turn in the sending process takes `turn_ms`.
+
+    A busy process that took its own slowness for the endpoint's would send more at a time, and wait only longer.
+    """
+    return max(0, elapsed_ms - TURNS * turn_ms)
 
 
 def next_window(window: int, *, delivered: bool, elapsed_ms: int) -> int:

@@ -77,7 +77,7 @@ async def condition(tx: Tx) -> Condition:
                   exists (select from offers where active) as offers,
                   (select count(*) from jobs where dead_at is not null) as jobs_dead,
                   (select min(run_at) from jobs where dead_at is null) as jobs_oldest,
-                  (select min(e.at) from webhook_deliveries d join events e on e.id = d.event_id
+                  (select min(e.at) from webhook_deliveries d join events e on e.id = d.id
                     where d.state = 0 and d.attempts = 0) as delivery_oldest,
                   (select min(created_at) from orders where state = 0) as order_oldest_pending,
                   (select count(*) from pg_stat_activity)::int as connections,

@@ -30,18 +30,15 @@ async def forget_deliveries(tx: Tx, *, before: datetime, limit: int) -> int:
         """with old as (
              select d.id from (select id from webhook_deliveries order by id limit $2) front join webhook_deliveries d on d.id = front.id
                where d.state <> $3 and d.ended_at < $1 for update of d skip locked)
-           delete from webhook_deliveries d using old where d.id = old.id returning d.id, d.event_id""",
+           delete from webhook_deliveries d using old where d.id = old.id returning d.id""",
         before,
         limit,
         DeliveryState.DUE,
     )
     if rows:
-        await tx.execute("delete from webhook_attempts where delivery_id = any($1)", [row["id"] for row in rows])
-        await tx.execute(
-            """delete from events e where e.id = any($1)
-                 and not exists (select from webhook_deliveries d where d.event_id = e.id)""",
-            [row["event_id"] for row in rows],
-        )
+        ids = [row["id"] for row in rows]
+        await tx.execute("delete from webhook_attempts where delivery_id = any($1)", ids)
+        await tx.execute("delete from events where id = any($1)", ids)
     return len(rows)
 
 
@@ -82,7 +79,7 @@ async def forget_event_texts(tx: Tx, *, before: datetime, limit: int) -> int:
             """update events e set document = document || case kind when 'rental.message' then '{"text": ""}'::jsonb
                                                                     else '{"otp_code": null, "otp_message": null}' end
                 where id = any($1) and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
-                  and not exists (select from webhook_deliveries d where d.event_id = e.id and d.state = $2)""",
+                  and not exists (select from webhook_deliveries d where d.id = e.id and d.state = $2)""",
             old,
             DeliveryState.DUE,
         )

@@ -112,7 +112,7 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
 async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room) -> list[Record]:
     """Takes due deliveries under a lease, with all that is needed to send them; see `take_deliveries_v1`."""
     return await tx.fetch(
-        """select delivery_id, lease_no, attempts, endpoint_id, customer_id, dialect, url, secret, event_id, kind, at, document
+        """select delivery_id, lease_no, attempts, endpoint_id, customer_id, dialect, url, secret, kind, at, document
            from take_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8)""",
         now,
         wall,
@@ -153,9 +153,16 @@ async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bo
     """Makes an ended delivery due again with all its attempts; says whether there is one of this owner."""
     return (
         await tx.fetchval(
-            """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
-           from webhook_endpoints w
-           where d.id = $3 and w.id = d.endpoint_id and w.customer_id = $1 and w.dialect = $2 and d.state <> 0 returning true""",
+            """with old as (
+                 select d.id, d.attempts, d.ended_at, d.status, d.elapsed_ms
+                 from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id
+                 where d.id = $3 and w.customer_id = $1 and w.dialect = $2 and d.state <> 0 for update of d),
+               kept as (
+                 insert into webhook_attempts (delivery_id, attempt, at, status, elapsed_ms)
+                   select id, attempts, ended_at, status, elapsed_ms from old where status is not null)
+               update webhook_deliveries d
+                 set state = 0, attempts = 0, due_at = $4, ended_at = null, status = null, elapsed_ms = null, lease_no = d.lease_no + 1
+                 from old where d.id = old.id returning true""",
             owner.customer_id,
             owner.dialect,
             delivery_id,
@@ -185,12 +192,13 @@ async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime)
 async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[DeliveryLog]:
     """Returns deliveries with their last attempts, newest first, those of events before one when it is given."""
     rows = await tx.fetch(
-        """select d.id, d.event_id, e.kind, d.state, d.attempts, e.at, d.ended_at, a.status, a.failure, a.elapsed_ms, a.answer
+        """select d.id, e.kind, d.state, d.attempts, e.at, d.ended_at,
+                  coalesce(d.status, a.status), a.failure, coalesce(d.elapsed_ms, a.elapsed_ms), a.answer
            from events e
-             join webhook_deliveries d on d.event_id = e.id
+             join webhook_deliveries d on d.id = e.id
              left join lateral (
                select t.status, t.failure, t.elapsed_ms, t.answer from webhook_attempts t
-               where t.delivery_id = d.id order by t.id desc limit 1) a on true
+               where t.delivery_id = d.id and d.status is null order by t.id desc limit 1) a on true
            where e.customer_id = $1 and e.dialect = $2 and ($3::bigint is null or e.id < $3)
            order by e.id desc limit $4""",
         owner.customer_id,
@@ -198,4 +206,4 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
         before,
         limit,
     )
-    return [DeliveryLog(row[0], row[1], row[2], DeliveryState(row[3]), *row[4:]) for row in rows]
+    return [DeliveryLog(row[0], row[1], DeliveryState(row[2]), *row[3:]) for row in rows]

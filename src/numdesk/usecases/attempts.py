@@ -110,7 +110,7 @@ def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> Post | None:
     secret = row["secret"]
     if secret is not None:
         secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
-    facts = EventFacts(row["event_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
+    facts = EventFacts(row["delivery_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
     delivery_id = typed("whd", row["delivery_id"])
     if _is_stamped(renderer):
         return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from numdesk.domain.errors import Unavailable
-from numdesk.domain.webhooks import WINDOW_START, DeliveryState, next_window
+from numdesk.domain.webhooks import WINDOW_START, DeliveryState, endpoint_pace_ms, next_window
 from numdesk.kit.egress import EgressPolicy
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room
@@ -72,11 +72,12 @@ class _Lane:
         """Is it time to lease more? Not before half is gone: going back for every single one would make the batches small."""
         return (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
 
-    def learn(self, outcome: Outcome) -> None:
-        """Widens or narrows the lane by how a send to its endpoint ended."""
+    def learn(self, outcome: Outcome, *, turn_ms: int) -> None:
+        """Widens or narrows the lane by how a send to its endpoint ended, when a turn in this process takes `turn_ms`."""
         delivered = outcome.state is DeliveryState.DELIVERED
-        self.window = next_window(self.window, delivered=delivered, elapsed_ms=outcome.elapsed_ms)
-        self.ahead = min(AHEAD_MAX, self.window * AHEAD_MS // (outcome.elapsed_ms or 1)) if delivered else 0
+        pace_ms = endpoint_pace_ms(outcome.elapsed_ms, turn_ms=turn_ms)
+        self.window = next_window(self.window, delivered=delivered, elapsed_ms=pace_ms)
+        self.ahead = min(AHEAD_MAX, self.window * AHEAD_MS // (pace_ms or 1)) if delivered else 0
 
 
 class Sender:
@@ -92,6 +93,7 @@ class Sender:
         self._workers: set[asyncio.Task[None]] = set()
         self._leased = 0
         self._after = 0
+        self._turn_ms = 0
         self._pumping = asyncio.Lock()
         self._policies: dict[float, EgressPolicy] = {}
         self._ended: list[Outcome] = []
@@ -111,6 +113,7 @@ class Sender:
         taken = 0
         self.woken.clear()
         async with self._pumping:
+            self._turn_ms = await self._take_turn()
             has_passed_over = self._after > 0
             while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) > 0:
                 batch = await self._take(limit)
@@ -143,6 +146,12 @@ class Sender:
     def is_idle(self) -> bool:
         """Is nothing on its way?"""
         return not self._leased and self._recorder is None
+
+    async def _take_turn(self) -> int:
+        """Lets everybody else in this process have a turn; returns how many milliseconds that took."""
+        started = self._rt.clock.monotonic()
+        await asyncio.sleep(0)
+        return round((self._rt.clock.monotonic() - started) * 1000)
 
     async def _take(self, limit: int) -> list[Record]:
         """Leases due deliveries and hands them to their endpoints' lanes."""
@@ -190,7 +199,7 @@ class Sender:
         self._end(outcome)
         if outcome.failures_max is None:
             return
-        lane.learn(outcome)
+        lane.learn(outcome, turn_ms=self._turn_ms)
         if lane.ahead:
             self._staff(lane)
         elif outcome.state is not DeliveryState.DELIVERED:

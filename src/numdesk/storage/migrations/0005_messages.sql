@@ -59,22 +59,24 @@ create table webhook_endpoints (
   updated_at timestamptz not null,
   unique (customer_id, dialect)
 );
--- State: 0 due, 1 delivered, 2 given up. due_at follows the desk's clock (a sandbox may advance it), leases follow real time. A row with
--- a lease in the future is being sent; lease_no fences a sender that slept past its lease.
+-- An event goes to one endpoint at most, so a delivery has the id of its event. State: 0 due, 1 delivered, 2 given up. due_at follows
+-- the desk's clock (a sandbox may advance it), leases follow real time. A row with a lease in the future is being sent; lease_no fences
+-- a sender that slept past its lease.
 create table webhook_deliveries (
-  id bigint generated always as identity primary key,
-  event_id bigint not null,
+  id bigint primary key,
   endpoint_id int not null,
   state smallint not null default 0,
   attempts smallint not null default 0,
   due_at timestamptz not null,
   lease_until timestamptz,
   lease_no int not null default 0,
-  ended_at timestamptz
-) with (fillfactor = 80);
+  ended_at timestamptz,
+  status int,
+  elapsed_ms int
+) with (fillfactor = 50);
 create index webhook_deliveries_due on webhook_deliveries (endpoint_id, due_at, id) where state = 0;
-create index webhook_deliveries_event on webhook_deliveries (event_id);
--- The delivery log: one row per attempt.
+-- The delivery log: one row per attempt. The success that ends a delivery stands in the delivery itself (status, elapsed_ms), because
+-- that is what nearly all come to.
 create table webhook_attempts (
   id bigint generated always as identity primary key,
   delivery_id bigint not null,
@@ -91,7 +93,7 @@ create index webhook_attempts_delivery on webhook_attempts (delivery_id);
 create function events_fan_out() returns trigger language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off as $$
 begin
-  insert into webhook_deliveries (event_id, endpoint_id, due_at)
+  insert into webhook_deliveries (id, endpoint_id, due_at)
     select e.id, w.id, '-infinity' from fresh e
       join webhook_endpoints w on w.customer_id = e.customer_id and w.dialect = e.dialect
       where w.disabled_at is null and w.url <> '';

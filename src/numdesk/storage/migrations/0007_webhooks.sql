@@ -23,7 +23,7 @@ $$;
 create function take_deliveries_v1(p_now timestamptz, p_wall timestamptz, p_lease interval, p_after int, p_limit int,
                                    p_room int, p_endpoint int[], p_free int[])
   returns table (delivery_id bigint, lease_no int, attempts smallint, endpoint_id int, customer_id int, dialect text, url text, secret bytea,
-                 event_id bigint, kind text, at timestamptz, document text) language plpgsql
+                 kind text, at timestamptz, document text) language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set enable_bitmapscan = off
   set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -53,9 +53,9 @@ begin
   return query
     with leased as (
       update webhook_deliveries d set lease_until = p_wall + p_lease, lease_no = d.lease_no + 1 where d.id = any(taken)
-        returning d.id, d.lease_no, d.attempts, d.endpoint_id, d.event_id)
-    select l.id, l.lease_no, l.attempts, l.endpoint_id, w.customer_id, w.dialect, w.url, w.secret, e.id, e.kind, e.at, e.document::text
-      from leased l join webhook_endpoints w on w.id = l.endpoint_id join events e on e.id = l.event_id order by l.id;
+        returning d.id, d.lease_no, d.attempts, d.endpoint_id)
+    select l.id, l.lease_no, l.attempts, l.endpoint_id, w.customer_id, w.dialect, w.url, w.secret, e.kind, e.at, e.document::text
+      from leased l join webhook_endpoints w on w.id = l.endpoint_id join events e on e.id = l.id order by l.id;
 end $$;
 
 -- Writes down how sends ended. p_state: 0 again at p_due, 1 delivered, 2 given up. No status and no failure means that nothing was
@@ -76,7 +76,8 @@ begin
     update webhook_deliveries d
       set state = f.state, due_at = coalesce(f.due, d.due_at), lease_until = null, lease_no = d.lease_no + 1,
           attempts = d.attempts + (f.status is not null or f.failure is not null)::int,
-          ended_at = case when f.state <> 0 then p_now end
+          ended_at = case when f.state <> 0 then p_now end, status = case when f.state = 1 then f.status end,
+          elapsed_ms = case when f.state = 1 then f.elapsed end
       -- The number is enough: whatever ends a delivery raises it. Asking for state = 0 as well would let the planner walk all that is
       -- due for every batch, as it does (seconds, not milliseconds) once statistics were taken while nothing was due.
       from f where d.id = f.delivery and d.lease_no = f.lease
@@ -84,12 +85,16 @@ begin
   logged as (
     insert into webhook_attempts (delivery_id, attempt, at, status, failure, elapsed_ms, answer)
       select o.delivery, o.attempts, o.at, o.status, o.failure, o.elapsed, o.answer from done o
-        where o.status is not null or o.failure is not null order by o.pos),
+        where o.state <> 1 and (o.status is not null or o.failure is not null) order by o.pos),
+  touched as (select distinct o.endpoint_id from done o),
   blamed as (
     -- An attempt that began before the endpoint was last configured says nothing about it as it is now.
     select o.*, max(o.pos) filter (where o.state = 1) over (partition by o.endpoint_id) as success
       from done o join webhook_endpoints w on w.id = o.endpoint_id and o.at >= w.updated_at
-      where o.failures_max is not null and (o.status is not null or o.failure is not null)),
+      -- Nothing is counted for the usual batch: successes alone, of endpoints that did not fail before.
+      where ((select bool_or(x.state <> 1) from done x)
+             or exists (select from touched t join webhook_endpoints v on v.id = t.endpoint_id where v.consecutive_failures > 0))
+        and o.failures_max is not null and (o.status is not null or o.failure is not null)),
   tally as (
     select b.endpoint_id, count(*) filter (where b.state <> 1 and b.pos > coalesce(b.success, 0)) as failures,
            bool_or(b.success is not null) as success, min(b.failures_max) as failures_max, min(b.reason) as reason
