@@ -191,6 +191,7 @@ class TestTampering:
         ("update accounts set balance = balance + 1 where kind = 'wallet'", "balances_equal_entries", "account 1 (wallet/1 IDR)"),
         ("update accounts set balance = 1 where not live", "balances_equal_entries", "the balance is 1"),
         ("update accounts set held = 3 where kind = 'wallet'", "held_equals_open_holds", "3 is held"),
+        ("update accounts set lines = lines + 1 where kind = 'wallet'", "histories_count_their_journals", "customer 1:"),
         ("update ledger_rollups set balance = balance + 1 where balance > 0", "rollups_equal_entries", "the rollup is"),
         ("update ledger_blocks set hash = sha256('x') where number = 3", "chain_verifies", "block 3"),
         ("delete from ledger_blocks where number = 3", "chain_verifies", "block 3: it or the one before it is missing"),

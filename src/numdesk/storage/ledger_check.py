@@ -143,6 +143,24 @@ async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
     )
 
 
+async def check_histories(tx: Tx) -> dict[str, Check]:
+    """Checks that the lines stored with a customer's live accounts of a currency are as many as the journals that moved them."""
+    return await tally(
+        tx,
+        """
+           with stored as (select owner, currency, min(id) id, sum(lines) lines from accounts where live group by owner, currency),
+                found as (
+                  select a.owner, a.currency, count(distinct t.journal_id) lines
+                    from accounts a join entries e on e.account_id = a.id join transfers t on t.id = e.transfer_id
+                    where a.live group by a.owner, a.currency),
+                checked (name, n) as (select 'histories_count_their_journals', count(*) from stored),
+                wrong (name, id, what) as (
+                  select 'histories_count_their_journals', s.id,
+                         format('customer %s: %s lines in %s are stored, found %s', s.owner, s.lines, s.currency, coalesce(f.lines, 0))
+                    from stored s left join found f using (owner, currency) where s.lines <> coalesce(f.lines, 0))""",
+    )
+
+
 async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
     """Checks that each transfer has exactly its two entries, in one currency and in a journal, and that each journal sums to zero.
 

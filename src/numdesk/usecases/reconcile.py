@@ -160,6 +160,7 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
         checks |= await ledger_check.check_open_orders(tx)
         if full:
             checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
+            checks |= await ledger_check.check_histories(tx)
             checks |= await ledger_check.check_all_orders(tx)
             checks |= await rental_check.check_rentals(tx)
         return head, checks
