@@ -87,12 +87,12 @@ def is_plausible(code: str) -> bool:
 
 def is_from(sender: str, *, glob: str | None) -> bool:
     """Says whether a sender is meant, in whatever case; no glob means all."""
-    return glob is None or _compiled(glob.lower()).fullmatch(sender.strip().lower()) is not None
+    return glob is None or _compiled(glob).fullmatch(sender.strip().lower()) is not None
 
 
 @lru_cache(maxsize=1024)
 def _compiled(glob: str) -> re.Pattern[str]:
-    return re.compile(translate(glob.replace("[", "[[]")))  # * and ? are all that a glob knows here
+    return re.compile(translate(glob.lower().replace("[", "[[]")))  # * and ? are all that a glob knows here
 
 
 def _try(rule: Rule, text: str, *, sender: str) -> tuple[tuple[int, int] | None, Trial]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -46,9 +46,10 @@ class Book:
     #: What was logged already: the same rule fails at many messages.
     told: set[tuple[int, Trial]] = field(default_factory=set)
 
-    def of(self, service_ids: Iterable[int | None]) -> tuple[Rule, ...]:
+    def of(self, service_ids: Sequence[int | None]) -> tuple[Rule, ...]:
         """Returns the rules of some services."""
-        return in_order([rule for service_id in service_ids if service_id for rule in self.rules.get(service_id, ())])
+        theirs = [self.rules[one] for one in service_ids if one is not None and one in self.rules]
+        return theirs[0] if len(theirs) == 1 else in_order([rule for found in theirs for rule in found])
 
 
 async def every(rt: Runtime, *, removed: bool = False) -> list[RuleRow]:
@@ -119,7 +120,7 @@ async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequenc
     return [reread(book, one, [service]) for one, service in zip(arrivals, services, strict=True)]
 
 
-def reread(book: Book, arrival: Arrival, service_ids: Iterable[int | None]) -> Arrival:
+def reread(book: Book, arrival: Arrival, service_ids: Sequence[int | None]) -> Arrival:
     """Returns a message with the code that a rule of these services finds, or as it is."""
     rules = book.of(service_ids)
     if not rules:
