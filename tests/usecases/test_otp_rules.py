@@ -236,3 +236,8 @@ class TestReadFor:
         assert [trial for _, trial in other.trials] == [Trial.OTHER_SENDER]
         with pytest.raises(InvalidInput):
             await otp_rules.read_for(desk.rt, TEXT, sender="", service="nonsense")
+
+    async def test_writes_nothing(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+        """A service that was never sold has no rules, and is not met by a look."""
+        assert (await otp_rules.read_for(desk.rt, TEXT, sender="", service="Discord")).trials == ()
+        assert not await pool.fetchval("select exists (select from services where code = 'discord')")

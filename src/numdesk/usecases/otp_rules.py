@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import Counter
 
+from numdesk.domain import atlas
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp_rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in_order, read
 from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
@@ -104,8 +105,11 @@ async def known(rt: Runtime) -> Book:
 
 async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Reading:
     """Tries the rules of a service on a text, as they stand in the database. Refuses with InvalidInput (no such service)."""
-    service_id = await _service(rt, service)
-    return read(text, sender=sender, rules=_book(await every(rt)).of([service_id]))
+    code = service.strip().lower()
+    theirs = [row for row in await every(rt) if row.service == code]
+    if not theirs and code not in atlas.SERVICES_BY_CODE and code not in (await stock.find_words(rt)).services:
+        raise _no_service()
+    return read(text, sender=sender, rules=_book(theirs).of([row.service_id for row in theirs[:1]]))
 
 
 async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
@@ -163,5 +167,9 @@ async def _service(rt: Runtime, code: str) -> int:
     await stock.meet(rt, words, (), [code], new_operators=False)
     service_id = words.services.get(code.strip().lower())
     if service_id is None:
-        raise InvalidInput(field="service", reason="must be the code of one, such as whatsapp")
+        raise _no_service()
     return service_id
+
+
+def _no_service() -> InvalidInput:
+    return InvalidInput(field="service", reason="must be the code of one, such as whatsapp")
