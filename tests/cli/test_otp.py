@@ -63,6 +63,7 @@ class TestTry:
         told = await run_json(capsys, "try", TEXT, "--sender", "BANK", "--service", "whatsapp")
         assert (told["code"], told["rule"], told["confidence"]) == ("77123", "operator:2", 1.0)
         assert told["rules"] == [{"rule": 2, "sender": "Bank*", "result": "found"}]
+        assert [(one["code"], one["verdict"]) for one in told["candidates"]] == [("482913", "passed over"), ("77123", "the code")]
         out, _ = await run(capsys, "try", TEXT, "--service", "whatsapp")
         assert out.startswith("482913 is the code")
         assert "rule 2: other sender\nrule 1: no match\n" in out

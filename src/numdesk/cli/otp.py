@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import cyclopts
@@ -87,7 +88,7 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
     columns = ["rule", "service", "sender", "pattern", "added", *(["removed"] if removed else [])]
     rows = [(one.id, one.service, one.sender, one.pattern, one.created_at, one.removed_at)[: len(columns)] for one in found]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
-    shown = [[escape(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]  # [a-z] is no mark-up
+    shown = [[_shown(cell) for cell in row] for row in rows]
     empty = "There are none: the code of a message is what `numdesk otp try` finds by itself."
     tell(facts, as_json=common.json, text=table(columns, shown) if rows else empty)
 
@@ -116,6 +117,12 @@ def _answer(found: Extraction | None, reading: Reading) -> list[str]:
     return [f"{found.code} is the code{written}: characters {start} to {end}, by {found.rule}, confidence {found.confidence:g}.", *tried]
 
 
+def _shown(cell: object) -> object:
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M}"
+    return escape(cell) if isinstance(cell, str) else cell  # [a-z] is no mark-up
+
+
 def _row(one: Weighed, found: Extraction | None) -> Sequence[object]:
     weight = "-" if one.is_vetoed else f"{one.points:.1f}"
     return one.code, one.raw, f"{one.span[0]}-{one.span[1]}", weight, one.rule, _verdict(one, found)
@@ -127,7 +134,7 @@ def _verdict(one: Weighed, found: Extraction | None) -> str:
         return "the code"
     if one.is_vetoed:
         return "ruled out"
-    return "lighter" if one.is_likely else f"below {LIKELY:g}"
+    return "passed over" if one.is_likely else f"below {LIKELY:g}"
 
 
 def _facts(found: Extraction | None, reading: Reading, weighed: Sequence[Weighed]) -> dict[str, Any]:
