@@ -13,3 +13,8 @@ class TestTell:
         said = capsys.readouterr().out.splitlines()
         assert said[1].split() == row
         assert len(said) == 2
+
+    def test_takes_no_name_for_an_instruction(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What stands in brackets is part of a cell, not a colour."""
+        tell({}, as_json=False, text=table(["name"], [["[red]Ann[/red] [a-z]"]]))
+        assert "[red]Ann[/red] [a-z]" in capsys.readouterr().out

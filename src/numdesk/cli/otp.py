@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
-from rich.markup import escape
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
@@ -118,9 +117,7 @@ def _answer(found: Extraction | None, reading: Reading) -> list[str]:
 
 
 def _shown(cell: object) -> object:
-    if isinstance(cell, datetime):
-        return f"{cell:%Y-%m-%d %H:%M}"
-    return escape(cell) if isinstance(cell, str) else cell  # [a-z] is no mark-up
+    return f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell
 
 
 def _row(one: Weighed, found: Extraction | None) -> Sequence[object]:

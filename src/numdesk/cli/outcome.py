@@ -80,7 +80,7 @@ def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
     elif isinstance(text, str):
         console.print(text)
     else:
-        Console(highlight=False, width=None if console.is_terminal else FILE_COLUMNS).print(text)
+        Console(highlight=False, markup=False, width=None if console.is_terminal else FILE_COLUMNS).print(text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
