@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from numdesk.domain.webhooks import (
     JITTER,
+    PROMPT_MS,
     WINDOW_MAX,
     WINDOW_START,
     asked_pause_s,
@@ -88,6 +89,10 @@ class TestEndpointPace:
         assert endpoint_pace_ms(100, turn_ms=10) == 70
         assert endpoint_pace_ms(100, turn_ms=0) == 100
         assert endpoint_pace_ms(100, turn_ms=40) == 0
+
+    def test_takes_no_slow_endpoint_for_a_quick_one(self) -> None:
+        """However long a turn was, an answer after seconds stays one after seconds."""
+        assert endpoint_pace_ms(2900, turn_ms=1000) > PROMPT_MS
 
 
 class TestNextWindow:

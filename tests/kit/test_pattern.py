@@ -32,6 +32,9 @@ class TestCompile:
             (r"(?:(?:(?:(?:a{1000}){1000}){1000}){1000})(b)", "compile"),
             (r"(\pL{1,100})x", "too large"),
             (r"((?:[a-z]{1,50} ?){1,20})\d", "5 ms"),
+            (r"[#%].{0,1000}[#%].{0,900}(9)", "5 ms"),
+            (r"(?:abcdefgh)?[xy].{0,1000}[xy].{0,900}(9999)", "5 ms"),
+            (r"\pS.{0,1000}\pS.{0,900}(9)", "5 ms"),
         ],
     )
     def test_refuses_by_its_reason(self, text: str, why: str) -> None:

@@ -67,6 +67,7 @@ def add(pattern: str, *, service: str, sender: str | None = None, common: Common
         Only messages from it; * stands for anything, ? for one character. Such rules are tried before the others of the service.
     """
     common = common or Common()
+    sender = None if sender is None else sender.strip()
     rule_id = at_desk(common, lambda desk: otp_rules.add(desk.rt, service=service, pattern=pattern, sender=sender))
     facts = {"rule": rule_id, "service": service.strip().lower(), "sender": sender, "pattern": pattern}
     tell(facts, as_json=common.json, text=f"Rule {rule_id} counts from the next message on.")

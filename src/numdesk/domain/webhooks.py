@@ -23,6 +23,8 @@ WINDOW_START = 4
 WINDOW_MAX = 64
 #: How often a send waits for its turn in the sending process: to begin, to hear the answer, to go on.
 TURNS = 3
+#: No more than this is left out of what a send took: one long turn must not make a slow endpoint look quick.
+TURNS_MAX_MS = 250
 #: Slower answers than this earn nothing: a receiver that takes seconds would hold places that others need.
 PROMPT_MS = 1000
 
@@ -101,7 +103,7 @@ def endpoint_pace_ms(elapsed_ms: int, *, turn_ms: int) -> int:
 
     A busy process that took its own slowness for the endpoint's would send more at a time, and wait only longer.
     """
-    return max(0, elapsed_ms - TURNS * turn_ms)
+    return max(0, elapsed_ms - min(TURNS * turn_ms, TURNS_MAX_MS))
 
 
 def next_window(window: int, *, delivered: bool, elapsed_ms: int) -> int:

@@ -1,5 +1,5 @@
 """Providers: the companies upstream, a folder each. Here live only the manifest's type, the search for the folders,
-and what all of them make of an answer that is none.
+and what all of them make of an answer that is none, or has a word in it that nobody knows.
 
 A folder holds `__init__.py` with one value, PROVIDER; `adapter.py`, which implements ports; and its tests. Nothing else has to be
 edited to add one.

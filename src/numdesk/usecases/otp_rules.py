@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RuleRow", "add", "every", "known", "read_for", "remove", "reread", "reread_for_orders"]
 
-#: All rules of a service may be tried on one message, on the event loop.
+#: All rules of a service may be tried on one message, on the event loop; of a rental whose service cannot be told, those of all it is for.
 PER_SERVICE_MAX = 20
 #: All are compiled anew, in every process, when one changes.
 RULES_MAX = 500
@@ -115,7 +116,8 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
 async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
     """Returns messages with the codes that the rules of their orders' services find; one look for all of them, and none without rules.
 
-    The orders are not locked: of a number that changes hands in between, the message was on its way to the earlier order.
+    The orders are not locked. Of a number that changes hands in between, the message was on its way to the earlier order; an order that
+    gets its number in between has its first message read without rules.
     """
     book = await known(rt)
     if not book.rules:
@@ -154,11 +156,15 @@ def _book(found: Sequence[RuleRow]) -> Book:
 
 def _compiled(row: RuleRow) -> Rule | None:
     try:
-        return Rule(row.id, row.sender, Pattern(row.pattern))
+        return Rule(row.id, row.sender, _pattern(row.pattern))
     except PatternRefused as refused:
         _trials.labels(str(row.id), Trial.FAILED.value).inc()
         _log.warning("a rule is left out", kind=f"operator:{row.id}", reason=str(refused))
         return None
+
+
+#: Rules are read anew every minute, and few of them have changed.
+_pattern = lru_cache(maxsize=RULES_MAX)(Pattern)
 
 
 async def _service(rt: Runtime, code: str) -> int:

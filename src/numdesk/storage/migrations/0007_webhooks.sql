@@ -77,7 +77,7 @@ begin
       set state = f.state, due_at = coalesce(f.due, d.due_at), lease_until = null, lease_no = d.lease_no + 1,
           attempts = d.attempts + (f.status is not null or f.failure is not null)::int,
           ended_at = case when f.state <> 0 then p_now end, status = case when f.state = 1 then f.status end,
-          elapsed_ms = case when f.state = 1 then f.elapsed end
+          elapsed_ms = case when f.state = 1 and f.status is not null then f.elapsed end
       -- The number is enough: whatever ends a delivery raises it. Asking for state = 0 as well would let the planner walk all that is
       -- due for every batch, as it does (seconds, not milliseconds) once statistics were taken while nothing was due.
       from f where d.id = f.delivery and d.lease_no = f.lease

@@ -1,4 +1,4 @@
--- Rules of the operator for the codes of one service. A rule is never changed, and one that was removed is kept: orders were read by it.
+-- Rules of the operator for the codes of one service. A rule is never changed, and one that was removed is kept, to be seen.
 create table otp_rules (
   id int generated always as identity primary key,
   service_id int not null references services,
