@@ -39,7 +39,7 @@ from numdesk.usecases import deliveries
 from numdesk.usecases.attempts import secret_context
 
 PROMISE = 0.6
-ROUNDS = 5
+ROUNDS = 9
 EVENTS = 12_000
 ENDPOINTS = 8
 CONCURRENCY = 64
@@ -134,7 +134,7 @@ async def deliver(rt: Runtime, *, customers: list[int]) -> float:
     deliveries.wake(rt)
     sender = deliveries.sender_of(rt)
     while not sender.is_idle() or await rt.repeat("bench.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
     elapsed = time.perf_counter() - started
     stop.set()
     deliveries.wake(rt)

@@ -245,7 +245,8 @@ class TestLease:
             assert (len(taken), again) == (1, [])
             desk.clock.advance(15)
             assert await deliveries.deliver_due(desk.rt) == 1
-            late = Outcome(taken[0]["delivery_id"], taken[0]["lease_no"], DeliveryState.GIVEN_UP, now, failure="timeout", failures_max=1)
+            (leased,) = taken[0].deliveries
+            late = Outcome(leased.delivery_id, leased.lease_no, DeliveryState.GIVEN_UP, now, failure="timeout", failures_max=1)
             await desk.rt.repeat("t", lambda tx: rows.record(tx, now=now, outcomes=[late]))
         assert await states(desk) == [DeliveryState.DELIVERED]
         assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 0
@@ -270,8 +271,9 @@ class TestLease:
             now = desk.clock.now()
             room = Room(after=0, total=10, other=10, free={})
             (taken,) = await desk.rt.repeat("t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room))
+            (leased,) = taken.deliveries
             outcome = Outcome(
-                taken["delivery_id"], taken["lease_no"], DeliveryState.DUE, now, due_at=now, status=500, failures_max=10, reason="x"
+                leased.delivery_id, leased.lease_no, DeliveryState.DUE, now, due_at=now, status=500, failures_max=10, reason="x"
             )
             for _ in range(2):
                 await desk.rt.repeat("t", lambda tx: rows.record(tx, now=now, outcomes=[outcome]))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
-@dataclass(frozen=True, slots=True)
-class EventFacts:
+class EventFacts(NamedTuple):
     """One event as it was stored: `document` is the versioned snapshot of the moment (see `order_document_v1`)."""
 
     id: int
@@ -18,8 +16,7 @@ class EventFacts:
     document: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """What one attempt sends."""
 
     body: bytes

@@ -55,6 +55,28 @@ class Room:
     free: dict[int, int]
 
 
+class Leased(NamedTuple):
+    """A delivery that was taken: nobody else sends it until its lease runs out. `document` is the event's, as JSON."""
+
+    delivery_id: int
+    lease_no: int
+    attempts: int
+    kind: str
+    at: datetime
+    document: str
+
+
+class Taken(NamedTuple):
+    """An endpoint and the deliveries that were taken for it, oldest first; the secret is sealed."""
+
+    endpoint_id: int
+    customer_id: int
+    dialect: str
+    url: str
+    secret: bytes | None
+    deliveries: list[Leased]
+
+
 class Outcome(NamedTuple):
     """How one send ended. `due_at` is set when it is to be tried again; no status and no failure mean that nothing was sent.
 
@@ -109,10 +131,10 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
     return EndpointRow(*row)
 
 
-async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room) -> list[Record]:
+async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room) -> list[Taken]:
     """Takes due deliveries under a lease, with all that is needed to send them; see `take_deliveries_v1`."""
-    return await tx.fetch(
-        """select delivery_id, lease_no, attempts, endpoint_id, customer_id, dialect, url, secret, kind, at, document
+    rows = await tx.fetch(
+        """select endpoint_id, customer_id, dialect, url, secret, delivery_id, lease_no, attempts, kind, at, document
            from take_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8)""",
         now,
         wall,
@@ -123,6 +145,7 @@ async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: R
         list(room.free),
         list(room.free.values()),
     )
+    return [Taken(*row[:5], deliveries=[Leased(*delivery) for delivery in zip(*row[5:], strict=True)]) for row in rows]
 
 
 async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Record]:

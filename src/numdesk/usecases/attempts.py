@@ -17,11 +17,9 @@ from numdesk.domain.ids import typed
 from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
-from numdesk.storage.webhooks import Outcome
+from numdesk.storage.webhooks import Leased, Outcome, Taken
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
     from numdesk.runtime import Runtime
 
 #: Of an answer that was no success, this much is kept for the endpoint's owner.
@@ -39,15 +37,32 @@ _attempts = Counter("numdesk_webhook_attempts_total", "Webhooks posted, by how i
 _counter = lru_cache(_attempts.labels)
 
 
-async def attempt(rt: Runtime, row: Record, *, policy: Callable[[float], EgressPolicy]) -> Outcome:
-    """Makes one attempt at a delivery that was taken, and returns how it went; `policy` gives the egress policy of a time limit."""
-    at = rt.clock.now()
+class Prepared(NamedTuple):
+    """A delivery ready to be sent; without a post there is nothing to send, and `outcome` says how it ended."""
+
+    endpoint: Taken
+    delivery: Leased
+    post: Post | None
+    outcome: Outcome | None
+
+
+def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
+    """Renders and signs what was taken for an endpoint.
+
+    Done for all of it together: one after another they take half the time that each takes between two posts.
+    """
+    return [_prepared(rt, endpoint, delivery) for delivery in endpoint.deliveries]
+
+
+async def attempt(rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]) -> Outcome:
+    """Sends what is prepared, and returns how it went; `policy` gives the egress policy of a time limit."""
+    if prepared.post is None:
+        assert prepared.outcome is not None, "what is not sent has ended"
+        return prepared.outcome
     try:
-        return await _attempt(rt, row, at, policy)
+        return await _send(rt, prepared, prepared.post, policy)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
-        # Ours to mend, never the endpoint's fault: kept as given up, to be replayed afterwards.
-        _log.exception("webhook cannot be sent", delivery_id=row["delivery_id"], dialect=row["dialect"], kind=row["kind"])
-        return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.GIVEN_UP, at, failure="internal")
+        return _given_up(rt, prepared.endpoint, prepared.delivery)
 
 
 async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy) -> int:
@@ -67,25 +82,38 @@ def secret_context(customer_id: int, dialect: str) -> str:
     return f"webhook_endpoints.secret:{customer_id}:{dialect}"
 
 
-async def _attempt(rt: Runtime, row: Record, at: datetime, policy: Callable[[float], EgressPolicy]) -> Outcome:
-    """Makes the attempt; whatever it raises is a fault of ours."""
-    renderer = rt.renderers[row["dialect"]]
-    post = _prepare(rt, row, renderer)
-    if post is None:
-        return Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DELIVERED, at)
-    started = rt.clock.monotonic()
+def _prepared(rt: Runtime, endpoint: Taken, delivery: Leased) -> Prepared:
     try:
-        answer = await rt.http.post(row["url"], body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
+        post = _post(rt, endpoint, delivery)
+    except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
+        return Prepared(endpoint, delivery, None, _given_up(rt, endpoint, delivery))
+    unspoken = Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.DELIVERED, rt.clock.now()) if post is None else None
+    return Prepared(endpoint, delivery, post, unspoken)
+
+
+def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
+    """Returns the outcome of what fails by a fault of ours, never the endpoint's: given up, to be replayed once that is mended."""
+    _log.exception("webhook cannot be sent", delivery_id=delivery.delivery_id, dialect=endpoint.dialect, kind=delivery.kind)
+    return Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.GIVEN_UP, rt.clock.now(), failure="internal")
+
+
+async def _send(rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[float], EgressPolicy]) -> Outcome:
+    """Makes the attempt; whatever it raises is a fault of ours."""
+    endpoint, delivery, _, _ = prepared
+    renderer = rt.renderers[endpoint.dialect]
+    at, started = rt.clock.now(), rt.clock.monotonic()
+    try:
+        answer = await rt.http.post(endpoint.url, body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
     except HttpFailure as failure:
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
-        return _failed(rt, row, renderer, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
+        return _failed(rt, prepared, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
     if not is_delivered(answer.status):
         seen = _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head))
-        return _failed(rt, row, renderer, seen, pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()))
-    _counter(row["dialect"], "delivered").inc()
+        return _failed(rt, prepared, seen, pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()))
+    _counter(endpoint.dialect, "delivered").inc()
     return Outcome(
-        row["delivery_id"],
-        row["lease_no"],
+        delivery.delivery_id,
+        delivery.lease_no,
         DeliveryState.DELIVERED,
         at,
         status=answer.status,
@@ -105,13 +133,13 @@ class _Seen(NamedTuple):
     answer: str
 
 
-def _prepare(rt: Runtime, row: Record, renderer: EventRenderer) -> Post | None:
+def _post(rt: Runtime, endpoint: Taken, delivery: Leased) -> Post | None:
     """Returns body and headers, or None when the dialect has no word for the event."""
-    secret = row["secret"]
+    renderer, secret = rt.renderers[endpoint.dialect], endpoint.secret
     if secret is not None:
-        secret = _open(rt, secret, secret_context(row["customer_id"], row["dialect"]))
-    facts = EventFacts(row["delivery_id"], row["kind"], row["at"], msgspec.json.decode(row["document"]))
-    delivery_id = typed("whd", row["delivery_id"])
+        secret = _open(rt, secret, secret_context(endpoint.customer_id, endpoint.dialect))
+    facts = EventFacts(delivery.delivery_id, delivery.kind, delivery.at, msgspec.json.decode(delivery.document))
+    delivery_id = typed("whd", delivery.delivery_id)
     if _is_stamped(renderer):
         return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
     body = renderer.render(facts)
@@ -140,14 +168,16 @@ def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
     return secret
 
 
-def _failed(rt: Runtime, row: Record, renderer: EventRenderer, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
+def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
     """Returns the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
-    tried, luck = row["attempts"] + 1, random.random()  # noqa: S311 - jitter
+    endpoint, delivery, _, _ = prepared
+    renderer = rt.renderers[endpoint.dialect]
+    tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter
     delay_s = next_attempt(renderer.retry_delays_s, attempt=tried, random=luck, pause_s=pause_s)
-    _counter(row["dialect"], "given_up" if delay_s is None else "failed").inc()
+    _counter(endpoint.dialect, "given_up" if delay_s is None else "failed").inc()
     return Outcome(
-        row["delivery_id"],
-        row["lease_no"],
+        delivery.delivery_id,
+        delivery.lease_no,
         DeliveryState.GIVEN_UP if delay_s is None else DeliveryState.DUE,
         seen.at,
         due_at=None if delay_s is None else rt.clock.now() + timedelta(seconds=delay_s),

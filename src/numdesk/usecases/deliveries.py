@@ -16,12 +16,10 @@ from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState, endpoint_pace_ms, next_window
 from numdesk.kit.egress import EgressPolicy
 from numdesk.storage import webhooks as rows
-from numdesk.storage.webhooks import Outcome, Room
-from numdesk.usecases.attempts import attempt
+from numdesk.storage.webhooks import Outcome, Room, Taken
+from numdesk.usecases.attempts import Prepared, attempt, prepare
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
     from numdesk.runtime import Runtime
 
 #: Deliveries leased and not yet sent by one process, whoever they are for; each that is being sent holds a connection.
@@ -32,8 +30,12 @@ AHEAD_MS = 250
 AHEAD_MAX = 128
 #: Deliveries taken by one command.
 TAKE_MAX = 512
+#: ... and with room for fewer than this none is asked for: many small commands would cost more than they bring.
+TAKE_MIN = 128
 #: Outcomes recorded by one command.
 RECORD_MAX = 1024
+#: How long outcomes gather before they are written down.
+GATHER_S = 0.01
 #: With so many outcomes that the database has not written down yet, nothing more is taken.
 ENDED_MAX = 4096
 #: How soon an event that another process wrote is noticed.
@@ -58,11 +60,13 @@ _log = structlog.get_logger(__name__)
 class _Lane:
     """One endpoint: what waits to be sent, how many are being sent, how many may be."""
 
-    waiting: deque[tuple[Record, datetime]] = field(default_factory=deque)
+    waiting: deque[tuple[Prepared, datetime]] = field(default_factory=deque)
     sending: int = 0
     window: int = WINDOW_START
     #: How many may wait; none unless the last send was a success.
     ahead: int = 0
+    #: Was nothing more due at the last look? Then there is no use in looking again before something happens.
+    is_dry: bool = False
 
     def free(self) -> int:
         """Returns how many more may be leased."""
@@ -70,7 +74,7 @@ class _Lane:
 
     def is_hungry(self) -> bool:
         """Is it time to lease more? Not before half is gone: going back for every single one would make the batches small."""
-        return (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
+        return not self.is_dry and (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
 
     def learn(self, outcome: Outcome, *, turn_ms: int) -> None:
         """Widens or narrows the lane by how a send to its endpoint ended, when a turn in this process takes `turn_ms`."""
@@ -115,12 +119,13 @@ class Sender:
         async with self._pumping:
             self._turn_ms = await self._take_turn()
             has_passed_over = self._after > 0
-            while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) > 0:
+            while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) >= TAKE_MIN:
                 batch = await self._take(limit)
-                taken += len(batch)
-                if len(batch) == limit:
+                size = sum(len(endpoint.deliveries) for endpoint in batch)
+                taken += size
+                if size == limit:
                     # The batch was too small for all; who comes after the last one served is served next.
-                    self._after = max(row["endpoint_id"] for row in batch)
+                    self._after = batch[-1].endpoint_id
                     continue
                 self._after = 0
                 if not has_passed_over:
@@ -153,23 +158,35 @@ class Sender:
         await asyncio.sleep(0)
         return round((self._rt.clock.monotonic() - started) * 1000)
 
-    async def _take(self, limit: int) -> list[Record]:
-        """Leases due deliveries and hands them to their endpoints' lanes."""
+    async def _take(self, limit: int) -> list[Taken]:
+        """Leases due deliveries and hands them to their endpoints' lanes; returns them by endpoint, in the order of their ids."""
         if len(self._lanes) > LANES_MAX:
             self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
         rt, wall = self._rt, self._rt.clock.wall()
         free = {endpoint: lane.free() for endpoint, lane in self._lanes.items()}
         room = Room(after=self._after, total=limit, other=WINDOW_START, free=free)
         batch = await rt.repeat("webhooks.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=wall, lease_s=self._lease_s, room=room))
+        sizes = {endpoint.endpoint_id: len(endpoint.deliveries) for endpoint in batch}
+        self._leased += sum(sizes.values())
         lease_until = wall + timedelta(seconds=self._lease_s)
-        self._leased += len(batch)
-        for row in batch:
-            lane = self._lanes.get(row["endpoint_id"])
-            if lane is None:
-                lane = self._lanes[row["endpoint_id"]] = _Lane()
-            lane.waiting.append((row, lease_until))
-            self._staff(lane)
+        for place, endpoint in enumerate(batch):
+            if place:
+                await asyncio.sleep(0)  # preparing hundreds without a pause would stop everybody else
+            self._line_up(endpoint, lease_until)
+        is_all = sum(sizes.values()) < limit
+        for endpoint_id, lane in self._lanes.items():
+            if endpoint_id > room.after:
+                lane.is_dry = is_all and sizes.get(endpoint_id, 0) < free.get(endpoint_id, WINDOW_START)
         return batch
+
+    def _line_up(self, endpoint: Taken, lease_until: datetime) -> None:
+        """Lets what was taken for an endpoint wait in its lane, and workers begin with it."""
+        lane = self._lanes.get(endpoint.endpoint_id)
+        if lane is None:
+            lane = self._lanes[endpoint.endpoint_id] = _Lane()
+        for prepared in prepare(self._rt, endpoint):
+            lane.waiting.append((prepared, lease_until))
+            self._staff(lane)
 
     def _staff(self, lane: _Lane) -> None:
         """Lets one more worker send for a lane when there is work and room for it."""
@@ -183,10 +200,10 @@ class Sender:
         """Sends what waits in a lane, one after another, while there is work and room."""
         try:
             while lane.waiting and lane.sending <= lane.window:
-                row, lease_until = lane.waiting.popleft()
+                prepared, lease_until = lane.waiting.popleft()
                 # A process that was paused past the lease must not send what somebody else has sent by now.
                 if self._rt.clock.wall() < lease_until:
-                    self._settle(lane, await attempt(self._rt, row, policy=self.policy))
+                    self._settle(lane, await attempt(self._rt, prepared, policy=self.policy))
                 else:
                     self._release()
                 if lane.is_hungry():
@@ -209,8 +226,8 @@ class Sender:
         """Ends the leases that were taken ahead for an endpoint that fails now; they are due again at once."""
         now = self._rt.clock.now()
         while lane.waiting:
-            row, _ = lane.waiting.popleft()
-            self._end(Outcome(row["delivery_id"], row["lease_no"], DeliveryState.DUE, now, due_at=now))
+            prepared, _ = lane.waiting.popleft()
+            self._end(Outcome(prepared.delivery.delivery_id, prepared.delivery.lease_no, DeliveryState.DUE, now, due_at=now))
 
     def _end(self, outcome: Outcome) -> None:
         """Lets go of a delivery and sees its outcome recorded, together with all others that end while a batch is being written."""
@@ -227,6 +244,8 @@ class Sender:
     async def _record(self) -> None:
         """Records what has ended until nothing is left."""
         while self._ended:
+            if self._leased:
+                await asyncio.sleep(GATHER_S)
             batch, self._ended = self._ended[:RECORD_MAX], self._ended[RECORD_MAX:]
             await self._write(batch)
         self._recorder = None

@@ -19,11 +19,11 @@ create function pending_endpoints_v1(p_after int) returns table (endpoint_id int
 $$;
 
 -- Takes up to p_limit due deliveries of endpoints after p_after, of each endpoint at most what it has room for: p_free for those in
--- p_endpoint, p_room for all others. What waits for an endpoint that is switched off or has no URL is given up on the way.
+-- p_endpoint, p_room for all others; returns a row for each endpoint, with its deliveries by age. What waits for an endpoint that is switched off or has no URL is given up on the way.
 create function take_deliveries_v1(p_now timestamptz, p_wall timestamptz, p_lease interval, p_after int, p_limit int,
                                    p_room int, p_endpoint int[], p_free int[])
-  returns table (delivery_id bigint, lease_no int, attempts smallint, endpoint_id int, customer_id int, dialect text, url text, secret bytea,
-                 kind text, at timestamptz, document text) language plpgsql
+  returns table (endpoint_id int, customer_id int, dialect text, url text, secret bytea, delivery_id bigint[], lease_no int[], attempts int[],
+                 kind text[], at timestamptz[], document text[]) language plpgsql
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off set enable_bitmapscan = off
   set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -54,8 +54,13 @@ begin
     with leased as (
       update webhook_deliveries d set lease_until = p_wall + p_lease, lease_no = d.lease_no + 1 where d.id = any(taken)
         returning d.id, d.lease_no, d.attempts, d.endpoint_id)
-    select l.id, l.lease_no, l.attempts, l.endpoint_id, w.customer_id, w.dialect, w.url, w.secret, e.kind, e.at, e.document::text
-      from leased l join webhook_endpoints w on w.id = l.endpoint_id join events e on e.id = l.id order by l.id;
+    select w.id, w.customer_id, w.dialect, w.url, w.secret, d.ids, d.lease_nos, d.attempts, d.kinds, d.ats, d.documents
+      from (select x.endpoint_id, array_agg(x.id) ids, array_agg(x.lease_no) lease_nos, array_agg(x.attempts) attempts,
+                   array_agg(x.kind) kinds, array_agg(x.at) ats, array_agg(x.document) documents
+              from (select l.endpoint_id, l.id, l.lease_no, l.attempts::int, e.kind, e.at, e.document::text
+                      from leased l join events e on e.id = l.id order by l.endpoint_id, l.id) x
+              group by x.endpoint_id) d
+        join webhook_endpoints w on w.id = d.endpoint_id order by w.id;
 end $$;
 
 -- Writes down how sends ended. p_state: 0 again at p_due, 1 delivered, 2 given up. No status and no failure means that nothing was
