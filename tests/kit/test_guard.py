@@ -134,7 +134,7 @@ class TestSlowClients:
         async with guarded() as front:
             client = await front.dial()
             client.say(start)
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(20):
                 await client.drip(byte)
             assert not front.requests or front.requests == [("/", b"")] * len(front.requests)
 
@@ -170,7 +170,7 @@ class TestSlowClients:
             client = await front.dial()
             client.say(head(b"Host: a", b"Content-Length: 1000", start=b"POST /rude HTTP/1.1") + b"x")
             assert (await client.answer())[0] == 200
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(20):
                 await client.drip(b"x")
 
     async def test_the_timer_sleeps_when_nobody_is_there(self) -> None:
@@ -325,12 +325,12 @@ class TestMalformedRequests:
 class TestCaps:
     async def test_a_full_house_answers_503_at_once(self) -> None:
         """Beyond the total a connection is told so without waiting for its request; room frees when others leave."""
-        async with guarded(connections_max=2, head_s=5) as front:
+        async with guarded(connections_max=2, head_s=60) as front:
             guests = [await front.dial(), await front.dial()]
             for guest in guests:
                 guest.say(GET)
                 assert (await guest.answer())[0] == 200
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 assert (await (await front.dial()).rest()).startswith(b"HTTP/1.1 503 ")
             guests[0].writer.close()
             await self._until(front, 1)

@@ -200,6 +200,7 @@ class TestFairness:
     async def test_a_silent_endpoint_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Beside one that hangs with hundreds waiting, ten healthy ones get everything while the first has not even failed once."""
         stop = asyncio.Event()
+        renderer.timeout_s = 30.0
         async with open_inbox(desk, lambda _: "hang") as dead, open_inbox(desk) as alive:
             await write_events(desk, await subscribe(desk, dead), 300)
             for _ in range(10):

@@ -86,8 +86,8 @@ async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
 async def _look_at_desk(desk: Desk) -> list[Finding]:
     rt = desk.rt
     seen = await installation.condition(rt)
-    report = await reconcile.check_ledger(rt, full=False)
     now, wall = rt.clock.now(), rt.clock.wall()
+    report = await reconcile.check_ledger(rt, full=False)
     return [
         _fsync(seen),
         _clock(seen, wall),

@@ -110,9 +110,14 @@ async def _keep_up(name: str, serve: Callable[[], Awaitable[None]], stop: asynci
 
 
 async def _do(rt: Runtime, item: Recurring) -> int | None:
-    """Does one line of the timetable once; returns how much it did, or None when it failed."""
+    """Does one line of the timetable once; returns how much it did, or None when it failed.
+
+    Twice at a time would let one pass over what the other has locked, and say that nothing is left.
+    """
+    locks: dict[str, asyncio.Lock] = rt.local.setdefault("runner.locks", {})
     try:
-        done = await item.do(rt)
+        async with locks.setdefault(item.name, asyncio.Lock()):
+            done = await item.do(rt)
     except Exception as error:  # noqa: BLE001 - one that fails must not stop the others
         _report(item.name, error, 1)
         return None
