@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 )
 def test_a_client_that_retries_pays_once(start_server: Callable[..., Server], node: Node, kills: int) -> None:
     """Every key has one rental, one charge and one refund, the balance is what they leave, and the answers come again for the same keys."""
-    server = start_server(env={"NUMDESK_RATE_LIMITS": "off"})
+    server = start_server(env={"NUMDESK_RATE_LIMITS": "off", "NUMDESK_TOPUP_OPEN_MAX": "10000"})
     partner = new_partner(server, balance=BALANCE)
     told = _storm(server, node, partner, kills=kills)
     did = Counter(one["did"] for one in told)
