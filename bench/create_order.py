@@ -44,14 +44,19 @@ def main(workers: int) -> None:
             _say(f"{workers} processes, 256 connections", many, peak)
             tell("create_order_two_processes", many.per_second / peak[0], "1.40")
             return
-        many, peak = _alternate(lambda: _orders(bench, buyers, offers, 64), lambda: bench.pgbench(everybody, clients=16))
+        crowds: list[float] = []
+
+        def theirs() -> tuple[float, float]:
+            crowds.append(bench.pgbench(everybody, clients=64)[1])
+            return bench.pgbench(everybody, clients=16)
+
+        many, peak = _alternate(lambda: _orders(bench, buyers, offers, 64), theirs)
         _say("1,000 wallets, 64 connections", many, peak)
-        crowd = bench.pgbench(everybody, clients=64)
         one = _script(buyers[:1], offers, prices, in_turn=True)
         single, lonely = _alternate(lambda: _orders(bench, buyers[:1], offers, 64), lambda: bench.pgbench(one, clients=16))
         _say("one wallet, 64 connections", single, lonely)
         tell("create_order", many.per_second / peak[0], "1.00")
-        tell("create_order_p99", many.percentile(0.99) / crowd[1], "<=0.60")
+        tell("create_order_p99", many.percentile(0.99) / statistics.median(crowds), "<=0.60")
         tell("create_order_one_wallet", single.per_second / lonely[0], "4.00")
 
 

@@ -39,7 +39,7 @@ from numdesk.usecases import deliveries
 from numdesk.usecases.attempts import secret_context
 
 PROMISE = 0.6
-ROUNDS = 9
+ROUNDS = 7
 EVENTS = 12_000
 ENDPOINTS = 8
 CONCURRENCY = 64

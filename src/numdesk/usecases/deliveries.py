@@ -27,7 +27,7 @@ LEASED_MAX = 1024
 #: An endpoint that answers well has leased ahead what it is sent in this time, so that its sends never wait for the database.
 AHEAD_MS = 250
 #: ... but no more than this.
-AHEAD_MAX = 128
+AHEAD_MAX = 96
 #: Deliveries taken by one command.
 TAKE_MAX = 512
 #: ... and with room for fewer than this none is asked for: many small commands would cost more than they bring.
