@@ -6,6 +6,8 @@ import pytest
 from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput
+from numdesk.storage import settings as rows
+from numdesk.storage.pool import Tx
 from numdesk.usecases import timekeeping
 
 
@@ -28,3 +30,20 @@ class TestAdvance:
         async with open_sandbox(database_url, tmp_path) as desk:
             with pytest.raises(InvalidInput):
                 await timekeeping.advance(desk.rt, seconds)
+
+    async def test_is_not_taken_back_by_a_look_that_began_before(
+        self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a look read before somebody advanced the clock comes in after it, and changes nothing."""
+        read = rows.read
+
+        async def overtaken(tx: Tx, *, name: str) -> float | None:
+            old = await read(tx, name=name)
+            await timekeeping.advance(desk.rt, 30)
+            return old
+
+        async with open_sandbox(database_url, tmp_path) as desk:
+            await timekeeping.advance(desk.rt, 60)
+            monkeypatch.setattr(rows, "read", overtaken)
+            await timekeeping.look(desk.rt)
+            assert desk.rt.clock.offset.total_seconds() == 90

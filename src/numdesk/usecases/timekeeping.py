@@ -28,14 +28,14 @@ async def advance(rt: Runtime, seconds: float) -> None:
     if rt.clock.offset.total_seconds() + seconds > OFFSET_MAX_S:
         raise InvalidInput(field="advance_s", reason="the clock is as far ahead as it may be")
     total = await rt.run("clock.advance", lambda tx: rows.add_number(tx, name=_NAME, amount=seconds))
-    rt.clock.set_offset(timedelta(seconds=total))
+    _set(rt, total)
 
 
 async def look(rt: Runtime) -> None:
     """Takes over the clock's offset as it was last set, by whatever process."""
     offset = await rt.repeat("clock.look", lambda tx: rows.read(tx, name=_NAME))
     if offset is not None:
-        rt.clock.set_offset(timedelta(seconds=offset))
+        _set(rt, offset)
 
 
 async def follow(rt: Runtime) -> None:
@@ -44,3 +44,8 @@ async def follow(rt: Runtime) -> None:
         with suppress(Unavailable):  # the database is restarting; the offset stays as it was
             await look(rt)
         await asyncio.sleep(FOLLOW_EVERY_S)
+
+
+def _set(rt: Runtime, seconds: float) -> None:
+    """Moves this process's clock, but never back: what was read before somebody advanced it may come in later."""
+    rt.clock.set_offset(max(rt.clock.offset, timedelta(seconds=seconds)))
