@@ -38,12 +38,11 @@ _counter = lru_cache(_attempts.labels)
 
 
 class Prepared(NamedTuple):
-    """A delivery ready to be sent; without a post there is nothing to send, and `outcome` says how it ended."""
+    """A delivery and what is to be sent; where nothing is, how it ended."""
 
     endpoint: Taken
     delivery: Leased
-    post: Post | None
-    outcome: Outcome | None
+    made: Post | Outcome
 
 
 def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
@@ -56,11 +55,10 @@ def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
 
 async def attempt(rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]) -> Outcome:
     """Sends what is prepared, and returns how it went; `policy` gives the egress policy of a time limit."""
-    if prepared.post is None:
-        assert prepared.outcome is not None, "what is not sent has ended"
-        return prepared.outcome
+    if isinstance(prepared.made, Outcome):
+        return prepared.made
     try:
-        return await _send(rt, prepared, prepared.post, policy)
+        return await _send(rt, prepared, prepared.made, policy)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
         return _given_up(rt, prepared.endpoint, prepared.delivery)
 
@@ -86,9 +84,10 @@ def _prepared(rt: Runtime, endpoint: Taken, delivery: Leased) -> Prepared:
     try:
         post = _post(rt, endpoint, delivery)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
-        return Prepared(endpoint, delivery, None, _given_up(rt, endpoint, delivery))
-    unspoken = Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.DELIVERED, rt.clock.now()) if post is None else None
-    return Prepared(endpoint, delivery, post, unspoken)
+        return Prepared(endpoint, delivery, _given_up(rt, endpoint, delivery))
+    if post is None:
+        return Prepared(endpoint, delivery, Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.DELIVERED, rt.clock.now()))
+    return Prepared(endpoint, delivery, post)
 
 
 def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
@@ -99,7 +98,7 @@ def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
 
 async def _send(rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[float], EgressPolicy]) -> Outcome:
     """Makes the attempt; whatever it raises is a fault of ours."""
-    endpoint, delivery, _, _ = prepared
+    endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     at, started = rt.clock.now(), rt.clock.monotonic()
     try:
@@ -170,7 +169,7 @@ def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
 
 def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
     """Returns the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
-    endpoint, delivery, _, _ = prepared
+    endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter
     delay_s = next_attempt(renderer.retry_delays_s, attempt=tried, random=luck, pause_s=pause_s)

@@ -120,14 +120,9 @@ class Sender:
             self._turn_ms = await self._take_turn()
             has_passed_over = self._after > 0
             while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) >= TAKE_MIN:
-                batch = await self._take(limit)
-                size = sum(len(endpoint.deliveries) for endpoint in batch)
-                taken += size
-                if size == limit:
-                    # The batch was too small for all; who comes after the last one served is served next.
-                    self._after = batch[-1].endpoint_id
+                taken += await self._take(limit)
+                if self._after:
                     continue
-                self._after = 0
                 if not has_passed_over:
                     break
                 has_passed_over = False
@@ -158,8 +153,8 @@ class Sender:
         await asyncio.sleep(0)
         return round((self._rt.clock.monotonic() - started) * 1000)
 
-    async def _take(self, limit: int) -> list[Taken]:
-        """Leases due deliveries and hands them to their endpoints' lanes; returns them by endpoint, in the order of their ids."""
+    async def _take(self, limit: int) -> int:
+        """Leases due deliveries and hands them to their endpoints' lanes; returns how many."""
         if len(self._lanes) > LANES_MAX:
             self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
         rt, wall = self._rt, self._rt.clock.wall()
@@ -167,17 +162,19 @@ class Sender:
         room = Room(after=self._after, total=limit, other=WINDOW_START, free=free)
         batch = await rt.repeat("webhooks.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=wall, lease_s=self._lease_s, room=room))
         sizes = {endpoint.endpoint_id: len(endpoint.deliveries) for endpoint in batch}
-        self._leased += sum(sizes.values())
+        size = sum(sizes.values())
+        self._leased += size
+        # When the batch was too small for all, who comes after the last one served is served next.
+        self._after = batch[-1].endpoint_id if size == limit else 0
         lease_until = wall + timedelta(seconds=self._lease_s)
         for place, endpoint in enumerate(batch):
             if place:
                 await asyncio.sleep(0)  # preparing hundreds without a pause would stop everybody else
             self._line_up(endpoint, lease_until)
-        is_all = sum(sizes.values()) < limit
         for endpoint_id, lane in self._lanes.items():
             if endpoint_id > room.after:
-                lane.is_dry = is_all and sizes.get(endpoint_id, 0) < free.get(endpoint_id, WINDOW_START)
-        return batch
+                lane.is_dry = size < limit and sizes.get(endpoint_id, 0) < free.get(endpoint_id, WINDOW_START)
+        return size
 
     def _line_up(self, endpoint: Taken, lease_until: datetime) -> None:
         """Lets what was taken for an endpoint wait in its lane, and workers begin with it."""

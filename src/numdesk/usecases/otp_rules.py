@@ -61,7 +61,8 @@ async def every(rt: Runtime, *, removed: bool = False) -> list[RuleRow]:
 
 async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = None) -> int:
     """Adds a rule and returns its id. Refuses with InvalidInput."""
-    if sender is not None and not (sender.strip().isprintable() and 0 < len(sender.strip()) <= SENDER_LENGTH_MAX):
+    given = None if sender is None else sender.strip()
+    if given is not None and not (given.isprintable() and 0 < len(given) <= SENDER_LENGTH_MAX):
         raise InvalidInput(field="sender", reason=f"must have 1 to {SENDER_LENGTH_MAX} characters that can be seen")
     if "\0" in pattern:
         raise InvalidInput(field="pattern", reason="must not hold NUL; \\x00 stands for it")
@@ -77,7 +78,6 @@ async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = N
             raise InvalidInput(field="rule", reason=f"would be one more than the {RULES_MAX} that there may be")
         if await rows.count(tx, service_id=service_id) >= PER_SERVICE_MAX:
             raise InvalidInput(field="service", reason=f"has {PER_SERVICE_MAX} rules, and may not have more")
-        given = sender.strip() if sender is not None else None
         rule_id = await rows.insert(tx, service_id=service_id, sender=given, pattern=pattern, now=rt.clock.now())
         if rule_id is None:
             raise InvalidInput(field="rule", reason="is there already")
