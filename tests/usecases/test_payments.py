@@ -36,7 +36,7 @@ class TestCreateTopUp:
         """500.00 at ten percent costs 450.00, and the gateway is asked for that under our reference."""
         topup = await till.order(50_000)
         (intent,) = till.gateway.created
-        assert (topup.final_amount, topup.discount, topup.discount_percent) == (45_000, 5_000, 1_000)
+        assert (topup.final_amount, topup.discount, topup.discount_bp) == (45_000, 5_000, 1_000)
         assert (intent.reference, str(intent.amount), intent.currency) == (topup.public_id, "450.00", "EUR")
         assert (topup.state, topup.payment_url) == (TopUpState.AWAITING, f"https://pay/{topup.public_id}")
 

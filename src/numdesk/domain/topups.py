@@ -109,7 +109,7 @@ class TopUp:
     currency: str
     amount: int
     final_amount: int
-    discount_percent: int
+    discount_bp: int
     state: TopUpState
     created_at: datetime
     invoice_id: str | None = None
@@ -194,7 +194,7 @@ def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
     at the same discount, up to the ratio that the operator allows unless it is not to be capped."""
     if received == topup.final_amount:
         return topup.amount
-    fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_percent))
+    fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_bp))
     if received < topup.final_amount:
         return _partial_credit(received, topup) if topup.policy.tiers else fair
     return min(max(fair, topup.amount), topup.credit_max) if is_capped else max(fair, topup.amount)
@@ -202,7 +202,7 @@ def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
 
 def _partial_credit(received: int, topup: TopUp) -> int:
     """Returns what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
-    discounts = [(0, 0), *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_percent)]
+    discounts = [(0, 0), *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_bp)]
     credits_ = ((least, floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - bp))) for least, bp in discounts)
     return max(credit for least, credit in credits_ if credit >= least)
 
@@ -322,7 +322,7 @@ def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True
     credit = credit_for(worth, topup=topup, is_capped=is_capped)
     if credit < topup.credit_max or not is_capped:
         return Share(credit, worth, _fee(topup, payment, worth))
-    price = max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_percent))
+    price = max(topup.final_amount, final_amount(credit, discount_bp=topup.discount_bp))
     return Share(credit, worth, _fee(topup, payment, worth), suspense=max(0, worth - price))
 
 

@@ -212,7 +212,7 @@ def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
         currency=caller.currency,
         amount=request.amount,
         final_amount=topups.final_amount(request.amount, discount_bp=discount_bp),
-        discount_percent=discount_bp,
+        discount_bp=discount_bp,
         state=TopUpState.CREATED,
         created_at=rt.clock.now(),
         policy=Policy(

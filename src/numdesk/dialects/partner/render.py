@@ -105,7 +105,7 @@ def invoice(made: TopUp, *, replayed: bool) -> Answer:
             "amount": money(made.amount),
             "finalAmount": money(made.final_amount),
             "discount": money(made.discount),
-            "discountPercent": _percent(made.discount_percent),
+            "discountPercent": _percent(made.discount_bp),
             "paymentUrl": made.payment_url,
             "expiresAt": None if made.expires_at is None else iso(made.expires_at),
             "status": "pending",

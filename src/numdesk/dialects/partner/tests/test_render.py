@@ -74,7 +74,7 @@ class TestWallet:
         """A top-up tells what is credited, what is to be paid and what is saved."""
         made = TopUp(
             id=1, public_id="inv_1", customer_id=1, dialect="partner", provider="cryptomus", currency="EUR", amount=50_000,
-            final_amount=45_000, discount_percent=1000, state=TopUpState.AWAITING, created_at=AT,
+            final_amount=45_000, discount_bp=1000, state=TopUpState.AWAITING, created_at=AT,
             payment_url="https://pay.example/1", expires_at=AT,
         )  # fmt: skip
         assert text_of(render.invoice(made, replayed=False)) == (
