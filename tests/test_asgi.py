@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from ipaddress import ip_network
@@ -16,8 +17,9 @@ from tests.dialects.toy import Toy, done
 from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
-from numdesk.dialects import RouteClaimedTwice
-from numdesk.kit.body import App
+from numdesk.dialects import Answer, Request, RouteClaimedTwice
+from numdesk.kit.body import App, Receive, Scope, Send
+from numdesk.runtime import Runtime
 from numdesk.usecases import customers, reconcile
 
 
@@ -49,6 +51,45 @@ class TestAddress:
         app = make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
         answer = await Exchange("GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}).run(app)
         assert answer.status == status
+
+    @pytest.mark.parametrize("said", ["203.0.113.7", "203.0.113.7:51234"])
+    async def test_reaches_every_mount(self, desk: DeskOfTest, said: str) -> None:
+        """A mounted application sees the address that a trusted proxy named, not the proxy's."""
+        seen: list[str] = []
+
+        async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope["client"][0])
+            await PlainTextResponse("hello")(scope, receive, send)
+
+        desk.rt.settings = replace(desk.rt.settings, trusted_proxies=(ip_network("192.0.2.1/32"),))
+        app = make_app(desk.rt, dialects=[], mounts={"/mounted": mounted})
+        for client in ("192.0.2.1", "198.51.100.1"):
+            await Exchange("GET", "/mounted", {"x-forwarded-for": said}, client=client).run(app)
+        assert seen == ["203.0.113.7", "198.51.100.1"]
+
+    async def test_has_its_share_of_a_proxys_connections(self, desk: DeskOfTest) -> None:
+        """Behind a proxy a client may have as many requests under way as it could have connections; others are not held up."""
+        entered, may_end = asyncio.Event(), asyncio.Event()
+
+        async def wait(_rt: Runtime, _request: Request) -> Answer:
+            entered.set()
+            await may_end.wait()
+            return Answer(200, b"done")
+
+        token = (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token
+        networks = (ip_network("192.0.2.1/32"),)
+        desk.rt.settings = replace(desk.rt.settings, trusted_proxies=networks, connections_per_peer_max=1)
+        app = make_app(desk.rt, dialects=[Toy(wait).dialect()], mounts={})
+        headers = {"token": token, "x-forwarded-for": "203.0.113.7"}
+        waiting = asyncio.create_task(Exchange("POST", "/toy/do", headers).run(app))
+        await entered.wait()
+        assert (await Exchange("GET", "/toy/things/5", headers).run(app)).body == b"no: too_many_requests"
+        assert (await Exchange("GET", "/other", headers).run(app)).status == 503
+        assert (await Exchange("GET", "/toy/things/5", {**headers, "x-forwarded-for": "203.0.113.8"}).run(app)).status == 200
+        assert (await Exchange("GET", "/toy/things/5", {"token": token}).run(app)).status == 200
+        may_end.set()
+        assert (await waiting).status == 200
+        assert (await Exchange("GET", "/toy/things/5", headers).run(app)).status == 200
 
 
 class TestDispatch:

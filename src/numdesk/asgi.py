@@ -13,9 +13,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
+from numdesk.domain.errors import TooManyRequests
+from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, Message, Receive, Scope, Send
 from numdesk.kit.log import request_id
-from numdesk.kit.proxies import TrustedProxies
+from numdesk.kit.proxies import ClientShares, TrustedProxies
 from numdesk.runtime import Runtime
 from numdesk.usecases import reconcile, timekeeping
 
@@ -100,6 +102,7 @@ class HttpApp:
         self._ids = RequestIds()
         networks = rt.settings.trusted_proxies
         self._proxies = TrustedProxies(networks) if networks else None
+        self._shares = ClientShares(each_max=rt.settings.connections_per_peer_max)
         self._finishing = Finishing()
         self._tree = Tree()
         for dialect in dialects:
@@ -115,12 +118,28 @@ class HttpApp:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        if self._proxies is None or not scope["client"] or scope["client"][0] not in self._proxies:
+            await self._answer(scope, receive, send)
+            return
+        said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = self._proxies.client_of(scope["client"][0], said)
+        scope["client"] = (client, 0)  # what every door below goes by, mounted ones too
+        if client in self._proxies:  # nobody is named: this may be everybody
+            await self._answer(scope, receive, send)
+            return
+        with self._shares.hold(peer_group(client)) as may_enter:
+            await self._answer(scope, receive, send, is_over_share=not may_enter)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, *, is_over_share: bool = False) -> None:
+        """Finds the door of one request and lets it in; refuses a client that has its share of requests under way."""
         headers = dict(scope["headers"])
         doors, params = self._tree.find(scope["path"])
         request = Request(scope, headers, params, self._ids.accept(headers))
-        if self._proxies is not None:
-            said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-            request.address = self._proxies.client_of(request.address, said)
+        if is_over_share:
+            owner = _owner_of(self._owners, request.path)
+            refusal = TooManyRequests(group="under way", retry_after_s=1)
+            await send_answer(send, owner.refuse(refusal, request) if owner else _plain(503), request)
+            return
         if doors is None:
             await self._elsewhere(scope, receive, send, request)
             return

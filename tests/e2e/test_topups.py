@@ -91,7 +91,7 @@ class TestPay:
 
 
 def test_bounds_what_a_callback_may_be(sandbox: Server) -> None:
-    """A body above 64 KiB is told so; other methods and gateways have no door."""
+    """A body above 16 KiB is told so; other methods and gateways have no door."""
     url = f"{sandbox.base_url}/callbacks/cryptomus"
     assert httpx.post(url, content=b"x" * 70_000, timeout=ANSWERED_WITHIN_S).status_code == 413
     assert httpx.get(url, timeout=ANSWERED_WITHIN_S).status_code == 405

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import structlog
 
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests
@@ -26,7 +24,8 @@ _SAID = {
     429: b"Too many callbacks that do not verify.\n",
 }
 
-#: Callbacks of one address that do not verify, per minute; then none is looked at until the minute ends. A gateway sends them again.
+#: Callbacks of one address that do not verify, per minute; those beyond are neither logged nor counted. Each is still verified, which is
+#: bounded work: a genuine one gets through whoever shares its address.
 REFUSED_PER_MINUTE = 600
 _BUCKET = "callbacks.refused"
 
@@ -57,7 +56,6 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     peer = peer_group(scope["client"][0]) if scope.get("client") else ""
     try:
-        limits.refuse_exhausted(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
         body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
         await payments.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
@@ -70,13 +68,14 @@ def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
     match error:
         case BodyTooLarge():
             return 413
-        case TooManyRequests():
-            return 429
         case NotFound():
             return 404
         case InvalidInput():
-            with suppress(TooManyRequests):
+            try:
                 limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
+            except TooManyRequests:
+                return 429
+            payments.note_refused(provider, reason=str(error.__cause__))
             return 400
         case _:
             _log.error("a callback was not kept", provider=provider, error=type(error).__name__)

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 #: A signed call of another company is short; what is longer is not one.
 DOCUMENT_BYTES_MAX = 64 * 1024
 
-#: A callback has some thirty members; one with so many parts is made to keep us busy.
-CALLBACK_PARTS_MAX = 2_000
+#: A callback has some thirty members; one with so many parts is made to keep us busy: each costs some 10 us.
+CALLBACK_PARTS_MAX = 256
 
 #: Deeper ones are made to exhaust a reader.
 DEPTH_MAX = 32
