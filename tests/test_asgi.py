@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route as StarletteRoute
 from tests.dialects.asgi import Exchange
 from tests.dialects.toy import Toy, done
+from tests.support.breakage import break_writes, count_writes, fix_writes, writes_counted
 from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
@@ -196,6 +197,22 @@ class TestOwnPaths:
         answer = await Exchange("GET", "/readyz").run(make_app(desk.rt, dialects=[], mounts={}, checks={"disk": broken}))
         assert answer.status == 503
         assert json.loads(answer.body)["checks"]["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
+
+    async def test_say_that_nothing_can_be_written(self, desk: DeskOfTest, app: HttpApp) -> None:
+        """A database that only answers reads makes us not ready; when it takes writes again, so are we, by itself."""
+        await break_writes(desk.pool, "settings", "53100")
+        answer = await Exchange("GET", "/readyz").run(app)
+        assert (answer.status, json.loads(answer.body)["checks"]["database"]) == (503, {"ok": False, "error": "Unavailable"})
+        await fix_writes(desk.pool, "settings")
+        assert (await Exchange("GET", "/readyz").run(app)).status == 503  # what was tried out a moment ago still counts
+        desk.rt.memory.forget("installation.writes")
+        assert (await Exchange("GET", "/readyz").run(app)).status == 200
+
+    async def test_try_writes_out_once_a_second(self, desk: DeskOfTest, app: HttpApp) -> None:
+        """However many ask at once, the database is written to once."""
+        await count_writes(desk.pool, "settings")
+        await asyncio.gather(*(Exchange("GET", "/readyz").run(app) for _ in range(20)))
+        assert await writes_counted(desk.pool) == 1
 
     async def test_count_requests(self, app: HttpApp, headers: dict[str, str]) -> None:
         """The metrics count answers by dialect, call and status."""

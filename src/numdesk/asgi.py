@@ -13,13 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
-from numdesk.domain.errors import TooManyRequests
+from numdesk.domain.errors import TooManyRequests, Unavailable
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, Message, Receive, Scope, Send
 from numdesk.kit.log import request_id
 from numdesk.kit.proxies import ClientShares, TrustedProxies
 from numdesk.runtime import Runtime
-from numdesk.usecases import reconcile, timekeeping
+from numdesk.usecases import installation, reconcile
 
 Kept = TypeVar("Kept")
 
@@ -182,10 +182,11 @@ class HttpApp:
         try:
             await app(scope, receive, send_with_id)
         except Exception as error:
-            _log.error("fault", path=scope["root_path"], error=type(error).__name__, exc_info=error)
+            is_away = isinstance(error, (Unavailable, OSError))
+            _log.error("unreachable" if is_away else "fault", path=scope["root_path"], error=type(error).__name__, exc_info=error)
             if has_begun:
                 raise
-            await send_answer(send, _plain(500), request)
+            await send_answer(send, _plain(503 if is_away else 500), request)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lives through start and stop; closes web sockets, which nothing here speaks."""
@@ -219,8 +220,8 @@ class HttpApp:
         return Answer(200 if is_ready else 503, body)
 
     async def _check_database(self) -> object:
-        """Any use case that reads will do; this one reads a single small row."""
-        await timekeeping.look(self._rt)
+        """The database takes writes; one that can only be read serves nobody who buys."""
+        await installation.check_writes(self._rt)
         return {"ok": True}
 
     async def _check_ledger(self) -> object:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numdesk.config import Settings
+from numdesk.domain.errors import Unavailable
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
 from numdesk.storage.commands import Batcher
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.pool import OUTAGES, Database, Tx
 
 if TYPE_CHECKING:
     from numdesk.ports.payments import PaymentGateway
@@ -93,9 +94,12 @@ class Runtime:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Opens a named transaction; only use cases may. See `storage/pool.py`."""
-        async with self.database.transaction(name, snapshot=snapshot) as tx:
-            yield tx
+        """Opens a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/pool.py`."""
+        try:
+            async with self.database.transaction(name, snapshot=snapshot) as tx:
+                yield tx
+        except OUTAGES as error:
+            raise Unavailable from error
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a named transaction, again after a deadlock; raises Unavailable when the database is away."""

@@ -132,7 +132,7 @@ class Door:
             return self._dialect.refuse(BodyTooLarge(limit_bytes=error.bytes_max), request)
         except bodies.ClientGone:
             raise
-        except (ConnectionError, TimeoutError) as error:
+        except OSError as error:  # a connection, a time-out, a full disk
             _log.error("unreachable", route=self._route.path, error=type(error).__name__)
             return self._dialect.refuse(Unavailable(), request)
         except Exception as error:  # noqa: BLE001 - the last resort: no trace ever reaches a client

@@ -15,6 +15,10 @@ Answer = TypeVar("Answer")
 BUSY_TIMEOUT_S = 10.0
 
 
+class NotebookUnavailable(OSError):
+    """The file cannot be read or written now: its disk is full or broken, or another process holds it. Nothing was written."""
+
+
 class Notebook:
     """The file. Every piece of work is one transaction, done in a thread of its own, so that nothing waits for the disk."""
 
@@ -26,7 +30,7 @@ class Notebook:
         self._connection: sqlite3.Connection | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Does `work` in a transaction and returns its answer."""
+        """Does `work` in a transaction and returns its answer. Raises NotebookUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
     def close(self) -> None:
@@ -37,21 +41,28 @@ class Notebook:
             self._connection = None
 
     def _transact(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        notebook = self._connection or self._open()
-        notebook.execute("begin immediate")
         try:
-            answer = work(notebook)
-        except BaseException:
-            notebook.execute("rollback")
-            raise
-        notebook.execute("commit")
+            notebook = self._connection or self._open()
+            notebook.execute("begin immediate")
+            try:
+                answer = work(notebook)
+                notebook.execute("commit")
+            finally:
+                if notebook.in_transaction:
+                    notebook.execute("rollback")
+        except (sqlite3.OperationalError, OSError) as error:
+            raise NotebookUnavailable(f"{self._path.name}: {error}") from error
         return answer
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         opened = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-        opened.execute("pragma journal_mode = wal")
-        opened.execute("pragma synchronous = normal")
-        opened.executescript(self._schema)
+        try:
+            opened.execute("pragma journal_mode = wal")
+            opened.execute("pragma synchronous = normal")
+            opened.executescript(self._schema)
+        except BaseException:
+            opened.close()
+            raise
         self._connection = opened
         return opened

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from numdesk.domain.errors import InvalidInput, NotFound
+from numdesk.ports.errors import ProviderError
 from numdesk.ports.simulation import FakeGateway, Simulation, UnknownOutcome
 from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
@@ -173,7 +174,8 @@ def make_routes(door: SandboxDoor) -> Starlette:
     routes = [Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table]
     inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
     only = Middleware(_OwnHostOnly, hosts=_own_hosts(door.base_url))
-    return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers={HTTPException: _miss, Exception: _break})
+    handlers = {HTTPException: _miss, OSError: _turn_away, ProviderError: _turn_away, Exception: _break}
+    return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers=handlers)
 
 
 class _OwnHostOnly:
@@ -208,6 +210,12 @@ async def _miss(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
     return wire.refuse(error.status_code, code, f"The sandbox API has no such call ({error.detail}).")
+
+
+async def _turn_away(_request: Request, error: Exception) -> Response:
+    """Answers what cannot be done now: a file of the sandbox cannot be written."""
+    _log.error("a call of the sandbox API cannot be done now", reason=str(error))
+    return wire.refuse(503, "unavailable", "A file of the sandbox cannot be read or written now: see that its disk has room.")
 
 
 async def _break(_request: Request, error: Exception) -> Response:

@@ -152,8 +152,7 @@ class Cluster:
         }
         try:
             for name, text in rules.items():
-                (self.folder / name).write_text(text)
-                self._give(self.folder / name)
+                self._write(self.folder / name, text)
             if self.socket_folder != self.folder:
                 self._make_socket_folder()
         except OSError as error:
@@ -175,6 +174,12 @@ class Cluster:
         if any(sign in log for sign in ("Permission denied", "Read-only file system", "wrong ownership")):
             return DataFolderNotWritable(self.data, reason=reason)
         return ServerFailedToStart(self.data, reason=reason)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file of the cluster; one that is right already is left alone, so that a full disk keeps no server from starting."""
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            self._give(path)
 
     def _make_socket_folder(self) -> None:
         """Make a folder in the common temporary place; one that a stranger made first is refused."""

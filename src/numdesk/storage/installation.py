@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from numdesk.domain.customers import CustomerState
+from numdesk.storage import settings
 from numdesk.storage.pool import Tx
 
 #: A list of customers ends here; the console pages through more.
@@ -22,6 +23,13 @@ async def is_empty(tx: Tx) -> bool:
               and not exists (select from offers)"""
     )
     return bool(found)
+
+
+async def probe_writes(tx: Tx) -> None:
+    """Writes a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
+    await settings.write(tx, name="writes.probed", value=True)
+    await tx.execute("set local work_mem = '64kB'")
+    await tx.execute("select count(*) from (select repeat(md5(n::text), 1000) from generate_series(1, 32) n order by 1 offset 0) wide")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar, cast
 
 import asyncpg
+import structlog
 from prometheus_client import Counter, Histogram
 
 from numdesk.domain.errors import Unavailable
@@ -38,7 +39,19 @@ OUTAGES = (
     ConnectionError,
     FileNotFoundError,
     TimeoutError,
+    asyncpg.TooManyConnectionsError,
 )
+#: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
+#: no writes, or a sequence is at its end. Nothing was done, and asking again at once does not help.
+EXHAUSTED = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.SequenceGeneratorLimitExceededError,
+)
+#: What the database cannot do is logged once in so many seconds.
+COMPLAINT_EVERY_S = 10.0
 
 _transactions = Histogram(
     "numdesk_transaction_seconds",
@@ -47,6 +60,8 @@ _transactions = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0),
 )
 _retries = Counter("numdesk_database_retries_total", "Transactions run again", ["name", "kind"])
+_exhausted = Counter("numdesk_database_exhausted_total", "Transactions refused by a database without room or resources", ["kind"])
+_log = structlog.get_logger(__name__)
 
 
 class Tx(Protocol):
@@ -82,6 +97,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._complained_at = float("-inf")
 
     @classmethod
     async def open(cls, dsn: str, *, connections: int = CONNECTIONS_MAX) -> Database:
@@ -120,21 +136,29 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Opens a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it."""
+        """Opens a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it.
+
+        Raises Unavailable when the database has no room or resources for it.
+        """
         started = time.perf_counter()
-        async with self._pool.acquire() as connection:
-            options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
-            async with connection.transaction(**options):
-                with forbid_network(name):
-                    yield cast("Tx", connection)
+        with self._refuse_exhausted(name):
+            async with self._pool.acquire() as connection:
+                options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
+                async with connection.transaction(**options):
+                    with forbid_network(name):
+                        yield cast("Tx", connection)
         _transactions.labels(name).observe(time.perf_counter() - started)
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip."""
+        """Runs `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip.
+
+        Raises Unavailable when the database has no room or resources for it.
+        """
         started = time.perf_counter()
-        async with self._pool.acquire() as connection:
-            with forbid_network(name):
-                answer = await work(cast("Tx", connection))
+        with self._refuse_exhausted(name):
+            async with self._pool.acquire() as connection:
+                with forbid_network(name):
+                    answer = await work(cast("Tx", connection))
         _transactions.labels(name).observe(time.perf_counter() - started)
         return answer
 
@@ -168,6 +192,22 @@ class Database:
                 _retries.labels(name, "outage").inc()
                 await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
 
+    @contextmanager
+    def _refuse_exhausted(self, name: str) -> Iterator[None]:
+        """Raises Unavailable for what the database has no room or resources for, and says so in the log."""
+        try:
+            yield
+        except OUTAGES:
+            raise
+        except EXHAUSTED as error:
+            kind = type(error).__name__.removesuffix("Error")
+            _exhausted.labels(kind).inc()
+            now = time.monotonic()
+            if now - self._complained_at > COMPLAINT_EVERY_S:
+                self._complained_at = now
+                _log.error("the database has no room or resources", kind=kind, reason=f"{name}: {error}")
+            raise Unavailable from error
+
 
 async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], None]) -> None:
     """Calls `hear` with each note on the channel until the connection is lost or the task cancelled."""
@@ -186,11 +226,14 @@ async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], 
 
 
 async def retry_conflicts(name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Awaits `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim."""
+    """Awaits `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim; then raises Unavailable."""
     for again in range(RETRIES_MAX):
         try:
             return await attempt()
         except _CONFLICTS as error:
             _retries.labels(name, type(error).__name__).inc()
             await asyncio.sleep(random.random() * 0.02 * (again + 1))  # noqa: S311 - jitter, not a secret
-    return await attempt()
+    try:
+        return await attempt()
+    except _CONFLICTS as error:
+        raise Unavailable from error

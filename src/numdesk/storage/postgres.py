@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import psutil
+import structlog
 
 from numdesk.storage.cluster import SETTINGS, Cluster
 from numdesk.storage.faults import (
-    DatabaseFault,
     DataFolderInUse,
     DataFolderNotWritable,
     DiskFull,
@@ -34,6 +34,7 @@ WATCH_S = 0.25
 READY_TIMEOUT_S = 600.0  # a recovery after a crash replays at most max_wal_size
 LEFTOVERS_TIMEOUT_S = 10.0  # how long the children of a killed postmaster may take to notice
 CONNECT_TIMEOUT_S = 5
+_log = structlog.get_logger(__name__)
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, none
 
 
@@ -151,9 +152,16 @@ class EmbeddedPostgres:
 
     async def supervise(self) -> NoReturn:
         """Keep the server running until cancelled; a start that fails is tried again for as long as we live."""
+        said = ""
         while True:
-            with contextlib.suppress(DatabaseFault):
-                await self.ensure_running()
+            try:
+                if await self.ensure_running():
+                    _log.warning("the database had ended and was started again")
+                said = ""
+            except Exception as error:  # noqa: BLE001 - whatever it is may be over at the next try
+                if str(error) != said:
+                    said = str(error)
+                    _log.error("the database cannot be started again", reason=said)
             await asyncio.sleep(WATCH_S)
 
     async def stop(self) -> None:

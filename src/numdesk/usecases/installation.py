@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from numdesk.domain.errors import Unavailable
 from numdesk.storage import installation as rows
 from numdesk.storage import settings
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.pool import Tx
+
+#: Whether the database takes writes is tried out at most this often by a process, however often it is asked.
+PROBE_AGE_MAX_S = 1.0
 
 
 class Mode(StrEnum):
@@ -96,6 +100,20 @@ async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | No
 async def customers(rt: Runtime) -> list[rows.CustomerLine]:
     """Returns the customers by id."""
     return await rt.repeat("installation.customers", rows.customers)
+
+
+async def check_writes(rt: Runtime) -> None:
+    """Tries out whether the database takes writes. Raises Unavailable when it does not."""
+
+    async def probe() -> bool:
+        try:
+            await rt.run("installation.probe_writes", rows.probe_writes)
+        except Unavailable:
+            return False
+        return True
+
+    if not await rt.memory.get("installation.writes", probe, age_max_s=PROBE_AGE_MAX_S):
+        raise Unavailable
 
 
 async def condition(rt: Runtime) -> rows.Condition:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from numdesk.kit.notebook import Notebook
+from numdesk.kit.notebook import Notebook, NotebookUnavailable
+from numdesk.ports.errors import Cause, ProviderError
+
+Answer = TypeVar("Answer")
 
 #: Outcomes that may wait to be played.
 SCRIPT_MAX = 10_000
@@ -71,7 +75,7 @@ class World:
             ).fetchone()
             return row[0] if row else None
 
-        return await self._file.run(work)
+        return await self._run(work)
 
     async def script(self, steps: Sequence[tuple[str | None, str]]) -> None:
         """Puts (method or None, outcome) in the place of what is left of the script; keeps at most SCRIPT_MAX."""
@@ -80,19 +84,19 @@ class World:
             db.execute("delete from script")
             db.executemany("insert into script (method, outcome) values (?, ?)", steps[:SCRIPT_MAX])
 
-        await self._file.run(work)
+        await self._run(work)
 
     async def scripted(self) -> list[tuple[str | None, str]]:
         """Returns what is left of the script."""
-        return await self._file.run(lambda db: db.execute("select method, outcome from script order by id").fetchall())
+        return await self._run(lambda db: db.execute("select method, outcome from script order by id").fetchall())
 
     async def sale_of(self, reference: str) -> Sale | None:
         """Returns the sale that a buyer's reference names."""
-        return await self._file.run(lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone()))
+        return await self._run(lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone()))
 
     async def last_sale_of(self, msisdn: int) -> Sale | None:
         """Returns the latest sale of a number."""
-        return await self._file.run(lambda db: _sale(db.execute(_LAST_SALE, (msisdn,)).fetchone()))
+        return await self._run(lambda db: _sale(db.execute(_LAST_SALE, (msisdn,)).fetchone()))
 
     async def sell(self, sale: Sale, *, serials: int) -> Sale:
         """Sells a number, or returns what the same reference bought before.
@@ -111,31 +115,38 @@ class World:
             assert sold is not None, "an insert returns its row"
             return sold
 
-        return await self._file.run(work)
+        return await self._run(work)
 
     async def close_sale(self, sale_id: int) -> None:
         """Ends the use of a number; harmless when repeated."""
-        await self._file.run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
+        await self._run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
 
     async def is_open(self, sale_id: int) -> bool:
         """Is the number of this sale still in use?"""
-        return bool(await self._file.run(lambda db: db.execute("select 1 from sales where id = ? and open", (sale_id,)).fetchone()))
+        return bool(await self._run(lambda db: db.execute("select 1 from sales where id = ? and open", (sale_id,)).fetchone()))
 
     async def open_sales(self) -> dict[tuple[str, str], int]:
         """Counts the numbers in use by (country, service)."""
-        found = await self._file.run(
+        found = await self._run(
             lambda db: db.execute("select country, service, count(*) from sales where open group by country, service").fetchall()
         )
         return {(country, service): count for country, service, count in found}
 
     async def rate(self, pair: str) -> int | None:
         """Returns the rate of a pair."""
-        row = await self._file.run(lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone())
+        row = await self._run(lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone())
         return row[0] if row else None
 
     async def set_rate(self, pair: str, value: int | None) -> None:
         """Sets the rate of a pair, or leaves it without one."""
-        await self._file.run(lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value)))
+        await self._run(lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value)))
+
+    async def _run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Does `work` in a transaction; what this upstream cannot write down it does not answer."""
+        try:
+            return await self._file.run(work)
+        except NotebookUnavailable as error:
+            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, str(error), unknown=True) from error
 
     def close(self) -> None:
         """Closes the file; the world goes on when it is opened again."""

@@ -1,0 +1,35 @@
+"""Lets tables fail as a database in trouble would, or rows that nobody can write, and counts what is written."""
+
+from __future__ import annotations
+
+import asyncpg
+
+
+async def break_writes(pool: asyncpg.Pool, table: str, sqlstate: str) -> None:
+    """Lets every write of a table fail with this SQLSTATE."""
+    await pool.execute(
+        f"""create or replace function out_of_order() returns trigger language plpgsql as
+            $$ begin raise exception 'out of order' using errcode = '{sqlstate}'; end $$;
+            create or replace trigger out_of_order before insert or update or delete on {table}
+              for each statement execute function out_of_order()"""
+    )
+
+
+async def fix_writes(pool: asyncpg.Pool, table: str) -> None:
+    """Undoes `break_writes`."""
+    await pool.execute(f"drop trigger out_of_order on {table}")
+
+
+async def count_writes(pool: asyncpg.Pool, table: str) -> None:
+    """Begins to count the statements that insert into a table; `writes_counted` tells how many there were."""
+    await pool.execute(
+        f"""create sequence writes_counted;
+            create function count_write() returns trigger language plpgsql as
+              $$ begin perform nextval('writes_counted'); return null; end $$;
+            create trigger count_write after insert on {table} for each statement execute function count_write()"""
+    )
+
+
+async def writes_counted(pool: asyncpg.Pool) -> int:
+    """Returns how many statements have inserted into the table of `count_writes` since."""
+    return await pool.fetchval("select case when is_called then last_value else 0 end from writes_counted")
