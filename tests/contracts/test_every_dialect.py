@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.dialects.cases import REAL_NUMBER, REAL_TOKEN, Case, read_cases
 from tests.support.desk import DeskOfTest
 
-from numdesk.asgi import HttpApp
+from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import Dialect, Request, Route, call_table, find_dialects, is_parameter
 from numdesk.domain import errors
 from numdesk.domain.money import DECIMALS
@@ -127,6 +128,38 @@ class TestStrangers:
                 assert (answer.status_code, answer.content) == (wanted.status, wanted.body), f"{route.method} {route.path}"
 
 
+class TestBodies:
+    """The bound that each route declares for its body."""
+
+    @each_dialect
+    async def test_are_bounded_in_the_dialects_words(self, desk: DeskOfTest, dialect: Dialect) -> None:
+        """A body of the bound is taken (and then refused for what it holds), one byte more is too large, announced or not."""
+        desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
+        app = make_app(desk.rt, dialects=[dialect], mounts={})
+        new = await customers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, signed=dialect.signed)
+        token = new.token.encode()
+        headers = [(b"authorization", b"Bearer " + token), (b"x-api-key", token), (b"x-request-id", b"one-too-many")]
+        for route in dialect.routes:
+            if route.method in ("GET", "HEAD", "DELETE") and not dialect.signed:
+                continue  # its body is not read
+            path = "/".join("1" if is_parameter(part) else part for part in route.path.split("/"))
+            scope = {"client": None, "method": route.method, "path": path, "query_string": b""}
+            wanted = dialect.refuse(errors.BodyTooLarge(limit_bytes=route.body_bytes_max), Request(scope, {}, (), "one-too-many"))
+            refused = (wanted.status, wanted.body)
+            body = b"[" + b" " * (route.body_bytes_max - 2) + b"]"
+            taken = await _call(app, route, path, b"", headers, body)
+            assert taken[0] < 500, route
+            assert taken != refused, route
+            announced = [*headers, (b"content-length", b"%d" % (len(body) + 1))]
+            assert await _call(app, route, path, b"", headers, body + b" ") == refused, route
+            assert await _call(app, route, path, b"", announced, b"") == refused, route
+
+    @each_dialect
+    def test_are_short(self, dialect: Dialect) -> None:
+        """No route takes so much that reading it could hold the others up."""
+        assert all(0 < route.body_bytes_max <= 64 * 1024 for route in dialect.routes)
+
+
 NAMES = st.sampled_from(sorted({
     name for dialect in DIALECTS for case in cases_of(dialect) for step in case.steps
     if step.body.startswith("{") for name in re.findall(r'"(\w+)":', step.body)
@@ -157,7 +190,7 @@ class TestAnyBytes:
             tokens[dialect.slug] = new.token.encode()
         for dialect, route in data.draw(st.lists(st.sampled_from(ROUTES), min_size=1, max_size=12)):
             path = "/".join(data.draw(SEGMENTS) if is_parameter(part) else part for part in route.path.split("/"))
-            status = await _call(app, route, path, data.draw(QUERIES).replace(b"wait", b"w"), [
+            status, _ = await _call(app, route, path, data.draw(QUERIES).replace(b"wait", b"w"), [
                 (b"authorization", data.draw(st.just(b"Bearer " + tokens[dialect.slug]) | HEADER_VALUES)),
                 (b"idempotency-key", data.draw(st.sampled_from([b"one", b"two"]) | HEADER_VALUES)),
                 (b"x-request-id", data.draw(HEADER_VALUES)),
@@ -165,8 +198,8 @@ class TestAnyBytes:
             assert status != 500, f"{route.method} {path}"
 
 
-async def _call(app: HttpApp, route: Route, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> int:
-    """Returns the status that the application answers to raw bytes."""
+async def _call(app: HttpApp, route: Route, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes]:
+    """Returns the status and the body that the application answers to raw bytes."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -180,4 +213,4 @@ async def _call(app: HttpApp, route: Route, path: str, query: bytes, headers: li
         "client": ("192.0.2.7", 5), "root_path": "",
     }  # fmt: skip
     await app(scope, receive, send)
-    return sent[0]["status"]
+    return sent[0]["status"], sent[1]["body"]

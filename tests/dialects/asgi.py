@@ -20,6 +20,8 @@ class Exchange:
     client: str = "192.0.2.1"
     gone: bool = False
     sent: list[Any] = field(default_factory=list)
+    #: Pieces of the body that the application did not ask for.
+    unread: int = 0
 
     async def run(self, app: App) -> Exchange:
         """Runs the request and returns itself."""
@@ -34,6 +36,7 @@ class Exchange:
             self.sent.append(message)
 
         await app(self.scope(), receive, send)
+        self.unread = len(pieces)
         return self
 
     def scope(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,10 +16,11 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import Answer, Request, find_dialects
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers import Caller, CustomerState, Scope
 from numdesk.domain.errors import NotAuthenticated, Unavailable
 from numdesk.runtime import Runtime
 from numdesk.usecases import customers
+from numdesk.usecases.customers import KeyRules
 
 
 def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
@@ -88,12 +90,76 @@ class TestLimits:
         assert (await Exchange("GET", "/toy/things/1", client="192.0.2.2").run(app)).body == b"no: not_authenticated"
         assert (await Exchange("GET", "/toy/things/1", await token_of(desk)).run(app)).status == 200
 
-    async def test_count_what_is_forbidden(self, desk: DeskOfTest) -> None:
-        """A customer who is blocked is told so as often as others are served, and then to wait."""
-        app, headers = app_of(desk, Toy(done, limit=2)), await token_of(desk)
+    async def test_count_what_is_forbidden_by_key_and_address(self, desk: DeskOfTest) -> None:
+        """A caller who may not make a call is told so a few times, and then to wait; at another address the key is told so again."""
+        app, headers = app_of(desk, Toy(done)), await token_of(desk)
         await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
-        bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(3)]
-        assert bodies == [b"no: not_permitted"] * 2 + [b"no: too_many_requests"]
+        bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(4)]
+        assert bodies == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"]
+        assert (await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body == b"no: not_permitted"
+
+    @pytest.mark.parametrize("verify", [None, lambda _request, _caller, _wall: None], ids=["shown", "signed"])
+    @pytest.mark.parametrize(
+        ("rules", "call"),
+        [
+            (KeyRules(networks=("192.0.2.1/32",)), Exchange("GET", "/toy/things/1", client="192.0.2.2")),
+            (KeyRules(scopes=frozenset({Scope.READ})), Exchange("POST", "/toy/do")),
+            (KeyRules(methods=frozenset({"/toy/things/{id}"})), Exchange("GET", "/toy/things/new")),
+        ],
+        ids=["network", "scope", "call"],
+    )
+    async def test_are_not_used_up_by_what_is_forbidden(
+        self, desk: DeskOfTest, rules: KeyRules, call: Exchange, verify: Callable[..., None] | None
+    ) -> None:
+        """Calls that are refused for their address, scope or name leave the customer's limit to the calls that are not."""
+        await token_of(desk)
+        key = await customers.add_key(desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules)
+        app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), {"token": key.token}
+        for _ in range(5):
+            assert (await replace(call, headers=headers, sent=[]).run(app)).status == 400
+        answers = [await Exchange("GET", "/toy/things/1", headers).run(app) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 400]
+
+    @pytest.mark.parametrize("state", [CustomerState.PENDING, CustomerState.BLOCKED])
+    async def test_stop_who_may_not_call_before_their_signatures_cost_anything(self, desk: DeskOfTest, state: CustomerState) -> None:
+        """A key that was never approved, or is blocked, is verified a few times; then its bodies are not even read."""
+        verified: list[bytes] = []
+
+        def verify(request: Request, _caller: Caller, _wall: datetime) -> None:
+            verified.append(request.body)
+
+        app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
+        await customers.set_state(desk.rt, 1, state)
+        exchanges = [await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(5)]
+        assert [one.body for one in exchanges] == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"] * 2
+        assert [one.unread for one in exchanges] == [0, 0, 0, 2, 2]
+        assert len(verified) == 3
+
+    async def test_stop_the_exhausted_before_their_signatures_cost_anything(self, desk: DeskOfTest) -> None:
+        """What a customer sends beyond the limit is refused unread and unverified."""
+        verified: list[bytes] = []
+
+        def verify(request: Request, _caller: Caller, _wall: datetime) -> None:
+            verified.append(request.body)
+
+        app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), await token_of(desk)
+        exchanges = [await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(4)]
+        assert [one.body for one in exchanges][2:] == [b"no: too_many_requests"] * 2
+        assert [one.unread for one in exchanges] == [0, 0, 2, 2]
+        assert len(verified) == 2
+
+    async def test_tell_a_forger_nothing_of_the_customers_state(self, desk: DeskOfTest) -> None:
+        """Whoever has only the public half of a key hears the same of a customer who is blocked as of one who is not."""
+
+        def verify(_request: Request, _caller: Caller, _wall: datetime) -> None:
+            raise NotAuthenticated(cause="signature")
+
+        app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
+        open_account = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)]
+        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        desk.rt.memory.forget("customers")
+        desk.clock.advance(60)
+        assert [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)] == open_account
 
     async def test_stop_forgers_before_their_signatures_cost_anything(self, desk: DeskOfTest) -> None:
         """Whoever signs wrongly with a known key is told to wait, unverified, and takes nothing from the customer who is elsewhere."""

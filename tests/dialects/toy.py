@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,13 +50,13 @@ class Toy:
         """Returns the manifest. The slug is one that customers can be registered for."""
         return Dialect(
             slug=self.slug, title="Toy", docs="https://example.com", currency="IDR", prefixes=("/toy",), routes=(
-                self._route("POST", "/toy/do", self.behaviour, is_write=True),
+                replace(self._route("POST", "/toy/do", self.behaviour, is_write=True), body_bytes_max=self.body_bytes_max),
                 self._route("GET", "/toy/things/{id}", _echo),
                 self._route("GET", "/toy/things/new", _new),
                 self._route("GET", "/toy/things/{id}/parts/{part}", _echo),
                 self._route("GET", "/toy/open", _echo, needs_caller=False),
             ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(errors.every_refusal(), _refuse),
-            unknown=_unknown, broken=_broken, body_bytes_max=self.body_bytes_max, stranger_limit=3, verify=self.verify)  # fmt: skip
+            unknown=_unknown, broken=_broken, stranger_limit=3, verify=self.verify)  # fmt: skip
 
     @staticmethod
     def _route(

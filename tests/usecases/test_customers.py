@@ -8,8 +8,10 @@ import pytest
 from tests.support.desk import CURRENCY, DIALECT, START, DeskOfTest
 
 from numdesk.domain import tokens
-from numdesk.domain.customers import CustomerState, Scope, check_call
+from numdesk.domain.customers import Caller, CustomerState, Scope, check_call
 from numdesk.domain.errors import NotAuthenticated, NotFound, NotPermitted
+from numdesk.storage import customers as rows
+from numdesk.storage.pool import Tx
 from numdesk.usecases import customers, freshness
 
 
@@ -26,6 +28,38 @@ class TestAuthenticate:
         for token, dialect in ((new.token, "other"), (new.token[:-1], DIALECT), (stranger, DIALECT), ("", DIALECT), ("\u00e9", DIALECT)):
             with pytest.raises(NotAuthenticated):
                 await customers.authenticate(desk.rt, token.encode(), dialect=dialect)
+
+    async def test_asks_once_for_a_token_that_is_nobodys(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A token that is nobody's is looked up once; a flood of others makes it forgotten, and no caller with it."""
+        monkeypatch.setattr(customers, "UNKNOWN_MAX", 3)
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        await customers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
+        asked: list[bytes] = []
+        look_up = rows.callers
+
+        async def watched(tx: Tx, hashes: list[bytes]) -> dict[bytes, Caller]:
+            asked.extend(hashes)
+            return await look_up(tx, hashes)
+
+        monkeypatch.setattr(rows, "callers", watched)
+        nobodys = [tokens.make_token("test", random=letter * tokens.RANDOM_CHARACTERS).encode() for letter in "abcd"]
+        for token, times in ((nobodys[0], 2), *((one, 1) for one in nobodys[1:])):
+            for _ in range(times):
+                with pytest.raises(NotAuthenticated):
+                    await customers.authenticate(desk.rt, token, dialect=DIALECT)
+        assert len(asked) == 4
+        assert customers.remembered(desk.rt, new.token.encode(), dialect=DIALECT)
+
+    async def test_knows_a_key_that_was_made_after_it_was_asked_for(self, desk: DeskOfTest) -> None:
+        """A token that was nobody's is looked up again as soon as the process has looked at the versions."""
+        token = tokens.make_token("test", random="a" * tokens.RANDOM_CHARACTERS)
+        with pytest.raises(NotAuthenticated):
+            await customers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
+        await freshness.look(desk.rt)
+        new = await customers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        await desk.pool.execute("update api_keys set hash = $1", desk.rt.keys.fingerprint(token.encode()))
+        await freshness.look(desk.rt)
+        assert (await customers.authenticate(desk.rt, token.encode(), dialect=DIALECT)).customer_id == new.customer_id
 
     async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
         """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""

@@ -21,8 +21,8 @@ from numdesk.runtime import Runtime
 
 Header = tuple[bytes, bytes]
 
-#: No call of any dialect takes more, unless the dialect says so.
-BODY_BYTES_MAX = 1024 * 1024
+#: A call takes no more, unless its route says so: objects of a dozen short fields, whatever the spacing and the escapes.
+BODY_BYTES_MAX = 8 * 1024
 #: Refused credentials of one address per minute, before it is told to wait.
 STRANGER_LIMIT = 600
 
@@ -80,7 +80,7 @@ class Route:
     """One call: where it is found, who may make it, in which rate group it counts.
 
     `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is the call's name in a key's list
-    of methods. With `is_write` the handler runs on when the client goes away in the middle.
+    of methods. With `is_write` the handler runs on when the client goes away in the middle. `body_bytes_max` is the longest body.
     """
 
     method: str
@@ -92,6 +92,7 @@ class Route:
     is_write: bool = False
     needs_caller: bool = True
     summary: str = ""
+    body_bytes_max: int = BODY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +119,9 @@ class Dialect:
     unknown: Callable[[Request, tuple[str, ...]], Answer]
     broken: Callable[[Request], Answer]
     renderer: EventRenderer | None = None
-    body_bytes_max: int = BODY_BYTES_MAX
     stranger_limit: int = STRANGER_LIMIT
     window_s: int = 60
     windows_s: Mapping[str, int] = field(default_factory=dict)
-    credential_in_body: bool = False
     signed: bool = False
     verify: Callable[[Request, Caller, datetime], None] | None = None
     customer_prefix: str = ""

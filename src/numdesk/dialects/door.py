@@ -10,7 +10,8 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import structlog
 
@@ -85,7 +86,9 @@ class Door:
         "_dialect",
         "_failed_bucket",
         "_finishing",
+        "_forbidden_bucket",
         "_has_body",
+        "_is_body_signed",
         "_limit",
         "_route",
         "_rt",
@@ -101,9 +104,11 @@ class Door:
         self._route = route
         self._finishing = finishing
         self._has_body = route.method not in _BODILESS
+        self._is_body_signed = dialect.verify is not None and route.needs_caller
         self._bucket = f"{dialect.slug}.{route.group}"
         self._stranger_bucket = f"{dialect.slug}.strangers"
         self._failed_bucket = f"{dialect.slug}.failed"
+        self._forbidden_bucket = f"{dialect.slug}.forbidden"
         self._limit = dialect.limits[route.group]
         self._window_s = dialect.windows_s.get(route.group, dialect.window_s)
         self._tally = tally_of(dialect.slug, route.operation)
@@ -141,25 +146,41 @@ class Door:
 
     async def _handle(self, scope: Scope, receive: Receive, request: Request) -> Answer:
         """Lets the request in, step by step, and runs the handler."""
-        rt, dialect, route = self._rt, self._dialect, self._route
+        rt, route = self._rt, self._route
         request.body = b""
-        if dialect.credential_in_body:
-            request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
         if route.needs_caller:
-            token = dialect.credential(request) or b""
-            caller = customers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
-            request.caller = caller
-            if dialect.verify is not None:
-                self._verify(request, caller)
-            limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
-            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
+            await self._let_in(scope, receive, request)
         else:
             limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
-        if self._has_body and not dialect.credential_in_body:
-            request.body = await bodies.read_body(scope, receive, bytes_max=dialect.body_bytes_max)
+        if self._has_body and not self._is_body_signed:
+            request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
         if route.is_write:
             return await self._finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
         return await route.handler(rt, request)
+
+    async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:
+        """Finds out who calls and refuses what may not be, the cheap reasons first: only what may pass is worth verifying.
+
+        Before the signature is verified nothing is counted against the customer, who may not be the caller, and nothing is told of the
+        customer's state: a call that will be refused for that is counted for its key from its address, and verified up to a limit.
+        """
+        rt, dialect, route = self._rt, self._dialect, self._route
+        token = dialect.credential(request) or b""
+        caller = customers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
+        request.caller = caller
+        refusal: Refusal | None = None
+        try:
+            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
+        except Refusal as refused:
+            refusal = refused
+            self._count_failure(request, self._forbidden_bucket)
+        if dialect.verify is not None:
+            limits.refuse_exhausted(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
+            self._verify(request, dialect.verify)
+        if refusal is not None:
+            raise refusal
+        limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
 
     async def _recognise(self, request: Request, token: bytes) -> Caller:
         """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
@@ -170,27 +191,37 @@ class Door:
             self._count_stranger(request)
             raise
 
-    def _verify(self, request: Request, caller: Caller) -> None:
+    def _verify(self, request: Request, verify: Callable[[Request, Caller, datetime], None]) -> None:
         """Refuses as `_recognise` does a request that does not bear its key's signature.
 
-        Failures count for this key from this address, and beyond the limit nothing is computed any more: whoever only knows the public
-        half of a key spends neither our time nor, from elsewhere, the customer's own requests.
+        Failures count for this key from this address, and beyond the limit nothing is computed any more: a caller who only knows the
+        public half of a key spends neither our time nor, from elsewhere, the customer's own requests.
         """
         rt, dialect = self._rt, self._dialect
-        assert dialect.verify is not None, "asked only where requests are signed"
-        subject, limit, window_s = f"{caller.key_id} {peer_group(request.address)}", dialect.stranger_limit, dialect.window_s
-        limits.refuse_exhausted(rt, subject=subject, bucket=self._failed_bucket, limit=limit, window_s=window_s)
+        limits.refuse_exhausted(
+            rt, subject=_key_and_address(request), bucket=self._failed_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s
+        )
         try:
-            dialect.verify(request, caller, rt.clock.wall())
+            verify(request, request.caller, rt.clock.wall())
         except NotAuthenticated:
-            limits.admit(rt, subject=subject, bucket=self._failed_bucket, limit=limit, window_s=window_s)
+            self._count_failure(request, self._failed_bucket)
             self._count_stranger(request)
             raise
+
+    def _count_failure(self, request: Request, bucket: str) -> None:
+        """Counts a failure of the key from the address; refuses with TooManyRequests beyond the limit."""
+        dialect = self._dialect
+        limits.admit(self._rt, subject=_key_and_address(request), bucket=bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
 
     def _count_stranger(self, request: Request) -> None:
         """Counts a failure to the address, whoever it was said to come from; refuses with TooManyRequests who keeps guessing."""
         dialect, subject = self._dialect, peer_group(request.address)
         limits.admit(self._rt, subject=subject, bucket=self._stranger_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
+
+
+def _key_and_address(request: Request) -> str:
+    """Returns what failures before a proof of identity are counted by."""
+    return f"{request.caller.key_id} {peer_group(request.address)}"
 
 
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:

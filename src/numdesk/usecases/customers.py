@@ -23,6 +23,8 @@ from numdesk.storage.pool import Tx
 MEMORY_AGE_MAX_S = 60.0
 #: More remembered callers than this are dropped at once, so that a flood of keys cannot fill the memory.
 REMEMBERED_MAX = 50_000
+#: As many tokens that are nobody's are remembered apart, so that a flood of them pushes no caller out.
+UNKNOWN_MAX = 10_000
 ALL_SCOPES = frozenset(Scope)
 
 
@@ -56,7 +58,17 @@ class KeyRules:
 
 
 class _Remembered(dict[bytes, Caller]):
-    """Callers by token; filled between two versions of the customers."""
+    """Callers by token, and tokens that are nobody's; filled between two versions of the customers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unknown: set[bytes] = set()
+
+    def note_unknown(self, token: bytes) -> None:
+        """Remembers that a token is nobody's."""
+        if len(self.unknown) >= UNKNOWN_MAX:
+            self.unknown.clear()
+        self.unknown.add(token)
 
 
 def remembered(rt: Runtime, token: bytes, *, dialect: str) -> Caller | None:
@@ -71,6 +83,8 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
     if not tokens.looks_genuine(token):
         raise NotAuthenticated
     known: _Remembered = await rt.memory.get("customers.callers", _nothing_known, age_max_s=MEMORY_AGE_MAX_S)
+    if token in known.unknown:
+        raise NotAuthenticated
     caller = known.get(token)
     if caller is None:
 
@@ -80,6 +94,7 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
 
         caller = await rt.batch("customers.authenticate", run, batch_max=256).submit(rt.keys.fingerprint(token))
         if caller is None:
+            known.note_unknown(token)
             raise NotAuthenticated
         if len(known) >= REMEMBERED_MAX:
             known.clear()

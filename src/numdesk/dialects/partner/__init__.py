@@ -10,9 +10,6 @@ from numdesk.dialects.partner.routes import CUSTOMER_PREFIX, LIMITS, PREFIXES, R
 from numdesk.dialects.partner.signing import verify
 from numdesk.dialects.partner.wire import api_key_of
 
-#: The longest body of this API has a kilobyte. What is signed is written anew as JavaScript would, which costs more than reading it.
-BODY_BYTES_MAX = 64 * 1024
-
 DIALECT = Dialect(
     slug=SLUG,
     title="Partner API",
@@ -25,8 +22,6 @@ DIALECT = Dialect(
     windows_s=WINDOWS_S,
     stranger_limit=STRANGER_LIMIT,
     credential=api_key_of,
-    body_bytes_max=BODY_BYTES_MAX,
-    credential_in_body=True,
     signed=True,
     verify=verify,
     customer_prefix=CUSTOMER_PREFIX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
-from numdesk.dialects import Answer, Request, Route
+from numdesk.dialects import BODY_BYTES_MAX, Answer, Request, Route
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
 from numdesk.dialects.partner.refusals import replayed
@@ -24,6 +24,7 @@ from numdesk.dialects.partner.render_numbers import (
 )
 from numdesk.dialects.partner.signing import PREFIX, SHORT
 from numdesk.dialects.partner.wire import (
+    TEXT_CHARS_MAX,
     Claim,
     Selection,
     meant,
@@ -212,6 +213,8 @@ class _Call(NamedTuple):
 LIMITS = {"all": 1000, "registration": 5}
 WINDOW_S = 15 * 60
 WINDOWS_S = {"registration": 3600}
+#: Four texts of up to TEXT_CHARS_MAX characters, of which each may take four bytes; other bodies have some hundred bytes.
+REGISTRATION_BYTES_MAX = 4 * 4 * TEXT_CHARS_MAX + 1024
 #: The vendor's number of requests per address without authorisation; requests that are refused for their key or signature count.
 STRANGER_LIMIT = 100
 
@@ -258,6 +261,7 @@ ROUTES = tuple(
         group="registration" if call.handler is register else "all",
         is_write=call.method != "GET",
         needs_caller=call.handler is not register,
+        body_bytes_max=REGISTRATION_BYTES_MAX if call.handler is register else BODY_BYTES_MAX,
         summary=call.summary,
     )
     for prefix in (PREFIX, "")
