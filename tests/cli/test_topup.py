@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from numdesk.cli import main
+from numdesk.cli.topup import NEXT
+from numdesk.domain.topups import Doubt
 from numdesk.kit.keyfile import KeyFile
 
 SETUP = """
@@ -34,9 +36,9 @@ async def _on_this_database(database_url: str, pool: asyncpg.Pool, tmp_path: Pat
     await pool.execute(SETUP)
 
 
-async def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+async def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int | None = 0) -> str:
     """Runs a command and returns what it wrote."""
-    assert await asyncio.to_thread(main, list(arguments)) == code
+    assert await asyncio.to_thread(main, list(arguments)) == code or code is None
     written = capsys.readouterr()
     return written.out or written.err
 
@@ -49,6 +51,36 @@ class TestTopUp:
         shown = msgspec.json.decode(await run(capsys, "topup", "show", "inv_1", "--json"))
         assert [(payment["payment"], payment["doubt"]) for payment in shown["payments"]] == [("p", "no_amounts")]
         assert "no_amounts" in await run(capsys, "topup", "show", "inv_1")
+
+    async def test_shows_the_gateways_word_the_money_and_what_to_do(self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool) -> None:
+        """A payment of an odd status is listed with the word itself, what came of what was due, and the next step; doctor counts it."""
+        facts = {"status": "unknown", "gateway_status": "under_review", "paid": "121", "due": "120", "payer_currency": "USDT"}
+        await pool.execute(
+            "update topup_payments set doubt = 'status', facts = facts || $1::text::jsonb", msgspec.json.encode(facts).decode()
+        )
+        ((one,),) = [topup["payments"] for topup in msgspec.json.decode(await run(capsys, "topup", "list", "--held", "--json"))]
+        assert [one[name] for name in ("gateway_status", "paid", "due", "coin", "doubt")] == [
+            "under_review",
+            "121",
+            "120",
+            "USDT",
+            "status",
+        ]
+        assert one["next"] == NEXT[Doubt.STATUS]
+        for name in ("list --held", "show inv_1"):
+            assert "under_review" in await run(capsys, "topup", *name.split())
+        checks = msgspec.json.decode(await run(capsys, "doctor", "--json", code=None))["checks"]
+        (found,) = [check for check in checks if check["name"] == "top-ups"]
+        assert (found["state"], "1 payments wait for a person (1 status)" in found["text"]) == ("warn", True)
+
+    async def test_knows_what_to_do_about_every_doubt(self) -> None:
+        """Whatever is doubted has a next step."""
+        assert set(NEXT) == set(Doubt)
+
+    async def test_writes_off_what_went_back(self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool) -> None:
+        """A payment that was sent back waits for nobody and is in nobody's books."""
+        assert "refunded" in await run(capsys, "topup", "write-off", "inv_1")
+        assert await pool.fetchval("select count(*) from topup_payments where doubt is not null") == 0
 
     async def test_approves_for_what_somebody_says_it_is_worth(self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool) -> None:
         """Without a worth that can be told the command asks for one; with it the wallet has the credit."""

@@ -1,7 +1,7 @@
 """Every provider's folder keeps the contract, whoever wrote it."""
 
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -116,6 +116,20 @@ class TestEveryGateway:
             await served.fake.pay(INTENT.reference, amount=INTENT.amount, currency="eur")
             (payment,) = await served.gateway.look_up(**asked)
         assert (payment.status, payment.paid) == (PaymentStatus.PAID, payment.due)
+
+    @pytest.mark.parametrize("word", ["wrong_asset_confirmed", "under_review", "partially_refunded", "Finished", "42"])
+    async def test_shows_money_under_a_word_that_nobody_knows(self, provider: Provider, tmp_path: Path, word: str) -> None:
+        """A status word that is not in the gateway's table is UNKNOWN and never paid nor waiting; the word and the money are kept."""
+        async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
+            made = await served.gateway.create(INTENT)
+            await served.fake.pay(INTENT.reference)
+            asked = {"invoice_id": made.gateway_id, "reference": INTENT.reference, "since": NOON}
+            (paid,) = await served.gateway.look_up(**asked)
+            await served.fake.say(INTENT.reference, word)
+            (payment,) = await served.gateway.look_up(**asked)
+            (listed,) = await served.gateway.payments(since=NOON - timedelta(days=1), until=NOON + timedelta(days=1))
+        assert (payment.status, payment.gateway_status, payment.paid) == (PaymentStatus.UNKNOWN, word, paid.paid)
+        assert (listed.status, listed.gateway_status, listed.paid) == (PaymentStatus.UNKNOWN, word, paid.paid)
 
 
 class TestFindProviders:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.payments import FOLLOWERS, Payment, PaymentStatus, has_money, newer
+from numdesk.domain.payments import FOLLOWERS, KEPT_BACK, ODD, OPEN, PLAINLY_PAID, Payment, PaymentStatus, has_money, newer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WAITING = Payment("p", "i", "r", PaymentStatus.WAITING, "waiting", Decimal("450.00"), "EUR")
@@ -21,7 +21,8 @@ LIFE = (PaymentStatus.WAITING, PaymentStatus.SEEN, PaymentStatus.UNDERPAID, Paym
 def told(status: PaymentStatus, *, paid: str | None = None, minute: int | None = None) -> Payment:
     """Returns an answer."""
     at = None if minute is None else NOON + timedelta(minutes=minute)
-    return replace(WAITING, status=status, paid=None if paid is None else Decimal(paid), changed_at=at)
+    word = f"says {status}" if status in PLAINLY_PAID | KEPT_BACK else "waiting"
+    return replace(WAITING, status=status, gateway_status=word, paid=None if paid is None else Decimal(paid), changed_at=at)
 
 
 class TestNewer:
@@ -59,6 +60,21 @@ class TestNewer:
         assert newer(less, more) is more
         assert newer(more, less) is more
 
+    @pytest.mark.parametrize("odd", sorted(ODD))
+    @pytest.mark.parametrize("firm", sorted(PLAINLY_PAID | KEPT_BACK))
+    def test_an_odd_word_contradicts_and_moves_nothing(self, firm: PaymentStatus, odd: PaymentStatus) -> None:
+        """What was settled or kept back stays so, with the odd word noted beside it, until the gateway says it again."""
+        known = newer(told(firm, paid="10"), told(odd))
+        assert (known.status, known.paid, known.contradicted, known.gateway_status) == (firm, Decimal(10), True, "waiting")
+        assert newer(known, told(odd)) is known
+        assert not newer(known, told(firm, paid="10")).contradicted
+
+    @pytest.mark.parametrize("status", sorted(OPEN))
+    def test_money_that_was_seen_does_not_vanish(self, status: PaymentStatus) -> None:
+        """A word that leaves open what becomes of the money cannot make it less."""
+        known = told(PaymentStatus.UNKNOWN, paid="10")
+        assert newer(known, told(status)) is known
+
     @given(st.sampled_from(PaymentStatus), st.sampled_from(PaymentStatus))
     def test_hears_the_same_twice_without_harm(self, first: PaymentStatus, second: PaymentStatus) -> None:
         """What is known already changes nothing."""
@@ -75,3 +91,9 @@ def test_every_status_has_its_followers() -> None:
 def test_knows_whether_money_was_seen(status: str, paid: str | None, has: int) -> None:
     """An open or expired invoice has none, unless somebody paid a part."""
     assert has_money(told(PaymentStatus(status), paid=paid)) is bool(has)
+
+
+def test_a_transaction_is_money_under_an_unknown_word() -> None:
+    """Where nobody knows what the word means, the payer's transaction shows that there is money."""
+    assert has_money(replace(told(PaymentStatus.UNKNOWN), txid="0x1"))
+    assert not has_money(told(PaymentStatus.UNKNOWN))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numdesk.domain import topups
-from numdesk.domain.payments import Payment, PaymentStatus
+from numdesk.domain.payments import PLAINLY_PAID, Payment, PaymentStatus
 from numdesk.domain.topups import MOVES, NOTHING, Decision, Doubt, Line, Policy, TopUp, TopUpState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -114,6 +114,14 @@ class TestJudge:
     def test_only_settled_money_is_booked(self, status: PaymentStatus) -> None:
         """Whatever else a gateway says, nothing is the customer's."""
         assert topups.judge(topup(), line(topup(), 1, status)).share == NOTHING
+
+    @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - PLAINLY_PAID - {PaymentStatus.REFUNDED}))
+    def test_money_that_is_not_plainly_paid_is_doubted(self, status: PaymentStatus) -> None:
+        """At once, or after a day where it is on its way: no status has money that nobody sees."""
+        found = line(topup(), 1, status)
+        late = topups.with_time(topup(), found, topups.judge(topup(), found), now=NOON + topups.SETTLING_MAX)
+        assert late.share == NOTHING
+        assert late.doubt in topups.OPEN_AT_GATEWAY
 
     def test_a_tolerance_of_the_gateway_is_not_ours(self) -> None:
         """Paid, says the gateway, with one percent missing: credited is what came."""

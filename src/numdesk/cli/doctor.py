@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
-from numdesk.usecases import installation, payments, rates, reconcile
+from numdesk.usecases import held_payments, installation, rates, reconcile
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
@@ -193,10 +194,15 @@ def _waiting(name: str, oldest: datetime | None, now: datetime, advice: str) -> 
 
 
 async def _topups(desk: Desk) -> Finding:
-    held = len(await payments.listed(desk.rt, doubtful=True, limit=payments.PAGE_MAX))
+    held = await held_payments.count(desk.rt)
     if held:
-        return Finding("top-ups", WARN, f"{held} wait for a person: `numdesk topup list --held` shows them")
-    return Finding("top-ups", OK, "none waits for a person")
+        reasons = Counter[str]()
+        for (_, doubt), n in held.items():
+            reasons[doubt] += n
+        told = ", ".join(f"{n} {doubt}" for doubt, n in sorted(reasons.items()))
+        advice = "`numdesk topup list --held` shows them and what to do"
+        return Finding("top-ups", WARN, f"{reasons.total()} payments wait for a person ({told}): {advice}")
+    return Finding("top-ups", OK, "no payment waits for a person")
 
 
 async def _rates(desk: Desk) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,14 +16,32 @@ from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import GatewayUnavailable
 from numdesk.domain.reconciliation import Difference
-from numdesk.domain.topups import Decision, TopUp
+from numdesk.domain.topups import Decision, Doubt, TopUp
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.payments import Booked
-from numdesk.usecases import payment_audit, payments, settlement
+from numdesk.usecases import held_payments, payment_audit, payments, settlement
 
 app = cyclopts.App(name="topup", help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.")
 
 Flag = Annotated[bool, Parameter(negative=())]
+_ASK = "settle it at the gateway: credit or refund follows by itself, or at once by `topup settle`"
+_OR = "or decide here by `topup approve`, `refuse` or `write-off`"
+#: What staff do next about each doubt.
+NEXT: Mapping[Doubt, str] = {
+    Doubt.GATEWAY: f"{_ASK}; `topup write-off` when it went back",
+    Doubt.STATUS: f"{_ASK}; {_OR} (`--worth` says what it is worth)",
+    Doubt.UNSETTLED: f"{_ASK}; {_OR}",
+    Doubt.REFERENCE: "find out whose it is, then `topup refuse`, or `topup approve --worth`",
+    Doubt.INVOICE: "find out whose it is, then `topup refuse`, or `topup approve --worth`",
+    Doubt.CURRENCY: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
+    Doubt.AMOUNT: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
+    Doubt.WRONG_ASSET: "look up what it is worth, then `topup approve --worth`, or `topup refuse`",
+    Doubt.LATE: "look up what it was worth, then `topup approve --worth`, or `topup refuse`",
+    Doubt.NO_AMOUNTS: "look up what it is worth, then `topup approve --worth`, or `topup refuse`",
+    Doubt.UNDERPAID: "`topup approve` credits it, `topup refuse` keeps it apart",
+    Doubt.DUST: "`topup approve` credits it, `topup refuse` keeps it apart",
+    Doubt.OVERPAID: "`topup approve` credits the excess, too, `topup refuse` keeps it apart",
+}
 #: How far back one comparison may look.
 DAYS_MAX = 366
 
@@ -35,7 +53,7 @@ def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole
     Parameters
     ----------
     held
-        Only those of which a payment waits for a person.
+        Only those of which a payment waits for a person, with what the gateway says of it and what to do.
     customer
         Only those of this customer.
     limit
@@ -44,7 +62,10 @@ def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole
     common = common or Common()
     if not 1 <= limit <= payments.PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {payments.PAGE_MAX}.")
-    found = at_desk(common, lambda desk: payments.listed(desk.rt, doubtful=held, customer_id=customer, limit=limit))
+    if held:
+        _show_held(at_desk(common, lambda desk: held_payments.listed(desk.rt, customer_id=customer, limit=limit)), common)
+        return
+    found = at_desk(common, lambda desk: payments.listed(desk.rt, customer_id=customer, limit=limit))
     facts = [_facts(one) for one in found]
     columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
@@ -63,7 +84,7 @@ def show(invoice: str, *, common: Common | None = None) -> None:
     common = common or Common()
     topup, lines = at_desk(common, lambda desk: payments.read(desk.rt, invoice))
     facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
-    columns = ["payment", "status", "paid", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
+    columns = ["payment", "status", "its word", "paid", "due", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
     tell(facts, as_json=common.json, text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.")
 
@@ -96,6 +117,20 @@ def refuse(invoice: str, *, payment: str | None = None, common: Common | None = 
         The gateway's id of the payment, where more than one is held.
     """
     _decide(invoice, Decision.REFUSED, payment, None, common or Common())
+
+
+@app.command
+def write_off(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
+    """Take a payment that is held out of the books, because its money went back to the payer, whatever the gateway's status says.
+
+    Parameters
+    ----------
+    invoice
+        The invoice's id, inv_...
+    payment
+        The gateway's id of the payment, where more than one is held.
+    """
+    _decide(invoice, Decision.RETURNED, payment, None, common or Common())
 
 
 @app.command
@@ -206,14 +241,28 @@ def _payment(one: Booked) -> dict[str, Any]:
     return {
         "payment": payment.payment_id,
         "status": payment.status,
+        "gateway_status": payment.gateway_status,
         "paid": payment.paid,
+        "due": payment.due,
         "coin": payment.payer_currency,
         "credited": one.share.credit,
         "kept_apart": one.share.suspense,
         "owed": one.owed,
         "doubt": one.doubt,
         "decision": one.line.decision,
-        "due": payment.due,
         "txid": payment.txid,
-        "gateway_status": payment.gateway_status,
+        "next": NEXT[one.doubt] if one.doubt else None,
     }
+
+
+def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) -> None:
+    """Shows payments that wait for a person, each with the gateway's own word and what to do."""
+    facts = [{**_facts(topup), "payments": [_payment(one) for one in lines]} for topup, lines in found]
+    columns = ["invoice", "customer", "gateway", "payment", "its word", "paid", "due", "coin", "doubt", "what to do"]
+    names = ("payment", "gateway_status", "paid", "due", "coin", "doubt", "next")
+    rows = [
+        (topup["invoice"], topup["customer"], topup["gateway"], *(one[name] for name in names))
+        for topup in facts
+        for one in topup["payments"]
+    ]
+    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "No top-ups.")

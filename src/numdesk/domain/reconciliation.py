@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from numdesk.domain import topups
-from numdesk.domain.payments import Payment, has_money
-from numdesk.domain.topups import Line, Share, TopUp
+from numdesk.domain.payments import ODD, PLAINLY_PAID, Payment, has_money
+from numdesk.domain.topups import OPEN_AT_GATEWAY, Doubt, Line, Share, TopUp
 
 
 class Fault(StrEnum):
@@ -20,6 +20,7 @@ class Fault(StrEnum):
     MISSING = "missing"  # we know a payment that it does not have
     TWICE = "twice"  # its list has one payment with two contents
     FACTS = "facts"  # both know the payment, and say different things of it
+    HELD = "held"  # both know the payment, and its money waits for the gateway, or for a person's word
     BOOKS = "books"  # what is booked is not what the payment is worth, or not what stands in the ledger
 
 
@@ -42,6 +43,7 @@ class Known:
     line: Line
     share: Share
     in_ledger: int
+    doubt: Doubt | None = None
 
 
 #: What both sides must agree on. When something changed, and the number on the chain, are the gateway's to complete later.
@@ -102,22 +104,46 @@ def _judge(provider: str, told: Payment, owner: TopUp | None, known: Known | Non
     if known is not None:
         unlike = _unlike(known.line.payment, told)
         matters = has_money(told) or has_money(known.line.payment)
-        return [Difference(provider, Fault.FACTS, known.topup.public_id, told.payment_id, "; ".join(unlike))] if unlike and matters else []
+        facts = [Difference(provider, Fault.FACTS, known.topup.public_id, told.payment_id, "; ".join(unlike))] if unlike and matters else []
+        return facts + _held(provider, told, known)
     if not has_money(told):
         return []
-    said = f"the gateway has it as {told.status}, {told.paid} {told.payer_currency or ''} paid".rstrip()
+    said = _said(told)
     if owner is None:
         return [Difference(provider, Fault.UNOWNED, None, told.payment_id, f"{said}, for {told.reference[:64]!r}")]
     return [Difference(provider, Fault.UNHEARD, owner.public_id, told.payment_id, said)]
 
 
+def _held(provider: str, told: Payment, known: Known) -> list[Difference]:
+    """Returns that a payment's money is held, where that is because it is not plainly paid."""
+    is_plain = known.line.payment.status in PLAINLY_PAID and known.doubt not in OPEN_AT_GATEWAY
+    if known.doubt is None or is_plain:
+        return []
+    said = f"{_said(told)}; {known.share.credit} credited, held as {known.doubt} until the gateway settles it or staff decide"
+    return [Difference(provider, Fault.HELD, known.topup.public_id, told.payment_id, said)]
+
+
+def _said(told: Payment) -> str:
+    """Returns the gateway's own word for a payment, and the money in it."""
+    due = "" if told.due is None else f" of {_text(told.due)} due"
+    paid = "an unknown sum" if told.paid is None else _text(told.paid)
+    return f"the gateway has it as {told.gateway_status!r}, {paid} {told.payer_currency or ''}".rstrip() + f" paid{due}"
+
+
 def _unlike(ours: Payment, theirs: Payment) -> list[str]:
-    """Returns in what two tellings of a payment differ; numbers are compared as numbers."""
+    """Returns in what two tellings of a payment differ; numbers are compared as numbers.
+
+    A word that contradicts what was settled before stands beside the status that it contradicts, and the same word again is no news.
+    """
     unlike: list[str] = []
+    is_noted = theirs.status in ODD and ours.gateway_status == theirs.gateway_status
     for name in _COMPARED:
         mine, other = getattr(ours, name), getattr(theirs, name)
-        if mine != other:
-            unlike.append(f"{name}: ours {_text(mine)}, theirs {_text(other)}")
+        if mine != other and not (name == "status" and is_noted):
+            word = f" ({theirs.gateway_status!r})" if name == "status" else ""
+            unlike.append(f"{name}: ours {_text(mine)}, theirs {_text(other)}{word}")
+    if ours.contradicted and ours.gateway_status != theirs.gateway_status:
+        unlike.append(f"gateway_status: ours {ours.gateway_status}, theirs {theirs.gateway_status}")
     return unlike
 
 

@@ -14,10 +14,12 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, floor_for_customer, half_up
-from numdesk.domain.payments import Payment, PaymentStatus, has_money
+from numdesk.domain.payments import KEPT_BACK, ODD, OPEN, PLAINLY_PAID, UNDER_WAY, Payment, PaymentStatus, has_money
 
 #: One hundred percent.
 WHOLE_BP = 10_000
+#: Money that a gateway has seen is settled within this; later, staff look at it.
+SETTLING_MAX = timedelta(days=1)
 #: A discount above this is a slip of the operator.
 DISCOUNT_MAX_BP = 5_000
 
@@ -64,7 +66,9 @@ SETTLED = frozenset({TopUpState.CREDITED, TopUpState.REFUNDED, TopUpState.REFUSE
 class Doubt(StrEnum):
     """Why a payment waits for a person. The words are stored."""
 
-    GATEWAY = "gateway"  # the gateway holds it
+    GATEWAY = "gateway"  # the gateway holds it, or is sending it back
+    STATUS = "status"  # there is money, and the gateway's word for it is unknown, failed, expired, or contradicts an earlier one
+    UNSETTLED = "unsettled"  # there is money, and the gateway has not settled it for a day
     REFERENCE = "reference"  # it is for another reference than ours
     INVOICE = "invoice"  # or for another invoice
     CURRENCY = "currency"  # it was asked in another currency
@@ -77,11 +81,16 @@ class Doubt(StrEnum):
     OVERPAID = "overpaid"  # so much too much that the rest is kept apart
 
 
+#: Doubts that the gateway may end by itself: it is asked on, whatever else of the top-up is settled.
+OPEN_AT_GATEWAY = frozenset({Doubt.GATEWAY, Doubt.STATUS, Doubt.UNSETTLED})
+
+
 class Decision(StrEnum):
     """What staff said to a doubt. The words are stored."""
 
     APPROVED = "approved"
     REFUSED = "refused"
+    RETURNED = "returned"  # its money went back to the payer, whatever the gateway's status says
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +174,19 @@ class Line:
     def with_news(self, payment: Payment, *, seen_at: datetime | None) -> Line:
         """Returns what is known once the gateway told something newer. A person decided about the money that was there then, so where
         that is another now, what they said counts no more."""
-        if _money_of(payment) == _money_of(self.payment):
-            return replace(self, payment=payment, seen_at=seen_at)
-        return Line(payment, seen_at)
+        is_same = _money_of(payment) == _money_of(self.payment) or self._is_settling(payment)
+        still_decided = is_same and not self._is_back(payment)
+        return replace(self, payment=payment, seen_at=seen_at) if still_decided else Line(payment, seen_at)
+
+    def _is_settling(self, payment: Payment) -> bool:
+        """Does the gateway settle the very money that a person has approved before?"""
+        was_open = self.decision is Decision.APPROVED and self.payment.status in OPEN
+        return was_open and payment.status in PLAINLY_PAID and payment.paid == self.payment.paid
+
+    def _is_back(self, payment: Payment) -> bool:
+        """Does the gateway say by another word, and plainly, that it has the money that a person took for returned?"""
+        is_plain = payment.status in PLAINLY_PAID and not payment.contradicted
+        return self.decision is Decision.RETURNED and is_plain and payment.gateway_status != self.payment.gateway_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +228,30 @@ def _partial_credit(received: int, topup: TopUp) -> int:
 
 def judge(topup: TopUp, line: Line) -> Verdict:
     """Returns what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
+    if line.payment.status not in PLAINLY_PAID:
+        return _judge_unsettled(topup, line)
+    verdict = _judge_settled(topup, line)
+    return Verdict(verdict.share, Doubt.STATUS) if line.payment.contradicted else verdict
+
+
+def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
+    """Returns what is to be booked of a payment that is not plainly paid: nothing, unless a person has said what it is worth."""
     payment = line.payment
-    if payment.status is PaymentStatus.HELD:
+    if payment.status in OPEN and line.decision is Decision.APPROVED and line.worth is not None:
+        return Verdict(_share(topup, payment, line.worth, is_capped=False))
+    if line.decision is not None or payment.status is PaymentStatus.REFUNDED or not has_money(payment):
+        return Verdict(NOTHING)
+    if payment.status in KEPT_BACK:
         return Verdict(NOTHING, Doubt.GATEWAY)
-    foreign = stranger(topup, payment) if has_money(payment) else None
-    if payment.status not in (PaymentStatus.PAID, PaymentStatus.UNDERPAID):
-        return Verdict(NOTHING, foreign if payment.status is PaymentStatus.SEEN else None)
+    return Verdict(NOTHING, stranger(topup, payment) or (Doubt.STATUS if payment.status in ODD else None))
+
+
+def _judge_settled(topup: TopUp, line: Line) -> Verdict:
+    """Returns what is to be booked of a payment that is plainly paid."""
+    payment = line.payment
+    if line.decision is Decision.RETURNED:
+        return Verdict(NOTHING)
+    foreign = stranger(topup, payment)
     worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
         return Verdict(_share(topup, payment, worth, is_capped=False))
@@ -226,6 +263,14 @@ def judge(topup: TopUp, line: Line) -> Verdict:
         return Verdict(kept, doubt)
     share = _share(topup, payment, worth)
     return Verdict(share, Doubt.OVERPAID if share.suspense else None)
+
+
+def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> Verdict:
+    """Returns the verdict with the doubt that comes with time alone: money that was seen and is still not settled."""
+    if verdict.doubt or line.decision or line.payment.status not in UNDER_WAY or not has_money(line.payment):
+        return verdict
+    since = line.seen_at or topup.expires_at or topup.created_at
+    return replace(verdict, doubt=Doubt.UNSETTLED) if now >= since + SETTLING_MAX else verdict
 
 
 def worth_of(topup: TopUp, line: Line) -> int | None:
@@ -276,11 +321,15 @@ def _wanted_state(topup: TopUp, judged: list[tuple[Line, Verdict]], *, now: date
         (credited > 0, TopUpState.PARTLY_CREDITED),
         (any(verdict.doubt for _, verdict in judged), TopUpState.HELD),
         (any(line.decision is Decision.REFUSED for line, _ in judged), TopUpState.REFUSED),
-        (bool(statuses & {PaymentStatus.REFUNDED, PaymentStatus.REFUNDING}), TopUpState.REFUNDED),
+        (any(_went_back(line) for line, _ in judged), TopUpState.REFUNDED),
         (PaymentStatus.SEEN in statuses, TopUpState.SEEN),
         (any(has_money(line.payment) for line, _ in judged), TopUpState.UNDERPAID),
     )
     return next((state for holds, state in rules if holds), None) or _empty_state(topup, statuses, now=now)
+
+
+def _went_back(line: Line) -> bool:
+    return line.payment.status is PaymentStatus.REFUNDED or line.decision is Decision.RETURNED
 
 
 def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -> TopUpState:
@@ -288,7 +337,7 @@ def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -
     if statuses == {PaymentStatus.FAILED}:
         return TopUpState.FAILED
     over = topup.expires_at is not None and now >= topup.expires_at
-    if over or (statuses and PaymentStatus.WAITING not in statuses):
+    if over or (statuses and not statuses & {PaymentStatus.WAITING, PaymentStatus.UNKNOWN}):
         return TopUpState.EXPIRED
     return TopUpState.AWAITING
 
@@ -308,7 +357,9 @@ def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
 
 
 def _money_of(payment: Payment) -> tuple[object, ...]:
-    """Returns what of a payment a decision about it rests on."""
+    """Returns what of a payment a decision about it rests on. Before it is settled, that is the money that came, by whatever word."""
+    if payment.status in OPEN:
+        return OPEN, payment.paid
     return payment.status, payment.paid, payment.due, payment.settled
 
 

@@ -76,7 +76,8 @@ class PaymentGateway(Protocol):
 
         `since` is when the invoice was made, for gateways that can only be asked for a span of time. `payment_ids` are deposits that
         callbacks named: they are read each by itself where a list may not hold them. What a deposit says of its invoice and reference is
-        the gateway's word, and may be another than asked.
+        the gateway's word, and may be another than asked. A status word that is not in the adapter's table is UNKNOWN, with the word
+        itself in `gateway_status` and the amounts as ever: staff are shown it where there is money.
         """
         ...
 

@@ -69,6 +69,11 @@ class FakeGateway(Protocol):
         """
         ...
 
+    async def say(self, invoice: str, word: str) -> None:
+        """From now on says this word of the gateway's own, known or not, where it says how the payments of an invoice stand; their money
+        stays as it is. Raises UnknownInvoice."""
+        ...
+
     def close(self) -> None:
         """Closes the file; what was paid stays paid."""
         ...

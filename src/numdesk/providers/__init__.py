@@ -147,8 +147,8 @@ def reading_answer() -> Iterator[None]:
 
 
 def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -> PaymentStatus:
-    """Translates a gateway's word by its table; one that is not there is told once and means that nothing is decided."""
+    """Translates a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
     if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
         _reported.add((provider, word))
         _log.warning("a payment has a status that we do not know", provider=provider, status=word)
-    return known.get(word, PaymentStatus.WAITING)
+    return known.get(word, PaymentStatus.UNKNOWN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from numdesk.domain.payments import Payment
-from numdesk.domain.topups import SETTLED, Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
+from numdesk.domain.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -201,16 +201,16 @@ async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
     )
 
 
-async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int) -> None:
-    """Writes where a top-up stands. One that is settled is polled no more; one that is so no longer is polled again."""
+async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]) -> None:
+    """Writes where a top-up stands, and whether it was polled so far and is from now on. One that was not is polled at once."""
     await tx.execute(
         """update topups set state = $2, credited = $3,
              next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end where id = $1""",
         topup.id,
         int(state),
         credited,
-        state in SETTLED,
-        topup.state in SETTLED,
+        not polled[1],
+        not polled[0],
     )
 
 

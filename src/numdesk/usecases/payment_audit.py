@@ -156,7 +156,7 @@ async def _read(tx: Tx, provider: str, told: Sequence[Payment], *, since: dateti
     units = await rows.booked_in_ledger(tx, topup_ids=list(by_id))
     wanted = set(ids)
     known = {
-        one.line.payment.payment_id: Known(by_id[one.topup_id], one.line, one.share, units.get(one.id, 0))
+        one.line.payment.payment_id: Known(by_id[one.topup_id], one.line, one.share, units.get(one.id, 0), one.doubt)
         for one in booked
         if one.line.payment.payment_id in wanted or _is_within(one.line.payment.changed_at or one.heard_at, since, until)
     }

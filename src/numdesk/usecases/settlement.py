@@ -17,7 +17,7 @@ from prometheus_client import Counter
 from numdesk.domain import chart, topups
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.money import AMOUNT_MAX
-from numdesk.domain.payments import Payment, has_money, newer
+from numdesk.domain.payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.storage import history, jobs, ledger
 from numdesk.storage import payments as rows
@@ -75,9 +75,10 @@ async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 
 async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id: str | None = None, worth: int | None = None) -> TopUp:
-    """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), or not.
+    """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
+    apart, or takes it out of the books because its money went back.
 
-    Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput or StateForbids (the gateway still holds it).
+    Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
     """
 
     async def work(tx: Tx) -> TopUp:
@@ -179,7 +180,7 @@ class _Settling:
         """Books every payment's share, and writes where the top-up stands."""
         judged: list[tuple[Line, Verdict]] = []
         for booked in known:
-            verdict = topups.judge(topup, booked.line)
+            verdict = topups.with_time(topup, booked.line, topups.judge(topup, booked.line), now=self._now)
             judged.append((booked.line, verdict))
             if verdict.doubt and verdict.doubt != booked.doubt:
                 self._found.append((topup, booked.line.payment.payment_id, verdict.doubt, ""))
@@ -189,7 +190,9 @@ class _Settling:
             await rows.write_payment(self._tx, replace(after, doubt=verdict.doubt), now=self._now)
         state = topups.state_of(topup, judged, now=self._now)
         credited = sum(verdict.share.credit for _, verdict in judged)
-        await rows.write_state(self._tx, topup, state=state, credited=credited)
+        was_over = _is_over(topup.state, [booked.doubt for booked in known])
+        is_over = _is_over(state, [verdict.doubt for _, verdict in judged])
+        await rows.write_state(self._tx, topup, state=state, credited=credited, polled=(not was_over, not is_over))
         if state is not topup.state and state in _FAILURES:
             await self._tell_failed(topup, _FAILURES[state])
         if credited != topup.credited:
@@ -250,14 +253,20 @@ class _Settling:
 
     def _decided(self, topup: TopUp, booked: Booked, decision: Decision, worth: int | None) -> Line:
         """Returns the payment with a person's decision about it."""
-        if booked.doubt is Doubt.GATEWAY:
+        if booked.doubt is Doubt.GATEWAY and decision is Decision.APPROVED:
             raise StateForbids(state="held by the gateway")
-        line = replace(booked.line, worth=None)
+        settled = replace(booked.line, payment=replace(booked.line.payment, contradicted=False))
+        if decision is Decision.APPROVED and booked.line.payment.contradicted and worth is None:
+            return settled  # what was booked before the gateway contradicted itself stands
+        line = replace(settled, worth=None)
+        if decision is Decision.RETURNED:
+            return replace(line, decision=decision)
         if decision is Decision.REFUSED:
             # The excess alone is refused; what the payment brought within the rules stays the customer's.
             credited = topups.worth_of(topup, line) if booked.doubt is Doubt.OVERPAID else None
             return replace(line, decision=decision, worth=credited)
-        if worth is None and not topups.stranger(topup, line.payment):
+        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(topup, line.payment)
+        if worth is None and is_told:
             worth = topups.worth_of(topup, line)
         if worth is None or not 0 < worth <= AMOUNT_MAX:
             raise InvalidInput(field="worth", reason=f"must be given: what the payment is worth in {topup.currency}, in minor units")
@@ -265,3 +274,8 @@ class _Settling:
 
     async def _available(self, topup: TopUp) -> int:
         return await rows.available(self._tx, customer_id=topup.customer_id, currency=topup.currency)
+
+
+def _is_over(state: TopUpState, doubts: Sequence[Doubt | None]) -> bool:
+    """Is nothing more expected from the gateway?"""
+    return state in topups.SETTLED and not topups.OPEN_AT_GATEWAY.intersection(doubts)

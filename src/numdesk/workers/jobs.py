@@ -13,6 +13,7 @@ from numdesk.usecases import (
     catalogue,
     customers,
     freshness,
+    held_payments,
     inbound,
     limits,
     news,
@@ -71,6 +72,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("limits.exchange", 0.5, limits.exchange),
     Recurring("news.look", 1.0, news.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
+    Recurring("payments.measure_held", 30.0, held_payments.measure),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
 )
 

@@ -81,6 +81,10 @@ class FakeCryptomus:
         """Gives an invoice any status: fail, locked, refund_process, refund_paid..."""
         return await self.world.change(invoice, lambda row: set_status(row, status))
 
+    async def say(self, invoice: str, word: str) -> None:
+        """Gives an invoice a status, known or not."""
+        await self.move(invoice, word)
+
     async def notices(self, invoice: str) -> list[Notice]:
         """Returns everything that was to be said of an invoice so far, oldest first, told or not."""
         return await self.world.notices(invoice)

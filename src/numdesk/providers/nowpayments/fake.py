@@ -101,6 +101,11 @@ class FakeNowPayments:
         """Gives a payment any status: sending, failed, refunded, expired..."""
         return await self.world.change(payment_id, lambda row: row.update(payment_status=status))
 
+    async def say(self, invoice: str, word: str) -> None:
+        """Gives the payments of an invoice a status, known or not."""
+        for row in await self.payments(invoice):
+            await self.move(row["payment_id"], word)
+
     async def payments(self, invoice: str) -> list[Row]:
         """Returns the payments of an invoice as they are, oldest first."""
         return await self.world.payments(invoice)

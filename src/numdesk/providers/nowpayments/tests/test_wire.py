@@ -45,7 +45,7 @@ class TestStatus:
             ("failed", "failed"),
             ("refunded", "refunded"),
             ("expired", "expired"),
-            ("something_new", "waiting"),
+            ("something_new", "unknown"),
         ],
     )
     def test_translates_every_word(self, word: str, status: str) -> None:
@@ -55,7 +55,7 @@ class TestStatus:
 
     def test_says_nothing_that_is_not_there(self) -> None:
         """This gateway has no words for holding and for a refund on its way."""
-        assert set(STATUS.values()) == set(PaymentStatus) - {PaymentStatus.HELD, PaymentStatus.REFUNDING}
+        assert set(STATUS.values()) == set(PaymentStatus) - {PaymentStatus.HELD, PaymentStatus.REFUNDING, PaymentStatus.UNKNOWN}
 
 
 class TestReadPayment:
