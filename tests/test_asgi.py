@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -17,7 +16,7 @@ from tests.dialects.toy import Toy, done
 from tests.support.breakage import break_writes, count_writes, fix_writes, writes_counted
 from tests.support.desk import DeskOfTest
 
-from numdesk.asgi import HttpApp, make_app
+from numdesk.asgi import HttpApp, Readiness, Report, make_app
 from numdesk.dialects import Answer, Request, RouteClaimedTwice
 from numdesk.kit.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime
@@ -155,7 +154,7 @@ class TestRequestId:
 
 
 class TestOwnPaths:
-    """/healthz, /readyz, /metrics."""
+    """/healthz, /readyz, and what is behind the latter."""
 
     async def test_say_that_the_process_lives(self, app: HttpApp) -> None:
         """Liveness asks nobody, and takes only GET and HEAD."""
@@ -163,62 +162,82 @@ class TestOwnPaths:
         refused = await Exchange("POST", "/healthz").run(app)
         assert (refused.status, refused.header("allow")) == (405, "GET, HEAD")
 
-    async def test_say_that_every_part_is_ready(self, desk: DeskOfTest) -> None:
-        """Readiness names each part, those that were added among them."""
+    async def test_tell_customers_one_word(self, desk: DeskOfTest) -> None:
+        """Readiness on the customers' listener is a status and a word, whatever is wrong."""
+
+        async def broken() -> object:
+            raise ConnectionRefusedError("to a secret place")
+
+        for checks, status, word in (({}, 200, b"ready\n"), ({"disk": broken}, 503, b"unready\n")):
+            answer = await Exchange("GET", "/readyz").run(make_app(desk.rt, dialects=[], mounts={}, checks=checks))
+            assert (answer.status, answer.body) == (status, word)
+
+    async def test_do_not_include_the_metrics(self, app: HttpApp) -> None:
+        """On the customers' listener the path of the metrics is as unknown as any other."""
+        assert (await Exchange("GET", "/metrics").run(app)).status == 404
+
+    async def test_look_once_for_all_who_ask_at_a_time(self, desk: DeskOfTest) -> None:
+        """Asking for readiness again and again costs one look, not one each."""
+        looks = 0
+
+        async def counted() -> object:
+            nonlocal looks
+            looks += 1
+            return {"ok": True}
+
+        app = make_app(desk.rt, dialects=[], mounts={}, checks={"disk": counted})
+        await asyncio.gather(*(Exchange("GET", "/readyz").run(app) for _ in range(20)))
+        assert looks == 1
+
+
+class TestReadiness:
+    """What operators are told."""
+
+    async def test_names_each_part(self, desk: DeskOfTest) -> None:
+        """The report names each part, those that were added among them."""
 
         async def migrations() -> object:
             return {"ok": True, "pending": 0}
 
-        app = make_app(desk.rt, dialects=[], mounts={}, checks={"migrations": migrations})
-        answer = await Exchange("GET", "/readyz").run(app)
-        assert answer.status == 200
-        assert json.loads(answer.body) == {
-            "ready": True,
-            "checks": {"database": {"ok": True}, "ledger": {"ok": True, "checked": False}, "migrations": {"ok": True, "pending": 0}},
-        }
+        report = await Readiness(desk.rt, {"migrations": migrations}).look()
+        checks = {"database": {"ok": True}, "ledger": {"ok": True, "checked": False}, "migrations": {"ok": True, "pending": 0}}
+        assert report == Report(ready=True, checks=checks)
 
-    @pytest.mark.parametrize(("age_s", "status"), [(90, 200), (310, 503)])
-    async def test_tell_how_the_ledger_was(self, desk: DeskOfTest, app: HttpApp, age_s: int, status: int) -> None:
+    @pytest.mark.parametrize(("age_s", "is_ready"), [(90, True), (310, False)])
+    async def test_tells_how_the_ledger_was(self, desk: DeskOfTest, age_s: int, is_ready: bool) -> None:
         """The last check of the ledger is told with its age; five minutes after it we are not ready, for nobody checks any more."""
         await reconcile.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
         desk.rt.local["reconcile"].ended -= age_s
-        answer = await Exchange("GET", "/readyz").run(app)
-        ledger = json.loads(answer.body)["checks"]["ledger"]
-        assert answer.status == status
-        assert ledger == {"ok": status == 200, "checked": True, "violations": 0, "age_s": pytest.approx(age_s, abs=30)}
+        report = await Readiness(desk.rt).look()
+        assert report.ready == is_ready
+        assert report.checks["ledger"] == {"ok": is_ready, "checked": True, "violations": 0, "age_s": pytest.approx(age_s, abs=30)}
 
-    async def test_say_which_part_is_not(self, desk: DeskOfTest) -> None:
+    async def test_says_which_part_is_not(self, desk: DeskOfTest) -> None:
         """A part that raises makes us not ready, by the error's name and nothing more."""
 
         async def broken() -> object:
             raise ConnectionRefusedError("to a secret place")
 
-        answer = await Exchange("GET", "/readyz").run(make_app(desk.rt, dialects=[], mounts={}, checks={"disk": broken}))
-        assert answer.status == 503
-        assert json.loads(answer.body)["checks"]["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
+        report = await Readiness(desk.rt, {"disk": broken}).look()
+        assert not report.ready
+        assert report.checks["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
 
-    async def test_say_that_nothing_can_be_written(self, desk: DeskOfTest, app: HttpApp) -> None:
+    async def test_says_that_nothing_can_be_written(self, desk: DeskOfTest) -> None:
         """A database that only answers reads makes us not ready; when it takes writes again, so are we, by itself."""
         await break_writes(desk.pool, "settings", "53100")
-        answer = await Exchange("GET", "/readyz").run(app)
-        assert (answer.status, json.loads(answer.body)["checks"]["database"]) == (503, {"ok": False, "error": "Unavailable"})
+        report = await Readiness(desk.rt).look()
+        assert (report.ready, report.checks["database"]) == (False, {"ok": False, "error": "Unavailable"})
         await fix_writes(desk.pool, "settings")
-        assert (await Exchange("GET", "/readyz").run(app)).status == 503  # what was tried out a moment ago still counts
+        assert not (await Readiness(desk.rt).look()).ready  # what was tried out a moment ago still counts
         desk.rt.memory.forget("installation.writes")
-        assert (await Exchange("GET", "/readyz").run(app)).status == 200
+        assert (await Readiness(desk.rt).look()).ready
 
-    async def test_try_writes_out_once_a_second(self, desk: DeskOfTest, app: HttpApp) -> None:
+    async def test_tries_writes_out_once_a_second(self, desk: DeskOfTest) -> None:
         """However many ask at once, the database is written to once."""
         await count_writes(desk.pool, "settings")
-        await asyncio.gather(*(Exchange("GET", "/readyz").run(app) for _ in range(20)))
+        await asyncio.gather(*(Readiness(desk.rt).look() for _ in range(20)))
         assert await writes_counted(desk.pool) == 1
-
-    async def test_count_requests(self, app: HttpApp, headers: dict[str, str]) -> None:
-        """The metrics count answers by dialect, call and status."""
-        await Exchange("GET", "/toy/things/5", headers).run(app)
-        text = (await Exchange("GET", "/metrics").run(app)).body.decode()
-        assert 'numdesk_http_requests_total{dialect="smscode",operation="/toy/things/{id}",status="200"}' in text
 
 
 class TestMounts:

@@ -180,7 +180,7 @@ def started(*, workers: int = 1) -> Iterator[Bench]:
                 "--workers",
                 str(workers),
             ],
-            env=os.environ | {"NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning"},
+            env=os.environ | {"NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning", "NUMDESK_OPS_LISTEN": "off"},
             stdout=subprocess.DEVNULL,
         )
         try:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import msgspec
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
@@ -18,6 +17,7 @@ from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, Message, Receive, Scope, Send
 from numdesk.kit.log import request_id
 from numdesk.kit.proxies import ClientShares, TrustedProxies
+from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
 from numdesk.usecases import installation, reconcile
 
@@ -28,11 +28,13 @@ DRAIN_S = 20.0
 #: How long one part may take to say how it is before we call ourselves not ready.
 READY_S = 2.0
 
-#: Says how one part of the installation is, or raises; shown by /readyz under its name.
+#: How long an answer of /readyz holds for those who ask next: it costs a look into the database.
+READY_KEPT_S = 0.5
+
+#: Says how one part of the installation is, or raises; shown by the operators' /readyz under its name.
 Check = Callable[[], Awaitable[object]]
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
-_METRICS: Header = (b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
 
 _log = structlog.get_logger("numdesk.http")
 
@@ -91,6 +93,51 @@ class Tree:
         return node.doors, params
 
 
+class Report(msgspec.Struct, frozen=True):
+    """How every part of the installation is, and whether that is good enough to serve."""
+
+    ready: bool
+    checks: dict[str, object]
+
+
+class Readiness:
+    """Looks at every part of the installation that a request needs."""
+
+    def __init__(self, rt: Runtime, checks: Mapping[str, Check] | None = None) -> None:
+        """Look at the database, the ledger and the parts in `checks`."""
+        self._rt = rt
+        self._checks = {"database": self._check_database, "ledger": self._check_ledger, **(checks or {})}
+        self._report = Remembered(self._look, keep_s=READY_KEPT_S)
+
+    async def look(self) -> Report:
+        """Returns the report of now or of a moment ago."""
+        return await self._report.get()
+
+    async def _look(self) -> Report:
+        parts: dict[str, object] = {}
+        for name, check in self._checks.items():
+            try:
+                async with asyncio.timeout(READY_S):
+                    parts[name] = await check()
+            except Exception as error:  # noqa: BLE001 - whatever it is, this part is not ready
+                parts[name] = {"ok": False, "error": type(error).__name__}
+        return Report(not any(_is_bad(part) for part in parts.values()), parts)
+
+    async def _check_database(self) -> object:
+        """The database takes writes; one that can only be read serves nobody who buys."""
+        await installation.check_writes(self._rt)
+        return {"ok": True}
+
+    async def _check_ledger(self) -> object:
+        """How the last check of the ledger went, and how long ago; none yet is no reason to stay away, one that is too old is."""
+        report = reconcile.last_report(self._rt)
+        if report is None:
+            return {"ok": True, "checked": False}
+        age_s = reconcile.report_age_s(self._rt)
+        ok = report.violations == 0 and age_s <= reconcile.REPORT_AGE_MAX_S
+        return {"ok": ok, "checked": True, "violations": report.violations, "age_s": round(age_s, 1)}
+
+
 class HttpApp:
     """The ASGI application of one process. Dialects come first, then our own few paths, then what is mounted."""
 
@@ -110,8 +157,8 @@ class HttpApp:
                 self._tree.add(route.path, route.method, Door(rt, dialect, route, self._finishing))
         self._owners = _longest_first({prefix: dialect for dialect in dialects for prefix in dialect.prefixes})
         self._mounts = _longest_first({prefix.rstrip("/"): app for prefix, app in mounts.items()})
-        self._checks = {"database": self._check_database, "ledger": self._check_ledger, **checks}
-        self._own = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+        self.readiness = Readiness(rt, checks)
+        self._own = {"/healthz": self._healthz, "/readyz": self._readyz}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or lives through the server's start and stop."""
@@ -206,40 +253,13 @@ class HttpApp:
         return Answer(200, b"ok\n", (_TEXT,))
 
     async def _readyz(self) -> Answer:
-        """Every part is able to serve; 503 otherwise, with the parts told apart."""
-        parts: dict[str, object] = {}
-        is_ready = True
-        for name, check in self._checks.items():
-            try:
-                async with asyncio.timeout(READY_S):
-                    parts[name] = await check()
-            except Exception as error:  # noqa: BLE001 - whatever it is, this part is not ready
-                parts[name] = {"ok": False, "error": type(error).__name__}
-            is_ready = is_ready and not _is_bad(parts[name])
-        body = msgspec.json.encode({"ready": is_ready, "checks": parts}, enc_hook=str)
-        return Answer(200 if is_ready else 503, body)
-
-    async def _check_database(self) -> object:
-        """The database takes writes; one that can only be read serves nobody who buys."""
-        await installation.check_writes(self._rt)
-        return {"ok": True}
-
-    async def _check_ledger(self) -> object:
-        """How the last check of the ledger went, and how long ago; none yet is no reason to stay away, one that is too old is."""
-        report = reconcile.last_report(self._rt)
-        if report is None:
-            return {"ok": True, "checked": False}
-        age_s = reconcile.report_age_s(self._rt)
-        ok = report.violations == 0 and age_s <= reconcile.REPORT_AGE_MAX_S
-        return {"ok": ok, "checked": True, "violations": report.violations, "age_s": round(age_s, 1)}
-
-    async def _metrics(self) -> Answer:
-        """What Prometheus reads."""
-        return Answer(200, generate_latest(), (_METRICS,))
+        """Says whether every part is able to serve, and no more: which one is not is told to operators only."""
+        ready = (await self.readiness.look()).ready
+        return Answer(200 if ready else 503, b"ready\n" if ready else b"unready\n", (_TEXT,))
 
 
 def make_app(rt: Runtime, *, dialects: Iterable[Dialect], mounts: Mapping[str, App], checks: Mapping[str, Check] | None = None) -> HttpApp:
-    """Returns the application: the dialects' routes, /healthz, /readyz, /metrics, and applications by path prefix.
+    """Returns the application: the dialects' routes, /healthz, /readyz, and applications by path prefix.
 
     `checks` adds parts to /readyz; a part that raises, or answers {"ok": False}, makes us not ready. Raises RouteClaimedTwice.
     """

@@ -57,6 +57,14 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def parse_ops_listen(text: str) -> Address | Literal["off"]:
+    """Read HOST:PORT or off; raises ValueError saying what is allowed."""
+    try:
+        return "off" if text == "off" else parse_address(text)
+    except ValueError as error:
+        raise ValueError("HOST:PORT, for example 127.0.0.1:8081, or off") from error
+
+
 def parse_addresses(text: str) -> tuple[Address, ...]:
     """Read HOST:PORT,HOST:PORT; raises ValueError saying what is allowed."""
     try:
@@ -155,6 +163,12 @@ class Settings:
         parse_address,
         default=Address("127.0.0.1", 8080),
         help="HOST:PORT that HTTP is answered on",
+    )
+    ops_listen: Address | Literal["off"] | None = _setting(
+        "NUMDESK_OPS_LISTEN",
+        parse_ops_listen,
+        default=None,
+        help="HOST:PORT of /metrics and the details of /readyz, or off; default: 127.0.0.1 and the port after NUMDESK_LISTEN's",
     )
     rate_limits: bool = _setting(
         "NUMDESK_RATE_LIMITS",

@@ -24,6 +24,7 @@ def numdesk(database_url: str, folder: Path, *arguments: str) -> subprocess.Comp
         **os.environ,  # noqa: TID251 - a child needs its PATH
         "NUMDESK_DATABASE_URL": database_url,
         "NUMDESK_DATA": str(folder),
+        "NUMDESK_OPS_LISTEN": "off",
     }
     done = subprocess.run(
         [sys.executable, "-m", "numdesk", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -85,9 +85,9 @@ def reserved_port() -> Iterator[int]:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns this process's environment without settings of numdesk, and with `extra`."""
+    """Returns our environment without settings of numdesk, and with `extra`; nobody listens for operators unless that says so."""
     own = {name: value for name, value in psutil.Process().environ().items() if not name.startswith("NUMDESK_")}
-    return {**own, **(extra or {})}
+    return {**own, "NUMDESK_OPS_LISTEN": "off", **(extra or {})}
 
 
 def command(*arguments: str) -> list[str]:
@@ -125,7 +125,9 @@ class Server:
         self._reserved = contextlib.ExitStack()  # until `close`, so also between a kill and the next start
         self.port = self._reserved.enter_context(reserved_port())
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self.env = dict(env or {})
+        self.ops_port = self._reserved.enter_context(reserved_port())
+        self.ops_url = f"http://127.0.0.1:{self.ops_port}"
+        self.env = {"NUMDESK_OPS_LISTEN": f"127.0.0.1:{self.ops_port}", **(env or {})}
         self._workers = workers
         self._output = data.with_name(data.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
 
 from numdesk import __version__
-from numdesk.cli.listening import base_url_of
-from numdesk.config import Settings
+from numdesk.cli.listening import address_of, base_url_of
+from numdesk.config import Address, Settings
 from numdesk.sandbox.routes import PREFIX
 from numdesk.sandbox.seed import Credential
 
@@ -19,16 +20,19 @@ KNOCK_EVERY_S = 0.1
 KNOCKS = 600
 
 
-def show(settings: Settings, credentials: Sequence[Credential] | None, *, as_json: bool) -> None:
+def show(settings: Settings, credentials: Sequence[Credential] | None, *, ops: socket.socket | None, as_json: bool) -> None:
     """Writes where the server is found and, in the sandbox (`credentials` is not None), with what to speak to it."""
     console = Console(highlight=False, soft_wrap=True)
     base_url = base_url_of(settings.listen)
+    ops_url = base_url_of(_ops_address(settings, ops)) if ops else None
     if as_json:
-        console.out(msgspec.json.encode(_facts(base_url, credentials)).decode(), highlight=False)
+        console.out(msgspec.json.encode(_facts(base_url, ops_url, credentials)).decode(), highlight=False)
         return
     mode = "production" if credentials is None else "sandbox"
     console.print(f"\n[bold]numdesk {__version__}[/bold] is ready ({mode}).\n")
-    rows = [("Health", f"{base_url}/healthz   {base_url}/readyz   {base_url}/metrics")]
+    rows = [("Health", f"{base_url}/healthz   {base_url}/readyz")]
+    if ops_url:
+        rows.append(("Operators", f"{ops_url}/metrics   {ops_url}/readyz"))
     if credentials is not None:
         rows.append(("Sandbox API", f"{base_url}{PREFIX}"))
     for one in credentials or ():
@@ -39,7 +43,7 @@ def show(settings: Settings, credentials: Sequence[Credential] | None, *, as_jso
     console.print()
 
 
-async def show_when_open(settings: Settings, credentials: Sequence[Credential] | None, *, as_json: bool) -> None:
+async def show_when_open(settings: Settings, credentials: Sequence[Credential] | None, *, ops: socket.socket | None, as_json: bool) -> None:
     """Waits until the port answers, then shows."""
     for _ in range(KNOCKS):
         try:
@@ -48,14 +52,21 @@ async def show_when_open(settings: Settings, credentials: Sequence[Credential] |
             await asyncio.sleep(KNOCK_EVERY_S)
             continue
         writer.close()
-        show(settings, credentials, as_json=as_json)
+        show(settings, credentials, ops=ops, as_json=as_json)
         return
 
 
-def _facts(base_url: str, credentials: Sequence[Credential] | None) -> dict[str, object]:
+def _ops_address(settings: Settings, listener: socket.socket) -> Address:
+    """Returns the address of the operators' listener, its host as it was asked for."""
+    asked = settings.ops_listen
+    return address_of(listener, asked.host if isinstance(asked, Address) else "127.0.0.1")
+
+
+def _facts(base_url: str, ops_url: str | None, credentials: Sequence[Credential] | None) -> dict[str, object]:
     return {
         "version": __version__,
         "base_url": base_url,
+        "ops_url": ops_url,
         "mode": "production" if credentials is None else "sandbox",
         "credentials": {one.dialect: {"base_url": base_url, **one.key()} for one in credentials or ()},
     }

@@ -6,15 +6,17 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
+import structlog
 import uvicorn
 
 from numdesk.asgi import make_app
 from numdesk.bootstrap import Desk
 from numdesk.callbacks import routes as callbacks
 from numdesk.cli.outcome import CommandRefused
-from numdesk.config import ANY_HOST, Address, Settings
+from numdesk.config import ANY_HOST, PORT_MAX, Address, Settings
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.proxies import TrustedProxies
@@ -29,6 +31,12 @@ BACKLOG = 2048
 #: How long requests that are under way may take after the signal to stop.
 GRACE_S = 8
 
+#: What to do when an address cannot be used.
+REMEDY = "choose another address with --listen"
+OPS_REMEDY = "choose another address with NUMDESK_OPS_LISTEN, or NUMDESK_OPS_LISTEN=off"
+
+_log = structlog.get_logger(__name__)
+
 
 @contextmanager
 def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
@@ -38,9 +46,10 @@ def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
     """
     with _bound(address, shared=False) as probe:
         if not shared:
-            probe.listen(BACKLOG)
+            _listen(probe, address)
             yield probe
             return
+        address = replace(address, port=probe.getsockname()[1])
     with _bound(address, shared=True) as reserved:
         yield reserved
 
@@ -49,18 +58,54 @@ def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
 def listen_socket(address: Address, *, shared: bool) -> Iterator[socket.socket]:
     """Yields a listening socket on the address; a `shared` one has siblings. Raises CommandRefused."""
     with _bound(address, shared=shared) as listener:
-        listener.listen(BACKLOG)
+        _listen(listener, address)
         yield listener
 
 
-def _bound(address: Address, *, shared: bool) -> socket.socket:
+@contextmanager
+def ops_socket(settings: Settings) -> Iterator[socket.socket | None]:
+    """Yields the listening socket for operators, None when there is none. Raises CommandRefused when one that was asked for is taken.
+
+    `settings.listen` has the port that customers really use.
+    """
+    wanted = settings.ops_listen
+    if isinstance(wanted, Address):
+        with _bound(wanted, shared=False, remedy=OPS_REMEDY) as listener:
+            _listen(listener, wanted, remedy=OPS_REMEDY)
+            yield listener
+        return
+    with ExitStack() as stack:
+        listener = None
+        if wanted is None:
+            try:
+                address = _next_port(settings.listen)
+                listener = stack.enter_context(_bound(address, shared=False, remedy=OPS_REMEDY))
+                _listen(listener, address, remedy=OPS_REMEDY)
+            except CommandRefused as refused:
+                _log.warning("the server starts without a listener for operators", reason=str(refused))
+                listener = None
+        yield listener
+
+
+def _next_port(address: Address) -> Address:
+    if address.port == PORT_MAX:
+        raise CommandRefused(f"There is no port after {address.port}: {OPS_REMEDY}.")
+    return Address("127.0.0.1", address.port + 1)
+
+
+def address_of(listener: socket.socket, host: str) -> Address:
+    """Returns the address of a socket, with the port that it really has."""
+    return Address(host, listener.getsockname()[1])
+
+
+def _bound(address: Address, *, shared: bool, remedy: str = REMEDY) -> socket.socket:
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]
         opened = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise CommandRefused(f"{address} cannot be listened on ({error.strerror}): choose another with --listen.") from error
+        raise _refused(address, error, remedy) from error
     opened.setblocking(False)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
@@ -69,12 +114,21 @@ def _bound(address: Address, *, shared: bool) -> socket.socket:
         opened.bind(place)
     except OSError as error:
         opened.close()
-        if error.errno == errno.EADDRINUSE:
-            raise CommandRefused(
-                f"{address} is in use by another program: stop that one, or choose another address with --listen."
-            ) from error
-        raise CommandRefused(f"{address} cannot be listened on ({error.strerror}): choose another with --listen.") from error
+        raise _refused(address, error, remedy) from error
     return opened
+
+
+def _listen(bound: socket.socket, address: Address, *, remedy: str = REMEDY) -> None:
+    try:
+        bound.listen(BACKLOG)
+    except OSError as error:
+        raise _refused(address, error, remedy) from error
+
+
+def _refused(address: Address, error: OSError, remedy: str) -> CommandRefused:
+    if error.errno == errno.EADDRINUSE:
+        return CommandRefused(f"{address} is in use by another program: stop that one, or {remedy}.")
+    return CommandRefused(f"{address} cannot be listened on ({error.strerror}): {remedy}.")
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
@@ -111,8 +165,10 @@ class HttpServer:
             sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due, desk.gateways)
             mounts[PREFIX] = make_routes(sandbox)
             allow_inbox(desk, settings)
+        app = make_app(desk.rt, dialects=desk.dialects, mounts=mounts)
+        self.readiness = app.readiness
         config = uvicorn.Config(
-            make_app(desk.rt, dialects=desk.dialects, mounts=mounts),
+            app,
             http=make_protocol(connection_limits(settings)),
             ws="none",
             lifespan="on",

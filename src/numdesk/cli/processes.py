@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from numdesk.cli.lines import Line
+
 #: A child that dies at once is restarted after a pause that doubles up to this.
 PAUSE_MIN_S = 0.2
 PAUSE_MAX_S = 5.0
@@ -33,6 +35,8 @@ class Child:
 
     name: str
     arguments: tuple[str, ...]
+    #: Over which we ask it; it is told its end's descriptor as `--line`.
+    line: Line
 
 
 async def keep_alive(children: Sequence[Child], *, stop: asyncio.Event) -> None:
@@ -47,18 +51,26 @@ async def _keep_one(child: Child, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     while not stop.is_set():
         started = loop.time()
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "numdesk", *child.arguments)
+        process = await _start(child)
         ended = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await _end(process, ended)
+            child.line.close()
             return
         stopping.cancel()
         pause_s = PAUSE_MIN_S if loop.time() - started > HEALTHY_AFTER_S else min(pause_s * 2, PAUSE_MAX_S)
         _log.warning("a child process ended and is started again", child=child.name, code=process.returncode)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def _start(child: Child) -> asyncio.subprocess.Process:
+    with await child.line.open() as theirs:
+        line = theirs.fileno()
+        arguments = ("-m", "numdesk", *child.arguments, "--line", str(line))
+        return await asyncio.create_subprocess_exec(sys.executable, *arguments, pass_fds=(line,))
 
 
 async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:

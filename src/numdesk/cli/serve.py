@@ -6,21 +6,26 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import msgspec
 import uvloop
 from cyclopts import Parameter
 
+from numdesk.asgi import Readiness
 from numdesk.bootstrap import Desk, enter, open_desk
-from numdesk.cli import banner
+from numdesk.cli import banner, ops
 from numdesk.cli.attach import Common
-from numdesk.cli.listening import HttpServer, allow_inbox, claim_port, listen_socket
+from numdesk.cli.lines import Answers, Line, answering
+from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, listen_socket, ops_socket
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
 from numdesk.config import Settings, parse_address
+from numdesk.kit import metrics
 from numdesk.kit.log import configure_logging
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.migrate import migrate
@@ -36,6 +41,8 @@ GC_THRESHOLD = (50_000, 20, 100)
 LOG_FIELDS = frozenset({"child", "code", "provider", "job", "kind", "count", "seconds", "reason", "customer_id", "order_id"})
 
 Flag = Annotated[bool, Parameter(negative="")]
+#: What a parent tells its children.
+Inner = Annotated[int | None, Parameter(show=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class Plan:
     sandbox: bool
     as_json: bool = False
     works: bool = True
+
+    def at(self, listener: socket.socket) -> Plan:
+        """Returns this plan with the port that the listener really has, which matters where port 0 was asked for."""
+        return replace(self, settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)))
 
     def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
         """Opens the database; with `attach`, beside the process that keeps it."""
@@ -65,7 +76,8 @@ def serve(
     Parameters
     ----------
     listen
-        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080.
+        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080. Metrics and the details of readiness are for operators:
+        on 127.0.0.1 and the next port, unless NUMDESK_OPS_LISTEN says HOST:PORT or off.
     sandbox
         Seeded data, make-believe money and phones, and the sandbox API; only on a database of its own.
     workers
@@ -80,19 +92,20 @@ def serve(
     return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
 
 
-def work(*, sandbox: Flag = False, parent: Annotated[int | None, Parameter(show=False)] = None, common: Common | None = None) -> int:
+def work(*, sandbox: Flag = False, parent: Inner = None, line: Inner = None, common: Common | None = None) -> int:
     """Do the background work only, beside `numdesk serve --no-work` on the same database."""
-    return uvloop.run(_work_alone(_plan(common or Common(), sandbox=sandbox), parent=parent))
+    return uvloop.run(_work_alone(_plan(common or Common(), sandbox=sandbox), parent=parent, line=line))
 
 
-def door(*, listen: str, parent: int, sandbox: Flag = False, common: Common | None = None) -> int:
+def door(*, listen: str, parent: int, line: int, sandbox: Flag = False, common: Common | None = None) -> int:
     """Answer HTTP as one of several processes; started by `numdesk serve --workers`."""
-    return uvloop.run(_serve_beside(_plan(common or Common(), listen=listen, sandbox=sandbox), parent=parent))
+    return uvloop.run(_serve_beside(_plan(common or Common(), listen=listen, sandbox=sandbox), parent=parent, line=line))
 
 
 async def _serve_alone(plan: Plan) -> int:
     """Runs everything in this process."""
-    with claim_port(plan.settings.listen, shared=False) as listener:
+    with claim_port(plan.settings.listen, shared=False) as listener, ops_socket(plan.at(listener).settings) as ops_listener:
+        plan = plan.at(listener)
         async with (
             plan.database(attach=not plan.works) as dsn,
             _entered_desk(plan, dsn=dsn, alone=plan.works) as (desk, credentials),
@@ -103,21 +116,26 @@ async def _serve_alone(plan: Plan) -> int:
             _settle_memory()
 
             def ready() -> None:
-                banner.show(plan.settings, credentials, as_json=plan.as_json)
+                banner.show(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json)
 
-            await _run_until(stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop))
+            async with ops.serving(ops_listener, ops.OpsApp(collect=metrics.collect, look=server.readiness.look)):
+                await _run_until(stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop))
     return 0
 
 
 async def _serve_together(plan: Plan, *, workers: int) -> int:
     """Prepares the database, then keeps the doors and the worker alive as processes of their own."""
-    with claim_port(plan.settings.listen, shared=True):
+    with claim_port(plan.settings.listen, shared=True) as reserved, ops_socket(plan.at(reserved).settings) as ops_listener:
+        plan = plan.at(reserved)
         async with plan.database(attach=not plan.works) as dsn:
             async with _entered_desk(plan, dsn=dsn, alone=False) as (_, credentials):
                 pass
             stop = _stop_on_signals()
-            announcing = asyncio.create_task(banner.show_when_open(plan.settings, credentials, as_json=plan.as_json))
-            await keep_alive(_children(plan, workers=workers), stop=stop)
+            children = _children(plan, workers=workers)
+            together = ops.Together([child.line for child in children])
+            announcing = asyncio.create_task(banner.show_when_open(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json))
+            async with ops.serving(ops_listener, ops.OpsApp(collect=together.collect, look=together.look)):
+                await keep_alive(children, stop=stop)
             announcing.cancel()
     return 0
 
@@ -128,11 +146,13 @@ def _children(plan: Plan, *, workers: int) -> list[Child]:
     if plan.sandbox:
         common.append("--sandbox")
     listen = ["--listen", str(plan.settings.listen)]
-    doors = [Child(f"door {number}", ("door", *listen, *common)) for number in range(1, workers + 1)]
-    return [*doors, Child("work", ("work", *common))] if plan.works else doors
+    children = [(f"door {number}", ("door", *listen, *common)) for number in range(1, workers + 1)]
+    if plan.works:
+        children.append(("work", ("work", *common)))
+    return [Child(name, arguments, Line(name)) for name, arguments in children]
 
 
-async def _serve_beside(plan: Plan, *, parent: int) -> int:
+async def _serve_beside(plan: Plan, *, parent: int, line: int | None) -> int:
     die_with_parent(parent)
     stop = _stop_on_signals()
     with listen_socket(plan.settings.listen, shared=True) as listener:
@@ -140,11 +160,12 @@ async def _serve_beside(plan: Plan, *, parent: int) -> int:
             server = HttpServer(desk, plan.settings, listener)
             _settle_memory()
             parts = (server.run(stop), runner.tend(desk.rt, stop=stop), watch_parent(parent, stop=stop))
-            await _run_until(stop, desk, *parts)
+            async with answering(line, _answers(server.readiness)):
+                await _run_until(stop, desk, *parts)
     return 0
 
 
-async def _work_alone(plan: Plan, *, parent: int | None) -> int:
+async def _work_alone(plan: Plan, *, parent: int | None, line: int | None) -> int:
     if parent is not None:
         die_with_parent(parent)
     stop = _stop_on_signals()
@@ -152,8 +173,21 @@ async def _work_alone(plan: Plan, *, parent: int | None) -> int:
         allow_inbox(desk, plan.settings)
         _settle_memory()
         watching = [watch_parent(parent, stop=stop)] if parent is not None else []
-        await _run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)
+        async with answering(line, _answers(Readiness(desk.rt))):
+            await _run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)
     return 0
+
+
+def _answers(readiness: Readiness) -> Answers:
+    """Returns what this process tells its parent."""
+
+    async def counted() -> bytes:
+        return metrics.pack(await metrics.collect())
+
+    async def ready() -> bytes:
+        return msgspec.json.encode(await readiness.look(), enc_hook=str)
+
+    return {"metrics": counted, "ready": ready}
 
 
 async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any, object]) -> None:

@@ -33,6 +33,11 @@ class Tally:
         self._within[bisect_left(_BOUNDS_S, seconds)] += 1
         self._seconds += seconds
 
+    @property
+    def is_used(self) -> bool:
+        """Was anything counted? What nobody calls is not shown: a dozen lines for each call would be most of the page."""
+        return bool(self._answered)
+
     def tell(self, labels: list[str], *, requests: CounterMetricFamily, seconds: HistogramMetricFamily) -> None:
         """Adds what was counted to the two metrics."""
         for status, count in self._answered.items():
@@ -62,7 +67,8 @@ class _Tallies(Collector):
             "numdesk_http_request_seconds", "Time from the head of a request to its answer", labels=["dialect", "operation"]
         )
         for (dialect, operation), tally in sorted(_tallies.items()):
-            tally.tell([dialect, operation], requests=requests, seconds=seconds)
+            if tally.is_used:
+                tally.tell([dialect, operation], requests=requests, seconds=seconds)
         yield requests
         yield seconds
 
