@@ -85,7 +85,7 @@ async def open_desk(
             environment="test" if sandbox else "live",
             alone=alone,
         )
-        await timekeeping.look(rt)
+        await timekeeping.heed_books(rt)
         simulation = next((made.simulation for made in adapters.values() if made.simulation), None)
         yield Desk(rt, dialects, simulation, upstreams.gateways)
 

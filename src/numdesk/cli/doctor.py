@@ -18,11 +18,12 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
+from numdesk.kit.clock import SET_BACK_MAX
 from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
-from numdesk.usecases import held_payments, installation, rates, reconcile
+from numdesk.usecases import held_payments, installation, rates, reconcile, timekeeping
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
@@ -91,7 +92,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
     report = await reconcile.check_ledger(rt, full=False)
     return [
         _fsync(seen),
-        _clock(seen, wall),
+        _clock(seen, wall, lag=await timekeeping.heed_books(rt)),
         Finding("ledger", OK, "the books agree")
         if report.violations == 0
         else Finding("ledger", FAIL, f"{report.violations} violations: run `numdesk ledger check` and stop selling"),
@@ -175,10 +176,17 @@ def _fsync(seen: Condition) -> Finding:
     return Finding("durability", FAIL, "fsync or synchronous_commit is off: a power cut would lose money; switch both on")
 
 
-def _clock(seen: Condition, wall: datetime) -> Finding:
+def _clock(seen: Condition, wall: datetime, *, lag: timedelta) -> Finding:
+    if lag > timekeeping.LAG_UNNOTICED:
+        rest = "the desk's time runs on at half speed until it has caught up"
+        if lag > SET_BACK_MAX:
+            rest = "that is too much to wait for, so what is booked now has an earlier time than what was booked then"
+        return Finding(
+            "clock", FAIL, f"this machine's clock is {lag.total_seconds():.0f} s behind the books: set it right with NTP; {rest}"
+        )
     offset = abs(seen.wall - wall)
     if offset <= CLOCK_OFFSET_MAX:
-        return Finding("clock", OK, f"the database's watch agrees within {offset.total_seconds():.2f} s")
+        return Finding("clock", OK, f"the database's watch agrees within {offset.total_seconds():.2f} s, and the books are not ahead of it")
     return Finding("clock", FAIL, f"the database's watch is {offset.total_seconds():.0f} s off: run NTP on both machines")
 
 

@@ -1,19 +1,30 @@
-"""The only reader of the system clock, with an offset that moves the product's time but never the real one."""
+"""The only reader of the system clock, with an offset that moves the product's time but never the real one.
+
+The product's time never goes back. When the system clock is set back, it goes on at half speed until the system clock has caught up.
+"""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 ZERO = timedelta(0)
+#: A system clock that is set back further was wrong before, or is wrong now by so much that half speed would last for weeks: then
+#: its time counts at once.
+SET_BACK_MAX = timedelta(days=7)
+#: How fast time goes on while the system clock catches up.
+CATCH_UP_SPEED = 0.5
 
 
 class Clock:
-    """Tells the time three ways; everything else takes `now` as an argument."""
+    """Tells the time four ways; everything else takes `now` as an argument."""
 
-    __slots__ = ("_offset",)
+    __slots__ = ("_lag", "_latest", "_latest_s", "_offset")
 
     def __init__(self) -> None:
         """Start with the product's time equal to the real one."""
         self._offset = ZERO
+        self._latest = datetime.min.replace(tzinfo=UTC)
+        self._latest_s = 0.0
+        self._lag = ZERO
 
     @property
     def offset(self) -> timedelta:
@@ -28,10 +39,39 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the product's time: expiry, renewals and statements live by it."""
-        return self.wall() + self._offset
+        return self.steady() + self._offset
+
+    def steady(self) -> datetime:
+        """Return the real time, never earlier than it was returned or learnt before: leases live by it."""
+        monotonic_s, wall = self.monotonic(), self.wall()
+        least = self._latest + timedelta(seconds=(monotonic_s - self._latest_s) * CATCH_UP_SPEED)
+        if wall < least:
+            lag = least - wall
+            self._lag = max(self._lag, lag)
+            if lag <= SET_BACK_MAX:
+                wall = least
+        self._latest, self._latest_s = wall, monotonic_s
+        return wall
+
+    def learn(self, moment: datetime) -> None:
+        """Take note of a moment of the product's time that others have told already: ours does not stay behind it.
+
+        One that lies further ahead than a clock may be set back is not believed.
+        """
+        real, steady = moment - self._offset, self.steady()
+        if real > steady:
+            lag = real - self.wall()
+            self._lag = max(self._lag, lag)
+            if lag <= SET_BACK_MAX:
+                self._latest = real
+
+    def take_lag(self) -> timedelta:
+        """Return by how much the system clock was behind the time told, at most, since this was last asked."""
+        lag, self._lag = self._lag, ZERO
+        return lag
 
     def wall(self) -> datetime:
-        """Return the real time: signatures, time windows of others, rate limits and leases live by it."""
+        """Return what the system clock says: signatures, time windows of others and rate limits live by it."""
         return datetime.now(UTC)  # noqa: TID251 - this is the one place
 
     def monotonic(self) -> float:
@@ -42,7 +82,7 @@ class Clock:
 class FakeClock(Clock):
     """A clock that stands still until a test moves it."""
 
-    __slots__ = ("_elapsed", "_start")
+    __slots__ = ("_elapsed", "_set_back", "_start")
 
     def __init__(self, start: datetime) -> None:
         """Stand at `start`, which must be aware."""
@@ -51,6 +91,11 @@ class FakeClock(Clock):
             raise ValueError("A clock needs an aware time to start from.")
         self._start = start.astimezone(UTC)
         self._elapsed = ZERO
+        self._set_back = ZERO
+
+    def set_back(self, seconds: float) -> None:
+        """Set the real clock back, as an operator or NTP may do; a negative number sets it forward."""
+        self._set_back += timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
         """Let real time pass; a negative number raises ValueError."""
@@ -59,8 +104,8 @@ class FakeClock(Clock):
         self._elapsed += timedelta(seconds=seconds)
 
     def wall(self) -> datetime:
-        """Return the start plus everything advanced."""
-        return self._start + self._elapsed
+        """Return the start plus everything advanced, less what was set back."""
+        return self._start + self._elapsed - self._set_back
 
     def monotonic(self) -> float:
         """Return the seconds advanced so far."""

@@ -25,6 +25,18 @@ async def is_empty(tx: Tx) -> bool:
     return bool(found)
 
 
+async def latest_booked(tx: Tx) -> datetime | None:
+    """Returns the latest time that the newest rows of the books have: money, orders, rentals, requests, events and messages."""
+    return await tx.fetchval(
+        """select greatest((select at from journals order by id desc limit 1),
+                           (select created_at from orders order by id desc limit 1),
+                           (select at from rental_charges order by id desc limit 1),
+                           (select created_at from idempotency where request_id is not null order by request_id desc limit 1),
+                           (select at from events order by id desc limit 1),
+                           (select received_at from messages order by id desc limit 1))"""
+    )
+
+
 async def probe_writes(tx: Tx) -> None:
     """Writes a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
     await settings.write(tx, name="writes.probed", value=True)

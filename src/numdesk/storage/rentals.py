@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
+import asyncpg
+
+from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
 from numdesk.storage.orders import STOCK_RULES
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from numdesk.storage.pool import Tx
+
+#: The clocks of two machines that serve one desk may differ by so much.
+CLOCKS_DIFFER_MAX = timedelta(minutes=1)
 
 #: Parameter $1 is always the moment.
 _ROWS: LiteralString = """
@@ -85,7 +91,15 @@ class Split:
 
 async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
     """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
-    rows = await tx.fetch(
+    try:
+        rows = await _rent(tx, items, now)
+    except asyncpg.ExclusionViolationError as error:  # somebody else's term of the number, written this moment
+        raise Unavailable from error
+    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
+
+
+async def _rent(tx: Tx, items: Sequence[RentItem], now: datetime) -> list[Record]:
+    return await tx.fetch(
         """select status, amount, outcome::text
              from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
         now,
@@ -107,7 +121,6 @@ async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Rent
         [i.context for i in items],
         [i.pivot for i in items],
     )
-    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
 
 
 async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
@@ -198,7 +211,10 @@ async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
 
 
 async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | None:
-    """Begins a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again."""
+    """Begins a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again.
+
+    Refuses with Unavailable while a term of the number ends much later than now: only a clock that was far ahead can have written that.
+    """
     await tx.execute("select from numbers where id = $1 for update", held.number_id)
     row = await tx.fetchrow(
         """select rental_number_available_v1(r, $2),
@@ -211,6 +227,8 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
     if not row[0]:
         return None
     starts_at = row[1]
+    if starts_at > now + CLOCKS_DIFFER_MAX:
+        raise Unavailable
     expires_at = starts_at + length(held.rental.rent_type, quote.units)
     await tx.execute("update numbers set state = 4, rental_id = $2, free_at = null where id = $1", held.number_id, held.id)
     term_id = await tx.fetchval(

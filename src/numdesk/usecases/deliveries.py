@@ -157,7 +157,7 @@ class Sender:
         """Leases due deliveries and hands them to their endpoints' lanes; returns how many."""
         if len(self._lanes) > LANES_MAX:
             self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
-        rt, wall = self._rt, self._rt.clock.wall()
+        rt, wall = self._rt, self._rt.clock.steady()
         free = {endpoint: lane.free() for endpoint, lane in self._lanes.items()}
         room = Room(after=self._after, total=limit, other=WINDOW_START, free=free)
         batch = await rt.repeat("webhooks.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=wall, lease_s=self._lease_s, room=room))
@@ -199,7 +199,7 @@ class Sender:
             while lane.waiting and lane.sending <= lane.window:
                 prepared, lease_until = lane.waiting.popleft()
                 # A process that was paused past the lease must not send what somebody else has sent by now.
-                if self._rt.clock.wall() < lease_until:
+                if self._rt.clock.steady() < lease_until:
                     self._settle(lane, await attempt(self._rt, prepared, policy=self.policy))
                 else:
                     self._release()

@@ -34,7 +34,7 @@ async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     Refuses with GatewayUnavailable (also when the intent is over, because nobody can say any more what became of it) or
     RequestInProgress while somebody else is asking.
     """
-    wall = rt.clock.wall()
+    wall = rt.clock.steady()
     unsure = await rt.run("payments.begin_opening", lambda tx: rows.begin_opening(tx, topup.id, wall=wall, until=wall + OPENING))
     if unsure is None:
         return await _opened_by_other(rt, topup)
@@ -51,7 +51,7 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
         is_over = invoice is None
     except (ProviderError, TimeoutError) as error:
         is_unsure = unsure or not isinstance(error, ProviderError) or error.unknown
-        since = rt.clock.wall() if is_unsure else None
+        since = rt.clock.steady() if is_unsure else None
         await rt.run("payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since))
         _log.warning("no invoice", provider=topup.provider, reason=f"{type(error).__name__}: {error}")
         raise GatewayUnavailable(provider=topup.provider) from error

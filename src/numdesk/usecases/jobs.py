@@ -35,7 +35,7 @@ async def take(rt: Runtime, *, rooms: Mapping[str, tuple[int, float]]) -> list[J
     """Takes due jobs under a lease; `rooms` says for each kind how many at most and for how many seconds."""
     if not rooms:
         return []
-    return await rt.repeat("jobs.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=rt.clock.wall(), rooms=rooms))
+    return await rt.repeat("jobs.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=rt.clock.steady(), rooms=rooms))
 
 
 async def finish(rt: Runtime, *, job: Job) -> None:

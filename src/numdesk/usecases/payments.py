@@ -189,7 +189,7 @@ async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) ->
             return known, True
     await _check_open(rt, tx, caller)
     topup = _wanted(rt, caller, request)
-    until = rt.clock.wall() + invoices.OPENING
+    until = rt.clock.steady() + invoices.OPENING
     topup_id = await rows.insert_topup(tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0])
     if key is not None:
         await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())

@@ -82,7 +82,7 @@ async def learn_report(rt: Runtime) -> None:
             _show_age(_progress(rt).began)
         return
     report = msgspec.json.decode(document, type=Report)
-    if known is None or known.at < report.at:
+    if known is None or known.at != report.at:
         age_s = max(0.0, (rt.clock.now() - report.at).total_seconds())
         await _remember(rt, report, ended=time.monotonic() - age_s)
 

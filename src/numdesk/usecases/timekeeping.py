@@ -1,4 +1,4 @@
-"""The desk's time: how far its clock runs ahead of the real one, the same in every process."""
+"""The desk's time: how far its clock runs ahead of the real one, the same in every process; and that it never goes back in the books."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+from prometheus_client import Gauge
+
 from numdesk.domain.errors import InvalidInput, Unavailable
+from numdesk.kit.clock import SET_BACK_MAX
+from numdesk.storage import installation
 from numdesk.storage import settings as rows
 
 if TYPE_CHECKING:
@@ -18,7 +23,12 @@ FOLLOW_EVERY_S = 0.1
 #: The clock may be moved by ten years in all; PostgreSQL and Python would take more, but a slip of the finger should not.
 OFFSET_MAX_S = 10 * 366 * 24 * 3600.0
 
+#: A lag of the system clock that is not worth a word: clocks of two machines differ by as much.
+LAG_UNNOTICED = timedelta(milliseconds=500)
+
 _NAME = "clock.offset_s"
+_log = structlog.get_logger(__name__)
+_lag = Gauge("numdesk_clock_lag_seconds", "How far the system clock is behind the latest time in the books; must be 0")
 
 
 async def advance(rt: Runtime, seconds: float) -> None:
@@ -36,6 +46,24 @@ async def look(rt: Runtime) -> None:
     offset = await rt.repeat("clock.look", lambda tx: rows.read(tx, name=_NAME))
     if offset is not None:
         _set(rt, offset)
+
+
+async def heed_books(rt: Runtime) -> timedelta:
+    """Lets this process's time not stay behind the books, and returns how far the system clock did, at most, since the last call.
+
+    A system clock that was set back is told of in the log and the metrics.
+    """
+    latest = await rt.repeat("clock.latest_booked", installation.latest_booked)
+    await look(rt)  # after the books, so that the offset is no older than what it was booked under
+    if latest is not None:
+        rt.clock.learn(latest)
+    rt.clock.steady()
+    lag = rt.clock.take_lag()
+    _lag.set(lag.total_seconds())
+    if lag > LAG_UNNOTICED:
+        rule = "runs on at half speed" if lag <= SET_BACK_MAX else "follows it at once: the lag is too great to be waited for"
+        _log.error("the system clock is behind the books", seconds=round(lag.total_seconds(), 1), reason=f"the desk's time {rule}")
+    return lag
 
 
 async def follow(rt: Runtime) -> None:

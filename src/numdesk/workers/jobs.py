@@ -26,6 +26,7 @@ from numdesk.usecases import (
     requests,
     retention,
     settlement,
+    timekeeping,
 )
 
 
@@ -73,6 +74,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("news.look", 1.0, news.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("payments.measure_held", 30.0, held_payments.measure),
+    Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
 )
 
