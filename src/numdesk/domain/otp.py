@@ -7,6 +7,7 @@ what names a code near it speaks for it, what names money, orders, accounts or p
 import re
 from dataclasses import dataclass, replace
 
+from numdesk.domain.otp_groups import unjoined
 from numdesk.domain.otp_scene import survey
 from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
 from numdesk.domain.otp_spelt import DIGIT_WORDS, SPELT_OUT, WORD
@@ -26,8 +27,6 @@ _ORIGIN_BOUND = re.compile(
 )
 _BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4}|[0-9]{2}(?:[ -][0-9]{2}){2})[^\w+*]*")
 _GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
-#: What stands between the characters of a code and is not typed; the marks only in "4, 8, 2, 9".
-_SEPARATORS = str.maketrans("", "", " -,.…，、。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def extraction(text: str, places: list[int] | None, span: tuple[int, int], *, ru
     if places is not None:
         start, end = places[start], places[end - 1] + 1
     raw = text[start:end]
-    code = normalise(raw)[0].translate(_SEPARATORS)
+    code = unjoined(normalise(raw)[0])
     return Extraction(code=code, raw=raw, confidence=confidence, rule=rule, span=(start, end))
 
 

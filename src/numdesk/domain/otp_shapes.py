@@ -2,32 +2,32 @@
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from numdesk.domain.otp_groups import GAP_LENGTH_MAX, LENGTH_MAX, LENGTH_MIN, PHONE, Doubt, are_short, doubt, gap_kind, pieces
 from numdesk.domain.otp_lexicon import meaning
-from numdesk.domain.otp_tokens import DIGITS, MIXED, PLUS, Tokens
-from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, REF, TOP_LEVEL, UNIT
+from numdesk.domain.otp_tokens import CURRENCY, DIGITS, LINK, MIXED, PERCENT, PLUS, Tokens
+from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD, TOP_LEVEL, UNIT
 
-LENGTH_MIN = 4
-LENGTH_MAX = 10
 #: A message with a code holds a handful of numbers; a list of hundreds is not worth weighing to its end.
 CANDIDATES_MAX = 40
 
-_LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,][0-9]{1,3}$)")
+_LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,/][0-9]{1,3}$)")
 _MASKED = re.compile(r"[xX]{2,}[0-9]+|[0-9]+[xX]{2,}[0-9]*|[0-9]+[xX][0-9]+")
+#: Inside a time, a ratio or a date, which begin a number of their own behind a blank.
+_MOMENT = re.compile(r"[:/]|\..*\.")
+_THOUSANDS = re.compile(r"[0-9]{1,3} [0-9]{3}(?:[.,][0-9]{1,2})?")
 _LETTERS_THEN_DIGITS = re.compile(r"([A-Za-z]+)([0-9]+)")
 _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
-_MONTH = re.compile(r"20[0-4][0-9]-(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])-20[0-4][0-9]")
-_YEARS = re.compile(r"(?:19|20)[0-9]{2}")
-#: A trunk or toll-free prefix and the rest of the number.
-_PHONE = re.compile(r"(?:0[0-9]{2,4}|1?[89]00|8800) [0-9]{5,8}|0800 [0-9]{4}")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
 #: Capitals, odd case, or five consonants in a row: hardly a word of any language.
 _UNREADABLE = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}")
 #: What hides the front or the back of a card or an account number.
-_HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[xX]{2}[- ]?|\.\.)\Z")
+_HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[*•●]{2} |[xX]{2}[- ]?|\.\.)\Z")
 _HIDDEN_AFTER = re.compile(r"[*•●✱＊]|[xX]{2}")
-#: What may stand between the groups of one number.
-_GAPS = frozenset((" ", "-", " - ", ") ", ")", "(", " (", ")-"))
+#: Between the groups of a phone number.
+_BRACKETS = frozenset((") ", ")", "(", " (", ")-"))
+_NUMERIC = DIGITS | MIXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,22 @@ class Candidate:
     code: str
     shape: str
     points: float
+    doubt: Doubt = Doubt.NONE
 
 
 def numbers(tokens: Tokens) -> list[Candidate]:
     """List what has digits and could be a code, in the order of the message."""
     found: list[Candidate] = []
     run: list[int] = []
-    for index, kind in enumerate(tokens.kinds):
-        if not kind & (DIGITS | MIXED):
-            continue
-        if run and not _continues(tokens, run[-1], index):
+    for index in [at for at, kind in enumerate(tokens.kinds) if kind & _NUMERIC]:
+        if run and not _continues(tokens, run, index):
             found += _from_run(tokens, run)
             run = []
+        if not run and _is_letter_group(tokens, index - 2, beside=index) and not _is_code_alone(tokens, index):
+            run.append(index - 2)
         run.append(index)
+        if _is_letter_group(tokens, index + 2, beside=index):
+            run.append(index + 2)
     if run:
         found += _from_run(tokens, run)
     usable = [item for item in found if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))]
@@ -71,12 +74,64 @@ def letter_words(tokens: Tokens) -> list[Candidate]:
     return found[:CANDIDATES_MAX]
 
 
-def _continues(tokens: Tokens, before: int, index: int) -> bool:
-    """Say whether two numbers stand so close that they may be groups of one."""
-    gap = tokens.text[tokens.ends[before] : tokens.starts[index]]
-    if gap not in _GAPS or before in tokens.spaced or index in tokens.spaced:
+def counts(kinds: list[int], at: int) -> bool:
+    """Say whether the word after a number counts or names something; "123456 som kod" is no sum in Kyrgyz som."""
+    kind = kinds[at]
+    if kind & ROAD or (at + 1 < len(kinds) and kinds[at + 1] & ROAD):
+        return True
+    if kind & KEY or not kind & (MONEY | UNIT | NUMBERED):
         return False
-    return gap == "-" or not (tokens.kinds[before] | tokens.kinds[index]) & MIXED
+    return not (kind & IS and any(near & KEY for near in kinds[at + 1 : at + 4]))
+
+
+def _written(tokens: Tokens, index: int) -> str:
+    return tokens.text[tokens.starts[index] : tokens.ends[index]]
+
+
+def _gap(tokens: Tokens, before: int, after: int) -> str:
+    return tokens.text[tokens.ends[before] : tokens.starts[after]]
+
+
+def _is_code_alone(tokens: Tokens, index: int) -> bool:
+    """Say whether letters before a number are one to compare, not to type: ABCD-1234, but not ABC-123."""
+    return bool(tokens.kinds[index] & DIGITS) and tokens.ends[index] - tokens.starts[index] >= LENGTH_MIN
+
+
+def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
+    """Say whether a word is a group of a code: capitals that a dash joins to as many letters and digits."""
+    dash = (index + beside) // 2
+    if not 0 <= index < len(tokens.kinds) or tokens.kinds[index] or not tokens.kinds[dash] & LINK:
+        return False
+    word = _written(tokens, index)
+    if tokens.ends[beside] - tokens.starts[beside] != len(word) or not (word.isascii() and word.isalpha() and word.isupper()):
+        return False
+    gap = _gap(tokens, min(index, beside), max(index, beside))
+    return " " not in gap and gap_kind(gap) == "-"
+
+
+def _continues(tokens: Tokens, run: list[int], index: int) -> bool:
+    """Say whether a number stands so close to those before that it may be a group of the same one."""
+    before = run[-1]
+    if tokens.starts[index] - tokens.ends[before] > GAP_LENGTH_MAX or before in tokens.spaced or index in tokens.spaced:
+        return False
+    gap = _gap(tokens, before, index)
+    kind = gap_kind(gap)
+    if not kind:
+        return gap in _BRACKETS
+    left, right = _written(tokens, before), _written(tokens, index)
+    if kind == "?":  # all of one number are joined in the same way
+        is_phone = gap in _BRACKETS and (len(left) < LENGTH_MIN or "(" not in gap)
+        return is_phone or (are_short([left, right, right]) and (len(run) == 1 or gap == _gap(tokens, run[-2], before)))
+    if " " in gap and (_MOMENT.search(left) or _MOMENT.search(right)):
+        return False
+    return not (tokens.kinds[before] | tokens.kinds[index]) & MIXED or (_is_alike(left, right) if kind == " " else " " not in gap)
+
+
+def _is_alike(left: str, right: str) -> bool:
+    """Say whether letters and digits on both sides of a blank look like groups of one code: AB12 CD34."""
+    if len(left) != len(right) or left.upper() != left or right.upper() != right:
+        return False
+    return len(left) > 2 or not (left.isdigit() or right.isdigit())
 
 
 def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
@@ -85,35 +140,36 @@ def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
         return []
     if len(run) == 1:
         return _from_single(tokens, first)
-    groups = [tokens.text[tokens.starts[index] : tokens.ends[index]] for index in run]
+    own = _without_counted(tokens, run)
+    if own:
+        return _from_run(tokens, own)
+    groups = [_written(tokens, index) for index in run]
+    gaps = [_gap(tokens, before, after) for before, after in pairwise(run)]
+    how = doubt(groups, gaps)
+    code = "".join(groups)
+    if how is not None:
+        return [_joined(tokens, first, last, groups, how=how)]
     whole = tokens.text[tokens.starts[first] : tokens.ends[last]]
-    total = sum(map(len, groups))
-    if LENGTH_MIN <= total <= LENGTH_MAX and _is_one_code(groups, whole):
-        return [_candidate(tokens, first, last, "".join(groups), shape=_shape("".join(groups)))]
-    if "-" in whole or _PHONE.fullmatch(whole) or (len(run) > 2 and total > 6 and all(map(str.isdigit, groups))):
+    long = len(run) > 2 and len(code) > 6 and all(map(str.isdigit, groups))
+    if long or PHONE.fullmatch(whole) or not all(" " in gap or gap in _BRACKETS for gap in gaps):
         return []
     return [item for index in run for item in _from_single(tokens, index)]
 
 
-def _is_one_code(groups: list[str], whole: str) -> bool:
-    """Tell 123 456, 12-34-56 and AB1-C2D from phones, dates, cards and ranges of years."""
-    sizes = {len(group) for group in groups}
-    if _PHONE.fullmatch(whole) or not all(group.isalnum() for group in groups):
-        return False
-    if all(_YEARS.fullmatch(group) for group in groups):
-        return False
-    if _MONTH.fullmatch(whole) or ("-" in whole and len(groups) in (2, 3) and sizes == {2} and _is_day_and_month(groups)):
-        return False
-    if len(sizes) == 1:
-        return "(" not in whole and ")" not in whole
-    dashed = len(groups) == 2 and "-" in whole and " " not in whole
-    return dashed and min(sizes) >= 2 and 5 <= sum(map(len, groups)) <= 8
+def _without_counted(tokens: Tokens, run: list[int]) -> list[int]:
+    """Return the run without a number at its end that counts what comes next: "4821 10 minutes", "4821 12 500 rub"."""
+    after = run[-1] + 1
+    if after >= len(tokens.kinds) or not (tokens.kinds[after] & (PERCENT | CURRENCY) or counts(tokens.kinds, after)):
+        return []
+    at = len(run) - 1
+    while at and (" " not in _gap(tokens, run[at - 1], run[at]) or _is_thousands(tokens, run[at - 1], run[at])):
+        at -= 1
+    return run[:at]
 
 
-def _is_day_and_month(groups: list[str]) -> bool:
-    if not all(group.isdigit() for group in groups):
-        return False
-    return int(groups[0]) <= 31 and 1 <= int(groups[1]) <= 12
+def _is_thousands(tokens: Tokens, before: int, index: int) -> bool:
+    """Say whether a group continues an amount: three digits, or three and cents, behind at most three."""
+    return _THOUSANDS.fullmatch(f"{_written(tokens, before)} {_written(tokens, index)}") is not None
 
 
 def _from_single(tokens: Tokens, index: int) -> list[Candidate]:
@@ -122,7 +178,7 @@ def _from_single(tokens: Tokens, index: int) -> list[Candidate]:
         return _from_mixed(tokens, index, token.replace(" ", ""))
     code = "".join(filter(str.isdigit, token)) if index in tokens.spaced else token
     if not code.isdigit():
-        return _before_a_decimal(tokens, index, token)
+        return _before_a_decimal(tokens, index, token) or _from_pieces(tokens, index, token)
     if LENGTH_MIN <= len(code) <= LENGTH_MAX:
         return [_candidate(tokens, index, index, code, shape="digits")]
     return []
@@ -134,6 +190,13 @@ def _before_a_decimal(tokens: Tokens, index: int, token: str) -> list[Candidate]
     if match is None or index + 1 >= len(tokens.kinds) or not tokens.kinds[index + 1] & UNIT:
         return []
     return [replace(_candidate(tokens, index, index, match[0], shape="digits"), last=index + 1)]
+
+
+def _from_pieces(tokens: Tokens, index: int, token: str) -> list[Candidate]:
+    """Take 123.456 for a code, where it is no date, time or amount by its form."""
+    groups, gaps = pieces(token)
+    how = doubt(groups, gaps)
+    return [] if how is None else [_joined(tokens, index, index, groups, how=how)]
 
 
 def _from_mixed(tokens: Tokens, index: int, token: str) -> list[Candidate]:
@@ -160,12 +223,19 @@ def _shape(code: str) -> str:
     return "mixed" if any(char.isdigit() for char in code) else "letters"
 
 
+def _joined(tokens: Tokens, first: int, last: int, groups: list[str], *, how: Doubt) -> Candidate:
+    code = "".join(groups)
+    candidate = _candidate(tokens, first, last, code, shape=_shape(code))
+    return replace(candidate, doubt=how) if how else candidate
+
+
 def _candidate(tokens: Tokens, first: int, last: int, code: str, *, shape: str) -> Candidate:
     end = tokens.ends[last]
     start = tokens.starts[first]
-    if first == last and first not in tokens.spaced:
-        start = tokens.text.rindex(code, start, end) if shape != "digits" else tokens.text.index(code, start, end)
-        end = start + len(code)
+    if first == last and len(code) < end - start:  # letters before, or what is no part of it behind
+        at = tokens.text.rfind(code, start, end) if shape != "digits" else tokens.text.find(code, start, end)
+        if at >= 0:
+            start, end = at, at + len(code)
     return Candidate(first, last, start, end, code, shape, _shape_points(code, shape))
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from numdesk.domain.otp_scene import SHY, Scene
-from numdesk.domain.otp_shapes import Candidate
+from numdesk.domain.otp_shapes import Candidate, counts
 from numdesk.domain.otp_tokens import BREAK, COMMA, CURRENCY, DIGITS, LINE, LINK, MARK, MIXED, PERCENT, QUOTE
-from numdesk.domain.otp_words import ACT, ANTI, CALL, ENDING, IS, KEY, MONEY, NUMBER, NUMBERED, OWN, REF, ROAD, SUM, TO, UNIT
+from numdesk.domain.otp_words import ACT, ANTI, CALL, ENDING, IS, KEY, MONEY, NUMBER, OWN, REF, ROAD, SUM, TO
 
 #: How many tokens to each side may speak about a candidate.
 WINDOW = 18
@@ -64,19 +64,26 @@ def read_after(scene: Scene, item: Candidate) -> Side:
         kind = kinds[at]
         beside = at == item.last + 1
         if kind & MARK:
-            if beside and kind & (PERCENT | CURRENCY):
+            if beside and kind & (PERCENT | CURRENCY) and not _opens_amount(scene, at):
                 side.against = VETO
             _note_mark(side, LINK if beside and kind & QUOTE and _opens_gloss(scene, at) else kind)
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
-        elif beside and _counts(kinds, at):
+        elif beside and counts(kinds, at):
             side.against = VETO
         elif kind & IS and not side.words:
             side.linked = side.linked or not side.breaks
         elif _note_word(side, kind, _nearness_after(side)):
             break
     return side
+
+
+def _opens_amount(scene: Scene, at: int) -> bool:
+    """Say whether a currency belongs to the number after it: "4821 $100"."""
+    kinds, tokens = scene.kinds, scene.tokens
+    tied = at + 1 < len(kinds) and kinds[at + 1] & _NUMERIC and tokens.starts[at + 1] == tokens.ends[at]
+    return bool(tied) and kinds[at] & CURRENCY > 0 and tokens.text[tokens.starts[at] - 1] == " "
 
 
 def _opens_gloss(scene: Scene, at: int) -> bool:
@@ -105,6 +112,9 @@ def _introduces(side: Side, kinds: list[int], at: int) -> bool:
         return True
     if side.breaks or side.lines:
         return False
+    if kind & ROAD and side.commas and not side.linked:  # "12 Elm St, 94110"
+        side.against = VETO
+        return False
     if kind & (MONEY | ENDING | ANTI) and not kind & ACT and not _is_settled(kinds, at, linked=side.linked):
         if not (side.linked and kind & ANTI):
             side.against = VETO
@@ -113,16 +123,6 @@ def _introduces(side: Side, kinds: list[int], at: int) -> bool:
         return False
     side.noun = kind & (_NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN)  # "payment code", the other way round
     return False
-
-
-def _counts(kinds: list[int], at: int) -> bool:
-    """Say whether the word after a number counts or names something; "123456 som kod" is no sum in Kyrgyz som."""
-    kind = kinds[at]
-    if kind & ROAD or (at + 1 < len(kinds) and kinds[at + 1] & ROAD):
-        return True
-    if kind & KEY or not kind & (MONEY | UNIT | NUMBERED):
-        return False
-    return not (kind & IS and any(near & KEY for near in kinds[at + 1 : at + 4]))
 
 
 def _is_settled(kinds: list[int], at: int, *, linked: bool) -> bool:

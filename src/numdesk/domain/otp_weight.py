@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from numdesk.domain.otp_groups import Doubt
 from numdesk.domain.otp_scene import SHY, Scene
 from numdesk.domain.otp_shapes import Candidate
 from numdesk.domain.otp_sides import VETO, Side, read_after, read_before
@@ -17,6 +18,10 @@ BESIDE = 7.0
 BESIDE_ACT = 10.0
 #: The same where the message begins with the code: "A7K9QZ to log in".
 NEAR_ACT = 6.5
+#: A name of the code right before its number, one tied to it from behind, and one that is not far.
+BESIDE_KEY = 10.0
+LINKED_KEY = 8.0
+NEAR_KEY = 4.5
 #: What "log in" beside a number is worth, if "code" is worth one.
 ACT_SHARE = 0.5
 #: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
@@ -51,8 +56,9 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
         against = right.against
     if against <= VETO or (item.shape != "digits" and scene.about & OFFER) or _is_phone_or_hour(item, left, right):
         return Weight(VETO, "vetoed")
-    points, rule = _strongest(scene, item, left, right)
-    if not _is_fit(item, left, right, points) and not (item.shape == "mixed" and _is_asked_for(item, left, right, rule)):
+    points, rule = why = _strongest(scene, item, left, right)
+    is_fit = _is_fit(item, left, right, points) or (item.shape == "mixed" and _is_asked_for(item, left, right, rule))
+    if not is_fit or (item.doubt and not _is_beyond_doubt(scene, item, left, right, why)):
         return Weight(VETO, "vetoed")
     if rule == "act" and left.filed and right.act < BESIDE:
         points -= 3.0
@@ -107,6 +113,20 @@ def _is_asked_for(item: Candidate, left: Side, right: Side, rule: str) -> bool:
     if right.filed:  # "use BA2490 booking ..."
         return False
     return rule == "terse" or left.act >= BESIDE_ACT or right.act >= (BESIDE if left.words else NEAR_ACT)
+
+
+def _is_beyond_doubt(scene: Scene, item: Candidate, left: Side, right: Side, why: tuple[float, str]) -> bool:
+    """Say whether enough speaks for groups that may as well be an amount, a date or two numbers side by side."""
+    if left.key >= BESIDE_KEY or (right.linked and right.key >= LINKED_KEY):
+        return True
+    if item.doubt is Doubt.BESIDE:
+        return False
+    if left.linked and left.key and not (left.breaks or left.noun):  # "the code for your card *1234 is 123.456"
+        return True
+    points, rule = why
+    if points >= NEAR_KEY or (rule == "terse" and not left.crossed + right.crossed) or _is_alone(scene.tokens.text, item):
+        return True
+    return left.act >= BESIDE_ACT or right.act >= (BESIDE if left.words else NEAR_ACT)
 
 
 def _is_fit(item: Candidate, left: Side, right: Side, points: float) -> bool:

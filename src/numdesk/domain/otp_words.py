@@ -187,7 +187,8 @@ LEXICON: dict[int, str] = {
         غلطی त्रुटि ত্রুটি பிழை* lỗi kesalahan galat ralat 错误代码 错误码 錯誤代碼 錯誤碼 故障码 故障碼 エラーコード エラー番号
         오류코드 에러코드 오류 에러 ข้อผิดพลาด מוצר שגיאת lojista conduct ethics bestellcode artikelcode kundencode model flight
         color colour hex airport airline morse модели модель рейса цвета modell* flug* farb* couleur
-        modèle colore modello cor
+        modèle colore modello cor page pages seite seiten página pagina strona страница стр инн кпп бик огрн окпо оквэд едрпоу
+        єдрпоу іпн мфо
     """,
     REF: """
         order orders order# ref refno reference tracking track invoice ticket tkt case booking reservation pnr transaction txn
@@ -225,7 +226,7 @@ LEXICON: dict[int, str] = {
         المستخدم کاربر *nummer *nummern *numero *nummeret замов* narudžb* narudzb* porudžbin* naročil* narocil*
         нарачк* pošiljk* posiljk* пошиљ* order-id талон очеред* kolej* quittung* beleg* reçu recibo
         ricevuta paragon* račun* рачун* hóa risiti membership member socio adhérent matrícula matricula tessera
-        mitglied* членск* 회원번호 회원 会员号 会员 會員編號 會員 section chapter article paragraph clause pakke pakken
+        mitglied* членск* 회원번호 회원 会员号 会员 會員編號 會員 section chapter article paragraph clause pakke pakken verse verses
         alert road sample patient juror statement customer employee student lane line linie linje ligne linha линия
         линии lesson course kurs cours curso corso desk document documento plate volume kiosk release zählerstand
         registration inscription registro cadastro регистрация реєстрація registrace rejestracja anmeldung
@@ -326,7 +327,7 @@ LEXICON: dict[int, str] = {
     TO: """
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a на по у
         в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the from of
-        von de от із od dari từ today tomorrow tonight heute morgen demain mañana amanhã domani завтра сегодня
+        von de от із od dari từ today tomorrow tonight mo nyo niyo ninyo po heute morgen demain mañana amanhã domani завтра сегодня
     """,
     DONE: """
         changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled enabled

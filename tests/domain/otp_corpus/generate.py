@@ -11,6 +11,7 @@ SETS = (
     "second_author", "second_author_hard", "second_author_late", "second_author_traps",
     "third_author", "third_author_hard", "third_author_late", "third_author_last",
     "third_author_traps", "third_author_final", "third_author_coda",
+    "joined_groups", "joined_mixed", "joined_last",
 )  # fmt: skip
 SEED = 20_24
 VARIANTS = 4
@@ -18,6 +19,13 @@ VARIANTS = 4
 _HERE = Path(__file__).parent
 _LINE = re.compile(r"(?P<language>[a-zA-Z-]+) (?P<sign>[+-]) (?P<text>.+)")
 _SLOT = re.compile(r"\{(?P<name>[^{}]+)\}")
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+#: What may stand between the groups of a code where a template has `~`: blanks, hyphens, dashes and dots.
+_JOINERS = (
+    *" \u00a0\u2007\u2009\u202f\u3000", "  ",
+    *"-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d", " - ", " \u2013 ", " \u2014 ",
+    *".\u00b7\u2022\u30fb",
+)  # fmt: skip
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: The zero of the digits a language also writes, beside the European ones.
 _ZEROS = {
@@ -49,9 +57,12 @@ def _mixed(source: random.Random, count: int) -> str:
 
 
 def _code(source: random.Random, shape: str) -> str:
-    """Make a code: `6` digits, `3-3` or `2 2 2` groups, `A6` letters and digits, `L6` letters, `S5` spaced."""
+    """Make a code: `6` digits, `3-3`, `2 2 2` or `3~3` groups, `A6` or `A4-A4` letters and digits,
+    `L6` letters, `S5` spaced."""
+    if "~" in shape:
+        shape = shape.replace("~", source.choice(_JOINERS))
     if shape[0] == "A":
-        return _mixed(source, int(shape[1:]))
+        return re.sub(r"A(\d+)", lambda match: _mixed(source, int(match[1])), shape)
     if shape[0] == "L":
         return "".join(source.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(int(shape[1:])))
     if shape[0] == "S":
@@ -99,9 +110,9 @@ def _fill(source: random.Random, text: str) -> tuple[str, str | None]:
             return codes.setdefault(name, _code(source, name[1:]))
         return _FILLERS[name](source)
 
-    filled = _SLOT.sub(slot, text.replace("\\n", "\n"))
+    filled = _SLOT.sub(slot, _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\n", "\n")))
     code = next(iter(codes.values()), None)
-    return filled, code and code.replace("-", "").replace(" ", "")
+    return filled, code and "".join(filter(str.isalnum, code))
 
 
 def _with_digits_of(language: str, text: str) -> str:
