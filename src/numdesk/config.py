@@ -192,7 +192,7 @@ class Settings:
         "NUMDESK_CONNECTIONS_MAX",
         _whole(1, 1_000_000),
         default=20_000,
-        help="connections that one process holds at once; those beyond are told 503",
+        help="connections that one process holds at once, if its descriptors allow; beyond it idle ones are closed, else 503",
     )
     connections_per_peer_max: int = _setting(
         "NUMDESK_CONNECTIONS_PER_PEER_MAX",

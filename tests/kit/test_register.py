@@ -3,10 +3,13 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import pytest
+from structlog.testing import capture_logs
 from tests.kit.waiting import until
 
+from numdesk.kit import descriptors
 from numdesk.kit.limits import ConnectionLimits
-from numdesk.kit.register import NEVER, ConnectionRegister
+from numdesk.kit.register import CLOSED_AT_ONCE, NEVER, ConnectionRegister
 
 
 @dataclass(eq=False, slots=True)
@@ -23,6 +26,11 @@ class FakeConnection:
         """End at once."""
         self.expired_at.append(self.register.tick)
         self.register.remove(self)
+
+    def close_idle(self) -> bool:
+        """Close, which is always possible."""
+        self.expire()
+        return True
 
 
 class TestConnectionRegister:
@@ -52,6 +60,21 @@ class TestConnectionRegister:
             register.remove(connections[2])
         assert register.add(connections[3], loop, "8.8.8.8") is None
         assert register.refusals == {"peer_full": 1}
+        for connection in connections:
+            register.remove(connection)
+        await until(lambda: not register.is_sweeping)
+
+    async def test_makes_room_when_the_process_has_no_descriptor_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Idle connections are closed then, oldest first, and the log says so."""
+        monkeypatch.setattr(descriptors, "is_one_left", lambda: False)
+        register = ConnectionRegister(ConnectionLimits(sweep_s=0.001))
+        connections = [FakeConnection(register) for _ in range(CLOSED_AT_ONCE + 1)]
+        with capture_logs() as log:
+            for connection in connections:
+                register.add(connection, asyncio.get_running_loop(), "127.0.0.1")
+            await until(lambda: register.tick >= 1)
+        assert [len(connection.expired_at) for connection in connections][:CLOSED_AT_ONCE] == [1] * CLOSED_AT_ONCE
+        assert {line["reason"] for line in log} >= {"no_descriptor"}
         for connection in connections:
             register.remove(connection)
         await until(lambda: not register.is_sweeping)

@@ -19,6 +19,7 @@ from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
 from numdesk.kit.clock import SET_BACK_MAX
+from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
@@ -32,6 +33,8 @@ DISK_FAIL_BYTES = 512 * 1024**2
 CLOCK_OFFSET_MAX = timedelta(seconds=2)
 #: Work that waits longer than this is stuck, or nobody is working.
 WAITING_MAX = timedelta(minutes=10)
+#: Fewer connections than this to a process are few.
+CONNECTIONS_FEW = 2_000
 #: Beyond this part of its connections a database is near its end.
 CONNECTIONS_WARN = 0.8
 
@@ -65,6 +68,7 @@ def _look_outside(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings.data)
     yield _key_file(settings.key_path)
     yield _port(settings)
+    yield _descriptors(settings)
 
 
 async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
@@ -144,6 +148,16 @@ def _key_file(path: Path) -> Finding:
         return Finding("key file", FAIL, str(error))
     mode = stat.S_IMODE(path.stat().st_mode)
     return Finding("key file", OK, f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; is there a copy elsewhere?")
+
+
+def _descriptors(settings: Settings) -> Finding:
+    """Looks at how many connections a server that is started like this command could hold."""
+    limit = raise_limit()
+    most = min(settings.connections_max, room_for_connections(limit))
+    text = f"a process holds up to {most:,} connections ({limit:,} descriptors; NUMDESK_CONNECTIONS_MAX is {settings.connections_max:,})"
+    if most < min(settings.connections_max, CONNECTIONS_FEW):
+        return Finding("descriptors", WARN, f"{text}: raise the limit of descriptors (ulimit -n, or LimitNOFILE of systemd)")
+    return Finding("descriptors", OK, text)
 
 
 def _port(settings: Settings) -> Finding:

@@ -17,6 +17,7 @@ from numdesk.bootstrap import Desk
 from numdesk.callbacks import routes as callbacks
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import ANY_HOST, PORT_MAX, Address, Settings
+from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.proxies import TrustedProxies
@@ -131,10 +132,10 @@ def _refused(address: Address, error: OSError, remedy: str) -> CommandRefused:
     return CommandRefused(f"{address} cannot be listened on ({error.strerror}): {remedy}.")
 
 
-def connection_limits(settings: Settings) -> ConnectionLimits:
-    """Returns the bounds of connections as they were set."""
+def connection_limits(settings: Settings, *, descriptors: int) -> ConnectionLimits:
+    """Returns the bounds of connections as they were set, and as so many descriptors of this process allow."""
     return ConnectionLimits(
-        connections_max=settings.connections_max,
+        connections_max=min(settings.connections_max, room_for_connections(descriptors)),
         connections_per_peer_max=settings.connections_per_peer_max,
         head_s=settings.head_s,
         body_s=settings.body_s,
@@ -165,11 +166,14 @@ class HttpServer:
             sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due, desk.gateways)
             mounts[PREFIX] = make_routes(sandbox)
             allow_inbox(desk, settings)
+        descriptors = raise_limit()
+        limits = connection_limits(settings, descriptors=descriptors)
+        _log.info("connections are bounded", count=limits.connections_max, reason=f"{descriptors} descriptors")
         app = make_app(desk.rt, dialects=desk.dialects, mounts=mounts)
         self.readiness = app.readiness
         config = uvicorn.Config(
             app,
-            http=make_protocol(connection_limits(settings)),
+            http=make_protocol(limits),
             ws="none",
             lifespan="on",
             loop="none",

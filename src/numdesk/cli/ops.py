@@ -28,7 +28,9 @@ METRICS_KEPT_S = 1.0
 #: Requests in a second that are answered, and those that may come at once after a pause.
 RATE = 50
 BURST = 100
-LIMITS = ConnectionLimits(connections_max=32, connections_per_peer_max=32, head_s=5, body_s=5, message_bytes_max=8192, pipelined_max=4)
+LIMITS = ConnectionLimits(
+    listener="operators", connections_max=32, connections_per_peer_max=32, head_s=5, body_s=5, message_bytes_max=8192, pipelined_max=4
+)
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"

@@ -49,6 +49,9 @@ _VERSIONS = frozenset({"1.1", "1.0"})
 _begin_message = HttpToolsProtocol.on_message_begin
 _start_request = HttpToolsProtocol.on_headers_complete
 
+#: So many refused clients are given time to take their answer; a descriptor each.
+LEAVING_MAX = 32
+
 # SO_LINGER on, for no seconds: closing resets.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -109,8 +112,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self.deadline = register.tick + self.head_ticks
         full = register.add(self, self.loop, self.client[0] if self.client else "")
         if full is not None:
-            transport.write(TOO_MANY_FROM_PEER if full == "peer" else BUSY)
-            self._close_soon()
+            answer = TOO_MANY_FROM_PEER if full == "peer" else BUSY
+            if len(register.leaving) <= LEAVING_MAX:
+                self._answer_and_drain(answer)  # most have sent their request by now: they get the answer and no reset
+            else:
+                transport.write(answer)
+                self._close_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -139,6 +146,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.refuse(TIMED_OUT)
         else:
             self._close_soon()
+
+    def close_idle(self) -> bool:
+        """Close the connection, unless a client is still taking an answer from it."""
+        if self.transport.get_write_buffer_size():
+            return False
+        self.transport.close()
+        return True
 
     def refuse(self, answer: bytes) -> None:
         """Say no to what is being received and close; the application is told that the client is gone."""
@@ -228,6 +242,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Start the time of a head."""
         _begin_message(self)
         self.in_head = self.is_receiving = True
+        self.register.idle.pop(self, None)
         self.message_bytes = 0
         self.seen = 0
         self.deadline = self.register.tick + self.head_ticks
@@ -279,7 +294,11 @@ class GuardedProtocol(HttpToolsProtocol):
             return URL_TOO_LONG
         if len(self.headers) > limits.head_lines_max or not self._is_head_small():
             return HEAD_TOO_LARGE
-        if self.fault is not None or not seen & _HOST or seen & _BOTH_FRAMINGS == _BOTH_FRAMINGS:
+        if (
+            self.fault is not None
+            or (not seen & _HOST and self.parser.get_http_version() != "1.0")
+            or seen & _BOTH_FRAMINGS == _BOTH_FRAMINGS
+        ):
             return self.fault or BAD_REQUEST
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
@@ -307,7 +326,7 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle = self.cycle
         self.is_receiving = False
         if cycle.response_complete:
-            self.deadline = self.register.tick + self.idle_ticks
+            self._begin_idle()
             return
         self.deadline = NEVER
         cycle.more_body = False
@@ -323,7 +342,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif not self.is_receiving:
-            self.deadline = self.register.tick + self.idle_ticks
+            self._begin_idle()
+
+    def _begin_idle(self) -> None:
+        """Start the time in which the client may ask again."""
+        self.deadline = self.register.tick + self.idle_ticks
+        self.register.idle[self] = None
 
     def _should_upgrade(self) -> bool:
         """Return False: this server speaks HTTP/1.1 and nothing else."""

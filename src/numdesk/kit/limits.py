@@ -29,9 +29,12 @@ class ConnectionLimits:
     message_bytes_max: int = 16 * 1024 * 1024
     #: Requests that may wait behind the one being answered on the same connection.
     pipelined_max: int = 64
+    #: Beyond it idle connections are closed, oldest first; where none is idle, the new one is refused.
     connections_max: int = 20_000
     #: Connections of one address (of one /64 for IPv6).
     connections_per_peer_max: int = 256
+    #: What the listener is called in metrics.
+    listener: str = "customers"
     #: Peers that the limit per address does not hold for: ourselves, and a reverse proxy on our machine.
     uncounted_peers: frozenset[str] = frozenset({"127.0.0.1", "::1", ""})
     #: The reverse proxies on other machines: one address each for all their callers.
@@ -42,13 +45,15 @@ class ConnectionLimits:
         return math.ceil(seconds / self.sweep_s) + 1
 
 
-def _answer(status: HTTPStatus, sentence: str) -> bytes:
+def _answer(status: HTTPStatus, sentence: str, *lines: str) -> bytes:
     """Return a whole answer that ends the connection."""
     body = f"{sentence}\n".encode("ascii")
+    extra = "".join([f"{line}\r\n" for line in lines])
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         "content-type: text/plain; charset=utf-8\r\n"
         f"content-length: {len(body)}\r\n"
+        f"{extra}"
         "connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
@@ -61,6 +66,6 @@ TIMED_OUT = _answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in t
 BODY_TOO_LARGE = _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
 URL_TOO_LONG = _answer(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
 HEAD_TOO_LARGE = _answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
-BUSY = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy; try again later.")
-TOO_MANY_FROM_PEER = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections from your address.")
+BUSY = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy; try again later.", "retry-after: 1")
+TOO_MANY_FROM_PEER = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections from your address.", "retry-after: 1")
 VERSION_NOT_SUPPORTED = _answer(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This server speaks HTTP/1.1.")
