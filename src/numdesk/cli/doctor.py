@@ -24,7 +24,7 @@ from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
-from numdesk.usecases import held_payments, installation, rates, reconcile, timekeeping
+from numdesk.usecases import held_payments, installation, rates, reconcile, sweeps, timekeeping
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
@@ -107,6 +107,8 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         else Finding("dead jobs", WARN, f"{seen.jobs_dead} jobs were given up: `numdesk jobs list --dead` says why, `revive` tries again"),
         _waiting("webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
         _waiting("pending orders", seen.order_oldest_pending, now, "a supplier does not say what became of them"),
+        await _serials(desk),
+        await _set_aside(desk),
         await _rates(desk),
         await _topups(desk),
         Finding("offers", OK, "there are some")
@@ -225,6 +227,26 @@ async def _topups(desk: Desk) -> Finding:
         advice = "`numdesk topup list --held` shows them and what to do"
         return Finding("top-ups", WARN, f"{reasons.total()} payments wait for a person ({told}): {advice}")
     return Finding("top-ups", OK, "no payment waits for a person")
+
+
+async def _serials(desk: Desk) -> Finding:
+    most, *_ = await installation.serials(desk.rt)
+    state = FAIL if most.used >= installation.SERIALS_FAIL else WARN if most.used >= installation.SERIALS_WARN else OK
+    advice = (
+        "" if state == OK else ": at its end everything that needs it is refused; docs/runbook.md, 'A serial runs out', says what to do"
+    )
+    return Finding("serials", state, f"the most used is {most.name} at {most.used:.1%}{advice}")
+
+
+async def _set_aside(desk: Desk) -> Finding:
+    found = await sweeps.every(desk.rt)
+    if not found:
+        return Finding("set aside", OK, "background work has left nothing out")
+    first = found[0]
+    names = ", ".join(f"{one.sweep} {one.item}" for one in found[:10])
+    told = f"{names}. The first, since {first.since:%Y-%m-%d %H:%M} UTC, tried {first.failures} times: {first.reason}"
+    advice = f"Fix the cause; each is tried again by itself (that one at {first.again_at:%Y-%m-%d %H:%M} UTC)"
+    return Finding("set aside", WARN, f"{len(found)} items could not be done by background work: {told}. {advice}")
 
 
 async def _rates(desk: Desk) -> Finding:

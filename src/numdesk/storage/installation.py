@@ -37,6 +37,33 @@ async def latest_booked(tx: Tx) -> datetime | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """A sequence and how much of it is used, from 0 to 1: of its own range, or of its column's where that is smaller."""
+
+    name: str
+    used: float
+
+
+async def serials(tx: Tx) -> list[Serial]:
+    """Returns every sequence, the most used first."""
+    rows = await tx.fetch(
+        """select c.relname, coalesce(pg_sequence_last_value(c.oid), 0)
+                    / least(p.seqmax, min(case a.atttypid when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 end))::float8
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
+             join pg_sequence p on p.seqrelid = c.oid
+             left join lateral (
+               select d.refobjid attrelid, d.refobjsubid attnum from pg_depend d
+                 where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+               union
+               select f.adrelid, f.adnum from pg_depend d join pg_attrdef f on f.oid = d.objid
+                 where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid) k on true
+             left join pg_attribute a on a.attrelid = k.attrelid and a.attnum = k.attnum
+             group by c.oid, c.relname, p.seqmax order by 2 desc, 1"""
+    )
+    return [Serial(*row) for row in rows]
+
+
 async def probe_writes(tx: Tx) -> None:
     """Writes a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
     await settings.write(tx, name="writes.probed", value=True)

@@ -175,16 +175,17 @@ async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) 
     return [Ended(row[0], row[1], _STATES[row[2]], row[3]) for row in rows]
 
 
-async def expire(tx: Tx, *, now: datetime, limit: int) -> list[Ended]:
-    """Ends up to `limit` orders whose time has passed."""
+async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+    """Returns up to `limit` orders whose time has passed, locked."""
     rows = await tx.fetch(
-        "select order_id, customer_id, state, unearned from expire_orders_v1($1, $2, $3, $4)",
+        """select id from orders where state in (1, 2, 3) and expires_at <= $1 and id <> all($3::int[])
+              and ($4::int[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
         now,
-        STOCK_RULES.cooldown,
-        STOCK_RULES.quarantine,
         limit,
+        without,
+        only,
     )
-    return [Ended(row[0], row[1], _STATES[row[2]], row[3]) for row in rows]
+    return [row[0] for row in rows]
 
 
 async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
@@ -192,15 +193,23 @@ async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
     await tx.execute("update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1", order_id, resend_at)
 
 
-async def release_quarantined(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Frees up to `limit` numbers whose quarantine is over; returns how many."""
-    tag = await tx.execute(
-        """update numbers set state = 0, free_at = null where id in (
-             select id from numbers where state = 2 and free_at <= $1 order by free_at limit $2 for update skip locked)""",
+async def due_to_return(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+    """Returns up to `limit` numbers whose quarantine is over, locked."""
+    rows = await tx.fetch(
+        """select id from numbers where state = 2 and free_at <= $1 and id <> all($3::bigint[])
+              and ($4::bigint[] is null or id = any($4)) order by free_at limit $2 for update skip locked""",
         now,
         limit,
+        without,
+        only,
     )
-    return int(tag.rpartition(" ")[2])
+    return [row[0] for row in rows]
+
+
+async def return_numbers(tx: Tx, number_ids: Sequence[int]) -> Sequence[int]:
+    """Puts numbers back on sale and returns them."""
+    await tx.execute("update numbers set state = 0, free_at = null where id = any($1)", number_ids)
+    return number_ids
 
 
 def _order(row: Record) -> Order:

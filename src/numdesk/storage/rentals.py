@@ -92,35 +92,31 @@ class Split:
 async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
     """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
     try:
-        rows = await _rent(tx, items, now)
+        rows = await tx.fetch(
+            """select status, amount, outcome::text
+                 from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
+            now,
+            [i.customer_id for i in items],
+            [i.dialect for i in items],
+            [i.wallet_id for i in items],
+            [i.bonus_id for i in items],
+            [i.currency for i in items],
+            [i.key for i in items],
+            [i.fingerprint for i in items],
+            [i.public_id for i in items],
+            [i.country_id for i in items],
+            [int(i.rent_type) for i in items],
+            [i.quote.units for i in items],
+            [length(i.rent_type, i.quote.units) // timedelta(hours=1) for i in items],
+            ["{" + ",".join(map(str, i.service_ids)) + "}" for i in items],
+            [i.quote.base_price for i in items],
+            [i.quote.price for i in items],
+            [i.context for i in items],
+            [i.pivot for i in items],
+        )
     except asyncpg.ExclusionViolationError as error:  # somebody else's term of the number, written this moment
         raise Unavailable from error
     return [RentAnswer(row[0], row[1], row[2]) for row in rows]
-
-
-async def _rent(tx: Tx, items: Sequence[RentItem], now: datetime) -> list[Record]:
-    return await tx.fetch(
-        """select status, amount, outcome::text
-             from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
-        now,
-        [i.customer_id for i in items],
-        [i.dialect for i in items],
-        [i.wallet_id for i in items],
-        [i.bonus_id for i in items],
-        [i.currency for i in items],
-        [i.key for i in items],
-        [i.fingerprint for i in items],
-        [i.public_id for i in items],
-        [i.country_id for i in items],
-        [int(i.rent_type) for i in items],
-        [i.quote.units for i in items],
-        [length(i.rent_type, i.quote.units) // timedelta(hours=1) for i in items],
-        ["{" + ",".join(map(str, i.service_ids)) + "}" for i in items],
-        [i.quote.base_price for i in items],
-        [i.quote.price for i in items],
-        [i.context for i in items],
-        [i.pivot for i in items],
-    )
 
 
 async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
@@ -268,11 +264,14 @@ async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: dat
     return [row[0] for row in rows]
 
 
-async def expire(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Ends up to `limit` rentals whose time has passed and returns how many."""
-    return await tx.fetchval(
-        "select count(*) from expire_rentals_v1($1, $2, $3, $4)", now, STOCK_RULES.cooldown, STOCK_RULES.quarantine, limit
+async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+    """Returns up to `limit` rentals whose time has passed, locked."""
+    rows = await tx.fetch(
+        """select id from rentals where state = 0 and expires_at <= $1 and id <> all($3::bigint[])
+              and ($4::bigint[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
+        *(now, limit, without, only),
     )
+    return [row[0] for row in rows]
 
 
 def _held(row: Record) -> Held:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from numdesk.domain import tokens
 from numdesk.domain.chart import adjustment
@@ -17,6 +18,7 @@ from numdesk.storage import customers as rows
 from numdesk.storage import ledger
 from numdesk.storage.customers import KeyLine
 from numdesk.storage.pool import Tx
+from numdesk.usecases import sweeps
 
 #: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
 #: that failed.
@@ -212,8 +214,14 @@ async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
         if verdict is not None:
             await rows.set_guard(tx, customer_id, verdict)
 
-    for customer_id in sorted(set(customer_ids)):
-        await rt.run("customers.review", lambda tx, who=customer_id: work(tx, who))
+    ids = set(customer_ids)
+    if not ids:
+        return
+    aside = await sweeps.of_sweep(rt, "customers.review")
+    failed = {int(one.item) for one in aside}
+    for customer_id in sorted(ids | {int(one.item) for one in sweeps.again(rt, aside)}):
+        judge_one = partial(rt.run, "customers.review", lambda tx, who=customer_id: work(tx, who))
+        await sweeps.attempt(rt, "customers.review", str(customer_id), judge_one, is_aside=customer_id in failed)
 
 
 def _opened(rt: Runtime, caller: Caller | None, hashed: bytes) -> Caller | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import InvalidInput
@@ -11,7 +12,7 @@ from numdesk.domain.otp import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, otp_rules, rental_inbound
+from numdesk.usecases import news, otp_rules, rental_inbound, sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -61,9 +62,15 @@ async def join_overdue(rt: Runtime) -> int:
     """Takes messages whose missing segments have not come in time; returns how many."""
     before = rt.clock.now() - PARTS_PATIENCE
     overdue = await rt.run("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, limit=OVERDUE_BATCH))
+    aside = {one.item: one for one in await sweeps.of_sweep(rt, "inbound.join_overdue")}
+    waiting = aside.keys() - {one.item for one in sweeps.again(rt, list(aside.values()))}
+    joined = 0
     for segments in overdue:
-        await _receive_joined(rt, segments, ref=None)
-    return len(overdue)
+        item = f"{segments.provider}/{segments.to}/{segments.sender}/{segments.reference}/{segments.total}"
+        if item not in waiting:
+            join = partial(_receive_joined, rt, segments, ref=None)
+            joined += await sweeps.attempt(rt, "inbound.join_overdue", item, join, is_aside=item in aside) is not None
+    return joined
 
 
 async def is_known(rt: Runtime, msisdn: int) -> bool:

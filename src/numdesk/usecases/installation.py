@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from prometheus_client import Gauge
+
 from numdesk.domain.errors import Unavailable
 from numdesk.storage import installation as rows
 from numdesk.storage import settings
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.pool import Tx
 
+#: From this part of a sequence on there is reason to act; beyond the second one it may be late.
+SERIALS_WARN = 0.5
+SERIALS_FAIL = 0.9
 #: Whether the database takes writes is tried out at most this often by a process, however often it is asked.
 PROBE_AGE_MAX_S = 1.0
+
+_used = Gauge("numdesk_sequence_used_ratio", "How much of a sequence of the database is used, from 0 to 1", ["sequence"])
 
 
 class Mode(StrEnum):
@@ -100,6 +107,14 @@ async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | No
 async def customers(rt: Runtime) -> list[rows.CustomerLine]:
     """Returns the customers by id."""
     return await rt.repeat("installation.customers", rows.customers)
+
+
+async def serials(rt: Runtime) -> list[rows.Serial]:
+    """Returns how much of every sequence is used, the most used first; the metrics show it from then on."""
+    found = await rt.repeat("installation.serials", rows.serials)
+    for one in found:
+        _used.labels(one.name).set(one.used)
+    return found
 
 
 async def check_writes(rt: Runtime) -> None:

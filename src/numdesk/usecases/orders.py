@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,10 @@ from numdesk.runtime import Runtime
 from numdesk.storage import customers as customer_rows
 from numdesk.storage import ledger
 from numdesk.storage import orders as rows
+from numdesk.storage.orders import Ended
 from numdesk.storage.pool import Tx
 from numdesk.usecases import customers, news, rates
+from numdesk.usecases.sweeps import Sweep, sweep
 
 #: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
 VISIBLE = frozenset(State) - {State.PENDING, State.FAILED}
@@ -194,28 +197,23 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
 
 async def expire_due(rt: Runtime) -> int:
     """Ends all orders whose time has passed; returns how many."""
-    total = 0
-    while True:
-        ended = await rt.run("orders.expire", lambda tx: rows.expire(tx, now=rt.clock.now(), limit=EXPIRE_BATCH))
-        total += len(ended)
-        if ended:
-            await news.tell(rt, [item.order_id for item in ended])
-            await customers.review(rt, [item.customer_id for item in ended if item.refunded])
-        if len(ended) < EXPIRE_BATCH:
-            return total
+    now = rt.clock.now()
+    work = Sweep("orders.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), partial(_expire, now))
+    ended = await sweep(rt, work)
+    if ended:
+        await news.tell(rt, [item.order_id for item in ended])
+        await customers.review(rt, [item.customer_id for item in ended if item.refunded])
+    return len(ended)
 
 
 async def release_quarantined(rt: Runtime) -> int:
     """Puts numbers whose quarantine is over back on sale; returns how many."""
-    total = 0
-    while True:
-        freed = await rt.run(
-            "stock.release_quarantined",
-            lambda tx: rows.release_quarantined(tx, now=rt.clock.now(), limit=QUARANTINE_BATCH),
-        )
-        total += freed
-        if freed < QUARANTINE_BATCH:
-            return total
+    due = partial(rows.due_to_return, now=rt.clock.now())
+    return len(await sweep(rt, Sweep("stock.release_quarantined", QUARANTINE_BATCH, due, rows.return_numbers)))
+
+
+async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:
+    return await rows.end(tx, Event.EXPIRE, order_ids, now=now)
 
 
 async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -37,6 +38,7 @@ from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
 from numdesk.usecases import alerts, customers, purchases
 from numdesk.usecases.rental_prices import RentalList, in_stock, price_list, read_list
+from numdesk.usecases.sweeps import Sweep, sweep
 
 RENT_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
@@ -272,12 +274,12 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
 
 async def expire_due(rt: Runtime) -> int:
     """Ends all rentals whose time has passed; returns how many."""
-    total = 0
-    while True:
-        ended = await rt.run("rentals.expire", lambda tx: rows.expire(tx, now=rt.clock.now(), limit=EXPIRE_BATCH))
-        total += ended
-        if ended < EXPIRE_BATCH:
-            return total
+    now = rt.clock.now()
+
+    async def expire(tx: Tx, rental_ids: list[int]) -> list[int]:
+        return await rows.end(tx, RentalEvent.EXPIRE, rental_ids, now=now)
+
+    return len(await sweep(rt, Sweep("rentals.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), expire)))
 
 
 async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int) -> Page[Rental]:

@@ -15,6 +15,7 @@ from numdesk.usecases import (
     freshness,
     held_payments,
     inbound,
+    installation,
     limits,
     news,
     orders,
@@ -75,6 +76,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("payments.measure_held", 30.0, held_payments.measure),
     Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
+    Recurring("installation.serials", 60.0, installation.serials),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
 )
 

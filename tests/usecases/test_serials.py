@@ -1,0 +1,63 @@
+"""Sequences near their end: seen in time, and at the end everybody who needs one is told that it cannot be now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from tests.support import rentals as shop
+from tests.support.desk import DeskOfTest
+
+from numdesk.domain.errors import Unavailable
+from numdesk.usecases import customers, installation
+
+
+async def use_up(desk: DeskOfTest, name: str, part: float = 1.0) -> None:
+    """Sets a sequence near its end."""
+    await desk.pool.execute(
+        """select setval($1::text::regclass, greatest(1, (seqmax * $2::float8::numeric)::bigint))
+             from pg_sequence where seqrelid = $1::text::regclass""",
+        name,
+        part,
+    )
+
+
+async def test_every_sequence_is_looked_at(desk: DeskOfTest) -> None:
+    """How much of each is used is known, by the type of its column where that holds less than the sequence."""
+    names = [row[0] for row in await desk.pool.fetch("select sequencename from pg_sequences")]
+    assert sorted(one.name for one in await installation.serials(desk.rt)) == sorted(names)
+    for name in names:
+        await use_up(desk, name, 0.75)
+    assert {round(one.used, 2) for one in await installation.serials(desk.rt)} == {0.75}
+    await desk.pool.execute("create sequence wide; create table narrow (id int default nextval('wide')); select setval('wide', 2147483647)")
+    first, *_ = await installation.serials(desk.rt)
+    assert (first.name, first.used) == ("wide", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "act"),
+    [
+        ("order_serials", "buy"), ("rental_serials", "rent"), ("rental_term_serials", "rent"), ("rental_charge_serials", "rent"),
+        ("journals_id_seq", "rent"), ("transfers_id_seq", "rent"), ("entries_id_seq", "rent"), ("rental_term_serials", "rerent"),
+        ("request_serials", "extend"), ("rental_charge_serials", "extend"), ("journals_id_seq", "extend"), ("request_serials", "cancel"),
+        ("events_id_seq", "message"), ("messages_id_seq", "message"), ("customers_id_seq", "register"), ("api_keys_id_seq", "register"),
+    ],
+)  # fmt: skip
+async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str, act: str) -> None:
+    """Whatever draws from a sequence that is used up is refused as unavailable, without effect."""
+    desk = rental_desk
+    buyer, renter = await desk.customer(), await shop.renter(desk)
+    order, rented, over = await desk.order(buyer), await shop.rent(desk, renter), await shop.rent(desk, renter)
+    await shop.cancel(desk, renter, over.rental.id)
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "buy": lambda: desk.buy(buyer),
+        "rent": lambda: shop.rent(desk, renter),
+        "extend": lambda: shop.extend(desk, renter, rented.rental.id),
+        "rerent": lambda: shop.rerent(desk, renter, over.rental.id),
+        "cancel": lambda: shop.cancel(desk, renter, rented.rental.id),
+        "message": lambda: desk.message(order.msisdn),
+        "register": lambda: customers.register(desk.rt, name="New", dialect="smscode", currency="IDR"),
+    }
+    await use_up(desk, sequence)
+    with pytest.raises(Unavailable):
+        await acts[act]()

@@ -1,0 +1,93 @@
+"""One item that cannot be done stops no other: it is set aside, named, and done when its fault is gone."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from tests.support import rentals as shop
+from tests.support.breakage import break_writes, fix_writes
+from tests.support.desk import DeskOfTest
+
+from numdesk.domain.errors import Unavailable
+from numdesk.domain.orders import LIFETIME, State
+from numdesk.usecases import customers, orders, rentals, sweeps
+
+
+async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
+    """Lets every update of one row fail, as a trigger, a constraint or a fault of ours would."""
+    await pool.execute(
+        f"""create function out_of_order() returns trigger language plpgsql as
+            $$ begin if new.id = {row} then raise exception 'row % is broken', new.id using errcode = '23514'; end if; return new; end $$;
+            create trigger out_of_order before update on {table} for each row execute function out_of_order()"""
+    )
+
+
+async def test_orders_expire_beside_one_that_cannot(desk: DeskOfTest) -> None:
+    """The others expire at once, the bad one is not tried again and again, and it expires by itself when it can."""
+    caller = await desk.customer()
+    found = [await desk.order(caller) for _ in range(5)]
+    await break_row(desk.pool, "orders", found[2].id)
+    desk.clock.advance(LIFETIME.total_seconds() + 1)
+    assert await orders.expire_due(desk.rt) == 4
+    (aside,) = await sweeps.every(desk.rt)
+    assert (aside.sweep, aside.item, aside.failures) == ("orders.expire", str(found[2].id), 1)
+    assert "is broken" in aside.reason
+    assert await orders.expire_due(desk.rt) == 0
+    assert (await sweeps.every(desk.rt))[0].failures == 1
+    desk.clock.advance(61)
+    assert await orders.expire_due(desk.rt) == 0
+    (aside,) = await sweeps.every(desk.rt)
+    assert (aside.failures, (aside.again_at - desk.clock.now()).total_seconds()) == (2, 120)
+    await fix_writes(desk.pool, "orders")
+    desk.clock.advance(121)
+    assert await orders.expire_due(desk.rt) == 1
+    assert await sweeps.every(desk.rt) == []
+    assert (await orders.read(desk.rt, caller, found[2].id)).state is State.EXPIRED
+
+
+async def test_rentals_expire_beside_one_that_cannot(rental_desk: DeskOfTest) -> None:
+    """Likewise with rentals and with numbers whose quarantine is over."""
+    desk = rental_desk
+    renter = await shop.renter(desk)
+    for _ in range(3):
+        await shop.rent(desk, renter, units=1)
+    await break_row(desk.pool, "rentals", await desk.pool.fetchval("select min(id) from rentals"))
+    desk.clock.advance(86_401)
+    assert await rentals.expire_due(desk.rt) == 2
+    assert [one.sweep for one in await sweeps.every(desk.rt)] == ["rentals.expire"]
+    await desk.pool.execute("drop trigger out_of_order on rentals; drop function out_of_order")
+    await break_row(desk.pool, "numbers", await desk.pool.fetchval("select min(id) from numbers where state = 2"))
+    desk.clock.advance(3600)
+    assert await orders.release_quarantined(desk.rt) == 1
+    assert {one.sweep for one in await sweeps.every(desk.rt)} == {"rentals.expire", "stock.release_quarantined"}
+
+
+async def test_a_customer_who_cannot_be_reviewed_stops_nobody(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard looks at the others, and later at that one, too."""
+    seen: list[int] = []
+
+    async def hours(_tx: object, customer_id: int, **_: object) -> list[object]:
+        if customer_id == 2 and 2 not in seen:
+            seen.append(2)
+            raise ValueError("broken")
+        seen.append(customer_id)
+        return []
+
+    monkeypatch.setattr(customers.rows, "hours", hours)
+    await customers.review(desk.rt, [1, 2, 3])
+    assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [("customers.review", "2")]
+    desk.clock.advance(61)
+    await customers.review(desk.rt, [3])
+    assert (seen, await sweeps.every(desk.rt)) == ([1, 2, 3, 2, 3], [])
+
+
+async def test_an_outage_is_no_items_fault(desk: DeskOfTest) -> None:
+    """When the database cannot write, the sweep ends and nothing is set aside."""
+    await desk.order(await desk.customer())
+    desk.clock.advance(LIFETIME.total_seconds() + 1)
+    await break_writes(desk.pool, "orders", "53100")
+    with pytest.raises(Unavailable):
+        await orders.expire_due(desk.rt)
+    assert await sweeps.every(desk.rt) == []
+    await fix_writes(desk.pool, "orders")
+    assert await orders.expire_due(desk.rt) == 1
