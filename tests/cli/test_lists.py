@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numdesk.cli.lists import LINE_BYTES_MAX, Complaints, List
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases.stock import BadLine
+from numdesk.usecases.lists import BadLine
 
 FILE = Path("numbers.csv")
 
@@ -85,10 +85,10 @@ class TestComplaints:
 
     def test_shows_some_and_writes_all(self, tmp_path: Path) -> None:
         """The screen shows the first lines and the file has every one, harmless to a spreadsheet."""
-        complaints = Complaints(tmp_path / "errors.csv", shown_max=2)
-        for line in range(5):
-            complaints.add(BadLine(line, "=cmd()", "is bad"))
-        complaints.close()
+        with (tmp_path / "errors.csv").open("w") as file:
+            complaints = Complaints(file, shown_max=2)
+            for line in range(5):
+                complaints.add(BadLine(line, "=cmd()", "is bad"))
         assert complaints.text().count("\n") == 2
         assert "3 more" in complaints.text()
         written = (tmp_path / "errors.csv").read_text()
@@ -97,6 +97,6 @@ class TestComplaints:
 
     def test_shows_no_control_characters(self) -> None:
         """A value cannot colour or move the operator's terminal."""
-        complaints = Complaints(None)
+        complaints = Complaints()
         complaints.add(BadLine(2, "\x1b[31m", "is bad"))
         assert "\x1b" not in complaints.text()

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money, ceil_for_customer, floor_for_customer, half_up
+from numdesk.domain.money import (
+    AMOUNT_MAX,
+    DECIMALS,
+    AmountRefused,
+    Money,
+    ceil_for_customer,
+    floor_for_customer,
+    half_up,
+    parse_amount,
+    print_amount,
+)
 
 fractions = st.fractions(-AMOUNT_MAX, AMOUNT_MAX)
 
@@ -62,3 +72,33 @@ class TestRounding:
         """Nine thousand of the largest amounts still fit into a bigint."""
         assert AMOUNT_MAX * 9_000 < 2**63
         assert math.log2(AMOUNT_MAX) < 50
+
+
+class TestParseAmount:
+    """Amounts as people write them."""
+
+    @pytest.mark.parametrize(("text", "units"), [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50), (" 1 ", 100), ("007", 700)])
+    def test_reads_decimals_of_the_currency(self, text: str, units: int) -> None:
+        """An amount is written as people write it and kept in minor units."""
+        assert parse_amount(text, "EUR") == units
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            *[(text, "is not an amount of EUR") for text in ("", "-1", "1,50", "1e3", ".5", "5.", "NaN", "1_000", "+1", "1.5.0", "1 0")],
+            ("1.005", "has 3 decimals: EUR has 2"),
+            *[(text, "has digits other than 0-9") for text in ("١", "１２", "1.٥", "²")],
+            ("9" * 20, "is too large: it must be at most 10,000,000,000,000.00 EUR"),
+            ("9" * 5000, "is too large"),
+            ("10000000000000.01", "is too large"),
+        ],
+    )
+    def test_says_what_is_wrong(self, text: str, reason: str) -> None:
+        """What could be read in two ways is not read at all, and the reason names the real fault."""
+        with pytest.raises(AmountRefused, match=reason):
+            parse_amount(text, "EUR")
+
+    @given(st.integers(0, AMOUNT_MAX), st.sampled_from(sorted(DECIMALS)))
+    def test_reads_what_is_printed(self, units: int, currency: str) -> None:
+        """A printed amount without its commas and currency is the same amount."""
+        assert parse_amount(print_amount(units, currency).replace(",", "").removesuffix(currency), currency) == units

@@ -14,8 +14,8 @@ from numdesk.domain.rentals import RentType
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.messages import Taken
 from numdesk.usecases import customers, inbound, rental_prices, rentals, wallets
+from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rental_prices import GivenRentalPrice
-from numdesk.usecases.stock import BadLine
 
 DIALECT, CURRENCY = "partner", "EUR"
 SPAIN, GERMANY = 29, 3

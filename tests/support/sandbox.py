@@ -9,7 +9,8 @@ from pathlib import Path
 from numdesk.bootstrap import Desk, open_desk
 from numdesk.config import Settings
 from numdesk.usecases import catalogue, stock
-from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
+from numdesk.usecases.lists import BadLine
+from numdesk.usecases.stock import GivenNumber, GivenPrice
 
 INDONESIA, WHATSAPP = 6, 3
 

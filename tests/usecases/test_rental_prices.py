@@ -12,8 +12,8 @@ from tests.support.sandbox import open_sandbox
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals import RentType
 from numdesk.usecases import rental_prices
+from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rental_prices import GivenRentalPrice
-from numdesk.usecases.stock import BadLine
 
 GOOD = GivenRentalPrice(2, "es", "Google", "long", "7", "12.00", "1")
 
@@ -44,8 +44,8 @@ class TestLoad:
             (GivenRentalPrice(3, "ES", "google", "LONG", "91", "12"), "91", "from 1 to 90"),
             (GivenRentalPrice(3, "ES", "google", "SHORT", "2", "12"), "2", "from 1 to 1"),
             (GivenRentalPrice(3, "ES", "google", "LONG", "٧", "12"), "٧", "is no period"),
-            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "12,50"), "12,50", "is no amount of EUR"),
-            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "0"), "0", "more than nothing"),
+            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "12,50"), "12,50", "is not an amount of EUR"),
+            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "0"), "0", "more than 0"),
             (GivenRentalPrice(3, "ES", "google", "LONG", "7", "12", "first"), "first", "is no priority"),
             (BadLine(3, "x", "is nonsense"), "x", "is nonsense"),
         ],
@@ -57,6 +57,29 @@ class TestLoad:
         assert (total.read, total.added, total.bad) == (2, 1, 1)
         assert [(bad.line, bad.value) for bad in told] == [(3, value)]
         assert reason in told[0].reason
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (("7", "12.00", ""), ("7", "0.12", "")),
+            (("7", "12.00", ""), ("7", "off", "")),
+            (("7", "12.00", "1"), ("3", "6.00", "2")),
+            (("7", "off", "1"), ("3", "6.00", "2")),
+        ],
+    )
+    async def test_loads_neither_of_two_lines_that_contradict(
+        self, desk: DeskOfTest, one: tuple[str, str, str], other: tuple[str, str, str]
+    ) -> None:
+        """Two prices for a period, "off" beside a price, and two priorities for a service are reported; other lines are loaded."""
+        told: list[BadLine] = []
+        lines = [
+            GivenRentalPrice(2, "ES", "google", "LONG", *one),
+            GivenRentalPrice(3, "ES", "telegram", "LONG", "7", "9.00", "1"),
+            GivenRentalPrice(4, "es", "Google", "long", *other),
+        ]
+        total = await rental_prices.load(desk.rt, lines, complain=told.append)
+        assert (total.added, total.bad) == (1, 2)
+        assert [(bad.line, "line 4" in bad.reason) for bad in told] == [(2, True), (4, False)]
 
     async def test_takes_periods_off(self, rental_desk: DeskOfTest) -> None:
         """The word off ends a period, once; a service without any is no longer listed."""

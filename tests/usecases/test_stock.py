@@ -7,7 +7,8 @@ import pytest
 from tests.support.sandbox import open_sandbox, refuse, shelve
 
 from numdesk.usecases import catalogue, stock
-from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
+from numdesk.usecases.lists import BadLine
+from numdesk.usecases.stock import GivenNumber, GivenPrice, PriceRules
 
 
 class TestLoad:
@@ -102,36 +103,73 @@ class TestPrice:
         assert [(bad.value, "simulator" in bad.reason) for bad in told] == [("nobody", True)]
         assert await pool.fetchval("select count(*) from offers") == 0
 
-    async def test_counts_what_is_sold_at_a_loss(self, database_url: str, tmp_path: Path) -> None:
-        """A price below the cost that the list or an earlier one told is taken, for it may be meant, and counted."""
+    async def test_sells_below_the_cost_only_when_allowed(self, database_url: str, tmp_path: Path) -> None:
+        """A price below the cost that its line, another line or an earlier list gives is refused by line, or loaded and counted."""
 
         def line(number: int, service: str, price: str, cost: str) -> GivenPrice:
             return GivenPrice(number, "ID", service, "", "IDR", price, cost)
 
+        first = [line(2, "whatsapp", "3000", "3000"), line(3, "telegram", "2999", "3000"), line(4, "google", "1", "")]
+        later = [line(2, "whatsapp", "2000", "")]
+        told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            first = [line(2, "whatsapp", "3000", "3000"), line(3, "telegram", "2999", "3000"), line(4, "google", "1", "")]
-            assert (await stock.price(desk.rt, first, complain=refuse)).losses == 1
-            later = await stock.price(desk.rt, [line(2, "whatsapp", "2000", "")], complain=refuse)
-        assert (later.added, later.losses) == (1, 1)
+            strict = [await stock.price(desk.rt, lines, complain=told.append) for lines in (first, later)]
+            allowed = [await stock.price(desk.rt, lines, rules=PriceRules(losses=True), complain=refuse) for lines in (first, later)]
+        assert [(total.added, total.bad, total.losses) for total in strict] == [(2, 1, 0), (0, 1, 0)]
+        assert [(bad.line, bad.value, "3,000 IDR" in bad.reason) for bad in told] == [(3, "2999", True), (2, "2000", True)]
+        assert [(total.added, total.losses) for total in allowed] == [(1, 1), (1, 1)]
+
+    async def test_gives_numbers_away_only_when_allowed(self, database_url: str, tmp_path: Path) -> None:
+        """A price of 0 is refused unless free numbers are meant."""
+        told: list[BadLine] = []
+        line = GivenPrice(2, "ID", "whatsapp", "", "IDR", "0")
+        async with open_sandbox(database_url, tmp_path) as desk:
+            assert (await stock.price(desk.rt, [line], complain=told.append)).added == 0
+            assert "--allow-free" in told[0].reason
+            assert (await stock.price(desk.rt, [line], rules=PriceRules(free=True), complain=refuse)).added == 1
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            (("whatsapp", "IDR", "2500", ""), ("WhatsApp ", "idr", "25", "")),
+            (("whatsapp", "IDR", "2500", "100"), ("whatsapp", "IDR", "2500", "200")),
+            (("whatsapp", "IDR", "2500", "100"), ("whatsapp", "EUR", "2.50", "2")),
+        ],
+    )
+    async def test_loads_neither_of_two_lines_that_contradict(
+        self, database_url: str, tmp_path: Path, one: tuple[str, ...], other: tuple[str, ...]
+    ) -> None:
+        """Lines that give one offer different prices or costs are reported, however they spell it; their neighbours are loaded."""
+        told: list[BadLine] = []
+        lines = [
+            GivenPrice(2, "ID", one[0], "", one[1], one[2], one[3]),
+            GivenPrice(3, "ID", "telegram", "", "IDR", "900"),
+            GivenPrice(4, "id", other[0], "", other[1], other[2], other[3], "local"),
+        ]
+        async with open_sandbox(database_url, tmp_path) as desk:
+            total = await stock.price(desk.rt, lines, complain=told.append)
+        assert (total.read, total.added, total.bad) == (3, 1, 2)
+        assert [(bad.line, "line 4" in bad.reason, "line 2" in bad.reason) for bad in told] == [(2, True, False), (4, False, True)]
+
+    async def test_takes_equal_lines_as_one(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+        """A line that says the same again, or says less, contradicts nothing; the cost that one of them gives counts."""
+        lines = [
+            GivenPrice(n, "ID", "whatsapp", "", "EUR", price, cost)
+            for n, price, cost in [(2, "2.5", ""), (3, "2.50", "1"), (4, "2.50", "")]
+        ]
+        async with open_sandbox(database_url, tmp_path) as desk:
+            total = await stock.price(desk.rt, lines, complain=refuse)
+        assert (total.read, total.added, total.present) == (3, 1, 2)
+        assert await pool.fetchval("select cost from offers") == 100
 
     async def test_takes_only_currencies_that_are_sold_in(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
         """A price that no customer could be shown is told, and its cost is not taken for money of another currency."""
         told: list[BadLine] = []
         lines = [GivenPrice(2, "ID", "whatsapp", "", "EUR", "1.50", "1"), GivenPrice(3, "ID", "whatsapp", "", "idr", "9000")]
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.price(desk.rt, lines, currencies={"IDR"}, complain=told.append)
+            total = await stock.price(desk.rt, lines, rules=PriceRules(currencies={"IDR"}), complain=told.append)
         assert (total.added, [(bad.line, "IDR" in bad.reason) for bad in told]) == (1, [(2, True)])
         assert await pool.fetchval("select cost from offers") == 0
-
-    @pytest.mark.parametrize(("text", "units"), [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50)])
-    def test_reads_decimals_of_the_currency(self, text: str, units: int) -> None:
-        """An amount is written as people write it and kept in minor units."""
-        assert stock.parse_amount(text, "EUR") == units
-
-    @pytest.mark.parametrize("text", ["", "-1", "1.005", "1,50", "1e3", ".5", "5.", "١", "9" * 20, "NaN"])
-    def test_takes_nothing_else_for_an_amount(self, text: str) -> None:
-        """What could be read in two ways is not read at all."""
-        assert stock.parse_amount(text, "EUR") is None
 
 
 class TestWithdraw:

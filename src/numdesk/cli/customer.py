@@ -14,9 +14,8 @@ from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers import CustomerState
-from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
+from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
 from numdesk.usecases import customers, installation, wallets
-from numdesk.usecases.stock import parse_amount
 
 app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers, and their keys.")
 app.command(key.app)
@@ -84,7 +83,7 @@ def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference:
 
     money = at_desk(common, adjust)
     facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
-    tell(facts, as_json=common.json, text=f"Customer {customer_id} has {_shown(money.units, money.currency)} to spend.")
+    tell(facts, as_json=common.json, text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} to spend.")
 
 
 @app.command
@@ -148,7 +147,7 @@ def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: 
 
     left = at_desk(common, give)
     facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
-    tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {_shown(left, wanted)}.")
+    tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.")
 
 
 @app.command
@@ -184,7 +183,7 @@ def show(*, common: Common | None = None) -> None:
             fact["state"],
             ", ".join(fact["ids"]) or None,
             fact["email"],
-            ", ".join(_shown(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
+            ", ".join(print_amount(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
         )
         for fact in facts
     ]
@@ -241,16 +240,7 @@ def _reason(reference: str | None) -> str:
 
 
 def _units(amount: str, currency: str) -> int:
-    units = parse_amount(amount, currency)
-    if units is None:
-        if amount.replace(".", "", 1).isdigit() and len(amount.partition(".")[2]) <= DECIMALS[currency]:
-            raise CommandRefused(f"The amount {amount} is too large: it must be at most {_shown(AMOUNT_MAX, currency)}.")
-        raise CommandRefused(f"The amount {amount} cannot be used: {currency} has {DECIMALS[currency]} decimals.")
-    return units
-
-
-def _shown(units: int, currency: str) -> str:
-    places = DECIMALS[currency]
-    digits = str(abs(units)).rjust(places + 1, "0")
-    whole, fraction = (digits[:-places], "." + digits[-places:]) if places else (digits, "")
-    return f"{'-' if units < 0 else ''}{int(whole):,}{fraction} {currency}"
+    try:
+        return parse_amount(amount, currency)
+    except AmountRefused as refused:
+        raise CommandRefused(f"The amount {amount} cannot be used: it {refused}.") from refused

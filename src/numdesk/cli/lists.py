@@ -6,10 +6,11 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TextIO, TypeVar
 
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases.stock import BadLine
+from numdesk.cli.outputs import written_whole
+from numdesk.usecases.lists import BadLine
 
 Item = TypeVar("Item")
 
@@ -121,14 +122,12 @@ def opened_list(path: Path, *, needed: Sequence[str], optional: Sequence[str] = 
 class Complaints:
     """Collects what is wrong with a list: the first lines to be shown, all of them into a file when there is one."""
 
-    def __init__(self, path: Path | None, *, shown_max: int = 20) -> None:
-        """Open the file, if any."""
+    def __init__(self, file: TextIO | None = None, *, shown_max: int = 20) -> None:
+        """Begin the file, if any, with the names of its columns."""
         self.shown: list[BadLine] = []
         self.count = 0
         self._shown_max = shown_max
-        self._path = path
-        self._file = path.open("w", encoding="utf-8", newline="") if path else None
-        self._writer = csv.writer(self._file) if self._file else None
+        self._writer = csv.writer(file) if file else None
         if self._writer:
             self._writer.writerow(["line", "value", "reason"])
 
@@ -140,19 +139,24 @@ class Complaints:
         if self._writer:
             self._writer.writerow([bad.line, _harmless(bad.value), bad.reason])
 
-    def close(self) -> None:
-        """Closes the file."""
-        if self._file:
-            self._file.close()
-
     def text(self) -> str:
         """Returns the complaints as lines for people."""
         lines = [f"line {bad.line}: {_quoted(bad.value)} {bad.reason}" for bad in self.shown]
         hidden = self.count - len(self.shown)
         if hidden:
-            where = f"see {self._path}" if self._path else "--errors FILE writes all of them"
+            where = "see the file of --errors" if self._writer else "--errors FILE writes all of them"
             lines.append(f"and {hidden} more: {where}")
         return "\n".join(lines)
+
+
+@contextmanager
+def complaints_into(errors: Path | None, *, inputs: Sequence[Path]) -> Iterator[Complaints]:
+    """Yields what collects complaints, into the file `errors` when there is one. Raises CommandRefused (see `written_whole`)."""
+    if errors is None:
+        yield Complaints()
+        return
+    with written_whole(errors, inputs=inputs) as file:
+        yield Complaints(file)
 
 
 def _quoted(value: str) -> str:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.lists import Complaints, opened_list
+from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.cli.stock import report
 from numdesk.domain.rentals import CURRENCY, RentalService, RentalState, RentType
@@ -32,6 +32,8 @@ LIMIT_MAX = 1000
 def load(file: Path, *, errors: Path | None = None, common: Common | None = None) -> int:
     """Set prices from a CSV file; loading the same file again changes nothing.
 
+    Lines that contradict each other are reported, and none of them is loaded.
+
     Parameters
     ----------
     file
@@ -41,8 +43,8 @@ def load(file: Path, *, errors: Path | None = None, common: Common | None = None
         A file that every line which could not be used is written to.
     """
     common = common or Common()
-    with opened_list(file, needed=["country", "service", "rent_type", "period", "price"], optional=["priority"]) as found:
-        complaints = Complaints(errors)
+    columns = {"needed": ["country", "service", "rent_type", "period", "price"], "optional": ["priority"]}
+    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
         total = at_desk(common, lambda desk: rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add))
     return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,29 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.lists import Complaints, List, opened_list
+from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain import atlas
 from numdesk.usecases import stock
-from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice, Loaded
+from numdesk.usecases.lists import BadLine, Loaded
+from numdesk.usecases.stock import GivenNumber, GivenPrice, PriceRules
 
 app = cyclopts.App(name="stock", help="Load, price, list and withdraw numbers of our own.")
 
 Flag = Annotated[bool, Parameter(negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class PriceFlags:
+    """Which lines of a price list are loaded that would be refused without."""
+
+    new_operators: Flag = False
+    "Add operators that are not known yet instead of refusing their lines."
+    allow_free: Flag = False
+    "Load prices of 0."
+    allow_loss: Flag = False
+    "Load prices that are below the cost."
 
 
 @app.command
@@ -40,8 +55,9 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
     """
     common = common or Common()
 
-    with opened_list(file, needed=["msisdn", "country"], optional=["operator"]) as found:
-        complaints, lines = Complaints(errors), found.rows(_number)
+    columns = {"needed": ["msisdn", "country"], "optional": ["operator"]}
+    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
+        lines = found.rows(_number)
 
         async def read(desk: Desk) -> Loaded:
             with _progress(found, file, quiet=common.json) as progress:
@@ -52,8 +68,10 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
 
 
 @app.command
-def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False, common: Common | None = None) -> int:
+def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = None, common: Common | None = None) -> int:
     """Set prices from a CSV file: of our own numbers, or of what a supplier sells.
+
+    Lines that contradict each other are reported, and none of them is loaded.
 
     Parameters
     ----------
@@ -62,17 +80,19 @@ def price(file: Path, *, errors: Path | None = None, new_operators: Flag = False
         "local", the line is about our own numbers; what a supplier asks and how many it has is then kept current by itself.
     errors
         A file that every line which could not be used is written to.
-    new_operators
-        Add operators that are not known yet instead of refusing their lines.
+    flags
+        Which lines are loaded that would be refused without.
     """
-    common = common or Common()
+    common, flags = common or Common(), flags or PriceFlags()
 
-    with opened_list(file, needed=["country", "service", "operator", "currency", "price"], optional=["cost", "provider"]) as found:
-        complaints, lines = Complaints(errors), found.rows(_price)
+    columns = {"needed": ["country", "service", "operator", "currency", "price"], "optional": ["cost", "provider"]}
+    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
+        lines = found.rows(_price)
 
         async def read(desk: Desk) -> Loaded:
             currencies = {dialect.currency for dialect in desk.dialects}
-            return await stock.price(desk.rt, lines, new_operators=new_operators, currencies=currencies, complain=complaints.add)
+            rules = PriceRules(flags.new_operators, flags.allow_free, flags.allow_loss, currencies)
+            return await stock.price(desk.rt, lines, rules=rules, complain=complaints.add)
 
         total = at_desk(common, read)
     return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
@@ -129,8 +149,7 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
     common = common or Common()
     if bool(numbers) == bool(file):
         raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
-    complaints = Complaints(errors)
-    with _given(numbers, file) as found:
+    with complaints_into(errors, inputs=[file] if file else []) as complaints, _given(numbers, file) as found:
         total = at_desk(common, lambda desk: stock.withdraw(desk.rt, found, complain=complaints.add))
     return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
 
@@ -178,7 +197,6 @@ def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loa
 
 def report(total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str) -> int:
     """Says what came of a list, and returns 0 when nothing was refused; `done` is what became of one line, and of several."""
-    complaints.close()
     unused = f", {total.bad:,} not used" if total.bad else ""
     changed = "" if total.added else " Nothing was changed."
     text = f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, {total.present:,} {same}{unused}.{changed}"

@@ -60,3 +60,35 @@ def floor_for_customer(value: Fraction) -> int:
 def ceil_for_customer(value: Fraction) -> int:
     """Rounds a customer's lower bound up, so that it is never undercut."""
     return int(value.__ceil__())
+
+
+class AmountRefused(ValueError):
+    """A text is not an amount of a currency; the reason completes "The amount ..."."""
+
+
+def parse_amount(text: str, currency: str) -> int:
+    """Returns a decimal amount such as 1.50 in minor units, from 0 to AMOUNT_MAX. Raises AmountRefused.
+
+    What could be read in two ways (1,50; 1e3; .5; digits of other scripts) is not read at all.
+    """
+    whole, point, fraction = text.strip().partition(".")
+    places = DECIMALS[currency]
+    if any(char.isdigit() and not char.isascii() for char in text):
+        raise AmountRefused("has digits other than 0-9: write it with the digits 0-9")
+    if not whole.isdigit() or (point and not fraction.isdigit()):
+        shape = "a whole number" if places == 0 else f"a number with at most {places} decimals after a point"
+        raise AmountRefused(f"is not an amount of {currency}: it must be {shape}, not negative")
+    if len(fraction) > places:
+        raise AmountRefused(f"has {len(fraction)} decimals: {currency} has {places}")
+    digits = (whole + fraction.ljust(places, "0")).lstrip("0") or "0"
+    if len(digits) > len(str(AMOUNT_MAX)) or int(digits) > AMOUNT_MAX:
+        raise AmountRefused(f"is too large: it must be at most {print_amount(AMOUNT_MAX, currency)}")
+    return int(digits)
+
+
+def print_amount(units: int, currency: str) -> str:
+    """Returns an amount for people, such as 1,234.50 EUR."""
+    places = DECIMALS[currency]
+    digits = str(abs(units)).rjust(places + 1, "0")
+    whole, fraction = (digits[:-places], "." + digits[-places:]) if places else (digits, "")
+    return f"{'-' if units < 0 else ''}{int(whole):,}{fraction} {currency}"

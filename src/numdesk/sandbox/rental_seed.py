@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from numdesk.runtime import Runtime
 from numdesk.usecases import rental_prices
+from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rental_prices import GivenRentalPrice
-from numdesk.usecases.stock import BadLine
 
 #: ISO 3166 letters, the name that customers use, and whether numbers can be rented yet.
 COUNTRIES = (("ES", "Spain", True), ("DE", "Germany", False), ("GB", "UK", False))

@@ -12,7 +12,8 @@ from numdesk.ports.suppliers import NumberSupplier, Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import rental_seed
 from numdesk.usecases import customers, installation, rates, stock
-from numdesk.usecases.stock import BadLine, GivenNumber, GivenPrice
+from numdesk.usecases.lists import BadLine
+from numdesk.usecases.stock import GivenNumber, GivenPrice
 
 #: What the sandbox sells: the first countries and services of the atlas.
 COUNTRIES = atlas.COUNTRIES[:48]

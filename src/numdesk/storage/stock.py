@@ -237,20 +237,23 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
     return changed
 
 
-async def count_losses(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
-    """Counts the prices of a list that are below what their offers cost."""
-    return await tx.fetchval(
-        """select count(*) from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[])
-             u(country_id, service_id, operator_id, provider, price)
-             join offers o on o.country_id = u.country_id and o.service_id = u.service_id and o.provider = u.provider
-              and o.operator_id is not distinct from u.operator_id
-            where u.price < o.cost""",
+async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
+    """Returns the places of the lines whose price is below the cost that they give or that their offer has, with that cost."""
+    found = await tx.fetch(
+        """select u.n::int - 1 place, coalesce(u.cost, o.cost) cost
+             from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[], $6::bigint[])
+               with ordinality u(country_id, service_id, operator_id, provider, price, cost, n)
+             left join offers o on o.country_id = u.country_id and o.service_id = u.service_id
+              and o.provider = u.provider and o.operator_id is not distinct from u.operator_id
+            where u.price < coalesce(u.cost, o.cost)""",
         [line.country_id for line in lines],
         [line.service_id for line in lines],
         [line.operator_id for line in lines],
         [line.provider for line in lines],
         [line.price for line in lines],
+        [line.cost for line in lines],
     )
+    return {row["place"]: row["cost"] for row in found}
 
 
 async def tidy(tx: Tx) -> None:

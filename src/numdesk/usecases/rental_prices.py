@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals import CURRENCY, SERVICES_MAX, UNITS_MAX, RentalService, RentType
 from numdesk.storage import rental_prices as rows
 from numdesk.storage.rental_prices import RentalPriceLine
-from numdesk.usecases.stock import CHUNK, BadLine, Loaded, chunks, find_words, meet, parse_amount, why_no_amount
+from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
+from numdesk.usecases.stock import CHUNK, chunks, find_words, meet, read_amount
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -106,28 +107,24 @@ async def in_stock(rt: Runtime, country: RentalCountry, services: Sequence[Renta
 async def load(rt: Runtime, prices: Iterable[GivenRentalPrice | BadLine], *, complain: Callable[[BadLine], None]) -> Loaded:
     """Sets the prices of a list, in euros; `added` counts those that are new, changed or taken off.
 
-    Good lines are taken whatever the others hold; each bad one is given to `complain`. The same list once more changes nothing. The price
-    "off" takes a period off. A country that was never opened or announced is announced under its English name.
+    Good lines are taken whatever the others hold; each bad one, and each of those that contradict each other, is given to `complain`.
+    The same list once more changes nothing. The price "off" takes a period off. A country that was never opened or announced is
+    announced under its English name. Refuses with InvalidInput when the list is too long.
     """
     total = Loaded()
     known = await find_words(rt)
+    listed: PriceList[RentalPriceLine] = PriceList(complain, total)
     for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenRentalPrice)]
         await meet(rt, known, [(given.country, "") for given in good], [given.service for given in good], new_operators=False)
-        lines: dict[tuple[int, int, int, int], RentalPriceLine] = {}
-        for given in chunk:
-            read = given if isinstance(given, BadLine) else _price_line(given, known)
-            if isinstance(read, BadLine):
-                total.bad += 1
-                complain(read)
-            else:
-                lines[read.country_id, read.rent_type, read.service_id, read.units] = read
-        if lines:
-            batch = list(lines.values())
-            changed = await rt.run("rentals.price", lambda tx, batch=batch: _set_prices(tx, batch))
-            total.added += changed
-            total.present += len(batch) - changed
+        listed.add(given if isinstance(given, BadLine) else _price_line(given, known) for given in chunk)
+    agreed, facts = listed.agreed()
+    for batch in chunks(agreed, CHUNK):
+        lines = [replace(one.line, priority=facts.get(_priority_of(one.line))) for one in batch]
+        changed = await rt.run("rentals.price", lambda tx, lines=lines: _set_prices(tx, lines))
+        total.added += changed
+        total.present += len(lines) - changed
     rt.memory.forget("rentals")
     return total
 
@@ -174,7 +171,7 @@ async def _set_prices(tx: Tx, lines: Sequence[RentalPriceLine]) -> int:
     return await rows.set_prices(tx, lines=lines)
 
 
-def _price_line(given: GivenRentalPrice, known: Words) -> RentalPriceLine | BadLine:
+def _price_line(given: GivenRentalPrice, known: Words) -> Stated[RentalPriceLine] | BadLine:
     country_id = known.countries.get(given.country.strip().upper())
     if country_id is None:
         return BadLine(given.line, given.country, "is no country that is known here: two letters such as ES (ISO 3166)")
@@ -190,18 +187,26 @@ def _price_line(given: GivenRentalPrice, known: Words) -> RentalPriceLine | BadL
     return _amounts(given, RentalPriceLine(country_id, service_id, int(rent_type), units, None, None))
 
 
-def _amounts(given: GivenRentalPrice, line: RentalPriceLine) -> RentalPriceLine | BadLine:
+def _amounts(given: GivenRentalPrice, line: RentalPriceLine) -> Stated[RentalPriceLine] | BadLine:
     """Returns the line with its price and priority, or why they cannot be used."""
-    priority = _whole(given.priority, least=0, most=PRIORITY_MAX) if given.priority.strip() else None
-    if given.priority.strip() and priority is None:
-        return BadLine(given.line, given.priority, f"is no priority: a whole number from 0 to {PRIORITY_MAX}, the lowest stands first")
-    if given.price.strip().lower() == OFF:
-        return replace(line, priority=priority)
-    price = parse_amount(given.price, CURRENCY)
-    if not price:
-        reason = "must be more than nothing" if price == 0 else why_no_amount(CURRENCY)
-        return BadLine(given.line, given.price, f'{reason}; or "{OFF}" to take the period off the list')
-    return replace(line, price=price, priority=priority)
+    price: int | BadLine | None = None if given.price.strip().lower() == OFF else read_amount(given.line, given.price, CURRENCY)
+    if isinstance(price, BadLine):
+        return replace(price, reason=f'{price.reason}; or "{OFF}" to take the period off the list')
+    if price == 0:
+        return BadLine(given.line, given.price, f'must be more than 0; or "{OFF}" to take the period off the list')
+    period: Hashable = ("price", line.country_id, line.rent_type, line.service_id, line.units)
+    facts: dict[Hashable, Fact] = {period: Fact("price", price, given.price)}
+    if given.priority.strip():
+        priority = _whole(given.priority, least=0, most=PRIORITY_MAX)
+        if priority is None:
+            return BadLine(given.line, given.priority, f"is no priority: a whole number from 0 to {PRIORITY_MAX}, the lowest stands first")
+        facts[_priority_of(line)] = Fact("priority", priority, given.priority)
+    return Stated(given.line, facts, replace(line, price=price))
+
+
+def _priority_of(line: RentalPriceLine) -> Hashable:
+    """Returns the subject of a service's priority, which all its periods share."""
+    return ("priority", line.country_id, line.rent_type, line.service_id)
 
 
 def _whole(text: str, *, least: int, most: int) -> int | None:

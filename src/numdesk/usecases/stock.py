@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from numdesk.domain import atlas
 from numdesk.domain.catalogue import LOCAL
-from numdesk.domain.money import AMOUNT_MAX, DECIMALS
+from numdesk.domain.money import DECIMALS, AmountRefused, parse_amount, print_amount
 from numdesk.domain.numbers import parse_msisdn
 from numdesk.storage import catalogue as catalogue_rows
 from numdesk.storage import stock as rows
 from numdesk.storage.stock import ShelfLine
+from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -58,24 +59,20 @@ class GivenPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line that could not be used: which, what stood there, and why not."""
+class PriceRules:
+    """What a price list may do: add operators, give numbers away (a price of 0), sell below the cost.
 
-    line: int
-    value: str
-    reason: str
+    `currencies` are those that somebody here sells in: a price in another one would never be shown, its cost taken for the wrong money.
+    """
+
+    new_operators: bool = False
+    free: bool = False
+    losses: bool = False
+    currencies: Collection[str] = tuple(DECIMALS)
 
 
-@dataclass(slots=True)
-class Loaded:
-    """What came of a list: lines read, numbers that are new, numbers that were here already."""
-
-    read: int = 0
-    added: int = 0
-    present: int = 0
-    bad: int = 0
-    #: Prices of the list that are below what the number costs us.
-    losses: int = 0
+#: The rules of a list that is loaded without any flag.
+STRICT = PriceRules()
 
 
 @dataclass(slots=True)
@@ -128,42 +125,37 @@ async def price(
     rt: Runtime,
     prices: Iterable[GivenPrice | BadLine],
     *,
-    new_operators: bool = False,
-    currencies: Collection[str] = DECIMALS.keys(),
+    rules: PriceRules = STRICT,
     complain: Callable[[BadLine], None],
 ) -> Loaded:
     """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
 
-    `currencies` are those that somebody here sells in: a price in another one would never be shown, its cost taken for the wrong money.
-    An offer of a supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too.
+    Lines that contradict each other are not loaded, nor is a price of 0 or below the cost unless the rules allow it. An offer of a
+    supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too. Refuses with
+    InvalidInput when the list is too long.
     """
     total = Loaded()
     known = await find_words(rt)
     providers = frozenset({LOCAL, *rt.suppliers})
+    listed: PriceList[rows.PriceLine] = PriceList(complain, total)
     for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenPrice)]
-        await meet(
-            rt,
-            known,
-            [(given.country, given.operator) for given in good],
-            [given.service for given in good],
-            new_operators=new_operators,
-        )
-        lines: dict[tuple[object, ...], rows.PriceLine] = {}
-        for given in chunk:
-            read = given if isinstance(given, BadLine) else _price_line(given, known, providers, currencies)
-            if isinstance(read, BadLine):
-                total.bad += 1
-                complain(read)
-            else:
-                lines[(read.country_id, read.service_id, read.operator_id, read.provider, read.currency)] = read
-        if lines:
-            batch = list(lines.values())
-            changed = await rt.run("stock.price", lambda tx, batch=batch: rows.set_prices(tx, lines=batch))
-            total.losses += await rt.repeat("stock.losses", lambda tx, batch=batch: rows.count_losses(tx, lines=batch))
-            total.added += changed
-            total.present += len(lines) - changed
+        places, services = [(given.country, given.operator) for given in good], [given.service for given in good]
+        await meet(rt, known, places, services, new_operators=rules.new_operators)
+        listed.add(given if isinstance(given, BadLine) else _price_line(given, known, providers, rules) for given in chunk)
+    agreed, facts = listed.agreed()
+    for batch in chunks(agreed, CHUNK):
+        lines = [replace(one.line, cost=facts.get(_cost_of(one.line))) for one in batch]
+        losing, changed = await rt.run("stock.price", lambda tx, lines=lines: _set_prices(tx, lines, rules))
+        if rules.losses:
+            total.losses += len(losing)
+        else:
+            for place, cost in losing.items():
+                listed.refuse(_below_cost(batch[place], cost))
+            lines = [line for place, line in enumerate(lines) if place not in losing]
+        total.added += changed
+        total.present += len(lines) - changed
     rt.memory.forget("catalogue")
     return total
 
@@ -290,20 +282,45 @@ def _number_line(given: GivenNumber, known: Words) -> rows.NumberLine | BadLine:
     return rows.NumberLine(given.line, msisdn, *place)
 
 
-def _price_line(given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]) -> rows.PriceLine | BadLine:
+async def _set_prices(tx: Tx, lines: Sequence[rows.PriceLine], rules: PriceRules) -> tuple[dict[int, int], int]:
+    """Sets prices, those below their cost only when the rules allow it; returns the cost of those by place, and how many changed."""
+    losing = await rows.below_cost(tx, lines=lines)
+    kept = lines if rules.losses else [line for place, line in enumerate(lines) if place not in losing]
+    return losing, await rows.set_prices(tx, lines=kept)
+
+
+def _price_line(given: GivenPrice, known: Words, providers: frozenset[str], rules: PriceRules) -> Stated[rows.PriceLine] | BadLine:
     place = _place(given.line, given.country, given.operator, known)
     if isinstance(place, BadLine):
         return place
-    wrong = _wrong_word(given, known, providers, currencies)
+    wrong = _wrong_word(given, known, providers, rules.currencies)
     if wrong is not None:
         return wrong
     service_id, provider, currency = known.services[_code(given.service)], _code(given.provider) or LOCAL, given.currency.strip().upper()
-    price_units, cost_units = parse_amount(given.price, currency), parse_amount(given.cost, currency)
-    if price_units is None:
-        return BadLine(given.line, given.price, why_no_amount(currency))
-    if cost_units is None and given.cost.strip():
-        return BadLine(given.line, given.cost, why_no_amount(currency))
-    return rows.PriceLine(place[0], service_id, place[1], provider, currency, price_units, cost_units, given.available)
+    price, cost = read_amount(given.line, given.price, currency), read_amount(given.line, given.cost.strip() or "0", currency)
+    if isinstance(price, BadLine):
+        return price
+    if isinstance(cost, BadLine):
+        return cost
+    if price == 0 and not rules.free:
+        return BadLine(given.line, given.price, "would give the number away: set a price, or load the list with --allow-free")
+    line = rows.PriceLine(place[0], service_id, place[1], provider, currency, price, None, given.available)
+    facts: dict[Hashable, Fact] = {("price", currency, *_cost_of(line)): Fact(f"price in {currency}", price, given.price)}
+    if given.cost.strip():
+        facts[_cost_of(line)] = Fact("cost", cost, given.cost)
+    return Stated(given.line, facts, line)
+
+
+def _cost_of(line: rows.PriceLine) -> tuple[Hashable, ...]:
+    """Returns the subject of an offer's cost."""
+    return ("cost", line.country_id, line.service_id, line.operator_id, line.provider)
+
+
+def _below_cost(one: Stated[rows.PriceLine], cost: int) -> BadLine:
+    """Returns the complaint about a price below the offer's cost, given in minor units."""
+    text, currency = next(iter(one.facts.values())).text, one.line.currency
+    reason = f"is below the cost of {print_amount(cost, currency)}: raise the price, or load the list with --allow-loss"
+    return BadLine(one.number, text, reason)
 
 
 def _wrong_word(given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]) -> BadLine | None:
@@ -332,23 +349,12 @@ def _place(line: int, country: str, operator: str, known: Words) -> tuple[int, i
     return country_id, operator_id
 
 
-def parse_amount(text: str, currency: str) -> int | None:
-    """Returns a decimal amount such as 1.50 in minor units, or None when it is not one or finer than the currency."""
-    whole, point, fraction = text.strip().partition(".")
-    digits = whole + fraction
-    if not digits.isascii() or not digits.isdigit() or not whole or (point and not fraction):
-        return None
-    if len(fraction) > DECIMALS[currency] or len(whole) > len(str(AMOUNT_MAX)):
-        return None
-    units = int(whole + fraction.ljust(DECIMALS[currency], "0"))
-    return units if units <= AMOUNT_MAX else None
-
-
-def why_no_amount(currency: str) -> str:
-    """Returns why something is no amount of a currency."""
-    places = DECIMALS[currency]
-    shape = "a whole number" if places == 0 else f"a number with at most {places} decimals after a point"
-    return f"is no amount of {currency}: {shape}, not negative"
+def read_amount(line: int, text: str, currency: str) -> int | BadLine:
+    """Returns an amount of a list in minor units, or why it is not one."""
+    try:
+        return parse_amount(text, currency)
+    except AmountRefused as refused:
+        return BadLine(line, text, str(refused))
 
 
 def _iso2(text: str) -> str:

@@ -1,0 +1,60 @@
+"""Files that a command writes: beside their place first, then moved there whole, and never over a file that the command reads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from numdesk.cli.outcome import CommandRefused
+
+
+@contextmanager
+def written_whole(target: Path, *, inputs: Sequence[Path] = ()) -> Iterator[TextIO]:
+    """Yields a text file that takes the place of `target` once it is complete; after a failure the old file is still there.
+
+    Only the owner can read it. A device or a pipe, such as /dev/stderr, is written to directly. Raises CommandRefused when the file
+    cannot be written, or is one of `inputs` by any name or link.
+    """
+    for path in inputs:
+        if _is_same(target, path):
+            raise CommandRefused(f"{target} is the same file as {path}, which is read: choose another name to write to.")
+    file, draft = _open(target)
+    try:
+        with file:
+            yield file
+    except BaseException:
+        if draft:
+            draft.unlink(missing_ok=True)
+        raise
+    if draft:
+        with _refusing(target):
+            draft.replace(target.resolve())
+
+
+def _open(target: Path) -> tuple[TextIO, Path | None]:
+    """Returns the file to write to, and its path when it has to be moved into place."""
+    with _refusing(target):
+        if target.exists() and not target.is_file():
+            return target.open("w", encoding="utf-8", newline=""), None
+        descriptor, draft = tempfile.mkstemp(prefix=".numdesk-", dir=target.resolve().parent)
+        return os.fdopen(descriptor, "w", encoding="utf-8", newline=""), Path(draft)
+
+
+@contextmanager
+def _refusing(target: Path) -> Iterator[None]:
+    """Turns what the system says into a sentence. Raises CommandRefused."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandRefused(f"The file {target} cannot be written: {error.strerror or error}.") from error
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Do two paths lead to one file?"""
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
