@@ -67,6 +67,8 @@ class TestReadSettings:
             ("NUMDESK_HEAD_TIMEOUT_S", "1.5", "a whole number from 1 to 3600"),
             ("NUMDESK_IDLE_TIMEOUT_S", "9" * 5000, "a whole number from 1 to 3600"),
             ("NUMDESK_LOG", "xml", "one of json, text"),
+            ("NUMDESK_TOPUP_DISCOUNTS", "100:5,0100:7", "a list that names each thing before a colon once"),
+            ("NUMDESK_TOPUP_MINIMUMS", "cryptomus:5,cryptomus:7", "a list that names each thing before a colon once"),
         ],
     )
     def test_refuses_a_mistake_in_one_sentence(self, name: str, value: str, wanted: str) -> None:

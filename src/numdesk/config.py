@@ -13,6 +13,8 @@ PartialDiscount = Literal["frozen", "reached"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PROVIDER_PREFIX = "NUMDESK_PROVIDER_"
+#: How the names of the variables begin that steer the programs of PostgreSQL.
+POSTGRES_PREFIX = "PG"
 PORT_MAX = 65_535
 #: Hosts that stand for every address of this machine.
 ANY_HOST = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
@@ -100,7 +102,7 @@ def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
     pairs = [part.strip().split(":") for part in text.split(",")]
     if not all(len(pair) == 2 and all(_is_count(word) for word in pair) and int(pair[1]) <= DISCOUNT_MAX_BP for pair in pairs):
         raise ValueError(f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with commas between")
-    return tuple((int(least), int(discount)) for least, discount in pairs)
+    return tuple((int(least), int(discount)) for least, discount in _once_each(pairs))
 
 
 def parse_amounts(text: str) -> tuple[tuple[str, int], ...]:
@@ -108,7 +110,14 @@ def parse_amounts(text: str) -> tuple[tuple[str, int], ...]:
     pairs = [part.strip().split(":") for part in text.split(",")]
     if not all(len(pair) == 2 and pair[0] and _is_count(pair[1]) for pair in pairs):
         raise ValueError("NAME:AMOUNT in minor units, several of them with commas between")
-    return tuple((name, int(amount)) for name, amount in pairs)
+    return tuple((name, int(amount)) for name, amount in _once_each(pairs))
+
+
+def _once_each(pairs: list[list[str]]) -> list[list[str]]:
+    """Return the pairs; raises ValueError when two of them are about one thing."""
+    if len({int(name) if _is_count(name) else name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a list that names each thing before a colon once")
+    return pairs
 
 
 def _is_count(word: str) -> bool:
@@ -356,6 +365,12 @@ def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> di
     return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}
 
 
+def forget_postgres_environment() -> None:
+    """Remove the variables of PostgreSQL's programs (PGHOSTADDR...) from this process: NUMDESK_* alone says which database is used."""
+    for name in [name for name in os.environ if name.startswith(POSTGRES_PREFIX)]:  # noqa: TID251 - the one place that may
+        del os.environ[name]  # noqa: TID251 - the one place that may
+
+
 def environment_for_child(**more: str) -> dict[str, str]:
-    """Returns the environment of this process with some variables more, for a program that we start."""
-    return {**os.environ, **more}  # noqa: TID251 - the one place that may
+    """Return the environment for a program of PostgreSQL: this process's without variables that steer such programs, and some more."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(POSTGRES_PREFIX)} | more  # noqa: TID251 - as above

@@ -6,25 +6,28 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
 import asyncpg
 import cyclopts
 import pytest
+from tests.support.server import TestServer
 
 from numdesk.cli import _COMMANDS, database, main
 
 pytestmark = pytest.mark.xdist_group("commands")
 
 
-def numdesk(database_url: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def numdesk(database_url: str, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command against an external database and returns what it said."""
     environment = {
         **os.environ,  # noqa: TID251 - a child needs its PATH
         "NUMDESK_DATABASE_URL": database_url,
         "NUMDESK_DATA": str(folder),
         "NUMDESK_OPS_LISTEN": "off",
+        **(env or {}),
     }
     done = subprocess.run(
         [sys.executable, "-m", "numdesk", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -36,6 +39,19 @@ def numdesk(database_url: str, folder: Path, *arguments: str) -> subprocess.Comp
 def facts(done: subprocess.CompletedProcess[str]) -> dict:
     """Returns the one JSON document of an answer."""
     return json.loads(done.stdout)
+
+
+class TestTerminal:
+    @pytest.mark.parametrize("arguments", [("customer", "list"), ("customer", "list", "--json"), ("stock", "countries")])
+    def test_shows_what_its_encoding_cannot(self, database_url: str, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """Where the terminal is not UTF-8, characters that it lacks are written as escapes, and JSON stays JSON."""
+        assert numdesk(database_url, tmp_path, "customer", "add", "Зоя 😀 é").returncode == 0
+        ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+        done = numdesk(database_url, tmp_path, *arguments, env=ascii_only)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+        if "--json" in arguments:
+            assert facts(done)[0]["name"] == "Зоя 😀 é"
 
 
 class TestCustomer:
@@ -159,6 +175,56 @@ class TestDatabase:
         arguments, _, secret = (tmp_path / "said").read_text().rpartition(" ")
         assert secret == "[not/for/eyes]\n"
         assert "eyes" not in arguments.partition("--dbname")[2]
+
+    def test_is_the_one_that_numdesk_names(self, database_url: str, tmp_path: Path) -> None:
+        """Variables that steer PostgreSQL's own programs change neither which database is read nor which is dumped."""
+        steering = {
+            "PGHOSTADDR": "192.0.2.1",
+            "PGPORT": "1",
+            "PGSSLMODE": "require",
+            "PGTARGETSESSIONATTRS": "standby",
+            "PGSERVICE": "none",
+        }
+        assert numdesk(database_url, tmp_path, "customer", "list", env=steering).returncode == 0
+        done = numdesk(database_url, tmp_path, "backup", str(tmp_path / "backup"), env=steering | {"PGSERVICE": "none"})
+        assert done.returncode == 0, done.stderr
+
+    def test_says_why_it_cannot_be_dumped(self) -> None:
+        """The reason is the program's first error with its detail, not its last line, and holds no password."""
+        said = (
+            "pg_dump: last built-in OID is 16383\n"
+            "pg_dump: error: aborting because of server version mismatch\n"
+            "pg_dump: detail: server version: 99; postgresql://me:hush@db/x\n"
+        )
+        reason = database._reason(said)
+        assert reason.startswith("pg_dump: error: aborting because of server version mismatch; pg_dump: detail: server version: 99")
+        assert "hush" not in reason
+        assert database._reason("") == "it gave no reason"
+
+    @pytest.mark.parametrize(
+        "url",
+        ["'postgresql://me:hush@db/x'", "host=db password=hush", "postgresql://me:hush@db:99999/x", "postgresql://me:hush@db/x?hush=1"],
+    )
+    @pytest.mark.parametrize("arguments", [("migrate",), ("doctor",), ("customer", "list"), ("backup", "file")])
+    async def test_is_named_by_a_url_that_nobody_sees(
+        self, url: str, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A malformed URL is one sentence in every command, which shows no part of it and is never called a fault of numdesk."""
+        monkeypatch.setenv("NUMDESK_DATABASE_URL", url)
+        monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
+        assert await asyncio.to_thread(main, list(arguments)) in (1, 2)
+        said = capsys.readouterr()
+        assert "NUMDESK_DATABASE_URL cannot be used: it has" in (said.out + said.err).replace("\n", " ") or "does not begin" in said.err
+        assert "hush" not in said.out + said.err
+        assert "fault of numdesk" not in said.out + said.err
+
+    async def test_must_be_utf8(self, server: TestServer, tmp_path: Path) -> None:
+        """`migrate` and `doctor` refuse a database in another encoding, and say how to make one."""
+        async with server.create_database("latin1") as url:
+            for command in ("migrate", "doctor"):
+                done = await asyncio.to_thread(numdesk, url, tmp_path, command)
+                assert done.returncode != 0
+                assert "encoding LATIN1" in done.stdout + done.stderr
 
     def test_is_migrated_when_asked(self, empty_database_url: str, tmp_path: Path) -> None:
         """A database that is too old is refused with the command that mends it, and that command mends it."""

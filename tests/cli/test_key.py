@@ -92,7 +92,7 @@ class TestWebhooks:
         assert (await command("webhooks", "replay", str(customer), "whd_99"))[0] == 2
         assert (await command("webhooks", "replay", str(customer), "x"))[0] == 2
 
-    async def test_go_where_the_operator_says(self, command: Command) -> None:
+    async def test_go_where_the_operator_says(self, command: Command, tmp_path: Path) -> None:
         """Where requests are signed, webhooks are signed with the customer's newest key; elsewhere with a secret that is shown."""
         partner = str((await command("customer", "add", "Ann", "--dialect", "partner"))["customer_id"])
         key = await command("customer", "key", "add", partner, "--dialect", "partner")
@@ -102,7 +102,9 @@ class TestWebhooks:
         assert await command("webhooks", "show", partner, "partner") == made
         other = str((await command("customer", "add", "Bob"))["customer_id"])
         assert len((await command("webhooks", "set", other, "smscode", "https://93.184.216.34/"))["secret"]) == 64
-        assert (await command("webhooks", "set", other, "smscode", "https://93.184.216.34/", "--secret", "mine"))["secret"] == "mine"
+        (tmp_path / "secret").write_text("mine\n")
+        changed = await command("webhooks", "set", other, "smscode", "https://93.184.216.34/", "--secret-file", str(tmp_path / "secret"))
+        assert changed["secret"] == "mine"
         assert (await command("webhooks", "set", other, "smscode", ""))["url"] is None
         assert (await command("webhooks", "set", other, "partner", "https://93.184.216.34/"))[0] == 2
         assert (await command("webhooks", "set", other, "smscode", "https://127.0.0.1/"))[0] == 2

@@ -15,16 +15,20 @@ from types import SimpleNamespace
 import asyncpg
 import psutil
 import pytest
+from tests.support.server import TestServer
 
 from numdesk.storage import postgres
+from numdesk.storage.cluster import Cluster
 from numdesk.storage.faults import (
+    DatabaseNotUtf8,
     DataFolderInUse,
     DataFolderNotWritable,
     DiskFull,
+    ServerFailedToStart,
     ServerTooOld,
     ServerUnreachable,
 )
-from numdesk.storage.postgres import EmbeddedPostgres, check_server, open_database, running_dsn, split_password
+from numdesk.storage.postgres import EmbeddedPostgres, check_server, open_database, running_dsn
 
 # A numdesk that is killed while its database runs.
 KILLED_NUMDESK = """
@@ -182,6 +186,46 @@ class TestSurvival:
         assert bystander.poll() is None
         bystander.communicate(b"\n")
 
+    @pytest.mark.parametrize("left", ["", "12345", "12345\n/nowhere\n", "\0\0\0", "not a pid\n" * 9])
+    async def test_a_damaged_pid_file_keeps_nobody_down(self, data: Path, left: str) -> None:
+        """What a crash or a full disk left of postmaster.pid or of the socket's lock file is removed: the folder's lock is ours."""
+        async with open_database(None, data=data):
+            cluster = EmbeddedPostgres(data).cluster
+        for path in (cluster.folder / "postmaster.pid", cluster.socket_folder / ".s.PGSQL.5432.lock"):
+            path.write_text(left)
+        async with open_database(None, data=data) as dsn:
+            assert await ask(dsn, "SELECT 1") == 1
+
+    async def test_a_server_is_found_without_its_pid_file(self, running: EmbeddedPostgres) -> None:
+        """A server that runs on the folder is found by its processes, so that a damaged file never lets a second one start."""
+        (running.cluster.folder / "postmaster.pid").write_text("")
+        found = running.cluster.find_server()
+        assert found is not None
+        assert found.pid == running.pid
+
+    async def test_a_server_that_cannot_be_ended_is_named(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where another user's server runs on the folder, the sentence says which process to stop."""
+
+        def refuse(*_: object) -> None:
+            raise psutil.AccessDenied(4711)
+
+        monkeypatch.setattr(Cluster, "find_server", lambda _: SimpleNamespace(pid=4711, send_signal=refuse))
+        with pytest.raises(ServerFailedToStart, match="process 4711 of another user runs PostgreSQL on it: stop that process first"):
+            await EmbeddedPostgres(data).start()
+
+
+class TestEnvironment:
+    """What the operator's shell says to PostgreSQL's own programs."""
+
+    async def test_reaches_neither_the_server_nor_its_tools(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cluster is made and started as always, whatever PG variables are set."""
+        with contextlib.suppress(OSError):
+            tmp_path.parent.chmod(0o711)
+        for name, value in {"PGOPTIONS": "-c nonsense=1", "PGDATA": "/nowhere", "PGTZ": "nowhere", "PGCLIENTENCODING": "LATIN1"}.items():
+            monkeypatch.setenv(name, value)
+        async with open_database(None, data=tmp_path / "data") as dsn:
+            assert await ask(dsn, "SELECT 1") == 1
+
 
 class TestOpenDatabase:
     """open_database()."""
@@ -224,11 +268,11 @@ class TestCheckServer:
             await check_server("postgresql://me:hush@127.0.0.1:1/numdesk")
         assert "hush" not in str(refusal.value)
 
-    @pytest.mark.parametrize("url", ["postgresql://me:hush@host:port/db", "mysql://host/db", "nonsense"])
-    async def test_refuses_what_is_no_address(self, url: str) -> None:
-        """A mistyped address is a sentence, not a traceback."""
-        with pytest.raises(ServerUnreachable):
-            await check_server(url)
+    async def test_refuses_a_database_in_another_encoding(self, server: TestServer) -> None:
+        """Text in all languages does not fit into a database that is not UTF-8; the sentence says how to make one that is."""
+        async with server.create_database("latin1") as url:
+            with pytest.raises(DatabaseNotUtf8, match="has the encoding LATIN1: numdesk needs UTF8"):
+                await check_server(url)
 
 
 @contextlib.asynccontextmanager
@@ -259,18 +303,3 @@ async def old_server(version: str) -> AsyncIterator[int]:
     async with listener:
         yield listener.sockets[0].getsockname()[1]
         await finished.wait()
-
-
-class TestSplitPassword:
-    @pytest.mark.parametrize(
-        ("url", "bare", "password"),
-        [
-            ("postgresql://me:p%40ss:w@db:5433/x?sslmode=require", "postgresql://me@db:5433/x?sslmode=require", "p@ss:w"),
-            ("postgres://me@/x?host=%2Ftmp&password=a%2Fb&port=1", "postgres://me@/x?host=%2Ftmp&port=1", "a/b"),
-            ("postgresql://numdesk@/numdesk?host=/tmp/s", "postgresql://numdesk@/numdesk?host=/tmp/s", None),
-            ("postgresql:///x", "postgresql:///x", None),
-        ],
-    )
-    def test_leaves_the_rest_of_the_url_alone(self, url: str, bare: str, password: str | None) -> None:
-        """What a program is given as an argument names the same database, without the secret."""
-        assert split_password(url) == (bare, password)

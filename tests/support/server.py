@@ -17,7 +17,7 @@ import asyncpg
 from numdesk.storage.migrate import migrate
 from numdesk.storage.postgres import EmbeddedPostgres
 
-Kind = Literal["migrated", "empty"]
+Kind = Literal["migrated", "empty", "latin1"]
 
 # What a test proves does not depend on surviving a power cut. In memory and so set, a clone takes 12 ms, its end 5 ms
 # (on a busy disk over 200).
@@ -30,7 +30,7 @@ SETTINGS = {
     "max_connections": "200",
     "autovacuum": "off",
 }
-TEMPLATES = {"migrated": "numdesk_template", "empty": "template0"}
+TEMPLATES = {"migrated": "numdesk_template", "empty": "template0", "latin1": "template0 ENCODING 'LATIN1' LOCALE 'C'"}
 COPY_STRATEGY = "file_copy"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only looked for; the folder in it is made by mkdtemp
 MEMORY_DISK_FREE_MIN = 1024**3  # a container may have as little as 64 MB there

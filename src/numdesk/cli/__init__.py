@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from rich.console import Console
 
 from numdesk import __version__
 from numdesk.cli.outcome import sentence_of
+from numdesk.config import forget_postgres_environment
+from numdesk.kit.redact import scrub
 
 #: What was asked for cannot be done, and the sentence says why.
 EXIT_REFUSED = 2
@@ -50,6 +53,8 @@ _DOOR = "door"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and returns the exit code; a failure is one sentence on standard error."""
+    forget_postgres_environment()
+    _show_every_character()
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given and not given[0].startswith("-") and given[0] not in (*_COMMANDS, _DOOR):
@@ -71,8 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return answer if isinstance(answer, int) else 0
 
 
+def _show_every_character() -> None:
+    """Lets the terminal show as \\u0439 what its encoding has no character for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _confess(error: Exception) -> str:
-    return f"This is a fault of numdesk itself ({type(error).__name__}: {' '.join(str(error).split())[:400]}); please report it."
+    return f"This is a fault of numdesk itself ({type(error).__name__}: {scrub(' '.join(str(error).split()))[:400]}); please report it."
 
 
 def _make_app(errors: Console) -> cyclopts.App:

@@ -23,15 +23,19 @@ from numdesk.cli.outcome import CommandRefused, tell
 from numdesk.config import Settings, environment_for_child
 from numdesk.kit.clock import Clock
 from numdesk.kit.keyfile import KeyFile
+from numdesk.kit.redact import scrub
 from numdesk.storage import installation
 from numdesk.storage import migrate as migrations
 from numdesk.storage.cluster import binaries
-from numdesk.storage.postgres import open_database, split_password
+from numdesk.storage.database_url import split_password
+from numdesk.storage.postgres import open_database
 
 #: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"
 FORMAT = 1
 PART_BYTES_MAX = 16 * 1024
+#: Lines that are shown of what a program of PostgreSQL says when it fails: the error, its detail and its hint.
+REASON_LINES_MAX = 3
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -201,7 +205,7 @@ def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
 
 
 async def _run(program: str, dsn: str, *arguments: str) -> None:
-    """Runs a program of PostgreSQL on a database. Raises CommandRefused with the last thing it said."""
+    """Runs a program of PostgreSQL on a database. Raises CommandRefused with the reason that it gave."""
     bare, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
         binaries() / program,
@@ -214,8 +218,14 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
     )
     _, said = await process.communicate()
     if process.returncode:
-        lines = said.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-        raise CommandRefused(f"{program} failed: {lines[-1]}.")
+        raise CommandRefused(f"{program} failed: {_reason(said.decode(errors='replace'))}.")
+
+
+def _reason(said: str) -> str:
+    """Returns why a program of PostgreSQL failed: its first error with what explains it, hints and the like, in one line."""
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    first = next((place for place, line in enumerate(lines) if "error:" in line or "FATAL:" in line), 0)
+    return scrub("; ".join(lines[first : first + REASON_LINES_MAX])).rstrip(".") or "it gave no reason"
 
 
 @contextlib.contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -22,9 +25,12 @@ def _read_whole(_type: Any, tokens: Sequence[Token]) -> int:
     """Reads plain digits; the command line library would round 1.9 to 2 and take 0x1 for 1."""
     text = tokens[0].value
     if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) is None:
-        raise ValueError(f"{text} is not a whole number.")
+        raise ValueError(f"{text} is not a whole number in the digits 0-9.")
     return int(text)
 
+
+#: A secret is one line of at most so many characters.
+SECRET_LINE_MAX = 10_000
 
 #: A whole number, written in plain digits.
 Whole = Annotated[int, Parameter(converter=_read_whole)]
@@ -73,6 +79,22 @@ def shown_key(token: str, secret: str | None) -> dict[str, str]:
 def labelled(key: Mapping[str, str]) -> str:
     """Returns a new key as lines that say which half is which."""
     return "\n".join(f"{label:<10}  {value}" for label, value in key.items())
+
+
+def read_secret(file: Path | None, *, prompt: str) -> str:
+    """Returns a secret: the first line of a file, or (None, or -) of standard input, asked for where that is a terminal.
+
+    Secrets are not arguments, because everybody on a machine can list those of its processes. Raises CommandRefused.
+    """
+    if file is None or str(file) == "-":
+        return (getpass.getpass(f"{prompt}: ") if sys.stdin.isatty() else sys.stdin.readline(SECRET_LINE_MAX)).strip()
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return opened.readline(SECRET_LINE_MAX).strip()
+    except OSError as error:
+        raise CommandRefused(f"The file {file} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise CommandRefused(f"The file {file} is not UTF-8 text: it must hold the secret in its first line.") from error
 
 
 def moment(text: str, *, option: str) -> datetime:

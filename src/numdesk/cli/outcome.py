@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import json
 from collections.abc import Iterable, Sequence
 
 import asyncpg
@@ -13,6 +15,7 @@ from rich.table import Table
 from numdesk.config import SettingRefused
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal
 from numdesk.kit.keyfile import KeyFileError
+from numdesk.kit.redact import scrub
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.faults import DatabaseFault
 from numdesk.storage.pool import OUTAGES
@@ -69,14 +72,16 @@ def _of_system(error: OSError) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return scrub(" ".join(str(error).split()))
 
 
 def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
     """Writes a result to standard output, for people or as one JSON document."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if as_json:
-        console.out(msgspec.json.encode(facts).decode(), highlight=False)
+        document = msgspec.json.encode(facts)
+        is_unicode = codecs.lookup(console.encoding).name.startswith("utf")
+        console.out(document.decode() if is_unicode else json.dumps(json.loads(document)), highlight=False)
     elif isinstance(text, str):
         console.print(text)
     else:

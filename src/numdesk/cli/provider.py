@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-
 import cyclopts
 
 from numdesk.cli.attach import Common, at_desk
+from numdesk.cli.given import read_secret
 from numdesk.cli.outcome import table, tell
 from numdesk.usecases import providers
 
 app = cyclopts.App(name="provider", help="Keep settings of payment gateways and other upstreams sealed in the database.")
-
-#: A value is one line; whoever pipes a file in by mistake is stopped here.
-VALUE_READ_MAX = 10_000
 
 
 @app.command(name="set")
@@ -31,8 +26,8 @@ def store(provider: str, name: str, *, common: Common | None = None) -> None:
         Such as payment_key.
     """
     common = common or Common()
-    value = getpass.getpass(f"{provider} {name}: ") if sys.stdin.isatty() else sys.stdin.readline(VALUE_READ_MAX)
-    at_desk(common, lambda desk: providers.store(desk.rt, provider=provider, name=name, value=value.strip()))
+    value = read_secret(None, prompt=f"{provider} {name}")
+    at_desk(common, lambda desk: providers.store(desk.rt, provider=provider, name=name, value=value))
     tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is kept; restart the server to use it.")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import cyclopts
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole, currency_of, is_signed, moment, require_customer
+from numdesk.cli.given import Whole, currency_of, is_signed, moment, read_secret, require_customer
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
@@ -25,7 +26,7 @@ PREFIX = "whd_"
 
 
 @app.command(name="set")
-def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret: str | None = None, common: Common | None = None) -> None:
+def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Path | None = None, common: Common | None = None) -> None:
     """Say where a customer's webhooks go, and switch them on (again); no URL ("") switches them off.
 
     Parameters
@@ -36,10 +37,14 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret: str | No
         The API whose webhooks are meant.
     url
         An https address that anybody can reach.
-    secret
-        What webhooks are signed with; default: where requests are signed the secret of the newest key, else as it was, or a new one.
+    secret_file
+        A file (or - for standard input) whose first line is what webhooks are signed with; default: where requests are signed the
+        secret of the newest key, else as it was, or a new one.
     """
     common = common or Common()
+    secret = read_secret(secret_file, prompt="secret") if secret_file else None
+    if secret == "":
+        raise CommandRefused(f"The first line of {secret_file} is empty: it must be the secret.")
 
     async def change(desk: Desk) -> dict[str, object]:
         owner, signed_with = await _owner(desk, customer_id, dialect), secret
@@ -124,7 +129,7 @@ def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", commo
     common = common or Common()
     digits = delivery.removeprefix(PREFIX)
     if not digits.isascii() or not digits.isdigit() or len(digits) > len("9223372036854775"):
-        raise CommandRefused(f"The delivery {delivery} cannot be meant: it must be an id such as {PREFIX}7.")
+        raise CommandRefused(f"{delivery} is not a delivery id: it must be one such as {PREFIX}7, in the digits 0-9.")
 
     async def send(desk: Desk) -> None:
         await require_customer(desk, customer_id)

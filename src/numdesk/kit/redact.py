@@ -52,6 +52,8 @@ _SECRET_PAIR = re.compile(
     r"(?i)\b([\w-]*(?:psw|passw(?:or)?d|api[_-]?key|token|secret|authorization|cookie|login|key|mes|otp)[\w-]*)"
     r"(['\"]?\s*[=:]\s*)(?:(?:bearer|basic|hmac)\s+)?['\"]?[^\s&'\",;)}\]]+"
 )
+# A password in a URL ends at the last @ before a blank: one that is not escaped may hold slashes and further @.
+_URL_PASSWORD = re.compile(r"(://[^\s:@/]*:)\S+@")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _TOKEN = re.compile(r"\b(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b", re.ASCII)
 
@@ -73,6 +75,7 @@ def escape(text: str, *, keep_lines: bool = False) -> str:
 
 def scrub(text: str) -> str:
     """Return running text without what looks like a secret or a person's number."""
+    text = _URL_PASSWORD.sub(rf"\1{REDACTED}@", text)
     text = _SECRET_PAIR.sub(rf"\1\2{REDACTED}", text)
     text = _BEARER.sub(rf"\1 {REDACTED}", text)
     text = _TOKEN.sub(REDACTED, text)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import psutil
 
+from numdesk.config import environment_for_child
 from numdesk.storage import postgres_launcher
 from numdesk.storage.faults import (
     DatabaseFault,
@@ -126,6 +127,15 @@ class Cluster:
                 return Postmaster(int(lines[0]), Path(lines[1]), Path(lines[4]), ready=lines[-1].strip() == "ready")
         return None
 
+    def find_server(self) -> psutil.Process | None:
+        """Find a server that runs in the folder by its processes, for when postmaster.pid is damaged."""
+        found = {process.pid: process for process in psutil.process_iter(["name", "ppid"]) if process.info["name"] == "postgres"}
+        for process in found.values():
+            with contextlib.suppress(psutil.Error):
+                if process.info["ppid"] not in found and Path(process.cwd()) == self.folder:
+                    return process
+        return None
+
     async def make(self) -> None:
         """Make an empty cluster beside its place and move it there whole, so that a crash leaves none by half."""
         unfinished = self.data / "postgres.unfinished"
@@ -138,7 +148,8 @@ class Cluster:
         options = ["--username", ROLE, "--encoding=UTF8", "--auth=trust", "--no-instructions"]
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command = self.command("initdb", "--pgdata", str(unfinished), *options, *locale)
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        environment = environment_for_child()
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:
             raise self.fault(log=done.stderr)
         unfinished.rename(self.folder)

@@ -59,6 +59,25 @@ class DiskFull(DatabaseFault):
         )
 
 
+class DatabaseUrlRefused(DatabaseFault):
+    """NUMDESK_DATABASE_URL cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        """Say what is wrong with it, without a word of it: any part may belong to the password."""
+        super().__init__(f"NUMDESK_DATABASE_URL cannot be used: it {reason}.")
+
+
+class DatabaseNotUtf8(DatabaseFault):
+    """The database keeps its text in another encoding than UTF-8."""
+
+    def __init__(self, where: str, *, found: str) -> None:
+        """Say which encoding was found."""
+        super().__init__(
+            f"The database at {where} has the encoding {found}: numdesk needs UTF8, so make one with "
+            "`createdb --encoding=UTF8 --template=template0`."
+        )
+
+
 class ServerUnreachable(DatabaseFault):
     """No PostgreSQL answers where one should."""
 

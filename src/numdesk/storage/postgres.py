@@ -11,21 +11,26 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import psutil
 import structlog
 
-from numdesk.storage.cluster import SETTINGS, Cluster
+from numdesk.config import environment_for_child
+from numdesk.kit.redact import scrub
+from numdesk.storage.cluster import SETTINGS, SOCKET_NAME, Cluster
+from numdesk.storage.database_url import place_of, read_database_url
 from numdesk.storage.faults import (
+    DatabaseNotUtf8,
     DataFolderInUse,
     DataFolderNotWritable,
     DiskFull,
+    ServerFailedToStart,
     ServerTooOld,
     ServerUnreachable,
 )
 
+ENCODING = "UTF8"  # customers' texts are in all languages
 SERVER_VERSION_MIN = 15  # the oldest major version the SQL is written for
 FREE_BYTES_MIN = 64 * 1024 * 1024  # below this PostgreSQL cannot even write its next WAL files
 LOG_BYTES_MAX = 10 * 1024 * 1024
@@ -46,8 +51,9 @@ async def open_database(url: str | None, *, data: Path, attach: bool = False) ->
     commands work beside `serve`. Raises DatabaseFault.
     """
     if url:
-        await check_server(url)
-        yield url
+        dsn = read_database_url(url)
+        await check_server(dsn)
+        yield dsn
         return
     if attach and (found := running_dsn(data)):
         yield found
@@ -65,33 +71,24 @@ async def open_database(url: str | None, *, data: Path, attach: bool = False) ->
 
 
 async def check_server(url: str) -> int:
-    """Connect once and return the major version. Raises ServerUnreachable or ServerTooOld."""
-    where = _without_password(url)
+    """Connect once and return the major version. Raises ServerUnreachable, ServerTooOld or DatabaseNotUtf8.
+
+    `url` is what `read_database_url` returned.
+    """
+    where = place_of(url)
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ServerUnreachable(where, reason=reason) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
+        raise ServerUnreachable(where, reason=next(iter(scrub(str(error)).splitlines()), type(error).__name__)) from error
     try:
-        version = connection.get_server_version()
+        version, said = connection.get_server_version(), connection.get_settings()
     finally:
         connection.terminate()  # at once: what answers here may be no PostgreSQL at all
     if version.major < SERVER_VERSION_MIN:
         raise ServerTooOld(where, found=version.major, needed=SERVER_VERSION_MIN)
+    if said.server_encoding != ENCODING:
+        raise DatabaseNotUtf8(where, found=said.server_encoding)
     return version.major
-
-
-def split_password(url: str) -> tuple[str, str | None]:
-    """Return the URL without its password, and the password: arguments of a program can be read by everybody on its machine."""
-    parts = urlsplit(url)
-    who, at, where = parts.netloc.rpartition("@")
-    user, _, password = who.partition(":")
-    options = [(option, *option.partition("=")[::2]) for option in parts.query.split("&")]
-    found = [value for _, name, value in options if name == "password"] or ([password] if password else [])
-    query = "&".join(option for option, name, _ in options if name != "password")
-    # The library drops the slashes before an empty host, so the URL is put together by hand.
-    bare = f"{parts.scheme}://{user}{at}{where}{parts.path}" + (f"?{query}" if query else "")
-    return bare, unquote(found[-1]) if found else None
 
 
 def running_dsn(data: Path) -> str | None:
@@ -197,11 +194,19 @@ class EmbeddedPostgres:
         os.write(lock_file, f"{os.getpid()}\n".encode())
 
     async def _stop_orphan(self) -> None:
-        """End a server that outlived a killed numdesk; forget a pid that belongs to another program by now."""
-        if postmaster := self.cluster.postmaster():
-            if process := postmaster.process():
+        """End a server that outlived a killed numdesk, and remove the lock files that it or a crash left, whatever is in them.
+
+        The lock on the folder is ours, so no other numdesk runs a server here. Raises ServerFailedToStart when a server cannot be ended.
+        """
+        postmaster = self.cluster.postmaster()
+        if process := (postmaster and postmaster.process()) or self.cluster.find_server():
+            try:
                 await _end(process)
-            (self.cluster.folder / "postmaster.pid").unlink(missing_ok=True)
+            except psutil.AccessDenied as error:
+                reason = f"process {process.pid} of another user runs PostgreSQL on it: stop that process first"
+                raise ServerFailedToStart(self.cluster.data, reason=reason) from error
+        for path in (self.cluster.folder / "postmaster.pid", self.cluster.socket_folder / f"{SOCKET_NAME}.lock"):
+            path.unlink(missing_ok=True)
 
     async def _launch(self) -> None:
         """Start the postmaster and wait until it takes connections, however long its recovery is."""
@@ -245,7 +250,7 @@ def _spawn(command: list[str], *, log: Path) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, so that Ctrl-C reaches us first and we can finish what is open."""
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - the command is our own
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment_for_child()
         )
 
 
@@ -268,13 +273,3 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _without_password(url: str) -> str:
-    """Name the server of a URL for people to read, leaving its user and password out."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 5432
-    except ValueError:
-        return "NUMDESK_DATABASE_URL"
-    return f"{parts.hostname or 'the local socket'}:{port}{parts.path}"
