@@ -124,6 +124,12 @@ async def read(tx: Tx, topup_id: int) -> TopUp | None:
     return _optional(await tx.fetchrow("select * from topups where id = $1", topup_id))
 
 
+async def read_many(tx: Tx, topup_ids: Sequence[int]) -> dict[int, TopUp]:
+    """Returns top-ups by their own numbers."""
+    rows = await tx.fetch("select * from topups where id = any($1::bigint[])", topup_ids)
+    return {row["id"]: _topup(row) for row in rows}
+
+
 async def read_public(tx: Tx, public_id: str) -> TopUp | None:
     """Returns a top-up by the id that customers and gateways know."""
     return _optional(await tx.fetchrow("select * from topups where public_id = $1", public_id))

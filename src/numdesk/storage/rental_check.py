@@ -25,7 +25,8 @@ async def check_rentals(tx: Tx) -> dict[str, Check]:
                     join accounts d on d.id = t.debit_id join accounts c on c.id = t.credit_id
                     where j.reason in ('rental.charge', 'rental.refund') group by j.reason, j.ref),
                 paid as (
-                  select 'rental.charge' reason, c.id::text ref, c.id, c.from_bonus bonus, c.from_wallet wallet, t.customer_id owner
+                  select 'rental.charge' reason, c.id::text ref, c.id, c.from_bonus bonus, c.from_wallet wallet, c.price,
+                         t.customer_id owner
                     from rental_charges c left join rental_terms t on t.id = c.term_id where c.price > 0),
                 owed as (
                   select t.id::text ref, t.canceled, sum(c.from_bonus) bonus, sum(c.from_wallet) wallet, t.customer_id owner
@@ -50,7 +51,7 @@ async def check_rentals(tx: Tx) -> dict[str, Check]:
                   select 'rental_charges_are_booked', coalesce(p.id, b.ref::bigint),
                          format('rental charge %s: it and its journal differ', coalesce(p.ref, b.ref))
                     from paid p full join (select * from booked where reason = 'rental.charge') b on b.ref = p.ref
-                    where (p.bonus, p.wallet, p.owner) is distinct from (b.bonus, b.wallet, b.owner)
+                    where (p.bonus, p.wallet, p.owner, p.price) is distinct from (b.bonus, b.wallet, b.owner, b.bonus + b.wallet)
                   union all
                   select 'rental_refunds_match_charges', b.ref::bigint,
                          format('refund of rental term %s: it is not what the term cost', b.ref)

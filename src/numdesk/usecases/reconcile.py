@@ -11,8 +11,9 @@ import msgspec
 import structlog
 from prometheus_client import Gauge
 
+from numdesk.domain import topups
 from numdesk.domain.ledger import Check, Report
-from numdesk.storage import ledger_check, rental_check
+from numdesk.storage import ledger_check, payments, rental_check, topup_check
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -28,6 +29,8 @@ REPORT_AGE_MAX_S = 300
 PARTIAL_BLOCK_EVERY_S = 60
 #: Blocks added by one tick at most; 100 hold a million entries.
 BLOCKS_PER_TICK = 100
+#: Top-ups whose facts are judged in one turn of the loop.
+FACTS_BATCH = 200
 #: Where the last report lies in the memory of a process.
 REPORT = "ledger.report"
 
@@ -151,19 +154,41 @@ def print_report(report: Report) -> str:
     return msgspec.json.encode(facts_of(report)).decode()
 
 
+async def check_books(tx: Tx, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
+    """Checks everything but the chain in one snapshot, and returns where chain and entries end in it."""
+    head = await ledger_check.prepare(tx)
+    after = ledger_check.EVERYTHING if full else head.rolled_entry_id
+    checks = await ledger_check.check_accounts(tx, after=after)
+    checks |= await ledger_check.check_transfers(tx, after=after)
+    checks |= await ledger_check.check_open_orders(tx)
+    if full:
+        checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
+        checks |= await ledger_check.check_histories(tx)
+        checks |= await ledger_check.check_all_orders(tx)
+        checks |= await rental_check.check_rentals(tx)
+        checks |= await topup_check.check_topups(tx)
+        checks |= await topup_check.check_earnings(tx)
+        checks |= await _check_facts(tx)
+    return head, checks
+
+
 async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
     async with rt.transaction("ledger.check", snapshot=True) as tx:
-        head = await ledger_check.prepare(tx)
-        after = ledger_check.EVERYTHING if full else head.rolled_entry_id
-        checks = await ledger_check.check_accounts(tx, after=after)
-        checks |= await ledger_check.check_transfers(tx, after=after)
-        checks |= await ledger_check.check_open_orders(tx)
-        if full:
-            checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
-            checks |= await ledger_check.check_histories(tx)
-            checks |= await ledger_check.check_all_orders(tx)
-            checks |= await rental_check.check_rentals(tx)
-        return head, checks
+        return await check_books(tx, full=full)
+
+
+async def _check_facts(tx: Tx) -> dict[str, Check]:
+    """Checks that what is booked of each payment is what its facts and the rules frozen in its top-up come to."""
+    checked, wrong, after = 0, list[str](), 0
+    while ids := await topup_check.paid_after(tx, after, limit=FACTS_BATCH):
+        owners, after = await payments.read_many(tx, ids), ids[-1]
+        for booked in await payments.payments_of(tx, ids):
+            checked += 1
+            due = topups.judge(owners[booked.topup_id], booked.line).share
+            if due != booked.share:
+                wrong.append(f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its facts come to {due}")
+        await asyncio.sleep(0)
+    return {"topup_payments_match_facts": Check(checked, len(wrong), tuple(wrong[: ledger_check.EXAMPLES_MAX]))}
 
 
 async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
