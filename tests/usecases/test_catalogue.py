@@ -50,7 +50,8 @@ class TestCatalogue:
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1)
             await sell(desk)
-            assert [service.id for service in (await fresh(desk)).services_sold(INDONESIA)] == [WHATSAPP]
+            moment = await fresh(desk)
+            assert [service for service in moment.services if moment.sells_service(INDONESIA, service)] == [WHATSAPP]
             for off, on in (
                 ("update offers set active = false", "update offers set active = true"),
                 ("update providers set healthy = false", "update providers set healthy = true"),

@@ -109,9 +109,9 @@ class Catalogue:
             and self.services[offer.service_id].active
         )
 
-    def services_sold(self, country_id: int) -> list[Service]:
-        """Returns the services that can be bought in a country now, by id."""
-        return [service for service in self.services.values() if any(self.sells(offer) for offer in self.tiers(country_id, service.id))]
+    def sells_service(self, country_id: int, service_id: int) -> bool:
+        """Can numbers of a country be bought for a service now?"""
+        return any(self.sells(offer) for offer in self.tiers(country_id, service_id))
 
     def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
         """Returns the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""

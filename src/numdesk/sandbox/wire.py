@@ -22,7 +22,7 @@ from numdesk.domain.errors import (
 from numdesk.domain.money import AMOUNT_MAX
 
 #: No call of this API needs more.
-BODY_BYTES_MAX = 1024 * 1024
+BODY_BYTES_MAX = 64 * 1024
 #: Outcomes that one call may script.
 OUTCOMES_MAX = 1000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
@@ -152,14 +152,14 @@ async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: 
     return [_order(row) for row in rows]
 
 
-async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> list[Order]:
-    """Returns the customer's orders that wait for a message, newest first."""
+async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order]:
+    """Returns the customer's orders that wait for a message, newest first, each made when it is asked for: there may be thousands."""
     rows = await tx.fetch(
         "select " + _COLUMNS + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
         customer_id,
         limit,
     )
-    return [_order(row) for row in rows]
+    return map(_order, rows)
 
 
 async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) -> list[Ended]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import msgspec
+
 from numdesk.dialects import Answer
 from numdesk.dialects.partner.money import SIGN, money
 from numdesk.dialects.partner.query import Turned
@@ -13,6 +15,7 @@ from numdesk.dialects.partner.render import Opaque, iso, pagination, phone, succ
 from numdesk.domain.pages import Page
 from numdesk.domain.rental_outcomes import Canceled, Extended, Rented
 from numdesk.domain.rentals import UNIT, Quote, Rental, RentalMessage, RentalService, RentalState, RentType
+from numdesk.kit.slices import slices
 
 
 class _Named(Protocol):
@@ -35,19 +38,9 @@ _UNIT_NAME: Mapping[RentType, str] = {RentType.SHORT: "hour", RentType.LONG: "da
 _MINUTE = timedelta(minutes=1)
 
 
-def price_list(country: str, rent_type: RentType, services: Sequence[RentalService]) -> Answer:
-    """Answers the services of a country."""
-    listed = [
-        {
-            "id": service.code,
-            "name": service.name,
-            "prices": {str(units): money(service.prices[units]) for units in sorted(service.prices)},
-            "currency": SIGN,
-            "available": service.available,
-            "priority": service.priority,
-        }
-        for service in services
-    ]
+async def price_list(country: str, rent_type: RentType, services: Sequence[RentalService]) -> Answer:
+    """Answers the services of a country, of which there may be thousands."""
+    listed = [_priced(service) async for part in slices(services) for service in part]
     return success({"country": country, "rentType": rent_type.name, "services": listed, "total": len(listed)})
 
 
@@ -175,6 +168,20 @@ def message_page(found: Page[RentalMessage], turned: Turned, opaque: Opaque, *, 
         {"id": opaque("sms", one.id), "from": one.sender, "message": one.text, "receivedAt": iso(one.received_at)} for one in found.items
     ]
     return success({"messages": listed} if wrapped else listed, pagination=pagination(turned, found.total))
+
+
+def _priced(service: RentalService) -> msgspec.Raw:
+    """Returns a service as bytes, written in the slice that it belongs to."""
+    prices = {str(units): money(service.prices[units]) for units in sorted(service.prices)}
+    row = {
+        "id": service.code,
+        "name": service.name,
+        "prices": prices,
+        "currency": SIGN,
+        "available": service.available,
+        "priority": service.priority,
+    }
+    return msgspec.Raw(msgspec.json.encode(row))
 
 
 def _rental(one: Rental) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def list_services(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/services."""
     country, rent_type = parse_place(parse_query(request))
     found = await rentals.services(rt, request.caller, country=country, rent_type=rent_type)
-    return price_list(await _country(rt, country), rent_type, found)
+    return await price_list(await _country(rt, country), rent_type, found)
 
 
 async def calculate_price(rt: Runtime, request: Request) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Country, Offer, Operator, Service
+from numdesk.kit.slices import SLICE, slices, sort
 from numdesk.runtime import Runtime
 
 T = TypeVar("T")
@@ -27,8 +29,6 @@ PAGE_MAX = 1_000_000
 REMEMBERED_MAX = 64
 #: Sorted lists remembered of one moment: whoever asks for pages of ever another size pays for the sorting once.
 LISTS_MAX = 16
-#: A whole price list takes tens of milliseconds; after so many rows other requests are let in between.
-SLICE = 250
 
 _SORTS: Mapping[str, tuple[str, bool]] = {
     "price_asc": ("price", False),
@@ -126,8 +126,14 @@ async def render_countries(catalogue: Catalogue) -> Answer:
 
 async def render_services(catalogue: Catalogue, country_id: int | None) -> Answer:
     """Returns the services that are open for sale, or those that have something in stock in a country."""
-    found = _by_id(catalogue.services) if country_id is None else catalogue.services_sold(country_id)
-    return success([_service(service) for service in found if service.active])
+    return success(
+        [
+            _service(service)
+            async for part in slices(_by_id(catalogue.services))
+            for service in part
+            if service.active and (country_id is None or catalogue.sells_service(country_id, service.id))
+        ]
+    )
 
 
 def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> Answer:
@@ -155,9 +161,8 @@ class PriceList:
         start = (page - 1) * limit
         end = min(start + limit, len(self._offers))
         listed: list[msgspec.Raw] = []
-        for first in range(start, end, SLICE):
-            listed += [self._row(place) for place in range(first, min(first + SLICE, end))]
-            await asyncio.sleep(0)
+        async for places in slices(range(start, end)):
+            listed += map(self._row, places)
         meta: dict[str, Any] = {"page": page, "limit": limit, "count": len(listed)}
         if self._rate is not None:
             meta["fx"] = fx(self._rate)
@@ -175,12 +180,9 @@ class PriceList:
 async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> PriceList:
     """Returns what is in stock, whatever the page; rows that compare equal stand by id, so that pages do not overlap."""
     key, is_falling = _SORTS[selection.sort]
-    rows = sorted(await _in_stock(catalogue, selection), key=lambda offer: offer.id)
-    by_name = {offer.catalogue_id: _name(catalogue, offer) for offer in rows}
-    if key == "name":
-        rows.sort(key=lambda offer: by_name[offer.catalogue_id], reverse=is_falling)
-    else:
-        rows.sort(key=lambda offer: getattr(offer, key), reverse=is_falling)
+    rows = await sort(await _in_stock(catalogue, selection), key=attrgetter("id"))
+    by_name = {offer.catalogue_id: _name(catalogue, offer) async for part in slices(rows) for offer in part}
+    rows = await sort(rows, key=(lambda offer: by_name[offer.catalogue_id]) if key == "name" else attrgetter(key), reverse=is_falling)
     return PriceList(catalogue, rows, by_name, rate)
 
 
@@ -207,7 +209,7 @@ def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, i
     country_id, service_id = selection.country_id, selection.service_id
     if country_id is not None and service_id is not None:
         return ((country_id, service_id),)
-    return [place for place in catalogue.product_ids if country_id in (None, place[0]) and service_id in (None, place[1])]
+    return (place for place in catalogue.product_ids if country_id in (None, place[0]) and service_id in (None, place[1]))
 
 
 def _name(catalogue: Catalogue, offer: Offer) -> str:

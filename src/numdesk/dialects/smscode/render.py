@@ -134,6 +134,11 @@ def order_status(order: Order, *, now: datetime) -> dict[str, Any]:
     }
 
 
+def status_row(order: Order, *, now: datetime) -> msgspec.Raw:
+    """Returns `order_status` as bytes: of thousands, each is written in the slice that it belongs to."""
+    return msgspec.Raw(_encode(order_status(order, now=now)))
+
+
 def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
     """Returns what may be done with the order; replacing would be a cancel and a new order, so it follows the cancel."""
     may = capabilities(order, now=now)

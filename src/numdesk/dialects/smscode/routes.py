@@ -24,9 +24,9 @@ from numdesk.dialects.smscode.render import (
     fx,
     fx_meta,
     order_answer,
-    order_status,
     render_created,
     render_orders,
+    status_row,
     success,
     v1_rate,
     webhook_config,
@@ -53,6 +53,7 @@ from numdesk.domain.errors import NotFound, RateUnavailable
 from numdesk.domain.fx import Rate
 from numdesk.domain.ids import SERIAL_MAX
 from numdesk.domain.money import DECIMALS
+from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
 from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import orders, purchases, rates, reactivation, wallets, webhooks
@@ -124,7 +125,8 @@ async def list_orders(version: Version, rt: Runtime, request: Request) -> Answer
 async def list_active(_version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /orders/active."""
     now = rt.clock.now()
-    return success([order_status(order, now=now) for order in await orders.active(rt, request.caller)])
+    active = await orders.active(rt, request.caller)
+    return success([status_row(order, now=now) async for part in slices(active) for order in part])
 
 
 async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:

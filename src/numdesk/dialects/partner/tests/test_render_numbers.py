@@ -57,10 +57,10 @@ class TestAll:
 class TestPrices:
     """Answers about what can be rented."""
 
-    def test_price_list(self) -> None:
+    async def test_price_list(self) -> None:
         """Periods are texts, shortest first."""
         service = RentalService(3, "google", "Google", {30: 3500, 1: 250}, available=True, priority=1)
-        assert text_of(render.price_list("Spain", RentType.LONG, [service])) == (
+        assert text_of(await render.price_list("Spain", RentType.LONG, [service])) == (
             '{"success":true,"data":{"country":"Spain","rentType":"LONG","services":[{"id":"google","name":"Google",'
             '"prices":{"1":2.50,"30":35.00},"currency":"€","available":true,"priority":1}],"total":1}}'
         )

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.dialects.cases import Case, read_cases, run_case
 from tests.support.desk import DeskOfTest
+from tests.support.turns import turns_during
+
+from numdesk.dialects import Answer, Request
+from numdesk.dialects.smscode.render import order_status, success
+from numdesk.dialects.smscode.routes import list_active
+from numdesk.dialects.smscode.wire import V1
+from numdesk.domain.customers import Caller
+from numdesk.domain.orders import Order
+from numdesk.kit.slices import SLICE
+from numdesk.runtime import Runtime
+from numdesk.usecases import orders
 
 CASES = read_cases(Path(__file__).parent / "cases")
 
@@ -19,3 +32,27 @@ class TestCases:
     async def test_is_told_as_written(self, case: Case, desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config) -> None:
         """Every exchange of a case gives exactly the answer that its file holds."""
         await run_case(case, desk, client, dialect="smscode", update=bool(pytestconfig.getoption("--update-cases")))
+
+
+class TestActive:
+    """GET /orders/active of a customer with thousands of orders."""
+
+    async def test_lets_others_take_turns(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The answer holds every order, and is made in slices between which other requests are served."""
+        caller = await desk.customer()
+        one = await orders.read(desk.rt, caller, (await desk.buy(caller)).document.orders[0].id)
+
+        async def thousands(_rt: Runtime, _caller: Caller) -> Iterator[Order]:
+            return (replace(one, id=number) for number in range(3_000))
+
+        monkeypatch.setattr(orders, "active", thousands)
+        request = Request({"client": None, "method": "GET", "path": "/v1/orders/active", "query_string": b""}, {}, (), "one")
+        request.caller = caller
+        answers: list[Answer] = []
+
+        async def ask() -> None:
+            answers.append(await list_active(V1, desk.rt, request))
+
+        assert await turns_during(ask()) >= 3_000 // SLICE
+        wanted = [order_status(replace(one, id=number), now=desk.clock.now()) for number in range(3_000)]
+        assert answers[0].body == success(wanted).body

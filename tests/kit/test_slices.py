@@ -1,0 +1,45 @@
+"""Tests of lists in slices: nothing is lost, nothing changes places, and other requests get their turns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from operator import itemgetter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.turns import turns_during
+
+from numdesk.kit.slices import SLICE, slices, sort
+
+
+async def listed(rows: AsyncIterator[list[int]]) -> list[int]:
+    """Returns all rows."""
+    return [row async for part in rows for row in part]
+
+
+class TestSlices:
+    @given(st.lists(st.integers(), max_size=30), st.integers(1, 7))
+    async def test_hold_every_row_once(self, rows: list[int], length: int) -> None:
+        """The slices together are the rows in their order."""
+        assert await listed(slices(rows, length=length)) == rows
+
+    @pytest.mark.parametrize("count", [0, 1, SLICE, 10 * SLICE])
+    async def test_let_others_take_turns(self, count: int) -> None:
+        """After each full slice the loop turns, and not for a short list."""
+        turns = await turns_during(listed(slices(range(count))))
+        assert count // SLICE <= turns <= count // SLICE + 2
+
+
+class TestSort:
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers())), st.booleans())
+    async def test_is_that_of_python(self, rows: list[tuple[int, int]], reverse: bool) -> None:
+        """Rows that compare equal keep their order, whichever way is sorted."""
+        many = rows * 30
+        assert await sort(many, key=itemgetter(0), reverse=reverse) == sorted(many, key=itemgetter(0), reverse=reverse)
+
+    async def test_lets_others_take_turns(self) -> None:
+        """A long list is sorted and merged in slices."""
+        rows = [(number * 7919) % 10_007 for number in range(40 * SLICE)]
+        assert await sort(rows, key=int) == sorted(rows)
+        assert await turns_during(sort(rows, key=int)) >= 40
