@@ -7,10 +7,11 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.breakage import break_writes, fix_writes
 from tests.support.desk import DeskOfTest
+from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
-from numdesk.usecases import customers, orders, rentals, sweeps
+from numdesk.usecases import customers, orders, payments, rentals, sweeps
 
 
 async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
@@ -79,6 +80,29 @@ async def test_a_customer_who_cannot_be_reviewed_stops_nobody(desk: DeskOfTest, 
     desk.clock.advance(61)
     await customers.review(desk.rt, [3])
     assert (seen, await sweeps.every(desk.rt)) == ([1, 2, 3, 2, 3], [])
+
+
+async def test_a_top_up_that_cannot_be_settled_is_named(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are asked about all the same; it is named until it can be settled."""
+    till = await open_till(desk)
+    bad, good = await till.order(), await till.order()
+    asked: list[int] = []
+
+    async def settle(_rt: object, topup_id: int) -> None:
+        asked.append(topup_id)
+        if topup_id == bad.id and len(asked) <= 2:
+            raise ValueError("broken")
+
+    monkeypatch.setattr(payments, "settle", settle)
+    desk.clock.advance(61)
+    await payments.poll_due(desk.rt)
+    assert (set(asked), [(one.sweep, one.item) for one in await sweeps.every(desk.rt)]) == (
+        {bad.id, good.id},
+        [("payments.poll", str(bad.id))],
+    )
+    desk.clock.advance(3600)
+    await payments.poll_due(desk.rt)
+    assert await sweeps.every(desk.rt) == []
 
 
 async def test_an_outage_is_no_items_fault(desk: DeskOfTest) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,7 +28,7 @@ from numdesk.storage import payments as rows
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.payment_inbox import Callback
 from numdesk.storage.payments import Booked
-from numdesk.usecases import invoices
+from numdesk.usecases import invoices, sweeps
 from numdesk.usecases.settlement import settle
 
 if TYPE_CHECKING:
@@ -127,17 +128,20 @@ async def poll_due(rt: Runtime) -> int:
         "payments.take_due",
         lambda tx: rows.take_due(tx, now=rt.clock.now(), limit=POLL_BATCH, delays=POLL_DELAYS, kept=WATCHED),
     )
+    aside = {one.item for one in await sweeps.of_sweep(rt, "payments.poll")}
     gate = asyncio.Semaphore(POLL_PARALLEL)
 
+    async def ask(topup_id: int) -> None:
+        try:
+            await settle(rt, topup_id)
+        except (ProviderError, Refusal) as error:
+            # The next look is written down already.
+            _log.warning("a top-up could not be asked about", kind="payments.poll", reason=f"{topup_id}: {error}")
+
     async def poll(topup_id: int) -> None:
+        item = str(topup_id)
         async with gate:
-            try:
-                await settle(rt, topup_id)
-            except (ProviderError, Refusal) as error:
-                # The next look is written down already.
-                _log.warning("a top-up could not be asked about", kind="payments.poll", reason=f"{topup_id}: {error}")
-            except Exception:  # noqa: BLE001 - one that nobody can settle must not stop the others
-                _log.exception("a top-up could not be settled", kind="payments.poll", topup=topup_id)
+            await sweeps.attempt(rt, "payments.poll", item, partial(ask, topup_id), is_aside=item in aside)
 
     await asyncio.gather(*(poll(topup_id) for topup_id in due))
     return len(due)
