@@ -11,7 +11,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
-from numdesk.usecases import customers, orders, payments, rentals, sweeps
+from numdesk.usecases import customers, orders, payments, rentals, retention, sweeps
+from numdesk.workers.jobs import TIMETABLE
 
 
 async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
@@ -115,3 +116,21 @@ async def test_an_outage_is_no_items_fault(desk: DeskOfTest) -> None:
     assert await sweeps.every(desk.rt) == []
     await fix_writes(desk.pool, "orders")
     assert await orders.expire_due(desk.rt) == 1
+
+
+#: Lines of the timetable that go on without an item that they cannot do.
+BY_ITEM = {"orders.expire", "rentals.expire", "stock.release_quarantined", "inbound.join_overdue", "payments.poll", "payments.audit"}
+#: Lines that have no items, or one statement for all, with what becomes of a failure: it is logged, counted, and holds up that line alone.
+WHOLE = {
+    "ledger.tick": "a check sees all or nothing",
+    "ledger.tick_full": "a check sees all or nothing",
+    "catalogue.refresh_suppliers": "a supplier's failure is noted as its health",
+    "catalogue.refresh_scores": "one statement counts a day",
+    "rates.refresh": "one pair",
+    **{one.name: "a row that cannot be deleted holds up its table" for one in (retention.KEYS, *retention.SWEEPS)},
+}
+
+
+def test_every_line_of_the_timetable_says_how_it_fails() -> None:
+    """A new line of the timetable is done by item, or has a reason why it is not."""
+    assert {line.name for line in TIMETABLE} == BY_ITEM | WHOLE.keys()
