@@ -61,6 +61,28 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
     assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
 
 
+async def test_forgets_events_without_a_delivery(desk: DeskOfTest) -> None:
+    """An old event that nobody wanted to hear of goes; one that has a delivery goes with that, and a young one stays."""
+    await desk.pool.execute(
+        """insert into events (customer_id, dialect, kind, document, at)
+             select 1, 'smscode', 'e' || n, '{}', $1::timestamptz + case when n > 10 then interval '20 days' else interval '0' end
+               from generate_series(1, 12) n""",
+        desk.clock.now() - timedelta(days=100),
+    )
+    await desk.pool.execute(
+        """insert into webhook_deliveries (id, endpoint_id, state, due_at, ended_at)
+             select id, 1, case kind when 'e2' then 0 else 2 end, at, case kind when 'e2' then null else at end
+               from events where kind in ('e2', 'e5')"""
+    )
+    await retention.sweep(desk.rt, one=SWEEPS["events.forget"])
+    left = "select kind from events order by id"
+    assert [row[0] for row in await desk.pool.fetch(left)] == ["e2", "e5", "e11", "e12"]
+    desk.clock.advance(timedelta(days=11).total_seconds())
+    for name in ("events.forget", "webhooks.forget"):
+        await retention.sweep(desk.rt, one=SWEEPS[name])
+    assert [row[0] for row in await desk.pool.fetch(left)] == ["e2"]
+
+
 async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
     """Texts and codes leave orders that ended and events when their days are over; order, event and money stay as they are."""
     caller = await desk.customer()

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
 
 
-#: Where the id lies of the last event whose text was looked at.
+#: Where the id lies of the last event whose text was looked at, and of the last that was looked at for a delivery.
 EVENTS_SEEN = "retention.events_seen"
+EVENTS_SWEPT = "retention.events_swept"
 
 
 async def forget_deliveries(tx: Tx, *, before: datetime, limit: int) -> int:
@@ -68,23 +69,41 @@ async def forget_order_texts(tx: Tx, *, before: datetime, limit: int) -> int:
 async def forget_event_texts(tx: Tx, *, before: datetime, limit: int) -> int:
     """Takes text and code out of events from before a time, and returns how many events it looked at.
 
-    It goes on behind the last event that it has seen, so that no index is needed that every new event would pay for. An event that is
-    about to be sent again keeps its text; it goes with its delivery.
+    An event that is about to be sent again keeps its text; it goes with its delivery.
     """
-    seen = int(await settings.read(tx, name=EVENTS_SEEN) or 0)
+    old = await _next_events(tx, mark=EVENTS_SEEN, before=before, limit=limit)
+    await tx.execute(
+        """update events e set document = document || case kind when 'rental.message' then '{"text": ""}'::jsonb
+                                                                else '{"otp_code": null, "otp_message": null}' end
+            where id = any($1) and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
+              and not exists (select from webhook_deliveries d where d.id = e.id and d.state = $2)""",
+        old,
+        DeliveryState.DUE,
+    )
+    return len(old)
+
+
+async def forget_events(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes events from before a time that have no delivery, and returns how many events it looked at.
+
+    One that has a delivery goes with it.
+    """
+    old = await _next_events(tx, mark=EVENTS_SWEPT, before=before, limit=limit)
+    await tx.execute("delete from events e where id = any($1) and not exists (select from webhook_deliveries d where d.id = e.id)", old)
+    return len(old)
+
+
+async def _next_events(tx: Tx, *, mark: str, before: datetime, limit: int) -> list[int]:
+    """Returns the next events from before a time behind the last that was looked at, and moves the mark.
+
+    So no index is needed that every new event would pay for.
+    """
+    seen = int(await settings.read(tx, name=mark) or 0)
     front = await tx.fetch("select id, at from events where id > $1 order by id limit $2", seen, limit)
     old = [row["id"] for row in takewhile(lambda row: row["at"] < before, front)]
     if old:
-        await tx.execute(
-            """update events e set document = document || case kind when 'rental.message' then '{"text": ""}'::jsonb
-                                                                    else '{"otp_code": null, "otp_message": null}' end
-                where id = any($1) and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
-                  and not exists (select from webhook_deliveries d where d.id = e.id and d.state = $2)""",
-            old,
-            DeliveryState.DUE,
-        )
-        await settings.write(tx, name=EVENTS_SEEN, value=old[-1])
-    return len(old)
+        await settings.write(tx, name=mark, value=old[-1])
+    return old
 
 
 async def forget_parts(tx: Tx, *, before: datetime, limit: int) -> int:

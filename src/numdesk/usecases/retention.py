@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: Idempotency keys live at least a week in the vendors' papers; the eighth day is for clocks that differ.
 KEYS_KEPT = timedelta(days=8)
-#: Ended deliveries with their attempts and events: as long as a customer may want to know why a webhook did not come.
+#: Ended deliveries with their attempts and events, and events that nobody wanted to hear of: as long as a customer may want to know
+#: why a webhook did not come.
 DELIVERIES_KEPT = timedelta(days=90)
 #: Segments of a message that was put together; a supplier repeats one for a day at most.
 PARTS_KEPT = timedelta(days=7)
@@ -62,6 +63,7 @@ KEYS = Sweep("idempotency.forget", idempotency.forget_old, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
     Sweep("webhooks.forget", rows.forget_deliveries, DELIVERIES_KEPT),
+    Sweep("events.forget", rows.forget_events, DELIVERIES_KEPT),
     Sweep("messages.forget", rows.forget_messages, None),
     Sweep("orders.forget_texts", rows.forget_order_texts, None),
     Sweep("events.forget_texts", rows.forget_event_texts, None),
