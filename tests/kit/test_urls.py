@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numdesk.kit import urls
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.kit.urls import URL_CHARS_MAX, parse_url
 
@@ -163,3 +164,35 @@ class TestParseUrl:
             with suppress(HttpFailure):
                 target = parse_url(candidate, STRICT)
                 assert target.url.raw_host == target.host
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", urls.NOT_HTTPS), ("example.com/hook", urls.NOT_HTTPS), ("http://example.com/", urls.NOT_HTTPS),
+        ("ftp://example.com/", urls.NOT_HTTPS), ("mailto:a@example.com", urls.NOT_HTTPS), ("https:/example.com", urls.NOT_HTTPS),
+        ("https://user:pa55word@example.com/", urls.HAS_CREDENTIALS), ("https://token@example.com/", urls.HAS_CREDENTIALS),
+        ("https://user:@example.com:8443/", urls.HAS_CREDENTIALS), ("https://a:b@[::1]/", urls.HAS_CREDENTIALS),
+        ("https://example.com/#part", urls.HAS_FRAGMENT), ("https://example.com#", urls.HAS_FRAGMENT),
+        ("https://exämple.com/", urls.HOST_NOT_ASCII), ("https://пример.рф:8443/", urls.HOST_NOT_ASCII),
+        ("https://example.com/süß", urls.NOT_ASCII), ("https://example.com/?q=ü", urls.NOT_ASCII),
+        ("https://exa mple.com/", urls.HAS_SPACE), ("https://example.com/ ", urls.HAS_SPACE), ("https://example.com/\n", urls.HAS_SPACE),
+        ("https://example.com/\x00", urls.HAS_SPACE), ("https://example.com/\u00a0", urls.HAS_SPACE),
+        ("https://", urls.NO_HOST), ("https:///path", urls.NO_HOST), ("https://:443/", urls.NO_HOST), ("https://?a=b", urls.NO_HOST),
+        ("https://example.com:/", urls.BAD_PORT), ("https://example.com:http/", urls.BAD_PORT), ("https://example.com:0/", urls.BAD_PORT),
+        ("https://example.com:99999/", urls.BAD_PORT), ("https://example.com:123456/", urls.BAD_PORT),
+        ("https://example.com:22/", "The URL's port 22 is not allowed; it must be one of 80, 443, 8443."),
+        ("https://example..com/", urls.BAD_HOST), ("https://-example.com/", urls.BAD_HOST), ("https://exa*mple.com/", urls.BAD_HOST),
+        ("https://[zz]/", urls.BAD_HOST), ("https://" + "a" * 254 + "/", urls.BAD_HOST),
+        ("https://[::1::1]/", "The URL's host is not an IPv6 address."), ("https://1.2.3/", "The URL's host is not an IPv4 address."),
+        ("https://example.com\\@127.0.0.1/", urls.HAS_BACKSLASH), ("https://example.com/a\\b", urls.HAS_BACKSLASH),
+        ("https://example.com/<x>", urls.BAD_CHARACTER), ("https://example.com/%zz", urls.BAD_CHARACTER),
+        ("https://example.com/" + "x" * URL_CHARS_MAX, f"The URL is longer than {URL_CHARS_MAX} characters."),
+    ],
+)  # fmt: skip
+def test_names_the_reason(url: str, reason: str) -> None:
+    """Each refusal says what is wrong with the URL, and repeats nothing that may be a secret."""
+    with pytest.raises(HttpFailure) as caught:
+        parse_url(url, STRICT)
+    assert caught.value.text == reason
+    assert "pa55word" not in str(caught.value)
