@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.kit.certificates import Authority
-from tests.kit.names import FakeResolver
+from tests.kit.names import FakeResolver, HangingResolver
 from tests.kit.receiver import Receiver, receiving
 
 from numdesk.kit.clock import Clock
@@ -170,16 +170,11 @@ class TestNames:
             assert await failure_of(http.post(url, body=b"", headers={}, policy=EgressPolicy())) == "resolve"
             assert await failure_of(http.validate_url(url, policy=EgressPolicy())) == "resolve"
 
-    async def test_slow_name_servers_do_not_hold_a_registration(self, sender: Sender) -> None:
-        """The judgement at registration ends with the policy's connect time."""
-
-        class Silent(FakeResolver):
-            async def resolve(self, host: str, port: int) -> list[str]:
-                return await asyncio.get_running_loop().create_future()
-
-        http, policy = sender(Silent()), EgressPolicy(connect_timeout_s=0.05, total_timeout_s=0.05)
-        assert await failure_of(http.validate_url("https://a.test/", policy=policy)) == "resolve"
-        assert await failure_of(http.get("https://a.test/", headers={}, policy=policy)) == "timeout"
+    async def test_slow_name_servers_hold_nobody(self, sender: Sender) -> None:
+        """A look-up ends with the policy's connect time, at registration and when sending, and is told as what it is."""
+        http, policy = sender(HangingResolver()), EgressPolicy(connect_timeout_s=0.05, total_timeout_s=0.05)
+        assert await failure_of(http.validate_url("https://a.hanging.test/", policy=policy)) == "resolve"
+        assert await failure_of(http.get("https://a.hanging.test/", headers={}, policy=policy)) == "resolve"
 
     async def test_accepts_a_public_name_and_a_public_address(self, sender: Sender) -> None:
         """Registration takes names whose addresses are all public, and public addresses themselves."""

@@ -1,7 +1,9 @@
 """The fake resolver behaves as the tests that lean on it assume."""
 
+import asyncio
+
 import pytest
-from tests.kit.names import FakeResolver
+from tests.kit.names import FakeResolver, HangingResolver
 
 
 class TestFakeResolver:
@@ -16,3 +18,12 @@ class TestFakeResolver:
         """An unknown name is an OSError, as from the operating system."""
         with pytest.raises(OSError, match="not known"):
             await FakeResolver().resolve("b.test", 443)
+
+
+async def test_the_hanging_resolver_hangs_below_one_domain_only() -> None:
+    """Other names are answered by the script."""
+    resolver = HangingResolver(a_test=[["8.8.8.8"]])
+    hanging = asyncio.create_task(resolver.resolve("a.hanging.test", 443))
+    assert await resolver.resolve("a.test", 443) == ["8.8.8.8"]
+    assert not hanging.done()
+    hanging.cancel()

@@ -1,9 +1,11 @@
 """Rules of resolving names before a connection."""
 
+import asyncio
 import socket
+import threading
 
 import pytest
-from tests.kit.names import FakeResolver
+from tests.kit.names import FakeResolver, name_server
 
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.kit.resolver import ADDRESSES_TRIED_MAX, CheckedResolver, SystemResolver
@@ -17,6 +19,36 @@ class TestSystemResolver:
         await resolver.close()
         assert set(found) <= {"127.0.0.1", "::1"}
         assert len(found) == len(set(found)) > 0
+
+    async def test_asks_the_name_servers(self) -> None:
+        """What name servers say is what is found; a name that does not exist is an OSError like any other."""
+        with name_server() as server:
+            resolver = SystemResolver([server])
+            assert await resolver.resolve("good.test", 443) == ["8.8.8.8"]
+            with pytest.raises(OSError, match=r"missing\.test was not found"):
+                await resolver.resolve("missing.test", 443)
+            await resolver.close()
+
+    async def test_hanging_names_hold_up_no_others(self) -> None:
+        """With hundreds of look-ups that no name server answers, another name is found at once, and no thread is held."""
+        with name_server() as server:
+            resolver = SystemResolver([server])
+            hanging = [asyncio.create_task(resolver.resolve(f"h{n}.hanging.test", 443)) for n in range(440)]
+            await asyncio.sleep(0)
+            assert await resolver.resolve("good.test", 443) == ["8.8.8.8"]
+            assert not any(task.done() for task in hanging)
+            assert threading.active_count() < 16
+            await resolver.close()
+            failures = await asyncio.gather(*hanging, return_exceptions=True)
+        assert all(isinstance(failure, OSError) for failure in failures)
+
+    async def test_names_that_are_no_names_are_not_found(self) -> None:
+        """What no name server can be asked for is refused as a name that is not there."""
+        resolver = SystemResolver(["127.0.0.1:1"])
+        for host in ("x" * 64 + ".test", "a..test", "\ud800.test"):
+            with pytest.raises((OSError, UnicodeError)):
+                await resolver.resolve(host, 443)
+        await resolver.close()
 
 
 class TestCheckedResolver:

@@ -57,9 +57,9 @@ class Post:
 
 @dataclass
 class Inbox:
-    """A receiver and how it answers: `script` gives what to do with the n-th request, a status or a word."""
+    """A receiver and how it answers: `script` gives what to do with the n-th request, a status, a word, or the bytes to end with."""
 
-    script: Callable[[int], int | str] = lambda _: 200
+    script: Callable[[int], int | str | bytes] = lambda _: 200
     answered: int = 0
     hanging: int = 0
     receiver: Receiver = field(default_factory=Receiver)
@@ -89,12 +89,15 @@ class Inbox:
             case "hang":
                 self.hanging += 1
                 await asyncio.Event().wait()
+            case bytes() as answer:
+                writer.write(answer)
+                writer.close()
             case status:
                 writer.write(f"HTTP/1.1 {status} Word\r\nContent-Length: 6\r\n\r\nanswer".encode())
 
 
 @asynccontextmanager
-async def open_inbox(desk: DeskOfTest, script: Callable[[int], int | str] = lambda _: 200) -> AsyncIterator[Inbox]:
+async def open_inbox(desk: DeskOfTest, script: Callable[[int], int | str | bytes] = lambda _: 200) -> AsyncIterator[Inbox]:
     """Listen for the length of the block; the desk's address guard lets webhooks through to it."""
     inbox = Inbox(script)
     async with receiving(inbox.answer) as receiver:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import random
 from collections import defaultdict
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from tests.kit.answers import ODD
+from tests.kit.names import HangingResolver
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import BROKEN, UNSPOKEN, RendererOfTest, open_inbox, subscribe, write_events
 
-from numdesk.domain.webhooks import WINDOW_START, DeliveryState
+from numdesk.domain.customers import Caller
+from numdesk.domain.webhooks import FAILING_FOR, WINDOW_START, DeliveryState
+from numdesk.kit.egress import HttpFailure
+from numdesk.kit.http import OutgoingHttp
 from numdesk.runtime import Memory, Runtime
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room
 from numdesk.usecases import deliveries, webhooks
 
 LATE_S = 60.0
+#: No test waits so long.
+NEVER_S = 1e6
 
 
 @pytest.fixture
@@ -32,6 +41,26 @@ def renderer(desk: DeskOfTest) -> RendererOfTest:
 async def states(desk: DeskOfTest) -> list[int]:
     """Returns the state of every delivery, oldest first."""
     return [row[0] for row in await desk.pool.fetch("select state from webhook_deliveries order by id")]
+
+
+async def fail_once(desk: DeskOfTest, caller: Caller, count: int = 1, *, rt: Runtime | None = None) -> None:
+    """Has new events sent once by one process; what becomes of them comes too late for the test."""
+    await write_events(desk, caller, count)
+    await deliveries.deliver_due(rt or desk.rt)
+
+
+def fail_by(broken: pytest.MonkeyPatch, kind: str) -> None:
+    """Makes every new connection fail as this machine, its network or its name servers do."""
+
+    def refuse(*_: object) -> None:
+        raise {
+            "resolve": HttpFailure("resolve", "The host's name was not found.", ours=True),
+            "no route": OSError(errno.ENETUNREACH, "Network is unreachable"),
+            "no descriptors": OSError(errno.EMFILE, "Too many open files"),
+            "no threads": RuntimeError("can't start new thread"),
+        }[kind]
+
+    broken.setattr("numdesk.kit.http.socket", SimpleNamespace(socket=refuse))
 
 
 def other_process(rt: Runtime) -> Runtime:
@@ -79,6 +108,17 @@ class TestDeliverDue:
         assert all(len(seen) == 1 for seen in bodies.values())
         assert len(inbox.posts) > 120
 
+    @pytest.mark.parametrize("odd", ["short body", "unfinished chunk", "204 with a body", "garbage after", "two lengths"])
+    async def test_the_status_line_decides(self, desk: DeskOfTest, renderer: RendererOfTest, odd: str) -> None:
+        """Each event is sent once although the rest of every answer is broken, and nothing counts against the endpoint."""
+        async with open_inbox(desk, lambda _: ODD[odd]) as inbox:
+            caller = await subscribe(desk, inbox)
+            await write_events(desk, caller, 20)
+            await deliveries.deliver_due(desk.rt)
+            assert len(inbox.posts) == 20
+        assert set(await states(desk)) == {DeliveryState.DELIVERED}
+        assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
+
     async def test_waits_for_the_schedule(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """A failed delivery is tried again when its delay is over, a fifth sooner at most, and given up after the last."""
         async with open_inbox(desk, lambda _: 503) as inbox:
@@ -122,6 +162,27 @@ class TestDeliverDue:
         assert await states(desk) == [DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DELIVERED]
         assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
 
+    async def test_does_not_blame_the_endpoint_for_what_is_ours(
+        self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Names that are not found, no route and no descriptors leave it on for ever; all is sent once they are over."""
+        renderer.retry_delays_s = (60.0,) * 9
+        async with open_inbox(desk) as inbox:
+            caller = await subscribe(desk, inbox)
+            await write_events(desk, caller, 12)
+            for kind in ("resolve", "no route", "no descriptors", "no threads"):
+                with monkeypatch.context() as broken:
+                    fail_by(broken, kind)
+                    await deliveries.deliver_due(desk.rt)
+                desk.clock.advance(FAILING_FOR.total_seconds())
+            found = await webhooks.endpoint(desk.rt, caller)
+            assert (found.consecutive_failures, found.disabled_at, inbox.posts) == (0, None, [])
+            await deliveries.deliver_due(desk.rt)
+            assert len(inbox.posts) == 12
+        assert set(await states(desk)) == {DeliveryState.DELIVERED}
+        failures = await desk.pool.fetch("select failure, count(*) from webhook_attempts group by failure order by failure")
+        assert [tuple(row) for row in failures] == [("connect", 36), ("resolve", 12)]
+
     async def test_never_connects_to_a_forbidden_address(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """The guard judges at each send, whatever was let through when the URL was configured."""
         async with open_inbox(desk) as inbox:
@@ -141,24 +202,53 @@ class TestSwitchingOff:
     """An endpoint that only fails is left alone until its owner configures it."""
 
     async def test_happens_at_the_last_failure_in_a_row(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
-        """Nine failures leave it on, the tenth switches it off, with the dialect's reason."""
+        """Nine failures leave it on, the tenth switches it off, with the dialect's reason, when they began a quarter of an hour before."""
+        renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
-            await write_events(desk, caller, 9)
-            await deliveries.deliver_due(desk.rt)
+            await fail_once(desk, caller, 9)
             before = await webhooks.endpoint(desk.rt, caller)
-            assert (before.consecutive_failures, before.disabled_at) == (9, None)
-            await write_events(desk, caller)
-            await deliveries.deliver_due(desk.rt)
+            assert (before.consecutive_failures, before.disabled_at, before.failing_since) == (9, None, desk.clock.now())
+            desk.clock.advance(FAILING_FOR.total_seconds())
+            await fail_once(desk, caller)
             after = await webhooks.endpoint(desk.rt, caller)
             assert (after.consecutive_failures, after.disabled_at) == (10, desk.clock.now())
             assert after.disabled_reason == "too_many_failures"
 
+    async def test_needs_failures_spread_over_a_quarter_of_an_hour(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+        """However many fail at a time, an endpoint that was down for less stays on, whichever process sends."""
+        renderer.retry_delays_s = (NEVER_S,)
+        async with open_inbox(desk, lambda _: 500) as inbox:
+            caller = await subscribe(desk, inbox)
+            other = other_process(desk.rt)
+            for rt in (desk.rt, other):
+                await fail_once(desk, caller, 40, rt=rt)
+                desk.clock.advance(FAILING_FOR.total_seconds() - 0.1)
+            found = await webhooks.endpoint(desk.rt, caller)
+            assert (found.consecutive_failures, found.disabled_at) == (80, None)
+            await fail_once(desk, caller, rt=other)
+            assert (await webhooks.endpoint(desk.rt, caller)).disabled_at == desk.clock.now()
+
+    async def test_a_success_starts_the_time_anew(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+        """The quarter of an hour begins with the first failure after the last success."""
+        renderer.retry_delays_s = (NEVER_S,)
+        async with open_inbox(desk, lambda n: 200 if n == 12 else 500) as inbox:
+            caller = await subscribe(desk, inbox)
+            await fail_once(desk, caller, 11)
+            desk.clock.advance(FAILING_FOR.total_seconds())
+            await fail_once(desk, caller)
+            assert (await webhooks.endpoint(desk.rt, caller)).failing_since is None
+            await fail_once(desk, caller, 12)
+            assert (await webhooks.endpoint(desk.rt, caller)).disabled_at is None
+
     async def test_gives_up_what_waits_and_sends_nothing_more(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Once off, neither retries nor new events are posted, and nothing stays in the queue for ever."""
+        renderer.failures_max = 1
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, 10)
+            await deliveries.deliver_due(desk.rt)
+            desk.clock.advance(FAILING_FOR.total_seconds())
             await deliveries.deliver_due(desk.rt)
             sent = len(inbox.posts)
             await write_events(desk, caller)
@@ -178,18 +268,20 @@ class TestSwitchingOff:
 
     async def test_configuring_it_switches_it_on(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Any change forgets the failures, and what was given up can then be sent again: same body, same id."""
-        renderer.failures_max = 3
-        async with open_inbox(desk, lambda n: 500 if n <= 3 else 200) as inbox:
+        renderer.failures_max, renderer.retry_delays_s = 4, (FAILING_FOR.total_seconds() * 2, 1000.0)
+        async with open_inbox(desk, lambda n: 500 if n <= 4 else 200) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, 3)
             await deliveries.deliver_due(desk.rt)
+            desk.clock.advance(FAILING_FOR.total_seconds())
+            await fail_once(desk, caller)
             await deliveries.deliver_due(desk.rt)
             changed = await webhooks.change_endpoint(desk.rt, caller, url=None, secret="another")
             assert (changed.disabled_at, changed.consecutive_failures) == (None, 0)
             since = desk.clock.now()
-            assert await webhooks.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since) == 3
+            assert await webhooks.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since) == 4
             await deliveries.deliver_due(desk.rt)
-            first, second = inbox.posts[:3], inbox.posts[3:]
+            first, second = inbox.posts[:4], inbox.posts[4:]
         assert {(p.headers["x-delivery"], p.body) for p in first} == {(p.headers["x-delivery"], p.body) for p in second}
         assert set(await states(desk)) == {DeliveryState.DELIVERED}
 
@@ -211,6 +303,28 @@ class TestFairness:
             assert dead.hanging == WINDOW_START
             stop.set()
         await loop
+
+    async def test_a_dead_name_server_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+        """Beside an endpoint whose name is never found, and hundreds of changes to more such names, others get everything."""
+        stop = asyncio.Event()
+        renderer.timeout_s = 30.0
+        async with open_inbox(desk) as alive:
+            deliveries.allow(desk.rt, addresses=[("well.test", alive.receiver.port), ("127.0.0.1", alive.receiver.port)])
+            desk.rt.http = OutgoingHttp(desk.clock, resolver=HangingResolver(well_test=[["127.0.0.1"]]))
+            hostile, other = await subscribe(desk, alive), await desk.customer()
+            await desk.pool.execute("update webhook_endpoints set url = 'https://dead.hanging.test/'")
+            await webhooks.change_endpoint(desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret")
+            changes = [webhooks.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, asker="hostile") for n in range(440)]
+            hanging = asyncio.gather(*changes)
+            await write_events(desk, hostile, 300)
+            await write_events(desk, other, 12)
+            loop = asyncio.create_task(deliveries.keep_delivering(desk.rt, stop=stop))
+            async with asyncio.timeout(renderer.timeout_s):
+                await alive.have_answered(12)
+            stop.set()
+            await hanging
+            await loop
+            await desk.rt.http.close()
 
     async def test_a_dead_endpoint_keeps_one_place(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """What was leased for an endpoint that turns bad is given back, and one send at a time finds out whether it is well again."""

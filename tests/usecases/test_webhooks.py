@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.kit.names import FakeResolver
+from tests.kit.names import FakeResolver, HangingResolver
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_events
 
@@ -93,6 +94,37 @@ class TestChangeEndpoint:
             await webhooks.change_endpoint(desk.rt, caller, url=url, secret=None)
         assert refused.value.field == "url"
         assert await webhooks.endpoint(desk.rt, caller) == Endpoint()
+
+    @pytest.mark.parametrize(
+        ("url", "reason"),
+        [
+            ("https://user:pa55word@1.1.1.1/", "user name or a password"),
+            ("https://1.1.1.1/#x", "fragment"),
+            ("http://1.1.1.1/", "https://"),
+            ("https://inside.example/", "not on the public internet"),
+            ("https://exämple.com/", "ASCII"),
+            ("https://1.1.1.1:22/", "port 22 is not allowed"),
+        ],
+    )
+    async def test_says_what_is_wrong(self, desk: DeskOfTest, url: str, reason: str) -> None:
+        """The refusal names its reason, and never the URL itself."""
+        with pytest.raises(InvalidInput) as refused:
+            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=url, secret=None)
+        assert reason in refused.value.reason
+        assert "pa55word" not in refused.value.reason
+
+    async def test_has_a_share_of_look_ups(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+        """Of hundreds of changes to names that hang, a few wait; the others are taken as unknown names are, and nobody else waits."""
+        renderer.timeout_s = 0.2
+        resolver = HangingResolver(well_example=[["1.1.1.1"]])
+        desk.rt.http = OutgoingHttp(desk.clock, resolver=resolver)
+        hostile, other = await desk.customer(), await desk.customer()
+        changes = [webhooks.change_endpoint(desk.rt, hostile, url=f"https://h{n}.hanging.test/", secret=None) for n in range(200)]
+        hanging = asyncio.gather(*changes)
+        found = await webhooks.change_endpoint(desk.rt, other, url="https://well.example/", secret=None)
+        assert found.url == "https://well.example/"
+        await hanging
+        assert len(resolver.asked) == webhooks.CHECKS_MAX + 1
 
     @pytest.mark.parametrize("secret", ["x" * 257, "\ud800"])
     async def test_refuses_a_secret_that_cannot_be_used(self, desk: DeskOfTest, secret: str) -> None:

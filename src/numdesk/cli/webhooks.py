@@ -187,6 +187,7 @@ def _endpoint_facts(owner: Owner, found: Endpoint) -> dict[str, object]:
         "url": found.url,
         "signed": found.secret is not None,
         "failures": found.consecutive_failures,
+        "failing_since": found.failing_since,
         "disabled_at": found.disabled_at,
         "disabled_reason": found.disabled_reason,
     }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import IntEnum
 
 #: What a customer may configure, as the vendors' papers say.
 URL_CHARS_MAX = 2048
 SECRET_CHARS_MAX = 256
+#: An endpoint is switched off by failures in a row that began so long ago, however many there are: a restart of the receiver's
+#: machine takes minutes, and a burst of events would use up any number in one of them.
+FAILING_FOR = timedelta(minutes=15)
 #: Delays are spread by this share to both sides, so that what failed together does not come back together.
 JITTER = 0.2
 #: Answers whose Retry-After counts, and how long a receiver may put us off by it.
@@ -46,6 +49,7 @@ class Endpoint:
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     consecutive_failures: int = 0
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

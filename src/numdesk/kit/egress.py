@@ -1,5 +1,6 @@
 """The words of outgoing HTTP: what is allowed to whom, what came back, and the closed list of what can go wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -7,15 +8,38 @@ FailureKind = Literal["bad_url", "forbidden_address", "resolve", "connect", "tls
 
 FAILURE_KINDS: frozenset[str] = frozenset(get_args(FailureKind))
 
+#: Headers that decide where a message ends or whom it is for; they are ours to write.
+OUR_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
 
 class HttpFailure(Exception):
-    """No answer came; `kind` is one of a closed list and `text` one sentence the owner of the URL may read."""
+    """No answer came; `kind` is one of a closed list and `text` one sentence the owner of the URL may read.
 
-    def __init__(self, kind: FailureKind, text: str) -> None:
-        """Keep the kind and the sentence."""
+    With `ours` the other side had no chance to answer: its name could not be looked up, there was no
+    route, or this machine ran out of something. It says nothing about the other side.
+    """
+
+    def __init__(self, kind: FailureKind, text: str, *, ours: bool = False) -> None:
+        """Keep the kind, the sentence, and whose failure it is."""
         super().__init__(kind, text)
         self.kind: FailureKind = kind
         self.text = text
+        self.ours = ours
 
     def __str__(self) -> str:
         """Return the sentence with its kind before it."""
@@ -37,6 +61,8 @@ class EgressPolicy:
     answer_read_max: int = 64 * 1024
     #: Of what was read, this much is handed on.
     answer_keep_max: int = 2 * 1024
+    #: False where the status line decides: a body that is broken, late or endless changes nothing then.
+    needs_body: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +76,12 @@ class HttpAnswer:
     is_cut: bool = False
     #: What a refusal (4xx, 5xx) says in Retry-After, as it was written.
     retry_after: str | None = None
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raise ValueError for headers that would change whom a message is for or where it ends."""
+    for name, value in headers.items():
+        if name.lower() in OUR_HEADERS:
+            raise ValueError(f"The header {name} is written by the sender itself.")
+        if "\r" in value or "\n" in value or "\0" in value or "\r" in name or "\n" in name:
+            raise ValueError("A header holds a line break.")

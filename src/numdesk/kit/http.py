@@ -1,22 +1,30 @@
 """Outgoing HTTP: bounded in time and memory, never redirected, and never to an address a stranger may not choose."""
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from numdesk.kit.clock import Clock
-from numdesk.kit.egress import EgressPolicy, FailureKind, HttpAnswer, HttpFailure
+from numdesk.kit.egress import EgressPolicy, HttpAnswer, HttpFailure, check_headers
+from numdesk.kit.http_failures import name_failure
+from numdesk.kit.lookups import Lookups
 from numdesk.kit.network import assert_network_allowed
 from numdesk.kit.resolver import CheckedResolver, Resolver, SystemResolver
-from numdesk.kit.urls import parse_url
+from numdesk.kit.status_line import RememberingHandler, status_of
+from numdesk.kit.urls import Target, parse_url
 
-#: Connections of one policy, and of one host within it: a slow receiver cannot take them all.
-CONNECTIONS_MAX = 1024
-CONNECTIONS_PER_HOST_MAX = 128
+#: Requests under way to one host under one policy: a slow receiver cannot take every socket of the process.
+#: The sum over all hosts is bounded by the callers, so that no host waits for another.
+REQUESTS_PER_HOST_MAX = 256
+
+#: A body that only is kept for display is waited for no longer than this.
+BODY_WAIT_S = 0.25
 
 #: An idle connection is kept this long; shorter than what common servers keep, so that they rarely close first.
 KEEP_ALIVE_S = 15.0
@@ -27,37 +35,6 @@ HEAD_LINES_MAX = 100
 
 #: Policies are few and made at start; more of them than this is a fault of the program.
 POLICIES_MAX = 32
-
-#: Headers that decide where a message ends or whom it is for; they are ours to write.
-OUR_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
-# The order matters: a failed handshake is also a failed connection, and both are also an OSError.
-_FAILURES: tuple[tuple[tuple[type[Exception], ...], FailureKind, str], ...] = (
-    ((TimeoutError,), "timeout", "The host did not answer in time."),
-    (
-        (aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError),
-        "tls",
-        "The host's certificate or TLS handshake was refused.",
-    ),
-    ((aiohttp.ClientConnectorDNSError,), "resolve", "The host's name was not found."),
-    ((aiohttp.ClientConnectorError,), "connect", "The host refused the connection or could not be reached."),
-    ((aiohttp.InvalidURL,), "bad_url", "The URL is not well-formed."),
-)
 
 
 class OutgoingHttp:
@@ -73,7 +50,7 @@ class OutgoingHttp:
     ) -> None:
         """Send with the system's names and trust unless told otherwise."""
         self._clock = clock
-        self._resolver: Resolver = SystemResolver() if resolver is None else resolver
+        self._lookups = Lookups(SystemResolver() if resolver is None else resolver, clock)
         self._tls = tls
         self._user_agent = user_agent
         self._lanes: dict[EgressPolicy, _Lane] = {}
@@ -86,80 +63,160 @@ class OutgoingHttp:
         """Fetch `url` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
         return await self._send("GET", url, body=None, headers=headers, policy=policy)
 
-    async def validate_url(self, url: str, *, policy: EgressPolicy) -> None:
-        """Judge a URL when it is registered, by text and by addresses; raise HttpFailure.
+    async def validate_url(self, url: str, *, policy: EgressPolicy, look_up: bool = True) -> None:
+        """Judge a URL when it is registered, by text and (with `look_up`) by addresses; raise HttpFailure.
 
         The judgement is for the writer of the URL. Sending judges again, because names change.
         """
         assert_network_allowed()
         target = parse_url(url, policy)
-        checked = CheckedResolver(self._resolver, policy)
+        # Not from memory: who has just corrected a name is not told what it was before.
+        checked = CheckedResolver(self._lookups.fresh, policy)
         if target.is_address:
             checked.check_address(target.host, target.port)
-            return
-        try:
-            async with asyncio.timeout(policy.connect_timeout_s):
-                await checked.addresses_of(target.host, target.port)
-        except TimeoutError as error:
-            raise HttpFailure("resolve", "The host's name servers did not answer in time.") from error
+        elif look_up:
+            await checked.addresses_of(target.host, target.port)
 
     async def close(self) -> None:
         """Close every connection."""
         for lane in self._lanes.values():
             await lane.session.close()
         self._lanes.clear()
-        await self._resolver.close()
+        await self._lookups.close()
 
     async def _send(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
         """Do one exchange and name whatever goes wrong."""
         assert_network_allowed()
-        _check_headers(headers)
+        check_headers(headers)
         target = parse_url(url, policy)
         lane = self._lanes.get(policy) or self._open_lane(policy)
         if target.is_address:
             # The HTTP library asks no resolver about addresses.
             lane.checked.check_address(target.host, target.port)
-        started = self._clock.monotonic()
+        exchange = _Exchange(self._clock.monotonic())
+        lane.enter(target.host)
+        mark = _current.set(exchange)
         try:
-            async with lane.session.request(method, target.url, data=body, headers=headers, allow_redirects=False) as response:
-                head, is_cut = await _read_head(response, policy)
-                status = response.status
-                retry_after = response.headers.get("Retry-After") if status >= 400 else None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _name_failure(error) from error
-        return HttpAnswer(status, head, round((self._clock.monotonic() - started) * 1000), is_cut, retry_after)
+            async with asyncio.timeout(policy.total_timeout_s) as exchange.deadline:
+                return await self._exchange(lane, method, target, body, headers)
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            answer = None if policy.needs_body else exchange.answer(self._clock.monotonic())
+            if answer is None:
+                raise name_failure(error) from error
+            return answer
+        finally:
+            _current.reset(mark)
+            lane.leave(target.host)
+
+    async def _exchange(self, lane: "_Lane", method: str, target: Target, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+        """Send one request and read its answer as far as the policy wants it."""
+        async with lane.session.request(method, target.url, data=body, headers=headers, allow_redirects=False) as response:
+            exchange = _current.get()
+            status = response.status
+            retry_after = response.headers.get("Retry-After") if status >= 400 else None
+            if not lane.policy.needs_body:
+                elapsed_ms = exchange.elapsed_ms(self._clock.monotonic())
+                head, is_cut = await _read_shown(response, lane.policy)
+                return HttpAnswer(status, head, elapsed_ms, is_cut, retry_after)
+            kept = bytearray()
+            is_cut = await _read_head(response, lane.policy, kept)
+            return HttpAnswer(status, bytes(kept), exchange.elapsed_ms(self._clock.monotonic()), is_cut, retry_after)
 
     def _open_lane(self, policy: EgressPolicy) -> "_Lane":
         """Make the connections' pool of a policy; pools are not shared, so no policy rides on another's permission."""
         if len(self._lanes) >= POLICIES_MAX:
             raise RuntimeError("Egress policies are made at start, not per request.")
-        lane = self._lanes[policy] = _Lane(self._resolver, policy, self._tls, self._user_agent)
+        lane = self._lanes[policy] = _Lane(self._lookups, policy, self._tls, self._user_agent)
         return lane
+
+
+class _Exchange:
+    """One request that is under way: its deadline, and the connection on which the answer comes."""
+
+    __slots__ = ("connection", "deadline", "started")
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.deadline: asyncio.Timeout | None = None
+        self.connection: RememberingHandler | None = None
+
+    def elapsed_ms(self, now: float) -> int:
+        """Return how long the other side has had; looking its name up is not its time."""
+        return round((now - self.started) * 1000)
+
+    def answer(self, now: float) -> HttpAnswer | None:
+        """Return the answer that only its first bytes tell, or None when they tell of none."""
+        found = None if self.connection is None else status_of(self.connection.beginning or b"")
+        if found is None:
+            return None
+        status, retry_after = found
+        return HttpAnswer(status, b"", self.elapsed_ms(now), True, retry_after if status >= 400 else None)
+
+
+#: The exchange that this task is in; the HTTP library calls back without saying for which request.
+_current: ContextVar[_Exchange] = ContextVar("exchange")
+
+
+class _Handler(RememberingHandler):
+    """Reads the answers of one connection, and is known to the exchange that waits for the next one."""
+
+    def set_response_params(self, **params: object) -> None:
+        """Begin with the answer to the current exchange."""
+        _current.get().connection = self
+        super().set_response_params(**params)
+
+
+class _UntimedResolver(AbstractResolver):
+    """Looks names up while the clock of the exchange stands still: slow name servers are not the host's slowness."""
+
+    def __init__(self, checked: CheckedResolver) -> None:
+        self._checked = checked
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """Return the checked addresses of `host`; raise HttpFailure."""
+        loop = asyncio.get_running_loop()
+        exchange, started = _current.get(), loop.time()
+        deadline = exchange.deadline
+        ends_at = None if deadline is None else deadline.when()
+        if deadline is not None:
+            deadline.reschedule(None)
+        try:
+            return await self._checked.resolve(host, port, family)
+        finally:
+            took_s = loop.time() - started
+            exchange.started += took_s
+            if deadline is not None and ends_at is not None:
+                deadline.reschedule(ends_at + took_s)
+
+    async def close(self) -> None:
+        """Leave the inner resolver to its owner."""
 
 
 class _Lane:
     """The connections made under one policy."""
 
-    __slots__ = ("checked", "session")
+    __slots__ = ("_busy", "checked", "policy", "session")
 
-    def __init__(self, resolver: Resolver, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str) -> None:
-        self.checked = CheckedResolver(resolver, policy)
+    def __init__(self, lookups: Lookups, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str) -> None:
+        self.policy = policy
+        self._busy: dict[str, int] = {}
+        self.checked = CheckedResolver(lookups, policy)
         connector = aiohttp.TCPConnector(
-            resolver=self.checked,
-            use_dns_cache=False,  # every new connection resolves and judges again
+            resolver=_UntimedResolver(self.checked),
+            use_dns_cache=False,  # what is remembered of names is ours to bound and to judge
             socket_factory=self._make_socket,
             ssl=True if tls is None else tls,
-            limit=CONNECTIONS_MAX,
-            limit_per_host=CONNECTIONS_PER_HOST_MAX,
+            limit=0,  # a request that waited for somebody else's connection would look like a slow host
             keepalive_timeout=KEEP_ALIVE_S,
         )
+        if not policy.needs_body:
+            # The library has no public place for this; test_http.py fails when it goes away.
+            factory = functools.partial(_Handler, loop=asyncio.get_running_loop())
+            connector._factory = factory  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]
         self.session = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(
-                total=policy.total_timeout_s,
-                connect=policy.total_timeout_s,
-                sock_connect=policy.connect_timeout_s,
-            ),
+            # The total is kept by `_send`, which knows what of it was the other side's time.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=policy.connect_timeout_s),
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -169,6 +226,20 @@ class _Lane:
             max_headers=HEAD_LINES_MAX,
         )
 
+    def enter(self, host: str) -> None:
+        """Count a request to a host; raise HttpFailure (`connect`, ours) when it has its share."""
+        busy = self._busy.get(host, 0)
+        if busy >= REQUESTS_PER_HOST_MAX:
+            raise HttpFailure("connect", "Too many requests to this host are under way.", ours=True)
+        self._busy[host] = busy + 1
+
+    def leave(self, host: str) -> None:
+        """Count a request to a host as ended."""
+        if self._busy[host] == 1:
+            del self._busy[host]
+        else:
+            self._busy[host] -= 1
+
     def _make_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Judge the very address about to be connected to: the last look, whoever found it."""
         family, kind, protocol, _, address = info
@@ -176,41 +247,29 @@ class _Lane:
         return socket.socket(family, kind, protocol)
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raise ValueError for headers that would change whom a message is for or where it ends."""
-    for name, value in headers.items():
-        if name.lower() in OUR_HEADERS:
-            raise ValueError(f"The header {name} is written by the sender itself.")
-        if "\r" in value or "\n" in value or "\0" in value or "\r" in name or "\n" in name:
-            raise ValueError("A header holds a line break.")
-
-
-async def _read_head(response: aiohttp.ClientResponse, policy: EgressPolicy) -> tuple[bytes, bool]:
-    """Read the answer's body up to the policy's bound; return what is kept and whether more was there."""
-    head = b""
+async def _read_head(response: aiohttp.ClientResponse, policy: EgressPolicy, kept: bytearray) -> bool:
+    """Read the answer's body into `kept` up to the policy's bound; return whether there was more of it."""
     read = 0
     while chunk := await response.content.readany():
         read += len(chunk)
-        if len(head) < policy.answer_keep_max:
-            head += chunk[: policy.answer_keep_max - len(head)]
+        if len(kept) < policy.answer_keep_max:
+            kept += chunk[: policy.answer_keep_max - len(kept)]
         if read > policy.answer_read_max:
             response.close()  # the connection goes too: what is still on its way would cost more than a new one
-            return head, True
-    return head, read > len(head)
+            return True
+    return read > len(kept)
 
 
-def _name_failure(error: Exception) -> HttpFailure:
-    """Return the one word and the sentence for what the HTTP library raised."""
-    if _is_too_large(error):
-        return HttpFailure("too_large", "The answer's headers are too large.")
-    for kinds, kind, sentence in _FAILURES:
-        if isinstance(error, kinds):
-            return HttpFailure(kind, sentence)
-    return HttpFailure("protocol", "The connection broke or the answer was not HTTP.")
-
-
-def _is_too_large(error: Exception) -> bool:
-    """Return whether the answer's head broke a bound; for the number of lines the library has words but no type."""
-    if not isinstance(error, aiohttp.ClientResponseError):
-        return False
-    return isinstance(error.__cause__, LineTooLong) or error.message.startswith(("Got more than", "Too many headers"))
+async def _read_shown(response: aiohttp.ClientResponse, policy: EgressPolicy) -> tuple[bytes, bool]:
+    """Return what came of a body that only is shown, without waiting for it long, and whether it was cut."""
+    kept = bytearray()
+    # Closing wakes the reader. A body that is complete, as it mostly is, needs no such limit.
+    limit = None if response.content.is_eof() else asyncio.get_running_loop().call_later(BODY_WAIT_S, response.close)
+    try:
+        is_cut = await _read_head(response, policy, kept)
+    except (aiohttp.ClientError, OSError, ValueError):
+        is_cut = True
+    finally:
+        if limit is not None:
+            limit.cancel()
+    return bytes(kept), is_cut

@@ -2,17 +2,19 @@
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Protocol
 
+import aiodns
+import pycares
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from numdesk.kit.addresses import is_public
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 
-#: Look-ups under way at one time. Each holds a thread for as long as a slow name server likes, so they get a pool
-#: of their own: one customer's dead name server must not stop the event loop's other threads.
-LOOKUPS_MAX = 16
+#: How long one name server is waited for, and how often it is asked.
+NAME_SERVER_S = 1.0
+NAME_SERVER_TRIES = 2
 
 #: Of a name's checked addresses, this many are tried.
 ADDRESSES_TRIED_MAX = 4
@@ -31,19 +33,30 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Asks the operating system, as every other program on the machine does."""
+    """Asks the name servers of /etc/resolv.conf, after /etc/hosts.
 
-    def __init__(self) -> None:
-        """Make the pool; threads start with the first look-ups."""
-        self._threads = ThreadPoolExecutor(LOOKUPS_MAX, thread_name_prefix="resolve")
+    It waits without a thread: `getaddrinfo` of the system holds one for as long as a slow name server likes.
+    """
+
+    def __init__(self, servers: Sequence[str] | None = None) -> None:
+        """Ask `servers` (HOST:PORT) or those of the configuration, which is read at the first look-up and when it changes."""
+        self._servers = servers
+        self._dns: aiodns.DNSResolver | None = None
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Return the addresses of `host` without repeats, in the system's order of preference."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _addresses, host, port)
+        """Return the addresses of `host` without repeats, in the order of preference."""
+        try:
+            if self._dns is None:
+                self._dns = aiodns.DNSResolver(self._servers, timeout=NAME_SERVER_S, tries=NAME_SERVER_TRIES)
+            found = await self._dns.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
+        except (aiodns.error.DNSError, pycares.AresError) as error:
+            raise OSError(f"{host} was not found: {error.args[-1]}") from error
+        return list(dict.fromkeys(node.addr[0].decode("ascii") for node in found.nodes))
 
     async def close(self) -> None:
-        """Start no more look-ups; those under way end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End the look-ups under way."""
+        if self._dns is not None:
+            await self._dns.close()
 
 
 class CheckedResolver(AbstractResolver):
@@ -79,11 +92,14 @@ class CheckedResolver(AbstractResolver):
     async def addresses_of(self, host: str, port: int) -> list[str]:
         """Return all addresses of `host`, each of them judged; one bad among good ones spoils the name."""
         try:
-            addresses = await self._resolver.resolve(host, port)
+            async with asyncio.timeout(self._policy.connect_timeout_s):
+                addresses = await self._resolver.resolve(host, port)
+        except TimeoutError as error:
+            raise _unresolved("The host's name servers did not answer in time.") from error
         except (OSError, UnicodeError) as error:
-            raise HttpFailure("resolve", "The host's name was not found.") from error
+            raise _unresolved("The host's name was not found.") from error
         if not addresses:
-            raise HttpFailure("resolve", "The host's name has no address.")
+            raise _unresolved("The host's name has no address.")
         if (host, port) in self._policy.allowed:
             self._excused.update((address, port) for address in addresses)
         elif not all(is_public(address) for address in addresses):
@@ -100,12 +116,11 @@ class CheckedResolver(AbstractResolver):
         """Leave the inner resolver to its owner."""
 
 
+def _unresolved(text: str) -> HttpFailure:
+    """Return the failure of a look-up: name servers stand between us and the host, so it is not the host's."""
+    return HttpFailure("resolve", text, ours=True)
+
+
 def _forbidden() -> HttpFailure:
     """Return the failure; its text names no address, so that nobody maps our network with it."""
     return HttpFailure("forbidden_address", "The host's address is not on the public internet.")
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    """Ask the operating system, in a thread, and leave out repeats."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from numdesk.domain.webhooks import DeliveryLog, DeliveryState
+from numdesk.domain.webhooks import FAILING_FOR, DeliveryLog, DeliveryState
 from numdesk.storage.pool import Tx
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class EndpointRow:
     disabled_at: datetime | None
     disabled_reason: str | None
     consecutive_failures: int
+    failing_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Taken(NamedTuple):
 class Outcome(NamedTuple):
     """How one send ended. `due_at` is set when it is to be tried again; no status and no failure mean that nothing was sent.
 
-    `failures_max` is None when the endpoint is not to blame. A tuple, so that a batch turns into the command's columns by itself.
+    `failures_max` is None when the endpoint is not to blame, be it that nothing was sent or that the failure is ours.
+    A tuple, so that a batch turns into the command's columns by itself.
     """
 
     delivery_id: int
@@ -99,7 +101,7 @@ class Outcome(NamedTuple):
 async def read(tx: Tx, *, owner: Owner) -> EndpointRow | None:
     """Returns a customer's endpoint."""
     row = await tx.fetchrow(
-        """select url, secret, disabled_at, disabled_reason, consecutive_failures from webhook_endpoints
+        """select url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since from webhook_endpoints
            where customer_id = $1 and dialect = $2""",
         owner.customer_id,
         owner.dialect,
@@ -117,8 +119,9 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
              set url = coalesce($3, w.url),
                  secret = case when $5 then null when $4::bytea is not null then $4
                                when coalesce($3, '') <> '' and w.url = '' and w.secret is null then $6::bytea else w.secret end,
-                 disabled_at = null, disabled_reason = null, consecutive_failures = 0, updated_at = $7
-           returning url, secret, disabled_at, disabled_reason, consecutive_failures""",
+                 disabled_at = null, disabled_reason = null, consecutive_failures = 0, failing_since = null,
+                 updated_at = $7
+           returning url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since""",
         owner.customer_id,
         owner.dialect,
         change.url,
@@ -152,9 +155,10 @@ async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Reco
     """Writes down how sends ended; returns (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
     return await tx.fetch(
         """select endpoint_id, customer_id, reason
-           from record_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by endpoint_id""",
+           from record_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by endpoint_id""",
         now,
         *zip(*outcomes, strict=True),
+        FAILING_FOR,
     )
 
 

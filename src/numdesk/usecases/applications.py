@@ -44,7 +44,7 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     if form.phone is not None and not (len(form.phone) <= PHONE_CHARS_MAX and form.phone.isprintable()):
         raise InvalidInput(field="phone", reason=f"must be at most {PHONE_CHARS_MAX} printable characters")
     if form.webhook_url:
-        await webhooks.check_url(rt, form.webhook_url, dialect=dialect)
+        await webhooks.check_url(rt, form.webhook_url, dialect=dialect, asker="applicants")
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}
     made = await customers.register(
         rt,

@@ -30,7 +30,11 @@ TEST_MESSAGE = "This is a test of your webhook."
 SECRETS_MAX = 10_000
 
 _log = structlog.get_logger(__name__)
-_attempts = Counter("numdesk_webhook_attempts_total", "Webhooks posted, by how it went", ["dialect", "result"])
+_attempts = Counter(
+    "numdesk_webhook_attempts_total",
+    "Webhooks posted, by how it went (our_failure: name look-ups, routes and resources of this machine)",
+    ["dialect", "result"],
+)
 
 
 #: Looking a counter up by its labels costs more than counting.
@@ -60,7 +64,8 @@ async def attempt(rt: Runtime, prepared: Prepared, *, policy: Callable[[float], 
     try:
         return await _send(rt, prepared, prepared.made, policy)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
-        return _given_up(rt, prepared.endpoint, prepared.delivery)
+        _log.exception("webhook could not be sent", dialect=prepared.endpoint.dialect, kind=prepared.delivery.kind)
+        return _failed(rt, prepared, _Seen(rt.clock.now(), 0, None, "internal", "", ours=True))
 
 
 async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy) -> int:
@@ -105,7 +110,9 @@ async def _send(rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[f
         answer = await rt.http.post(endpoint.url, body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
     except HttpFailure as failure:
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
-        return _failed(rt, prepared, _Seen(at, elapsed_ms, None, failure.kind, failure.text))
+        if failure.ours:
+            _log.warning("webhook not sent", customer_id=endpoint.customer_id, dialect=endpoint.dialect, reason=str(failure))
+        return _failed(rt, prepared, _Seen(at, elapsed_ms, None, failure.kind, failure.text, ours=failure.ours))
     if not is_delivered(answer.status):
         seen = _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head))
         return _failed(rt, prepared, seen, pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()))
@@ -130,6 +137,8 @@ class _Seen(NamedTuple):
     status: int | None
     failure: str | None
     answer: str
+    #: The endpoint is not to blame.
+    ours: bool = False
 
 
 def _post(rt: Runtime, endpoint: Taken, delivery: Leased) -> Post | None:
@@ -173,7 +182,7 @@ def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.
     renderer = rt.renderers[endpoint.dialect]
     tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter
     delay_s = next_attempt(renderer.retry_delays_s, attempt=tried, random=luck, pause_s=pause_s)
-    _counter(endpoint.dialect, "given_up" if delay_s is None else "failed").inc()
+    _counter(endpoint.dialect, "our_failure" if seen.ours else "given_up" if delay_s is None else "failed").inc()
     return Outcome(
         delivery.delivery_id,
         delivery.lease_no,
@@ -184,7 +193,7 @@ def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.
         failure=seen.failure,
         elapsed_ms=seen.elapsed_ms,
         answer=seen.answer,
-        failures_max=renderer.failures_max,
+        failures_max=None if seen.ours else renderer.failures_max,
         reason=renderer.disabled_reason,
     )
 

@@ -40,7 +40,7 @@ GATHER_S = 0.01
 ENDED_MAX = 4096
 #: How soon an event that another process wrote is noticed.
 POLL_S = 0.5
-#: A lease outlives the longest send by this much, for recording it.
+#: A lease outlives the longest send by this much, for looking the name up before it and recording it after.
 LEASE_SLACK_S = 12.0
 #: Windows remembered of endpoints to which nothing is on its way.
 LANES_MAX = 10_000
@@ -108,7 +108,7 @@ class Sender:
         policy = self._policies.get(timeout_s)
         if policy is None or policy.allowed != self.excused:
             policy = self._policies[timeout_s] = EgressPolicy(
-                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, CONNECT_TIMEOUT_S)
+                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, CONNECT_TIMEOUT_S), needs_body=False
             )
         return policy
 
@@ -200,7 +200,7 @@ class Sender:
                 prepared, lease_until = lane.waiting.popleft()
                 # A process that was paused past the lease must not send what somebody else has sent by now.
                 if self._rt.clock.steady() < lease_until:
-                    self._settle(lane, await attempt(self._rt, prepared, policy=self.policy))
+                    self._settle(lane, prepared, await attempt(self._rt, prepared, policy=self.policy))
                 else:
                     self._release()
                 if lane.is_hungry():
@@ -208,10 +208,10 @@ class Sender:
         finally:
             lane.sending -= 1
 
-    def _settle(self, lane: _Lane, outcome: Outcome) -> None:
-        """Sees the outcome recorded and lets the lane learn from it."""
+    def _settle(self, lane: _Lane, prepared: Prepared, outcome: Outcome) -> None:
+        """Sees the outcome recorded and lets the lane learn from it, if anything was to be sent."""
         self._end(outcome)
-        if outcome.failures_max is None:
+        if outcome is prepared.made:
             return
         lane.learn(outcome, turn_ms=self._turn_ms)
         if lane.ahead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ __all__ = [
 
 #: Deliveries that one page of the log shows at most.
 PAGE_MAX = 200
+#: URLs of one customer whose names are looked up at a time in one process: who has hundreds of names that hang takes no more.
+CHECKS_MAX = 4
 
 
 async def endpoint(rt: Runtime, caller: Caller) -> Endpoint:
@@ -63,7 +66,7 @@ async def change_endpoint_of(rt: Runtime, owner: Owner, *, url: str | None, secr
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, owner, secret)
     if url:
-        await check_url(rt, url, dialect=owner.dialect)
+        await check_url(rt, url, dialect=owner.dialect, asker=str(owner.customer_id))
     change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, owner, secrets.token_hex(32)))
     row = await rt.run("webhooks.change", lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()))
     return _open(rt, owner, row)
@@ -109,17 +112,26 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
     return count
 
 
-async def check_url(rt: Runtime, url: str, *, dialect: str) -> None:
-    """Refuses with InvalidInput a URL that webhooks of a dialect may not go to."""
+async def check_url(rt: Runtime, url: str, *, dialect: str, asker: str) -> None:
+    """Refuses with InvalidInput a URL that webhooks of a dialect may not go to.
+
+    `asker` is whose share of name look-ups this takes. Without one left the text alone is judged: each send judges addresses again.
+    """
     if len(url) > URL_CHARS_MAX:
         raise InvalidInput(field="url", reason=f"must have at most {URL_CHARS_MAX} characters")
     policy = sender_of(rt).policy(rt.renderers[dialect].timeout_s)
+    checks: Counter[str] = rt.local.setdefault(f"{__name__}.checks", Counter())
+    checks[asker] += 1
     try:
-        await rt.http.validate_url(url, policy=policy)
+        await rt.http.validate_url(url, policy=policy, look_up=checks[asker] <= CHECKS_MAX)
     except HttpFailure as failure:
-        # A name that nobody knows today may be known tomorrow, and each send judges its addresses again.
-        if failure.kind != "resolve":
+        # A name that nobody knows today may be known tomorrow.
+        if not failure.ours:
             raise InvalidInput(field="url", reason=failure.text) from failure
+    finally:
+        checks[asker] -= 1
+        if not checks[asker]:
+            del checks[asker]
 
 
 async def _require_working(rt: Runtime, owner: Owner) -> None:
@@ -143,7 +155,7 @@ def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
 def _open(rt: Runtime, owner: Owner, row: EndpointRow) -> Endpoint:
     """Returns the endpoint with its secret in clear text, as its owner may see it."""
     secret = None if row.secret is None else rt.keys.open(row.secret, context=secret_context(owner.customer_id, owner.dialect)).decode()
-    return Endpoint(row.url or None, secret, row.disabled_at, row.disabled_reason, row.consecutive_failures)
+    return Endpoint(row.url or None, secret, row.disabled_at, row.disabled_reason, row.consecutive_failures, row.failing_since)
 
 
 def _owner(caller: Caller) -> Owner:
