@@ -1,11 +1,12 @@
 """A notebook is one file for several processes, written whole or not at all."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from numdesk.kit.notebook import Notebook
+from numdesk.kit.notebook import Notebook, NotebookUnavailable
 
 SCHEMA = "create table if not exists words (word text);"
 
@@ -39,3 +40,16 @@ class TestNotebook:
             await notebook.run(fail)
         assert await notebook.run(words) == []
         notebook.close()
+
+    async def test_finishes_what_was_begun_before_it_is_closed(self, tmp_path: Path) -> None:
+        """Work that waits for its turn is done before the file is closed, and what comes later is refused as unavailable."""
+        notebook = Notebook(tmp_path / "n.sqlite", schema=SCHEMA)
+        begun = [asyncio.ensure_future(notebook.run(lambda db: db.execute("insert into words values ('a')"))) for _ in range(20)]
+        await asyncio.sleep(0)
+        notebook.close()
+        await asyncio.gather(*begun)
+        with pytest.raises(NotebookUnavailable, match="is closed"):
+            await notebook.run(words)
+        reopened = Notebook(tmp_path / "n.sqlite", schema=SCHEMA)
+        assert len(await reopened.run(words)) == len(begun)
+        reopened.close()

@@ -26,7 +26,7 @@ LISTS_GO_BY_OTHER_TIMES = "late"
 async def served(request: pytest.FixtureRequest, desk: DeskOfTest, tmp_path: Path) -> AsyncIterator[Served]:
     """The desk with one gateway."""
     slug = request.param
-    async with serving_gateway(find_providers()[slug], tmp_path, clock=desk.clock, timeout_s="2") as made:
+    async with serving_gateway(find_providers()[slug], tmp_path, clock=desk.clock) as made:
         desk.rt.payments = {slug: made.gateway}
         desk.rt.provider_titles = {slug: slug}
         yield made

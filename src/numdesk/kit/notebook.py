@@ -16,7 +16,7 @@ BUSY_TIMEOUT_S = 10.0
 
 
 class NotebookUnavailable(OSError):
-    """The file cannot be read or written now: its disk is full or broken, or another process holds it. Nothing was written."""
+    """The file cannot be read or written: its disk is full or broken, another process holds it, or it is closed. Nothing is written."""
 
 
 class Notebook:
@@ -28,13 +28,17 @@ class Notebook:
         self._schema = schema
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Does `work` in a transaction and returns its answer. Raises NotebookUnavailable."""
+        if self._is_closed:
+            raise NotebookUnavailable(f"{self._path.name}: is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file, once all work that was begun is done; what comes later is refused."""
+        self._is_closed = True
         self._thread.shutdown()
         if self._connection is not None:
             self._connection.close()

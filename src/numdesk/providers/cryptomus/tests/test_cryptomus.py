@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.support.gateways import Served, serving_gateway
+from tests.support.gateways import Served, serving_gateway, timeout_s
 
 from numdesk.kit.clock import FakeClock
 from numdesk.ports.errors import ProviderError
@@ -31,9 +31,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def served(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
+async def served(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
     """The fake under a prefix, as in the sandbox."""
-    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix="/sandbox/gateways/cryptomus", timeout_s="0.5") as made:
+    prefix = "/sandbox/gateways/cryptomus"
+    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)) as made:
         yield made
 
 

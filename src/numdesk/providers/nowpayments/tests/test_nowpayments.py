@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.support.gateways import Served, serving_gateway
+from tests.support.gateways import Served, serving_gateway, timeout_s
 
 from numdesk.kit.clock import FakeClock
 from numdesk.ports.errors import ProviderError
@@ -31,9 +31,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def served(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
+async def served(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
     """The fake under a prefix, as in the sandbox."""
-    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix="/sandbox/gateways/nowpayments", timeout_s="0.5") as made:
+    prefix = "/sandbox/gateways/nowpayments"
+    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)) as made:
         yield made
 
 
@@ -108,7 +109,7 @@ class TestFind:
 
     async def test_finds_one_that_somebody_opened(self, served: Served) -> None:
         """A payment names its invoice, and so the page to pay on."""
-        await served.fake.script(["create:timeout_made"])
+        await served.fake.script(["create:error_500_made"])
         with pytest.raises(ProviderError):
             await served.gateway.create(intent())
         await served.fake.choose("topup-42")
