@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
-from numdesk.cli.listening import connection_limits
+from numdesk.cli.listening import connection_limits, is_loopback
 from numdesk.config import Settings
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.proxies import TrustedProxies
@@ -30,3 +31,12 @@ class TestConnectionLimits:
     def test_promise_what_the_descriptors_allow(self, descriptors: int, most: int) -> None:
         """No more connections are promised than the process has descriptors for, less those that it needs itself."""
         assert connection_limits(Settings(), descriptors=descriptors).connections_max == most
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), (str(IPv4Address(0)), False), ("::", False)],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
+    """Every address of 127.0.0.0/8 and ::1 is; the addresses that stand for all are not."""
+    assert is_loopback(host) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from numdesk import __version__
 from numdesk.cli.outcome import sentence_of
 from numdesk.config import forget_postgres_environment
+from numdesk.kit.output import open_standard_streams
 from numdesk.kit.redact import scrub
 
 #: What was asked for cannot be done, and the sentence says why.
@@ -53,6 +55,8 @@ _DOOR = "door"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name and returns the exit code; a failure is one sentence on standard error."""
+    os.umask(0o077)  # whatever a command makes is for its user alone
+    open_standard_streams()
     forget_postgres_environment()
     _show_every_character()
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from ipaddress import ip_address
 
 import structlog
 import uvicorn
@@ -92,6 +93,15 @@ def _next_port(address: Address) -> Address:
     if address.port == PORT_MAX:
         raise CommandRefused(f"There is no port after {address.port}: {OPS_REMEDY}.")
     return Address("127.0.0.1", address.port + 1)
+
+
+def is_loopback(host: str) -> bool:
+    """Does the host, or every address that its name stands for, lead to this machine only? True for a name that stands for none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return True  # opening it will be refused, with the reason
+    return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
 
 
 def address_of(listener: socket.socket, host: str) -> Address:

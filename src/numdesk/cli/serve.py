@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
+import structlog
 import uvloop
 from cyclopts import Parameter
 
@@ -21,12 +22,13 @@ from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli import banner, ops
 from numdesk.cli.attach import Common
 from numdesk.cli.lines import Answers, Line, answering
-from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, listen_socket, ops_socket
+from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, is_loopback, listen_socket, ops_socket
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
 from numdesk.config import Settings, parse_address
 from numdesk.kit import metrics
 from numdesk.kit.log import configure_logging
+from numdesk.kit.output import never_wait_for_readers
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.migrate import migrate
 from numdesk.storage.postgres import open_database
@@ -39,6 +41,8 @@ WORKERS_MAX = 16
 GC_THRESHOLD = (50_000, 20, 100)
 #: Names of log fields whose values may be written.
 LOG_FIELDS = frozenset({"child", "code", "provider", "job", "kind", "count", "seconds", "reason", "customer_id", "order_id"})
+
+_log = structlog.get_logger(__name__)
 
 Flag = Annotated[bool, Parameter(negative="")]
 #: What a parent tells its children.
@@ -63,10 +67,11 @@ class Plan:
         return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - one for each option
     *,
     listen: str | None = None,
     sandbox: Flag = False,
+    public_sandbox: Flag = False,
     workers: int = 1,
     no_work: Flag = False,
     common: Common | None = None,
@@ -80,6 +85,8 @@ def serve(
         on 127.0.0.1 and the next port, unless NUMDESK_OPS_LISTEN says HOST:PORT or off.
     sandbox
         Seeded data, make-believe money and phones, and the sandbox API; only on a database of its own.
+    public_sandbox
+        Let a sandbox listen where other machines reach it: its API asks for no password.
     workers
         How many processes answer HTTP; 1 answers and works in a single process.
     no_work
@@ -89,6 +96,13 @@ def serve(
         raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
     common = common or Common()
     plan = _plan(common, listen=listen, sandbox=sandbox, works=not no_work)
+    if sandbox and not is_loopback(plan.settings.listen.host):
+        if not public_sandbox:
+            raise CommandRefused(
+                f"A sandbox on {plan.settings.listen} could be used by other machines, without a password: "
+                "listen on a loopback address such as 127.0.0.1:8080, or add --public-sandbox."
+            )
+        _log.warning("other machines can use this sandbox without a password", reason=f"it listens on {plan.settings.listen}")
     return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
 
 
@@ -231,6 +245,7 @@ def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bo
         settings = replace(settings, listen=parse_address(listen)) if listen is not None else settings
     except ValueError as wanted:
         raise CommandRefused(f"--listen {listen} cannot be used: it must be {wanted}.") from wanted
+    never_wait_for_readers()
     configure_logging(LOG_FIELDS, style=settings.log, level=settings.log_level.upper())
     return Plan(settings, sandbox=sandbox, as_json=common.json, works=works)
 
