@@ -22,6 +22,8 @@ _dropped = Counter("numdesk_output_dropped_total", "Pieces of standard output or
 class PatientStream(io.TextIOBase):
     """A text stream on a descriptor, written to by a thread of its own."""
 
+    encoding = "utf-8"
+
     def __init__(self, descriptor: int, name: str) -> None:
         """Begin with nothing to write."""
         self._descriptor = descriptor
@@ -30,11 +32,6 @@ class PatientStream(io.TextIOBase):
         self._bytes = 0
         self._change = threading.Condition()
         threading.Thread(target=self._run, name=f"write-{name}", daemon=True).start()
-
-    @property
-    def encoding(self) -> str:
-        """The encoding, which the descriptor cannot refuse."""
-        return "utf-8"
 
     def fileno(self) -> int:
         """Return the descriptor."""
