@@ -102,12 +102,16 @@ class Runtime:
             raise Unavailable from error
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` in a named transaction, again after a deadlock; raises Unavailable when the database is away."""
+        """Runs `work` in a named transaction once, whatever happens to the connection; raises Unavailable or OutcomeUnknown."""
         return await self.database.run(name, work)
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs one statement that may be repeated, through conflicts and short outages."""
-        return await self.database.repeat(name, work)
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
+        """Runs statements that may be repeated, through conflicts and short outages; raises Unavailable (OutcomeUnknown if it `books`)."""
+        return await self.database.repeat(name, work, books=books)
+
+    async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Reads everything as of one moment, through short outages; raises Unavailable."""
+        return await self.database.read(name, work)
 
     def batch(
         self, name: str, run: Callable[[list[Any]], Awaitable[list[Any]]], *, batch_max: int, in_flight: int = 1

@@ -79,9 +79,9 @@ class MortalDatabase(Database):
         mortal = (lambda tx: work(cast("Tx", _MortalTx(tx, self._life)))) if self._by_statement else work
         return await self._life.live(lambda: super(MortalDatabase, self).run(name, mortal))
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
         """Runs a statement, if alive."""
-        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work))
+        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work, books=books))
 
 
 class _MortalTx:

@@ -175,3 +175,14 @@ async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, table: str, 
     await desk.pool.execute(insert, now, kept + timedelta(seconds=2))
     assert await retention.sweep(desk.rt, one=SWEEPS[name]) == 10
     assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above
+
+
+async def test_forgets_receipts_of_transactions(desk: DeskOfTest) -> None:
+    """Nobody asks for the outcome of a transaction that began long ago."""
+    await desk.pool.execute(
+        "insert into receipts select gen_random_uuid(), $1::timestamptz - $2::interval from generate_series(1, 10)",
+        desk.clock.wall(),
+        retention.RECEIPTS_KEPT + timedelta(seconds=2),
+    )
+    assert await retention.sweep(desk.rt, one=SWEEPS["receipts.forget"]) == 10
+    assert await desk.pool.fetchval("select count(*) from receipts") > 0

@@ -12,7 +12,7 @@ from numdesk.bootstrap import Desk
 from numdesk.cli import key
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.customers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
 from numdesk.usecases import customers, installation, wallets
@@ -53,7 +53,8 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
         )
         return {"customer_id": made.customer_id, "dialect": dialect, "currency": currency}, shown_key(made.token, made.secret)
 
-    facts, key = at_desk(common, register)
+    with if_unknown("see in `numdesk customer list` whether the customer is there before you add it again"):
+        facts, key = at_desk(common, register)
     tell({**facts, **key}, as_json=common.json, text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}")
 
 
@@ -76,12 +77,14 @@ def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference:
     wanted, units = _change(amount, currency)
     if not units:
         raise CommandRefused("The amount 0 changes nothing.")
+    name = reference or secrets.token_hex(8)
 
     async def adjust(desk: Desk) -> Money:
         await require_customer(desk, customer_id)
-        return await wallets.adjust(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=_reason(reference))
+        return await wallets.adjust(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}")
 
-    money = at_desk(common, adjust)
+    with if_unknown(_once_more(name)):
+        money = at_desk(common, adjust)
     facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
     tell(facts, as_json=common.json, text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} to spend.")
 
@@ -139,13 +142,14 @@ def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: 
     """
     common = common or Common()
     wanted, units = _change(amount, currency)
+    name = reference or secrets.token_hex(8)
 
     async def give(desk: Desk) -> int:
         await require_customer(desk, customer_id)
-        reason = _reason(reference)
-        return (await wallets.give_bonus(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=reason)).bonus
+        return (await wallets.give_bonus(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}")).bonus
 
-    left = at_desk(common, give)
+    with if_unknown(_once_more(name)):
+        left = at_desk(common, give)
     facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
     tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.")
 
@@ -235,8 +239,8 @@ def _change(amount: str, currency: str) -> tuple[str, int]:
     return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
 
 
-def _reason(reference: str | None) -> str:
-    return f"cli:{reference or secrets.token_hex(8)}"
+def _once_more(reference: str) -> str:
+    return f"run the same command with --reference {reference}, under which it counts once"
 
 
 def _units(amount: str, currency: str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import errno
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import asyncpg
 import msgspec
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from numdesk.config import SettingRefused
-from numdesk.domain.errors import InvalidInput, NotFound, Refusal
+from numdesk.domain.errors import InvalidInput, NotFound, OutcomeUnknown, Refusal
 from numdesk.kit.keyfile import KeyFileError
 from numdesk.kit.redact import scrub
 from numdesk.ports.errors import ProviderError
@@ -32,6 +33,15 @@ FILE_COLUMNS = 1000
 _SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
 #: Names of failures with such a text in packages that the command line does not import.
 _SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused", "MoneyIsMakeBelieve")
+
+
+@contextmanager
+def if_unknown(remedy: str) -> Iterator[None]:
+    """Tells the operator what to do when the connection was lost and nobody can say yet whether the work inside was done."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        raise CommandRefused(f"The database went away, and whether this was done is not known: {remedy}.") from error
 
 
 def sentence_of(error: Exception) -> str | None:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.errors import GatewayUnavailable
 from numdesk.domain.reconciliation import Difference
 from numdesk.domain.topups import Decision, Doubt, TopUp
@@ -150,7 +150,9 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
             await payments.settle(desk.rt, topup.id)
         return (await payments.read(desk.rt, invoice))[0]
 
-    _tell_state(at_desk(common, ask), common)
+    with if_unknown(_look(invoice)):
+        topup = at_desk(common, ask)
+    _tell_state(topup, common)
 
 
 @app.command
@@ -163,7 +165,8 @@ def collect(invoice: str, *, common: Common | None = None) -> None:
         The invoice's id, inv_...
     """
     common = common or Common()
-    units = at_desk(common, lambda desk: settlement.collect(desk.rt, invoice))
+    with if_unknown(_look(invoice)):
+        units = at_desk(common, lambda desk: settlement.collect(desk.rt, invoice))
     tell({"invoice": invoice, "collected": units}, as_json=common.json, text=f"{units} minor units were collected.")
 
 
@@ -198,7 +201,13 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
 
 
 def _decide(invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common) -> None:
-    _tell_state(at_desk(common, lambda desk: settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth)), common)
+    with if_unknown(_look(invoice)):
+        topup = at_desk(common, lambda desk: settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth))
+    _tell_state(topup, common)
+
+
+def _look(invoice: str) -> str:
+    return f"see with `numdesk topup show {invoice}`; running the command again books nothing twice"
 
 
 @contextmanager

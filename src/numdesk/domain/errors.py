@@ -231,6 +231,13 @@ class TopUpTooSmall(InvalidInput):
 
 
 @dataclass(eq=False)
+class OutcomeUnknown(Unavailable):
+    """The connection to the database was lost and it is not known yet whether the work was done; the same key gives the result later."""
+
+    code = "outcome_unknown"
+
+
+@dataclass(eq=False)
 class GatewayUnavailable(Unavailable):
     """The payment gateway cannot be reached, or gives no invoice now."""
 

@@ -13,8 +13,9 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Histogram
 
-from numdesk.domain.errors import Unavailable
+from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.kit.network import forbid_network
+from numdesk.storage.receipts import OUTAGES, Deal, begin, roll_back
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -25,22 +26,10 @@ T = TypeVar("T")
 CONNECTIONS_MAX = 8
 #: A transaction that met a deadlock or a lock time-out is run again at most this often.
 RETRIES_MAX = 5
-#: How long a repeatable command waits for a database that is restarting before it gives up.
+#: How long work waits, from the first failure on, for a database that is restarting before it gives up.
 OUTAGE_PATIENCE_S = 8.0
 
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
-OUTAGES = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg says of a connection whose server was killed a moment ago
-    ConnectionError,
-    FileNotFoundError,
-    TimeoutError,
-    asyncpg.TooManyConnectionsError,
-)
 #: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
 #: no writes, or a sequence is at its end. Nothing was done, and asking again at once does not help.
 EXHAUSTED = (
@@ -163,32 +152,47 @@ class Database:
         return answer
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` in a transaction, again when it met a deadlock.
+        """Runs `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
 
-        Raises Unavailable when the database cannot be reached; the outcome is then unknown to the caller.
+        When the connection is lost, also in the middle of COMMIT, this finds out what happened before it answers
+        (`storage/receipts.py`). Raises Unavailable when nothing was committed, and OutcomeUnknown when that could not be found out in time.
         """
+        deal = Deal()
+        try:
+            return await self._outlast(name, lambda: self._attempt(name, deal, work))
+        except Unavailable as error:
+            if deal.is_open:
+                raise OutcomeUnknown from error
+            raise
+
+    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
+        """Runs statements that may safely be repeated, through conflicts and through an outage of some seconds.
+
+        Raises Unavailable when the database stays away, or OutcomeUnknown for a statement that `books` something under a key.
+        """
+        return await self._outlast(name, lambda: self.statement(name, work), OutcomeUnknown if books else Unavailable)
+
+    async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Reads everything as of one moment, through an outage of some seconds; raises Unavailable."""
 
         async def attempt() -> T:
-            async with self.transaction(name) as tx:
+            async with self.transaction(name, snapshot=True) as tx:
                 return await work(tx)
 
-        try:
-            return await retry_conflicts(name, attempt)
-        except OUTAGES as error:
-            raise Unavailable from error
+        return await self._outlast(name, attempt)
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs a single statement that may safely be repeated, through conflicts and through an outage of some seconds.
-
-        Raises Unavailable when the database stays away.
-        """
-        deadline = time.monotonic() + OUTAGE_PATIENCE_S
+    async def _outlast(self, name: str, attempt: Callable[[], Awaitable[T]], refusal: type[Unavailable] = Unavailable) -> T:
+        """Awaits `attempt`, again after conflicts and outages; raises `refusal` when the database stays away."""
+        deadline: float | None = None
         while True:
             try:
-                return await retry_conflicts(name, lambda: self.statement(name, work))
+                async with asyncio.timeout_at(deadline):
+                    return await retry_conflicts(name, attempt)
             except OUTAGES as error:
-                if time.monotonic() > deadline:
-                    raise Unavailable from error
+                now = asyncio.get_running_loop().time()
+                deadline = deadline or now + OUTAGE_PATIENCE_S
+                if now >= deadline or self._pool.is_closing():
+                    raise refusal from error
                 _retries.labels(name, "outage").inc()
                 await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
 
@@ -207,6 +211,38 @@ class Database:
                 self._complained_at = now
                 _log.error("the database has no room or resources", kind=kind, reason=f"{name}: {error}")
             raise Unavailable from error
+
+    async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Runs a transaction with its receipt, or returns the answer of the one before when that was committed."""
+        started = time.perf_counter()
+        with self._refuse_exhausted(name):
+            async with self._pool.acquire() as connection:
+                try:
+                    if not await begin(connection, deal):
+                        return deal.answer
+                    with forbid_network(name):
+                        deal.answer = await work(cast("Tx", connection))
+                    await self._conclude(name, deal, connection)
+                except BaseException:
+                    await roll_back(connection)
+                    raise
+        _transactions.labels(name).observe(time.perf_counter() - started)
+        return deal.answer
+
+    async def _conclude(self, name: str, deal: Deal, connection: Any) -> None:
+        """Commits, and notes when no answer comes."""
+        deal.is_open = True
+        try:
+            await self._commit(name, connection)
+        except (asyncpg.PostgresError, AssertionError) as error:  # an answer: unless the server is going down, it has rolled back
+            deal.is_open = isinstance(error, OUTAGES)
+            raise
+        deal.is_open = False
+
+    async def _commit(self, name: str, connection: Any) -> None:
+        """Sends COMMIT; tests lose the connection here."""
+        tag = await connection.execute("commit")
+        assert tag == "COMMIT", f"{name}: a statement failed and its error was ignored"
 
 
 async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], None]) -> None:

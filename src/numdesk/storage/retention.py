@@ -165,6 +165,13 @@ async def forget_counts(tx: Tx, *, before: datetime, limit: int) -> int:
     )
 
 
+async def forget_receipts(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Deletes receipts of transactions that began before a time; the oldest stand first in the table, so no index is needed."""
+    return await _delete(
+        tx, "delete from receipts where id in (select id from receipts where at < $1 limit $2 for update skip locked)", before, limit
+    )
+
+
 async def _delete(tx: Tx, statement: LiteralString, before: object, limit: int) -> int:
     """Runs a statement that deletes or empties a batch and returns how many rows PostgreSQL says it did."""
     tag = await tx.execute(statement, before, limit)

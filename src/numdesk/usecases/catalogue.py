@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numdesk.domain.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.errors import NotFound
@@ -168,11 +168,12 @@ async def _compose(rt: Runtime, currency: str) -> Catalogue:
 
 async def _load_structure(rt: Runtime, currency: str) -> _Structure:
     """Reads everything as of one moment, then makes the objects in slices."""
-    async with rt.transaction("catalogue.structure", snapshot=True) as tx:
-        countries, services = await rows.countries(tx), await rows.services(tx)
-        operators, products = await rows.operators(tx), await rows.products(tx)
-        offer_rows = await rows.offer_rows(tx, currency=currency)
-        providers = await rows.providers(tx)
+
+    async def look(tx: Tx) -> tuple[Any, ...]:
+        words = await rows.countries(tx), await rows.services(tx), await rows.operators(tx), await rows.products(tx)
+        return *words, await rows.offer_rows(tx, currency=currency), await rows.providers(tx)
+
+    countries, services, operators, products, offer_rows, providers = await rt.read("catalogue.structure", look)
     offers = await _make_offers(offer_rows)
     groups: dict[int, list[int]] = {}
     for offer in offers.values():

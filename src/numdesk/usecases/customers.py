@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -11,7 +12,7 @@ from functools import partial
 from numdesk.domain import tokens
 from numdesk.domain.chart import adjustment
 from numdesk.domain.customers import OPTIONS, Caller, CustomerState, Scope
-from numdesk.domain.errors import InvalidInput, NotAuthenticated, NotFound
+from numdesk.domain.errors import InvalidInput, NotAuthenticated, NotFound, Unavailable
 from numdesk.domain.guard import judge
 from numdesk.runtime import Runtime
 from numdesk.storage import customers as rows
@@ -204,7 +205,10 @@ async def set_option(rt: Runtime, customer_id: int, *, name: str, value: str | N
 
 
 async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
-    """Lets the abuse guard look at customers whose orders have just ended without a message."""
+    """Lets the abuse guard look at customers whose orders have just ended without a message.
+
+    What ended them is committed, so an outage now is not a reason to refuse: the guard looks again when the next one ends.
+    """
     if not rt.settings.rate_limits:
         return
 
@@ -217,11 +221,12 @@ async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
     ids = set(customer_ids)
     if not ids:
         return
-    aside = await sweeps.of_sweep(rt, "customers.review")
-    failed = {int(one.item) for one in aside}
-    for customer_id in sorted(ids | {int(one.item) for one in sweeps.again(rt, aside)}):
-        judge_one = partial(rt.run, "customers.review", lambda tx, who=customer_id: work(tx, who))
-        await sweeps.attempt(rt, "customers.review", str(customer_id), judge_one, is_aside=customer_id in failed)
+    with suppress(Unavailable):
+        aside = await sweeps.of_sweep(rt, "customers.review")
+        failed = {int(one.item) for one in aside}
+        for customer_id in sorted(ids | {int(one.item) for one in sweeps.again(rt, aside)}):
+            judge_one = partial(rt.run, "customers.review", lambda tx, who=customer_id: work(tx, who))
+            await sweeps.attempt(rt, "customers.review", str(customer_id), judge_one, is_aside=customer_id in failed)
 
 
 def _opened(rt: Runtime, caller: Caller | None, hashed: bytes) -> Caller | None:

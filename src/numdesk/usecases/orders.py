@@ -129,7 +129,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
     Refuses with NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
     """
     rate = await rates.current(rt, show) if show else None
-    order = await rt.run("orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id))
+    order = await rt.repeat("orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id))
     if order.provider_ref is not None:
         try:
             await rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED)
@@ -179,7 +179,7 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
         domain.check_resend(order, now=rt.clock.now())
         return order
 
-    order = await rt.run("orders.resend.check", check)
+    order = await rt.repeat("orders.resend.check", check)
     if order.provider_ref is not None:
         try:
             accepted = await rt.suppliers[order.provider].resend(order.provider_ref)

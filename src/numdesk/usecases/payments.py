@@ -17,7 +17,16 @@ from prometheus_client import Counter
 
 from numdesk.domain import topups
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests, TopUpTooSmall
+from numdesk.domain.errors import (
+    GatewayUnavailable,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    Refusal,
+    TooManyRequests,
+    TopUpTooSmall,
+    Unavailable,
+)
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.domain.topups import Policy, TopUp, TopUpState
 from numdesk.ports.errors import ProviderError
@@ -69,13 +78,17 @@ async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tu
     """Returns a top-up with the page where it is paid, and whether this repeats what the key had before.
 
     Refuses with InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused,
-    TooManyRequests (top-ups that wait for money) or RequestInProgress.
+    TooManyRequests (top-ups that wait for money), RequestInProgress, Unavailable or OutcomeUnknown.
     """
     _check(rt, caller, request)
     topup, replayed = await rt.run("payments.intend", lambda tx: _intend(rt, tx, caller, request))
     if topup.invoice_id is None:
-        opened = invoices.open_invoice(rt, topup) if replayed else invoices.opened_now(rt, topup, unsure=False)
-        topup = await opened
+        try:
+            topup = await (invoices.open_invoice(rt, topup) if replayed else invoices.opened_now(rt, topup, unsure=False))
+        except GatewayUnavailable:
+            raise
+        except Unavailable as error:  # the top-up is there, and so may its invoice be
+            raise OutcomeUnknown from error
     # What became of it since is not part of the answer: a repeat gets the one that the first got.
     return replace(topup, state=TopUpState.AWAITING), replayed
 

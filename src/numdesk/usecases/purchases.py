@@ -106,7 +106,8 @@ async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: request
     sold = await sell(rt, caller, requests.Piece(plan.key, plan.quantity, first, plan.decision_id), rate=plan.rate)
     if sold.status in ("created", "replayed"):
         assert sold.outcome is not None, "a sale has a document"
-        return outcome(parse_document(sold.outcome), replayed=sold.status == "replayed")
+        replayed = sold.status == "replayed" and request.key is not None  # else it is our own repetition after an outage
+        return outcome(parse_document(sold.outcome), replayed=replayed)
     if sold.status == "wallet_short":
         raise WalletShort(needed=first.price * plan.quantity, available=sold.available or 0)
     if sold.status == "offer_changed":
@@ -117,7 +118,7 @@ async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: request
 
 
 async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate | None = None) -> rows.Sold:
-    """Sells from our own stock in the batch that leaves next; refuses with KeyReused or RequestInProgress."""
+    """Sells from our own stock in the batch that leaves next; refuses with KeyReused, RequestInProgress, Unavailable or OutcomeUnknown."""
     sale = rows.Sale(
         customer_id=caller.customer_id,
         dialect=caller.dialect,
@@ -135,7 +136,7 @@ async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate
     )
 
     async def run(sales: list[rows.Sale]) -> list[rows.Sold]:
-        return await rt.repeat("orders.create", lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()))
+        return await rt.repeat("orders.create", lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()), books=True)
 
     batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
     sold: rows.Sold = await batcher.submit(sale)

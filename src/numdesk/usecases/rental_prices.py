@@ -84,7 +84,7 @@ async def price_list(rt: Runtime) -> RentalList:
     """Returns the list as it is now."""
 
     async def load_list() -> RentalList:
-        return await rt.run("rentals.list", read_list)
+        return await rt.repeat("rentals.list", read_list)
 
     return await rt.memory.get("rentals.list", load_list, age_max_s=LIST_AGE_MAX_S)
 

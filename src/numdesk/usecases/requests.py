@@ -13,7 +13,7 @@ import msgspec
 
 from numdesk.domain.catalogue import LOCAL
 from numdesk.domain.customers import Caller
-from numdesk.domain.errors import NoOffer, Refusal, RequestInProgress, StateForbids, WalletShort
+from numdesk.domain.errors import NoOffer, OutcomeUnknown, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Offer
 from numdesk.domain.orders import Order
@@ -99,7 +99,8 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
     """Returns the recorded document and whether it is a replay.
 
     Refuses with KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer,
-    and StateForbids when the parent's number is being bought again by somebody else.
+    OutcomeUnknown (the database went away after the key was claimed), and StateForbids when the parent's number is being bought again by
+    somebody else.
     """
 
     async def reserve(tx: Tx) -> int | str:
@@ -119,21 +120,29 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
     claimed = await rt.run("orders.create.reserve", reserve)
     if isinstance(claimed, str):
         return parse_document(claimed), True
+    try:
+        return await _carry_out(rt, caller, plan, request_id=claimed, sell=sell), False
+    except Unavailable as error:  # the job goes on with it
+        raise OutcomeUnknown from error
+
+
+async def _carry_out(rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, sell: Sell) -> Document:
+    """Buys for a claimed key and returns the recorded document; refuses as `fulfil` does."""
     gate = asyncio.Semaphore(PARALLEL_MAX)
 
     async def one(position: int) -> list[Attempt]:
         async with gate:
-            return await _buy_one(rt, caller, plan, request_id=claimed, position=position, sell=sell)
+            return await _buy_one(rt, caller, plan, request_id=request_id, position=position, sell=sell)
 
     try:
         attempts = [attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried]
     except StateForbids:  # nothing was asked of anybody
         await rt.run("orders.create.release", lambda tx: idempotency.release(tx, plan.key))
         raise
-    document = await _settle(rt, plan.frame(claimed), tuple(attempts))
+    document = await _settle(rt, plan.frame(request_id), tuple(attempts))
     if document is None:  # the job was quicker: the client's next try is a replay
         raise RequestInProgress
-    return document, False
+    return document
 
 
 async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
@@ -142,7 +151,7 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
     Raises ProviderError or RequestInProgress to be tried again.
     """
     frame = msgspec.convert(payload, Frame)
-    so_far = await rt.run("orders.resolve", lambda tx: rows.made(tx, frame.request))
+    so_far = await rt.repeat("orders.resolve", lambda tx: rows.made(tx, frame.request))
     for pending in so_far.pending:
         reserved = await rt.suppliers[pending.provider].look_up(answers.reference(pending.order_id))
         if reserved is None:

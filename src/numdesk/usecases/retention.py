@@ -35,6 +35,8 @@ DECISIONS_KEPT = timedelta(days=90)
 CALLBACKS_KEPT = timedelta(days=90)
 #: Windows last a minute; the rest is for clocks that differ.
 COUNTS_KEPT = timedelta(hours=1)
+#: Receipts of transactions: asked for within seconds, while a lost connection is made up for.
+RECEIPTS_KEPT = timedelta(minutes=15)
 #: Rows deleted by one transaction, so that none of them holds locks for long.
 BATCH = 1000
 
@@ -74,6 +76,7 @@ SWEEPS = (
     Sweep("routes.forget", rows.forget_decisions, DECISIONS_KEPT),
     Sweep("payments.forget_callbacks", payment_inbox.forget, CALLBACKS_KEPT),
     Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
+    Sweep("receipts.forget", rows.forget_receipts, RECEIPTS_KEPT, by_wall=True),
 )
 
 

@@ -126,6 +126,14 @@ def _closed(refusal: Any, request: Request) -> Answer:
     )
 
 
+def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer:
+    message = (
+        "It is not known yet whether this was done; send the same signed request again, or sign it anew with the same Idempotency-Key, "
+        "to get its result"
+    )
+    return failure(request, 503, "OUTCOME_UNKNOWN", message, headers=(retry_after(refusal.retry_after_s),))
+
+
 def _no_gateway(refusal: errors.GatewayUnavailable, request: Request) -> Answer:
     message = f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, try again later"
     return failure(request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),))
@@ -160,6 +168,7 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.GuardBanned: _wait,
     errors.RateUnavailable: _closed,
     errors.Unavailable: _closed,
+    errors.OutcomeUnknown: _unknown_outcome,
     errors.GatewayUnavailable: _no_gateway,
 }
 

@@ -119,6 +119,13 @@ def _closed(refusal: errors.Unavailable, _request: Request) -> Answer:
     return failure(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable", headers=(retry_after(refusal.retry_after_s),))
 
 
+def _unknown_outcome(refusal: errors.OutcomeUnknown, _request: Request) -> Answer:
+    message = (
+        "It is not known yet whether this was done; repeat it with the same Idempotency-Key to get its result, or look at your orders first"
+    )
+    return failure(503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),))
+
+
 REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.NotAuthenticated: _constant(401, "UNAUTHORIZED", "Authentication required", (b"www-authenticate", b"Bearer")),
     errors.NotPermitted: _constant(403, "FORBIDDEN", "This account or token may not do this"),
@@ -138,6 +145,7 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.GuardBanned: _banned,
     errors.RateUnavailable: _no_rate,
     errors.Unavailable: _closed,
+    errors.OutcomeUnknown: _unknown_outcome,
 }
 
 
