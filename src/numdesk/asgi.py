@@ -8,14 +8,13 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
 from numdesk.domain.errors import TooManyRequests, Unavailable
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, Message, Receive, Scope, Send
-from numdesk.kit.log import request_id
+from numdesk.kit.log import get_logger, request_id
 from numdesk.kit.proxies import ClientShares, TrustedProxies
 from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
@@ -36,7 +35,7 @@ Check = Callable[[], Awaitable[object]]
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 
-_log = structlog.get_logger("numdesk.http")
+_log = get_logger("numdesk.http", "path")
 
 
 class Node:

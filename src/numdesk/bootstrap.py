@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-import structlog
-
 from numdesk.config import Settings, provider_settings
 from numdesk.dialects import Dialect, find_dialects
 from numdesk.kit.base_url import check_base_url
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile
+from numdesk.kit.log import get_logger
 from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surroundings, find_providers, read_settings
@@ -26,7 +25,7 @@ from numdesk.storage.pool import Database
 from numdesk.storage.provider_settings import Words, stored_words
 from numdesk.usecases import catalogue, installation, timekeeping
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "provider")
 
 
 @dataclass(frozen=True, slots=True)

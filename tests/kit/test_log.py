@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from numdesk.kit.log import accept_request_id, configure_logging, request_id
+from numdesk.kit.log import accept_request_id, configure_logging, get_logger, request_id
 
 CANARIES = {
     "token": "nd_live_5wq81",
@@ -37,7 +37,8 @@ def _restore_logging() -> Iterator[None]:
 def logged(style: Any = "json") -> io.StringIO:
     """Set logging up on a stream of its own and return it."""
     stream = io.StringIO()
-    configure_logging(frozenset({"order", *CANARIES}), style=style, stream=stream)
+    get_logger(__name__, "order", "status", *CANARIES)
+    configure_logging(style=style, stream=stream)
     return stream
 
 
@@ -106,6 +107,14 @@ class TestConfigureLogging:
         structlog.get_logger().info("outside")
         ids = [json.loads(line).get("request_id") for line in stream.getvalue().splitlines()]
         assert ids == ["req-12345678", "req-12345678", None]
+
+    def test_withholds_what_no_logger_declares(self) -> None:
+        """A field is written once a logger declares it, also one that is made after logging was set up."""
+        stream = logged()
+        structlog.get_logger().info("before", novel_field="seen")
+        get_logger("numdesk.late", "novel_field").info("after", novel_field="seen")
+        values = [json.loads(line)["novel_field"] for line in stream.getvalue().splitlines()]
+        assert values == ["[withheld]", "seen"]
 
     def test_leaves_out_what_is_below_the_level(self) -> None:
         """Records below the level cost nothing and say nothing."""

@@ -18,7 +18,7 @@ from numdesk.kit.redact import (
     scrub,
 )
 
-KNOWN = frozenset({"order", "details", "note", *SECRET_FIELDS})
+KNOWN = frozenset({"order", "details", "note", "status", "elapsed_ms", *SECRET_FIELDS})
 CANARY = "canary-4f1c9d27"
 
 STEERING = [
@@ -64,6 +64,18 @@ class TestCleanFields:
         assert len(cleaned["order"]) == ITEMS_MAX
         assert cleaned["count"] == str(1 << 70)
         assert len(str(cleaned["details"])) < VALUE_CHARS_MAX * 2
+
+    @pytest.mark.parametrize("value", ["8b03432e-385b-4670-8d06-064591096795", "5745459419", "topup-42", "whd_7", "A" * 64, 5745459419])
+    def test_writes_ids_as_they_are(self, value: object) -> None:
+        """An id that looks like a token or a telephone number is what an operator searches for."""
+        assert clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"}) == {"payment_id": value}
+
+    @pytest.mark.parametrize("value", ["psw=hush", "a b", "x" * 65, "", "\x1b[2J", "https://me:hush@db/x"])
+    def test_judges_what_is_no_id_like_any_text(self, value: str) -> None:
+        """A field that is named like an id hides what is not one."""
+        written = str(clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"})["payment_id"])
+        assert "hush" not in written
+        assert "\x1b" not in written
 
     @given(st.dictionaries(st.text(max_size=20), st.recursive(st.text() | st.integers() | st.none(), st.lists)))
     def test_any_fields_come_out_harmless(self, fields: dict[str, object]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import structlog
-
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
+from numdesk.kit.log import get_logger
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases import limits, payments
@@ -29,7 +28,7 @@ _SAID = {
 REFUSED_PER_MINUTE = 600
 _BUCKET = "callbacks.refused"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "provider")
 
 
 def make_callbacks(rt: Runtime) -> App:

@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 
-import structlog
 import uvicorn
 
 from numdesk.asgi import make_app
@@ -21,6 +20,7 @@ from numdesk.config import ANY_HOST, PORT_MAX, Address, Settings
 from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.log import get_logger
 from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
@@ -37,7 +37,7 @@ GRACE_S = 8
 REMEDY = "choose another address with --listen"
 OPS_REMEDY = "choose another address with NUMDESK_OPS_LISTEN, or NUMDESK_OPS_LISTEN=off"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "connections_max", "descriptors")
 
 
 @contextmanager
@@ -178,7 +178,7 @@ class HttpServer:
             allow_inbox(desk, settings)
         descriptors = raise_limit()
         limits = connection_limits(settings, descriptors=descriptors)
-        _log.info("connections are bounded", count=limits.connections_max, reason=f"{descriptors} descriptors")
+        _log.info("connections are bounded", connections_max=limits.connections_max, descriptors=descriptors)
         app = make_app(desk.rt, dialects=desk.dialects, mounts=mounts)
         self.readiness = app.readiness
         config = uvicorn.Config(

@@ -11,9 +11,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from numdesk.cli.lines import Line
+from numdesk.kit.log import get_logger
 
 #: A child that dies at once is restarted after a pause that doubles up to this.
 PAUSE_MIN_S = 0.2
@@ -26,7 +25,7 @@ STOP_PATIENCE_S = 9.0
 PARENT_CHECK_S = 1.0
 
 _PR_SET_PDEATHSIG = 1
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "child", "exit_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ async def _keep_one(child: Child, stop: asyncio.Event) -> None:
             return
         stopping.cancel()
         pause_s = PAUSE_MIN_S if loop.time() - started > HEALTHY_AFTER_S else min(pause_s * 2, PAUSE_MAX_S)
-        _log.warning("a child process ended and is started again", child=child.name, code=process.returncode)
+        _log.warning("a child process ended and is started again", child=child.name, exit_code=process.returncode)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
 

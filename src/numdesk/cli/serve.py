@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
-import structlog
 import uvloop
 from cyclopts import Parameter
 
@@ -27,7 +26,7 @@ from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
 from numdesk.config import Settings, parse_address
 from numdesk.kit import metrics
-from numdesk.kit.log import configure_logging
+from numdesk.kit.log import configure_logging, get_logger
 from numdesk.kit.output import never_wait_for_readers
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.migrate import migrate
@@ -39,10 +38,8 @@ from numdesk.workers import runner
 WORKERS_MAX = 16
 #: Collecting cycles less often costs some memory and saves pauses; what was made before the start is never looked at again.
 GC_THRESHOLD = (50_000, 20, 100)
-#: Names of log fields whose values may be written.
-LOG_FIELDS = frozenset({"child", "code", "provider", "job", "kind", "count", "seconds", "reason", "customer_id", "order_id"})
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "listen")
 
 Flag = Annotated[bool, Parameter(negative="")]
 #: What a parent tells its children.
@@ -102,7 +99,7 @@ def serve(  # noqa: PLR0913 - one for each option
                 f"A sandbox on {plan.settings.listen} could be used by other machines, without a password: "
                 "listen on a loopback address such as 127.0.0.1:8080, or add --public-sandbox."
             )
-        _log.warning("other machines can use this sandbox without a password", reason=f"it listens on {plan.settings.listen}")
+        _log.warning("other machines can use this sandbox without a password", listen=str(plan.settings.listen))
     return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
 
 
@@ -246,7 +243,7 @@ def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bo
     except ValueError as wanted:
         raise CommandRefused(f"--listen {listen} cannot be used: it must be {wanted}.") from wanted
     never_wait_for_readers()
-    configure_logging(LOG_FIELDS, style=settings.log, level=settings.log_level.upper())
+    configure_logging(style=settings.log, level=settings.log_level.upper())
     return Plan(settings, sandbox=sandbox, as_json=common.json, works=works)
 
 

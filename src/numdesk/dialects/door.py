@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-import structlog
-
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
 from numdesk.domain.customers import Caller, check_call
 from numdesk.domain.errors import BodyTooLarge, NotAuthenticated, Refusal, Unavailable
 from numdesk.kit import body as bodies
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import Receive, Scope, Send
-from numdesk.kit.log import accept_request_id, request_id
+from numdesk.kit.log import accept_request_id, get_logger, request_id
 from numdesk.kit.tally import tally_of
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
@@ -30,7 +28,7 @@ from numdesk.usecases import customers, limits
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
-_log = structlog.get_logger("numdesk.http")
+_log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
 _level = logging.getLogger("numdesk.http")
 
 

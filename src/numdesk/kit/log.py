@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
@@ -17,6 +17,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _is_request_id = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII).fullmatch
 
+#: Fields that the loggers of this process declared. Modules are imported late, so the set grows while it is used.
+_declared: set[str] = set()
+
 # What these say at lower levels holds URLs with credentials in them.
 _QUIET = {"uvicorn.access": logging.CRITICAL, "asyncio": logging.WARNING, "aiohttp": logging.WARNING}
 
@@ -26,14 +29,19 @@ def accept_request_id(offered: str | None, *, new: str) -> str:
     return offered if offered is not None and _is_request_id(offered) else new
 
 
+def get_logger(name: str, *fields: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module; `fields` are the names whose values it writes, beside COMMON_FIELDS. Others are withheld."""
+    _declared.update(fields)
+    return structlog.get_logger(name)
+
+
 def configure_logging(
-    fields: frozenset[str],
     *,
     style: Literal["json", "text"] = "json",
     level: str = "INFO",
     stream: TextIO | None = None,
 ) -> None:
-    """Write every record to `stream` (standard error); `fields` are the names whose values may be written."""
+    """Write every record to `stream` (standard error); values are written of the fields that the modules' loggers declare."""
     shared: list[Processor] = [
         _add_request_id,
         structlog.stdlib.add_log_level,
@@ -55,7 +63,7 @@ def configure_logging(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            _Cleaner(fields),
+            _Cleaner(_declared),
             structlog.processors.JSONRenderer(ensure_ascii=False) if style == "json" else _render_text,
         ],
     )
@@ -71,7 +79,7 @@ def configure_logging(
 class _Cleaner:
     """The last step before rendering: whatever got this far is judged here and nowhere else."""
 
-    def __init__(self, known: frozenset[str]) -> None:
+    def __init__(self, known: Collection[str]) -> None:
         self._known = known
 
     def __call__(self, _logger: WrappedLogger, _name: str, record: EventDict) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Decides what of a log field may be written: known fields only, people's numbers masked, nothing that steers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 #: Longest text of one field.
@@ -17,14 +17,8 @@ ITEMS_MAX = 20
 REDACTED = "[redacted]"
 WITHHELD = "[withheld]"
 
-#: Written by every server, so always known.
-COMMON_FIELDS = frozenset(
-    {
-        "attempt", "count", "duration_ms", "elapsed_ms", "error", "event", "exception", "kind", "level", "listen",
-        "logger", "method", "name", "path", "pid", "process", "reason", "request_id", "route", "seconds", "size",
-        "status", "timestamp", "transaction", "version", "worker",
-    }
-)  # fmt: skip
+#: Written by every logger; all others are declared beside the logger that writes them.
+COMMON_FIELDS = frozenset({"count", "error", "event", "exception", "level", "logger", "reason", "request_id", "timestamp"})
 
 #: Never written, whatever a caller lists as known.
 SECRET_FIELDS = frozenset(
@@ -38,6 +32,10 @@ SECRET_FIELDS = frozenset(
 
 #: Written with the middle hidden.
 NUMBER_FIELDS = frozenset({"caller", "from", "msisdn", "number", "phone", "phone_number", "recipient", "sender", "to"})
+
+#: How the names of fields end that hold one id; ids look like tokens and numbers, and are written as they are.
+ID_ENDINGS = ("_id", "_hash")
+_is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII).fullmatch
 
 _SECRET_PART = re.compile(r"secret|passw|psw|token|api_?key|authorization|cookie|private|otp")
 
@@ -88,16 +86,14 @@ def clean_traceback(text: str) -> str:
     return escape(scrub(cut), keep_lines=True)
 
 
-def clean_fields(fields: Mapping[str, Any], *, known: frozenset[str]) -> dict[str, Any]:
+def clean_fields(fields: Mapping[str, Any], *, known: Collection[str]) -> dict[str, Any]:
     """Return the fields that may be written; a field nobody listed is named but its value is withheld."""
     return {escape(str(name))[:64]: _clean(name, value, known, DEPTH_MAX) for name, value in fields.items()}
 
 
-def _clean(name: str, value: Any, known: frozenset[str], depth: int) -> Any:
+def _clean(name: str, value: Any, known: Collection[str], depth: int) -> Any:
     """Return what may be written of one field."""
     name = name.lower().replace("-", "_")
-    if name == "event":
-        return _clean_text(str(value))
     if name == "exception":
         return clean_traceback(str(value))
     if name in NUMBER_FIELDS:
@@ -106,10 +102,11 @@ def _clean(name: str, value: Any, known: frozenset[str], depth: int) -> Any:
         return REDACTED
     if name not in known and name not in COMMON_FIELDS:
         return WITHHELD
-    return _clean_value(value, known, depth)
+    is_id = name.endswith(ID_ENDINGS) and isinstance(value, str) and _is_id(value)
+    return value if is_id else _clean_value(value, known, depth)
 
 
-def _clean_value(value: Any, known: frozenset[str], depth: int) -> Any:
+def _clean_value(value: Any, known: Collection[str], depth: int) -> Any:
     """Return a known field's value in a bounded, harmless form."""
     if value is None or isinstance(value, bool | float):
         return value

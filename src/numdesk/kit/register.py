@@ -6,11 +6,11 @@ from itertools import islice
 from typing import Literal, Protocol
 
 import prometheus_client
-import structlog
 
 from numdesk.kit import descriptors
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.log import get_logger
 
 #: A deadline that is never reached.
 NEVER = 1 << 62
@@ -28,7 +28,7 @@ _turned_away = prometheus_client.Counter(
 _open = prometheus_client.Gauge("numdesk_connections", "Connections that are open", ["listener"])
 _most = prometheus_client.Gauge("numdesk_connections_max", "Connections that may be open", ["listener"])
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Connection(Protocol):

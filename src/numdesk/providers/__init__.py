@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from numdesk.kit.clock import Clock
 from numdesk.kit.egress import HttpFailure
 from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.log import get_logger
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.inbound import MessageReceived
 from numdesk.ports.payments import PaymentGateway, PaymentStatus
@@ -41,7 +41,7 @@ _OURS = frozenset({"bad_url", "forbidden_address", "tls"})
 #: An upstream that makes up words does not fill our log.
 REPORTED_MAX = 500
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "gateway_status", "provider")
 _reported: set[tuple[str, str]] = set()
 
 
@@ -150,5 +150,5 @@ def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -
     """Translates a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
     if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
         _reported.add((provider, word))
-        _log.warning("a payment has a status that we do not know", provider=provider, status=word)
+        _log.warning("a payment has a status that we do not know", provider=provider, gateway_status=word)
     return known.get(word, PaymentStatus.UNKNOWN)

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, TypeVar, cast
 
 import asyncpg
-import structlog
 from prometheus_client import Counter, Histogram
 
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
+from numdesk.kit.log import get_logger
 from numdesk.kit.network import forbid_network
 from numdesk.storage.receipts import OUTAGES, Deal, begin, roll_back
 
@@ -50,7 +50,7 @@ _transactions = Histogram(
 )
 _retries = Counter("numdesk_database_retries_total", "Transactions run again", ["name", "kind"])
 _exhausted = Counter("numdesk_database_exhausted_total", "Transactions refused by a database without room or resources", ["kind"])
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "kind", "transaction")
 
 
 class Tx(Protocol):
@@ -209,7 +209,7 @@ class Database:
             now = time.monotonic()
             if now - self._complained_at > COMPLAINT_EVERY_S:
                 self._complained_at = now
-                _log.error("the database has no room or resources", kind=kind, reason=f"{name}: {error}")
+                _log.error("the database has no room or resources", transaction=name, kind=kind, reason=str(error))
             raise Unavailable from error
 
     async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:

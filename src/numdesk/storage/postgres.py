@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import asyncpg
 import psutil
-import structlog
 
 from numdesk.config import environment_for_child
+from numdesk.kit.log import get_logger
 from numdesk.kit.redact import scrub
 from numdesk.storage.cluster import SETTINGS, SOCKET_NAME, Cluster
 from numdesk.storage.database_url import place_of, read_database_url
@@ -39,7 +39,7 @@ WATCH_S = 0.25
 READY_TIMEOUT_S = 600.0  # a recovery after a crash replays at most max_wal_size
 LEFTOVERS_TIMEOUT_S = 10.0  # how long the children of a killed postmaster may take to notice
 CONNECT_TIMEOUT_S = 5
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, none
 
 

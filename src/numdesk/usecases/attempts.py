@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import msgspec
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain.ids import typed
 from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
 from numdesk.kit.egress import EgressPolicy, HttpFailure
+from numdesk.kit.log import get_logger
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
 from numdesk.storage.webhooks import Leased, Outcome, Taken
 
@@ -29,7 +29,7 @@ TEST_MESSAGE = "This is a test of your webhook."
 #: Opened secrets that a process remembers.
 SECRETS_MAX = 10_000
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "customer_id", "delivery_id", "dialect", "kind")
 _attempts = Counter(
     "numdesk_webhook_attempts_total",
     "Webhooks posted, by how it went (our_failure: name look-ups, routes and resources of this machine)",

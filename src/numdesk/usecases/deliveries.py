@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState, endpoint_pace_ms, next_window
 from numdesk.kit.egress import EgressPolicy
+from numdesk.kit.log import get_logger
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room, Taken
 from numdesk.usecases.attempts import Prepared, attempt, prepare
@@ -53,7 +52,7 @@ DRAIN_PATIENCE_S = 30.0
 #: How long one connection may take to be made.
 CONNECT_TIMEOUT_S = 5.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "customer_id")
 
 
 @dataclass(slots=True)

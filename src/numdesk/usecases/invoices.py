@@ -8,11 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import structlog
-
 from numdesk.domain.errors import GatewayUnavailable, NotFound, RequestInProgress
 from numdesk.domain.money import DECIMALS
 from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import Intent, Invoice, PaymentGateway
 from numdesk.storage import payments as rows
@@ -25,7 +24,7 @@ CALL_TIMEOUT_S = 20.0
 #: Who asks has this long for it, until somebody else may.
 OPENING = timedelta(seconds=30)
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "provider", "topup_id")
 
 
 async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
@@ -53,11 +52,15 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
         is_unsure = unsure or not isinstance(error, ProviderError) or error.unknown
         since = rt.clock.steady() if is_unsure else None
         await rt.run("payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since))
-        _log.warning("no invoice", provider=topup.provider, reason=f"{type(error).__name__}: {error}")
+        _log.warning("no invoice", provider=topup.provider, topup_id=topup.public_id, error=type(error).__name__, reason=str(error))
         raise GatewayUnavailable(provider=topup.provider) from error
     if invoice is None or not _is_ours(topup, invoice):
         await rt.run("payments.fail_unopened", lambda tx: rows.fail_unopened(tx, topup.id))
-        _log.error("an invoice is not what was asked for" if not is_over else "an invoice got lost", provider=topup.provider)
+        _log.error(
+            "an invoice is not what was asked for" if not is_over else "an invoice got lost",
+            provider=topup.provider,
+            topup_id=topup.public_id,
+        )
         raise GatewayUnavailable(provider=topup.provider)
     return await _adopt(rt, topup, invoice)
 

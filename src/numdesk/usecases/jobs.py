@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain.webhooks import next_attempt
+from numdesk.kit.log import get_logger
 from numdesk.storage import jobs as rows
 from numdesk.storage.jobs import Job, JobLine
 
@@ -27,7 +27,7 @@ PAGE_MAX = 1000
 #: Dead jobs put back by one transaction.
 REVIVE_BATCH = 1000
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "attempts", "job_id", "kind")
 _jobs = Counter("numdesk_jobs_total", "Jobs worked on, by how it went", ["kind", "result"])
 
 
@@ -54,7 +54,7 @@ async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) 
     delay_s = next_attempt(delays_s, attempt=job.attempts, random=random.random())  # noqa: S311 - jitter, not a secret
     now = rt.clock.now()
     if delay_s is None:
-        _log.error("job is dead", job=job.id, kind=job.kind, attempts=job.attempts, error=error)
+        _log.error("job is dead", job_id=job.id, kind=job.kind, attempts=job.attempts, error=error)
         held = await rt.repeat("jobs.bury", lambda tx: rows.bury(tx, job=job, now=now, error=error))
         _count(job, "dead" if held else "fenced")
         return

@@ -8,12 +8,12 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain import atlas
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp_rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in_order, read
+from numdesk.kit.log import get_logger
 from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
 from numdesk.storage import otp_rules as rows
 from numdesk.storage.messages import Arrival
@@ -36,7 +36,7 @@ ID_MAX = 2**31 - 1
 #: Their name in the memory and in the table of versions.
 _NAME = "otp_rules"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "rule", "rule_id")
 _trials = Counter("numdesk_otp_rules_total", "Rules of the operator that matched or failed, by what came of it", ["rule", "result"])
 
 
@@ -143,7 +143,7 @@ def _tell(book: Book, rule: Rule, trial: Trial) -> None:
     """Logs once what is wrong with a rule, without a word of the message."""
     if trial is not Trial.FOUND and (rule.id, trial) not in book.told:
         book.told.add((rule.id, trial))
-        _log.warning("a rule gave no code", kind=rule.name, reason=trial.value)
+        _log.warning("a rule gave no code", rule=rule.name, reason=trial.value)
 
 
 def _book(found: Sequence[RuleRow]) -> Book:
@@ -159,7 +159,7 @@ def _compiled(row: RuleRow) -> Rule | None:
         return Rule(row.id, row.sender, _pattern(row.pattern))
     except PatternRefused as refused:
         _trials.labels(str(row.id), Trial.FAILED.value).inc()
-        _log.warning("a rule is left out", kind=f"operator:{row.id}", reason=str(refused))
+        _log.warning("a rule is left out", rule_id=row.id, reason=str(refused))
         return None
 
 

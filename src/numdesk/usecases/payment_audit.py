@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
 from prometheus_client import Gauge
 
 from numdesk.domain import reconciliation
 from numdesk.domain.payments import Payment, has_money
 from numdesk.domain.reconciliation import Difference, Fault, Known
 from numdesk.domain.topups import TopUp
+from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import payment_audit as audits
 from numdesk.storage import payments as rows
@@ -32,7 +32,7 @@ LIST_TIMEOUT_S = 600.0
 #: Payments that are missing from the list are asked for one by one, so many at most; more of them are one fault, not many.
 ASKED_MAX = 200
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "fault", "invoice_id", "payment_id", "provider", "topup_id")
 _differences = Gauge("numdesk_payment_differences", "Differences that the last comparison with a gateway found; must be 0", ["provider"])
 
 
@@ -77,7 +77,9 @@ async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime)
     )
     _differences.labels(provider).set(len(found))
     for one in found:
-        _log.error("a payment differs", provider=provider, reason=f"{one.fault} {one.invoice or '-'} {one.payment_id}: {one.what}")
+        _log.error(
+            "a payment differs", provider=provider, fault=one.fault, invoice_id=one.invoice, payment_id=one.payment_id, reason=one.what
+        )
     await _settle_named(rt, provider, found)
     return found
 
@@ -123,7 +125,7 @@ async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference])
         try:
             await settlement.settle(rt, topup.id, payment_ids=ids[topup.public_id])
         except Exception:  # noqa: BLE001 - one that nobody can settle must not stop the others
-            _log.exception("a top-up could not be settled", provider=provider, topup=topup.id)
+            _log.exception("a top-up could not be settled", provider=provider, topup_id=topup.public_id)
 
 
 async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours) -> list[Difference]:

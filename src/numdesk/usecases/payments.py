@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain import topups
@@ -29,6 +28,7 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.domain.topups import Policy, TopUp, TopUpState
+from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import CallbackRefused, PaymentGateway
 from numdesk.storage import idempotency, jobs
@@ -60,7 +60,7 @@ HEADERS_MAX = 50
 HEADER_CHARS_MAX = 1_000
 PAGE_MAX = 1_000
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "callback_id", "provider", "topup_id")
 _callbacks = Counter("numdesk_callbacks_total", "Callbacks of payment gateways, by what became of them", ["provider", "result"])
 
 
@@ -130,7 +130,7 @@ async def hear(rt: Runtime, payload: Mapping[str, Any]) -> None:
         await settle(rt, found[0].id, payment_ids=[callback.payment_id] if callback.payment_id else [])
         result = "settled"
     else:
-        _log.error("a callback is about nothing of ours", provider=callback.provider, reason=f"callback {inbox_id}: {result}")
+        _log.error("a callback is about nothing of ours", provider=callback.provider, callback_id=inbox_id, reason=result)
     _callbacks.labels(callback.provider, result).inc()
     await rt.run("payments.heard", lambda tx: inbox.end(tx, inbox_id, result=result, now=rt.clock.now()))
 
@@ -149,7 +149,7 @@ async def poll_due(rt: Runtime) -> int:
             await settle(rt, topup_id)
         except (ProviderError, Refusal) as error:
             # The next look is written down already.
-            _log.warning("a top-up could not be asked about", kind="payments.poll", reason=f"{topup_id}: {error}")
+            _log.warning("a top-up could not be asked about", topup_id=topup_id, reason=str(error))
 
     async def poll(topup_id: int) -> None:
         item = str(topup_id)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 from prometheus_client import Gauge
 
 from numdesk.domain import topups
 from numdesk.domain.ledger import Check, Report
+from numdesk.kit.log import get_logger
 from numdesk.storage import ledger_check, payments, rental_check, topup_check
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FACTS_BATCH = 200
 #: Where the last report lies in the memory of a process.
 REPORT = "ledger.report"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "block", "block_hash", "examples", "rule", "scope", "seconds", "violations")
 _imbalance = Gauge("numdesk_ledger_imbalance", "Violations that the last check of the ledger found; must be 0")
 _check_age = Gauge("numdesk_ledger_check_age_seconds", "Seconds since the last check of the ledger ended")
 
@@ -220,10 +220,15 @@ async def _publish(rt: Runtime, found: Report) -> Report:
     scope = "full" if report.full else "incremental"
     for name, check in report.checks.items():
         if check.violations:
-            _log.error("the ledger breaks a rule", name=name, count=check.violations, reason="; ".join(check.examples))
-    # The hash in groups of eight: as one word it would look like a token, which the log hides.
-    head = " ".join(report.block_hash[place : place + 8] for place in range(0, len(report.block_hash), 8))
-    _log.info("ledger checked", kind=scope, count=report.violations, seconds=report.seconds, reason=f"chain: block {report.block}: {head}")
+            _log.error("the ledger breaks a rule", rule=name, violations=check.violations, examples=check.examples)
+    _log.info(
+        "ledger checked",
+        scope=scope,
+        violations=report.violations,
+        seconds=report.seconds,
+        block=report.block,
+        block_hash=report.block_hash,
+    )
     return report
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain import chart, topups
@@ -19,6 +18,7 @@ from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.money import AMOUNT_MAX
 from numdesk.domain.payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
+from numdesk.kit.log import get_logger
 from numdesk.storage import history, jobs, ledger
 from numdesk.storage import payments as rows
 from numdesk.storage.payments import Booked
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Ids of gateways are uuids or numbers; a longer one would not fit into a journal's reference.
 PAYMENT_ID_MAX = 100
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "doubt", "payment_id", "provider", "sum", "topup_id")
 _doubts = Counter("numdesk_topup_doubts_total", "Payments that were found to need a person", ["provider", "reason"])
 
 #: How a customer is told why a top-up came to nothing.
@@ -66,7 +66,14 @@ async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
     found = await rt.run("payments.settle", lambda tx: _Settling(rt, tx).take(topup_id, told))
     for topup, payment_id, doubt, sum_ in found:
         _doubts.labels(topup.provider, doubt).inc()
-        _log.error("a payment needs a person", provider=topup.provider, reason=f"{topup.public_id} {payment_id}: {doubt} {sum_}".rstrip())
+        _log.error(
+            "a payment needs a person",
+            provider=topup.provider,
+            topup_id=topup.public_id,
+            payment_id=payment_id,
+            doubt=doubt,
+            sum=sum_ or None,
+        )
 
 
 async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:

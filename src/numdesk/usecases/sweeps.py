@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import structlog
 from prometheus_client import Counter
 
 from numdesk.domain.errors import Unavailable
+from numdesk.kit.log import get_logger
 from numdesk.storage import set_aside as rows
 from numdesk.storage.set_aside import Aside
 
@@ -25,7 +25,7 @@ Done = TypeVar("Done")
 #: Items shown by `doctor`.
 SHOWN_MAX = 100
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "item", "work")
 _failures = Counter("numdesk_set_aside_total", "Items that background work could not do and went on without", ["name"])
 
 
@@ -58,7 +58,7 @@ async def sweep(rt: Runtime, work: Sweep[Done]) -> list[Done]:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one item is to blame: the others are done by themselves
-            _log.warning("a batch failed and is done item by item", job=work.name, reason=f"{type(error).__name__}: {error}")
+            _log.warning("a batch failed and is done item by item", work=work.name, error=type(error).__name__, reason=str(error))
             ids = await rt.run(work.name, lambda tx, left_out=without: work.due(tx, limit=work.limit, without=left_out, only=None))
             results = []
             for item in ids:
@@ -101,7 +101,7 @@ async def attempt(rt: Runtime, name: str, item: str, work: Callable[[], Awaitabl
         now = rt.clock.now()
         failures = await rt.run("sweeps.put", lambda tx: rows.put(tx, sweep=name, item=item, reason=reason, now=now))
         _failures.labels(name).inc()
-        _log.error("background work went on without an item", job=name, count=failures, reason=f"{item}: {reason}", exc_info=error)
+        _log.error("background work went on without an item", work=name, item=item, count=failures, reason=reason, exc_info=error)
         return None
     if is_aside:
         await rt.run("sweeps.drop", lambda tx: rows.drop(tx, sweep=name, item=item))

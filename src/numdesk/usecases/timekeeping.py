@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import structlog
 from prometheus_client import Gauge
 
 from numdesk.domain.errors import InvalidInput, Unavailable
 from numdesk.kit.clock import SET_BACK_MAX
+from numdesk.kit.log import get_logger
 from numdesk.storage import installation
 from numdesk.storage import settings as rows
 
@@ -27,7 +27,7 @@ OFFSET_MAX_S = 10 * 366 * 24 * 3600.0
 LAG_UNNOTICED = timedelta(milliseconds=500)
 
 _NAME = "clock.offset_s"
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "seconds")
 _lag = Gauge("numdesk_clock_lag_seconds", "How far the system clock is behind the latest time in the books; must be 0")
 
 
@@ -61,8 +61,10 @@ async def heed_books(rt: Runtime) -> timedelta:
     lag = rt.clock.take_lag()
     _lag.set(lag.total_seconds())
     if lag > LAG_UNNOTICED:
-        rule = "runs on at half speed" if lag <= SET_BACK_MAX else "follows it at once: the lag is too great to be waited for"
-        _log.error("the system clock is behind the books", seconds=round(lag.total_seconds(), 1), reason=f"the desk's time {rule}")
+        rule = "the desk's time " + (
+            "runs on at half speed" if lag <= SET_BACK_MAX else "follows it at once: it would take too long to catch up"
+        )
+        _log.error("the system clock is behind the books", seconds=round(lag.total_seconds(), 1), reason=rule)
     return lag
 
 

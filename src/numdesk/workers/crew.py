@@ -6,9 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
-import structlog
-
 from numdesk.domain.errors import Refusal
+from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.runtime import Runtime
 from numdesk.usecases import jobs
@@ -17,7 +16,7 @@ from numdesk.workers.jobs import JobKind
 #: A lease outlives the longest try by this much, for writing down how it went.
 LEASE_SLACK_S = 10.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "job_id", "kind")
 
 
 class Crew:
@@ -82,7 +81,7 @@ class Crew:
             else:
                 await jobs.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
         except Refusal as refusal:
-            _log.warning("job outcome not recorded", job=job.id, kind=job.kind, reason=refusal.code)
+            _log.warning("job outcome not recorded", job_id=job.id, kind=job.kind, reason=refusal.code)
         finally:
             self._busy[job.kind] -= 1
             self._freed.set()
@@ -100,6 +99,6 @@ async def _try(rt: Runtime, job: jobs.Job, kind: JobKind) -> str | None:
     except (ProviderError, Refusal) as error:
         return f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is is written down with the job
-        _log.exception("job failed", job=job.id, kind=job.kind)
+        _log.exception("job failed", job_id=job.id, kind=job.kind)
         return f"{type(error).__name__}: {error}"
     return None

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import structlog
 from prometheus_client import Counter
 
+from numdesk.kit.log import get_logger
 from numdesk.runtime import Runtime
 from numdesk.usecases import news, webhooks
 from numdesk.workers.crew import Crew
@@ -25,7 +25,7 @@ PAUSE_MAX_S = 30.0
 #: How long `run_due` goes on before it leaves the rest to the loops.
 DUE_PATIENCE_S = 60.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__, "seconds", "work")
 _failures = Counter("numdesk_background_failures_total", "Background work that failed and is tried again", ["name"])
 
 
@@ -162,4 +162,4 @@ def _interval_s(every_s: float, failures: int) -> float:
 
 def _report(name: str, error: Exception, failures: int) -> None:
     _failures.labels(name).inc()
-    _log.error("background work failed", job=name, reason=type(error).__name__, count=failures, exc_info=error)
+    _log.error("background work failed", work=name, error=type(error).__name__, count=failures, exc_info=error)
