@@ -28,7 +28,7 @@ TEXT = "<#> Your WhatsApp code: 482-913. Do not share it with anyone. It expires
 #: Orders made in bulk, as the create command leaves them; each round takes its own.
 ORDERS = """
 with s as (select o.id offer, o.catalogue_id, o.country_id, o.service_id, p.price from offers o join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
-             where o.provider = 'local' order by o.id limit 1),
+             where o.provider = 'local' and o.service_id = (select id from services where code = 'whatsapp') order by o.id limit 1),
      n as (select id, msisdn, row_number() over (order by id) k from numbers where state = 0 order by id limit $1),
      t as (update numbers u set state = 1, order_id = $3::int + n.k from n where u.id = n.id),
      o as (insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, number_id, msisdn, wallet_id, currency,
@@ -43,8 +43,9 @@ select msisdn from o order by id"""
 #: The command of one message, as `storage/messages.py:receive` calls it.
 COMMAND = """
 \\set n random(1, 1000000000)
-select status from receive_messages_v2(now(), array['bench'], array[gen_random_uuid()::text], array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
-  array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[]);
+select status from receive_messages_v3(now(), true, interval '30 days', array['bench'], array[gen_random_uuid()::text],
+  array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
+  array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[], array[3], array['sender'], array['{fits}']);
 """
 
 
@@ -57,7 +58,9 @@ def main() -> None:
         for _ in range(ROUNDS):
             ours.append(uvloop.run(_through_the_path(bench, _orders(bench, wallets))))
             _prepare(bench, _orders(bench, wallets))
-            theirs.append(bench.pgbench(COMMAND.format(text=TEXT.replace("'", "''")), clients=16, transactions=MESSAGES // 16)[0])
+            theirs.append(
+                bench.pgbench(COMMAND.format(text=TEXT.replace("'", "''"), fits="{3,220}"), clients=16, transactions=MESSAGES // 16)[0]
+            )
         mine, peak = statistics.median(ours), statistics.median(theirs)
         print(f"  {mine:,.0f} messages/s, pgbench {peak:,.0f}/s", flush=True)
         tell("inbound", mine / peak, "0.70")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 LogFormat = Literal["json", "text"]
+ForeignMessages = Literal["withhold", "deliver"]
 PartialDiscount = Literal["frozen", "reached"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -232,6 +233,12 @@ class Settings:
         _whole(1, 3650),
         default=30,
         help="days after which the texts and codes of SMS are deleted, wherever they are; orders and money stay",
+    )
+    foreign_messages: ForeignMessages = _setting(
+        "NUMDESK_FOREIGN_MESSAGES",
+        _one_of(get_args(ForeignMessages)),
+        default="withhold",
+        help="withhold or deliver messages that are recognised as another service's than the number was bought for",
     )
     log: LogFormat = _setting(
         "NUMDESK_LOG",

@@ -143,14 +143,18 @@ class Reference:
             if number.resting_until is not None and now >= number.resting_until:
                 number.resting_until = None
 
-    def receive(self, msisdn: int, service: str | None, text: str, *, now: datetime) -> Lease | None:
-        """Notes a message and returns whose it is."""
-        lease = self.numbers[msisdn].holder
-        if lease is None or not lease.is_active(now):
-            return None
+    def receive(self, msisdn: int, service: str | None, text: str, *, now: datetime) -> tuple[Lease | None, bool]:
+        """Notes a message; returns whose it is, and whether they see it: not one of a service that they have not rented."""
+        number = self.numbers[msisdn]
+        lease = number.holder if number.holder is not None and number.holder.is_active(now) else None
+        if service is not None and (lease is None or service not in lease.services):
+            number.cooling[service] = max(number.cooling.get(service, now), now + COOLDOWN)
+        if lease is None:
+            return None, False
+        named = lease.services[0] if service is None and len(lease.services) == 1 else service
+        if named is not None and named not in lease.services:
+            return lease, False
+        lease.used.update([named] if named else [])
         lease.messages.append(text)
         lease.term_messages += 1
-        named = lease.services[0] if len(lease.services) == 1 else service
-        if named is not None and named in lease.services:
-            lease.used.add(named)
-        return lease
+        return lease, True

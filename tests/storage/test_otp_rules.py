@@ -79,7 +79,7 @@ class TestServicesOf:
         ]
         services = await desk.rt.repeat("t", lambda tx: rows.services_of(tx, arrivals, now=START))
         assert services == [WHATSAPP, WHATSAPP, GOOGLE, GOOGLE, None, None, None]
-        taken = await desk.rt.repeat("t", lambda tx: message_rows.receive(tx, arrivals, now=START))
+        taken = await desk.rt.repeat("t", lambda tx: message_rows.receive(tx, arrivals, now=START, withhold=True))
         of_order = {ours.id: WHATSAPP, theirs.id: WHATSAPP, only.id: GOOGLE}
         assert [of_order[one.order_id or 0] if one.status == "taken" else None for one in taken] == services
 

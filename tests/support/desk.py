@@ -116,15 +116,15 @@ class DeskOfTest:
         document: Document = (await self.buy(caller, offer_id)).document
         return await orders.read(self.rt, caller, document.orders[0].id)
 
-    async def message(self, to: int | None, text: str = "Your code is 482913", *, message_id: str | None = None) -> Taken:
-        """Lets a message arrive; a new one unless it has an id."""
+    async def message(
+        self, to: int | None, text: str = "Your code is 482913", *, sender: str = "INFO", message_id: str | None = None
+    ) -> Taken:
+        """Lets a message arrive that names no service; a new one unless it has an id."""
         assert to is not None, "an order without a number gets no message"
         self._messages += 1
         return await inbound.receive_message(
             self.rt,
-            MessageReceived(
-                provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender="WhatsApp", text=text
-            ),
+            MessageReceived(provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender=sender, text=text),
         )
 
     async def release_by_jobs(self) -> None:

@@ -24,11 +24,13 @@ from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
-from numdesk.usecases import held_payments, installation, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases import held_payments, installation, messages, rates, reconcile, sweeps, timekeeping
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
 DISK_FAIL_BYTES = 512 * 1024**2
+#: So far back messages of other services are counted.
+WITHHELD_HOURS = 24
 #: The database's watch may differ from ours by this much.
 CLOCK_OFFSET_MAX = timedelta(seconds=2)
 #: Work that waits longer than this is stuck, or nobody is working.
@@ -111,6 +113,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         await _set_aside(desk),
         await _rates(desk),
         await _topups(desk),
+        await _withheld(desk),
         Finding("offers", OK, "there are some")
         if seen.offers
         else Finding("offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"),
@@ -247,6 +250,14 @@ async def _set_aside(desk: Desk) -> Finding:
     told = f"{names}. The first, since {first.since:%Y-%m-%d %H:%M} UTC, tried {first.failures} times: {first.reason}"
     advice = f"Fix the cause; each is tried again by itself (that one at {first.again_at:%Y-%m-%d %H:%M} UTC)"
     return Finding("set aside", WARN, f"{len(found)} items could not be done by background work: {told}. {advice}")
+
+
+async def _withheld(desk: Desk) -> Finding:
+    count = await messages.count_withheld(desk.rt, hours=WITHHELD_HOURS)
+    if count:
+        advice = "`numdesk message list` shows them and why, `numdesk service word` corrects what is recognised"
+        return Finding("foreign messages", WARN, f"{count} withheld in the last {WITHHELD_HOURS} hours: {advice}")
+    return Finding("foreign messages", OK, f"none withheld in the last {WITHHELD_HOURS} hours")
 
 
 async def _rates(desk: Desk) -> Finding:

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from numdesk.storage.orders import STOCK_RULES
+
 if TYPE_CHECKING:
+    from numdesk.domain.recognition import Recognition
     from numdesk.ports.inbound import MessageReceived
     from numdesk.storage.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A whole message with the code that was found in it. `first_at` is when its first segment came, None when it came whole."""
+    """A whole message with the code that was found in it and the service that it was recognised as of.
+
+    `first_at` is when its first segment came, None when it came whole.
+    """
 
     provider: str
     provider_message_id: str
@@ -24,11 +30,12 @@ class Arrival:
     code: str | None
     provider_ref: str | None
     first_at: datetime | None = None
+    recognition: Recognition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a message; `status` as in `receive_messages_v1`, or "waiting" for a segment whose siblings are missing."""
+    """What became of a message; `status` as in `receive_messages_v3`, or "waiting" for a segment whose siblings are missing."""
 
     status: str
     message_id: int | None
@@ -50,21 +57,30 @@ class Segments:
     first_at: datetime
 
 
-async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
-    """Takes every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v2`."""
+async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool) -> list[Taken]:
+    """Takes every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v3`.
+
+    With `withhold`, one of another service than its order is for is kept from the customer (status "withheld").
+    """
     rows = await tx.fetch(
-        "select status, message_id, order_id, customer_id from receive_messages_v2($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        """select status, message_id, order_id, customer_id
+             from receive_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
         now,
+        withhold,
+        STOCK_RULES.cooldown,
         *_columns(arrivals),
     )
     return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-async def receive_unrented(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[Taken]:
-    """Takes every message for orders, without a look at what is rented; see `receive_messages_v1`."""
+async def receive_unrented(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool) -> list[Taken]:
+    """Takes every message for orders, without a look at what is rented; see `receive_order_messages_v1`."""
     rows = await tx.fetch(
-        "select status, message_id, order_id, customer_id from receive_messages_v1($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        """select status, message_id, order_id, customer_id
+             from receive_order_messages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
         now,
+        withhold,
+        STOCK_RULES.cooldown,
         *_columns(arrivals),
     )
     return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
@@ -72,6 +88,7 @@ async def receive_unrented(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime
 
 def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
     """Returns messages as the columns of a command."""
+    told = [a.recognition for a in arrivals]
     return (
         [a.provider for a in arrivals],
         [a.provider_message_id for a in arrivals],
@@ -80,13 +97,17 @@ def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
         [a.text for a in arrivals],
         [a.code for a in arrivals],
         [a.provider_ref for a in arrivals],
+        [one and one.service_id for one in told],
+        [one and one.told_by for one in told],
+        [one and "{" + ",".join(map(str, one.fits)) + "}" for one in told],
     )
 
 
 async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
     """Takes back messages that came for a number after a time when no order had it yet, to be received once more."""
     rows = await tx.fetch(
-        """delete from messages where provider = $1 and msisdn = $2 and received_at > $3 and (order_id is null or late) and term_id is null
+        """delete from messages m where provider = $1 and msisdn = $2 and received_at > $3
+             and (order_id is null or late) and term_id is null and not exists (select from foreign_messages f where f.message_id = m.id)
              returning id, provider, provider_message_id, msisdn, sender, text, otp_code""",
         provider,
         msisdn,

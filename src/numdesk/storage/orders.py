@@ -163,9 +163,9 @@ async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order
 
 
 async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) -> list[Ended]:
-    """Ends the orders for which the event is a legal move; see `end_orders_v1`."""
+    """Ends the orders for which the event is a legal move; see `end_orders_v2`."""
     rows = await tx.fetch(
-        "select order_id, customer_id, state, unearned from end_orders_v1($1, $2, $3, $4, $5)",
+        "select order_id, customer_id, state, unearned from end_orders_v2($1, $2, $3, $4, $5)",
         now,
         event.value,
         STOCK_RULES.cooldown,

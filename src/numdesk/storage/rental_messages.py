@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals import RentalMessage
 from numdesk.storage.messages import Arrival, Taken
+from numdesk.storage.orders import STOCK_RULES
 
 if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
@@ -45,18 +46,35 @@ async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> di
     }
 
 
-async def receive(tx: Tx, arrivals: Sequence[tuple[Arrival, Listener, int | None]], *, now: datetime) -> list[Taken]:
-    """Takes messages, each with its rental (locked) and the id of its service; see `receive_rental_messages_v1`."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message for a running rental: `service_id` is the rented service that it is of, None when that cannot be told; a foreign one is
+    of a service that the number is not rented for."""
+
+    arrival: Arrival
+    listener: Listener
+    service_id: int | None
+    is_foreign: bool
+
+
+async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bool) -> list[Taken]:
+    """Takes messages, each with its rental (locked); see `receive_rental_messages_v2`. With `withhold`, foreign ones are withheld."""
+    told = [one.arrival.recognition for one in heard]
     rows = await tx.fetch(
-        "select status, message_id, customer_id from receive_rental_messages_v1($1, $2, $3, $4, $5, $6, $7, $8) order by idx",
+        """select status, message_id, customer_id
+             from receive_rental_messages_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by idx""",
         now,
-        [a.provider for a, _, _ in arrivals],
-        [a.provider_message_id for a, _, _ in arrivals],
-        [a.sender for a, _, _ in arrivals],
-        [a.text for a, _, _ in arrivals],
-        [a.code for a, _, _ in arrivals],
-        [listener.id for _, listener, _ in arrivals],
-        [service for _, _, service in arrivals],
+        withhold,
+        STOCK_RULES.cooldown,
+        [one.arrival.provider for one in heard],
+        [one.arrival.provider_message_id for one in heard],
+        [one.arrival.sender for one in heard],
+        [one.arrival.text for one in heard],
+        [one.arrival.code for one in heard],
+        [one.listener.id for one in heard],
+        [one.service_id for one in heard],
+        [one and one.service_id for one in told],
+        [known and known.told_by if one.is_foreign else None for one, known in zip(heard, told, strict=True)],
     )
     return [Taken(row[0], row[1], None, row[2]) for row in rows]
 

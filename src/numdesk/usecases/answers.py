@@ -16,7 +16,7 @@ from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.pool import Tx
-from numdesk.usecases import otp_rules
+from numdesk.usecases import otp_rules, recognition
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.
@@ -35,7 +35,7 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
     in use): then a job gives the number back.
     """
     now = rt.clock.now()
-    book = await otp_rules.known(rt)
+    book, recogniser = await otp_rules.known(rt), await recognition.known(rt)
 
     async def work(tx: Tx) -> bool:
         order = await order_rows.lock_any(tx, order_id)
@@ -48,7 +48,8 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
         if cause is None:
             await rows.assign(tx, order_id, reserved, now=now)
             early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
-            await message_rows.receive(tx, [otp_rules.reread(book, one, [order.service_id]) for one in early], now=now)
+            early = [otp_rules.reread(book, one, [order.service_id]) for one in recognition.recognised(recogniser, early)]
+            await message_rows.receive(tx, early, now=now, withhold=recognition.withholds(rt))
             return True
         await rows.fail(tx, order_id, reason=cause.value, now=now)
         await _give_back(tx, provider, reserved, now=now)

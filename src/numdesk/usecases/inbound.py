@@ -1,4 +1,4 @@
-"""The one path by which messages come in, whatever provider brings them: dedupe, join, find the order, find the code, earn, tell."""
+"""The one path by which messages come in, whatever provider brings them: dedupe, join, find order, code and service, earn, tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numdesk.domain.otp import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, otp_rules, rental_inbound, sweeps
+from numdesk.usecases import news, otp_rules, recognition, rental_inbound, sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -82,10 +82,12 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
     """Takes a whole message in the batch that leaves next."""
 
     async def run(batch: list[Arrival]) -> list[Taken]:
-        arrivals = await otp_rules.reread_for_orders(rt, batch)
-        taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now()))
+        arrivals = await recognition.recognise(rt, await otp_rules.reread_for_orders(rt, batch))
+        withhold = recognition.withholds(rt)
+        taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold))
         if any(item.status == "rented" for item in taken):
             taken = await rental_inbound.receive(rt, arrivals, taken)
+        recognition.count_withheld(taken)
         changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
         if changed:
             await news.tell(rt, changed)

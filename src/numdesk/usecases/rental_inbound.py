@@ -9,8 +9,8 @@ from numdesk.domain.rentals import service_of
 from numdesk.storage import messages as message_rows
 from numdesk.storage import rental_messages as rows
 from numdesk.storage.messages import Arrival, Taken
-from numdesk.storage.rental_messages import Listener
-from numdesk.usecases import deliveries, otp_rules
+from numdesk.storage.rental_messages import Heard, Listener
+from numdesk.usecases import deliveries, otp_rules, recognition
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -39,8 +39,9 @@ async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival], *, book: Bo
     theirs = [_listening(listeners.get(arrival.to), arrival) for arrival in arrivals]
     heard = [_heard(arrival, one, book=book) for arrival, one in zip(arrivals, theirs, strict=True) if one]
     missed = [arrival for arrival, one in zip(arrivals, theirs, strict=True) if not one]
-    taken = iter(await rows.receive(tx, heard, now=now) if heard else [])
-    late = iter(await message_rows.receive_unrented(tx, missed, now=now) if missed else [])
+    withhold = recognition.withholds(rt)
+    taken = iter(await rows.receive(tx, heard, now=now, withhold=withhold) if heard else [])
+    late = iter(await message_rows.receive_unrented(tx, missed, now=now, withhold=withhold) if missed else [])
     return [next(taken) if one else next(late) for one in theirs]
 
 
@@ -50,14 +51,20 @@ def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
     return None if is_earlier else listener
 
 
-def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> tuple[Arrival, Listener, int | None]:
+def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> Heard:
     """Returns a message with its service, read by that service's rules, or when that cannot be told by those of all it could be of."""
-    service_id = _service(arrival, listener)
-    could_be = [known for known, _, _ in listener.services] if service_id is None else [service_id]
-    return otp_rules.reread(book, arrival, could_be), listener, service_id
+    rented = [known for known, _, _ in listener.services]
+    told = arrival.recognition
+    if told is not None:
+        fitting = [one for one in rented if one == told.service_id] or [one for one in rented if one in told.fits]
+        service_id, is_foreign = next(iter(fitting), None), not fitting
+    else:
+        service_id, is_foreign = _service(arrival, listener), False
+    could_be = rented if service_id is None else [service_id]
+    return Heard(otp_rules.reread(book, arrival, could_be), listener, service_id, is_foreign)
 
 
 def _service(arrival: Arrival, listener: Listener) -> int | None:
-    """Returns the id of the service that a message is of, when that can be told."""
+    """Returns the rented service that a message that was not recognised is most likely of."""
     code = service_of([(code, name) for _, code, name in listener.services], sender=arrival.sender, text=arrival.text)
     return next((service_id for service_id, known, _ in listener.services if known == code), None)

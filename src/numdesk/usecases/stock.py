@@ -241,6 +241,7 @@ async def meet(rt: Runtime, known: Words, places: Sequence[tuple[str, str]], ser
             "stock.meet",
             lambda tx: rows.insert_facts(tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators),
         )
+        rt.memory.forget("services")
         found = await find_words(rt)
         known.countries, known.services, known.operators = found.countries, found.services, found.operators
         known.dial_codes = found.dial_codes

@@ -1,0 +1,86 @@
+"""`numdesk message`: messages that came for an order or rental of another service, and why they were withheld."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cyclopts
+
+from numdesk.cli.attach import Common, at_desk
+from numdesk.cli.given import Whole
+from numdesk.cli.outcome import table, tell
+from numdesk.usecases import messages
+from numdesk.usecases.messages import KeptMessage
+
+app = cyclopts.App(name="message", help="Look at messages that were withheld because they are another service's.")
+
+_TOLD_BY = {"sender": "its sender", "text": "its text"}
+
+
+@app.command(name="list")
+def show_list(*, limit: Whole = 50, before: Whole | None = None, common: Common | None = None) -> None:
+    """List messages of another service than their order or rental is for, newest first, without their texts.
+
+    Parameters
+    ----------
+    limit
+        How many; at most 1000.
+    before
+        Only messages with a lower number: the last number of a page shows the next one.
+    """
+    common = common or Common()
+    found = at_desk(common, lambda desk: messages.foreign(desk.rt, limit=limit, before=before), looks_only=True)
+    columns = ["message", "received", "number", "sender", "for", "reason"]
+    rows = [(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", f"+{one.msisdn}", one.sender, _place(one), _reason(one)) for one in found]
+    facts = [_facts(one) for one in found]
+    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "No message of another service has come.")
+
+
+@app.command
+def show(message: Whole, *, common: Common | None = None) -> None:
+    """Show a message with its text; texts are kept for NUMDESK_TEXTS_KEPT_DAYS.
+
+    Parameters
+    ----------
+    message
+        Its number, as `numdesk message list` shows it.
+    """
+    common = common or Common()
+    found = at_desk(common, lambda desk: messages.read(desk.rt, message), looks_only=True)
+    lines = [
+        f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} to +{found.msisdn}, for {_place(found)}.",
+        _reason(found) + ".",
+        found.text,
+    ]
+    tell({**_facts(found), "text": found.text}, as_json=common.json, text="\n".join(lines))
+
+
+def _place(one: KeptMessage) -> str:
+    if one.rental is not None:
+        return f"rental {one.rental}"
+    return "nobody" if one.order_id is None else f"order {one.order_id}"
+
+
+def _reason(one: KeptMessage) -> str:
+    """Says what became of a message, and why."""
+    if one.told_by is None:
+        return "Late" if one.late else "Delivered" if one.bought else "Kept"
+    fate = "Withheld" if one.withheld else "Delivered"
+    return f"{fate}: by {_TOLD_BY[one.told_by]} it is {one.service}'s, and {', '.join(one.bought)} was bought"
+
+
+def _facts(one: KeptMessage) -> dict[str, Any]:
+    return {
+        "message": one.id,
+        "received_at": one.received_at.isoformat(),
+        "provider": one.provider,
+        "number": f"+{one.msisdn}",
+        "sender": one.sender,
+        "order": one.order_id,
+        "rental": one.rental,
+        "bought": one.bought,
+        "recognised": one.service,
+        "told_by": one.told_by,
+        "withheld": one.withheld,
+        "reason": _reason(one),
+    }
