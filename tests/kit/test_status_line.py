@@ -14,7 +14,7 @@ from tests.kit.receiver import OK, Receiver, receiving
 
 from numdesk.kit.clock import Clock
 from numdesk.kit.egress import EgressPolicy, HttpAnswer, HttpFailure
-from numdesk.kit.http import BODY_WAIT_S, REQUESTS_PER_HOST_MAX, OutgoingHttp
+from numdesk.kit.http import BODY_WAIT_S, OutgoingHttp
 from numdesk.kit.status_line import status_of
 
 
@@ -208,25 +208,45 @@ class TestWhoseFailure:
         assert got.status == 200
         assert got.elapsed_ms < 1000
 
-    async def test_a_hosts_share_is_ours(self, http: OutgoingHttp) -> None:
-        """Who already has many requests under way gets no more, and others get theirs."""
+    async def test_a_hosts_share_is_ours(self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A host with many requests under way gets the next when it has answered one; other hosts wait for none of this."""
+        monkeypatch.setattr("numdesk.kit.http.REQUESTS_PER_HOST_MAX", 3)
+        open_up, busy = asyncio.Event(), asyncio.Event()
+
+        async def hang(writer: asyncio.StreamWriter) -> None:
+            if len(slow.requests) == 3:
+                busy.set()
+            await open_up.wait()
+            writer.write(OK)
+
+        async with receiving(hang) as slow, receiving(OK) as well:
+            allowed = frozenset({("127.0.0.1", slow.port), ("good.test", well.port)})
+            policy = EgressPolicy(allowed=allowed, needs_body=False, connect_timeout_s=30, total_timeout_s=30)
+            sent = [asyncio.create_task(http.post(slow.url(), body=b"", headers={}, policy=policy)) for _ in range(9)]
+            await busy.wait()
+            assert (await http.post(well.url(host="good.test"), body=b"", headers={}, policy=policy)).status == 200
+            assert len(slow.requests) == 3
+            open_up.set()
+            assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+
+    async def test_a_turn_that_never_comes_is_ours(self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who waited in vain behind our own requests has not heard from the host at all."""
+        monkeypatch.setattr("numdesk.kit.http.REQUESTS_PER_HOST_MAX", 1)
 
         async def hang(_: asyncio.StreamWriter) -> None:
             await asyncio.Event().wait()
 
-        async with receiving(hang) as silent, receiving(OK) as well:
-            policy = EgressPolicy(allowed=frozenset({("127.0.0.1", silent.port), ("good.test", well.port)}), needs_body=False)
-            hanging = [
-                asyncio.create_task(http.post(silent.url(), body=b"", headers={}, policy=policy)) for _ in range(REQUESTS_PER_HOST_MAX)
-            ]
+        async with receiving(hang) as silent:
+            policy = EgressPolicy(
+                allowed=frozenset({("127.0.0.1", silent.port)}), needs_body=False, connect_timeout_s=0.05, total_timeout_s=30
+            )
+            first = asyncio.create_task(http.post(silent.url(), body=b"", headers={}, policy=policy))
             await asyncio.sleep(0)
             with pytest.raises(HttpFailure) as caught:
                 await http.post(silent.url(), body=b"", headers={}, policy=policy)
             assert caught.value.ours
-            assert (await http.post(well.url(host="good.test"), body=b"", headers={}, policy=policy)).status == 200
-            for task in hanging:
-                task.cancel()
-            await asyncio.gather(*hanging, return_exceptions=True)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
 
 
 class TestStatusOf:

@@ -19,9 +19,9 @@ from numdesk.kit.resolver import CheckedResolver, Resolver, SystemResolver
 from numdesk.kit.status_line import RememberingHandler, status_of
 from numdesk.kit.urls import Target, parse_url
 
-#: Requests under way to one host under one policy: a slow receiver cannot take every socket of the process.
-#: The sum over all hosts is bounded by the callers, so that no host waits for another.
-REQUESTS_PER_HOST_MAX = 256
+#: Requests under way to one host under one policy; the next waits for its turn, as long as a connection may take.
+#: Hosts do not wait for each other: the sum over all of them is bounded by the callers.
+REQUESTS_PER_HOST_MAX = 128
 
 #: A body that only is kept for display is waited for no longer than this.
 BODY_WAIT_S = 0.25
@@ -93,8 +93,8 @@ class OutgoingHttp:
         if target.is_address:
             # The HTTP library asks no resolver about addresses.
             lane.checked.check_address(target.host, target.port)
+        await lane.enter(target.host)
         exchange = _Exchange(self._clock.monotonic())
-        lane.enter(target.host)
         mark = _current.set(exchange)
         try:
             async with asyncio.timeout(policy.total_timeout_s) as exchange.deadline:
@@ -192,14 +192,24 @@ class _UntimedResolver(AbstractResolver):
         """Leave the inner resolver to its owner."""
 
 
+class _Turns:
+    """The turns at one host, and how many have one or wait for one."""
+
+    __slots__ = ("free", "users")
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(REQUESTS_PER_HOST_MAX)
+        self.users = 0
+
+
 class _Lane:
     """The connections made under one policy."""
 
-    __slots__ = ("_busy", "checked", "policy", "session")
+    __slots__ = ("_turns", "checked", "policy", "session")
 
     def __init__(self, lookups: Lookups, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str) -> None:
         self.policy = policy
-        self._busy: dict[str, int] = {}
+        self._turns: dict[str, _Turns] = {}
         self.checked = CheckedResolver(lookups, policy)
         connector = aiohttp.TCPConnector(
             resolver=_UntimedResolver(self.checked),
@@ -226,19 +236,35 @@ class _Lane:
             max_headers=HEAD_LINES_MAX,
         )
 
-    def enter(self, host: str) -> None:
-        """Count a request to a host; raise HttpFailure (`connect`, ours) when it has its share."""
-        busy = self._busy.get(host, 0)
-        if busy >= REQUESTS_PER_HOST_MAX:
-            raise HttpFailure("connect", "Too many requests to this host are under way.", ours=True)
-        self._busy[host] = busy + 1
+    async def enter(self, host: str) -> None:
+        """Wait for a turn at a host, before its own time begins; raise HttpFailure (`connect`, ours) when none comes."""
+        turns = self._turns.get(host)
+        if turns is None:
+            turns = self._turns[host] = _Turns()
+        turns.users += 1
+        try:
+            if not turns.free.locked():
+                await turns.free.acquire()
+                return
+            async with asyncio.timeout(self.policy.connect_timeout_s):
+                await turns.free.acquire()
+        except TimeoutError as error:
+            self._let_go(host, turns)
+            raise HttpFailure("connect", "Too many requests to this host are under way.", ours=True) from error
+        except BaseException:
+            self._let_go(host, turns)
+            raise
 
     def leave(self, host: str) -> None:
-        """Count a request to a host as ended."""
-        if self._busy[host] == 1:
-            del self._busy[host]
-        else:
-            self._busy[host] -= 1
+        """Give the turn at a host to the next."""
+        turns = self._turns[host]
+        turns.free.release()
+        self._let_go(host, turns)
+
+    def _let_go(self, host: str, turns: "_Turns") -> None:
+        turns.users -= 1
+        if not turns.users:
+            del self._turns[host]
 
     def _make_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Judge the very address about to be connected to: the last look, whoever found it."""
