@@ -36,6 +36,7 @@ EXPECTED: list[tuple[Refusal, type[sdk.SmscodeError], int]] = [
     (errors.GuardBanned(until=UNTIL, tier="HARD", retry_after_s=14_400), sdk.TempBannedError, 429),
     (errors.RateUnavailable(pair="USD/IDR"), sdk.FxRateUnavailableError, 503),
     (errors.Unavailable(), sdk.ServiceUnavailableError, 503),
+    (errors.OutcomeUnknown(), sdk.ServiceUnavailableError, 503),
 ]
 
 
