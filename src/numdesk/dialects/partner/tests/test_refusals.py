@@ -58,6 +58,7 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
     (errors.GuardBanned(), 429, "RATE_LIMIT_EXCEEDED", None),
     (errors.RateUnavailable(pair="USD/EUR"), 503, "SERVICE_UNAVAILABLE", None),
     (errors.Unavailable(), 503, "SERVICE_UNAVAILABLE", None),
+    (errors.OutcomeUnknown(), 503, "OUTCOME_UNKNOWN", None),
     (errors.GatewayUnavailable(provider="cryptomus"), 503, "SERVICE_UNAVAILABLE", None),
 ]
 

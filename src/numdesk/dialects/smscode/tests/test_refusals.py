@@ -63,8 +63,9 @@ class TestRefusals:
         assert (type(raised(answer)), answer.status) == (error, status)
 
     def test_are_all_there(self) -> None:
-        """The table above and the dialect's hold every refusal there is."""
-        assert {type(row[0]) for row in EXPECTED} == set(REFUSALS) == set(errors.every_refusal())
+        """The dialect's table holds every refusal there is, and the one above all of the dialect's."""
+        assert {type(row[0]) for row in EXPECTED} == set(REFUSALS)
+        assert set(REFUSALS) >= set(errors.every_refusal())
 
     def test_say_when_to_come_back(self) -> None:
         """Every 429 and 503 carries Retry-After as an integer of at least one: the SDK spins on zero."""
