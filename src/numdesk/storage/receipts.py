@@ -20,7 +20,6 @@ OUTAGES = (
     ConnectionError,
     FileNotFoundError,
     TimeoutError,
-    asyncpg.TooManyConnectionsError,
 )
 #: A server that does not roll back within this time is left to notice that the connection has ended.
 ROLLBACK_TIMEOUT_S = 5.0

@@ -20,10 +20,15 @@ class PartnerClient {
     return { timestamp, signature };
   }
 
-  /** Sends a request and returns the answer's JSON. Without data axios sends the four bytes `null`, GET or not. */
+  /** Sends a request and returns the answer's JSON. */
   async call(method, path, data = null, headers = {}) {
+    return (await this.send(method, path, data, headers)).data;
+  }
+
+  /** Sends a request and returns the whole answer. Without data axios sends the four bytes `null`, GET or not. */
+  send(method, path, data = null, headers = {}) {
     const { timestamp, signature } = this.sign(method, path, data);
-    const answer = await axios({
+    return axios({
       method,
       url: this.root + path,
       headers: {
@@ -35,7 +40,6 @@ class PartnerClient {
       },
       data,
     });
-    return answer.data;
   }
 
   balance() {
@@ -50,16 +54,16 @@ class PartnerClient {
     return this.call('GET', '/wallet/transactions');
   }
 
-  rent(wanted, headers) {
-    return this.call('POST', '/numbers/rent', wanted, headers);
+  rent(wanted) {
+    return this.call('POST', '/numbers/rent', wanted);
   }
 
-  extend(rentId, period, headers) {
-    return this.call('POST', `/numbers/${rentId}/extend`, { period }, headers);
+  extend(rentId, period) {
+    return this.call('POST', `/numbers/${rentId}/extend`, { period });
   }
 
-  cancel(rentId, headers) {
-    return this.call('POST', `/numbers/${rentId}/cancel`, null, headers);
+  cancel(rentId) {
+    return this.call('POST', `/numbers/${rentId}/cancel`);
   }
 
   active() {
