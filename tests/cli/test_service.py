@@ -78,3 +78,14 @@ class TestMessage:
         checks = {one["name"]: one for one in msgspec.json.decode(capsys.readouterr().out)["checks"]}
         assert checks["foreign messages"]["state"] != "ok"
         assert checks["foreign messages"]["text"].startswith("1 withheld")
+
+    async def test_is_released_while_its_order_is_open(self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]) -> None:
+        """A message is delivered by its number, also when that is said twice; after the end the sentence says why not."""
+        desk = on_this_database
+        order = await desk.order(await desk.customer())
+        released, kept = [str((await desk.message(order.msisdn, "Telegram code: 48291")).message_id) for _ in range(2)]
+        await desk.pool.execute("update orders set expires_at = now() + interval '1 hour'")  # the command's clock is the real one
+        for _ in range(2):
+            assert "Delivered" in await run(capsys, "message", "release", released)
+        await desk.pool.execute("update orders set expires_at = now()")
+        assert "has ended" in await run(capsys, "message", "release", kept, code=2)

@@ -37,7 +37,7 @@ _COMMANDS = {
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
     "topup": ("numdesk.cli.topup:app", "Look at top-ups, decide about those that are held, and compare them with the payment gateways."),
     "provider": ("numdesk.cli.provider:app", "Keep settings of payment gateways and other upstreams sealed in the database."),
-    "message": ("numdesk.cli.message:app", "Look at messages that were withheld because they are another service's."),
+    "message": ("numdesk.cli.message:app", "Look at messages that were withheld because they are another service's, and release them."),
     "service": ("numdesk.cli.service:app", "Look at services, and say by which words their messages are recognised."),
     "otp": ("numdesk.cli.otp:app", "See what code is found in a text and why, and keep rules for the codes of a service."),
     "webhooks": ("numdesk.cli.webhooks:app", "Say where a customer's webhooks go, look at them, and send them again."),

@@ -1,4 +1,4 @@
-"""`numdesk message`: messages that came for an order or rental of another service, and why they were withheld."""
+"""`numdesk message`: messages that came for an order or rental of another service, why they were withheld, and releasing them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import cyclopts
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
+from numdesk.domain.errors import StateForbids
 from numdesk.usecases import messages
 from numdesk.usecases.messages import KeptMessage
 
-app = cyclopts.App(name="message", help="Look at messages that were withheld because they are another service's.")
+app = cyclopts.App(name="message", help="Look at messages that were withheld because they are another service's, and release them.")
 
 _TOLD_BY = {"sender": "its sender", "text": "its text"}
 
@@ -53,6 +54,26 @@ def show(message: Whole, *, common: Common | None = None) -> None:
         found.text,
     ]
     tell({**_facts(found), "text": found.text}, as_json=common.json, text="\n".join(lines))
+
+
+@app.command
+def release(message: Whole, *, common: Common | None = None) -> None:
+    """Deliver a message that was withheld by mistake: the customer gets it, and the order is charged as for any message.
+
+    Parameters
+    ----------
+    message
+        Its number, as `numdesk message list` shows it.
+    """
+    common = common or Common()
+    try:
+        with if_unknown("give the same command again: a message is released only once"):
+            found = at_desk(common, lambda desk: messages.release(desk.rt, message))
+    except StateForbids as refusal:
+        raise CommandRefused(
+            f"Message {message} cannot be released: its order or rental has ended, and the customer's money is settled."
+        ) from refusal
+    tell(_facts(found), as_json=common.json, text=f"Message {message}, for {_place(found)}: {_reason(found)}.")
 
 
 def _place(one: KeptMessage) -> str:

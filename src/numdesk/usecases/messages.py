@@ -1,18 +1,21 @@
-"""Messages as staff see them: those of another service than they came for, and any one by its id."""
+"""Messages as staff see them: those of another service than they came for, any one by its id, and releasing one that was withheld."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from numdesk.domain.errors import NotFound
+from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.storage import recognition as rows
+from numdesk.storage import released_messages
 from numdesk.storage.recognition import KeptMessage
+from numdesk.usecases import deliveries, news
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
+    from numdesk.storage.pool import Tx
 
-__all__ = ["KeptMessage", "count_withheld", "foreign", "read"]
+__all__ = ["KeptMessage", "count_withheld", "foreign", "read", "release"]
 
 #: The longest page.
 PAGE_MAX = 1000
@@ -31,6 +34,31 @@ async def read(rt: Runtime, message_id: int) -> KeptMessage:
     if found is None:
         raise NotFound(what=f"message {message_id}")
     return found
+
+
+async def release(rt: Runtime, message_id: int) -> KeptMessage:
+    """Gives a withheld message to the customer it came for, which earns the order as usual; a repeat changes nothing.
+
+    Refuses with NotFound, and with StateForbids when the order or the rental's term has ended, because its money is settled.
+    """
+    found = await read(rt, message_id)
+    if not found.withheld:
+        return found
+
+    async def work(tx: Tx) -> bool:
+        now = rt.clock.now()
+        if found.rental is not None:
+            return await released_messages.release_to_rental(tx, message_id=message_id, rental=found.rental, now=now)
+        assert found.order_id is not None, "a message is withheld from an order or from a rental"
+        return await released_messages.release_to_order(tx, message_id=message_id, order_id=found.order_id, now=now)
+
+    if not await rt.run("messages.release", work):
+        raise StateForbids(state="ended")
+    if found.order_id is None:
+        deliveries.wake(rt)
+    else:
+        await news.tell(rt, [found.order_id])
+    return await read(rt, message_id)
 
 
 async def count_withheld(rt: Runtime, *, hours: int) -> int:
