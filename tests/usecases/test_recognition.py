@@ -148,6 +148,18 @@ class TestForeign:
         assert await desk.pool.fetchval("select (select count(*) from messages) + (select count(*) from foreign_messages)") == 0
 
 
+class TestLooks:
+    """What only reads."""
+
+    async def test_writes_nothing(self, desk: DeskOfTest) -> None:
+        """Reading the catalogue's words and looking for overdue segments commits no receipt, so it works on a full disk, too."""
+        before = await desk.pool.fetchval("select count(*) from receipts")
+        desk.rt.memory.forget("services")
+        await recognition.known(desk.rt)
+        await inbound.join_overdue(desk.rt)
+        assert await desk.pool.fetchval("select count(*) from receipts") == before
+
+
 class TestPaths:
     """Every way by which a message comes in."""
 

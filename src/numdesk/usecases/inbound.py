@@ -61,7 +61,7 @@ async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
 async def join_overdue(rt: Runtime) -> int:
     """Takes messages whose missing segments have not come in time; returns how many."""
     before = rt.clock.now() - PARTS_PATIENCE
-    overdue = await rt.run("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, limit=OVERDUE_BATCH))
+    overdue = await rt.repeat("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, limit=OVERDUE_BATCH))
     aside = {one.item: one for one in await sweeps.of_sweep(rt, "inbound.join_overdue")}
     waiting = aside.keys() - {one.item for one in sweeps.again(rt, list(aside.values()))}
     joined = 0

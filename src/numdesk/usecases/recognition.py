@@ -137,7 +137,7 @@ async def _facts(rt: Runtime) -> tuple[list[Service], list[ServiceWord], dict[in
     async def work(tx: Tx) -> tuple[list[Service], list[ServiceWord], dict[int, str]]:
         return await catalogue_rows.services(tx), await rows.words(tx), await rows.families(tx)
 
-    return await rt.run("services.read", work)
+    return await rt.read("services.read", work)
 
 
 async def _service_id(tx: Tx, code: str) -> int:
