@@ -129,7 +129,7 @@ class TestOrders:
         assert counted(rule_id, "implausible") == before + 2
         told = [entry for entry in logs if entry["event"] == "a rule gave no code"]
         assert told == [
-            {"event": "a rule gave no code", "log_level": "warning", "kind": f"operator:{rule_id}", "reason": Trial.IMPLAUSIBLE}
+            {"event": "a rule gave no code", "log_level": "warning", "rule": f"operator:{rule_id}", "reason": Trial.IMPLAUSIBLE.value}
         ]
 
     async def test_survive_a_rule_that_cannot_be_compiled(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
@@ -139,7 +139,7 @@ class TestOrders:
         desk.rt.memory.forget("otp_rules")
         with structlog.testing.capture_logs() as logs:
             assert await code_of(desk) == "77123"
-        assert {"event": "a rule is left out", "log_level": "warning", "kind": ANY, "reason": ANY} in logs
+        assert {"event": "a rule is left out", "log_level": "warning", "rule_id": ANY, "reason": ANY} in logs
 
     async def test_are_read_whole_when_they_come_in_parts(self, desk: DeskOfTest) -> None:
         """A rule sees the joined message."""
@@ -171,9 +171,9 @@ class TestOrders:
         names: list[str] = []
         repeat = desk.rt.database.repeat
 
-        async def noting(name: str, work: object) -> object:
+        async def noting(name: str, work: object, **how: bool) -> object:
             names.append(name)
-            return await repeat(name, work)  # pyright: ignore[reportArgumentType]
+            return await repeat(name, work, **how)  # pyright: ignore[reportArgumentType]
 
         caller = await desk.customer()
         order = await desk.order(caller)
