@@ -31,6 +31,7 @@ from numdesk.domain.errors import (
 from numdesk.domain.rental_outcomes import Rented
 from numdesk.domain.rentals import RentalState
 from numdesk.usecases import orders, rentals
+from numdesk.usecases.keys import Signature
 
 PRICE = shop.PRICES["google", "LONG", 7]
 WEEK = timedelta(days=7)
@@ -84,6 +85,18 @@ class TestOneKey:
         again = await shop.rent(desks[1], caller, key="k")
         assert {*rented} == {again}
         assert set(refused) <= {RequestInProgress}
+        assert await shop.money(desks[0], caller) == (1_000_00 - PRICE, 0)
+
+    async def test_rents_one_number_for_one_signature(self, desks: list[DeskOfTest]) -> None:
+        """Copies of one signed request in two processes, under fifty keys or none, are one rental."""
+        caller = await shop.renter(desks[0])
+        signature = Signature("sig:00")
+        keys = [None if n % 5 == 0 else f"k{n}" for n in range(50)]
+        tries = (shop.rent(desks[n % 2], caller, key=key, signature=signature) for n, key in enumerate(keys))
+        rented, refused = await outcomes(*tries)
+        again = await shop.rent(desks[1], caller, key="late", signature=signature)
+        assert {*rented} == {again}
+        assert not refused
         assert await shop.money(desks[0], caller) == (1_000_00 - PRICE, 0)
 
     async def test_serves_one_of_two_requests(self, desks: list[DeskOfTest]) -> None:

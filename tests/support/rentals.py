@@ -14,6 +14,7 @@ from numdesk.domain.rentals import RentType
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.messages import Taken
 from numdesk.usecases import customers, inbound, rental_prices, rentals, wallets
+from numdesk.usecases.keys import Signature
 from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rental_prices import GivenRentalPrice
 
@@ -87,9 +88,10 @@ async def rent(
     rent_type: RentType = RentType.LONG,
     key: str | None = None,
     fingerprint: bytes = b"same",
+    signature: Signature | None = None,
 ) -> Rented:
     """Rents a Spanish number."""
-    wanted = rentals.RentRequest(key, fingerprint, "Spain", rent_type, tuple(services), units)
+    wanted = rentals.RentRequest(key, fingerprint, "Spain", rent_type, tuple(services), units, signature)
     return (await rentals.rent(desk.rt, caller, wanted))[0]
 
 

@@ -179,6 +179,13 @@ class Unavailable(Refusal):
 
 
 @dataclass(eq=False)
+class RequestRepeated(KeyReused):
+    """This request was done before, and its customer wants repeats to be refused."""
+
+    code = "request_repeated"
+
+
+@dataclass(eq=False)
 class CountryClosed(NoOffer):
     """Numbers of this country are announced but cannot be rented yet."""
 

@@ -12,6 +12,7 @@ import asyncpg
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
+from numdesk.storage.idempotency import Key
 from numdesk.storage.orders import STOCK_RULES
 
 if TYPE_CHECKING:
@@ -42,13 +43,11 @@ class RentItem:
     `context` is JSON {country, services} that goes into the recorded document, `pivot` a random integer below 2^31.
     """
 
-    customer_id: int
+    key: Key
     dialect: str
     wallet_id: int
     bonus_id: int | None
     currency: str
-    key: str
-    fingerprint: bytes
     public_id: str
     country_id: int
     rent_type: RentType
@@ -96,13 +95,13 @@ async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Rent
             """select status, amount, outcome::text
                  from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
             now,
-            [i.customer_id for i in items],
+            [i.key.customer_id for i in items],
             [i.dialect for i in items],
             [i.wallet_id for i in items],
             [i.bonus_id for i in items],
             [i.currency for i in items],
-            [i.key for i in items],
-            [i.fingerprint for i in items],
+            [i.key.text for i in items],
+            [i.key.fingerprint for i in items],
             [i.public_id for i in items],
             [i.country_id for i in items],
             [int(i.rent_type) for i in items],

@@ -34,10 +34,11 @@ from numdesk.ports.payments import CallbackRefused, PaymentGateway
 from numdesk.storage import idempotency, jobs
 from numdesk.storage import payment_inbox as inbox
 from numdesk.storage import payments as rows
-from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.idempotency import Namespace
 from numdesk.storage.payment_inbox import Callback
 from numdesk.storage.payments import Booked
 from numdesk.usecases import invoices, sweeps
+from numdesk.usecases.keys import Signature, key_of
 from numdesk.usecases.settlement import settle
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class TopUpRequest:
     fingerprint: bytes
     provider: str
     amount: int
+    signature: Signature | None = None
 
 
 async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
@@ -197,19 +199,17 @@ def _minimum(rt: Runtime, request: TopUpRequest, gateway: PaymentGateway, curren
 async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
     """Writes the intent down under its key, or finds the one that the key has."""
     now = rt.clock.now()
-    key = None if request.key is None else Key(caller.customer_id, Namespace.TOPUP, request.key, request.fingerprint)
-    if key is not None:
-        claimed = await idempotency.claim(tx, key, now=now)
-        if isinstance(claimed, str):
-            known = await rows.read(tx, msgspec.json.decode(claimed)["topup"])
-            assert known is not None, "top-ups are never deleted"
-            return known, True
+    key = key_of(caller, Namespace.TOPUP, request)
+    claimed = await idempotency.claim(tx, key, now=now)
+    if isinstance(claimed, str):
+        known = await rows.read(tx, msgspec.json.decode(claimed)["topup"])
+        assert known is not None, "top-ups are never deleted"
+        return known, True
     await _check_open(rt, tx, caller)
     topup = _wanted(rt, caller, request)
     until = rt.clock.steady() + invoices.OPENING
     topup_id = await rows.insert_topup(tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0])
-    if key is not None:
-        await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())
+    await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())
     return replace(topup, id=topup_id), False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import secrets
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from numdesk.domain.errors import (
     NumberGone,
     Refusal,
     RequestInProgress,
+    RequestRepeated,
     Unavailable,
     WalletShort,
 )
@@ -36,14 +36,12 @@ from numdesk.storage import rentals as rows
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts, customers, purchases
+from numdesk.usecases import alerts, customers, purchases, rent_batches
+from numdesk.usecases.keys import Signature, key_of
 from numdesk.usecases.rental_prices import RentalList, in_stock, price_list, read_list
 from numdesk.usecases.sweeps import Sweep, sweep
 
-RENT_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
-#: How often a renter looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
-PATIENCE = {"retry": 50, "busy": 150}
 #: How often a rent is quoted anew because the price list had changed between quoting and renting.
 QUOTE_RETRIES = 3
 EXPIRE_BATCH = 1_000
@@ -53,7 +51,7 @@ ACTIVE_ONLY = frozenset({RentalState.ACTIVE})
 @dataclass(frozen=True, slots=True)
 class RentRequest:
     """What a customer wants to rent; services by code or name. `key` is the idempotency key or None, `fingerprint` binds it to the
-    request."""
+    request, `signature` is spent by it."""
 
     key: str | None
     fingerprint: bytes
@@ -61,6 +59,7 @@ class RentRequest:
     rent_type: RentType
     services: tuple[str, ...]
     units: int
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class ExtendRequest:
     fingerprint: bytes
     rental_id: str
     units: int
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class CancelRequest:
     key: str | None
     fingerprint: bytes
     rental_id: str
+    signature: Signature | None = None
 
 
 async def services(rt: Runtime, caller: Caller, *, country: str, rent_type: RentType) -> list[RentalService]:
@@ -113,16 +114,16 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
     Refuses with GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort,
     KeyReused, RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
     """
-    key = _key(caller, Namespace.RENT, request)
+    key = key_of(caller, Namespace.RENT, request)
     for _ in range(QUOTE_RETRIES):
         try:
             item = await _item(rt, caller, request, key)
         except Refusal:
-            recorded = await rt.repeat("rentals.replay", lambda tx: idempotency.recorded(tx, key))
+            recorded = await _recorded(rt, key)
             if recorded is None:
                 raise
             return parse_outcome(recorded, Rented), True
-        answer = await _rent(rt, item)
+        answer = await rent_batches.rent(rt, item)
         if answer.outcome is not None:
             return parse_outcome(answer.outcome, Rented), answer.status == "replayed"
         if answer.status != "price_changed":
@@ -171,7 +172,7 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
 
     Refuses with NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
     """
-    key = _key(caller, Namespace.EXTEND, request)
+    key = key_of(caller, Namespace.EXTEND, request)
 
     async def work(tx: Tx) -> tuple[Extended, bool]:
         held, purse = await _lock(rt, tx, caller, request.rental_id)
@@ -211,7 +212,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
     Refuses with NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or
     RequestInProgress.
     """
-    key = _key(caller, Namespace.RERENT, request)
+    key = key_of(caller, Namespace.RERENT, request)
 
     async def work(tx: Tx) -> tuple[Rented, bool]:
         now = rt.clock.now()
@@ -240,7 +241,7 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
     A message that commits before us wins. The abuse guard counts who gets money back. Refuses with NotFound, RentalNotActive, KeyReused
     or RequestInProgress. True with a replay.
     """
-    key = _key(caller, Namespace.RENTAL_CANCEL, request)
+    key = key_of(caller, Namespace.RENTAL_CANCEL, request)
     window = timedelta(hours=rt.settings.rental_refund_h)
 
     async def work(tx: Tx) -> tuple[Canceled, bool]:
@@ -290,6 +291,14 @@ async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, of
     )
 
 
+async def _recorded(rt: Runtime, key: Key) -> str | None:
+    """Returns the outcome that the key of a rent holds, None when it is free; the signature that asked for it is spent."""
+    outcome = await rt.repeat("rentals.replay", lambda tx: idempotency.recorded(tx, key))
+    if outcome is not None and key.signature is not None:
+        await rt.run("rentals.spend", lambda tx: idempotency.claim(tx, key, now=rt.clock.now()))
+    return outcome
+
+
 async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
     """Returns what to rent at which price; refuses with GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
     _check_currency(caller)
@@ -302,13 +311,11 @@ async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> 
     quote = rentals.choose(rentals.quotes(chosen, discount_bp=_discount(caller)), request.units)
     names = [{"code": service.code, "name": service.name} for service in chosen]
     return RentItem(
-        customer_id=caller.customer_id,
         dialect=caller.dialect,
         wallet_id=caller.wallet_id,
         bonus_id=caller.bonus_id,
         currency=caller.currency,
-        key=key.text,
-        fingerprint=key.fingerprint,
+        key=key,
         public_id="num_" + secrets.token_hex(10),
         country_id=place.id,
         rent_type=request.rent_type,
@@ -319,38 +326,14 @@ async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> 
     )
 
 
-async def _rent(rt: Runtime, item: RentItem) -> RentAnswer:
-    """Rents in the batch that leaves next, again while others hold what is needed."""
-
-    async def run(items: list[RentItem]) -> list[RentAnswer]:
-        return await rt.run("rentals.rent", lambda tx: _rent_many(rt, tx, items))
-
-    batcher = rt.batch("rentals.rent", run, batch_max=RENT_BATCH_MAX)
-    answer: RentAnswer = await batcher.submit(item)
-    patience = dict(PATIENCE)
-    while patience.get(answer.status, 0) > 0:
-        patience[answer.status] -= 1
-        await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
-        answer = await batcher.submit(item)
-    return answer
-
-
-async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[RentAnswer]:
-    now = rt.clock.now()
-    answers = await rows.rent(tx, items, now=now)
-    charged = [item for item, answer in zip(items, answers, strict=True) if answer.status == "rented"]
-    for dialect, currency in sorted({(item.dialect, item.currency) for item in charged}):
-        customer_ids = [item.customer_id for item in charged if (item.dialect, item.currency) == (dialect, currency)]
-        await alerts.look(tx, customer_ids=customer_ids, dialect=dialect, currency=currency, now=now)
-    return answers
-
-
 def _refusal(answer: RentAnswer, item: RentItem) -> Refusal:
     match answer.status:
         case "wallet_short":
             return WalletShort(needed=item.quote.price, available=answer.available or 0)
         case "key_reused":
             return KeyReused()
+        case "repeated":
+            return RequestRepeated()
         case "in_progress":
             return RequestInProgress()
         case "busy":
@@ -445,11 +428,6 @@ def _rented(rental: Rental) -> Rented:
         starts_at=int(rental.starts_at.timestamp()),
         expires_at=int(rental.expires_at.timestamp()),
     )
-
-
-def _key(caller: Caller, namespace: Namespace, request: RentRequest | ExtendRequest | CancelRequest) -> Key:
-    """Returns the customer's key, or one of our own that nobody else can have."""
-    return Key(caller.customer_id, namespace, request.key or "~" + secrets.token_hex(16), request.fingerprint)
 
 
 def _discount(caller: Caller) -> int:

@@ -11,6 +11,7 @@ from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
 from numdesk.dialects.partner.money import money
 from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
+from numdesk.domain.customers import Caller
 from numdesk.domain.errors import Refusal
 
 #: Where our name of a field differs from the vendor's.
@@ -39,11 +40,6 @@ def failure(  # noqa: PLR0913 - the parts of one envelope
     if not request.id.startswith("req_"):
         request.id = f"req_{request.id}"  # the header x-request-id is written from it afterwards, and says the same
     return Answer(status, _encode({"success": False, "error": error, "requestId": request.id}), (JSON_TYPE, *headers))
-
-
-def replayed(request: Request) -> Answer:
-    """Answers a signature that was seen before, to a customer who wants that refused."""
-    return failure(request, 400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one")
 
 
 def _constant(status: int, code: str, message: str) -> Callable[[Any, Request], Answer]:
@@ -126,11 +122,18 @@ def _closed(refusal: Any, request: Request) -> Answer:
     )
 
 
+def _advice(request: Request) -> str:
+    """Returns how a request whose outcome is not known can be sent again without being done twice."""
+    caller: Caller | None = getattr(request, "caller", None)
+    if caller is None:  # only a registration is not signed
+        return "ask us before you send it again"
+    if caller.options.get("replay", "dedupe") == "dedupe":
+        return "send the same signed request again, or sign it anew with the same Idempotency-Key, to get its result"
+    return "sign it anew with the same Idempotency-Key to get its result; if you sent no such key, look at your rentals and top-ups first"
+
+
 def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer:
-    message = (
-        "It is not known yet whether this was done; send the same signed request again, or sign it anew with the same Idempotency-Key, "
-        "to get its result"
-    )
+    message = f"It is not known yet whether this was done; {_advice(request)}"
     return failure(request, 503, "OUTCOME_UNKNOWN", message, headers=(retry_after(refusal.retry_after_s),))
 
 
@@ -159,6 +162,7 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.WalletShort: _short,
     errors.RequestInProgress: _constant(400, "REQUEST_IN_PROGRESS", "The same request is still running"),
     errors.KeyReused: _constant(400, "VALIDATION_ERROR", "Idempotency-Key: was used with another request"),
+    errors.RequestRepeated: _constant(400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one"),
     errors.NoOffer: _NO_NUMBERS,
     errors.NoNumbers: _NO_NUMBERS,
     errors.CountryClosed: _closed_country,

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from numdesk.dialects import BODY_BYTES_MAX, Answer, Request, Route
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
-from numdesk.dialects.partner.refusals import replayed
 from numdesk.dialects.partner.render import balance, invoice, registered, transactions
 from numdesk.dialects.partner.render_numbers import (
     canceled,
@@ -25,7 +24,6 @@ from numdesk.dialects.partner.render_numbers import (
 from numdesk.dialects.partner.signing import PREFIX, SHORT
 from numdesk.dialects.partner.wire import (
     TEXT_CHARS_MAX,
-    Claim,
     Selection,
     meant,
     parse_application,
@@ -64,8 +62,9 @@ async def read_balance(rt: Runtime, request: Request) -> Answer:
 async def create_topup(rt: Runtime, request: Request) -> Answer:
     """POST /wallet/topup."""
     (amount, provider), claim = parse_topup(read_object(request)), parse_claim(request)
-    made, again = await payments.create_topup(rt, request.caller, TopUpRequest(claim.key, claim.fingerprint, provider, amount))
-    return _once(request, claim, again, invoice(made, replayed=again))
+    wanted = TopUpRequest(claim.key, claim.fingerprint, provider, amount, claim.signature)
+    made, again = await payments.create_topup(rt, request.caller, wanted)
+    return invoice(made, replayed=again)
 
 
 async def list_transactions(rt: Runtime, request: Request) -> Answer:
@@ -98,9 +97,9 @@ async def rent(rt: Runtime, request: Request) -> Answer:
     made, again = await rentals.rent(
         rt,
         request.caller,
-        RentRequest(claim.key, claim.fingerprint, wanted.country, wanted.rent_type, wanted.services, units),
+        RentRequest(claim.key, claim.fingerprint, wanted.country, wanted.rent_type, wanted.services, units, claim.signature),
     )
-    return _once(request, claim, again, rented(made, replayed=again))
+    return rented(made, replayed=again)
 
 
 async def list_active(rt: Runtime, request: Request) -> Answer:
@@ -120,9 +119,9 @@ async def price_extension(rt: Runtime, request: Request) -> Answer:
 
 async def extend(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/extend."""
-    wanted, claim = await _further(rt, request)
+    wanted = await _further(rt, request)
     made, again = await rentals.extend(rt, request.caller, wanted)
-    return _once(request, claim, again, extended(made, replayed=again))
+    return extended(made, replayed=again)
 
 
 async def price_rerent(rt: Runtime, request: Request) -> Answer:
@@ -132,16 +131,16 @@ async def price_rerent(rt: Runtime, request: Request) -> Answer:
 
 async def rerent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/re-rent."""
-    wanted, claim = await _further(rt, request)
+    wanted = await _further(rt, request)
     made, again = await rentals.rerent(rt, request.caller, wanted)
-    return _once(request, claim, again, rerented(made, replayed=again))
+    return rerented(made, replayed=again)
 
 
 async def cancel(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
-    made, again = await rentals.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id))
-    return _once(request, claim, again, canceled(made, replayed=again))
+    made, again = await rentals.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id, claim.signature))
+    return canceled(made, replayed=again)
 
 
 async def list_messages(rt: Runtime, request: Request) -> Answer:
@@ -158,7 +157,7 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
     return rental_page(await rentals.active(rt, request.caller, page=turned.page, limit=turned.limit, states=states), turned)
 
 
-async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]:
+async def _further(rt: Runtime, request: Request) -> ExtendRequest:
     """Returns by how much a rental is to go on; what it is rented for is looked at only where the body needs that to be understood."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     data = read_object(request)
@@ -167,7 +166,7 @@ async def _further(rt: Runtime, request: Request) -> tuple[ExtendRequest, Claim]
         rental = await rentals.read(rt, request.caller, rental_id)
         services = tuple(service.code for service in rental.services)
         units = await _units(rt, request, data, Selection(rental.country, rental.rent_type, services))
-    return ExtendRequest(claim.key, claim.fingerprint, rental_id, units), claim
+    return ExtendRequest(claim.key, claim.fingerprint, rental_id, units, claim.signature)
 
 
 async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection) -> int:
@@ -184,12 +183,6 @@ async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted:
 async def _country(rt: Runtime, spelled: str) -> str:
     """Returns a country's name in the operator's spelling, whatever the client's."""
     return (await rental_prices.price_list(rt)).country(spelled).name
-
-
-def _once(request: Request, claim: Claim, again: bool, answer: Answer) -> Answer:
-    """Returns the answer, or the refusal of a signature that came again to a customer who wants that."""
-    is_rejected = again and claim.is_signature and request.caller.options.get("replay") == "reject"
-    return replayed(request) if is_rejected else answer
 
 
 def _form(request: Request) -> str:

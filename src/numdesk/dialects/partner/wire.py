@@ -19,6 +19,7 @@ from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringif
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals import SERVICES_MAX, UNIT, UNITS_MAX, RentType
 from numdesk.usecases.applications import ApplicationForm
+from numdesk.usecases.keys import Signature
 
 Value = TypeVar("Value")
 
@@ -57,15 +58,12 @@ class Selection(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What tells a write from another and knows its repetition: the key (None for a customer who wants none) and the fingerprint."""
+    """What tells a write from another and knows its repeat: the client's key, what it is bound to, and the signature (None for a customer
+    who may repeat requests)."""
 
     key: str | None
     fingerprint: bytes
-
-    @property
-    def is_signature(self) -> bool:
-        """Is the key one that we made of the request's signature?"""
-        return self.key is not None and self.key.startswith(SIGNED)
+    signature: Signature | None
 
 
 def api_key_of(request: Request) -> bytes | None:
@@ -76,19 +74,24 @@ def api_key_of(request: Request) -> bytes | None:
 def parse_claim(request: Request) -> Claim:
     """Returns the claim of a write; refuses with InvalidInput.
 
-    A client's own key decides. Without one a signature is the key: the same signed request that comes again is the same request. The price
-    is that identical requests signed in one millisecond are one; so a customer may be let off (option `replay`).
+    A signature is good for one effect. It covers no header, so it decides before the key, and a key knows the same request when that is
+    signed anew. The price is that identical requests signed in one millisecond are one; so a customer may be let off (option `replay`).
     """
     given = request.headers.get(b"idempotency-key")
     path = request.path.removeprefix(PREFIX).encode()
     fingerprint = hashlib.sha256(b"\0".join((path, request.query, _rewritten(request.body)))).digest()
-    if given is not None:
-        if _is_key(given) is None:
-            raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
-        return Claim(given.decode("ascii"), fingerprint)
-    if request.caller.options.get("replay") == "allow":
-        return Claim(None, fingerprint)
-    return Claim(SIGNED + request.headers[b"x-signature"].decode("ascii").lower(), fingerprint)
+    if given is not None and _is_key(given) is None:
+        raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
+    key = None if given is None else given.decode("ascii")
+    return Claim(key, fingerprint, _signature_of(request))
+
+
+def _signature_of(request: Request) -> Signature | None:
+    """Returns the verified signature in its one spelling, None for a customer who may repeat requests."""
+    replay = request.caller.options.get("replay")
+    if replay == "allow":
+        return None
+    return Signature(SIGNED + request.headers[b"x-signature"].decode("ascii").lower(), is_single=replay == "reject")
 
 
 def read_object(request: Request) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from numdesk.dialects import Answer, Request
-from numdesk.dialects.partner.refusals import REFUSALS, broken, replayed, unknown
+from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
 from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
+from numdesk.domain.customers import Caller, CustomerState
 from numdesk.domain.errors import Refusal
 
 OFFERED = (1, 3, 7)
@@ -49,6 +50,7 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
     (errors.WalletShort(needed=5000, available=2550), 400, "INSUFFICIENT_BALANCE", {"required": 50.0, "available": 25.5}),
     (errors.RequestInProgress(), 400, "REQUEST_IN_PROGRESS", None),
     (errors.KeyReused(), 400, "VALIDATION_ERROR", None),
+    (errors.RequestRepeated(), 400, "REPLAYED_REQUEST", None),
     (errors.NoOffer(), 400, "NO_NUMBERS_AVAILABLE", None),
     (errors.NoNumbers(), 400, "NO_NUMBERS_AVAILABLE", None),
     (errors.CountryClosed(country="Germany"), 400, "COUNTRY_NOT_AVAILABLE", {"field": "country"}),
@@ -100,6 +102,17 @@ class TestRefusals:
                 assert wait.isdigit()
                 assert int(wait) >= 1
 
+    @pytest.mark.parametrize(("replay", "is_safe"), [("dedupe", True), ("reject", False), ("allow", False)])
+    def test_advise_to_send_a_signature_again_only_where_it_is_spent(self, replay: str, is_safe: bool) -> None:
+        """Of an unknown outcome: a customer for whom the same signed request would be done or refused again is not told to send it."""
+        request = request_of()
+        request.caller = Caller(
+            1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None, options={"replay": replay}
+        )
+        message = body_of(REFUSALS[errors.OutcomeUnknown](errors.OutcomeUnknown(), request))["error"]["message"]
+        assert ("send the same signed request again" in message) is is_safe
+        assert "the same Idempotency-Key" in message
+
     def test_write_money_with_two_decimals(self) -> None:
         """Amounts in details look as they do everywhere."""
         answer = REFUSALS[errors.WalletShort](errors.WalletShort(needed=5000, available=2550), request_of())
@@ -131,7 +144,3 @@ class TestOthers:
             500,
             {"code": "INTERNAL_ERROR", "message": "Internal server error"},
         )
-
-    def test_repeated_signatures(self) -> None:
-        """A repetition has a code of its own where it is not wanted."""
-        assert (replayed(request_of()).status, body_of(replayed(request_of()))["error"]["code"]) == (400, "REPLAYED_REQUEST")

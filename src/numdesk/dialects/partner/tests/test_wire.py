@@ -25,6 +25,7 @@ from numdesk.dialects.partner.wire import (
 from numdesk.domain.customers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals import RentType
+from numdesk.usecases.keys import Signature
 
 OFFERED = (1, 3, 7, 30)
 
@@ -288,22 +289,17 @@ class TestAmount:
 class TestClaim:
     """What makes a write the same as an earlier one."""
 
-    def test_is_the_signature(self) -> None:
-        """Without a key of the client's the signature is one, in one case of letters."""
-        claim = parse_claim(request_of({"a": 1}))
-        assert claim.key == "sig:" + "ab" * 32
-        assert claim.is_signature
-
-    def test_is_the_clients_key_first(self) -> None:
-        """A client's key decides, also for a customer who wants none made."""
-        request = request_of({"a": 1}, options={"replay": "allow"})
-        request.headers = {**request.headers, b"idempotency-key": b"order-1"}
-        assert parse_claim(request).key == "order-1"
-        assert not parse_claim(request).is_signature
-
-    def test_is_none_where_staff_allows_repetitions(self) -> None:
-        """A customer may be let off."""
-        assert parse_claim(request_of({"a": 1}, options={"replay": "allow"})).key is None
+    @pytest.mark.parametrize("key", [None, b"order-1"])
+    @pytest.mark.parametrize(
+        ("replay", "signature"),
+        [("dedupe", Signature("sig:" + "ab" * 32)), ("reject", Signature("sig:" + "ab" * 32, is_single=True)), ("allow", None)],
+    )
+    def test_has_the_key_and_the_signature(self, key: bytes | None, replay: str, signature: Signature | None) -> None:
+        """The signature is there in one case of letters, whatever the key, unless staff allows repeats."""
+        request = request_of({"a": 1}, options={"replay": replay})
+        request.headers = {**request.headers, **({} if key is None else {b"idempotency-key": key})}
+        claim = parse_claim(request)
+        assert (claim.key, claim.signature) == (key and key.decode(), signature)
 
     def test_refuses_what_is_too_deep_to_write(self) -> None:
         """A body that can be read but not written again is refused, never a fault."""
