@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import asyncpg
@@ -32,6 +33,8 @@ from numdesk.storage.cluster import binaries
 T = TypeVar("T")
 
 START_PATIENCE_S = 60.0
+#: What runs numdesk.
+PROGRAM = (sys.executable, "-m", "numdesk")
 CUSTOMERS = 1_000
 FUNDS = 10**12
 DIALECT, CURRENCY = "smscode", "IDR"
@@ -159,28 +162,17 @@ select n.id customer_id, a.id wallet_id from n join a on a.owner = n.id order by
 
 
 @contextlib.contextmanager
-def started(*, workers: int = 1) -> Iterator[Bench]:
-    """Starts a sandbox without rate limits in a new data folder, and stops it in the end."""
+def started(*, workers: int = 1, program: Sequence[str] = PROGRAM, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Bench]:
+    """Starts a sandbox, without rate limits unless `settings` say so, in a new data folder, and stops it in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="numdesk-bench-") as folder:
         data = Path(folder) / "data"
+        options = ["--listen", f"127.0.0.1:{port}", "--data", str(data), "--workers", str(workers)]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "numdesk",
-                "serve",
-                "--sandbox",
-                "--listen",
-                f"127.0.0.1:{port}",
-                "--data",
-                str(data),
-                "--workers",
-                str(workers),
-            ],
-            env=os.environ | {"NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning", "NUMDESK_OPS_LISTEN": "off"},
+            [*program, "serve", "--sandbox", *options],
+            env={**os.environ, "NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning", "NUMDESK_OPS_LISTEN": "off", **settings},
             stdout=subprocess.DEVNULL,
         )
         try:
