@@ -193,7 +193,7 @@ class TestWaitForOtp:
         """Who waits gets the code."""
         order = await shop.order()
         waiting = asyncio.create_task(shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS, poll_interval_ms=50))
-        await asyncio.to_thread(shop.server.message, order["phone_number"], "G-552913 is your verification code")
+        await asyncio.to_thread(shop.server.message, order["phone_number"], "552913 is your verification code")
         assert (await waiting).otp_code == "552913"
 
     async def test_tells_the_same_code_again_by_its_revision(self, shop: Shop) -> None:
