@@ -9,11 +9,13 @@ class PartnerClient {
     this.root = root;
     this.apiKey = apiKey;
     this.secretKey = secretKey;
+    this.signedAt = 0;
   }
 
-  /** Returns what signs a request now: the path is the short one, and where there is no data an empty object is signed. */
+  /** Returns what signs a request now, in a millisecond of its own, or two equal requests would be one: the path is the short one, and where there is no data an empty object is signed. */
   sign(method, path, data = null) {
-    const timestamp = String(Date.now());
+    this.signedAt = Math.max(Date.now(), this.signedAt + 1);
+    const timestamp = String(this.signedAt);
     const signature = createHmac('sha256', this.secretKey)
       .update(timestamp + method + path + JSON.stringify(data || {}))
       .digest('hex');
