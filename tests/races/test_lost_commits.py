@@ -65,13 +65,13 @@ async def test_an_act_whose_commit_is_lost_happens_once(server: TestServer, tmp_
 NO_MONEY = frozenset(
     """catalogue.add_providers catalogue.refresh_scores catalogue.set_health catalogue.take_tiers clock.advance customers.add_key
     customers.note_used_keys customers.review customers.revoke_key customers.set_option customers.set_state inbound.joined
-    inbound.overdue inbound.part installation.enter installation.keep_sandbox_credentials installation.probe_writes
+ inbound.part installation.enter installation.keep_sandbox_credentials installation.probe_writes
     jobs.revive ledger.extend ledger.keep_report
     ledger.see limits.exchange orders.create.release orders.look_again orders.resend otp_rules.add otp_rules.remove
     payments.begin_opening payments.end_opening payments.fail_unopened payments.heard payments.keep_audit
     payments.last_audit payments.receive
     payments.take_due providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend
-    routes.keep services.read services.remove_word services.set_family services.set_word
+    routes.keep services.remove_word services.set_family services.set_word
     stock.known stock.load stock.meet stock.price stock.release_quarantined stock.withdraw sweeps.drop sweeps.put
     webhooks.change webhooks.replay
     webhooks.replay_failed""".split()  # noqa: SIM905 - a list of words

@@ -14,7 +14,7 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers import Caller
 from numdesk.domain.payments import PaymentStatus
 from numdesk.domain.topups import Decision
-from numdesk.usecases import customers, orders, payments, reactivation, rentals, settlement, wallets
+from numdesk.usecases import customers, messages, orders, payments, reactivation, rentals, settlement, wallets
 from numdesk.usecases.payments import TopUpRequest
 
 Act = Callable[[DeskOfTest], Awaitable[Any]]
@@ -178,6 +178,14 @@ async def _collect(desk: DeskOfTest) -> Act:
     return lambda one: settlement.collect(one.rt, topup.public_id)
 
 
+async def _release(desk: DeskOfTest) -> Act:
+    caller = await desk.customer()
+    order = await desk.order(caller)
+    withheld = (await desk.message(order.msisdn, "Telegram code: 48291")).message_id
+    assert withheld is not None
+    return lambda one: messages.release(one.rt, withheld)
+
+
 #: Every transaction that moves money, or claims or records the key of an act that does, with an act in which it stands.
 MONEY: dict[str, Prepare] = {
     "rentals.rent": _rent,
@@ -196,6 +204,7 @@ MONEY: dict[str, Prepare] = {
     "orders.expire": _expire_orders,
     "orders.reactivate": _reactivate,
     "inbound.receive": _hear,
+    "messages.release": _release,
     "wallets.adjust": _adjust,
     "wallets.give_bonus": _bonus,
     "wallets.reverse": _reverse,
