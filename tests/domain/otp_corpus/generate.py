@@ -11,7 +11,7 @@ SETS = (
     "second_author", "second_author_hard", "second_author_late", "second_author_traps",
     "third_author", "third_author_hard", "third_author_late", "third_author_last",
     "third_author_traps", "third_author_final", "third_author_coda",
-    "joined_groups", "joined_mixed", "joined_last",
+    "joined_groups", "joined_mixed", "joined_last", "joined_independent",
 )  # fmt: skip
 SEED = 20_24
 VARIANTS = 4
