@@ -136,10 +136,49 @@ class TestTwoNumbers:
         """A number that counts, dates or prices something is no group of the code beside it."""
         assert _code(text) == "4829"
 
+    @pytest.mark.parametrize(
+        "text",
+        ["您的动态码是482-910,5分钟内有效", "验证码:482 910,10分钟", "【Vexa】验证码为４８２—９１０,１５分钟内有效", "Код 482–910,5 минут"],
+    )
+    def test_joins_groups_with_a_comma_after_them(self, text: str) -> None:
+        """A comma without a blank before the minutes does not make a decimal of the last group."""
+        assert _code(text) == "482910"
+
     @pytest.mark.parametrize("text", ["Your code 482 910 12.05.2026 14:30", "12.05.2026 482-910 is your code", "482 910 24/7 code"])
     def test_joins_groups_beside_a_date(self, text: str) -> None:
         """A date or a time beside the groups does not keep them apart."""
         assert _code(text) == "482910"
+
+
+class TestDecimals:
+    @pytest.mark.parametrize(
+        "text", ["Your PIN is 18.56", "Kode: 18.56 berlaku 5 menit", "18.56 is your PIN", "Dale el PIN 18.56. Tel. 900 123 456"]
+    )
+    def test_takes_the_form_of_a_decimal_for_a_code_right_beside_its_name(self, text: str) -> None:
+        """Two groups of two digits with a full stop are a code where one is named right beside."""
+        assert _code(text) == "1856"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Your code was sent at 18.56",
+            "Send the code by 18.56 today",
+            "The code is valid till 18.56",
+            "Enter your PIN. 12.50 will be charged",
+            "Your PIN purchase of 25.00 was declined",
+            "You paid with PIN 25.00 GBP at Tesco",
+            "Your login is free for 18.56",
+            "Осталось 482 910,50 мин, введите код доступа",
+        ],
+    )
+    def test_takes_no_time_and_no_amount_for_a_code(self, text: str) -> None:
+        """A preposition, a currency or a full stop between keeps the form of a decimal what it is."""
+        assert _code(text) is None
+
+    @pytest.mark.parametrize("text", ["Код из SMS: 10-26", "Code per SMS: 10-26", "Kode via SMS: 10-26"])
+    def test_takes_the_form_of_a_range_behind_the_way_it_came(self, text: str) -> None:
+        """How the code was sent may stand between its name and the colon."""
+        assert _code(text) == "1026"
 
 
 class TestTraps:
@@ -196,7 +235,23 @@ def _calls(text: str) -> int:
 
 class TestCost:
     @pytest.mark.parametrize(
-        "piece", ["1-", "12 ", "123.", "123, ", "123 – ", "12·", "(123) ", "A1-", "AB12 ", "AB-12-", "code 123.456 ", "12 34 min "]
+        "piece",
+        [
+            "1-",
+            "12 ",
+            "123.",
+            "123, ",
+            "123 – ",
+            "12·",
+            "(123) ",
+            "A1-",
+            "AB12 ",
+            "AB-12-",
+            "code 123.456 ",
+            "12 34 min ",
+            "482 910,5 分",
+            "ma 4821 cua ",
+        ],
     )
     def test_grows_with_the_text(self, piece: str) -> None:
         """A text of nothing but groups and joiners costs at most in proportion to its length."""

@@ -127,7 +127,7 @@ def are_short(groups: list[str]) -> bool:
 def _of_stops(groups: list[str]) -> Doubt | None:
     sizes = _sizes(groups)
     if len(groups) == 2 and len(groups[1]) <= 2:  # 12.50, 1234.56
-        return None
+        return Doubt.BESIDE if sizes == {2} else None
     if sizes == {2}:
         timed = all(int(group) < top for group, top in zip(groups, _CLOCK, strict=False))
         return Doubt.BESIDE if len(groups) == 3 and (timed or _is_date_or_range(groups)) else Doubt.NEAR

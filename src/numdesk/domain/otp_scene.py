@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
-from numdesk.domain.otp_tokens import DIGITS, MARK, MIXED, Tokens
-from numdesk.domain.otp_words import ACT, ANTI, DONE, IS, KEY, NUMBER, REF, SECRET, TO
+from numdesk.domain.otp_tokens import DIGITS, LINK, MARK, MIXED, Tokens
+from numdesk.domain.otp_words import ACT, ANTI, DONE, IS, KEY, MA, NUMBER, REF, SECRET, TO, VIETNAMESE
 
 SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
 
 _NUMERIC = DIGITS | MIXED
+#: With fewer of its words a text may be in any language.
+_VIETNAMESE_WORDS_MIN = 2
+#: How many tokens to each side are looked at for them.
+_VIETNAMESE_REACH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,18 @@ def survey(tokens: Tokens) -> Scene:
         if kind & (MARK | _NUMERIC):
             continue
         words += 1
-        if kind & (KEY | ACT):
+        if kind & (KEY | ACT | MA):
             kinds[index] = _judged(kinds, index, booked=booked)
         about |= kinds[index]
     return Scene(tokens, kinds, about, words)
+
+
+def _is_vietnamese_code(kinds: list[int], index: int) -> bool:
+    """Tell "ma", a code, from the same word of other languages and from "ma don hang", the number of an order."""
+    after = kinds[index + 1 : index + 3]
+    is_named = bool(after) and (after[0] & (_NUMERIC | LINK | IS) or any(kind & (TO | ACT) for kind in after))
+    around = kinds[max(index - _VIETNAMESE_REACH, 0) : index + _VIETNAMESE_REACH]
+    return bool(is_named) and sum(kind & VIETNAMESE > 0 for kind in around) >= _VIETNAMESE_WORDS_MIN
 
 
 def _is_numbered(kinds: list[int], index: int) -> bool:
@@ -45,6 +57,10 @@ def _is_numbered(kinds: list[int], index: int) -> bool:
 
 def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
     kind = kinds[index]
+    if kind & MA:
+        if not _is_vietnamese_code(kinds, index):
+            return kind
+        kind = KEY
     if not kind & KEY:
         if booked or kind & NUMBER or not _is_numbered(kinds, index):
             return kind

@@ -13,6 +13,7 @@ from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD
 CANDIDATES_MAX = 40
 
 _LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,/][0-9]{1,3}$)")
+_LEADING_GROUP = re.compile(r"[0-9]{2,5}(?=[.,/][0-9]{1,3}$)")
 _MASKED = re.compile(r"[xX]{2,}[0-9]+|[0-9]+[xX]{2,}[0-9]*|[0-9]+[xX][0-9]+")
 #: Inside a time, a ratio or a date, which begin a number of their own behind a blank.
 _MOMENT = re.compile(r"[:/]|\..*\.")
@@ -135,11 +136,16 @@ def _is_alike(left: str, right: str) -> bool:
 
 
 def _from_run(tokens: Tokens, run: list[int]) -> list[Candidate]:
-    first, last = run[0], run[-1]
+    first = run[0]
     if first and tokens.kinds[first - 1] & PLUS and tokens.ends[first - 1] == tokens.starts[first]:
         return []
     if len(run) == 1:
         return _from_single(tokens, first)
+    return _groups_before_a_decimal(tokens, run) or _from_groups(tokens, run)
+
+
+def _from_groups(tokens: Tokens, run: list[int]) -> list[Candidate]:
+    first, last = run[0], run[-1]
     own = _without_counted(tokens, run)
     if own:
         return _from_run(tokens, own)
@@ -190,6 +196,25 @@ def _before_a_decimal(tokens: Tokens, index: int, token: str) -> list[Candidate]
     if match is None or index + 1 >= len(tokens.kinds) or not tokens.kinds[index + 1] & UNIT:
         return []
     return [replace(_candidate(tokens, index, index, match[0], shape="digits"), last=index + 1)]
+
+
+def _groups_before_a_decimal(tokens: Tokens, run: list[int]) -> list[Candidate]:
+    """Take the groups out of "482-910,10 minutes", as one number out of "123456,10 minutes"."""
+    after = run[-1] + 1
+    if after >= len(tokens.kinds) or not tokens.kinds[after] & UNIT:
+        return []
+    groups = [_written(tokens, index) for index in run]
+    match = _LEADING_GROUP.match(groups[-1])
+    if match is None or len(match[0]) not in (len(groups[-2]), 3, 4):
+        return []
+    groups[-1] = match[0]
+    how = doubt(groups, [_gap(tokens, before, after) for before, after in pairwise(run)])
+    if how is None:
+        return []
+    if _is_thousands(tokens, run[-2], run[-1]):  # "482 910,50 minutes left"
+        how = Doubt.BESIDE
+    joined = _joined(tokens, run[0], run[-1], groups, how=how)
+    return [replace(joined, last=after, end=tokens.starts[run[-1]] + len(match[0]))]
 
 
 def _from_pieces(tokens: Tokens, index: int, token: str) -> list[Candidate]:

@@ -44,7 +44,7 @@ def read_before(scene: Scene, item: Candidate) -> Side:
     for at in range(item.first - 1, max(item.first - 1 - WINDOW, -1), -1):
         kind = kinds[at]
         if kind & MARK:
-            _note_mark(side, 0 if _abbreviates(kinds, at) else kind)
+            _note_mark(side, 0 if kind & BREAK and _is_no_break(scene, at) else kind)
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
@@ -66,7 +66,8 @@ def read_after(scene: Scene, item: Candidate) -> Side:
         if kind & MARK:
             if beside and kind & (PERCENT | CURRENCY) and not _opens_amount(scene, at):
                 side.against = VETO
-            _note_mark(side, LINK if beside and kind & QUOTE and _opens_gloss(scene, at) else kind)
+            glosses = beside and kind & QUOTE and _opens_gloss(scene, at)
+            _note_mark(side, LINK if glosses else 0 if kind & BREAK and _is_decimal(scene, at) else kind)
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
@@ -147,11 +148,21 @@ def _note_word(side: Side, kind: int, points: float) -> bool:
     return False
 
 
-def _abbreviates(kinds: list[int], at: int) -> bool:
-    """Say whether the full stop at `at` ends an abbreviation: "No. 5", "Rs. 500", "tel. 112"."""
-    if not kinds[at] & BREAK or at == 0 or at + 1 >= len(kinds) or not kinds[at + 1] & _NUMERIC:
+def _is_no_break(scene: Scene, at: int) -> bool:
+    """Say whether the full stop at `at` ends an abbreviation, "No. 5", "Rs. 500", "tel. 112", or parts an amount."""
+    kinds = scene.kinds
+    if at == 0 or at + 1 >= len(kinds) or not kinds[at + 1] & _NUMERIC:
         return False
-    return bool(kinds[at - 1] & (NUMBER | MONEY | _NOUN)) and not kinds[at - 1] & MARK
+    abbreviates = kinds[at - 1] & (NUMBER | MONEY | _NOUN) and not kinds[at - 1] & MARK
+    return bool(abbreviates) or _is_decimal(scene, at)
+
+
+def _is_decimal(scene: Scene, at: int) -> bool:
+    """Say whether the full stop at `at` parts an amount with its currency before it: "Rp499.00"."""
+    kinds, tokens = scene.kinds, scene.tokens
+    if not 0 < at < len(kinds) - 1 or not (kinds[at - 1] & MIXED and kinds[at + 1] & DIGITS):
+        return False
+    return tokens.ends[at - 1] == tokens.starts[at] and tokens.ends[at] == tokens.starts[at + 1]
 
 
 def _nearness_before(side: Side) -> float:

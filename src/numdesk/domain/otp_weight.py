@@ -8,7 +8,7 @@ from numdesk.domain.otp_scene import SHY, Scene
 from numdesk.domain.otp_shapes import Candidate
 from numdesk.domain.otp_sides import VETO, Side, read_after, read_before
 from numdesk.domain.otp_tokens import BREAK, DIGITS, MARK, MIXED
-from numdesk.domain.otp_words import ACT, ANTI, CALL, DONE, ENDING, KEY, LASTS, MONEY, NUMBER, OFFER, OWN, REF, SUM, UNIT
+from numdesk.domain.otp_words import ACT, ANTI, CALL, DONE, ENDING, KEY, LASTS, MONEY, NUMBER, OFFER, OWN, REF, SECRET, SUM, UNIT
 
 #: From this weight on a candidate is taken for the code.
 LIKELY = 3.0
@@ -26,10 +26,14 @@ NEAR_KEY = 4.5
 ACT_SHARE = 0.5
 #: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
 PLAIN_WORDS_MAX = 12
+#: The same where something must not be shared, and a colon stands before the number.
+GUARDED_WORDS_MAX = 20
 #: In so short a text a lone number needs no word beside it ("Telegram 12345").
 TERSE_WORDS_MAX = 3
 
 _YEAR = re.compile(r"19[5-9][0-9]|20[0-4][0-9]")
+#: An amount in rand, pesos or naira: R1250.
+_LETTER_AND_SUM = re.compile(r"[A-Z][0-9]+")
 _HOUR = re.compile(r"(?:[01][0-9]|2[0-3])(?:00|15|30|45)")
 #: A word and a number of two digits, the way shops write: SUMMER25; or the name of a user: ann4821.
 _COUPON = re.compile(r"(?=[A-Z]*[AEIOU])[A-Z]{3,8}[0-9]{2}|(?=[a-z]*[aeiou])[a-z]{3,8}[0-9]{1,5}")
@@ -75,6 +79,8 @@ def _is_phone_or_hour(item: Candidate, left: Side, right: Side) -> bool:
     """Say whether the candidate is as long as a phone number, or an hour behind a preposition: "at 1800"."""
     if left.linked or right.linked:
         return False
+    if item.shape == "mixed" and left.directed and _LETTER_AND_SUM.fullmatch(item.code):
+        return True
     long = item.shape == "digits" and len(item.code) >= 9 and item.first == item.last
     return long or (left.directed and _HOUR.fullmatch(item.code) is not None)
 
@@ -96,7 +102,9 @@ def _of_plain(scene: Scene, item: Candidate, left: Side, right: Side) -> tuple[f
     """Say what a text that speaks of no business at all does for its number."""
     if not scene.about & (ACT | SHY) and _is_terse(scene, item, left, right):
         return 3.0, "terse"
-    short = scene.words <= PLAIN_WORDS_MAX and len(item.code) == item.end - item.start == 6
+    words_max = GUARDED_WORDS_MAX if left.linked and scene.about & SECRET else PLAIN_WORDS_MAX
+    whole = item.end - item.start == 6 or (left.linked and not item.doubt)
+    short = scene.words <= words_max and len(item.code) == 6 and whole
     return (2.2 if short else 0.0), "plain"
 
 
@@ -117,7 +125,7 @@ def _is_asked_for(item: Candidate, left: Side, right: Side, rule: str) -> bool:
 
 def _is_beyond_doubt(scene: Scene, item: Candidate, left: Side, right: Side, why: tuple[float, str]) -> bool:
     """Say whether enough speaks for groups that may as well be an amount, a date or two numbers side by side."""
-    if left.key >= BESIDE_KEY or (right.linked and right.key >= LINKED_KEY):
+    if (left.key >= BESIDE_KEY and (left.linked or not left.directed)) or (right.linked and right.key >= LINKED_KEY):
         return True
     if item.doubt is Doubt.BESIDE:
         return False

@@ -26,6 +26,8 @@ TO = 1 << 15  #: a preposition between a noun or a verb and its number
 LASTS = 1 << 17  #: "valid", "expires": a text with a time limit is less of a business letter
 ROAD = 1 << 18  #: one word or two after a number, it makes that a house
 DONE = 1 << 16  #: changed, blocked, expired: what is told of the code beside it is not the code itself
+VIETNAMESE = 1 << 32  #: marks a text as Vietnamese without accents
+MA = 1 << 33  #: "ma" is a code in Vietnamese without accents, and anything else in other languages
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency
 
 LEXICON: dict[int, str] = {
@@ -149,7 +151,7 @@ LEXICON: dict[int, str] = {
         выкарыстайце tuşlayın kiritish yozing енгізу теріңіз إدخال استخدام اكتب نمایید הזינו הקש הקלידו
         השתמשו אמת लिखें भरें প্রবেশ वापरा टाका प्रविष्ट प्रयोग हाल्नुहोस् உள்ளிடுக பயன்படுத்துங்கள் ఎంటర్ వాడండి ಬಳಸಿ
         ഉപയോഗിക്കുക વાપરો ઉપયોગ ਵਰਤੋ භාවිතා ඇතුළත් තහවුරු điền masukan taip ilagda andika shkruani vendosni შეიყვანეთ
-        გამოიყენეთ ჩაწერეთ დაადასტურეთ օգտագործեք įvesti
+        გამოიყენეთ ჩაწერეთ დაადასტურეთ օգտագործեք įvesti autorización autorização autorizzazione
     """,
     ANTI: """
         promo promos promo* promotional area zip postal postcode *postcode zipcode qr qrcode barcode bar-code tracking coupon*
@@ -235,6 +237,7 @@ LEXICON: dict[int, str] = {
         puerta andén habitación aula quarto stanza ufficio binario кабинет кабінет офис офіс этаж
         подъезд зал комната сектор платформа pokój peron piętro oda kamer zaal perron ruang
         phòng phong ห้อง غرفة اتاق कमरा
+        autorización autorização autorizzazione
     """,
     OWN: """
         phone telephone tel fax mobile telefon* téléphone tél teléfono telefone telefono telefonszám telefonu tlf zəng
@@ -249,6 +252,7 @@ LEXICON: dict[int, str] = {
         حسابك بطاقة البطاقة بطاقتك کارت حسابتان کارڈ اکاؤنٹ खाता खाते कार्ड অ্যাকাউন্ট কার্ড கணக்கு* అకౌంట్ బ్యాంకు 账户 账号
         帐号 帐户 卡号 储蓄卡 信用卡 银行卡 手机号 帳戶 帳號 卡號 口座 カード 口座番号 電話番号 계좌 계좌번호 카드 카드번호
         휴대폰번호 전화번호 บัญชี บัตร ບັນຊີ គណនី အကောင့် kadi
+        rek norek
     """,
     CALL: """
         call calls calling hotline helpline whatsapp-us dial ring contact text txt reply send sent stop toll-free tollfree
@@ -263,6 +267,8 @@ LEXICON: dict[int, str] = {
         podpora pomoc підтримка поддержка supporto service ext extension доб добавочный 详询 请询
         垂询 诚询 详情请 洽詢 詳洽 report reporting fraud scam betrug fraude denuncias denuncie denuncia fragen rückfragen
         sending
+        shikayat शिकायत complaints lapor laporkan isumbong sumbong ihbar жалобы скарги 举报 投诉 檢舉 投訴
+        emergencias emergências emergency emergencies
     """,
     ENDING: """
         ending ends endet endend endende terminada termina terminado terminados finissant terminant finale termin* final finales
@@ -328,6 +334,7 @@ LEXICON: dict[int, str] = {
         in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a на по у
         в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the from of
         von de от із od dari từ today tomorrow tonight mo nyo niyo ninyo po heute morgen demain mañana amanhã domani завтра сегодня
+        sms смс из per cua luc
     """,
     DONE: """
         changed modified updated blocked locked unlocked expired successful successfully failed exceeded disabled enabled
@@ -365,6 +372,7 @@ LEXICON: dict[int, str] = {
         ini kongsi kongsikan никому не сообщайте говорите передавайте этот нікому
         повідомляйте цей споделяйте този ნუ מסור אל تشارك لا شارك ندهید शेयर साझा শেয়ার பகிர 切勿
         请勿 勿 不要 请不要 請勿 不要將 教えない 共有しない 他人 알려주지 절대 타인 ห้าม อย่า ຢ່າ កុំ မပေး
+        kisi kisiko kabhi huwag wag kanino kaninuman siapapun siapa nadie ninguém ninguem kimseye khong
     """,
     OFFER: """
         off sale discount* deal deals free win won winner prize bonus cashback coupon* voucher* promo* gift gifts checkout offer
@@ -375,6 +383,12 @@ LEXICON: dict[int, str] = {
         кэшбэк знижк* безкоштовно отстъпк* έκπτωσ* προσφορ* הנחה מבצע خصم عرض تخفیف
         جشنواره छूट ऑफर ছাড় 优惠 折扣 满减 红包 抽奖 优惠券 免费 優惠 抽獎 割引 クーポン セール キャンペーン 無料 할인 쿠폰
         이벤트 무료 ส่วนลด โปรโมชั่น ฟรี
+    """,
+    VIETNAMESE: """
+        cua khong nhap hieu luc vui quy khach giao dich thuc dang nhan duoc vnd
+    """,
+    MA: """
+        ma
     """,
     LASTS: """
         valid expire expires gültig válido valido válida valida valable valide geldig giltig gyldig voimassa kehtib derīgs
