@@ -342,6 +342,11 @@ class Settings:
         """Where the key that seals stored secrets lies."""
         return self.key_file or self.data / "secret.key"
 
+    @property
+    def guarded_paths(self) -> frozenset[Path]:
+        """What in the data folder has a guard of its own: the key file is refused when others may read it, PostgreSQL keeps its cluster."""
+        return frozenset({self.key_path, self.data / "postgres"})
+
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read every setting from the environment (or from the mapping given); an empty value counts as not set.

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from numdesk.cli.listening import connection_limits, is_loopback
-from numdesk.config import Settings
+from numdesk.cli.listening import connection_limits, is_loopback, reached_by_others
+from numdesk.config import Address, Settings
 from numdesk.kit.limits import ConnectionLimits
 from numdesk.kit.proxies import TrustedProxies
 
@@ -40,3 +40,19 @@ class TestConnectionLimits:
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     """Every address of 127.0.0.0/8 and ::1 is; the addresses that stand for all are not."""
     assert is_loopback(host) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "expected"),
+    [
+        ("127.0.0.1", None, None),
+        ("127.0.0.1", "http://localhost:9000/desk", None),
+        ("127.0.0.1", "http://[::1]:9000", None),
+        ("127.0.0.1", "https://desk.example", "https://desk.example"),
+        ("127.0.0.1", "http://192.0.2.1", "http://192.0.2.1"),
+        (str(IPv4Address(0)), None, "0.0.0.0:8080"),
+    ],
+)
+def test_a_public_url_is_reached_by_others(host: str, public_url: str | None, expected: str | None) -> None:
+    """A server behind a public URL is reached by other machines, though it listens on loopback only."""
+    assert reached_by_others(Settings(listen=Address(host, 8080), public_url=public_url)) == expected

@@ -49,6 +49,21 @@ class TestSocketFolder:
             cluster.prepare()
 
 
+@pytest.mark.parametrize("name", ["pg_hba.conf", "pg_ident.conf"])
+def test_access_rules_follow_no_link(tmp_path: Path, name: str) -> None:
+    """A link in the place of the rules, laid by the folder's owner, is replaced; what it leads to is left alone."""
+    cluster = Cluster.of(tmp_path)
+    cluster.folder.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (cluster.folder / name).symlink_to(victim)
+    cluster.prepare()
+    assert victim.read_text() == "precious"
+    assert not (cluster.folder / name).is_symlink()
+    assert "numdesk" in (cluster.folder / name).read_text()
+    assert sorted(path.name for path in cluster.folder.iterdir()) == ["pg_hba.conf", "pg_ident.conf"]
+
+
 class TestPostmaster:
     """Cluster.postmaster()."""
 

@@ -119,8 +119,8 @@ def serving(*, workers: int = 1, env: Mapping[str, str] | None = None, template:
 class Server:
     """One numdesk on a port and in a data folder of its own. Every method waits; use a thread where that is in the way."""
 
-    def __init__(self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None) -> None:
-        """Choose the port; nothing runs before `start`."""
+    def __init__(self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None, public: bool = False) -> None:
+        """Choose the port; nothing runs before `start`. A `public` one listens on every address."""
         self.data = data
         self._reserved = contextlib.ExitStack()  # until `close`, so also between a kill and the next start
         self.port = self._reserved.enter_context(reserved_port())
@@ -129,6 +129,7 @@ class Server:
         self.ops_url = f"http://127.0.0.1:{self.ops_port}"
         self.env = {"NUMDESK_OPS_LISTEN": f"127.0.0.1:{self.ops_port}", **(env or {})}
         self._workers = workers
+        self._listen = [f"0.0.0.0:{self.port}", "--public-sandbox"] if public else [f"127.0.0.1:{self.port}"]
         self._output = data.with_name(data.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(base_url=self.base_url, timeout=ANSWERED_WITHIN_S, trust_env=False)
@@ -141,7 +142,7 @@ class Server:
 
     def start(self) -> float:
         """Starts the server and returns after how many seconds it was ready."""
-        arguments = ["serve", "--sandbox", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.data), "--workers", str(self._workers)]
+        arguments = ["serve", "--sandbox", "--data", str(self.data), "--workers", str(self._workers), "--listen", *self._listen]
         started = time.monotonic()
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(command(*arguments), env=environment(self.env), stdout=output, stderr=output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import socket
 import stat
@@ -21,6 +22,7 @@ from numdesk.config import Settings
 from numdesk.kit.clock import SET_BACK_MAX
 from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.keyfile import KeyFile, KeyFileError
+from numdesk.kit.private import open_to_others
 from numdesk.storage.installation import Condition
 from numdesk.storage.migrate import pending_migrations
 from numdesk.storage.postgres import check_server, running_dsn
@@ -67,6 +69,7 @@ def doctor(*, common: Common | None = None) -> int:
 def _look_outside(settings: Settings) -> Iterator[Finding]:
     """Looks at what is there without a database."""
     yield _data_folder(settings.data)
+    yield _privacy(settings)
     yield _disk(settings.data)
     yield _key_file(settings.key_path)
     yield _port(settings)
@@ -134,6 +137,14 @@ def _data_folder(data: Path) -> Finding:
     except OSError as error:
         return Finding("data folder", FAIL, f"{data} cannot be written ({error.strerror}): give it to this user")
     return Finding("data folder", OK, f"{data} can be written")
+
+
+def _privacy(settings: Settings) -> Finding:
+    found = open_to_others(settings.data, apart=settings.guarded_paths)
+    if not found:
+        return Finding("privacy", OK, "what is in the data folder is for its user alone")
+    first = shlex.quote(str(found[0]))
+    return Finding("privacy", WARN, f"others have rights in {len(found)} files or folders: `chmod go= {first}` takes them from the first")
 
 
 def _disk(data: Path) -> Finding:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -102,6 +103,23 @@ def is_loopback(host: str) -> bool:
     except OSError:
         return True  # opening it will be refused, with the reason
     return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
+
+
+def reached_by_others(settings: Settings) -> str | None:
+    """Returns the first address of ours that other machines reach: where we listen, or the public URL; None when there is none."""
+    if not is_loopback(settings.listen.host):
+        return str(settings.listen)
+    if settings.public_url and not _means_this_machine(urlsplit(settings.public_url).hostname or ""):
+        return settings.public_url
+    return None
+
+
+def _means_this_machine(host: str) -> bool:
+    """Is the host of a URL this machine, whoever looks it up?"""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address_of(listener: socket.socket, host: str) -> Address:

@@ -21,13 +21,14 @@ from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli import banner, ops
 from numdesk.cli.attach import Common
 from numdesk.cli.lines import Answers, Line, answering
-from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, is_loopback, listen_socket, ops_socket
+from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, listen_socket, ops_socket, reached_by_others
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
 from numdesk.config import Settings, parse_address
 from numdesk.kit import metrics
 from numdesk.kit.log import configure_logging, get_logger
 from numdesk.kit.output import never_wait_for_readers
+from numdesk.kit.private import tighten
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.migrate import migrate
 from numdesk.storage.postgres import open_database
@@ -61,6 +62,8 @@ class Plan:
 
     def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
         """Opens the database; with `attach`, beside the process that keeps it."""
+        if not attach:
+            tighten(self.settings.data, apart=self.settings.guarded_paths)
         return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
 
 
@@ -93,13 +96,13 @@ def serve(  # noqa: PLR0913 - one for each option
         raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
     common = common or Common()
     plan = _plan(common, listen=listen, sandbox=sandbox, works=not no_work)
-    if sandbox and not is_loopback(plan.settings.listen.host):
+    if sandbox and (place := reached_by_others(plan.settings)):
         if not public_sandbox:
             raise CommandRefused(
-                f"A sandbox on {plan.settings.listen} could be used by other machines, without a password: "
-                "listen on a loopback address such as 127.0.0.1:8080, or add --public-sandbox."
+                f"A sandbox on {place} could be used by other machines, without a password: "
+                "listen on a loopback address such as 127.0.0.1:8080 without NUMDESK_PUBLIC_URL, or add --public-sandbox."
             )
-        _log.warning("other machines can use this sandbox without a password", listen=str(plan.settings.listen))
+        _log.warning("other machines can use this sandbox without a password", listen=place)
     return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
 
 

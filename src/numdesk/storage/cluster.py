@@ -188,9 +188,16 @@ class Cluster:
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file of the cluster; one that is right already is left alone, so that a full disk keeps no server from starting."""
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            self._give(path)
+        if path.is_symlink() or not path.exists() or path.read_text() != text:
+            descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # the folder's owner may have laid links in it
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    self._give(file.fileno())
+                Path(draft).replace(path)
+            except OSError:
+                Path(draft).unlink(missing_ok=True)
+                raise
 
     def _make_socket_folder(self) -> None:
         """Make a folder in the common temporary place; one that a stranger made first is refused."""
@@ -201,7 +208,7 @@ class Cluster:
         if self.socket_folder.is_symlink() or self.socket_folder.stat().st_uid != owner:
             raise DataFolderNotWritable(self.socket_folder, reason="it belongs to another user")
 
-    def _give(self, path: Path) -> None:
+    def _give(self, path: Path | int) -> None:
         if self.user:
             entry = pwd.getpwnam(self.user)
             os.chown(path, entry.pw_uid, entry.pw_gid)
