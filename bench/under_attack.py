@@ -14,6 +14,7 @@ import socket
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import uvloop
@@ -81,14 +82,17 @@ def _compare(name: str, attack: Attack, measure: Measure) -> None:
     """Measures calm and under attack in turns, and prints the medians."""
     calm: list[float] = []
     attacked: list[float] = []
+    answers: Counter[str] = Counter()
     for _ in range(ROUNDS):
         time.sleep(SETTLE_S)
         calm += uvloop.run(measure())
-        with attacking(attack):
+        with attacking(attack, answers):
             time.sleep(SETTLE_S)
             attacked += uvloop.run(measure())
     before, during = statistics.median(calm), statistics.median(attacked)
-    print(f"  {name}: median calm {before * 1000:.1f} ms, under attack {during * 1000:.1f} ms", flush=True)
+    print(
+        f"  {name}: median calm {before * 1000:.1f} ms, under attack {during * 1000:.1f} ms; attacker's answers {dict(answers)}", flush=True
+    )
     tell(f"under_attack_{name}", during / (PROMISED_FACTOR * before + PROMISED_S), "<=1.00")
 
 

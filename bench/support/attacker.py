@@ -9,7 +9,9 @@ import hmac
 import itertools
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -94,15 +96,18 @@ class Idle:
             await asyncio.sleep(0.5)
 
 
+#: The attacker's process: how many answers began with each digit.
+_counts: ContextVar[Any] = ContextVar("counts")
+
 Attack = Flood | SignedFlood | HangingNames | Idle
 
 
 @contextlib.contextmanager
-def attacking(attack: Attack) -> Iterator[None]:
-    """Attacks from a process of its own, until the block ends."""
+def attacking(attack: Attack, answers: Counter[str]) -> Iterator[None]:
+    """Attacks from a process of its own, until the block ends; adds how the attacker was answered, such as "4xx", to `answers`."""
     context = multiprocessing.get_context("spawn")
-    begun = context.Event()
-    process = context.Process(target=_main, args=(attack, begun), daemon=True)
+    begun, counts = context.Event(), context.Array("q", 10)
+    process = context.Process(target=_main, args=(attack, begun, counts), daemon=True)
     process.start()
     try:
         assert begun.wait(LIFE_S), "the attack began"
@@ -111,6 +116,7 @@ def attacking(attack: Attack) -> Iterator[None]:
     finally:
         process.kill()
         process.join()
+        answers.update({f"{digit}xx": count for digit, count in enumerate(counts) if count})
 
 
 def request(method: str, path: str, lines: str = "", body: bytes = b"") -> bytes:
@@ -118,8 +124,9 @@ def request(method: str, path: str, lines: str = "", body: bytes = b"") -> bytes
     return f"{method} {path} HTTP/1.1\r\nHost: desk\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _main(attack: Attack, begun: Event) -> None:
+def _main(attack: Attack, begun: Event, counts: Any) -> None:
     async def attack_for_a_while() -> None:
+        _counts.set(counts)
         begun.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(attack.run(), LIFE_S)
@@ -140,9 +147,11 @@ async def _send_for_ever(port: int, make: Callable[[], bytes]) -> None:
 
 
 async def _send_on(reader: asyncio.StreamReader, writer: Any, make: Callable[[], bytes]) -> None:
+    counts = _counts.get()
     while True:
         writer.write(make())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        counts[head[9] - ord("0")] += 1
         await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
         if b"connection: close" in head:
             return

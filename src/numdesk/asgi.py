@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
-from numdesk.dialects.door import Door, Finishing, RequestIds, send_answer
+from numdesk.dialects.door import Door, RequestIds, Shares, send_answer
 from numdesk.domain.errors import TooManyRequests, Unavailable
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, Message, Receive, Scope, Send
@@ -149,11 +149,11 @@ class HttpApp:
         networks = rt.settings.trusted_proxies
         self._proxies = TrustedProxies(networks) if networks else None
         self._shares = ClientShares(each_max=rt.settings.connections_per_peer_max)
-        self._finishing = Finishing()
+        self._door_shares = Shares()
         self._tree = Tree()
         for dialect in dialects:
             for route in dialect.routes:
-                self._tree.add(route.path, route.method, Door(rt, dialect, route, self._finishing))
+                self._tree.add(route.path, route.method, Door(rt, dialect, route, self._door_shares))
         self._owners = _longest_first({prefix: dialect for dialect in dialects for prefix in dialect.prefixes})
         self._mounts = _longest_first({prefix.rstrip("/"): app for prefix, app in mounts.items()})
         self.readiness = Readiness(rt, checks)
@@ -242,7 +242,7 @@ class HttpApp:
             return
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
-        late = await self._finishing.drain(seconds=DRAIN_S)
+        late = await self._door_shares.finishing.drain(seconds=DRAIN_S)
         if late:
             _log.warning("unfinished", count=late)
         await send({"type": "lifespan.shutdown.complete"})

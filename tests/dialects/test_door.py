@@ -197,6 +197,46 @@ class TestLimits:
         assert [(await Exchange("GET", "/toy/open").run(app)).status for _ in range(3)] == [200, 200, 200]
 
 
+class TestShares:
+    """How much of the process one caller gets."""
+
+    async def test_space_out_what_is_refused(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An address that is refused again and again waits for each refusal; its good calls and other addresses wait for nothing."""
+        monkeypatch.setattr("numdesk.dialects.door.PACED_PER_S", 2)
+        monkeypatch.setattr("numdesk.dialects.door.PACED_WAIT_MAX_S", 3600)
+        app, headers = app_of(desk, Toy(done)), await token_of(desk)
+        for _ in range(3):
+            await Exchange("GET", "/toy/things/1", {"token": "guess"}).run(app)
+        slow = asyncio.create_task(Exchange("GET", "/toy/things/1", {"token": "guess"}).run(app))
+        too_long = asyncio.create_task(Exchange("POST", "/toy/do", headers, (b"x" * 101,)).run(app))
+        assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
+        assert (await Exchange("GET", "/toy/things/1", {"token": "guess"}, client="192.0.2.2").run(app)).status == 400
+        assert not slow.done()
+        assert not too_long.done()
+        for task in (slow, too_long):
+            task.cancel()
+        await asyncio.gather(slow, too_long, return_exceptions=True)
+
+    async def test_are_one_long_answer_at_a_time(self, desk: DeskOfTest) -> None:
+        """A customer's second long answer waits for the first; another customer's does not, and neither does a short one."""
+        making: asyncio.Queue[int] = asyncio.Queue()
+        ends = asyncio.Event()
+
+        async def make(_rt: Runtime, request: Request) -> Answer:
+            making.put_nowait(request.caller.customer_id)
+            await ends.wait()
+            return Answer(200, b"long")
+
+        app, one, two = app_of(desk, Toy(make)), await token_of(desk), await token_of(desk)
+        tasks = [asyncio.create_task(Exchange("GET", "/toy/long", headers).run(app)) for headers in (one, one, two)]
+        assert {await making.get(), await making.get()} == {1, 2}
+        assert (await Exchange("GET", "/toy/things/1", one).run(app)).status == 200
+        assert making.empty()
+        ends.set()
+        assert [answer.status for answer in await asyncio.gather(*tasks)] == [200] * 3
+        assert making.get_nowait() == 1
+
+
 class TestBodies:
     """With how much."""
 

@@ -1,4 +1,4 @@
-"""A dialect of four calls, for tests of what all dialects share."""
+"""A dialect of some calls, for tests of what all dialects share."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Toy:
                 self._route("GET", "/toy/things/new", _new),
                 self._route("GET", "/toy/things/{id}/parts/{part}", _echo),
                 self._route("GET", "/toy/open", _echo, needs_caller=False),
+                replace(self._route("GET", "/toy/long", self.behaviour), is_long=True),
             ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(errors.every_refusal(), _refuse),
             unknown=_unknown, broken=_broken, stranger_limit=3, verify=self.verify)  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from operator import itemgetter
 
@@ -26,9 +27,30 @@ class TestSlices:
 
     @pytest.mark.parametrize("count", [0, 1, SLICE, 10 * SLICE])
     async def test_let_others_take_turns(self, count: int) -> None:
-        """After each full slice the loop turns, and not for a short list."""
+        """Between two slices the loop turns, and not for a short list."""
         turns = await turns_during(listed(slices(range(count))))
-        assert count // SLICE <= turns <= count // SLICE + 2
+        assert max(count - 1, 0) // SLICE <= turns <= 2 * count // SLICE + 2
+
+    async def test_of_many_lists_take_turns_of_their_own(self) -> None:
+        """However many lists are made at once, no turn of the loop makes more than one slice, and each list gets its share."""
+        turn, made = 0, []
+        all_made = asyncio.Event()
+
+        async def count_turns() -> None:
+            nonlocal turn
+            while not all_made.is_set():
+                turn += 1
+                await asyncio.sleep(0)
+
+        async def make(name: str) -> None:
+            made.extend([(turn, name) async for _ in slices(range(10 * SLICE))])
+
+        counting = asyncio.create_task(count_turns())
+        await asyncio.gather(*(make(name) for name in "abcd"))
+        all_made.set()
+        await counting
+        assert len({at for at, _ in made}) == len(made) == 40
+        assert {name for _, name in sorted(made)[:8]} == set("abcd")
 
 
 class TestSort:

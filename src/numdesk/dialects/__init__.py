@@ -81,6 +81,7 @@ class Route:
 
     `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is the call's name in a key's list
     of methods. With `is_write` the handler runs on when the client goes away in the middle. `body_bytes_max` is the longest body.
+    With `is_long` the answer may list thousands: a customer gets one of those at a time, and the next waits.
     """
 
     method: str
@@ -93,6 +94,7 @@ class Route:
     needs_caller: bool = True
     summary: str = ""
     body_bytes_max: int = BODY_BYTES_MAX
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

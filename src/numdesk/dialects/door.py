@@ -15,18 +15,25 @@ from datetime import datetime
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
 from numdesk.domain.customers import Caller, check_call
-from numdesk.domain.errors import BodyTooLarge, NotAuthenticated, Refusal, Unavailable
+from numdesk.domain.errors import BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, Refusal, TooManyRequests, Unavailable
 from numdesk.kit import body as bodies
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import Receive, Scope, Send
 from numdesk.kit.log import accept_request_id, get_logger, request_id
+from numdesk.kit.pacing import Pace
 from numdesk.kit.tally import tally_of
+from numdesk.kit.turns import Turns
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases import customers, limits
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+
+#: Refusals that a program in order meets now and then, and an attack without end.
+_PACED = (BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, TooManyRequests)
+#: Such refusals a second for one address, after a burst of as many; what comes faster is answered later, but not more than so late.
+PACED_PER_S, PACED_WAIT_MAX_S = 50, 2.0
 
 _log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
 _level = logging.getLogger("numdesk.http")
@@ -76,6 +83,18 @@ class Finishing:
             task.exception()  # looked at, so that a failure nobody awaited is not reported a second time
 
 
+class Shares:
+    """What the doors of one process share: who may take how much of it, and the handlers that run to their end."""
+
+    __slots__ = ("finishing", "long_answers", "refusals")
+
+    def __init__(self) -> None:
+        """Begin with nothing under way."""
+        self.finishing = Finishing()
+        self.long_answers: Turns[int] = Turns(1)
+        self.refusals = Pace(per_s=PACED_PER_S, burst=PACED_PER_S, wait_max_s=PACED_WAIT_MAX_S)
+
+
 class Door:
     """The door of one route."""
 
@@ -83,24 +102,24 @@ class Door:
         "_bucket",
         "_dialect",
         "_failed_bucket",
-        "_finishing",
         "_forbidden_bucket",
         "_has_body",
         "_is_body_signed",
         "_limit",
         "_route",
         "_rt",
+        "_shares",
         "_stranger_bucket",
         "_tally",
         "_window_s",
     )
 
-    def __init__(self, rt: Runtime, dialect: Dialect, route: Route, finishing: Finishing) -> None:
+    def __init__(self, rt: Runtime, dialect: Dialect, route: Route, shares: Shares) -> None:
         """Prepare everything that is the same for every request."""
         self._rt = rt
         self._dialect = dialect
         self._route = route
-        self._finishing = finishing
+        self._shares = shares
         self._has_body = route.method not in _BODILESS
         self._is_body_signed = dialect.verify is not None and route.needs_caller
         self._bucket = f"{dialect.slug}.{route.group}"
@@ -130,9 +149,9 @@ class Door:
         try:
             return await self._handle(scope, receive, request)
         except Refusal as refusal:
-            return self._dialect.refuse(refusal, request)
+            return await self._refuse(refusal, request)
         except bodies.BodyTooLarge as error:
-            return self._dialect.refuse(BodyTooLarge(limit_bytes=error.bytes_max), request)
+            return await self._refuse(BodyTooLarge(limit_bytes=error.bytes_max), request)
         except bodies.ClientGone:
             raise
         except OSError as error:  # a connection, a time-out, a full disk
@@ -141,6 +160,12 @@ class Door:
         except Exception as error:  # noqa: BLE001 - the last resort: no trace ever reaches a client
             _log.error("fault", route=self._route.path, error=type(error).__name__, exc_info=error)
             return self._dialect.broken(request)
+
+    async def _refuse(self, refusal: Refusal, request: Request) -> Answer:
+        """Returns the refusal in the dialect's words, later the faster its address asks for what is refused."""
+        if isinstance(refusal, _PACED) and self._rt.settings.rate_limits:
+            await self._shares.refusals.wait(peer_group(request.address))
+        return self._dialect.refuse(refusal, request)
 
     async def _handle(self, scope: Scope, receive: Receive, request: Request) -> Answer:
         """Lets the request in, step by step, and runs the handler."""
@@ -152,8 +177,11 @@ class Door:
             limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
         if self._has_body and not self._is_body_signed:
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
+        if route.is_long:
+            async with self._shares.long_answers.hold(request.caller.customer_id):
+                return await route.handler(rt, request)
         if route.is_write:
-            return await self._finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
+            return await self._shares.finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
         return await route.handler(rt, request)
 
     async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:

@@ -17,6 +17,7 @@ from numdesk.kit.lookups import Lookups
 from numdesk.kit.network import assert_network_allowed
 from numdesk.kit.resolver import CheckedResolver, Resolver, SystemResolver
 from numdesk.kit.status_line import RememberingHandler, status_of
+from numdesk.kit.turns import Turns
 from numdesk.kit.urls import Target, parse_url
 
 #: Requests under way to one host under one policy; the next waits for its turn, as long as a connection may take.
@@ -106,7 +107,7 @@ class OutgoingHttp:
             return answer
         finally:
             _current.reset(mark)
-            lane.leave(target.host)
+            lane.turns.leave(target.host)
 
     async def _exchange(self, lane: "_Lane", method: str, target: Target, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
         """Send one request and read its answer as far as the policy wants it."""
@@ -192,24 +193,14 @@ class _UntimedResolver(AbstractResolver):
         """Leave the inner resolver to its owner."""
 
 
-class _Turns:
-    """The turns at one host, and how many have one or wait for one."""
-
-    __slots__ = ("free", "users")
-
-    def __init__(self) -> None:
-        self.free = asyncio.Semaphore(REQUESTS_PER_HOST_MAX)
-        self.users = 0
-
-
 class _Lane:
     """The connections made under one policy."""
 
-    __slots__ = ("_turns", "checked", "policy", "session")
+    __slots__ = ("checked", "policy", "session", "turns")
 
     def __init__(self, lookups: Lookups, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str) -> None:
         self.policy = policy
-        self._turns: dict[str, _Turns] = {}
+        self.turns: Turns[str] = Turns(REQUESTS_PER_HOST_MAX)
         self.checked = CheckedResolver(lookups, policy)
         connector = aiohttp.TCPConnector(
             resolver=_UntimedResolver(self.checked),
@@ -238,33 +229,10 @@ class _Lane:
 
     async def enter(self, host: str) -> None:
         """Wait for a turn at a host, before its own time begins; raise HttpFailure (`connect`, ours) when none comes."""
-        turns = self._turns.get(host)
-        if turns is None:
-            turns = self._turns[host] = _Turns()
-        turns.users += 1
         try:
-            if not turns.free.locked():
-                await turns.free.acquire()
-                return
-            async with asyncio.timeout(self.policy.connect_timeout_s):
-                await turns.free.acquire()
+            await self.turns.enter(host, patience_s=self.policy.connect_timeout_s)
         except TimeoutError as error:
-            self._let_go(host, turns)
             raise HttpFailure("connect", "Too many requests to this host are under way.", ours=True) from error
-        except BaseException:
-            self._let_go(host, turns)
-            raise
-
-    def leave(self, host: str) -> None:
-        """Give the turn at a host to the next."""
-        turns = self._turns[host]
-        turns.free.release()
-        self._let_go(host, turns)
-
-    def _let_go(self, host: str, turns: "_Turns") -> None:
-        turns.users -= 1
-        if not turns.users:
-            del self._turns[host]
 
     def _make_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Judge the very address about to be connected to: the last look, whoever found it."""

@@ -256,6 +256,7 @@ ROUTES = tuple(
         needs_caller=call.handler is not register,
         body_bytes_max=REGISTRATION_BYTES_MAX if call.handler is register else BODY_BYTES_MAX,
         summary=call.summary,
+        is_long=call.handler is list_services,
     )
     for prefix in (PREFIX, "")
     for call in _CALLS

@@ -17,7 +17,7 @@ from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Country, Offer, Operator, Service
-from numdesk.kit.slices import SLICE, slices, sort
+from numdesk.kit.slices import SLICE, slices, sort, take_turn
 from numdesk.runtime import Runtime
 
 T = TypeVar("T")
@@ -200,7 +200,7 @@ async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:
         else:
             found += [offer for offer in sold if offer.operator_id is None] or sold
         if count % SLICE == 0:
-            await asyncio.sleep(0)
+            await take_turn()
     return found
 
 

@@ -231,6 +231,7 @@ class _Call(NamedTuple):
     scope: Scope
     group: str
     summary: str
+    is_long: bool = False
 
 
 #: Requests per 60 s: the vendor's own groups and numbers.
@@ -248,13 +249,31 @@ LIMITS = {
 # The webhook's secret is told in clear text, so reading the configuration takes as much as changing it.
 _CALLS = (
     _Call("GET", "/catalog/countries", list_countries, "catalog.countries", Scope.READ, "catalog", "countries on sale"),
-    _Call("GET", "/catalog/services", list_services, "catalog.services", Scope.READ, "catalog", "services (of a country: `country_id`)"),
+    _Call(
+        "GET",
+        "/catalog/services",
+        list_services,
+        "catalog.services",
+        Scope.READ,
+        "catalog",
+        "services (of a country: `country_id`)",
+        is_long=True,
+    ),
     _Call("GET", "/catalog/operators", list_operators, "catalog.operators", Scope.READ, "catalog", "operators that can be chosen"),
-    _Call("GET", "/catalog/products", list_products, "catalog.products", Scope.READ, "catalog", "tiers in stock, sorted, by page"),
+    _Call(
+        "GET",
+        "/catalog/products",
+        list_products,
+        "catalog.products",
+        Scope.READ,
+        "catalog",
+        "tiers in stock, sorted, by page",
+        is_long=True,
+    ),
     _Call("GET", "/catalog/exchange-rate", read_rate, "catalog.exchange_rate", Scope.READ, "catalog", "the USD/IDR rate"),
     _Call("GET", "/balance", read_balance, "balance.get", Scope.READ, "balance", "what can be spent"),
     _Call("GET", "/orders", list_orders, "orders.list", Scope.READ, "order reads", "orders, newest first"),
-    _Call("GET", "/orders/active", list_active, "orders.active", Scope.READ, "order reads", "open orders, for polling"),
+    _Call("GET", "/orders/active", list_active, "orders.active", Scope.READ, "order reads", "open orders, for polling", is_long=True),
     _Call("GET", "/orders/{id}", read_order, "orders.get", Scope.READ, "order reads", "one order, at its next change with `wait`"),
     _Call("POST", "/orders/create", create_orders, "orders.create", Scope.SPEND, "create", "buy numbers"),
     _Call("POST", "/orders/cancel", cancel_order, "orders.cancel", Scope.ORDER, "cancel", "end an order without SMS, with a refund"),
@@ -285,6 +304,7 @@ ROUTES = tuple(
         group=call.group,
         is_write=call.method != "GET",
         summary=call.summary,
+        is_long=call.is_long,
     )
     for version in (V1, V2)
     for call in _CALLS
