@@ -18,7 +18,7 @@ from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surroundings, find_providers, read_settings
 from numdesk.runtime import Runtime
-from numdesk.sandbox.seed import Credential, Terms, credentials, remote_suppliers, seed
+from numdesk.sandbox.seed import Credential, Terms, credentials, seed
 from numdesk.sandbox.topups import GATEWAYS
 from numdesk.storage import installation as installation_rows
 from numdesk.storage.pool import Database
@@ -101,7 +101,7 @@ async def enter(desk: Desk) -> list[Credential] | None:
         return None
     terms = desk.terms()
     if wants_seeds:
-        await seed(rt, dialects=terms, suppliers=remote_suppliers(rt.suppliers))
+        await seed(rt, dialects=terms, suppliers=catalogue.remote_suppliers(rt))
     return await credentials(rt, dialects=terms)
 
 

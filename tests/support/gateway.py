@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,10 @@ class GatewayInMemory:
     loses_answers: Exception | None = None
     #: What `payments` says instead of the truth.
     listed: list[Payment] | None = None
+    #: Questions get no answer before this is set.
+    hangs_until: asyncio.Event | None = None
+    #: Questions that wait for it.
+    hanging: int = 0
 
     async def create(self, intent: Intent) -> Invoice:
         """Makes an invoice, or finds it."""
@@ -54,19 +59,19 @@ class GatewayInMemory:
         """Tells the truth about an invoice."""
         assert self.invoices[reference].gateway_id == invoice_id
         assert since is not None
-        self._fail()
+        await self._meet()
         self.asked += 1
         return [one for one in self.truth.values() if one.invoice_id == invoice_id or one.payment_id in payment_ids]
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
         """Returns the invoice of a reference."""
         assert since is not None
-        self._fail()
+        await self._meet()
         return self.invoices.get(reference)
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
         """Lists all payments that changed in the span."""
-        self._fail()
+        await self._meet()
         found = list(self.truth.values()) if self.listed is None else self.listed
         return [one for one in found if one.changed_at is None or since <= one.changed_at < until]
 
@@ -109,6 +114,13 @@ class GatewayInMemory:
         self.truth[told.payment_id] = told
         return told
 
+    async def _meet(self) -> None:
+        """Hangs or fails, if that is what the next question meets."""
+        if self.hangs_until is not None:
+            self.hanging += 1
+            await self.hangs_until.wait()
+        self._fail()
+
     def _fail(self) -> None:
         if self.failures:
             raise self.failures.pop(0)
@@ -127,6 +139,7 @@ class Till:
     desk: DeskOfTest
     gateway: GatewayInMemory
     caller: Caller
+    provider: str = PROVIDER
 
     @property
     def rt(self) -> Runtime:
@@ -135,7 +148,7 @@ class Till:
 
     async def order(self, amount: int = 50_000, *, key: str | None = None) -> TopUp:
         """Wants a top-up."""
-        return (await payments.create_topup(self.rt, self.caller, payments.TopUpRequest(key, b"same", PROVIDER, amount)))[0]
+        return (await payments.create_topup(self.rt, self.caller, payments.TopUpRequest(key, b"same", self.provider, amount)))[0]
 
     async def read(self, topup: TopUp) -> TopUp:
         """Reads it back."""
@@ -149,6 +162,10 @@ class Till:
         """Settles it and reads it back."""
         await payments.settle(self.rt, topup.id)
         return await self.read(topup)
+
+    async def poll(self) -> int:
+        """Asks about what is due to be asked about."""
+        return await payments.poll_due(self.rt, provider=self.provider)
 
     async def balance(self) -> int:
         """Returns what the wallet holds."""
@@ -175,13 +192,13 @@ class Till:
         await wallets.adjust(self.rt, customer_id=self.caller.customer_id, currency=EUR, units=-units, reason_ref=f"spent {units}")
 
 
-async def open_till(desk: DeskOfTest, gateway: GatewayInMemory | None = None) -> Till:
-    """Gives the desk a gateway and a customer with an empty euro wallet."""
+async def open_till(desk: DeskOfTest, gateway: GatewayInMemory | None = None, *, provider: str = PROVIDER) -> Till:
+    """Gives the desk a gateway, beside those that it has, and a customer with an empty euro wallet."""
     gateway = gateway or GatewayInMemory()
-    desk.rt.payments = {PROVIDER: gateway}
-    desk.rt.provider_titles = {PROVIDER: "Cryptomus"}
+    desk.rt.payments = {**desk.rt.payments, provider: gateway}
+    desk.rt.provider_titles = {**desk.rt.provider_titles, provider: provider.capitalize()}
     made = await customers.register(desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True)
-    return Till(desk, gateway, await customers.authenticate(desk.rt, made.token.encode(), dialect="partner"))
+    return Till(desk, gateway, await customers.authenticate(desk.rt, made.token.encode(), dialect="partner"), provider)
 
 
 def later(desk: DeskOfTest, **span: float) -> datetime:

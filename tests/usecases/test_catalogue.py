@@ -91,7 +91,7 @@ class _Supplier:
         return self._tiers
 
 
-class TestRefreshSuppliers:
+class TestRefreshSupplier:
     """Taking over what suppliers sell."""
 
     async def test_writes_what_changed_and_nothing_else(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
@@ -99,9 +99,9 @@ class TestRefreshSuppliers:
         async with open_sandbox(database_url, tmp_path) as desk:
             await sell(desk, provider="simulator")
             desk.rt.suppliers = {"simulator": _Supplier([Tier("ID", "whatsapp", None, 7, 90)])}  # type: ignore[dict-item]
-            assert await catalogue.refresh_suppliers(desk.rt) == {"simulator": 1}
+            assert await catalogue.refresh_supplier(desk.rt, provider="simulator") == 1
             version = await pool.fetchval("select n from versions where name = 'catalogue'")
-            assert await catalogue.refresh_suppliers(desk.rt) == {"simulator": 0}
+            assert await catalogue.refresh_supplier(desk.rt, provider="simulator") == 0
             assert await pool.fetchval("select n from versions where name = 'catalogue'") == version
             (offer,) = (await fresh(desk)).tiers(INDONESIA, WHATSAPP)
             assert (offer.available, offer.cost) == (7, 90)
@@ -112,7 +112,7 @@ class TestRefreshSuppliers:
             await sell(desk, provider="simulator")
             for tiers in ([Tier("ID", "whatsapp", None, 7, 90)], []):
                 desk.rt.suppliers = {"simulator": _Supplier(tiers)}  # type: ignore[dict-item]
-                await catalogue.refresh_suppliers(desk.rt)
+                await catalogue.refresh_supplier(desk.rt, provider="simulator")
             (offer,) = (await fresh(desk)).tiers(INDONESIA, WHATSAPP)
             assert offer.available == 0
 
@@ -120,10 +120,10 @@ class TestRefreshSuppliers:
         """A supplier that cannot be reached is unhealthy until it answers again."""
         async with open_sandbox(database_url, tmp_path) as desk:
             desk.rt.suppliers = {"simulator": _Supplier(None)}  # type: ignore[dict-item]
-            assert await catalogue.refresh_suppliers(desk.rt) == {"simulator": None}
+            assert await catalogue.refresh_supplier(desk.rt, provider="simulator") is None
             assert "simulator" not in (await fresh(desk)).healthy
             desk.rt.suppliers = {"simulator": _Supplier([])}  # type: ignore[dict-item]
-            await catalogue.refresh_suppliers(desk.rt)
+            await catalogue.refresh_supplier(desk.rt, provider="simulator")
             assert "simulator" in (await fresh(desk)).healthy
 
 

@@ -47,7 +47,7 @@ async def by_polling(till: Till, topup: TopUp) -> None:
     """Nobody calls, and we ask."""
     assert topup.id
     till.desk.clock.advance(61)
-    assert await payments.poll_due(till.rt) == 1
+    assert await till.poll() == 1
 
 
 async def by_comparison(till: Till, topup: TopUp) -> None:
@@ -205,10 +205,10 @@ class TestContradicted:
         assert await held(till, topup) is Doubt.STATUS
         till.gateway.pay(topup)
         till.desk.clock.advance(4_000)
-        assert await payments.poll_due(till.rt) == 1
+        assert await till.poll() == 1
         assert await held(till, topup) is None
         till.desk.clock.advance(4_000)
-        assert await payments.poll_due(till.rt) == 0
+        assert await till.poll() == 0
 
     async def test_stands_when_staff_say_so(self, till: Till) -> None:
         """Approved without a figure, what was booked stands; the same word again is no news, another one is."""

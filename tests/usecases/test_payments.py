@@ -212,9 +212,9 @@ class TestPollDue:
         """A lost callback costs minutes, not money."""
         topup = await till.order()
         till.gateway.pay(topup)
-        assert await payments.poll_due(till.rt) == 0
+        assert await till.poll() == 0
         till.desk.clock.advance(61)
-        assert await payments.poll_due(till.rt) == 1
+        assert await till.poll() == 1
         assert await till.balance() == 50_000
 
     async def test_asks_ever_less_often_and_ends_after_thirty_days(self, till: Till) -> None:
@@ -223,13 +223,13 @@ class TestPollDue:
         asked: list[int] = []
         for minute in range(1, 150):
             till.desk.clock.advance(60)
-            if await payments.poll_due(till.rt):
+            if await till.poll():
                 asked.append(minute)
         assert asked == [1, 3, 8, 23, 83, 143]
         till.desk.clock.advance(31 * 86_400)
-        assert await payments.poll_due(till.rt) == 1
+        assert await till.poll() == 1
         till.desk.clock.advance(86_400)
-        assert await payments.poll_due(till.rt) == 0
+        assert await till.poll() == 0
 
     async def test_ends_with_the_credit(self, till: Till) -> None:
         """What is credited is not asked about any more."""
@@ -237,7 +237,7 @@ class TestPollDue:
         till.gateway.pay(topup)
         await till.settle(topup)
         till.desk.clock.advance(3_600)
-        assert await payments.poll_due(till.rt) == 0
+        assert await till.poll() == 0
 
     async def test_takes_up_an_invoice_whose_answer_was_lost(self, till: Till) -> None:
         """Even when nobody asks again: the customer may have seen the gateway's page."""
@@ -248,7 +248,7 @@ class TestPollDue:
         (invoice,) = till.gateway.invoices.values()
         till.gateway.pay(replace(topup, invoice_id=invoice.gateway_id))
         till.desk.clock.advance(61)
-        await payments.poll_due(till.rt)
+        await till.poll()
         assert await till.balance() == 50_000
 
     async def test_one_that_fails_does_not_stop_the_others(self, till: Till) -> None:
@@ -257,7 +257,7 @@ class TestPollDue:
             till.gateway.pay(await till.order())
         till.gateway.failures.append(GONE)
         till.desk.clock.advance(61)
-        await payments.poll_due(till.rt)
+        await till.poll()
         assert await till.balance() == 100_000
 
     async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ class TestPollDue:
 
         monkeypatch.setattr(payments, "settle", breaks)
         till.desk.clock.advance(61)
-        assert await payments.poll_due(till.rt) == 2
+        assert await till.poll() == 2
         assert await till.balance() == 50_000
 
 

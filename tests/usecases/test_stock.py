@@ -88,7 +88,7 @@ class TestPrice:
         lines = [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "Simulator")]
         async with open_sandbox(database_url, tmp_path) as desk:
             assert (await stock.price(desk.rt, lines, complain=refuse)).added == 1
-            await catalogue.refresh_suppliers(desk.rt)
+            await catalogue.refresh_supplier(desk.rt, provider="simulator")
             told = await desk.rt.suppliers["simulator"].tiers()
         (tier,) = [tier for tier in told if (tier.country, tier.service, tier.operator) == ("ID", "whatsapp", None)]
         row = await pool.fetchrow("select provider, available, cost from offers")

@@ -12,7 +12,7 @@ from tests.support.gateway import open_till
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
 from numdesk.usecases import customers, orders, payments, rentals, retention, sweeps
-from numdesk.workers.jobs import TIMETABLE
+from numdesk.workers.jobs import ASKING, TIMETABLE
 
 
 async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
@@ -96,13 +96,13 @@ async def test_a_top_up_that_cannot_be_settled_is_named(desk: DeskOfTest, monkey
 
     monkeypatch.setattr(payments, "settle", settle)
     desk.clock.advance(61)
-    await payments.poll_due(desk.rt)
+    await till.poll()
     assert (set(asked), [(one.sweep, one.item) for one in await sweeps.every(desk.rt)]) == (
         {bad.id, good.id},
         [("payments.poll", str(bad.id))],
     )
     desk.clock.advance(3600)
-    await payments.poll_due(desk.rt)
+    await till.poll()
     assert await sweeps.every(desk.rt) == []
 
 
@@ -124,7 +124,7 @@ BY_ITEM = {"orders.expire", "rentals.expire", "stock.release_quarantined", "inbo
 WHOLE = {
     "ledger.tick": "a check sees all or nothing",
     "ledger.tick_full": "a check sees all or nothing",
-    "catalogue.refresh_suppliers": "a supplier's failure is noted as its health",
+    "catalogue.refresh_supplier": "a supplier's failure is noted as its health",
     "catalogue.refresh_scores": "one statement counts a day",
     "rates.refresh": "one pair",
     **{one.name: "a row that cannot be deleted holds up its table" for one in (retention.KEYS, *retention.SWEEPS)},
@@ -133,4 +133,4 @@ WHOLE = {
 
 def test_every_line_of_the_timetable_says_how_it_fails() -> None:
     """A new line of the timetable is done by item, or has a reason why it is not."""
-    assert {line.name for line in TIMETABLE} == BY_ITEM | WHOLE.keys()
+    assert {line.name for line in (*TIMETABLE, *ASKING)} == BY_ITEM | WHOLE.keys()

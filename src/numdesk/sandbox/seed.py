@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from numdesk.domain import atlas
 from numdesk.domain.catalogue import LOCAL
-from numdesk.ports.suppliers import NumberSupplier, Tier
+from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import rental_seed
 from numdesk.usecases import customers, installation, rates, stock
@@ -153,8 +153,3 @@ def _numbers() -> Iterator[GivenNumber]:
 
 def _refuse(bad: BadLine) -> None:
     raise SeedRefused(f"{bad.value} {bad.reason}")
-
-
-def remote_suppliers(suppliers: Mapping[str, NumberSupplier]) -> list[str]:
-    """Returns the slugs of the suppliers that tell their tiers."""
-    return sorted(slug for slug in suppliers if slug != LOCAL)

@@ -35,6 +35,19 @@ class Booked:
     heard_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of questions to one gateway: what is due at `now` is next due after its next delay.
+
+    A top-up is asked about until `kept` after its invoice's end.
+    """
+
+    provider: str
+    now: datetime
+    delays: Sequence[timedelta]
+    kept: timedelta
+
+
 async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime) -> int:
     """Writes down that somebody wants to pay, and returns the id; the given topup's is not looked at."""
     return await tx.fetchval(
@@ -220,19 +233,20 @@ async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int,
     )
 
 
-async def take_due(tx: Tx, *, now: datetime, limit: int, delays: Sequence[timedelta], kept: timedelta) -> list[int]:
-    """Takes top-ups that are to be asked about, puts each off by its next delay, and ends the watch `kept` after the invoice's end."""
+async def take_due(tx: Tx, *, polling: Round, limit: int) -> list[int]:
+    """Takes a gateway's top-ups that are to be asked about now, the longest due first, and puts each off by its next delay."""
     rows = await tx.fetch(
         """update topups t set polls = t.polls + 1,
              next_poll_at = case when coalesce(t.expires_at, t.created_at) + $4 > $1
                                  then $1 + ($3::interval[])[least(t.polls + 2, array_length($3::interval[], 1))] end
-             where t.id in (select d.id from topups d where d.next_poll_at <= $1 order by d.next_poll_at, d.id limit $2
-                              for update skip locked)
+             where t.id in (select d.id from topups d where d.provider = $5 and d.next_poll_at <= $1
+                              order by d.next_poll_at, d.id limit $2 for update skip locked)
              returning t.id""",
-        now,
+        polling.now,
         limit,
-        list(delays),
-        kept,
+        list(polling.delays),
+        polling.kept,
+        polling.provider,
     )
     return sorted(row["id"] for row in rows)
 

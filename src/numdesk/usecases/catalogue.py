@@ -17,6 +17,7 @@ from numdesk.domain.routing import SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import catalogue as rows
 from numdesk.storage import stock as stock_rows
+from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -103,26 +104,24 @@ async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
         await rt.run("catalogue.add_providers", lambda tx: rows.add_providers(tx, slugs=wanted))
 
 
-async def refresh_suppliers(rt: Runtime) -> dict[str, int | None]:
-    """Asks every remote supplier what it sells and writes it down; returns per provider how many offers changed, None for one that failed.
+def remote_suppliers(rt: Runtime) -> list[str]:
+    """Returns the slugs of the suppliers that are asked what they sell."""
+    return sorted(slug for slug in rt.suppliers if slug != LOCAL)
 
-    A supplier that cannot be reached is unhealthy, and so not sold from, until it answers again.
+
+async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
+    """Asks a supplier what it sells and writes it down; returns how many offers changed, None when it does not answer.
+
+    A supplier that does not answer is unhealthy, and so not sold from, until it answers again.
     """
-    changed: dict[str, int | None] = {}
-    for slug, supplier in rt.suppliers.items():
-        if slug == LOCAL:
-            continue
-        try:
-            tiers = await supplier.tiers()
-        except ProviderError:
-            await _note_health(rt, slug, healthy=False)
-            changed[slug] = None
-            continue
-        await _note_health(rt, slug, healthy=True)
-        changed[slug] = await rt.run(
-            "catalogue.take_tiers", lambda tx, slug=slug, tiers=tiers: rows.take_tiers(tx, provider=slug, tiers=tiers)
-        )
-    if any(changed.values()):
+    try:
+        tiers = await answered(rt.suppliers[provider].tiers())
+    except ProviderError:
+        await _note_health(rt, provider, healthy=False)
+        return None
+    await _note_health(rt, provider, healthy=True)
+    changed = await rt.run("catalogue.take_tiers", lambda tx: rows.take_tiers(tx, provider=provider, tiers=tiers))
+    if changed:
         rt.memory.forget("catalogue")
     return changed
 

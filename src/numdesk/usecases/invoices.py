@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -13,8 +13,9 @@ from numdesk.domain.money import DECIMALS
 from numdesk.domain.topups import TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
-from numdesk.ports.payments import Intent, Invoice, PaymentGateway
+from numdesk.ports.payments import Intent, Invoice, Payment, PaymentGateway
 from numdesk.storage import payments as rows
+from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -45,12 +46,11 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
     gateway = gateway_of(rt, topup.provider)
     is_over = False
     try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            invoice = await _find(gateway, topup) if unsure and not gateway.repeatable else await gateway.create(_intent(rt, topup))
+        asking = _find(gateway, topup) if unsure and not gateway.repeatable else gateway.create(_intent(rt, topup))
+        invoice = await answered(asking, within_s=CALL_TIMEOUT_S)
         is_over = invoice is None
-    except (ProviderError, TimeoutError) as error:
-        is_unsure = unsure or not isinstance(error, ProviderError) or error.unknown
-        since = rt.clock.steady() if is_unsure else None
+    except ProviderError as error:
+        since = rt.clock.steady() if unsure or error.unknown else None
         await rt.run("payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since))
         _log.warning("no invoice", provider=topup.provider, topup_id=topup.public_id, error=type(error).__name__, reason=str(error))
         raise GatewayUnavailable(provider=topup.provider) from error
@@ -72,12 +72,20 @@ async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     """
     if topup.state is not TopUpState.CREATED:
         return topup
-    invoice = await _find(gateway_of(rt, topup.provider), topup)
+    invoice = await answered(_find(gateway_of(rt, topup.provider), topup))
     if invoice is not None and _is_ours(topup, invoice):
         return await _adopt(rt, topup, invoice)
     if rt.clock.now() >= topup.created_at + timedelta(seconds=rt.settings.topup_lifetime_s):
         await rt.run("payments.fail_unopened", lambda tx: rows.fail_unopened(tx, topup.id))
     return topup
+
+
+async def look_up(rt: Runtime, topup: TopUp, invoice_id: str, *, payment_ids: Sequence[str]) -> Sequence[Payment]:
+    """Returns how every payment of a top-up's invoice stands now. Raises ProviderError; refuses with GatewayUnavailable."""
+    gateway = gateway_of(rt, topup.provider)
+    return await answered(
+        gateway.look_up(invoice_id=invoice_id, reference=topup.public_id, since=topup.created_at, payment_ids=payment_ids)
+    )
 
 
 def gateway_of(rt: Runtime, provider: str) -> PaymentGateway:

@@ -25,6 +25,7 @@ from numdesk.storage import orders as rows
 from numdesk.storage.orders import Ended
 from numdesk.storage.pool import Tx
 from numdesk.usecases import customers, news, rates
+from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.sweeps import Sweep, sweep
 
 #: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
@@ -132,7 +133,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
     order = await rt.repeat("orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id))
     if order.provider_ref is not None:
         try:
-            await rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED)
+            await answered(rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED), within_s=CUSTOMER_WAITS_S)
         except ProviderError as error:
             raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
 
@@ -164,7 +165,7 @@ async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
     order = await rt.run("orders.finish", work)
     await news.tell(rt, [order_id])
     with suppress(ProviderError):  # at once, so that the number can be had again; the job sees to it otherwise
-        await release_at_supplier(rt, {"order": order_id})
+        await answered(release_at_supplier(rt, {"order": order_id}), within_s=CUSTOMER_WAITS_S)
     return order
 
 
@@ -182,7 +183,7 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
     order = await rt.repeat("orders.resend.check", check)
     if order.provider_ref is not None:
         try:
-            accepted = await rt.suppliers[order.provider].resend(order.provider_ref)
+            accepted = await answered(rt.suppliers[order.provider].resend(order.provider_ref), within_s=CUSTOMER_WAITS_S)
         except ProviderError as error:
             raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
         if not accepted:
@@ -220,11 +221,11 @@ async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:
 async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
     """Tells a supplier how the use of its number ended (job `orders.release`); raises ProviderError to be tried again."""
     if "ref" in payload:  # a number that no order of ours has
-        await rt.suppliers[payload["provider"]].release(payload["ref"], Outcome.CANCELED)
+        await answered(rt.suppliers[payload["provider"]].release(payload["ref"], Outcome.CANCELED))
         return
     found = await rt.repeat("orders.release", lambda tx: rows.read_any(tx, int(payload["order"])))
     if found is not None and found.provider_ref is not None and found.state in _OUTCOMES:
-        await rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state])
+        await answered(rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state]))
 
 
 async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Order:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from numdesk.ports.errors import ProviderError
 from numdesk.storage import payment_audit as audits
 from numdesk.storage import payments as rows
 from numdesk.usecases import invoices, settlement
+from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -44,25 +44,19 @@ class _Ours:
     known: dict[str, Known]
 
 
-async def audit_due(rt: Runtime) -> int:
-    """Compares the gateways that were not compared for a day; returns how many were."""
-    done = 0
-    for provider in rt.payments:
-        until = rt.clock.now()
-        last = await rt.run("payments.last_audit", lambda tx, slug=provider: audits.newest(tx, provider=slug))
-        is_due = until >= last + EVERY if last is not None else await _has_topups(rt)
-        if not is_due:
-            continue
-        try:
-            await audit(rt, provider, since=(last or until) - OVERLAP, until=until)
-        except ProviderError as error:
-            _log.warning("a gateway could not be compared", provider=provider, reason=str(error))
-            continue
-        except Exception:  # noqa: BLE001 - a gateway that nobody can read must not stop the others
-            _log.exception("a gateway could not be compared", provider=provider)
-            continue
-        done += 1
-    return done
+async def audit_due(rt: Runtime, *, provider: str) -> bool:
+    """Compares a gateway that was not compared for a day; returns whether it was compared now."""
+    until = rt.clock.now()
+    last = await rt.run("payments.last_audit", lambda tx: audits.newest(tx, provider=provider))
+    is_due = until >= last + EVERY if last is not None else await _has_topups(rt)
+    if not is_due:
+        return False
+    try:
+        await audit(rt, provider, since=(last or until) - OVERLAP, until=until)
+    except ProviderError as error:
+        _log.warning("a gateway could not be compared", provider=provider, reason=str(error))
+        return False
+    return True
 
 
 async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> list[Difference]:
@@ -94,8 +88,7 @@ async def compare(rt: Runtime, *, since: datetime, until: datetime, provider: st
 
 
 async def _compare(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> tuple[list[Difference], int]:
-    async with asyncio.timeout(LIST_TIMEOUT_S):
-        told = await invoices.gateway_of(rt, provider).payments(since=since, until=until)
+    told = await answered(invoices.gateway_of(rt, provider).payments(since=since, until=until), within_s=LIST_TIMEOUT_S)
 
     async def work(tx: Tx) -> _Ours:
         return await _read(tx, provider, told, since=since, until=until)
@@ -134,12 +127,7 @@ async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours
     for place, one in enumerate(unlisted):
         told: Sequence[Payment] = ()
         if place < ASKED_MAX and one.topup.invoice_id is not None:
-            told = await invoices.gateway_of(rt, provider).look_up(
-                invoice_id=one.topup.invoice_id,
-                reference=one.topup.public_id,
-                since=one.topup.created_at,
-                payment_ids=[one.line.payment.payment_id],
-            )
+            told = await invoices.look_up(rt, one.topup, one.topup.invoice_id, payment_ids=[one.line.payment.payment_id])
         same = [payment for payment in told if payment.payment_id == one.line.payment.payment_id]
         if same:
             found += reconciliation.compare(provider, told=same, owners=ours.topups, known=ours.known)

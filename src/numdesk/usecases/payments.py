@@ -52,7 +52,7 @@ POLL_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
 #: Late payments are watched for so long after the invoice's end; the nightly comparison finds what comes later still.
 WATCHED = timedelta(days=30)
 POLL_BATCH = 100
-#: Questions to gateways under way at a time.
+#: Questions to one gateway under way at a time.
 POLL_PARALLEL = 8
 #: Callbacks are documents of two kilobytes.
 BODY_BYTES_MAX = 16 * 1024
@@ -137,12 +137,10 @@ async def hear(rt: Runtime, payload: Mapping[str, Any]) -> None:
     await rt.run("payments.heard", lambda tx: inbox.end(tx, inbox_id, result=result, now=rt.clock.now()))
 
 
-async def poll_due(rt: Runtime) -> int:
-    """Asks the gateways about top-ups that are due to be asked about; returns how many."""
-    due = await rt.run(
-        "payments.take_due",
-        lambda tx: rows.take_due(tx, now=rt.clock.now(), limit=POLL_BATCH, delays=POLL_DELAYS, kept=WATCHED),
-    )
+async def poll_due(rt: Runtime, *, provider: str) -> int:
+    """Asks a gateway about its top-ups that are due to be asked about; returns how many."""
+    polling = rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
+    due = await rt.run("payments.take_due", lambda tx: rows.take_due(tx, polling=polling, limit=POLL_BATCH))
     aside = {one.item for one in await sweeps.of_sweep(rt, "payments.poll")}
     gate = asyncio.Semaphore(POLL_PARALLEL)
 
@@ -151,7 +149,7 @@ async def poll_due(rt: Runtime) -> int:
             await settle(rt, topup_id)
         except (ProviderError, Refusal) as error:
             # The next look is written down already.
-            _log.warning("a top-up could not be asked about", topup_id=topup_id, reason=str(error))
+            _log.warning("a top-up could not be asked about", provider=provider, topup_id=topup_id, reason=str(error))
 
     async def poll(topup_id: int) -> None:
         item = str(topup_id)

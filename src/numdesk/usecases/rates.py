@@ -10,6 +10,7 @@ from numdesk.domain.fx import Rate
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import rates as rows
+from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -77,7 +78,7 @@ async def refresh(rt: Runtime, *, pairs: tuple[str, ...] = ("USD/IDR",)) -> int:
 async def _ask(rt: Runtime, pair: str) -> int | None:
     for source in rt.rate_sources.values():
         try:
-            value = await source.rate(pair)
+            value = await answered(source.rate(pair))
         except ProviderError:
             continue
         if value is not None:

@@ -21,6 +21,7 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import purchases, rates, requests
+from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ async def _check_supplier(rt: Runtime, order: Order, offer: Offer) -> None:
     if order.msisdn is None:
         raise NotFound(what="order")
     try:
-        cost = await rt.suppliers[order.provider].reactivation_cost(msisdn=order.msisdn, service=service)
+        asking = rt.suppliers[order.provider].reactivation_cost(msisdn=order.msisdn, service=service)
+        cost = await answered(asking, within_s=CUSTOMER_WAITS_S)
     except ProviderError as error:
         raise SupplierFailed(attempts=[(offer.id, offer.provider, error.cause.value)]) from error
     if cost is None:

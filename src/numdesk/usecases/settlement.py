@@ -55,10 +55,7 @@ async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ())
         return
     known = await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup_id]))
     ids = {booked.line.payment.payment_id for booked in known} | set(payment_ids)
-    told = await invoices.gateway_of(rt, topup.provider).look_up(
-        invoice_id=topup.invoice_id, reference=topup.public_id, since=topup.created_at, payment_ids=sorted(ids)
-    )
-    await take(rt, topup_id, told)
+    await take(rt, topup_id, await invoices.look_up(rt, topup, topup.invoice_id, payment_ids=sorted(ids)))
 
 
 async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:

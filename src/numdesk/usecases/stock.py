@@ -131,7 +131,7 @@ async def price(
     """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
 
     Lines that contradict each other are not loaded, nor is a price of 0 or below the cost unless the rules allow it. An offer of a
-    supplier has none available before `catalogue.refresh_suppliers` has asked it; its cost then comes from there, too. Refuses with
+    supplier has none available before `catalogue.refresh_supplier` has asked it; its cost then comes from there, too. Refuses with
     InvalidInput when the list is too long.
     """
     total = Loaded()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -55,6 +55,23 @@ class Recurring:
     by_clock: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A line of the timetable for each provider: one that hangs or fails holds up its own line alone."""
+
+    name: str
+    every_s: float
+    do: Callable[..., Awaitable[object]]
+    providers: Callable[[Runtime], Iterable[str]]
+    by_clock: bool = False
+
+    def lines(self, rt: Runtime) -> list[Recurring]:
+        """Returns the line of each provider."""
+        return [
+            Recurring(f"{self.name}.{slug}", self.every_s, partial(self.do, provider=slug), self.by_clock) for slug in self.providers(rt)
+        ]
+
+
 #: About a day in all: a supplier that is away for a night must still learn how its number was used.
 _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_400.0, 43_200.0)
 
@@ -88,11 +105,15 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),
     Recurring("ledger.tick_full", 60.0, reconcile.tick_full),
-    Recurring("catalogue.refresh_suppliers", 30.0, catalogue.refresh_suppliers),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
-    Recurring("payments.poll", 15.0, payments.poll_due, by_clock=True),
-    Recurring("payments.audit", 3600.0, payment_audit.audit_due),
     Recurring(retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True),
     *(Recurring(one.name, 3600.0, partial(retention.sweep, one=one)) for one in retention.SWEEPS),
+)
+
+#: What a working process asks of providers.
+ASKING: tuple[Asking, ...] = (
+    Asking("catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers),
+    Asking("payments.poll", 15.0, payments.poll_due, lambda rt: rt.payments, by_clock=True),
+    Asking("payments.audit", 3600.0, payment_audit.audit_due, lambda rt: rt.payments),
 )

@@ -12,7 +12,7 @@ from numdesk.kit.log import get_logger
 from numdesk.runtime import Runtime
 from numdesk.usecases import news, webhooks
 from numdesk.workers.crew import Crew
-from numdesk.workers.jobs import KINDS, TENDING, TIMETABLE, Recurring
+from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE, Recurring
 
 #: What is under way at a stop may take this long to end; what has not ended then is done by whoever comes next.
 STOP_PATIENCE_S = 9.0
@@ -34,7 +34,7 @@ async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
     await _run_together(
         stop,
         *_tending(rt, stop),
-        *(_keep_doing(rt, item, stop) for item in TIMETABLE),
+        *(_keep_doing(rt, item, stop) for item in (*TIMETABLE, *_asking(rt))),
         _keep_up("jobs", lambda: _work_jobs(rt, stop), stop),
         _keep_up("webhooks", lambda: webhooks.keep_delivering(rt, stop=stop), stop),
     )
@@ -47,11 +47,12 @@ async def tend(rt: Runtime, *, stop: asyncio.Event) -> None:
 
 async def run_due(rt: Runtime) -> None:
     """Does everything that is due at this moment of the desk's clock, and what becomes due by it; then returns."""
-    due = [item for item in TIMETABLE if item.by_clock]
+    due, asking = ([item for item in items if item.by_clock] for items in (TIMETABLE, _asking(rt)))
     try:
         async with asyncio.timeout(DUE_PATIENCE_S):
             while True:
                 done = sum([await _do(rt, item) or 0 for item in due])
+                done += sum(count or 0 for count in await asyncio.gather(*(_do(rt, item) for item in asking)))
                 done += await crew_of(rt).work_off()
                 done += await webhooks.deliver_due(rt)
                 if not done:
@@ -66,6 +67,11 @@ def crew_of(rt: Runtime) -> Crew:
     if crew is None:
         crew = rt.local[__name__] = Crew(rt, kinds=KINDS)
     return crew
+
+
+def _asking(rt: Runtime) -> list[Recurring]:
+    """Returns what this process asks of each provider."""
+    return [line for item in ASKING for line in item.lines(rt)]
 
 
 def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
