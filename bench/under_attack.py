@@ -70,6 +70,8 @@ def _attacks(bench: Bench, attackers: Sequence[Bencher], offers: Sequence[int], 
     yield "unsigned_bodies", Flood(port, (request("POST", "/numbers/rent", f"X-Api-Key: {applied['apiKey']}\r\n", b"x" * 65_536),))
     token = attackers[1].token
     yield "huge_bodies", Flood(port, (post("/v1/orders/create", token, b"[" + b"1," * (1 << 19) + b"1]", key="bench"),))
+    forged = b'{"sign":"' + b"0" * 32 + b'","x":[' + b"1.50," * 200 + b'"' + b"x" * 15_000 + b'"]}'
+    yield "forged_callbacks", Flood(port, (request("POST", "/callbacks/cryptomus", "Content-Type: application/json\r\n", forged),))
     token = attackers[2].token
     for _ in range(OPEN_ORDERS // ORDERS_AT_ONCE):
         bench.call("POST", "/v1/orders/create", {"product_id": random.choice(offers), "quantity": ORDERS_AT_ONCE}, token)

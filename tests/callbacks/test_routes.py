@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from ipaddress import ip_network
@@ -15,6 +16,7 @@ from tests.support.gateway import PROVIDER, SIGNATURE, Till, callback_of, open_t
 from numdesk.asgi import make_app
 from numdesk.callbacks import routes
 from numdesk.callbacks.routes import PREFIX, make_callbacks
+from numdesk.kit import pacing
 from numdesk.usecases import payments
 
 
@@ -95,6 +97,20 @@ class TestCallbacks:
                 answer = await door.post(f"/callbacks/{PROVIDER}", content=b"{}", headers={"x-forwarded-for": said})
                 statuses.append(answer.status_code)
         assert statuses == [400, 429, 400, 400]
+
+    async def test_spaces_out_refusals_and_lets_genuine_ones_through(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An address that forges again and again waits for each refusal; a genuine callback from it is answered at once."""
+        monkeypatch.setattr(pacing, "REFUSALS_PER_S", 1)
+        monkeypatch.setattr(pacing, "REFUSAL_WAIT_MAX_S", 3600)
+        headers, body = callback_of(await till.order())
+        async with client(till) as door:
+            for _ in range(2):
+                await door.post(f"/callbacks/{PROVIDER}", content=b"{}", headers={"x-signature": "forged"})
+            slow = asyncio.create_task(door.post(f"/callbacks/{PROVIDER}", content=b"{}", headers={"x-signature": "forged"}))
+            assert (await door.post(f"/callbacks/{PROVIDER}", content=body, headers=headers)).status_code == 200
+            assert not slow.done()
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
 
     async def test_bounds_the_body(self, till: Till) -> None:
         """A byte above 16 KiB is too much, whoever signed it."""

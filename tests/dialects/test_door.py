@@ -202,8 +202,8 @@ class TestShares:
 
     async def test_space_out_what_is_refused(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         """An address that is refused again and again waits for each refusal; its good calls and other addresses wait for nothing."""
-        monkeypatch.setattr("numdesk.dialects.door.PACED_PER_S", 2)
-        monkeypatch.setattr("numdesk.dialects.door.PACED_WAIT_MAX_S", 3600)
+        monkeypatch.setattr("numdesk.kit.pacing.REFUSALS_PER_S", 2)
+        monkeypatch.setattr("numdesk.kit.pacing.REFUSAL_WAIT_MAX_S", 3600)
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         for _ in range(3):
             await Exchange("GET", "/toy/things/1", {"token": "guess"}).run(app)
@@ -217,8 +217,9 @@ class TestShares:
             task.cancel()
         await asyncio.gather(slow, too_long, return_exceptions=True)
 
-    async def test_are_one_long_answer_at_a_time(self, desk: DeskOfTest) -> None:
-        """A customer's second long answer waits for the first; another customer's does not, and neither does a short one."""
+    async def test_are_one_long_answer_at_a_time(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A customer's second long answer waits for the first, the third is refused; another's and a short one wait for nothing."""
+        monkeypatch.setattr("numdesk.dialects.door.LONG_ANSWERS_WAITING_MAX", 1)
         making: asyncio.Queue[int] = asyncio.Queue()
         ends = asyncio.Event()
 
@@ -232,6 +233,7 @@ class TestShares:
         assert {await making.get(), await making.get()} == {1, 2}
         assert (await Exchange("GET", "/toy/things/1", one).run(app)).status == 200
         assert making.empty()
+        assert (await Exchange("GET", "/toy/long", one).run(app)).body == b"no: too_many_requests"
         ends.set()
         assert [answer.status for answer in await asyncio.gather(*tasks)] == [200] * 3
         assert making.get_nowait() == 1

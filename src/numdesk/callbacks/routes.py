@@ -6,6 +6,8 @@ from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyReques
 from numdesk.kit.addresses import peer_group
 from numdesk.kit.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
 from numdesk.kit.log import get_logger
+from numdesk.kit.pacing import Pace
+from numdesk.kit.slices import take_turn
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases import limits, payments
@@ -22,6 +24,8 @@ _SAID = {
     413: b"Too large.\n",
     429: b"Too many callbacks that do not verify.\n",
 }
+#: Answers to what is no callback, spaced out for each address.
+_REFUSED = frozenset({400, 413, 429})
 
 #: Callbacks of one address that do not verify, per minute; those beyond are neither logged nor counted. Each is still verified, which is
 #: bounded work: a genuine one gets through whoever shares its address.
@@ -34,18 +38,23 @@ _log = get_logger(__name__, "provider")
 def make_callbacks(rt: Runtime) -> App:
     """Returns the application of the callbacks, to be mounted at PREFIX."""
 
+    refusals = Pace.of_refusals()
+
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        peer = peer_group(scope["client"][0]) if scope.get("client") else ""
         try:
-            status = await _take(rt, scope, receive)
+            status = await _take(rt, scope, receive, peer)
         except ClientGone:
             return
+        if status in _REFUSED and rt.settings.rate_limits:
+            await refusals.wait(peer)
         body = _SAID.get(status, b"Try again.\n")
         await send_whole(send, status=status, common=_TEXT, own=((b"content-length", b"%d" % len(body)),), body=body)
 
     return answer
 
 
-async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
+async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
     """Takes one callback and returns the status of the answer; what is no success will be sent again."""
     provider = scope["path"].removeprefix(PREFIX + "/")
     if provider not in rt.payments:
@@ -53,9 +62,9 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive) -> int:
     if scope["method"] != "POST":
         return 405
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    peer = peer_group(scope["client"][0]) if scope.get("client") else ""
     try:
         body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
+        await take_turn()  # verifying takes a millisecond or two: of a flood, each lets others go on
         await payments.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(rt, error, provider, peer)

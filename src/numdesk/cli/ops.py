@@ -20,6 +20,7 @@ from numdesk.kit import metrics
 from numdesk.kit.body import Receive, Scope, Send
 from numdesk.kit.guard import make_protocol
 from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.pacing import Pace
 from numdesk.kit.remembered import Remembered
 from numdesk.kit.whole import send_whole
 
@@ -52,12 +53,14 @@ class OpsApp:
         self._pages = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
         self._allowance = float(BURST)
         self._last = 0.0
+        self._refusals = Pace.of_refusals()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers one request."""
         extra: tuple[tuple[bytes, bytes], ...] = ()
         page = self._pages.get(scope["path"])
         if not self._may_ask(asyncio.get_running_loop().time()):
+            await self._refusals.wait("")
             answer, extra = _plain(HTTPStatus.TOO_MANY_REQUESTS), ((b"retry-after", b"1"),)
         elif page is None:
             answer = _plain(HTTPStatus.NOT_FOUND)

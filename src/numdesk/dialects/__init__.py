@@ -81,7 +81,7 @@ class Route:
 
     `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is the call's name in a key's list
     of methods. With `is_write` the handler runs on when the client goes away in the middle. `body_bytes_max` is the longest body.
-    With `is_long` the answer may list thousands: a customer gets one of those at a time, and the next waits.
+    With `is_long` the answer may list thousands, or look through as many: a customer gets one of those at a time, and the next waits.
     """
 
     method: str

@@ -32,11 +32,11 @@ _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
 #: Refusals that a program in order meets now and then, and an attack without end.
 _PACED = (BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, TooManyRequests)
-#: Such refusals a second for one address, after a burst of as many; what comes faster is answered later, but not more than so late.
-PACED_PER_S, PACED_WAIT_MAX_S = 50, 2.0
 
 _log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
 _level = logging.getLogger("numdesk.http")
+#: Long answers that may wait for one that a customer is given.
+LONG_ANSWERS_WAITING_MAX = 32
 
 
 class RequestIds:
@@ -92,7 +92,7 @@ class Shares:
         """Begin with nothing under way."""
         self.finishing = Finishing()
         self.long_answers: Turns[int] = Turns(1)
-        self.refusals = Pace(per_s=PACED_PER_S, burst=PACED_PER_S, wait_max_s=PACED_WAIT_MAX_S)
+        self.refusals = Pace.of_refusals()
 
 
 class Door:
@@ -178,11 +178,18 @@ class Door:
         if self._has_body and not self._is_body_signed:
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
         if route.is_long:
-            async with self._shares.long_answers.hold(request.caller.customer_id):
-                return await route.handler(rt, request)
+            return await self._answer_at_length(request)
         if route.is_write:
             return await self._shares.finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
         return await route.handler(rt, request)
+
+    async def _answer_at_length(self, request: Request) -> Answer:
+        """Runs the handler when the customer's turn for a long answer has come; refuses with TooManyRequests when many wait for it."""
+        turns, customer_id = self._shares.long_answers, request.caller.customer_id
+        if turns.used(customer_id) > LONG_ANSWERS_WAITING_MAX:
+            raise TooManyRequests(group="long answers", retry_after_s=1)
+        async with turns.hold(customer_id):
+            return await self._route.handler(self._rt, request)
 
     async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:
         """Finds out who calls and refuses what may not be, the cheap reasons first: only what may pass is worth verifying.

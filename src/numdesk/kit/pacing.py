@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+#: Refusals a second for one address, after a burst of as many; what comes faster is answered later, but not more than so late.
+REFUSALS_PER_S, REFUSAL_WAIT_MAX_S = 50, 2.0
 #: Subjects that are remembered; beyond it those whose turn has passed are forgotten, and all of them where that is not enough.
 SUBJECTS_MAX = 10_000
 
@@ -17,6 +19,11 @@ class Pace:
         self._burst_s = burst / per_s
         self._wait_max_s = wait_max_s
         self._next: dict[str, float] = {}
+
+    @classmethod
+    def of_refusals(cls) -> Pace:
+        """Return the pace at which one address is refused."""
+        return cls(per_s=REFUSALS_PER_S, burst=REFUSALS_PER_S, wait_max_s=REFUSAL_WAIT_MAX_S)
 
     async def wait(self, subject: str) -> None:
         """Return when it is the subject's turn."""

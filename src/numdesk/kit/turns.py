@@ -30,6 +30,11 @@ class Turns(Generic[K]):
         self._each_max = each_max
         self._lines: dict[K, _Line] = {}
 
+    def used(self, key: K) -> int:
+        """Return how many have a turn of this key, or wait for one."""
+        line = self._lines.get(key)
+        return 0 if line is None else line.users
+
     def __len__(self) -> int:
         """Return how many keys are in use."""
         return len(self._lines)

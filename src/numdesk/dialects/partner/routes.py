@@ -243,6 +243,8 @@ _CALLS = (
     _Call("GET", "/numbers/{rentId}/sms", list_messages, "numbers.sms", Scope.READ, "what a rental received, by page"),
 )
 
+_LISTS = (list_transactions, list_services, list_active, list_ended, list_messages)
+
 # Some clients are configured with an address that ends in /api/v1, some with one that does not and sign as if it did.
 ROUTES = tuple(
     Route(
@@ -256,7 +258,7 @@ ROUTES = tuple(
         needs_caller=call.handler is not register,
         body_bytes_max=REGISTRATION_BYTES_MAX if call.handler is register else BODY_BYTES_MAX,
         summary=call.summary,
-        is_long=call.handler is list_services,
+        is_long=call.handler in _LISTS,
     )
     for prefix in (PREFIX, "")
     for call in _CALLS

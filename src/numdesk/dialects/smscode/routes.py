@@ -272,7 +272,7 @@ _CALLS = (
     ),
     _Call("GET", "/catalog/exchange-rate", read_rate, "catalog.exchange_rate", Scope.READ, "catalog", "the USD/IDR rate"),
     _Call("GET", "/balance", read_balance, "balance.get", Scope.READ, "balance", "what can be spent"),
-    _Call("GET", "/orders", list_orders, "orders.list", Scope.READ, "order reads", "orders, newest first"),
+    _Call("GET", "/orders", list_orders, "orders.list", Scope.READ, "order reads", "orders, newest first", is_long=True),
     _Call("GET", "/orders/active", list_active, "orders.active", Scope.READ, "order reads", "open orders, for polling", is_long=True),
     _Call("GET", "/orders/{id}", read_order, "orders.get", Scope.READ, "order reads", "one order, at its next change with `wait`"),
     _Call("POST", "/orders/create", create_orders, "orders.create", Scope.SPEND, "create", "buy numbers"),
