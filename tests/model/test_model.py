@@ -328,8 +328,8 @@ class DeskMachine(RuleBasedStateMachine):
         await pool.execute("insert into numbers (msisdn, country_id, rnd) select m, 6, m % 1000 from unnest($1::bigint[]) m", msisdns)
 
     async def _resolve_all(self) -> None:
-        for row in await self.desk.pool.fetch("delete from jobs where kind = 'orders.resolve' returning payload::text"):
-            await requests.resolve_pending(self.desk.rt, json.loads(row[0]))
+        await self.desk.resolve_by_jobs()
+        await self.desk.pool.execute("delete from jobs where kind = 'orders.resolve'")
 
     async def _compare(self) -> None:
         ref, who = self.ref, [caller.customer_id for caller in self.callers]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders import State
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, orders, reactivation, requests
+from numdesk.usecases import catalogue, orders, reactivation
 
 CREDIT = 1_000_000
 
@@ -107,8 +106,7 @@ class Place:
 
     async def resolve(self, rt: Runtime) -> None:
         """Does the jobs that the dead process left."""
-        for row in await self.pool.fetch("select payload::text from jobs where kind = 'orders.resolve' order by id"):
-            await requests.resolve_pending(rt, json.loads(row[0]))
+        await self.desk.resolve_by_jobs(rt)
 
     async def sight(self) -> tuple[dict[int, int], int, int]:
         """Returns the customer's orders by state (but the failed), what is held and what is spent."""

@@ -67,7 +67,7 @@ NO_MONEY = frozenset(
     customers.note_used_keys customers.review customers.revoke_key customers.set_option customers.set_state inbound.joined
  inbound.part installation.enter installation.keep_sandbox_credentials installation.probe_writes
     jobs.revive ledger.extend ledger.keep_report
-    ledger.see limits.exchange orders.create.release orders.look_again orders.resend otp_rules.add otp_rules.remove
+    ledger.see limits.exchange orders.create.release orders.look_again orders.resend orders.resolve.ask otp_rules.add otp_rules.remove
     payments.begin_opening payments.end_opening payments.fail_unopened payments.heard payments.keep_audit
     payments.last_audit payments.receive
     payments.take_due providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend

@@ -12,14 +12,7 @@ from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.routing import Wish
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import requests
 from numdesk.usecases.purchases import Outcome
-
-
-async def settle_by_job(desk: DeskOfTest) -> None:
-    """Does what the job of the only request would do."""
-    payload = await desk.pool.fetchval("select payload::text from jobs where kind = 'orders.resolve'")
-    await requests.resolve_pending(desk.rt, json.loads(payload))
 
 
 async def test_buys_nothing_for_a_request_that_was_settled(desk: DeskOfTest) -> None:
@@ -28,7 +21,7 @@ async def test_buys_nothing_for_a_request_that_was_settled(desk: DeskOfTest) -> 
     caller = await desk.customer()
 
     async def slow(wanted: Wanted) -> Reserved:
-        await settle_by_job(desk)
+        await desk.resolve_by_jobs()
         raise ProviderError(Cause.NO_NUMBERS)
 
     desk.simulator.reserve = slow  # the job is quicker
@@ -46,7 +39,7 @@ async def test_gives_back_what_came_after_the_job(desk: DeskOfTest) -> None:
     reserve = desk.simulator.reserve
 
     async def slow(wanted: Wanted) -> Reserved:
-        await settle_by_job(desk)
+        await desk.resolve_by_jobs()
         return await reserve(wanted)
 
     desk.simulator.reserve = slow  # the job is quicker
@@ -75,6 +68,6 @@ async def _eager(desk: DeskOfTest) -> None:
     while not await desk.pool.fetchval("select count(*), pg_sleep(0.001) from jobs where kind = 'orders.resolve'"):
         pass
     try:
-        await settle_by_job(desk)
+        await desk.resolve_by_jobs()
     except (RequestInProgress, ProviderError):
         return

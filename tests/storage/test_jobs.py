@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from numdesk.storage import jobs
-from numdesk.storage.jobs import Job
+from numdesk.storage.jobs import Job, Room
 from numdesk.storage.pool import Database
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -21,8 +22,8 @@ async def add(database: Database, n: int = 1, *, kind: str = "work", run_at: dat
 
 async def take(database: Database, *, now: datetime = NOW, wall: datetime = NOW, **limits: int) -> list[Job]:
     """Takes jobs of the kinds named, so many of each."""
-    rooms = {kind: (limit, LEASE_S) for kind, limit in (limits or {"work": 10}).items()}
-    return await database.repeat("t", lambda tx: jobs.take(tx, now=now, wall=wall, rooms=rooms))
+    room = Room(now, wall, {kind: (limit, LEASE_S) for kind, limit in (limits or {"work": 10}).items()}, {})
+    return await database.repeat("t", lambda tx: jobs.take(tx, room=room))
 
 
 class TestAdd:
@@ -58,8 +59,8 @@ class TestTake:
         await add(database, 1, run_at=NOW)
         await add(database, 2, run_at=NOW - timedelta(hours=1))
         await add(database, 3, run_at=NOW + timedelta(seconds=1))
-        assert [job.payload["n"] for job in await take(database, work=1)] == [2]
-        assert [job.payload["n"] for job in await take(database)] == [1]
+        assert [json.loads(job.payload)["n"] for job in await take(database, work=1)] == [2]
+        assert [json.loads(job.payload)["n"] for job in await take(database)] == [1]
         assert await take(database) == []
 
     async def test_each_kind_has_its_own_room(self, database: Database) -> None:

@@ -15,8 +15,17 @@ async def break_writes(pool: asyncpg.Pool, table: str, sqlstate: str) -> None:
     )
 
 
+async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
+    """Lets every update of one row fail, as a trigger, a constraint or a fault of ours would."""
+    await pool.execute(
+        f"""create function out_of_order() returns trigger language plpgsql as
+            $$ begin if new.id = {row} then raise exception 'row % is broken', new.id using errcode = '23514'; end if; return new; end $$;
+            create trigger out_of_order before update on {table} for each row execute function out_of_order()"""
+    )
+
+
 async def fix_writes(pool: asyncpg.Pool, table: str) -> None:
-    """Undoes `break_writes`."""
+    """Undoes `break_writes` and `break_row`."""
     await pool.execute(f"drop trigger out_of_order on {table}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.support.ledger import assert_clean
 
 from numdesk.config import Settings
 from numdesk.domain.customers import Caller
+from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.orders import Order
 from numdesk.domain.outcomes import Document
 from numdesk.domain.routing import Wish
@@ -30,7 +31,7 @@ from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
 from numdesk.storage.messages import Taken
 from numdesk.storage.pool import Database
-from numdesk.usecases import customers, inbound, orders, purchases
+from numdesk.usecases import customers, inbound, orders, purchases, requests
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DIALECT = "smscode"
@@ -131,6 +132,16 @@ class DeskOfTest:
         """Does what the jobs that wait to release numbers at suppliers would do."""
         for row in await self.pool.fetch("delete from jobs where kind = 'orders.release' returning payload::text"):
             await orders.release_at_supplier(self.rt, json.loads(row[0]))
+
+    async def resolve_by_jobs(self, rt: Runtime | None = None) -> None:
+        """Does what the jobs that settle requests would do, first those that have suppliers asked, then those that ask one."""
+        for asks in (False, True):
+            found = await self.pool.fetch(
+                "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = $1 order by id", asks
+            )
+            for row in found:
+                with suppress(*([] if asks else [RequestInProgress])):
+                    await requests.resolve_pending(rt or self.rt, json.loads(row[0]))
 
     async def available(self, caller: Caller) -> int:
         """Returns what the caller's wallet shows."""

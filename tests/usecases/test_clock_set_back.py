@@ -128,7 +128,7 @@ async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
         desk.clock.now() + timedelta(seconds=40),
     )
     desk.clock.advance(100)
-    assert len(await jobs.take(desk.rt, rooms={"orders.release": (1, 40.0)})) == 1
+    assert len(await jobs.take(desk.rt, kinds={"orders.release": (1, 40.0)})) == 1
 
 
 async def test_is_said(desk: DeskOfTest) -> None:

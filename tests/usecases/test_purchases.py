@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 
 import pytest
@@ -31,7 +30,7 @@ from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders import State
 from numdesk.domain.routing import Policy, Wish
 from numdesk.storage import customers as rows
-from numdesk.usecases import customers, orders, requests
+from numdesk.usecases import customers, orders
 
 
 class TestBuyFromStock:
@@ -226,12 +225,11 @@ class TestBuyFromSuppliers:
         with pytest.raises(RequestInProgress):
             await desk.buy(caller, REMOTE_ONLY_OFFER, key="k")
         desk.hear()
-        payload = await _job_payload(desk)
-        await requests.resolve_pending(desk.rt, payload)
+        await desk.resolve_by_jobs()
         outcome = await desk.buy(caller, REMOTE_ONLY_OFFER, key="k")
         assert outcome.replayed
         assert len(outcome.document.orders) == 1
-        await requests.resolve_pending(desk.rt, payload)
+        await desk.resolve_by_jobs()
         assert await desk.available(caller) == 1_000_000 - REMOTE_PRICE
 
     async def test_a_crash_before_the_call_frees_the_key(self, desk: DeskOfTest) -> None:
@@ -242,7 +240,7 @@ class TestBuyFromSuppliers:
         with pytest.raises(RequestInProgress):
             await desk.buy(caller, REMOTE_ONLY_OFFER, key="k")
         desk.hear()
-        await requests.resolve_pending(desk.rt, await _job_payload(desk))
+        await desk.resolve_by_jobs()
         assert await desk.available(caller) == 1_000_000
         assert not (await desk.buy(caller, REMOTE_ONLY_OFFER, key="k")).replayed
 
@@ -301,11 +299,6 @@ async def _again(desk: DeskOfTest, caller: Caller) -> Caller:
     hashed = await desk.pool.fetchval("select hash from api_keys where customer_id = $1", caller.customer_id)
     async with desk.rt.transaction("test") as tx:
         return (await rows.callers(tx, [hashed]))[hashed]
-
-
-async def _job_payload(desk: DeskOfTest) -> dict[str, object]:
-    """Returns the payload of the one job that would settle the request."""
-    return json.loads(await desk.pool.fetchval("select payload::text from jobs where kind = 'orders.resolve' order by id limit 1"))
 
 
 def test_every_refusal_has_a_sentence() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncpg
 import pytest
 from tests.support import rentals as shop
-from tests.support.breakage import break_writes, fix_writes
+from tests.support.breakage import break_row, break_writes, fix_writes
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import open_till
 
@@ -13,15 +12,6 @@ from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
 from numdesk.usecases import customers, orders, payments, rentals, retention, sweeps
 from numdesk.workers.jobs import ASKING, TIMETABLE
-
-
-async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
-    """Lets every update of one row fail, as a trigger, a constraint or a fault of ours would."""
-    await pool.execute(
-        f"""create function out_of_order() returns trigger language plpgsql as
-            $$ begin if new.id = {row} then raise exception 'row % is broken', new.id using errcode = '23514'; end if; return new; end $$;
-            create trigger out_of_order before update on {table} for each row execute function out_of_order()"""
-    )
 
 
 async def test_orders_expire_beside_one_that_cannot(desk: DeskOfTest) -> None:

@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+import asyncpg
 import pytest
-from tests.support.desk import DeskOfTest
-from tests.support.gateway import Till, open_till
+from tests.support.desk import REMOTE_OFFER, REMOTE_ONLY_OFFER, DeskOfTest
+from tests.support.gateway import Till, callback_of, open_till
 from tests.support.waiting import eventually
 from tests.support.working import working
 
-from numdesk.ports.suppliers import Tier
+from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
+from numdesk.domain.orders import LIFETIME
+from numdesk.ports.errors import Cause, ProviderError
+from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
+from numdesk.storage import jobs
+from numdesk.usecases import orders, payments, requests
 from numdesk.usecases.payments import POLL_PARALLEL
 from numdesk.workers import runner
-from numdesk.workers.jobs import ASKING
+from numdesk.workers.jobs import ASKING, KINDS
 
 
 class SupplierOfTiers:
@@ -31,6 +37,31 @@ class SupplierOfTiers:
         if self.hangs_until is not None:
             await self.hangs_until.wait()
         return []
+
+
+class SupplierThatHangs:
+    """A supplier that loses the answer of every purchase, and answers no question before `until`."""
+
+    def __init__(self, until: asyncio.Event) -> None:
+        self._until = until
+        self.hanging = 0
+
+    async def reserve(self, wanted: Wanted) -> Reserved:
+        """Fails with an unknown outcome."""
+        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, wanted.reference, unknown=True)
+
+    async def look_up(self, reference: str) -> Reserved | None:
+        """Knows nothing of it, in the end."""
+        await self._hang()
+        return None
+
+    async def release(self, provider_ref: str, outcome: Outcome) -> None:
+        """Takes note, in the end."""
+        await self._hang()
+
+    async def _hang(self) -> None:
+        self.hanging += 1
+        await self._until.wait()
 
 
 @pytest.fixture
@@ -106,3 +137,86 @@ async def test_a_supplier_that_hangs_delays_no_other_ones_offers(
     async with working(desk.rt):
         await eventually(asked)
         released.set()
+
+
+async def test_callbacks_of_a_gateway_that_hangs_delay_no_other_ones(
+    desk: DeskOfTest, released: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment is credited at its callback while another gateway answers nothing about more callbacks than there are slots."""
+    ask_only(monkeypatch, "nothing")
+    stuck, well = await open_tills(desk, released)
+    hung = await stuck.order()
+    for number in range(KINDS["payments.hear"].parallel + 1):
+        await payments.receive(desk.rt, "stuck", *callback_of(hung, number=number))
+    desk.clock.advance(1)
+    paid = await well.order()
+    well.gateway.pay(paid)
+    await payments.receive(desk.rt, "well", *callback_of(paid))
+
+    async def credited() -> None:
+        assert stuck.gateway.hanging == KINDS["payments.hear"].parallel
+        assert await well.balance() == paid.amount
+
+    async with working(desk.rt):
+        await eventually(credited)
+        released.set()
+
+
+async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
+    desk: DeskOfTest, released: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What became of a lost call, and the end of an order, reach one supplier while another answers nothing."""
+    ask_only(monkeypatch, "nothing")
+    stuck = SupplierThatHangs(released)
+    desk.rt.suppliers = {**desk.rt.suppliers, "stuck": stuck}  # type: ignore[dict-item]
+    await desk.pool.execute("insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' where id = 4")
+    caller = await desk.customer()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(requests, "CUSTOMER_WAITS_S", 0.01)
+        lost = [desk.buy(caller, REMOTE_ONLY_OFFER) for _ in range(KINDS["orders.resolve"].parallel + 1)]
+        assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {RequestInProgress}
+    for ref in range(KINDS["orders.release"].parallel + 1):
+        payload = {"provider": "stuck", "ref": str(ref)}
+        await desk.rt.run("t", lambda tx, payload=payload: jobs.add(tx, kind="orders.release", payload=payload, run_at=desk.clock.now()))
+    ended = await desk.order(caller, REMOTE_OFFER)
+    await desk.message(ended.msisdn)
+    desk.deafen()
+    await desk.simulator.script(["late_ok"])
+    with pytest.raises(RequestInProgress):
+        await desk.buy(caller, REMOTE_OFFER, key="lost")
+    desk.hear()
+    desk.clock.advance(LIFETIME.total_seconds())
+
+    async def told() -> None:
+        assert (await desk.buy(caller, REMOTE_OFFER, key="lost")).replayed
+        assert await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release' and lane = 'simulator'") == 0
+        assert (await orders.read(desk.rt, caller, ended.id)).ended_at
+
+    async with working(desk.rt):
+        await eventually(told, but=(AssertionError, Refusal))
+        assert stuck.hanging >= KINDS["orders.resolve"].parallel + KINDS["orders.release"].parallel
+        released.set()
+
+
+async def test_every_job_that_asks_a_provider_names_it(desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    """What is written in SQL or in Python has the lane of its provider, so that it takes no slot of another."""
+    till = await open_till(desk)
+    paid, other = await till.order(), await till.order()
+    till.gateway.pay(paid)
+    till.gateway.truth[f"p-{paid.public_id}"] = replace(till.gateway.truth[f"p-{paid.public_id}"], reference=other.public_id)
+    await payments.receive(desk.rt, till.provider, *callback_of(paid))
+    await till.settle(paid)
+    caller = await desk.customer()
+    await desk.order(caller, REMOTE_OFFER)
+    await desk.simulator.script(["timeout", "late_ok"])
+    with pytest.raises(SupplierFailed):
+        await desk.buy(caller, REMOTE_ONLY_OFFER)
+    desk.deafen()
+    with pytest.raises(RequestInProgress):
+        await desk.buy(caller, REMOTE_ONLY_OFFER)
+    desk.hear()
+    desk.clock.advance(LIFETIME.total_seconds())
+    await orders.expire_due(desk.rt)
+    await desk.resolve_by_jobs()
+    found = await pool.fetch("select distinct kind, lane from jobs where kind <> 'orders.resolve' or lane <> ''")
+    assert {tuple(row) for row in found} == {(kind, till.provider if kind.startswith("payments") else "simulator") for kind in KINDS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,17 +13,50 @@ from numdesk.storage.pool import Tx
 
 #: How much of an error is kept with a job.
 ERROR_CHARS_MAX = 2000
+#: Under this name the commands look for jobs that were set aside.
+SWEEP = "jobs"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that was taken: `attempts` counts this one, `lease_no` is the proof that it is still ours."""
+    """A job that was taken: `attempts` counts this one, `lease_no` is the proof that it is still ours.
+
+    `lane` is the provider that it asks, or empty; `payload` is JSON text.
+    """
 
     id: int
     kind: str
-    payload: Mapping[str, Any]
+    lane: str
+    payload: str
     attempts: int
     lease_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many jobs may be taken at `now`, with leases in the real time `wall`.
+
+    `kinds` says for each kind how many of a lane may be under way and for how many seconds each is leased, `busy` how many
+    of a (kind, lane) are under way.
+    """
+
+    now: datetime
+    wall: datetime
+    kinds: Mapping[str, tuple[int, float]]
+    busy: Mapping[tuple[str, str], int]
+
+    def columns(self) -> tuple[object, ...]:
+        """Returns the arguments of the commands."""
+        return (
+            self.now,
+            self.wall,
+            list(self.kinds),
+            [size for size, _ in self.kinds.values()],
+            [timedelta(seconds=lease_s) for _, lease_s in self.kinds.values()],
+            [kind for kind, _ in self.busy],
+            [lane for _, lane in self.busy],
+            list(self.busy.values()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +73,10 @@ class JobLine:
 
 
 async def add(tx: Tx, *, kind: str, payload: Mapping[str, Any], run_at: datetime, unique_key: str | None = None) -> None:
-    """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one."""
+    """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one.
+
+    A job that asks a provider names it in its payload as `provider`: that is its lane.
+    """
     await tx.execute(
         """insert into jobs (kind, payload, run_at, unique_key) values ($1, $2, $3, $4)
            on conflict (kind, unique_key) where unique_key is not null and dead_at is null do nothing""",
@@ -51,17 +87,20 @@ async def add(tx: Tx, *, kind: str, payload: Mapping[str, Any], run_at: datetime
     )
 
 
-async def take(tx: Tx, *, now: datetime, wall: datetime, rooms: Mapping[str, tuple[int, float]]) -> list[Job]:
-    """Takes due jobs; `rooms` says for each kind how many and for how many seconds."""
+async def take(tx: Tx, *, room: Room, only: Sequence[int] | None = None) -> list[Job]:
+    """Takes due jobs as far as there is room; of those named only, if any are."""
     rows = await tx.fetch(
-        "select id, kind, payload, attempts, lease_no from take_jobs_v1($1, $2, $3, $4, $5) order by id",
-        now,
-        wall,
-        list(rooms),
-        [size for size, _ in rooms.values()],
-        [timedelta(seconds=lease_s) for _, lease_s in rooms.values()],
+        "select id, kind, lane, payload, attempts, lease_no from take_jobs_v2($1, $2, $3, $4, $5, $6, $7, $8, $9) order by id",
+        *room.columns(),
+        only,
     )
-    return [Job(row["id"], row["kind"], msgspec.json.decode(row["payload"]), row["attempts"], row["lease_no"]) for row in rows]
+    return [Job(*row) for row in rows]
+
+
+async def due(tx: Tx, *, room: Room) -> list[int]:
+    """Returns the jobs that `take` would take."""
+    rows = await tx.fetch("select id from due_jobs_v1($1, $2, $3, $4, $5, $6, $7, $8, null) order by id", *room.columns())
+    return [row["id"] for row in rows]
 
 
 async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:

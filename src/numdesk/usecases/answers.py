@@ -17,6 +17,7 @@ from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.pool import Tx
 from numdesk.usecases import otp_rules, recognition
+from numdesk.usecases.calls import answered
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.
@@ -73,13 +74,25 @@ async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) ->
     await rt.run("orders.fail", work)
 
 
+async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) -> None:
+    """Asks a supplier what became of a pending order's call, and ends the order or gives it its number; raises ProviderError.
+
+    A call that the supplier knows nothing of ends the order with the reason `unknown`.
+    """
+    reserved = await answered(rt.suppliers[provider].look_up(reference(order_id)))
+    if reserved is None:
+        await fail_unsure(rt, order_id, provider, unknown)
+    else:
+        await assign(rt, order_id, provider, reserved)
+
+
 async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
     """Asks a supplier about a call that was given up (job `orders.look_again`), and gives back what it bought after all.
 
     Raises ProviderError to be tried again.
     """
     order_id, provider, turn = int(payload["order"]), str(payload["provider"]), int(payload["turn"])
-    reserved = await rt.suppliers[provider].look_up(reference(order_id))
+    reserved = await answered(rt.suppliers[provider].look_up(reference(order_id)))
     if reserved is not None:
         await assign(rt, order_id, provider, reserved)
     elif turn + 1 < len(LOOK_AGAIN_AFTER_S):

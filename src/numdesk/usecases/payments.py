@@ -248,7 +248,8 @@ async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
     """Keeps the callback, and the job that looks into it, unless it is there."""
     inbox_id = await inbox.keep(tx, callback, signed=signed, now=rt.clock.now())
     if inbox_id is not None:
-        await jobs.add(tx, kind="payments.hear", payload={"callback": inbox_id}, run_at=rt.clock.now())
+        payload = {"callback": inbox_id, "provider": callback.provider}
+        await jobs.add(tx, kind="payments.hear", payload=payload, run_at=rt.clock.now())
     return inbox_id is not None
 
 

@@ -4,9 +4,10 @@ hold and a job that asks the supplier what became of it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -28,9 +29,8 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.pool import Tx
 from numdesk.usecases import answers
 from numdesk.usecases import catalogue as catalogue_cases
+from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 
-#: One supplier call may take this long before its outcome counts as unknown.
-CALL_TIMEOUT_S = 8.0
 #: A request that was not settled by then is looked into by a job; one that buys in several rounds has so long for each of them.
 RESOLVE_AFTER = timedelta(seconds=60)
 #: How many numbers of one request are bought at the same time.
@@ -109,12 +109,8 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
         claimed = await idempotency.claim(tx, plan.key, now=rt.clock.now())
         if isinstance(claimed, int):
             rows.check_wallet(available, needed=plan.candidates[0].price * plan.quantity)
-            await jobs.add(
-                tx,
-                kind="orders.resolve",
-                payload=msgspec.to_builtins(plan.frame(claimed)),
-                run_at=rt.clock.now() + RESOLVE_AFTER * -(-plan.quantity // PARALLEL_MAX),
-            )
+            run_at = rt.clock.now() + RESOLVE_AFTER * -(-plan.quantity // PARALLEL_MAX)
+            await jobs.add(tx, kind="orders.resolve", payload=msgspec.to_builtins(plan.frame(claimed)), run_at=run_at)
         return claimed
 
     claimed = await rt.run("orders.create.reserve", reserve)
@@ -146,22 +142,27 @@ async def _carry_out(rt: Runtime, caller: Caller, plan: Plan, *, request_id: int
 
 
 async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Ends a request that its process did not (job `orders.resolve`): asks the suppliers, then settles.
+    """Ends a request that its process did not (job `orders.resolve`): has each supplier asked by a job of its own, then settles.
 
     Raises ProviderError or RequestInProgress to be tried again.
     """
-    frame = msgspec.convert(payload, Frame)
-    so_far = await rt.repeat("orders.resolve", lambda tx: rows.made(tx, frame.request))
-    for pending in so_far.pending:
-        reserved = await rt.suppliers[pending.provider].look_up(answers.reference(pending.order_id))
-        if reserved is None:
-            await answers.fail_unsure(rt, pending.order_id, pending.provider, NOT_REACHED)
-        else:
-            await answers.assign(rt, pending.order_id, pending.provider, reserved)
-    try:
+    frame, provider = msgspec.convert(payload, Frame), payload.get("provider")
+    pending = (await rt.repeat("orders.resolve", lambda tx: rows.made(tx, frame.request))).pending
+    if provider is None and pending:
+        await rt.run("orders.resolve.ask", lambda tx: _ask_each(tx, frame, {one.provider for one in pending}, now=rt.clock.now()))
+    for one in pending:
+        if one.provider == provider:
+            await answers.resolve(rt, one.order_id, one.provider, unknown=NOT_REACHED)
+    # The job without a supplier is tried again until the request is settled; those that ask one end when they have an answer.
+    with suppress(NoOffer, WalletShort, *([RequestInProgress] if provider else [])):
         await _settle(rt, frame, ())
-    except (NoOffer, WalletShort):
-        return
+
+
+async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: datetime) -> None:
+    """Leaves word to ask each of these suppliers what became of the request's pending orders."""
+    for provider in sorted(providers):
+        payload = {**msgspec.to_builtins(frame), "provider": provider}
+        await jobs.add(tx, kind="orders.resolve", payload=payload, run_at=now, unique_key=f"{frame.request}/{provider}")
 
 
 async def _buy_one(  # noqa: PLR0913 - one number of one request
@@ -191,11 +192,10 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
     wanted, order_id = await _reserve(rt, caller, plan, offer, request_id=request_id)
     supplier = rt.suppliers[offer.provider]
     try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            buying = supplier.reserve(wanted) if plan.parent is None else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
-            reserved = await buying
-    except (ProviderError, TimeoutError) as error:
-        if isinstance(error, ProviderError) and not error.unknown:
+        buying = supplier.reserve(wanted) if plan.parent is None else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
+        reserved = await answered(buying, within_s=CUSTOMER_WAITS_S)
+    except ProviderError as error:
+        if not error.unknown:
             await answers.fail(rt, order_id, error.cause.value)
             return False
         reserved = await _ask(supplier, wanted.reference)
@@ -255,9 +255,8 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
     """Returns what became of a call whose answer was lost; refuses with RequestInProgress when the supplier cannot say now."""
     for question in range(QUESTIONS_MAX):
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S / QUESTIONS_MAX):
-                return await supplier.look_up(reference)
-        except (ProviderError, TimeoutError):
+            return await answered(supplier.look_up(reference), within_s=CUSTOMER_WAITS_S / QUESTIONS_MAX)
+        except ProviderError:
             await asyncio.sleep(0.1 * (question + 1))
     raise RequestInProgress
 

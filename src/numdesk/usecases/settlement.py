@@ -119,7 +119,7 @@ class _Settling:
         others = {other.public_id: other.id for other in await rows.by_reference(self._tx, provider=topup.provider, references=strangers)}
         for payment in told:
             if payment.reference in others:
-                await self._pass_on(others[payment.reference], payment)
+                await self._pass_on(others[payment.reference], topup.provider, payment)
             else:
                 await self._hear(topup, payment, known)
         await self._conclude(topup, list(known.values()))
@@ -155,9 +155,9 @@ class _Settling:
             raise NotFound(what=f"top-up {public_id}")
         return topup
 
-    async def _pass_on(self, topup_id: int, payment: Payment) -> None:
+    async def _pass_on(self, topup_id: int, provider: str, payment: Payment) -> None:
         """Leaves word to look at a payment that is for another top-up of ours."""
-        payload = {"topup": topup_id, "payments": [payment.payment_id]}
+        payload = {"topup": topup_id, "payments": [payment.payment_id], "provider": provider}
         key = f"{topup_id}/{payment.payment_id}"
         await jobs.add(self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key)
 

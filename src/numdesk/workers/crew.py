@@ -1,10 +1,11 @@
-"""Works off jobs: as many of each kind at a time as it allows, each under its lease and its time limit."""
+"""Works off jobs: as many of each kind and provider at a time as the kind allows, each under its lease and its time limit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from numdesk.domain.errors import Refusal
 from numdesk.kit.log import get_logger
@@ -25,26 +26,19 @@ class Crew:
     def __init__(self, rt: Runtime, *, kinds: Mapping[str, JobKind]) -> None:
         self._rt = rt
         self._kinds = kinds
-        self._busy: Counter[str] = Counter()
+        self._rooms = {name: (kind.parallel, kind.time_limit_s + LEASE_SLACK_S) for name, kind in kinds.items()}
+        #: How many jobs are under way, by kind and lane.
+        self._busy: Counter[tuple[str, str]] = Counter()
+        self._pumping = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
 
     async def pump(self) -> int:
         """Takes as many due jobs as there is room for and begins them; returns how many."""
         self._freed.clear()
-        rooms = {
-            name: (kind.parallel - self._busy[name], kind.time_limit_s + LEASE_SLACK_S)
-            for name, kind in self._kinds.items()
-            if self._busy[name] < kind.parallel
-        }
-        # Counted as busy before the first await, so that two pumps at a time do not both fill the same room.
-        self._busy.update({name: size for name, (size, _) in rooms.items()})
-        taken: list[jobs.Job] = []
-        try:
-            taken = await jobs.take(self._rt, rooms=rooms)
-        finally:
-            self._busy.subtract({name: size for name, (size, _) in rooms.items()})
-            self._busy.update(job.kind for job in taken)
+        async with self._pumping:  # two pumps at a time would both fill the same room
+            taken = await jobs.take(self._rt, kinds=self._rooms, busy=+self._busy)
+            self._busy.update((job.kind, job.lane) for job in taken)
         for job in taken:
             task = asyncio.create_task(self._do(job, self._kinds[job.kind]))
             self._tasks.add(task)
@@ -75,25 +69,27 @@ class Crew:
     async def _do(self, job: jobs.Job, kind: JobKind) -> None:
         """Does one job and says how it went."""
         try:
-            error = await _try(self._rt, job, kind)
-            if error is None:
+            payload = jobs.payload_of(job)
+            if payload is None:
+                await jobs.fail(self._rt, job=job, error="the payload cannot be read; expected a JSON object", delays_s=())
+            elif (error := await _try(self._rt, job, kind, payload)) is None:
                 await jobs.finish(self._rt, job=job)
             else:
                 await jobs.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
         except Refusal as refusal:
             _log.warning("job outcome not recorded", job_id=job.id, kind=job.kind, reason=refusal.code)
         finally:
-            self._busy[job.kind] -= 1
+            self._busy[job.kind, job.lane] -= 1
             self._freed.set()
 
 
-async def _try(rt: Runtime, job: jobs.Job, kind: JobKind) -> str | None:
+async def _try(rt: Runtime, job: jobs.Job, kind: JobKind, payload: Mapping[str, Any]) -> str | None:
     """Tries a job once and returns what went wrong, if anything."""
     if job.attempts > len(kind.delays_s) + 1:
         return f"taken {job.attempts - 1} times and never ended: it may be killing its worker"
     try:
         async with asyncio.timeout(kind.time_limit_s):
-            await kind.do(rt, job.payload)
+            await kind.do(rt, payload)
     except TimeoutError:
         return f"took longer than {kind.time_limit_s:.0f} s"
     except (ProviderError, Refusal) as error:

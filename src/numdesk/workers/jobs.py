@@ -40,7 +40,7 @@ class JobKind:
     delays_s: tuple[float, ...]
     #: A try that takes longer is ended and counts as failed.
     time_limit_s: float
-    #: Tries of this kind under way in one process.
+    #: Tries of this kind under way in one process for one provider; a provider that hangs never takes the place of another.
     parallel: int
 
 
