@@ -15,10 +15,11 @@ from tests.support.working import working
 
 from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders import LIFETIME
+from numdesk.domain.reconciliation import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.storage import jobs
-from numdesk.usecases import orders, payments, requests
+from numdesk.usecases import orders, payment_audit, payments, requests
 from numdesk.usecases.payments import POLL_PARALLEL
 from numdesk.workers import runner
 from numdesk.workers.jobs import ASKING, KINDS
@@ -121,6 +122,23 @@ async def test_a_gateway_that_hangs_delays_no_other_ones_comparison(
     async with working(desk.rt):
         await eventually(compared)
         released.set()
+
+
+async def test_a_gateway_that_does_not_answer_hides_no_other_ones_differences(desk: DeskOfTest) -> None:
+    """A comparison by hand tells what it found at the others, and which gateway did not answer; when none does, it fails."""
+    away, well = await open_till(desk, provider="away"), await open_till(desk, provider="well")
+    paid = await well.order()
+    well.gateway.pay(paid)
+    away.gateway.failures = [ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection") for _ in range(2)]
+    now = desk.clock.now()
+    found = await payment_audit.compare(desk.rt, since=now, until=now)
+    assert [(one.provider, one.fault, one.invoice) for one in found] == [
+        ("away", Fault.UNANSWERED, None),
+        ("well", Fault.UNHEARD, paid.public_id),
+    ]
+    well.gateway.failures = [ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection")]
+    with pytest.raises(ProviderError):
+        await payment_audit.compare(desk.rt, since=now, until=now)
 
 
 async def test_a_supplier_that_hangs_delays_no_other_ones_offers(

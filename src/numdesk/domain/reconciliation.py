@@ -21,12 +21,13 @@ class Fault(StrEnum):
     TWICE = "twice"  # its list has one payment with two contents
     FACTS = "facts"  # both know the payment, and say different things of it
     HELD = "held"  # both know the payment, and its money waits for the gateway, or for a person's word
+    UNANSWERED = "unanswered"  # it could not be asked, so nobody knows
     BOOKS = "books"  # what is booked is not what the payment is worth, or not what stands in the ledger
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One payment of which the two sides differ; `what` says how, for people."""
+    """One payment of which the two sides differ (none when the gateway did not answer); `what` says how, for people."""
 
     provider: str
     fault: Fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,10 +82,20 @@ async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime)
 async def compare(rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None) -> list[Difference]:
     """Returns every difference between the gateways' payments of a span of time and ours; changes nothing.
 
-    Raises ProviderError; refuses with GatewayUnavailable.
+    A gateway that does not answer is a difference beside those of the others. Raises ProviderError when none answers; refuses
+    with GatewayUnavailable.
     """
     wanted = list(rt.payments) if provider is None else [provider]
-    return [one for slug in wanted for one in (await _compare(rt, slug, since=since, until=until))[0]]
+    told = await asyncio.gather(*(_compare(rt, slug, since=since, until=until) for slug in wanted), return_exceptions=True)
+    found: list[Difference] = []
+    for slug, one in zip(wanted, told, strict=True):
+        if isinstance(one, tuple):
+            found += one[0]
+        elif isinstance(one, ProviderError) and not all(isinstance(other, ProviderError) for other in told):
+            found.append(Difference(slug, Fault.UNANSWERED, None, "", f"the gateway did not answer: {one}"))
+        else:
+            raise one
+    return found
 
 
 async def _compare(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> tuple[list[Difference], int]:
