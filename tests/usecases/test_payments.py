@@ -231,6 +231,19 @@ class TestPollDue:
         till.desk.clock.advance(86_400)
         assert await till.poll() == 0
 
+    async def test_customers_take_turns(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The one top-up of a customer is in the first round, behind more of another's than a round has room for."""
+        monkeypatch.setattr(payments, "POLL_BATCH", 4)
+        for _ in range(9):
+            await till.order()
+        till.desk.clock.advance(30)
+        other = await open_till(till.desk, till.gateway)
+        till.gateway.pay(await other.order())
+        till.desk.clock.advance(61)
+        assert await till.poll() == 4
+        assert await other.balance() == 50_000
+        assert [await till.poll() for _ in range(3)] == [4, 2, 0]
+
     async def test_ends_with_the_credit(self, till: Till) -> None:
         """What is credited is not asked about any more."""
         topup = await till.order()

@@ -234,13 +234,20 @@ async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int,
 
 
 async def take_due(tx: Tx, *, polling: Round, limit: int) -> list[int]:
-    """Takes a gateway's top-ups that are to be asked about now, the longest due first, and puts each off by its next delay."""
+    """Takes a gateway's top-ups that are to be asked about now, and puts each off by its next delay.
+
+    Customers take turns, so that the thousands of one do not stand before the few of another.
+    """
     rows = await tx.fetch(
         """update topups t set polls = t.polls + 1,
              next_poll_at = case when coalesce(t.expires_at, t.created_at) + $4 > $1
                                  then $1 + ($3::interval[])[least(t.polls + 2, array_length($3::interval[], 1))] end
-             where t.id in (select d.id from topups d where d.provider = $5 and d.next_poll_at <= $1
-                              order by d.next_poll_at, d.id limit $2 for update skip locked)
+             where t.id in (select d.id from topups d where d.next_poll_at <= $1 and d.id = any(array(
+                 select r.id from (
+                   select c.id, c.next_poll_at, row_number() over (partition by c.customer_id order by c.next_poll_at, c.id) turn
+                     from topups c where c.provider = $5 and c.next_poll_at <= $1) r
+                   order by r.turn, r.next_poll_at, r.id limit $2))
+               for update skip locked)
              returning t.id""",
         polling.now,
         limit,
