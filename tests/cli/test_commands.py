@@ -254,6 +254,23 @@ class TestDoctor:
         assert found["durability"] == "fail"
         assert done.returncode == 1
 
+    def test_names_what_others_can_read(self, database_url: str, tmp_path: Path) -> None:
+        """A file of the data folder in which others have rights is a warning that says how they are taken; without one all is well."""
+        numdesk(database_url, tmp_path, "customer", "list")
+
+        def privacy() -> tuple[str, str]:
+            found = {check["name"]: check for check in facts(numdesk(database_url, tmp_path, "doctor", "--json"))["checks"]}["privacy"]
+            return found["state"], found["text"]
+
+        tmp_path.chmod(0o700)
+        key = tmp_path / "secret.key"
+        assert privacy()[0] == "ok"
+        note = tmp_path / "a note.txt"
+        note.touch()
+        note.chmod(0o640)
+        assert key.exists()
+        assert privacy() == ("warn", f"others have rights in 1 files or folders: `chmod go= '{note}'` takes them from the first")
+
 
 class TestNoDesk:
     """Where no desk was ever made."""

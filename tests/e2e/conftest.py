@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import node as node_programs
@@ -56,12 +57,12 @@ def sandbox(shared_server: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def start_server(seeded_data: Path) -> Iterator[StartServer]:
-    """Starts servers of a module's own: `start_server(workers=, env=)`; their ledgers must be in order at the end."""
+    """Starts servers of a module's own: `start_server(workers=, env=, ...)`; their ledgers must be in order at the end."""
     with ExitStack() as stack:
         started: list[Server] = []
 
-        def start(*, workers: int = 1, env: dict[str, str] | None = None) -> Server:
-            server = stack.enter_context(serving(workers=workers, env=env, template=seeded_data))
+        def start(**options: Any) -> Server:
+            server = stack.enter_context(serving(template=seeded_data, **options))
             started.append(server)
             return server
 

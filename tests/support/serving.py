@@ -90,25 +90,27 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**own, "NUMDESK_OPS_LISTEN": "off", **(extra or {})}
 
 
-def command(*arguments: str) -> list[str]:
-    """Returns the command line of a numdesk command."""
-    return [sys.executable, "-m", "numdesk", *arguments]
+def command(*arguments: str, after: str = "") -> list[str]:
+    """Returns the command line of a numdesk command, run by a shell that first does `after`, such as "umask 000"."""
+    own = [sys.executable, "-m", "numdesk", *arguments]
+    return ["sh", "-c", f'{after}; exec "$@"', "sh", *own] if after else own
 
 
 def run_command(
-    *arguments: str, env: Mapping[str, str] | None = None, within_s: float = ANSWERED_WITHIN_S
+    *arguments: str, after: str = "", env: Mapping[str, str] | None = None, within_s: float = ANSWERED_WITHIN_S
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end and returns what it wrote."""
-    return subprocess.run(command(*arguments), env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
+    line = command(*arguments, after=after)
+    return subprocess.run(line, env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
 
 
 @contextlib.contextmanager
-def serving(*, workers: int = 1, env: Mapping[str, str] | None = None, template: Path | None = None) -> Iterator[Server]:
+def serving(*, template: Path | None = None, **options: Any) -> Iterator[Server]:
     """Yields a running server, on a copy of a stopped one's data folder if there is one; stops and removes it afterwards."""
     folder = make_folder()
     if template is not None:
         copy_data(template, folder)
-    server = Server(folder, workers=workers, env=env)
+    server = Server(folder, **options)
     try:
         server.start()
         yield server
@@ -119,9 +121,16 @@ def serving(*, workers: int = 1, env: Mapping[str, str] | None = None, template:
 class Server:
     """One numdesk on a port and in a data folder of its own. Every method waits; use a thread where that is in the way."""
 
-    def __init__(self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None, public: bool = False) -> None:
-        """Choose the port; nothing runs before `start`. A `public` one listens on every address."""
+    def __init__(
+        self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None, public: bool = False, after: str = "", output: int = -1
+    ) -> None:
+        """Choose the port; nothing runs before `start`. A `public` one listens on every address.
+
+        A shell first does what `after` says. `output` is a descriptor for what the server writes, instead of its file.
+        """
         self.data = data
+        self._after = after
+        self._descriptor = output
         self._reserved = contextlib.ExitStack()  # until `close`, so also between a kill and the next start
         self.port = self._reserved.enter_context(reserved_port())
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -145,7 +154,9 @@ class Server:
         arguments = ["serve", "--sandbox", "--data", str(self.data), "--workers", str(self._workers), "--listen", *self._listen]
         started = time.monotonic()
         with self._output.open("ab") as output:
-            self._process = subprocess.Popen(command(*arguments), env=environment(self.env), stdout=output, stderr=output)
+            to = output if self._descriptor < 0 else self._descriptor
+            line = command(*arguments, after=self._after)
+            self._process = subprocess.Popen(line, env=environment(self.env), stdout=to, stderr=to)
         return self.wait_ready(since=started)
 
     def wait_ready(self, *, since: float | None = None) -> float:
