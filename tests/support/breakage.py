@@ -17,10 +17,16 @@ async def break_writes(pool: asyncpg.Pool, table: str, sqlstate: str) -> None:
 
 async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
     """Lets every update of one row fail, as a trigger, a constraint or a fault of ours would."""
+    await break_rows(pool, table, f"new.id = {row}", on="update")
+
+
+async def break_rows(pool: asyncpg.Pool, table: str, condition: str, *, on: str) -> None:
+    """Lets every write of this kind ("update", "delete or update") fail for the rows `new` or `old` of which a condition is true."""
     await pool.execute(
-        f"""create function out_of_order() returns trigger language plpgsql as
-            $$ begin if new.id = {row} then raise exception 'row % is broken', new.id using errcode = '23514'; end if; return new; end $$;
-            create trigger out_of_order before update on {table} for each row execute function out_of_order()"""
+        f"""create or replace function out_of_order() returns trigger language plpgsql as $$ begin
+              if {condition} then raise exception 'row is broken' using errcode = '23514'; end if;
+              return case when tg_op = 'DELETE' then old else new end; end $$;
+            create trigger out_of_order before {on} on {table} for each row execute function out_of_order()"""
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.support.desk import DeskOfTest
+from tests.support.old_rows import insert_old
 
 from numdesk.domain.orders import State
 from numdesk.usecases import orders, retention
@@ -121,58 +122,19 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "table", "insert", "kept"),
+    ("name", "kept"),
     [
-        (
-            "messages.forget", "messages",
-            """insert into messages (provider, provider_message_id, msisdn, sender, text, received_at)
-               select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
-                 from generate_series(1, 12) n""",
-            timedelta(days=30),
-        ),
-        (
-            "messages.forget_parts", "message_parts",
-            """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text,
-                                           received_at, joined)
-               select 'p', 1, 's', n, 2, 1, n::text, 't', $1::timestamptz - case when n <> 11 then $2 else interval '0' end, n <> 12
-                 from generate_series(1, 12) n""",
-            retention.PARTS_KEPT,
-        ),
-        (
-            "stock.forget_uses", "number_uses",
-            """insert into number_uses select n, 3, $1::timestamptz - case when n <= 10 then $2 else interval '0' end
-                 from generate_series(1, 12) n""",
-            timedelta(),
-        ),
-        (
-            "customers.forget_hours", "customer_hours",
-            """insert into customer_hours
-               select (select min(id) from customers), $1::timestamptz - n * interval '1 hour'
-                 - case when n <= 10 then $2 else interval '0' end
-                 from generate_series(1, 12) n""",
-            retention.HOURS_KEPT,
-        ),
-        (
-            "routes.forget", "routing_decisions",
-            """insert into routing_decisions (digest, document, used_at)
-               select n::text::bytea, '{}', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
-                 from generate_series(1, 12) n""",
-            retention.DECISIONS_KEPT,
-        ),
-        (
-            "limits.forget", "rate_counts",
-            """insert into rate_counts
-               select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2 else interval '0' end), 1
-                 from generate_series(1, 12) n""",
-            retention.COUNTS_KEPT,
-        ),
+        ("messages.forget", timedelta(days=30)),
+        ("messages.forget_parts", retention.PARTS_KEPT),
+        ("stock.forget_uses", timedelta()),
+        ("customers.forget_hours", retention.HOURS_KEPT),
+        ("routes.forget", retention.DECISIONS_KEPT),
+        ("limits.forget", retention.COUNTS_KEPT),
     ],
-)  # fmt: skip
-async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, table: str, insert: str, kept: timedelta) -> None:
+)
+async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, kept: timedelta) -> None:
     """Of each table the rows that are older than it keeps them go, in batches; younger ones and those still in use stay."""
-    await desk.customer()
-    now = desk.clock.wall() if table == "rate_counts" else desk.clock.now()
-    await desk.pool.execute(insert, now, kept + timedelta(seconds=2))
+    table = await insert_old(desk, SWEEPS[name], kept=kept)
     assert await retention.sweep(desk.rt, one=SWEEPS[name]) == 10
     assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above
 

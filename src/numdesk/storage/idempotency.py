@@ -177,14 +177,3 @@ async def in_progress(tx: Tx, request_id: int) -> Key | None:
 async def lock_in_progress(tx: Tx, request_id: int) -> bool:
     """Keeps a request from being settled until this transaction ends; False when it is recorded or released already."""
     return bool(await tx.fetchval("select true from idempotency where request_id = $1 and state = 1 for share", request_id))
-
-
-async def forget_old(tx: Tx, *, before: datetime, limit: int) -> int:
-    """Deletes up to `limit` recorded keys older than `before`; returns how many."""
-    tag = await tx.execute(
-        """delete from idempotency where (customer_id, namespace, key) in (
-             select customer_id, namespace, key from idempotency where created_at < $1 and state = 2 limit $2)""",
-        before,
-        limit,
-    )
-    return int(tag.rpartition(" ")[2])

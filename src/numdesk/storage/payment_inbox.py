@@ -55,14 +55,3 @@ async def read(tx: Tx, inbox_id: int) -> Callback | None:
 async def end(tx: Tx, inbox_id: int, *, result: str, now: datetime) -> None:
     """Notes what became of a callback."""
     await tx.execute("update payment_inbox set done_at = $2, result = $3 where id = $1 and done_at is null", inbox_id, now, result)
-
-
-async def forget(tx: Tx, *, before: datetime, limit: int) -> int:
-    """Deletes callbacks that came before a time; one that is sent again then is read back, like any other."""
-    tag = await tx.execute(
-        """delete from payment_inbox where id in (
-             select id from payment_inbox where received_at < $1 order by received_at limit $2 for update skip locked)""",
-        before,
-        limit,
-    )
-    return int(tag.rpartition(" ")[2])

@@ -200,7 +200,7 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
 async def expire_due(rt: Runtime) -> int:
     """Ends all orders whose time has passed; returns how many."""
     now = rt.clock.now()
-    work = Sweep("orders.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), partial(_expire, now))
+    work = Sweep("orders.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), partial(_expire, now), int)
     ended = await sweep(rt, work)
     if ended:
         await news.tell(rt, [item.order_id for item in ended])
@@ -211,7 +211,7 @@ async def expire_due(rt: Runtime) -> int:
 async def release_quarantined(rt: Runtime) -> int:
     """Puts numbers whose quarantine is over back on sale; returns how many."""
     due = partial(rows.due_to_return, now=rt.clock.now())
-    return len(await sweep(rt, Sweep("stock.release_quarantined", QUARANTINE_BATCH, due, rows.return_numbers)))
+    return len(await sweep(rt, Sweep("stock.release_quarantined", QUARANTINE_BATCH, due, rows.return_numbers, int)))
 
 
 async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:

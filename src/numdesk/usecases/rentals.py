@@ -280,7 +280,7 @@ async def expire_due(rt: Runtime) -> int:
     async def expire(tx: Tx, rental_ids: list[int]) -> list[int]:
         return await rows.end(tx, RentalEvent.EXPIRE, rental_ids, now=now)
 
-    return len(await sweep(rt, Sweep("rentals.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), expire)))
+    return len(await sweep(rt, Sweep("rentals.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), expire, int)))
 
 
 async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int) -> Page[Rental]:

@@ -6,18 +6,16 @@ have ended and from the documents of events. Orders themselves, and money, stay.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from numdesk.storage import idempotency, payment_inbox
 from numdesk.storage import retention as rows
+from numdesk.usecases import sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
 
 #: Idempotency keys live at least a week in the vendors' papers; the eighth day is for clocks that differ.
 KEYS_KEPT = timedelta(days=8)
@@ -41,54 +39,51 @@ RECEIPTS_KEPT = timedelta(minutes=15)
 BATCH = 1000
 
 
-class Forget(Protocol):
-    """Deletes one batch of a table and returns its size."""
-
-    def __call__(self, tx: Tx, /, *, before: datetime, limit: int) -> Awaitable[int]:
-        """Delete up to `limit` rows older than `before`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One table to be kept small: what deletes a batch of it, and how long a row is kept."""
+    """One table to be kept small: what is old in it, and how long a row is kept."""
 
     name: str
-    forget: Forget
+    old: rows.Old
     #: None: as long as the operator wants texts to be kept.
     kept: timedelta | None
     #: Was it written by real time, whatever the desk's clock was moved by?
     by_wall: bool = False
 
 
-KEYS = Sweep("idempotency.forget", idempotency.forget_old, KEYS_KEPT)
+KEYS = Sweep("idempotency.forget", rows.KEYS, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
-    Sweep("webhooks.forget", rows.forget_deliveries, DELIVERIES_KEPT),
-    Sweep("events.forget", rows.forget_events, DELIVERIES_KEPT),
-    Sweep("messages.forget", rows.forget_messages, None),
-    Sweep("orders.forget_texts", rows.forget_order_texts, None),
-    Sweep("events.forget_texts", rows.forget_event_texts, None),
-    Sweep("messages.forget_parts", rows.forget_parts, PARTS_KEPT),
+    Sweep("webhooks.forget", rows.DELIVERIES, DELIVERIES_KEPT),
+    Sweep("events.forget", rows.EVENTS, DELIVERIES_KEPT),
+    Sweep("messages.forget", rows.MESSAGES, None),
+    Sweep("orders.forget_texts", rows.ORDER_TEXTS, None),
+    Sweep("events.forget_texts", rows.EVENT_TEXTS, None),
+    Sweep("messages.forget_parts", rows.PARTS, PARTS_KEPT),
     # A use says itself how long it counts.
-    Sweep("stock.forget_uses", rows.forget_uses, timedelta()),
-    Sweep("customers.forget_hours", rows.forget_hours, HOURS_KEPT),
-    Sweep("routes.forget", rows.forget_decisions, DECISIONS_KEPT),
-    Sweep("payments.forget_callbacks", payment_inbox.forget, CALLBACKS_KEPT),
-    Sweep("limits.forget", rows.forget_counts, COUNTS_KEPT, by_wall=True),
-    Sweep("receipts.forget", rows.forget_receipts, RECEIPTS_KEPT, by_wall=True),
+    Sweep("stock.forget_uses", rows.USES, timedelta()),
+    Sweep("customers.forget_hours", rows.HOURS, HOURS_KEPT),
+    Sweep("routes.forget", rows.DECISIONS, DECISIONS_KEPT),
+    Sweep("payments.forget_callbacks", rows.CALLBACKS, CALLBACKS_KEPT),
+    Sweep("limits.forget", rows.COUNTS, COUNTS_KEPT, by_wall=True),
+    Sweep("receipts.forget", rows.RECEIPTS, RECEIPTS_KEPT, by_wall=True),
 )
 
 
 async def sweep(rt: Runtime, *, one: Sweep) -> int:
-    """Deletes batch after batch, each in a transaction of its own, until one finds nothing; returns how many rows.
+    """Forgets batch after batch, each in a transaction of its own, until one finds nothing; returns how many rows.
 
-    A row that must stay shortens its batch.
+    A row that must stay shortens its batch, and one that cannot be forgotten is set aside.
     """
     now = rt.clock.wall() if one.by_wall else rt.clock.now()
     kept = timedelta(days=rt.settings.texts_kept_days) if one.kept is None else one.kept
-    work = partial(one.forget, before=now - kept, limit=BATCH)
-    total = 0
-    while count := await rt.run(one.name, work):
-        total += count
-    return total
+    work = sweeps.Sweep(
+        one.name,
+        BATCH,
+        partial(rows.due, old=one.old, before=now - kept),
+        partial(rows.forget, old=one.old),
+        key=str,
+        passed=partial(rows.passed, old=one.old),
+        may_be_short=True,
+    )
+    return len(await sweeps.sweep(rt, work))
