@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.domain.recognition_corpus.score import CODES, RECOGNISER, SETS, Case, cases, recognised
+from tests.support.cost import cost
 
 from numdesk.domain.atlas import SERVICES
 from numdesk.domain.numbers import Service
@@ -124,11 +123,9 @@ class TestAnyText:
 
     @pytest.mark.parametrize("piece", ["a.", "-", "@", "x-", "Telegram ", "微信", "G-1234 ", "[", "Telegram code: 4829 "])
     def test_takes_no_long(self, piece: str) -> None:
-        """A hostile text of any length costs milliseconds of processor time."""
+        """A hostile text of any length costs milliseconds of processor time on an idle machine."""
         text = piece * (1_000_000 // len(piece))
-        started = time.process_time()
-        RECOGNISER.recognise(text, sender=text[:64])
-        assert time.process_time() - started < 0.25
+        assert cost(lambda: RECOGNISER.recognise(text, sender=text[:64])) < 5
 
 
 class TestData:

@@ -19,7 +19,7 @@ from numdesk.dialects import BODY_BYTES_MAX
 pytestmark = pytest.mark.xdist_group("e2e")
 
 #: Nothing may take longer, the machine being busy or not. What makes a server think or sleep for long would take longer still.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: What the front of the server answers to what is no HTTP request of ours, in plain text and without an id.
 FRONT = frozenset({400, 405, 408, 413, 414, 431, 503, 505})
 UNLIMITED = {"NUMDESK_RATE_LIMITS": "off"}

@@ -78,7 +78,7 @@ def resend(receiver: str) -> Callable[..., int]:
 
 def post(url: str, body: str, headers: Mapping[str, str]) -> int:
     """Posts text and returns the status of the answer."""
-    return httpx.post(url, content=body.encode(), headers=dict(headers), timeout=30, trust_env=False).status_code
+    return httpx.post(url, content=body.encode(), headers=dict(headers), timeout=60, trust_env=False).status_code
 
 
 def lower(item: Item) -> dict[str, str]:

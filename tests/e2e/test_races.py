@@ -31,7 +31,7 @@ def crowded(start_server: Callable[..., Server]) -> Server:
 
 def own_tiers(server: Server, customer: Customer) -> list[dict[str, Any]]:
     """Returns the tiers of our own stock, one for each country: the cheapest of the country's first service."""
-    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=60, trust_env=False) as client:
         country_ids = [one["id"] for one in client.get("/v1/catalog/countries").json()["data"]]
         service_id = client.get("/v1/catalog/services").json()["data"][0]["id"]
         found = []

@@ -80,7 +80,7 @@ class Client:
 
     async def answer(self) -> tuple[int, bytes]:
         """Read one answer with a length; return its status and body."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             return int(head[9:12]), await self.reader.readexactly(length)
@@ -89,7 +89,7 @@ class Client:
         """Read until the listener closes; a reset counts as closing."""
         data = b""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while chunk := await self.reader.read(65536):
                     data += chunk
         except ConnectionError:

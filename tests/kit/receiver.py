@@ -25,7 +25,7 @@ class Receiver:
         """Return the URL that leads here."""
         return f"{scheme}://{host}:{self.port}{path}"
 
-    def policy(self, *hosts: str, total_timeout_s: float = 3.0) -> EgressPolicy:
+    def policy(self, *hosts: str, total_timeout_s: float = 30.0) -> EgressPolicy:
         """Return a policy that allows exactly this receiver, under each of the names."""
         return EgressPolicy(
             allowed=frozenset((host, self.port) for host in hosts or ("127.0.0.1",)),

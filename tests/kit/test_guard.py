@@ -140,7 +140,7 @@ class TestSlowClients:
         async with guarded() as front:
             client = await front.dial()
             client.say(start)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await client.drip(byte)
             assert not front.requests or front.requests == [("/", b"")] * len(front.requests)
 
@@ -176,7 +176,7 @@ class TestSlowClients:
             client = await front.dial()
             client.say(head(b"Host: a", b"Content-Length: 1000", start=b"POST /rude HTTP/1.1") + b"x")
             assert (await client.answer())[0] == 200
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await client.drip(b"x")
 
     async def test_the_timer_sleeps_when_nobody_is_there(self) -> None:

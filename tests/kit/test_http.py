@@ -78,7 +78,7 @@ async def failure_of(attempt: Awaitable[object]) -> str:
 
 def open_door(receiver: Receiver) -> EgressPolicy:
     """Return a policy that lets scheme and port pass, so that only the address guard stands in the way."""
-    return EgressPolicy(allow_http=True, extra_ports=frozenset({receiver.port}), total_timeout_s=2, connect_timeout_s=2)
+    return EgressPolicy(allow_http=True, extra_ports=frozenset({receiver.port}), total_timeout_s=30, connect_timeout_s=30)
 
 
 class TestAddressGuard:
@@ -318,7 +318,7 @@ class TestHostileReceiver:
 
         async with receiving(answer) as receiver:
             attempt = sender().post(receiver.url(), body=b"", headers={}, policy=receiver.policy(total_timeout_s=0.2))
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(60):
                 assert await failure_of(attempt) in {"timeout", "too_large"}
 
     async def test_names_a_reset(self, sender: Sender) -> None:

@@ -26,7 +26,7 @@ async def http() -> AsyncIterator[OutgoingHttp]:
     await http.close()
 
 
-def by_status(receiver: Receiver, *hosts: str, total_timeout_s: float = 3.0) -> EgressPolicy:
+def by_status(receiver: Receiver, *hosts: str, total_timeout_s: float = 30.0) -> EgressPolicy:
     """Return the policy of a receiver whose status line decides."""
     return dataclasses.replace(receiver.policy(*hosts, total_timeout_s=total_timeout_s), needs_body=False)
 

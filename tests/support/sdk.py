@@ -91,8 +91,8 @@ async def open_shop(server: Server, flavour: Flavour, *, customer: Customer | No
     who = customer or server.customer()
     arguments: dict[str, Any] = {"token": token or who.token, "base_url": server.base_url, "timeout_ms": TIMEOUT_MS}
     if flavour.is_async:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as own, smscode.AsyncSmscodeClient(client=own, **arguments) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as own, smscode.AsyncSmscodeClient(client=own, **arguments) as client:
             yield Shop(client, server=server, customer=who, flavour=flavour)
     else:
-        with httpx.Client(timeout=30, trust_env=False) as own, smscode.SmscodeClient(client=own, **arguments) as client:
+        with httpx.Client(timeout=60, trust_env=False) as own, smscode.SmscodeClient(client=own, **arguments) as client:
             yield Shop(client, server=server, customer=who, flavour=flavour)

@@ -27,7 +27,7 @@ ASK_EVERY_S = 0.02
 #: Longer than the server itself goes on with what a moved clock made due (a minute) before it answers.
 ANSWERED_WITHIN_S = 100.0
 #: What needs no work is answered after so long, however busy the machine is.
-ANSWERED_AT_ONCE_S = 20.0
+ANSWERED_AT_ONCE_S = 60.0
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only looked for; the folder in it is made by mkdtemp
 MEMORY_DISK_FREE_MIN = 3 * 1024**3
 DIALECT = "smscode"

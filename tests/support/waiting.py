@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 #: Between two looks.
 LOOK_EVERY_S = 0.02
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 async def eventually(

@@ -292,7 +292,7 @@ class TestFairness:
     async def test_a_silent_endpoint_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Beside one that hangs with hundreds waiting, ten healthy ones get everything while the first has not even failed once."""
         stop = asyncio.Event()
-        renderer.timeout_s = 30.0
+        renderer.timeout_s = 60.0
         async with open_inbox(desk, lambda _: "hang") as dead, open_inbox(desk) as alive:
             await write_events(desk, await subscribe(desk, dead), 300)
             for _ in range(10):
@@ -307,7 +307,7 @@ class TestFairness:
     async def test_a_dead_name_server_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Beside an endpoint whose name is never found, and hundreds of changes to more such names, others get everything."""
         stop = asyncio.Event()
-        renderer.timeout_s = 30.0
+        renderer.timeout_s = 60.0
         async with open_inbox(desk) as alive:
             deliveries.allow(desk.rt, addresses=[("well.test", alive.receiver.port), ("127.0.0.1", alive.receiver.port)])
             desk.rt.http = OutgoingHttp(desk.clock, resolver=HangingResolver(well_test=[["127.0.0.1"]]))
@@ -374,7 +374,7 @@ class TestLease:
             sender = deliveries.sender_of(desk.rt)
             assert await sender.pump() == 3
             desk.clock.advance(LATE_S)
-            assert await sender.wait(timeout_s=5)
+            assert await sender.wait(timeout_s=60)
             assert inbox.posts == []
             assert await deliveries.deliver_due(other_process(desk.rt)) == 3
 
@@ -409,7 +409,7 @@ class TestWake:
             await asyncio.sleep(0)
             await write_events(desk, caller)
             deliveries.wake(desk.rt)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await inbox.have_answered(1)
             stop.set()
             deliveries.wake(desk.rt)

@@ -171,7 +171,7 @@ class TestWait:
         waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
         await desk.message(order.msisdn)
-        assert (await asyncio.wait_for(waiter, 5)).otp_code == "482913"
+        assert (await asyncio.wait_for(waiter, 60)).otp_code == "482913"
 
     async def test_answers_as_it_is_when_nothing_happens(self, desk: DeskOfTest) -> None:
         """After its time the waiter gets the order unchanged."""
@@ -184,12 +184,12 @@ class TestWait:
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
-        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 5)).sms_revision == 1
+        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 60)).sms_revision == 1
         await orders.resend(desk.rt, caller, order.id)
         waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
         await desk.message(order.msisdn, "Your code is 771204")
-        assert (await asyncio.wait_for(waiter, 5)).sms_revision == 2
+        assert (await asyncio.wait_for(waiter, 60)).sms_revision == 2
 
     async def test_lets_everybody_go_at_the_stop(self, desk: DeskOfTest) -> None:
         """A process that stops answers its waiters at once, and whoever still comes."""
@@ -198,8 +198,8 @@ class TestWait:
         waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
         news.close(desk.rt)
-        assert (await asyncio.wait_for(waiter, 5)).state is State.ACTIVE
-        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 5)).state is State.ACTIVE
+        assert (await asyncio.wait_for(waiter, 60)).state is State.ACTIVE
+        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 60)).state is State.ACTIVE
 
 
 class TestReactivate:

@@ -79,7 +79,7 @@ class TestRun:
         monkeypatch.setattr(runner, "TIMETABLE", items)
         stop = asyncio.Event()
         running = asyncio.create_task(runner.run(desk.rt, stop=stop))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await enough.wait()
             stop.set()
             await running
@@ -92,10 +92,10 @@ class TestRun:
             running = asyncio.create_task(runner.run(desk.rt, stop=stop))
             order = await desk.order(caller)
             await desk.message(order.msisdn)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await inbox.have_answered(1)
             stop.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await running
         assert await desk.pool.fetchval("select count(*) from webhook_deliveries where state <> 1") == 0
 
@@ -106,5 +106,5 @@ class TestRun:
         tending = asyncio.create_task(runner.tend(desk.rt, stop=stop))
         await asyncio.sleep(0)
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await tending
