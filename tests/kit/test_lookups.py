@@ -10,7 +10,7 @@ from tests.kit.names import FakeResolver, HangingResolver
 
 from numdesk.kit import lookups
 from numdesk.kit.clock import FakeClock
-from numdesk.kit.lookups import DOMAIN_LOOKUPS_MAX, FOUND_S, LOOKUPS_MAX, MISSED_S, NAMES_MAX, Lookups
+from numdesk.kit.lookups import DOMAIN_LOOKUPS_MAX, FOUND_S, LOOKUPS_MAX, MISSED_S, NAMES_MAX, SHARE, Lookups, on_account_of
 
 
 def still() -> FakeClock:
@@ -92,6 +92,29 @@ class TestShares:
             hanging = await begin(found, *(f"h{n}.hanging.test" for n in range(440)))
             assert sum(not task.done() for task in hanging) == DOMAIN_LOOKUPS_MAX
             assert await found.resolve("good.test", 443) == ["8.8.8.8"]
+            await asyncio.gather(*(task for task in hanging if task.done()), return_exceptions=True)
+
+    async def test_an_account_has_a_share_of_each_domain(self) -> None:
+        """An account with many hanging names below a shared domain leaves places there for other accounts."""
+        async with opened(HangingResolver()) as found:
+            with on_account_of(1):
+                many = await begin(found, *(f"a{n}.hanging.test" for n in range(200)))
+            with on_account_of(2):
+                (one,) = await begin(found, "b.hanging.test")
+            assert 1 < sum(not task.done() for task in many) <= DOMAIN_LOOKUPS_MAX / SHARE
+            assert not one.done()
+            await asyncio.gather(*(task for task in many if task.done()), return_exceptions=True)
+
+    async def test_accounts_that_hog_leave_places(self) -> None:
+        """However many domains each of fifty accounts has whose name servers hang, the next account and the house are served."""
+        async with opened(HangingResolver(good_test=[["8.8.8.8"]], house_test=[["8.8.4.4"]])) as found:
+            hanging: list[asyncio.Task[list[str]]] = []
+            for account in range(50):
+                with on_account_of(account):
+                    hanging += await begin(found, *(f"h.{n}-{account}-hanging.test" for n in range(200)))
+            with on_account_of(99):
+                assert await found.resolve("good.test", 443) == ["8.8.8.8"]
+            assert await found.resolve("house.test", 443) == ["8.8.4.4"]
             await asyncio.gather(*(task for task in hanging if task.done()), return_exceptions=True)
 
     async def test_all_together_have_a_bound(self) -> None:

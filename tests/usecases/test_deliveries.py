@@ -314,7 +314,9 @@ class TestFairness:
             hostile, other = await subscribe(desk, alive), await desk.customer()
             await desk.pool.execute("update webhook_endpoints set url = 'https://dead.hanging.test/'")
             await webhooks.change_endpoint(desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret")
-            changes = [webhooks.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, asker="hostile") for n in range(440)]
+            changes = [
+                webhooks.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, account=hostile.customer_id) for n in range(440)
+            ]
             hanging = asyncio.gather(*changes)
             await write_events(desk, hostile, 300)
             await write_events(desk, other, 12)

@@ -64,8 +64,8 @@ class OutgoingHttp:
         """Fetch `url` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
         return await self._send("GET", url, body=None, headers=headers, policy=policy)
 
-    async def validate_url(self, url: str, *, policy: EgressPolicy, look_up: bool = True) -> None:
-        """Judge a URL when it is registered, by text and (with `look_up`) by addresses; raise HttpFailure.
+    async def validate_url(self, url: str, *, policy: EgressPolicy) -> None:
+        """Judge a URL when it is registered, by text and by addresses; raise HttpFailure.
 
         The judgement is for the writer of the URL. Sending judges again, because names change.
         """
@@ -75,7 +75,7 @@ class OutgoingHttp:
         checked = CheckedResolver(self._lookups.fresh, policy)
         if target.is_address:
             checked.check_address(target.host, target.port)
-        elif look_up:
+        else:
             await checked.addresses_of(target.host, target.port)
 
     async def close(self) -> None:

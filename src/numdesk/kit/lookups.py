@@ -1,6 +1,10 @@
-"""Looks names up for everybody: each name once at a time, remembered for a while, and no domain more than its share."""
+"""Looks names up for all: each name once at a time, remembered for a while, and no customer and no domain more than its share."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +16,11 @@ LOOKUPS_MAX = 512
 
 #: Of these, look-ups of names below one domain (its last two labels): dead name servers of one owner leave
 #: room for all others. Owners below a shared suffix such as co.uk share this, too.
-DOMAIN_LOOKUPS_MAX = 64
+DOMAIN_LOOKUPS_MAX = 128
+
+#: An account has at most one place for so many that are still free, of all and below one domain. So an account that
+#: takes all it can get leaves room for the next, however many names it has, and dozens of them do together.
+SHARE = 16
 
 #: A look-up that takes longer is ended and has failed.
 LOOKUP_S = 3.0
@@ -27,12 +35,50 @@ MISSED_S = 10.0
 NAMES_MAX = 4096
 
 
+#: Whose share a look-up takes; None: the installation's own, which has any free place.
+_account: ContextVar[int | None] = ContextVar("account", default=None)
+
+
+@contextmanager
+def on_account_of(account: int) -> Iterator[None]:
+    """Count look-ups that begin within the block towards the share of an account."""
+    mark = _account.set(account)
+    try:
+        yield
+    finally:
+        _account.reset(mark)
+
+
 class _Known(NamedTuple):
     """What is known of a name: its addresses, or why there are none."""
 
     until: float
     addresses: list[str]
     missed: str | None
+
+
+class _Places:
+    """A number of places, which accounts share."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self.taken: Counter[int | None] = Counter()
+
+    def has_room(self, account: int | None) -> bool:
+        """Return whether an account may take one more place."""
+        return self._free > 0 if account is None else self.taken[account] < self._free // SHARE
+
+    def take(self, account: int | None) -> None:
+        """Take a place."""
+        self._free -= 1
+        self.taken[account] += 1
+
+    def give_back(self, account: int | None) -> None:
+        """Give a place back."""
+        self._free += 1
+        self.taken[account] -= 1
+        if not self.taken[account]:
+            del self.taken[account]
 
 
 class Lookups:
@@ -44,7 +90,8 @@ class Lookups:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._under_way: dict[str, asyncio.Task[list[str]]] = {}
-        self._by_domain: dict[str, int] = {}
+        self._places = _Places(LOOKUPS_MAX)
+        self._by_domain: dict[str, _Places] = {}
         #: Asks again each time, within the same bounds.
         self.fresh: Resolver = _Fresh(self)
 
@@ -81,16 +128,21 @@ class Lookups:
 
     def _begin(self, host: str, port: int) -> asyncio.Task[list[str]]:
         """Begin a look-up; raise OSError when there are too many."""
-        domain = ".".join(host.rstrip(".").split(".")[-2:])
-        if len(self._under_way) >= LOOKUPS_MAX or self._by_domain.get(domain, 0) >= DOMAIN_LOOKUPS_MAX:
+        account, domain = _account.get(), ".".join(host.rstrip(".").split(".")[-2:])
+        below = self._by_domain.get(domain) or _Places(DOMAIN_LOOKUPS_MAX)
+        shared = (self._places, below)
+        if not all(places.has_room(account) for places in shared):
             raise _Crowded(f"too many look-ups are under way to ask for {host}")
-        self._by_domain[domain] = self._by_domain.get(domain, 0) + 1
+        self._by_domain[domain] = below
+        for places in shared:
+            places.take(account)
         task = self._under_way[host] = asyncio.get_running_loop().create_task(self._ask(host, port))
 
         def end(_: asyncio.Task[list[str]]) -> None:
             del self._under_way[host]
-            self._by_domain[domain] -= 1
-            if not self._by_domain[domain]:
+            for places in shared:
+                places.give_back(account)
+            if not below.taken:
                 del self._by_domain[domain]
             if not task.cancelled():
                 task.exception()  # looked at, also when nobody waits any more

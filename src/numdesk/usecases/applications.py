@@ -11,6 +11,8 @@ from numdesk.runtime import Runtime
 from numdesk.usecases import customers, webhooks
 
 NAME_CHARS_MAX, EMAIL_CHARS_MAX, PHONE_CHARS_MAX = 200, 254, 32
+#: All applicants share the name look-ups of one account, which is none of a customer's.
+APPLICANTS = 0
 #: What stands before and after the last @ of something that mail may be sent to; whether it arrives is seen by sending.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
@@ -44,7 +46,7 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     if form.phone is not None and not (len(form.phone) <= PHONE_CHARS_MAX and form.phone.isprintable()):
         raise InvalidInput(field="phone", reason=f"must be at most {PHONE_CHARS_MAX} printable characters")
     if form.webhook_url:
-        await webhooks.check_url(rt, form.webhook_url, dialect=dialect, asker="applicants")
+        await webhooks.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}
     made = await customers.register(
         rt,

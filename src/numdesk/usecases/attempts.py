@@ -16,6 +16,7 @@ from numdesk.domain.ids import typed
 from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
 from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.kit.log import get_logger
+from numdesk.kit.lookups import on_account_of
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
 from numdesk.storage.webhooks import Leased, Outcome, Taken
 
@@ -107,7 +108,8 @@ async def _send(rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[f
     renderer = rt.renderers[endpoint.dialect]
     at, started = rt.clock.now(), rt.clock.monotonic()
     try:
-        answer = await rt.http.post(endpoint.url, body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
+        with on_account_of(endpoint.customer_id):
+            answer = await rt.http.post(endpoint.url, body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
     except HttpFailure as failure:
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
         if failure.ours:

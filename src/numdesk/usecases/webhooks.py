@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from numdesk.domain.customers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX, DeliveryLog, Endpoint
 from numdesk.kit.egress import HttpFailure
+from numdesk.kit.lookups import on_account_of
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
 from numdesk.usecases.attempts import secret_context, send_test
@@ -37,8 +37,6 @@ __all__ = [
 
 #: Deliveries that one page of the log shows at most.
 PAGE_MAX = 200
-#: URLs of one customer whose names are looked up at a time in one process: who has hundreds of names that hang takes no more.
-CHECKS_MAX = 4
 
 
 async def endpoint(rt: Runtime, caller: Caller) -> Endpoint:
@@ -66,7 +64,7 @@ async def change_endpoint_of(rt: Runtime, owner: Owner, *, url: str | None, secr
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, owner, secret)
     if url:
-        await check_url(rt, url, dialect=owner.dialect, asker=str(owner.customer_id))
+        await check_url(rt, url, dialect=owner.dialect, account=owner.customer_id)
     change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, owner, secrets.token_hex(32)))
     row = await rt.run("webhooks.change", lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()))
     return _open(rt, owner, row)
@@ -83,7 +81,8 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
     secret = None if found.secret is None else found.secret.encode()
     renderer = rt.renderers[caller.dialect]
     policy = sender_of(rt).policy(renderer.timeout_s)
-    return await send_test(rt, url=found.url, secret=secret, renderer=renderer, policy=policy)
+    with on_account_of(caller.customer_id):
+        return await send_test(rt, url=found.url, secret=secret, renderer=renderer, policy=policy)
 
 
 async def deliveries(rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50) -> list[DeliveryLog]:
@@ -112,26 +111,21 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
     return count
 
 
-async def check_url(rt: Runtime, url: str, *, dialect: str, asker: str) -> None:
+async def check_url(rt: Runtime, url: str, *, dialect: str, account: int) -> None:
     """Refuses with InvalidInput a URL that webhooks of a dialect may not go to.
 
-    `asker` is whose share of name look-ups this takes. Without one left the text alone is judged: each send judges addresses again.
+    `account` is whose share of name look-ups this takes. Without a place left the text alone is judged: each send judges addresses again.
     """
     if len(url) > URL_CHARS_MAX:
         raise InvalidInput(field="url", reason=f"must have at most {URL_CHARS_MAX} characters")
     policy = sender_of(rt).policy(rt.renderers[dialect].timeout_s)
-    checks: Counter[str] = rt.local.setdefault(f"{__name__}.checks", Counter())
-    checks[asker] += 1
     try:
-        await rt.http.validate_url(url, policy=policy, look_up=checks[asker] <= CHECKS_MAX)
+        with on_account_of(account):
+            await rt.http.validate_url(url, policy=policy)
     except HttpFailure as failure:
         # A name that nobody knows today may be known tomorrow.
         if not failure.ours:
             raise InvalidInput(field="url", reason=failure.text) from failure
-    finally:
-        checks[asker] -= 1
-        if not checks[asker]:
-            del checks[asker]
 
 
 async def _require_working(rt: Runtime, owner: Owner) -> None:
