@@ -16,6 +16,7 @@ from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.kit.log import get_logger
 from numdesk.kit.network import forbid_network
 from numdesk.storage.receipts import OUTAGES, Deal, begin, roll_back
+from numdesk.storage.silence import Watch, is_silent
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -26,8 +27,11 @@ T = TypeVar("T")
 CONNECTIONS_MAX = 8
 #: A transaction that met a deadlock or a lock time-out is run again at most this often.
 RETRIES_MAX = 5
-#: How long work waits, from the first failure on, for a database that is restarting before it gives up.
+#: How long work waits for a database that is restarting, frozen or too busy to lend a connection before it gives up: from its
+#: beginning, or from the last answer to anybody when that is later.
 OUTAGE_PATIENCE_S = 8.0
+#: How long work waits for a connection of the pool.
+LENT_WITHIN_S = OUTAGE_PATIENCE_S
 
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 #: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
@@ -84,8 +88,10 @@ class _Connection(asyncpg.Connection):
 class Database:
     """The pool of one process."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, is_silent: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Lends the connections of a pool; `is_silent` finds out whether the server gives no sign of life."""
         self._pool = pool
+        self._watch = Watch(is_silent)
         self._complained_at = float("-inf")
 
     @classmethod
@@ -105,7 +111,7 @@ class Database:
                 "idle_in_transaction_session_timeout": "30s",
             },
         )
-        return cls(pool)
+        return cls(pool, is_silent=lambda: is_silent(dsn))
 
     async def close(self) -> None:
         """Closes all connections, at once when they do not end by themselves within 5 s."""
@@ -129,27 +135,24 @@ class Database:
 
         Raises Unavailable when the database has no room or resources for it.
         """
-        started = time.perf_counter()
-        with self._refuse_exhausted(name):
-            async with self._pool.acquire() as connection:
-                options = {"isolation": "repeatable_read", "readonly": True} if snapshot else {}
-                async with connection.transaction(**options):
-                    with forbid_network(name):
-                        yield cast("Tx", connection)
-        _transactions.labels(name).observe(time.perf_counter() - started)
+        async with self._connection(name) as connection:
+            try:
+                await connection.execute("begin isolation level repeatable read read only" if snapshot else "begin")
+                with forbid_network(name):
+                    yield cast("Tx", connection)
+                await self._commit(name, connection)
+            except BaseException:
+                await roll_back(connection)
+                raise
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip.
 
         Raises Unavailable when the database has no room or resources for it.
         """
-        started = time.perf_counter()
-        with self._refuse_exhausted(name):
-            async with self._pool.acquire() as connection:
-                with forbid_network(name):
-                    answer = await work(cast("Tx", connection))
-        _transactions.labels(name).observe(time.perf_counter() - started)
-        return answer
+        async with self._connection(name) as connection:
+            with forbid_network(name):
+                return await work(cast("Tx", connection))
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
@@ -184,17 +187,40 @@ class Database:
     async def _outlast(self, name: str, attempt: Callable[[], Awaitable[T]], refusal: type[Unavailable] = Unavailable) -> T:
         """Awaits `attempt`, again after conflicts and outages; raises `refusal` when the database stays away."""
         deadline: float | None = None
+        begun = asyncio.get_running_loop().time()
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     return await retry_conflicts(name, attempt)
             except OUTAGES as error:
                 now = asyncio.get_running_loop().time()
-                deadline = deadline or now + OUTAGE_PATIENCE_S
+                deadline = deadline or max(begun, self._watch.heard_at) + OUTAGE_PATIENCE_S
                 if now >= deadline or self._pool.is_closing():
                     raise refusal from error
                 _retries.labels(name, "outage").inc()
                 await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
+
+    @asynccontextmanager
+    async def _connection(self, name: str) -> AsyncIterator[Any]:
+        """Lends a connection for one transaction, and measures it.
+
+        Raises TimeoutError when none comes free in time, and Unavailable for what the database has no room or resources for. When the
+        server falls silent, the connection is ended, which raises what a lost connection raises.
+        """
+        started = time.perf_counter()
+        with self._refuse_exhausted(name):
+            async with asyncio.timeout(LENT_WITHIN_S):
+                connection = await self._pool.acquire()
+            with self._watch.over(connection):
+                try:
+                    yield connection
+                except asyncio.CancelledError:
+                    if self._watch.is_long_silent:
+                        connection.terminate()
+                    raise
+                finally:
+                    await self._pool.release(connection)  # after a statement that was given up, this waits for the server
+        _transactions.labels(name).observe(time.perf_counter() - started)
 
     @contextmanager
     def _refuse_exhausted(self, name: str) -> Iterator[None]:
@@ -214,19 +240,15 @@ class Database:
 
     async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs a transaction with its receipt, or returns the answer of the one before when that was committed."""
-        started = time.perf_counter()
-        with self._refuse_exhausted(name):
-            async with self._pool.acquire() as connection:
-                try:
-                    if not await begin(connection, deal):
-                        return deal.answer
+        async with self._connection(name) as connection:
+            try:
+                if await begin(connection, deal):
                     with forbid_network(name):
                         deal.answer = await work(cast("Tx", connection))
                     await self._conclude(name, deal, connection)
-                except BaseException:
-                    await roll_back(connection)
-                    raise
-        _transactions.labels(name).observe(time.perf_counter() - started)
+            except BaseException:
+                await roll_back(connection)
+                raise
         return deal.answer
 
     async def _conclude(self, name: str, deal: Deal, connection: Any) -> None:

@@ -22,7 +22,7 @@ OUTAGES = (
     TimeoutError,
 )
 #: A server that does not roll back within this time is left to notice that the connection has ended.
-ROLLBACK_TIMEOUT_S = 5.0
+ROLLBACK_TIMEOUT_S = 1.0
 
 
 @dataclass(slots=True)
