@@ -8,6 +8,7 @@ import pytest
 from tests.kit.front import GET, Front, guarded
 from tests.kit.waiting import until
 
+from numdesk.kit.guard import LEAVING_MAX
 from numdesk.kit.proxies import TrustedProxies
 
 
@@ -371,6 +372,15 @@ class TestCaps:
             guest.writer.close()
             await self._until(front, 0)
             assert await status_of(front, GET) == 200
+
+    async def test_refused_ones_that_stay_have_a_bound(self) -> None:
+        """Of many refused clients that close nothing, few keep a descriptor, and all are told why."""
+        async with guarded(connections_per_peer_max=1, uncounted_peers=frozenset(), head_s=60, idle_s=60, linger_s=60) as front:
+            await front.dial()
+            refused = [await front.dial() for _ in range(3 * LEAVING_MAX)]
+            assert all([b"from your address" in await client.rest() for client in refused])
+            await until(lambda: len(front.protocol.register.leaving) <= LEAVING_MAX + 1)
+            assert len(front.protocol.register.connections) == 1
 
     async def test_loopback_is_not_counted(self) -> None:
         """Ourselves and the proxies in front of us are not one peer among others."""

@@ -64,6 +64,23 @@ class TestConnectionRegister:
             register.remove(connection)
         await until(lambda: not register.is_sweeping)
 
+    async def test_counts_refused_ones_neither_for_their_peer_nor_for_the_house(self) -> None:
+        """However many connections of one peer are refused, and stay to take their answer, others find room."""
+        register = ConnectionRegister(ConnectionLimits(connections_per_peer_max=2, connections_max=4, sweep_s=0.001))
+        loop = asyncio.get_running_loop()
+        greedy, others = ([FakeConnection(register) for _ in range(count)] for count in (20, 2))
+        assert [register.add(one, loop, "8.8.8.8") for one in greedy] == [None] * 2 + ["peer"] * 18
+        assert [register.add(one, loop, "8.8.4.4") for one in others] == [None, None]
+        assert len(register.connections) == 4
+        assert register.refusals == {"peer_full": 18}
+        for one in greedy[:2]:
+            register.remove(one)
+        late = FakeConnection(register)
+        assert register.add(late, loop, "8.8.8.8") is None
+        for one in (*greedy, *others, late):
+            register.remove(one)
+        await until(lambda: not register.is_sweeping)
+
     async def test_makes_room_when_the_process_has_no_descriptor_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Idle connections are closed then, oldest first, and the log says so."""
         monkeypatch.setattr(descriptors, "is_one_left", lambda: False)

@@ -117,7 +117,10 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._answer_and_drain(answer)  # most have sent their request by now: they get the answer and no reset
             else:
                 transport.write(answer)
-                self._close_soon()
+                if transport.get_write_buffer_size():
+                    self._reset()  # a client that takes nothing keeps no place
+                else:
+                    self._close_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""

@@ -68,26 +68,23 @@ class ConnectionRegister:
         _most.labels(limits.listener).set(limits.connections_max)
 
     def add(self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str) -> Literal["house", "peer"] | None:
-        """Take a connection in; return what is full, if anything is. It is swept either way.
+        """Take a connection in; return what is full, if anything is: then it only leaves. It is swept either way.
 
         When the house is full, the connection that has been idle for longest makes room.
         """
-        limits = self._limits
-        self.connections.add(connection)
         if self._timer is None:
-            self._timer = loop.call_later(limits.sweep_s, self._sweep, loop)
-        if not (address in limits.uncounted_peers or address in limits.proxies):
-            group = connection.peer = peer_group(address)
-            count = self._peers[group] = self._peers.get(group, 0) + 1
-            if count > limits.connections_per_peer_max:
-                self.count("peer_full")
-                return "peer"
-        if len(self.connections) > limits.connections_max and not self._make_room():
-            self.connections.discard(connection)
+            self._timer = loop.call_later(self._limits.sweep_s, self._sweep, loop)
+        is_counted = not (address in self._limits.uncounted_peers or address in self._limits.proxies)
+        group = peer_group(address) if is_counted else None
+        full = self._find_full(group)
+        if full is not None:
             self.leaving.add(connection)
-            self.say("house_full")
-            return "house"
+            return full
+        self.connections.add(connection)
         self.idle[connection] = None
+        if group is not None:
+            connection.peer = group
+            self._peers[group] = self._peers.get(group, 0) + 1
         return None
 
     def remove(self, connection: Connection) -> None:
@@ -118,6 +115,16 @@ class ConnectionRegister:
         """Count what an operator should know, and write it into the log before long."""
         self.count(reason)
         self._unsaid[reason] += 1
+
+    def _find_full(self, group: str | None) -> Literal["house", "peer"] | None:
+        """Return what has no place for one more connection of a group of peers."""
+        if group is not None and self._peers.get(group, 0) >= self._limits.connections_per_peer_max:
+            self.count("peer_full")
+            return "peer"
+        if len(self.connections) >= self._limits.connections_max and not self._make_room():
+            self.say("house_full")
+            return "house"
+        return None
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; return whether there was one."""
