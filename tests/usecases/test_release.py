@@ -117,6 +117,17 @@ class TestRental:
         assert await rental_desk.pool.fetchval("select count(*) from events where kind = 'rental.message'") == 1
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
 
+    async def test_released_marks_the_number_as_used(self, rental_desk: DeskOfTest) -> None:
+        """Which of several rented services the message is of, nobody knows: the number is not sold as fresh for any of them."""
+        caller = await shop.renter(rental_desk)
+        rented = (await shop.rent(rental_desk, caller, services=["google", "whatsapp"])).rental
+        taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
+        assert taken.message_id is not None
+        await messages.release(rental_desk.rt, taken.message_id)
+        used = "select s.code from number_uses u join services s on s.id = u.service_id where u.until > $1"
+        codes = {row[0] for row in await rental_desk.pool.fetch(used, rental_desk.clock.now())}
+        assert codes >= {"google", "whatsapp"}
+
     async def test_of_an_ended_term_stays_withheld(self, rental_desk: DeskOfTest) -> None:
         """After the refund nothing is delivered."""
         caller = await shop.renter(rental_desk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from numdesk.storage.orders import STOCK_RULES
+
 if TYPE_CHECKING:
     from numdesk.storage.pool import Tx
 
@@ -43,7 +45,8 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
 async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: datetime) -> bool:
     """Gives a withheld message to its rental; False when the term that it came in has ended.
 
-    It marks the rented service as used when there is only one. A message that was released before is left as it is.
+    Of which of several rented services it is, is not known: the number is not sold as fresh for any of them. A message that was
+    released before is left as it is.
     """
     found = await tx.fetchrow(
         """select r.id, r.state = 0 and r.expires_at > $3 and r.starts_at <= m.received_at runs
@@ -69,6 +72,13 @@ async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: dateti
         """update rentals set messages = messages + 1, used_ids = case when cardinality(service_ids) = 1 then service_ids else used_ids end
              where id = $1""",
         found["id"],
+    )
+    await tx.execute(
+        """select remember_uses_v1($2::timestamptz + $3::interval, array_fill(r.msisdn, array[cardinality(r.service_ids)]), r.service_ids)
+             from rentals r where r.id = $1""",
+        found["id"],
+        now,
+        STOCK_RULES.cooldown,
     )
     await tx.execute(
         """insert into events (customer_id, dialect, kind, document, at)

@@ -48,7 +48,7 @@ class _Ours:
 async def audit_due(rt: Runtime, *, provider: str) -> bool:
     """Compares a gateway that was not compared for a day; returns whether it was compared now."""
     until = rt.clock.now()
-    last = await rt.run("payments.last_audit", lambda tx: audits.newest(tx, provider=provider))
+    last = await rt.repeat("payments.last_audit", lambda tx: audits.newest(tx, provider=provider))
     is_due = until >= last + EVERY if last is not None else await _has_topups(rt)
     if not is_due:
         return False

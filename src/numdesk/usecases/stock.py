@@ -222,7 +222,7 @@ async def find_words(rt: Runtime) -> Words:
             {country.id: country.dial_code for country in countries},
         )
 
-    return await rt.run("stock.known", work)
+    return await rt.repeat("stock.known", work)
 
 
 async def meet(rt: Runtime, known: Words, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool) -> None:
