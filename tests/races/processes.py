@@ -33,7 +33,7 @@ async def open_desks(url: str, folder: Path, *, processes: int) -> AsyncIterator
         databases: list[Database] = []
         for _ in range(processes):
             databases.append(await Database.open(url))
-            stack.push_async_callback(databases[-1].close)
+            stack.callback(databases[-1]._pool.terminate)  # what a dead process was releasing is waited for by nobody
         yield await stack.enter_async_context(open_desks_on(databases, pool=pool, folder=folder))
 
 

@@ -20,7 +20,7 @@ from numdesk.domain.orders import LIFETIME, State
 from numdesk.ports.suppliers import Outcome
 from numdesk.usecases import orders
 
-ORDERS, ROUND, CUSTOMERS = 10_000, 2_000, 40
+ROUND, CUSTOMERS = 2_000, 40
 ENDED = {State.COMPLETED: "order.completed", State.CANCELED: "order.canceled", State.EXPIRED: "order.expired"}
 #: After everything an order has seen, what its hold must have come to: posted, voided or expired.
 HOLD = {State.COMPLETED: 1, State.CANCELED: 2, State.EXPIRED: 3}
@@ -37,12 +37,13 @@ class Story:
 
 
 @pytest.mark.timeout(600)
-async def test_ten_thousand_orders_end_once(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [2, pytest.param(5, marks=pytest.mark.soak)])
+async def test_thousands_of_orders_end_once(database_url: str, tmp_path: Path, rounds: int) -> None:
     """Whatever order two processes run the acts in, while the order's time runs out, state, hold, journal, events and answers agree."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     async with open_desks(database_url, tmp_path, processes=2) as desks:
-        for number in range(ORDERS // ROUND):
+        for number in range(rounds):
             await shelve(desks[0].pool, ROUND, first=62_200_000_000 + number * ROUND)
             desks[0].rt.memory.forget("catalogue")
             stories = await _stories(desks[0])

@@ -22,24 +22,34 @@ class Life:
         """Choose the step that is the last."""
         self.step, self.after, self.taken = step, after, 0
         self._dead = asyncio.Event()
+        self._ended: int | None = None
+        self._followed: set[int] = set()
 
     def __str__(self) -> str:
         """Name it in a failure, or a folder."""
         return f"died {'after' if self.after else 'before'} step {self.step}" if self.step else "did not die"
 
     def deaths(self) -> Iterator[Life]:
-        """Yields a life for every way to die that one with these steps had."""
+        """Yields a life for every way to die that one with these steps had.
+
+        To die after a step that the next one followed at once is to die before that next one, and is not done twice.
+        """
         for step in range(1, self.taken + 1):
             yield Life(step=step)
-            yield Life(step=step, after=True)
+            if step not in self._followed:
+                yield Life(step=step, after=True)
 
     async def live(self, work: Callable[[], Awaitable[T]]) -> T:
         """Takes a step, unless this is the one; the dead take none."""
         self.taken += 1
-        is_last = self.taken == self.step
+        step, is_last = self.taken, self.taken == self.step
+        if self._ended is not None:
+            self._followed.add(self._ended)
+        self._ended = None
         self._check(die=is_last and not self.after)
         answer = await work()
         self._check(die=is_last)
+        self._ended = step
         return answer
 
     async def lead(self, act: Coroutine[Any, Any, T]) -> T:
