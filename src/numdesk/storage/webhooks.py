@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,12 +49,16 @@ class EndpointChange:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much a sender can take now: `free` for the endpoints named in it, `other` for each of the rest, `total` in all."""
+    """How much a sender can take now: `free` for the endpoints named in it, `other` for each of the rest, `total` in all.
+
+    Deliveries in `without` are left out.
+    """
 
     after: int
     total: int
     other: int
     free: dict[int, int]
+    without: Sequence[int] = ()
 
 
 class Leased(NamedTuple):
@@ -134,11 +139,14 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
     return EndpointRow(*row)
 
 
-async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room) -> list[Taken]:
-    """Takes due deliveries under a lease, with all that is needed to send them; see `take_deliveries_v1`."""
+async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room, only: Sequence[int] | None = None) -> list[Taken]:
+    """Takes due deliveries (of those named only, if any are) under a lease, with all that is needed to send them.
+
+    See `take_deliveries_v2`.
+    """
     rows = await tx.fetch(
         """select endpoint_id, customer_id, dialect, url, secret, delivery_id, lease_no, attempts, kind, at, document
-           from take_deliveries_v1($1, $2, $3, $4, $5, $6, $7, $8)""",
+           from take_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
         now,
         wall,
         timedelta(seconds=lease_s),
@@ -147,11 +155,46 @@ async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: R
         room.other,
         list(room.free),
         list(room.free.values()),
+        room.without,
+        only,
     )
     return [Taken(*row[:5], deliveries=[Leased(*delivery) for delivery in zip(*row[5:], strict=True)]) for row in rows]
 
 
-async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Record]:
+async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]:
+    """Returns the deliveries that `take` would take, or give up because their endpoint is switched off or has no URL."""
+    rows = await tx.fetch(
+        """select x.id from pending_endpoints_v1($3) p
+             join webhook_endpoints w on w.id = p.endpoint_id
+             cross join lateral (
+               select u.id from webhook_deliveries u
+                 where u.endpoint_id = w.id and u.state = 0 and (u.due_at <= $1 or w.disabled_at is not null or w.url = '')
+                   and (u.lease_until is null or u.lease_until <= $2) and u.id <> all($8)
+                 order by u.due_at, u.id limit coalesce(($7::int[])[array_position($6::int[], w.id)], $5)) x
+             order by w.id limit $4""",
+        now,
+        wall,
+        room.after,
+        room.total,
+        room.other,
+        list(room.free),
+        list(room.free.values()),
+        room.without,
+    )
+    return [row["id"] for row in rows]
+
+
+async def ended(tx: Tx, delivery_ids: Sequence[int]) -> list[int]:
+    """Returns which of these deliveries are not to be sent any more."""
+    rows = await tx.fetch(
+        """select g.id from unnest($1::bigint[]) g (id)
+             where not exists (select from webhook_deliveries d where d.id = g.id and d.state = 0)""",
+        delivery_ids,
+    )
+    return [row["id"] for row in rows]
+
+
+async def record(tx: Tx, *, now: datetime, outcomes: Sequence[Outcome]) -> list[Record]:
     """Writes down how sends ended; returns (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
     return await tx.fetch(
         """select endpoint_id, customer_id, reason
@@ -162,15 +205,17 @@ async def record(tx: Tx, *, now: datetime, outcomes: list[Outcome]) -> list[Reco
     )
 
 
-async def is_anything_due(tx: Tx, *, now: datetime) -> bool:
-    """Is there a due delivery for a working endpoint, whether or not somebody is sending it now?"""
+async def is_anything_due(tx: Tx, *, now: datetime, without: Sequence[int]) -> bool:
+    """Is there a due delivery for a working endpoint, whether or not somebody is sending it now? Some are left out."""
     return (
         await tx.fetchval(
             """select exists (
              select from pending_endpoints_v1(0) p
                join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null and w.url <> ''
-               where exists (select from webhook_deliveries d where d.endpoint_id = w.id and d.state = 0 and d.due_at <= $1))""",
+               where exists (select from webhook_deliveries d where d.endpoint_id = w.id and d.state = 0 and d.due_at <= $1
+                               and d.id <> all($2)))""",
             now,
+            without,
         )
         is True
     )

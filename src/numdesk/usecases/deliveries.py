@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from numdesk.kit.egress import EgressPolicy
 from numdesk.kit.log import get_logger
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room, Taken
+from numdesk.usecases import sweeps
 from numdesk.usecases.attempts import Prepared, attempt, prepare
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ RECORD_MAX = 1024
 GATHER_S = 0.01
 #: With so many outcomes that the database has not written down yet, nothing more is taken.
 ENDED_MAX = 4096
+#: Under this name deliveries are set aside that cannot be taken, or of which no outcome can be recorded.
+SWEEP = "webhooks"
+#: How soon a process learns which of them another has set aside: before a lease that was lost with the outcome has run out.
+ASIDE_LOOK = timedelta(seconds=10)
 #: How soon an event that another process wrote is noticed.
 POLL_S = 0.5
 #: A lease outlives the longest send by this much, for looking the name up before it and recording it after.
@@ -101,6 +106,9 @@ class Sender:
         self._policies: dict[float, EgressPolicy] = {}
         self._ended: list[Outcome] = []
         self._recorder: asyncio.Task[None] | None = None
+        #: Deliveries that were set aside, and when each is tried again; remembered, so that taking asks nobody.
+        self._aside: dict[int, datetime] = {}
+        self._look_aside_at: datetime | None = None
 
     def policy(self, timeout_s: float) -> EgressPolicy:
         """Returns where webhooks of a dialect with this timeout may go: https and the web's ports, and what is excused."""
@@ -117,6 +125,7 @@ class Sender:
         self.woken.clear()
         async with self._pumping:
             self._turn_ms = await self._take_turn()
+            await self._look_aside()
             has_passed_over = self._after > 0
             while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) >= TAKE_MIN:
                 taken += await self._take(limit)
@@ -156,11 +165,13 @@ class Sender:
         """Leases due deliveries and hands them to their endpoints' lanes; returns how many."""
         if len(self._lanes) > LANES_MAX:
             self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
-        rt, wall = self._rt, self._rt.clock.steady()
+        wall = self._rt.clock.steady()
         free = {endpoint: lane.free() for endpoint, lane in self._lanes.items()}
-        room = Room(after=self._after, total=limit, other=WINDOW_START, free=free)
-        batch = await rt.repeat("webhooks.take", lambda tx: rows.take(tx, now=rt.clock.now(), wall=wall, lease_s=self._lease_s, room=room))
-        sizes = {endpoint.endpoint_id: len(endpoint.deliveries) for endpoint in batch}
+        room = Room(after=self._after, total=limit, other=WINDOW_START, free=free, without=self.waiting_aside())
+        batch = await self._lease(room, wall)
+        sizes = Counter[int]()
+        for endpoint in batch:
+            sizes[endpoint.endpoint_id] += len(endpoint.deliveries)
         size = sum(sizes.values())
         self._leased += size
         # When the batch was too small for all, who comes after the last one served is served next.
@@ -172,8 +183,53 @@ class Sender:
             self._line_up(endpoint, lease_until)
         for endpoint_id, lane in self._lanes.items():
             if endpoint_id > room.after:
-                lane.is_dry = size < limit and sizes.get(endpoint_id, 0) < free.get(endpoint_id, WINDOW_START)
+                lane.is_dry = size < limit and sizes[endpoint_id] < free.get(endpoint_id, WINDOW_START)
         return size
+
+    async def _lease(self, room: Room, wall: datetime) -> list[Taken]:
+        """Takes due deliveries; when that fails in halves, until those that cannot be taken stand alone and are set aside."""
+        rt, now = self._rt, self._rt.clock.now()
+
+        async def take(only: Sequence[int] | None) -> list[Taken]:
+            return await rt.repeat(
+                "webhooks.take", lambda tx: rows.take(tx, now=now, wall=wall, lease_s=self._lease_s, room=room, only=only)
+            )
+
+        try:
+            return await take(None)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one delivery is to blame: the others are taken without it
+            _log.warning("webhooks are taken in parts", error=type(error).__name__, reason=str(error))
+        ids = await rt.repeat("webhooks.due_ids", lambda tx: rows.due(tx, now=now, wall=wall, room=room))
+        batch = await sweeps.apart(rt, SWEEP, ids, take)
+        await self._learn_aside()
+        return batch
+
+    def waiting_aside(self) -> list[int]:
+        """Returns the deliveries that were set aside and are not to be tried yet."""
+        now = self._rt.clock.now()
+        return [delivery_id for delivery_id, again_at in self._aside.items() if again_at > now]
+
+    async def _look_aside(self) -> None:
+        """Learns now and then what is set aside, and forgets what has ended."""
+        rt, now = self._rt, self._rt.clock.now()
+        if self._look_aside_at is not None and now < self._look_aside_at:
+            return
+        self._look_aside_at = now + ASIDE_LOOK
+        await self._learn_aside()
+        again = sorted(self._aside.keys() - set(self.waiting_aside()))
+        if again:
+            await self._forget_aside(await rt.repeat("webhooks.ended", lambda tx: rows.ended(tx, again)))
+
+    async def _learn_aside(self) -> None:
+        self._aside = {int(one.item): one.again_at for one in await sweeps.of_sweep(self._rt, SWEEP)}
+
+    async def _forget_aside(self, delivery_ids: Iterable[int]) -> None:
+        """Forgets that deliveries were set aside."""
+        for delivery_id in self._aside.keys() & set(delivery_ids):
+            await sweeps.forget(self._rt, SWEEP, str(delivery_id))
+            self._aside.pop(delivery_id, None)
 
     def _line_up(self, endpoint: Taken, lease_until: datetime) -> None:
         """Lets what was taken for an endpoint wait in its lane, and workers begin with it."""
@@ -249,18 +305,32 @@ class Sender:
             self.woken.set()
 
     async def _write(self, outcomes: list[Outcome]) -> None:
-        """Records outcomes in one command; the lease of one that could not be written runs out, and the delivery is sent again."""
-        rt = self._rt
+        """Records outcomes; one that cannot be recorded is set aside, so that its event is not sent again each time its lease runs out.
+
+        In an outage the leases run out, and the deliveries are sent again.
+        """
         try:
-            for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
-                _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
+            await self._write_in_parts(outcomes)
         except Exception as error:  # noqa: BLE001 - the next batch is none the worse for it
-            if len(outcomes) == 1 or isinstance(error, Unavailable):
-                _log.warning("webhook outcomes not recorded", error=type(error).__name__, count=len(outcomes))
-                return
-            # One bad outcome must not spoil the others.
-            for outcome in outcomes:
-                await self._write([outcome])
+            _log.warning("webhook outcomes not recorded", error=type(error).__name__, count=len(outcomes))
+
+    async def _write_in_parts(self, outcomes: list[Outcome]) -> None:
+        try:
+            await self._write_batch(outcomes)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - one bad outcome must not spoil the others
+            await sweeps.apart(self._rt, SWEEP, outcomes, self._write_batch, text=lambda outcome: str(outcome.delivery_id))
+            await self._learn_aside()
+
+    async def _write_batch(self, outcomes: Sequence[Outcome]) -> list[None]:
+        """Records outcomes in one command."""
+        rt = self._rt
+        for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
+            _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
+        if self._aside:
+            await self._forget_aside(outcome.delivery_id for outcome in outcomes)
+        return []
 
 
 def sender_of(rt: Runtime) -> Sender:
@@ -298,7 +368,9 @@ async def deliver_due(rt: Runtime) -> int:
         async with asyncio.timeout(DRAIN_PATIENCE_S):
             while True:
                 sent += await sender.pump()
-                if sender.is_idle() and not await rt.repeat("webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now())):
+                if sender.is_idle() and not await rt.repeat(
+                    "webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now(), without=sender.waiting_aside())
+                ):
                     break
                 await sender.rest(timeout_s=LOOK_S)
     return sent

@@ -65,26 +65,24 @@ async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
     done: list[Done] = []
     aside = await of_sweep(rt, work.name)
     while True:
-        without = [work.key(one.item) for one in aside]
-        try:
-            keys, results = await _batch(rt, work, without=without, only=None)
-        except Unavailable:
-            raise
-        except Exception as error:
-            if len(aside) >= ASIDE_MAX:
-                raise
-            _log.warning("a batch failed and is done in parts", work=work.name, error=type(error).__name__, reason=str(error))
-            keys = await rt.run(work.name, lambda tx, left_out=without: work.due(tx, limit=work.limit, without=left_out, only=None))
-            results = await apart(rt, work.name, keys, lambda some: _only(rt, work, some))
-            known, aside = aside, await of_sweep(rt, work.name)
-            if len(aside) == len(known):  # what failed could not be set aside: the next batch would be the same
-                keys = []
+        keys, results, aside = await _round(rt, work, aside)
         done += results
         if len(keys) < (1 if work.may_be_short else work.limit):
             break
     for one in again(rt, aside):
-        done += await attempt(rt, work.name, one.item, partial(_only, rt, work, [work.key(one.item)]), is_aside=True) or []
+        done += await attempt(rt, work.name, one.item, partial(only, rt, work, [work.key(one.item)]), is_aside=True) or []
     return done
+
+
+async def once(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
+    """Does one batch of what is due, without what is set aside, and returns what came of it. Raises Unavailable likewise."""
+    _, results, _ = await _round(rt, work, await of_sweep(rt, work.name))
+    return results
+
+
+async def only(rt: Runtime, work: Sweep[Key, Done], keys: Sequence[Key]) -> Sequence[Done]:
+    """Does some items in a transaction of their own, if they are due still."""
+    return (await _batch(rt, work, without=[], only=keys))[1]
 
 
 async def of_sweep(rt: Runtime, name: str) -> list[Aside]:
@@ -168,9 +166,26 @@ async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> D
         return None
 
 
-async def _only(rt: Runtime, work: Sweep[Key, Done], keys: Sequence[Key]) -> Sequence[Done]:
-    """Does some items in a transaction of their own, if they are due still."""
-    return (await _batch(rt, work, without=[], only=keys))[1]
+async def _round(rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]) -> tuple[list[Key], list[Done], list[Aside]]:
+    """Does one batch, in parts when it fails; returns the keys, what came of them, and what is set aside now.
+
+    When what failed could not be set aside it returns no keys: the next batch would be the same.
+    """
+    without = [work.key(one.item) for one in aside]
+    try:
+        keys, results = await _batch(rt, work, without=without, only=None)
+    except Unavailable:
+        raise
+    except Exception as error:
+        if len(aside) >= ASIDE_MAX:
+            raise
+        _log.warning("a batch failed and is done in parts", work=work.name, error=type(error).__name__, reason=str(error))
+    else:
+        return keys, list(results), aside
+    keys = await rt.run(work.name, lambda tx: work.due(tx, limit=work.limit, without=without, only=None))
+    results = await apart(rt, work.name, keys, lambda some: only(rt, work, some))
+    now_aside = await of_sweep(rt, work.name)
+    return keys if len(now_aside) > len(aside) else [], results, now_aside
 
 
 async def _batch(
