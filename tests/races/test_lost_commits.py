@@ -69,8 +69,8 @@ NO_MONEY = frozenset(
     jobs.revive ledger.extend ledger.keep_report
     ledger.see limits.exchange orders.create.release orders.look_again orders.resend orders.resolve.ask otp_rules.add otp_rules.remove
     payments.begin_opening payments.end_opening payments.fail_unopened payments.heard payments.keep_audit
-    payments.receive
-    payments.take_due providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend
+    payments.poll payments.receive
+    providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend
     routes.keep services.remove_word services.set_family services.set_word
     stock.load stock.meet stock.price stock.release_quarantined stock.withdraw sweeps.drop sweeps.put
     webhooks.change webhooks.replay

@@ -233,29 +233,47 @@ async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int,
     )
 
 
-async def take_due(tx: Tx, *, polling: Round, limit: int) -> list[int]:
-    """Takes a gateway's top-ups that are to be asked about now, and puts each off by its next delay.
+async def due_to_poll(tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+    """Returns a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
 
     Customers take turns, so that the thousands of one do not stand before the few of another.
     """
     rows = await tx.fetch(
-        """update topups t set polls = t.polls + 1,
-             next_poll_at = case when coalesce(t.expires_at, t.created_at) + $4 > $1
-                                 then $1 + ($3::interval[])[least(t.polls + 2, array_length($3::interval[], 1))] end
-             where t.id in (select d.id from topups d where d.next_poll_at <= $1 and d.id = any(array(
-                 select r.id from (
-                   select c.id, c.next_poll_at, row_number() over (partition by c.customer_id order by c.next_poll_at, c.id) turn
-                     from topups c where c.provider = $5 and c.next_poll_at <= $1) r
-                   order by r.turn, r.next_poll_at, r.id limit $2))
-               for update skip locked)
-             returning t.id""",
+        """select d.id from topups d where d.next_poll_at <= $1 and d.id = any(array(
+             select r.id from (
+               select c.id, c.next_poll_at, row_number() over (partition by c.customer_id order by c.next_poll_at, c.id) turn
+                 from topups c where c.provider = $3 and c.next_poll_at <= $1 and c.id <> all($4::bigint[])
+                   and ($5::bigint[] is null or c.id = any($5))) r
+               order by r.turn, r.next_poll_at, r.id limit $2))
+           for update skip locked""",
         polling.now,
         limit,
-        list(polling.delays),
-        polling.kept,
         polling.provider,
+        without,
+        only,
     )
     return sorted(row["id"] for row in rows)
+
+
+async def put_off(tx: Tx, topup_ids: Sequence[int], *, polling: Round) -> Sequence[int]:
+    """Puts each of these top-ups off by its next delay, and returns them."""
+    await tx.execute(
+        """update topups t set polls = t.polls + 1,
+             next_poll_at = case when coalesce(t.expires_at, t.created_at) + $3 > $1
+                                 then $1 + ($2::interval[])[least(t.polls + 2, array_length($2::interval[], 1))] end
+             where t.id = any($4)""",
+        polling.now,
+        list(polling.delays),
+        polling.kept,
+        topup_ids,
+    )
+    return topup_ids
+
+
+async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list[int]:
+    """Returns which of these top-ups are one gateway's."""
+    rows = await tx.fetch("select id from topups where provider = $1 and id = any($2)", provider, topup_ids)
+    return [row["id"] for row in rows]
 
 
 async def available(tx: Tx, *, customer_id: int, currency: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -140,8 +140,11 @@ async def hear(rt: Runtime, payload: Mapping[str, Any]) -> None:
 async def poll_due(rt: Runtime, *, provider: str) -> int:
     """Asks a gateway about its top-ups that are due to be asked about; returns how many."""
     polling = rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
-    due = await rt.run("payments.take_due", lambda tx: rows.take_due(tx, polling=polling, limit=POLL_BATCH))
-    aside = {one.item for one in await sweeps.of_sweep(rt, "payments.poll")}
+    due, put_off = partial(rows.due_to_poll, polling=polling), partial(rows.put_off, polling=polling)
+    work = sweeps.Sweep("payments.poll", POLL_BATCH, due, put_off, int)
+    aside = [int(one.item) for one in sweeps.again(rt, await sweeps.of_sweep(rt, work.name))]
+    again = await rt.repeat("payments.of_gateway", lambda tx: rows.of_gateway(tx, provider=provider, topup_ids=aside)) if aside else []
+    taken = await sweeps.once(rt, work)
     gate = asyncio.Semaphore(POLL_PARALLEL)
 
     async def ask(topup_id: int) -> None:
@@ -151,13 +154,16 @@ async def poll_due(rt: Runtime, *, provider: str) -> int:
             # The next look is written down already.
             _log.warning("a top-up could not be asked about", provider=provider, topup_id=topup_id, reason=str(error))
 
-    async def poll(topup_id: int) -> None:
-        item = str(topup_id)
-        async with gate:
-            await sweeps.attempt(rt, "payments.poll", item, partial(ask, topup_id), is_aside=item in aside)
+    async def ask_again(topup_id: int) -> None:
+        await sweeps.only(rt, work, [topup_id])
+        await ask(topup_id)
 
-    await asyncio.gather(*(poll(topup_id) for topup_id in due))
-    return len(due)
+    async def poll(topup_id: int, ask: Callable[[int], Awaitable[None]]) -> None:
+        async with gate:
+            await sweeps.attempt(rt, work.name, str(topup_id), partial(ask, topup_id), is_aside=ask is ask_again)
+
+    await asyncio.gather(*(poll(topup_id, ask) for topup_id in taken), *(poll(topup_id, ask_again) for topup_id in again))
+    return len(taken) + len(again)
 
 
 async def listed(
