@@ -8,12 +8,13 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.breakage import break_rows, fix_writes
 from tests.support.desk import PRICE, DeskOfTest
 
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.orders import State
 from numdesk.ports.inbound import MessageReceived, Part
-from numdesk.usecases import inbound, orders
+from numdesk.usecases import inbound, orders, sweeps
 
 
 def _part(to: int, position: int, total: int, text: str, *, reference: int = 7) -> MessageReceived:
@@ -129,6 +130,22 @@ class TestSegments:
         assert await inbound.join_overdue(desk.rt) == 1
         assert await inbound.join_overdue(desk.rt) == 0
         assert (await orders.read(desk.rt, caller, order.id)).otp_code == "482913"
+
+    async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A whole batch of messages that are set aside holds up none behind them, and each is taken when it can be."""
+        monkeypatch.setattr(inbound, "OVERDUE_BATCH", 2)
+        order = await desk.order(await desk.customer())
+        for reference in (1, 2, 3):
+            await inbound.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, f"{reference}", reference=reference))
+            desk.clock.advance(1)
+        await break_rows(desk.pool, "messages", "new.text in ('1', '2')", on="insert")
+        desk.clock.advance(121)
+        assert [await inbound.join_overdue(desk.rt) for _ in range(3)] == [0, 1, 0]
+        assert {one.sweep for one in await sweeps.every(desk.rt)} == {"inbound.join_overdue"}
+        await fix_writes(desk.pool, "messages")
+        desk.clock.advance(61)
+        assert [await inbound.join_overdue(desk.rt) for _ in range(2)] == [2, 0]
+        assert await sweeps.every(desk.rt) == []
 
 
 class TestRaces:

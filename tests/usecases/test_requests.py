@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
+from tests.support.breakage import break_row, fix_writes
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, REMOTE_PRICE, DeskOfTest
 
-from numdesk.domain.errors import SupplierFailed
+from numdesk.domain.errors import RequestInProgress, SupplierFailed
 from numdesk.domain.orders import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
@@ -99,3 +100,21 @@ class TestMessages:
         desk.clock.advance(121)
         assert await inbound.join_overdue(desk.rt) == 1
         assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 1
+
+
+async def test_asks_about_each_order_whatever_becomes_of_the_others(desk: DeskOfTest) -> None:
+    """An order that cannot be resolved is told as the reason, the others end, and the next try asks about that one alone."""
+    desk.deafen()
+    await desk.simulator.script(["late_ok"] * 3)
+    with pytest.raises(RequestInProgress):
+        await desk.buy(await desk.customer(), REMOTE_ONLY_OFFER, quantity=3)
+    desk.hear()
+    first, *others = [row[0] for row in await desk.pool.fetch("select id from orders where state = 0 order by id")]
+    await break_row(desk.pool, "orders", first)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await desk.resolve_by_jobs()
+    pending = "select id from orders where state = 0"
+    assert (len(others), [row[0] for row in await desk.pool.fetch(pending)]) == (2, [first])
+    await fix_writes(desk.pool, "orders")
+    await desk.resolve_by_jobs()
+    assert await desk.pool.fetch(pending) == []

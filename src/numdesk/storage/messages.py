@@ -162,18 +162,22 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     return Segments(event.provider, event.to, event.sender, part.reference, part.total, texts, rows[0][1], first_at)
 
 
-async def overdue_parts(tx: Tx, *, before: datetime, limit: int) -> list[Segments]:
-    """Returns messages whose first segment has waited since `before`, with what there is of them."""
+async def overdue_parts(tx: Tx, *, before: datetime, without: Sequence[str], limit: int) -> list[tuple[str, Segments]]:
+    """Returns messages whose first segment has waited since `before`, with what there is of them, each by a name; leaves some out."""
     rows = await tx.fetch(
-        """select p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
+        """select concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total),
+                  p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
                   (array_agg(p.provider_message_id order by p.position))[1], min(p.received_at)
              from (select distinct on (provider, msisdn, sender, reference, total, position) * from message_parts where not joined
                      order by provider, msisdn, sender, reference, total, position, received_at) p
-             group by 1, 2, 3, 4, 5 having min(p.received_at) < $1 order by min(p.received_at) limit $2""",
+             group by p.provider, p.msisdn, p.sender, p.reference, p.total
+             having min(p.received_at) < $1 and concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total) <> all($3)
+             order by min(p.received_at) limit $2""",
         before,
         limit,
+        without,
     )
-    return [Segments(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6], row[7]) for row in rows]
+    return [(row[0], Segments(row[1], row[2], row[3], row[4], row[5], tuple(row[6]), row[7], row[8])) for row in rows]
 
 
 async def mark_joined(tx: Tx, segments: Segments) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ from numdesk.usecases.calls import answered
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.
 LOOK_AGAIN_AFTER_S = (60.0, 300.0, 900.0, 3600.0)
+#: Orders of one request that a supplier is asked about at the same time.
+ASKED_AT_ONCE = 10
 
 
 def reference(order_id: int) -> str:
@@ -84,6 +87,22 @@ async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) ->
         await fail_unsure(rt, order_id, provider, unknown)
     else:
         await assign(rt, order_id, provider, reserved)
+
+
+async def resolve_each(rt: Runtime, order_ids: Sequence[int], provider: str, *, unknown: str) -> None:
+    """Resolves each of these orders, whatever becomes of the others, then raises the first error.
+
+    The next try of the job asks about those alone that are still pending.
+    """
+    gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def one(order_id: int) -> None:
+        async with gate:
+            await resolve(rt, order_id, provider, unknown=unknown)
+
+    for result in await asyncio.gather(*map(one, order_ids), return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:

@@ -61,15 +61,17 @@ async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
 async def join_overdue(rt: Runtime) -> int:
     """Takes messages whose missing segments have not come in time; returns how many."""
     before = rt.clock.now() - PARTS_PATIENCE
-    overdue = await rt.repeat("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, limit=OVERDUE_BATCH))
-    aside = {one.item: one for one in await sweeps.of_sweep(rt, "inbound.join_overdue")}
-    waiting = aside.keys() - {one.item for one in sweeps.again(rt, list(aside.values()))}
+    aside = await sweeps.of_sweep(rt, "inbound.join_overdue")
+    again, known = sweeps.again(rt, aside), {one.item for one in aside}
+    waiting = sorted(known - {one.item for one in again})
+    overdue = await rt.repeat("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, without=waiting, limit=OVERDUE_BATCH))
     joined = 0
-    for segments in overdue:
-        item = f"{segments.provider}/{segments.to}/{segments.sender}/{segments.reference}/{segments.total}"
-        if item not in waiting:
-            join = partial(_receive_joined, rt, segments, ref=None)
-            joined += await sweeps.attempt(rt, "inbound.join_overdue", item, join, is_aside=item in aside) is not None
+    for item, segments in overdue:
+        join = partial(_receive_joined, rt, segments, ref=None)
+        joined += await sweeps.attempt(rt, "inbound.join_overdue", item, join, is_aside=item in known) is not None
+    if len(overdue) < OVERDUE_BATCH:
+        for item in {one.item for one in again} - {item for item, _ in overdue}:  # its last segment came, or it is gone
+            await sweeps.forget(rt, "inbound.join_overdue", item)
     return joined
 
 

@@ -150,9 +150,9 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
     pending = (await rt.repeat("orders.resolve", lambda tx: rows.made(tx, frame.request))).pending
     if provider is None and pending:
         await rt.run("orders.resolve.ask", lambda tx: _ask_each(tx, frame, {one.provider for one in pending}, now=rt.clock.now()))
-    for one in pending:
-        if one.provider == provider:
-            await answers.resolve(rt, one.order_id, one.provider, unknown=NOT_REACHED)
+    if provider is not None:
+        ids = [one.order_id for one in pending if one.provider == provider]
+        await answers.resolve_each(rt, ids, provider, unknown=NOT_REACHED)
     # The job without a supplier is tried again until the request is settled; those that ask one end when they have an answer.
     with suppress(NoOffer, WalletShort, *([RequestInProgress] if provider else [])):
         await _settle(rt, frame, ())
