@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from numdesk.config import Settings, provider_settings
 from numdesk.dialects import Dialect, find_dialects
@@ -60,7 +61,7 @@ async def open_desk(
         stack.push_async_callback(database.close)
         is_new = await database.repeat("installation.is_empty", installation_rows.is_empty)
         keys = _keys(settings, is_new=is_new, looks_only=looks_only)
-        clock = Clock()
+        clock = Clock(set_back_max=timedelta(hours=settings.clock_behind_max_h))
         http = OutgoingHttp(clock)
         stack.push_async_callback(http.close)
         sealer = Sealer(keys.keys)

@@ -234,6 +234,12 @@ class Settings:
         default=30,
         help="days after which the texts and codes of SMS are deleted, wherever they are; orders and money stay",
     )
+    clock_behind_max_h: int = _setting(
+        "NUMDESK_CLOCK_BEHIND_MAX_H",
+        _whole(0, 168),
+        default=168,
+        help="hours that the system clock may be behind the books and is waited for at half speed; beyond it counts at once",
+    )
     foreign_messages: ForeignMessages = _setting(
         "NUMDESK_FOREIGN_MESSAGES",
         _one_of(get_args(ForeignMessages)),

@@ -131,6 +131,20 @@ async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
     assert len(await jobs.take(desk.rt, kinds={"orders.release": (1, 40.0)})) == 1
 
 
+async def test_need_not_be_waited_for(rental_desk: DeskOfTest) -> None:
+    """After a clock that was days ahead was corrected, a desk that is told to wait for nothing keeps the right time and trades on."""
+    desk = rental_desk
+    await trade(desk)
+    desk.clock.set_back(DAYS)
+    await timekeeping.heed_books(desk.rt)
+    assert desk.rt.clock.now() > desk.clock.wall()
+    desk.clock.set_back_max = timedelta(0)
+    await timekeeping.heed_books(desk.rt)
+    assert desk.rt.clock.now() == desk.clock.wall()
+    await shop.shelve(desk, numbers=shop.NUMBERS, first=34_700_000_000)
+    await trade(desk)
+
+
 async def test_is_said(desk: DeskOfTest) -> None:
     """A system clock behind the books is told in the log while it is, whether its time is followed or not, and not any more afterwards."""
     await desk.order(await desk.customer())

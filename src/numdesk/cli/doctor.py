@@ -19,7 +19,6 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
-from numdesk.kit.clock import SET_BACK_MAX
 from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.kit.private import open_to_others
@@ -101,7 +100,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
     report = await reconcile.check_ledger(rt, full=False)
     return [
         _fsync(seen),
-        _clock(seen, wall, lag=await timekeeping.heed_books(rt)),
+        _clock(seen, wall, lag=await timekeeping.heed_books(rt), set_back_max=rt.clock.set_back_max),
         Finding("ledger", OK, "the books agree")
         if report.violations == 0
         else Finding("ledger", FAIL, f"{report.violations} violations: run `numdesk ledger check` and stop selling"),
@@ -206,10 +205,10 @@ def _fsync(seen: Condition) -> Finding:
     return Finding("durability", FAIL, "fsync or synchronous_commit is off: a power cut would lose money; switch both on")
 
 
-def _clock(seen: Condition, wall: datetime, *, lag: timedelta) -> Finding:
+def _clock(seen: Condition, wall: datetime, *, lag: timedelta, set_back_max: timedelta) -> Finding:
     if lag > timekeeping.LAG_UNNOTICED:
-        rest = "the desk's time runs on at half speed until it has caught up"
-        if lag > SET_BACK_MAX:
+        rest = "the desk's time runs on at half speed until it has caught up (NUMDESK_CLOCK_BEHIND_MAX_H=0 waits for nothing)"
+        if lag > set_back_max:
             rest = "that is too much to wait for, so what is booked now has an earlier time than what was booked then"
         return Finding(
             "clock", FAIL, f"this machine's clock is {lag.total_seconds():.0f} s behind the books: set it right with NTP; {rest}"

@@ -17,10 +17,11 @@ CATCH_UP_SPEED = 0.5
 class Clock:
     """Tells the time four ways; everything else takes `now` as an argument."""
 
-    __slots__ = ("_lag", "_latest", "_latest_s", "_offset")
+    __slots__ = ("_lag", "_latest", "_latest_s", "_offset", "set_back_max")
 
-    def __init__(self) -> None:
+    def __init__(self, *, set_back_max: timedelta = SET_BACK_MAX) -> None:
         """Start with the product's time equal to the real one."""
+        self.set_back_max = set_back_max
         self._offset = ZERO
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._latest_s = 0.0
@@ -48,7 +49,7 @@ class Clock:
         if wall < least:
             lag = least - wall
             self._lag = max(self._lag, lag)
-            if lag <= SET_BACK_MAX:
+            if lag <= self.set_back_max:
                 wall = least
         self._latest, self._latest_s = wall, monotonic_s
         return wall
@@ -62,7 +63,7 @@ class Clock:
         if real > steady:
             lag = real - self.wall()
             self._lag = max(self._lag, lag)
-            if lag <= SET_BACK_MAX:
+            if lag <= self.set_back_max:
                 self._latest = real
 
     def take_lag(self) -> timedelta:

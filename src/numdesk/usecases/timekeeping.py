@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from prometheus_client import Gauge
 
 from numdesk.domain.errors import InvalidInput, Unavailable
-from numdesk.kit.clock import SET_BACK_MAX
 from numdesk.kit.log import get_logger
 from numdesk.storage import installation
 from numdesk.storage import settings as rows
@@ -62,7 +61,7 @@ async def heed_books(rt: Runtime) -> timedelta:
     _lag.set(lag.total_seconds())
     if lag > LAG_UNNOTICED:
         rule = "the desk's time " + (
-            "runs on at half speed" if lag <= SET_BACK_MAX else "follows it at once: it would take too long to catch up"
+            "runs on at half speed" if lag <= rt.clock.set_back_max else "follows it at once: it would take too long to catch up"
         )
         _log.error("the system clock is behind the books", seconds=round(lag.total_seconds(), 1), reason=rule)
     return lag
