@@ -163,6 +163,19 @@ class TestResolved:
         await till.settle(topup)
         assert [await till.balance(), await till.account("clearing", PROVIDER)] == [0, 0]
 
+    @pytest.mark.parametrize("status", [PaymentStatus.UNKNOWN, PaymentStatus.PAID])
+    async def test_is_in_doubt_again_when_the_gateway_holds_it(self, till: Till, status: PaymentStatus) -> None:
+        """What staff approved, and the gateway then keeps back, is not credited any longer and waits for a person again."""
+        topup = await till.order()
+        till.gateway.pay(topup, status, share="0.1", due=None)
+        await till.settle(topup)
+        await settlement.decide(till.rt, topup.public_id, Decision.APPROVED, worth=9_000)
+        assert await till.balance() == 10_000
+        till.gateway.pay(topup, PaymentStatus.HELD, share="0.1", due=None)
+        await till.settle(topup)
+        assert await held(till, topup) is Doubt.GATEWAY
+        assert [await till.balance(), await till.account("clearing", PROVIDER)] == [0, 0]
+
     @pytest.mark.parametrize(("decision", "state"), [(Decision.REFUSED, TopUpState.REFUSED), (Decision.RETURNED, TopUpState.REFUNDED)])
     @pytest.mark.parametrize("status", ODD)
     async def test_is_written_off_by_a_persons_word(self, till: Till, status: PaymentStatus, decision: Decision, state: TopUpState) -> None:

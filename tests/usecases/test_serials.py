@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.support import rentals as shop
-from tests.support.desk import DeskOfTest
+from tests.support.desk import DIALECT, DeskOfTest
+from tests.support.gateway import PROVIDER, callback_of, open_till
+from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases import customers, installation
+from numdesk.usecases import customers, installation, payments, webhooks
 
 
 async def use_up(desk: DeskOfTest, name: str, part: float = 1.0) -> None:
@@ -61,3 +63,28 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
     await use_up(desk, sequence)
     with pytest.raises(Unavailable):
         await acts[act]()
+
+
+@pytest.mark.parametrize(
+    ("sequence", "act"),
+    [
+        ("topups_id_seq", "open"), ("topup_payments_id_seq", "settle"), ("journals_id_seq", "settle"), ("events_id_seq", "settle"),
+        ("payment_inbox_id_seq", "callback"), ("jobs_id_seq", "callback"), ("webhook_endpoints_id_seq", "endpoint"),
+    ],
+)  # fmt: skip
+async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTest, sequence: str, act: str) -> None:
+    """The same holds for what opens a top-up, credits it, hears of it, and for what makes an endpoint."""
+    till = await open_till(desk)
+    topup, customer = await till.order(), await desk.customer()
+    till.gateway.pay(topup)
+    desk.rt.renderers[DIALECT] = RendererOfTest()
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "open": till.order,
+        "settle": lambda: till.settle(topup),
+        "callback": lambda: payments.receive(desk.rt, PROVIDER, *callback_of(topup)),
+        "endpoint": lambda: webhooks.change_endpoint(desk.rt, customer, url="https://1.1.1.1/", secret=None),
+    }
+    await use_up(desk, sequence)
+    with pytest.raises(Unavailable):
+        await acts[act]()
+    assert await till.balance() == 0
