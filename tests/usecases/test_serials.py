@@ -77,7 +77,7 @@ async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTe
     till = await open_till(desk)
     topup, customer = await till.order(), await desk.customer()
     till.gateway.pay(topup)
-    desk.rt.renderers[DIALECT] = RendererOfTest()
+    desk.rt.renderers = {**desk.rt.renderers, DIALECT: RendererOfTest()}
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "open": till.order,
         "settle": lambda: till.settle(topup),
