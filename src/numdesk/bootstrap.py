@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from numdesk.config import Settings, provider_settings
+from numdesk.config import Settings, provider_settings, unused_settings
 from numdesk.dialects import Dialect, find_dialects
 from numdesk.kit.base_url import check_base_url
 from numdesk.kit.clock import Clock
@@ -26,7 +26,7 @@ from numdesk.storage.pool import Database
 from numdesk.storage.provider_settings import Words, stored_words
 from numdesk.usecases import catalogue, installation, timekeeping
 
-_log = get_logger(__name__, "provider")
+_log = get_logger(__name__, "provider", "setting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ async def enter(desk: Desk) -> list[Credential] | None:
     Raises SandboxRefused and MoneyIsMakeBelieve.
     """
     rt = desk.rt
+    for complaint in wrong_words(rt.settings):
+        _log.warning("a setting sets nothing", setting=complaint)
     wants_seeds = await installation.enter(rt, sandbox=desk.sandbox)
     await catalogue.register_providers(rt, slugs=rt.suppliers)
     if not desk.sandbox:
@@ -104,6 +106,13 @@ async def enter(desk: Desk) -> list[Credential] | None:
     if wants_seeds:
         await seed(rt, dialects=terms, suppliers=catalogue.remote_suppliers(rt))
     return await credentials(rt, dialects=terms)
+
+
+def wrong_words(settings: Settings) -> list[str]:
+    """Returns what the environment says in vain: variables that no setting or provider bears, and gateways that do not exist."""
+    found = find_providers()
+    gateways = dict(settings.topup_minimums).keys() - found.keys()
+    return unused_settings(found) + [f"NUMDESK_TOPUP_MINIMUMS={slug}:..." for slug in sorted(gateways)]
 
 
 def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:

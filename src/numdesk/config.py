@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -379,8 +379,20 @@ def describe_settings() -> list[tuple[str, str]]:
 def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Collect what the environment says to one provider: NUMDESK_PROVIDER_<SLUG>_HOST becomes {"host": ...}."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
-    prefix = f"{PROVIDER_PREFIX}{slug.upper().replace('-', '_')}_"
+    prefix = _provider_prefix(slug)
     return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}
+
+
+def unused_settings(providers: Collection[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """List the variables of the environment that look like settings of ours and set nothing, given the providers' slugs."""
+    source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
+    known = {spec.metadata["env"] for spec in fields(Settings)}
+    prefixes = tuple(_provider_prefix(slug) for slug in providers)
+    return sorted(name for name in source if name.startswith("NUMDESK_") and name not in known and not name.startswith(prefixes))
+
+
+def _provider_prefix(slug: str) -> str:
+    return f"{PROVIDER_PREFIX}{slug.upper().replace('-', '_')}_"
 
 
 def forget_postgres_environment() -> None:

@@ -31,7 +31,7 @@ class TestPrices:
         assert await asyncio.to_thread(main, ["stock", "price", str(tmp_path / "p.csv"), "--allow-loss"]) == 0
         assert "Sold at a loss, below their cost: 1 price." in capsys.readouterr().out
         assert await asyncio.to_thread(main, ["stock", "price", str(tmp_path / "q.csv")]) == 1
-        assert "no currency that is sold in here: EUR, IDR" in capsys.readouterr().out
+        assert "is not a currency that orders are priced in here: IDR" in capsys.readouterr().out
 
     async def test_never_overwrite_the_list_with_its_errors(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """`--errors` with the name of the list is refused, and the list is still there."""

@@ -85,7 +85,7 @@ class TestTopUp:
     async def test_approves_for_what_somebody_says_it_is_worth(self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool) -> None:
         """Without a worth that can be told the command asks for one; with it the wallet has the credit."""
         assert "worth" in await run(capsys, "topup", "approve", "inv_1", code=2)
-        assert "50000 of 50000" in await run(capsys, "topup", "approve", "inv_1", "--worth", "45000")
+        assert "500.00 EUR credited, 500.00 EUR ordered" in await run(capsys, "topup", "approve", "inv_1", "--worth", "45000")
         assert await pool.fetchval("select balance from accounts where kind = 'wallet'") == 50_000
         await run(capsys, "topup", "approve", "inv_1", "--worth", "45000", code=2)
 

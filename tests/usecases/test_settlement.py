@@ -145,6 +145,34 @@ class TestNotExact:
         assert [line.doubt for line in await till.lines(topup)] == [None]
         assert (await till.balance(), await till.account("suspense", "unapplied")) == (credited, apart)
 
+    @pytest.mark.parametrize("is_refused_first", [False, True])
+    async def test_writes_off_the_excess_alone(self, till: Till, is_refused_first: bool) -> None:
+        """When what was too much has gone back to the payer it leaves the books, and what was credited stays the customer's."""
+        till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
+        topup = await till.order()
+        till.gateway.pay(topup, share="1.5")
+        await till.settle(topup)
+        if is_refused_first:
+            await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
+        assert (await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)).state is TopUpState.CREDITED
+        await till.settle(topup)
+        assert [line.doubt for line in await till.lines(topup)] == [None]
+        assert (await till.balance(), await till.account("suspense", "unapplied")) == (55_000, 0)
+        assert await till.account("clearing", PROVIDER) == -49_500
+        with pytest.raises(NotFound):
+            await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
+
+    async def test_writes_off_what_was_refused_before(self, till: Till) -> None:
+        """What was refused stays apart until a person says that it went back."""
+        till.rt.settings = replace(till.rt.settings, topup_underpaid=False)
+        topup = await till.order()
+        till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.5")
+        await till.settle(topup)
+        await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
+        assert await till.account("suspense", "unapplied") == 22_500
+        assert (await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)).state is TopUpState.REFUNDED
+        assert [await till.account("suspense", "unapplied"), await till.account("clearing", PROVIDER), await till.balance()] == [0, 0, 0]
+
     async def test_gives_too_little_the_discount_that_it_reaches(self, till: Till) -> None:
         """Where the operator wants it so, who orders 5,000 and pays 95 has the discount of 100, and not that of 5,000."""
         frozen = await till.order(500_000)

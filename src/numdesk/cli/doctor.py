@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from numdesk.bootstrap import Desk
+from numdesk.bootstrap import Desk, wrong_words
 from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
@@ -73,6 +73,7 @@ def _look_outside(settings: Settings) -> Iterator[Finding]:
     yield _key_file(settings.key_path)
     yield _port(settings)
     yield _descriptors(settings)
+    yield _settings(settings)
 
 
 async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
@@ -144,6 +145,13 @@ def _privacy(settings: Settings) -> Finding:
         return Finding("privacy", OK, "what is in the data folder is for its user alone")
     first = shlex.quote(str(found[0]))
     return Finding("privacy", WARN, f"others have rights in {len(found)} files or folders: `chmod go= {first}` takes them from the first")
+
+
+def _settings(settings: Settings) -> Finding:
+    unused = wrong_words(settings)
+    if not unused:
+        return Finding("settings", OK, "every one is known")
+    return Finding("settings", WARN, f"{', '.join(unused)}: no setting or provider has this name, see `numdesk --help`")
 
 
 def _disk(data: Path) -> Finding:
@@ -272,7 +280,12 @@ async def _withheld(desk: Desk) -> Finding:
 
 async def _rates(desk: Desk) -> Finding:
     now = desk.rt.clock.now()
-    old = [rate.pair for rate in await rates.every(desk.rt) if not rates.is_fresh(rate, now)]
+    known = await rates.every(desk.rt)
+    if not known:
+        return Finding(
+            "rates", WARN, "there is none, and prices in another currency are refused: `numdesk rate set USD/IDR 16250` sets one"
+        )
+    old = [rate.pair for rate in known if not rates.is_fresh(rate, now)]
     if old:
         return Finding("rates", WARN, f"{', '.join(old)} are older than a day and not used: `numdesk rate set` renews them")
     return Finding("rates", OK, "none is too old")

@@ -64,7 +64,8 @@ def _of_refusal(refusal: Refusal) -> str:
         case NotFound():
             return f"There is no {refusal.what or 'such thing'}."
         case InvalidInput():
-            return f"The {refusal.field or 'input'} cannot be used: it {refusal.reason}."
+            is_sentence = refusal.reason[:1].isupper()
+            return f"The {refusal.field or 'input'} cannot be used: {'' if is_sentence else 'it '}{refusal.reason.rstrip('.')}."
         case _:
             return str(refusal)
 

@@ -90,7 +90,8 @@ def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = 
         lines = found.rows(_price)
 
         async def read(desk: Desk) -> Loaded:
-            currencies = {dialect.currency for dialect in desk.dialects}
+            sellers = [dialect for dialect in desk.dialects if any(route.operation == "orders.create" for route in dialect.routes)]
+            currencies = {dialect.currency for dialect in sellers}
             rules = PriceRules(flags.new_operators, flags.allow_free, flags.allow_loss, currencies)
             return await stock.price(desk.rt, lines, rules=rules, complain=complaints.add)
 

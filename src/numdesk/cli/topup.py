@@ -15,6 +15,7 @@ from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.errors import GatewayUnavailable
+from numdesk.domain.money import print_amount
 from numdesk.domain.reconciliation import Difference
 from numdesk.domain.topups import Decision, Doubt, TopUp
 from numdesk.ports.errors import ProviderError
@@ -40,7 +41,7 @@ NEXT: Mapping[Doubt, str] = {
     Doubt.NO_AMOUNTS: "look up what it is worth, then `topup approve --worth`, or `topup refuse`",
     Doubt.UNDERPAID: "`topup approve` credits it, `topup refuse` keeps it apart",
     Doubt.DUST: "`topup approve` credits it, `topup refuse` keeps it apart",
-    Doubt.OVERPAID: "`topup approve` credits the excess, too, `topup refuse` keeps it apart",
+    Doubt.OVERPAID: "`topup approve` credits the excess, too, `topup refuse` keeps it apart, `topup write-off` when the excess went back",
 }
 #: How far back one comparison may look.
 DAYS_MAX = 366
@@ -121,7 +122,9 @@ def refuse(invoice: str, *, payment: str | None = None, common: Common | None = 
 
 @app.command
 def write_off(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
-    """Take a payment that is held out of the books, because its money went back to the payer, whatever the gateway's status says.
+    """Take out of the books what is held or kept apart of a payment, because it went back to the payer, whatever the gateway's status says.
+
+    Of a payment that brought too much only the excess is taken out. What was credited is taken back where the gateway contradicts it.
 
     Parameters
     ----------
@@ -188,6 +191,8 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
     async def ask(desk: Desk) -> list[Difference]:
         if gateway is not None and gateway not in desk.rt.payments:
             raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
+        if not desk.rt.payments:
+            raise CommandRefused("No payment gateway is set up, so there is nothing to compare.")
         now = desk.rt.clock.now()
         with _asking(desk):
             return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
@@ -226,7 +231,9 @@ def _asking(desk: Desk) -> Iterator[None]:
 
 def _tell_state(topup: TopUp, common: Common) -> None:
     facts = _facts(topup)
-    tell(facts, as_json=common.json, text=f"{topup.public_id} is {facts['state']}, {topup.credited} of {topup.amount} credited.")
+    credited, ordered = (print_amount(units, topup.currency) for units in (topup.credited, topup.amount))
+    state = facts["state"].replace("_", " ")
+    tell(facts, as_json=common.json, text=f"{topup.public_id} is {state}: {credited} credited, {ordered} ordered.")
 
 
 def _facts(topup: TopUp) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Decision(StrEnum):
 
     APPROVED = "approved"
     REFUSED = "refused"
-    RETURNED = "returned"  # its money went back to the payer, whatever the gateway's status says
+    RETURNED = "returned"  # what was not credited of it went back to the payer, whatever the gateway's status says
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ NOTHING = Share()
 @dataclass(frozen=True, slots=True)
 class Line:
     """A payment of a top-up as we know it. `seen_at` is when its money was first seen, by the gateway's watch; `worth` what staff
-    said it is worth when they approved it, or what it was worth when they refused no more than its excess."""
+    said it is worth when they approved it, or what it was worth when they decided about no more than its excess."""
 
     payment: Payment
     seen_at: datetime | None = None
@@ -250,7 +250,7 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
     """Returns what is to be booked of a payment that is plainly paid."""
     payment = line.payment
     if line.decision is Decision.RETURNED:
-        return Verdict(NOTHING)
+        return Verdict(NOTHING if line.worth is None else _without_excess(_share(topup, payment, line.worth)))
     foreign = stranger(topup, payment)
     worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
@@ -380,6 +380,11 @@ def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True
 def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:
     """Returns the division of money that is at the gateway and not the customer's."""
     return Share(0, worth, _fee(topup, payment, worth), worth)
+
+
+def _without_excess(share: Share) -> Share:
+    """Returns what is booked of a payment when what was kept apart of it went back to the payer."""
+    return replace(share, received=share.received - share.suspense, suspense=0)
 
 
 def _fee(topup: TopUp, payment: Payment, worth: int) -> int:

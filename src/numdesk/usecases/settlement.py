@@ -80,7 +80,7 @@ async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id: str | None = None, worth: int | None = None) -> TopUp:
     """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
-    apart, or takes it out of the books because its money went back.
+    apart, or takes what is not credited of it out of the books, because that went back.
 
     Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
     """
@@ -129,9 +129,12 @@ class _Settling:
         """Notes what a person said and books it."""
         topup = await self._lock(public_id)
         known = await rows.payments_of(self._tx, [topup.id])
-        doubtful = [booked for booked in known if booked.doubt and payment_id in (None, booked.line.payment.payment_id)]
+        named = [booked for booked in known if payment_id in (None, booked.line.payment.payment_id)]
+        doubtful = [booked for booked in named if booked.doubt]
+        if not doubtful and decision is Decision.RETURNED:  # what was refused before stays apart until it has gone back
+            doubtful = [booked for booked in named if booked.share.suspense]
         if not doubtful:
-            raise NotFound(what=f"payment in doubt of {public_id}")
+            raise NotFound(what=f"held payment of {public_id}")
         if len(doubtful) > 1:
             raise InvalidInput(field="payment", reason=f"must be named: {len(doubtful)} payments of {public_id} are in doubt")
         line = self._decided(topup, doubtful[0], decision, worth)
@@ -263,12 +266,10 @@ class _Settling:
         if decision is Decision.APPROVED and booked.line.payment.contradicted and worth is None:
             return settled  # what was booked before the gateway contradicted itself stands
         line = replace(settled, worth=None)
-        if decision is Decision.RETURNED:
-            return replace(line, decision=decision)
-        if decision is Decision.REFUSED:
-            # The excess alone is refused; what the payment brought within the rules stays the customer's.
-            credited = topups.worth_of(topup, line) if booked.doubt is Doubt.OVERPAID else None
-            return replace(line, decision=decision, worth=credited)
+        if decision is not Decision.APPROVED:
+            # The excess alone is refused, or went back; what the payment brought within the rules stays the customer's.
+            has_excess = booked.share.credit and booked.share.suspense and not booked.line.payment.contradicted
+            return replace(line, decision=decision, worth=topups.worth_of(topup, line) if has_excess else None)
         is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(topup, line.payment)
         if worth is None and is_told:
             worth = topups.worth_of(topup, line)

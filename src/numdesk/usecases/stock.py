@@ -331,7 +331,7 @@ def _wrong_word(given: GivenPrice, known: Words, providers: frozenset[str], curr
     if _code(given.service) not in known.services:
         return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
     if given.currency.strip().upper() not in currencies:
-        return BadLine(given.line, given.currency, f"is no currency that is sold in here: {', '.join(sorted(currencies))}")
+        return BadLine(given.line, given.currency, f"is not a currency that orders are priced in here: {', '.join(sorted(currencies))}")
     return None
 
 
