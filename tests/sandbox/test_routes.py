@@ -41,6 +41,21 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     inbox.close()
 
 
+class TestBrokenFile:
+    """The sandbox's own files."""
+
+    async def test_that_cannot_be_read_are_no_fault(self, desk: Desk, tmp_path: Path) -> None:
+        """Who asks while a file of the sandbox cannot be read is told so, and to look at the disk."""
+        assert desk.simulation
+        (tmp_path / "broken.sqlite").mkdir()
+        inbox = Inbox(tmp_path / "broken.sqlite")
+        door = SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, BASE, inbox, runner.run_due)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(make_routes(door)), base_url=BASE) as client:
+            answer = await client.get("/webhooks/inbox")
+        inbox.close()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+
+
 class TestHost:
     """Which names the sandbox API answers to."""
 

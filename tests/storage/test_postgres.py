@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import asyncpg
 import psutil
 import pytest
+from structlog.testing import capture_logs
 from tests.support.server import TestServer
 
 from numdesk.storage import postgres
@@ -148,6 +149,35 @@ class TestSurvival:
                 assert await ask(running.dsn, "SELECT count(*) FROM kept") == 1
         finally:
             watcher.cancel()
+
+    async def test_a_server_that_cannot_be_started_again_is_tried_again(
+        self, running: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A start that fails is logged once for one reason, and does not end the supervisor, who starts it when that is possible."""
+        launch = EmbeddedPostgres._launch
+        tries: asyncio.Queue[None] = asyncio.Queue()
+
+        async def fail(_server: EmbeddedPostgres) -> None:
+            tries.put_nowait(None)
+            raise OSError("no room")
+
+        monkeypatch.setattr("numdesk.storage.postgres.WATCH_S", 0.01)
+        monkeypatch.setattr(EmbeddedPostgres, "_launch", fail)
+        assert running.pid is not None
+        psutil.Process(running.pid).kill()
+        with capture_logs() as lines:
+            watcher = asyncio.create_task(running.supervise())
+            try:
+                for _ in range(3):
+                    await tries.get()
+                monkeypatch.setattr(EmbeddedPostgres, "_launch", launch)
+                async with asyncio.timeout(60):
+                    while running.pid is None or running_dsn(running.cluster.data) is None:  # noqa: ASYNC110 - a process sends no event
+                        await asyncio.sleep(0.01)
+                assert await ask(running.dsn, "SELECT 1") == 1
+            finally:
+                watcher.cancel()
+        assert [line["reason"] for line in lines if line["log_level"] == "error"] == ["no room"]
 
     async def test_a_living_server_is_left_alone(self, running: EmbeddedPostgres) -> None:
         """Asking twice starts nothing."""

@@ -199,3 +199,20 @@ class TestMemory:
         """Two texts are two messages, even when they are equal."""
         first = simulator.text(to=1, sender="a", text="b")
         assert first.provider_message_id != simulator.text(to=1, sender="a", text="b").provider_message_id
+
+
+class TestBrokenFile:
+    """A world whose file cannot be read."""
+
+    async def test_is_an_upstream_that_does_not_answer(self, tmp_path: Path, slept: list[float]) -> None:
+        """Every question to it fails as one to a company that is out of reach, with an outcome that nobody knows."""
+        (tmp_path / "world.sqlite").mkdir()
+        world = World(tmp_path / "world.sqlite")
+        simulator = simulator_of(world, slept)
+        try:
+            for asked in (simulator.reserve(wanted()), simulator.tiers(), simulator.look_up("r1"), simulator.rate("USD/IDR")):
+                with pytest.raises(ProviderError) as failed:
+                    await asked
+                assert (failed.value.cause, failed.value.unknown) == (Cause.PROVIDER_UNAVAILABLE, True)
+        finally:
+            world.close()
