@@ -254,45 +254,6 @@ class TestDoctor:
         assert found["durability"] == "fail"
         assert done.returncode == 1
 
-    def test_names_settings_that_set_nothing(self, database_url: str, tmp_path: Path) -> None:
-        """A variable that no setting or provider bears, or a gateway that does not exist, is a warning; all others are known."""
-        numdesk(database_url, tmp_path, "customer", "list")
-        known = {"NUMDESK_LOG_LEVEL": "warning", "NUMDESK_PROVIDER_CRYPTOMUS_MERCHANT": "m"}
-        wrong = {"NUMDESK_PROVIDER_CRYPTOMUSS_KEY": "k", "NUMDESK_NOSUCH": "1", "NUMDESK_TOPUP_MINIMUMS": "paypal:5"}
-
-        def found(env: dict[str, str]) -> dict[str, str]:
-            checks = facts(numdesk(database_url, tmp_path, "doctor", "--json", env=env))["checks"]
-            return next(check for check in checks if check["name"] == "settings")
-
-        assert found(known)["state"] == "ok"
-        said = found(known | wrong)
-        assert said["state"] == "warn"
-        for name in ("NUMDESK_NOSUCH", "NUMDESK_PROVIDER_CRYPTOMUSS_KEY", "NUMDESK_TOPUP_MINIMUMS=paypal:..."):
-            assert name in said["text"]
-
-    def test_warns_where_there_is_no_rate(self, database_url: str, tmp_path: Path) -> None:
-        """Without any rate prices in another currency are refused, and doctor says so."""
-        numdesk(database_url, tmp_path, "customer", "list")
-        checks = facts(numdesk(database_url, tmp_path, "doctor", "--json"))["checks"]
-        assert next(check["state"] for check in checks if check["name"] == "rates") == "warn"
-
-    def test_names_what_others_can_read(self, database_url: str, tmp_path: Path) -> None:
-        """A file of the data folder in which others have rights is a warning that says how they are taken; without one all is well."""
-        numdesk(database_url, tmp_path, "customer", "list")
-
-        def privacy() -> tuple[str, str]:
-            found = {check["name"]: check for check in facts(numdesk(database_url, tmp_path, "doctor", "--json"))["checks"]}["privacy"]
-            return found["state"], found["text"]
-
-        tmp_path.chmod(0o700)
-        key = tmp_path / "secret.key"
-        assert privacy()[0] == "ok"
-        note = tmp_path / "a note.txt"
-        note.touch()
-        note.chmod(0o640)
-        assert key.exists()
-        assert privacy() == ("warn", f"others have rights in 1 files or folders: `chmod go= '{note}'` takes them from the first")
-
 
 class TestNoDesk:
     """Where no desk was ever made."""

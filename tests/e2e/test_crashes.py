@@ -181,7 +181,7 @@ def kill_database(server: Server) -> float:
 
 
 KILLS = [
-    pytest.param(kill_server, 10, id="10 server kills", marks=pytest.mark.timeout(900)),
+    pytest.param(kill_server, 6, id="6 server kills", marks=pytest.mark.timeout(900)),
     pytest.param(kill_database, 3, id="3 database kills", marks=pytest.mark.timeout(900)),
     pytest.param(kill_server, 100, id="100 server kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     pytest.param(kill_database, 30, id="30 database kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),

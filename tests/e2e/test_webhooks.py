@@ -94,7 +94,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 @pytest.mark.parametrize(
     ("events", "kills"),
     [
-        pytest.param(2_000, 10, id="2,000 events", marks=pytest.mark.timeout(600)),
+        pytest.param(1_000, 5, id="1,000 events", marks=pytest.mark.timeout(600)),
         pytest.param(10_000, 10, id="10,000 events", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
     ],
 )
