@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.breakage import break_writes, fix_writes
 
-from numdesk.domain.errors import Unavailable
+from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.storage.pool import Database, Tx
 
 #: SQLSTATE of each kind: disk full, out of memory, too many locks, I/O error, statement time-out, read-only, serial at its end.
@@ -53,3 +53,16 @@ async def test_says_it_once_in_a_while(database: Database, pool: asyncpg.Pool) -
             with pytest.raises(Unavailable):
                 await database.run("test.write", write)
     assert [(line["log_level"], line["kind"]) for line in lines] == [("error", "DiskFull")]
+
+
+@pytest.mark.parametrize(("books", "refusal"), [(True, OutcomeUnknown), (False, Unavailable)])
+async def test_what_may_have_been_booked_before_is_never_refused(database: Database, books: bool, refusal: type[Unavailable]) -> None:
+    """When the answer to a statement that books was lost, and the next attempt finds no room, nobody says that nothing was booked."""
+    attempts: list[Exception] = [asyncpg.DiskFullError("no room"), asyncpg.ConnectionDoesNotExistError("lost")]
+
+    async def book(_tx: Tx) -> None:
+        raise attempts.pop()
+
+    with pytest.raises(Unavailable) as raised:
+        await database.repeat("test.book", book, books=books)
+    assert (type(raised.value), attempts) == (refusal, [])

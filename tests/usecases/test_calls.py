@@ -85,3 +85,20 @@ async def test_a_supplier_that_hangs_holds_no_customer_up(desk: DeskOfTest, monk
     with pytest.raises(SupplierFailed):
         await orders.resend(desk.rt, caller, heard.id)
     assert [await orders.read(desk.rt, caller, one.id) for one in (order, heard)] == [order, before]
+
+
+async def test_each_is_awaited_to_its_end() -> None:
+    """One that fails stops none of the others, and its error is raised when all have ended."""
+    ended: list[int] = []
+
+    async def work(number: int) -> int:
+        if number == 1:
+            raise ValueError("one")
+        await asyncio.sleep(0)
+        ended.append(number)
+        return number
+
+    with pytest.raises(ValueError, match="one"):
+        await calls.each(work(number) for number in range(4))
+    assert ended == [0, 2, 3]
+    assert await calls.each(work(number) for number in (5, 6)) == [5, 6]

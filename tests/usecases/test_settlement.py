@@ -162,6 +162,23 @@ class TestNotExact:
         with pytest.raises(NotFound):
             await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
 
+    async def test_writes_off_no_payment_by_chance(self, till: Till) -> None:
+        """Where one payment is held and another was refused, a write-off must name which of them went back."""
+        till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
+        topup = await till.order()
+        till.gateway.pay(topup, share="1.5", payment_id="refused")
+        await till.settle(topup)
+        await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
+        till.gateway.pay(topup, share="2", payment_id="held")
+        await till.settle(topup)
+        with pytest.raises(InvalidInput):
+            await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
+        await settlement.decide(till.rt, topup.public_id, Decision.RETURNED, payment_id="refused")
+        assert [(line.line.payment.payment_id, line.doubt, line.share.suspense > 0) for line in await till.lines(topup)] == [
+            ("refused", None, False),
+            ("held", Doubt.OVERPAID, True),
+        ]
+
     async def test_writes_off_what_was_refused_before(self, till: Till) -> None:
         """What was refused stays apart until a person says that it went back."""
         till.rt.settings = replace(till.rt.settings, topup_underpaid=False)

@@ -30,7 +30,7 @@ METRICS_KEPT_S = 1.0
 RATE = 50
 BURST = 100
 LIMITS = ConnectionLimits(
-    listener="operators", connections_max=32, connections_per_peer_max=32, head_s=5, body_s=5, message_bytes_max=8192, pipelined_max=4
+    listener="operators", connections_max=32, connections_per_peer_max=16, head_s=5, body_s=5, message_bytes_max=8192, pipelined_max=4
 )
 
 TEXT = "text/plain; charset=utf-8"
@@ -60,7 +60,7 @@ class OpsApp:
         extra: tuple[tuple[bytes, bytes], ...] = ()
         page = self._pages.get(scope["path"])
         if not self._may_ask(asyncio.get_running_loop().time()):
-            await self._refusals.wait("")
+            await self._refusals.wait(scope["client"][0] if scope.get("client") else "")
             answer, extra = _plain(HTTPStatus.TOO_MANY_REQUESTS), ((b"retry-after", b"1"),)
         elif page is None:
             answer = _plain(HTTPStatus.NOT_FOUND)

@@ -90,7 +90,7 @@ class Decision(StrEnum):
 
     APPROVED = "approved"
     REFUSED = "refused"
-    RETURNED = "returned"  # what was not credited of it went back to the payer, whatever the gateway's status says
+    RETURNED = "returned"  # it, or its excess, went back to the payer, whatever the gateway's status says
 
 
 @dataclass(frozen=True, slots=True)

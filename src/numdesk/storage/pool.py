@@ -199,6 +199,10 @@ class Database:
                     raise refusal from error
                 _retries.labels(name, "outage").inc()
                 await asyncio.sleep(0.05 + random.random() * 0.2)  # noqa: S311 - jitter, not a secret
+            except Unavailable as error:
+                if deadline is None or refusal is Unavailable:
+                    raise
+                raise refusal from error  # an attempt was lost before this one, and may have been done
 
     @asynccontextmanager
     async def _connection(self, name: str) -> AsyncIterator[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from numdesk.kit.log import get_logger
+from numdesk.storage.receipts import OUTAGES
 
 #: A statement without an answer for so long may be slow, or the server may be frozen: then it is asked for a sign of life ...
 SILENCE_S = 4.0
@@ -34,13 +35,19 @@ class Watch:
 
     @contextmanager
     def over(self, connection: Any) -> Iterator[None]:
-        """Watch a connection within the block, which ends with an answer unless it raises."""
+        """Watch a connection within the block, which ends with an answer unless it is cancelled or the connection lost."""
         loop = asyncio.get_running_loop()
         self._lent[connection] = loop.time()
         if self._timer is None and self._is_silent is not None:
             self._timer = loop.call_later(LOOK_EVERY_S, self._look)
         try:
             yield
+        except (asyncio.CancelledError, *OUTAGES):
+            raise
+        except BaseException:
+            self.heard_at = loop.time()  # a refusal is an answer, too
+            raise
+        else:
             self.heard_at = loop.time()
         finally:
             del self._lent[connection]
@@ -61,7 +68,8 @@ class Watch:
     async def _end_silent(self, doubted: dict[Any, float]) -> None:
         """End connections that still wait when the server gives no sign of life."""
         assert self._is_silent is not None, "only then is anything looked at"
-        if await self._is_silent():
+        asked_at = asyncio.get_running_loop().time()
+        if await self._is_silent() and self.heard_at < asked_at:
             _log.error("the database gives no sign of life: statements that wait for it are given up")
             for connection, since in doubted.items():
                 if self._lent.get(connection) == since:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.pool import Tx
 from numdesk.usecases import otp_rules, recognition
-from numdesk.usecases.calls import answered
+from numdesk.usecases.calls import answered, each
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.
@@ -92,7 +93,8 @@ async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) ->
 async def resolve_each(rt: Runtime, order_ids: Sequence[int], provider: str, *, unknown: str) -> None:
     """Resolves each of these orders, whatever becomes of the others, then raises the first error.
 
-    The next try of the job asks about those alone that are still pending.
+    The next try of the job asks about those alone that are still pending, and in another order: a supplier that hangs on some must
+    not keep the others from being asked about.
     """
     gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
@@ -100,9 +102,7 @@ async def resolve_each(rt: Runtime, order_ids: Sequence[int], provider: str, *, 
         async with gate:
             await resolve(rt, order_id, provider, unknown=unknown)
 
-    for result in await asyncio.gather(*map(one, order_ids), return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
+    await each(map(one, random.sample(order_ids, len(order_ids))))
 
 
 async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar, cast
 
 from numdesk.ports.errors import Cause, ProviderError
 
@@ -25,3 +25,12 @@ async def answered(call: Awaitable[T], *, within_s: float = CALL_TIMEOUT_S) -> T
     except TimeoutError as error:
         text = f"no answer within {within_s:g} s"
         raise ProviderError(Cause.PROVIDER_UNAVAILABLE, text, unknown=True) from error
+
+
+async def each(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Awaits all of these to their ends, whatever becomes of the others, and returns their results; raises the first error."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[T]", results)

@@ -38,6 +38,7 @@ from numdesk.storage.idempotency import Namespace
 from numdesk.storage.payment_inbox import Callback
 from numdesk.storage.payments import Booked
 from numdesk.usecases import invoices, sweeps
+from numdesk.usecases.calls import each
 from numdesk.usecases.keys import Signature, key_of
 from numdesk.usecases.settlement import settle
 
@@ -162,7 +163,7 @@ async def poll_due(rt: Runtime, *, provider: str) -> int:
         async with gate:
             await sweeps.attempt(rt, work.name, str(topup_id), partial(ask, topup_id), is_aside=ask is ask_again)
 
-    await asyncio.gather(*(poll(topup_id, ask) for topup_id in taken), *(poll(topup_id, ask_again) for topup_id in again))
+    await each([*(poll(topup_id, ask) for topup_id in taken), *(poll(topup_id, ask_again) for topup_id in again)])
     return len(taken) + len(again)
 
 

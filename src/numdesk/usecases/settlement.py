@@ -80,7 +80,8 @@ async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id: str | None = None, worth: int | None = None) -> TopUp:
     """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
-    apart, or takes what is not credited of it out of the books, because that went back.
+    apart, or takes it out of the books because it went back: only the excess where there is one, the credit too where the gateway
+    contradicts it.
 
     Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
     """
@@ -130,15 +131,14 @@ class _Settling:
         topup = await self._lock(public_id)
         known = await rows.payments_of(self._tx, [topup.id])
         named = [booked for booked in known if payment_id in (None, booked.line.payment.payment_id)]
-        doubtful = [booked for booked in named if booked.doubt]
-        if not doubtful and decision is Decision.RETURNED:  # what was refused before stays apart until it has gone back
-            doubtful = [booked for booked in named if booked.share.suspense]
-        if not doubtful:
+        # What was refused before stays apart until it has gone back.
+        held = [booked for booked in named if booked.doubt or (decision is Decision.RETURNED and booked.share.suspense)]
+        if not held:
             raise NotFound(what=f"held payment of {public_id}")
-        if len(doubtful) > 1:
-            raise InvalidInput(field="payment", reason=f"must be named: {len(doubtful)} payments of {public_id} are in doubt")
-        line = self._decided(topup, doubtful[0], decision, worth)
-        return await self._conclude(topup, [replace(one, line=line) if one.id == doubtful[0].id else one for one in known])
+        if len(held) > 1:
+            raise InvalidInput(field="payment", reason=f"must be named: {len(held)} payments of {public_id} are held or kept apart")
+        line = self._decided(topup, held[0], decision, worth)
+        return await self._conclude(topup, [replace(one, line=line) if one.id == held[0].id else one for one in known])
 
     async def collect(self, public_id: str) -> int:
         """Takes what is owed from the wallet."""
@@ -269,7 +269,9 @@ class _Settling:
         if decision is not Decision.APPROVED:
             # The excess alone is refused, or went back; what the payment brought within the rules stays the customer's.
             has_excess = booked.share.credit and booked.share.suspense and not booked.line.payment.contradicted
-            return replace(line, decision=decision, worth=topups.worth_of(topup, line) if has_excess else None)
+            refused = booked.line.worth
+            credited = topups.worth_of(topup, line) if refused is None else refused
+            return replace(line, decision=decision, worth=credited if has_excess else None)
         is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(topup, line.payment)
         if worth is None and is_told:
             worth = topups.worth_of(topup, line)
