@@ -29,9 +29,7 @@ CONNECTIONS_MAX = 8
 RETRIES_MAX = 5
 #: How long work waits for a database that is restarting, frozen or too busy to lend a connection before it gives up: from its
 #: beginning, or from the last answer to anybody when that is later.
-OUTAGE_PATIENCE_S = 8.0
-#: How long work waits for a connection of the pool.
-LENT_WITHIN_S = OUTAGE_PATIENCE_S
+OUTAGE_PATIENCE_S = LENT_WITHIN_S = 8.0
 
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 #: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
