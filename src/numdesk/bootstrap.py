@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from numdesk.config import Settings, provider_settings, unused_settings
+from numdesk.config import Settings, provider_settings, unused_variables
 from numdesk.dialects import Dialect, find_dialects
 from numdesk.kit.base_url import check_base_url
 from numdesk.kit.clock import Clock
@@ -96,8 +96,8 @@ async def enter(desk: Desk) -> list[Credential] | None:
     Raises SandboxRefused and MoneyIsMakeBelieve.
     """
     rt = desk.rt
-    for complaint in wrong_words(rt.settings):
-        _log.warning("a setting sets nothing", setting=complaint)
+    for name in unused_settings(rt.settings):
+        _log.warning("a setting is unknown and not used", setting=name)
     wants_seeds = await installation.enter(rt, sandbox=desk.sandbox)
     await catalogue.register_providers(rt, slugs=rt.suppliers)
     if not desk.sandbox:
@@ -108,11 +108,11 @@ async def enter(desk: Desk) -> list[Credential] | None:
     return await credentials(rt, dialects=terms)
 
 
-def wrong_words(settings: Settings) -> list[str]:
-    """Returns what the environment says in vain: variables that no setting or provider bears, and gateways that do not exist."""
+def unused_settings(settings: Settings) -> list[str]:
+    """Returns the settings that have no effect: variables that are unknown, and minimums of gateways that do not exist."""
     found = find_providers()
     gateways = dict(settings.topup_minimums).keys() - found.keys()
-    return unused_settings(found) + [f"NUMDESK_TOPUP_MINIMUMS={slug}:..." for slug in sorted(gateways)]
+    return unused_variables(found) + [f"NUMDESK_TOPUP_MINIMUMS={slug}:..." for slug in sorted(gateways)]
 
 
 def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:

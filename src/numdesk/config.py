@@ -383,7 +383,7 @@ def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> di
     return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}
 
 
-def unused_settings(providers: Collection[str], environ: Mapping[str, str] | None = None) -> list[str]:
+def unused_variables(providers: Collection[str], environ: Mapping[str, str] | None = None) -> list[str]:
     """List the variables of the environment that look like settings of ours and set nothing, given the providers' slugs."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     known = {spec.metadata["env"] for spec in fields(Settings)}

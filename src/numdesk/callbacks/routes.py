@@ -24,7 +24,7 @@ _SAID = {
     413: b"Too large.\n",
     429: b"Too many callbacks that do not verify.\n",
 }
-#: Answers to what is no callback, spaced out for each address.
+#: Statuses of refusals that are spaced out for each address.
 _REFUSED = frozenset({400, 413, 429})
 
 #: Callbacks of one address that do not verify, per minute; those beyond are neither logged nor counted. Each is still verified, which is

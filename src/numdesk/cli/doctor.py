@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from numdesk.bootstrap import Desk, wrong_words
+from numdesk.bootstrap import Desk, unused_settings
 from numdesk.cli.attach import Common, attached, existing_database
 from numdesk.cli.outcome import sentence_of, table, tell
 from numdesk.config import Settings
@@ -148,7 +148,7 @@ def _privacy(settings: Settings) -> Finding:
 
 
 def _settings(settings: Settings) -> Finding:
-    unused = wrong_words(settings)
+    unused = unused_settings(settings)
     if not unused:
         return Finding("settings", OK, "every one is known")
     return Finding("settings", WARN, f"{', '.join(unused)}: no setting or provider has this name, see `numdesk --help`")

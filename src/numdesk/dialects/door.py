@@ -30,13 +30,14 @@ from numdesk.usecases import customers, limits
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
-#: Refusals that a program in order meets now and then, and an attack without end.
+#: How many of a customer's requests may wait while that customer's long answer is made.
+LONG_ANSWERS_WAITING_MAX = 32
+
+#: Refusals that are spaced out for each address: an honest program meets few of them, an attacker thousands.
 _PACED = (BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, TooManyRequests)
 
 _log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
 _level = logging.getLogger("numdesk.http")
-#: Long answers that may wait for one that a customer is given.
-LONG_ANSWERS_WAITING_MAX = 32
 
 
 class RequestIds:
@@ -84,7 +85,7 @@ class Finishing:
 
 
 class Shares:
-    """What the doors of one process share: who may take how much of it, and the handlers that run to their end."""
+    """What all doors of one process use together: the writes under way, the turns for long answers, the pace of refusals."""
 
     __slots__ = ("finishing", "long_answers", "refusals")
 

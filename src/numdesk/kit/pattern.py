@@ -86,7 +86,7 @@ def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took
         for _ in range(PROBE_TRIES):
             if took_s(pattern, probe) <= PROBE_LIMIT * unit_s:
                 break
-            unit_s = took_s(measure, measure_text)  # anew: the machine may be slower now than it was
+            unit_s = took_s(measure, measure_text)  # measured again: the machine may be slower now
         else:
             raise PatternRefused(f"takes too long for a text of {TEXT_LENGTH_MAX:,} characters: say more closely what stands around it")
     return pattern

@@ -1,4 +1,4 @@
-"""What is old, and what forgets it: of each table that only grows and is neither money nor orders; of orders only what SMS said.
+"""The commands that find old rows and delete them, for each table that only grows; orders lose their texts only, money stays.
 
 Ids rise with time, so the oldest rows of a table without an index on a time are those with the lowest ids.
 """
@@ -30,7 +30,7 @@ class Old:
 
     due: LiteralString
     forget: tuple[LiteralString, ...]
-    #: The setting that holds the id of the last row that was looked at: there is no index that every new row would pay for.
+    #: The setting that holds the last id that was looked at, for a table without an index on its time.
     mark: str | None = None
 
 
@@ -89,7 +89,7 @@ MESSAGES = Old(
           where m.received_at < $1 order by m.id for update of m skip locked""",
     (f"delete from messages where {_GIVEN}",),
 )
-#: Text and code of orders; the new revision tells whoever remembers such an order.
+#: Text and code of ended orders. The higher revision makes other processes read the order again.
 ORDER_TEXTS = Old(
     f"""select id::text from orders where {_WANTED} and otp_message is not null and ended_at < $1
           order by ended_at limit $2 for update skip locked""",

@@ -60,6 +60,10 @@ class Room:
     free: dict[int, int]
     without: Sequence[int] = ()
 
+    def columns(self) -> tuple[object, ...]:
+        """Returns the arguments of the commands."""
+        return self.after, self.total, self.other, list(self.free), list(self.free.values()), self.without
+
 
 class Leased(NamedTuple):
     """A delivery that was taken: nobody else sends it until its lease runs out. `document` is the event's, as JSON."""
@@ -150,12 +154,7 @@ async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: R
         now,
         wall,
         timedelta(seconds=lease_s),
-        room.after,
-        room.total,
-        room.other,
-        list(room.free),
-        list(room.free.values()),
-        room.without,
+        *room.columns(),
         only,
     )
     return [Taken(*row[:5], deliveries=[Leased(*delivery) for delivery in zip(*row[5:], strict=True)]) for row in rows]
@@ -174,12 +173,7 @@ async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]
              order by w.id limit $4""",
         now,
         wall,
-        room.after,
-        room.total,
-        room.other,
-        list(room.free),
-        list(room.free.values()),
-        room.without,
+        *room.columns(),
     )
     return [row["id"] for row in rows]
 

@@ -65,7 +65,7 @@ def payload_of(job: Job) -> Mapping[str, Any] | None:
 
 
 async def finish(rt: Runtime, *, job: Job) -> None:
-    """Ends a job that is done. One whose lease was lost is left to whoever holds it now, one that cannot be ended is set aside."""
+    """Deletes a job that is done, unless its lease was lost to another process. A job that cannot be deleted is set aside."""
 
     async def run(batch: list[tuple[int, int]]) -> list[bool]:
         finished = await rt.repeat("jobs.finish", lambda tx: rows.finish(tx, jobs=batch))

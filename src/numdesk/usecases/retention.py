@@ -40,37 +40,37 @@ BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """One table to be kept small: what is old in it, and how long a row is kept."""
+class Table:
+    """A table that is kept small: which rows of it are old, and how long a row is kept."""
 
     name: str
     old: rows.Old
     #: None: as long as the operator wants texts to be kept.
     kept: timedelta | None
-    #: Was it written by real time, whatever the desk's clock was moved by?
+    #: Whether its times are real time, which the desk's clock does not move.
     by_wall: bool = False
 
 
-KEYS = Sweep("idempotency.forget", rows.KEYS, KEYS_KEPT)
+KEYS = Table("idempotency.forget", rows.KEYS, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
-    Sweep("webhooks.forget", rows.DELIVERIES, DELIVERIES_KEPT),
-    Sweep("events.forget", rows.EVENTS, DELIVERIES_KEPT),
-    Sweep("messages.forget", rows.MESSAGES, None),
-    Sweep("orders.forget_texts", rows.ORDER_TEXTS, None),
-    Sweep("events.forget_texts", rows.EVENT_TEXTS, None),
-    Sweep("messages.forget_parts", rows.PARTS, PARTS_KEPT),
+    Table("webhooks.forget", rows.DELIVERIES, DELIVERIES_KEPT),
+    Table("events.forget", rows.EVENTS, DELIVERIES_KEPT),
+    Table("messages.forget", rows.MESSAGES, None),
+    Table("orders.forget_texts", rows.ORDER_TEXTS, None),
+    Table("events.forget_texts", rows.EVENT_TEXTS, None),
+    Table("messages.forget_parts", rows.PARTS, PARTS_KEPT),
     # A use says itself how long it counts.
-    Sweep("stock.forget_uses", rows.USES, timedelta()),
-    Sweep("customers.forget_hours", rows.HOURS, HOURS_KEPT),
-    Sweep("routes.forget", rows.DECISIONS, DECISIONS_KEPT),
-    Sweep("payments.forget_callbacks", rows.CALLBACKS, CALLBACKS_KEPT),
-    Sweep("limits.forget", rows.COUNTS, COUNTS_KEPT, by_wall=True),
-    Sweep("receipts.forget", rows.RECEIPTS, RECEIPTS_KEPT, by_wall=True),
+    Table("stock.forget_uses", rows.USES, timedelta()),
+    Table("customers.forget_hours", rows.HOURS, HOURS_KEPT),
+    Table("routes.forget", rows.DECISIONS, DECISIONS_KEPT),
+    Table("payments.forget_callbacks", rows.CALLBACKS, CALLBACKS_KEPT),
+    Table("limits.forget", rows.COUNTS, COUNTS_KEPT, by_wall=True),
+    Table("receipts.forget", rows.RECEIPTS, RECEIPTS_KEPT, by_wall=True),
 )
 
 
-async def sweep(rt: Runtime, *, one: Sweep) -> int:
+async def sweep(rt: Runtime, *, one: Table) -> int:
     """Forgets batch after batch, each in a transaction of its own, until one finds nothing; returns how many rows.
 
     A row that must stay shortens its batch, and one that cannot be forgotten is set aside.
