@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import table, tell
-from numdesk.domain.otp import Extraction, extract
-from numdesk.domain.otp_explain import Weighed, candidates
-from numdesk.domain.otp_rules import Reading
-from numdesk.domain.otp_weight import LIKELY
-from numdesk.usecases import otp_rules
+from numdesk.domain.otp.explain import Weighed, candidates
+from numdesk.domain.otp.extract import Extraction, extract
+from numdesk.domain.otp.rules import Reading
+from numdesk.domain.otp.weight import LIKELY
+from numdesk.usecases import otp
 
 app = cyclopts.App(name="otp", help="See what code is found in a text and why, and keep rules for the codes of a service.")
 rules = cyclopts.App(name="rules", help="Add, list and remove rules for the codes of a service.")
@@ -41,7 +41,7 @@ def try_text(text: str, *, sender: str = "", service: str | None = None, common:
     common = common or Common()
     reading = Reading(None)
     if service is not None:
-        reading = at_desk(common, lambda desk: otp_rules.read_for(desk.rt, text, sender=sender, service=service), looks_only=True)
+        reading = at_desk(common, lambda desk: otp.read_for(desk.rt, text, sender=sender, service=service), looks_only=True)
     found = reading.found or extract(text, sender=sender)
     weighed = candidates(text, sender=sender)
     if common.json:
@@ -68,7 +68,7 @@ def add(pattern: str, *, service: str, sender: str | None = None, common: Common
     """
     common = common or Common()
     sender = None if sender is None else sender.strip()
-    rule_id = at_desk(common, lambda desk: otp_rules.add(desk.rt, service=service, pattern=pattern, sender=sender))
+    rule_id = at_desk(common, lambda desk: otp.add(desk.rt, service=service, pattern=pattern, sender=sender))
     facts = {"rule": rule_id, "service": service.strip().lower(), "sender": sender, "pattern": pattern}
     tell(facts, as_json=common.json, text=f"Rule {rule_id} counts from the next message on.")
 
@@ -83,7 +83,7 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
         Those that were removed, too.
     """
     common = common or Common()
-    known = at_desk(common, lambda desk: otp_rules.every(desk.rt, removed=removed), looks_only=True)
+    known = at_desk(common, lambda desk: otp.every(desk.rt, removed=removed), looks_only=True)
     found = sorted(known, key=lambda one: (one.service, one.sender is None, one.id))
     columns = ["rule", "service", "sender", "pattern", "added", *(["removed"] if removed else [])]
     rows = [(one.id, one.service, one.sender, one.pattern, one.created_at, one.removed_at)[: len(columns)] for one in found]
@@ -103,7 +103,7 @@ def remove(rule: Whole, *, common: Common | None = None) -> None:
         Its number, as `numdesk otp rules list` shows it.
     """
     common = common or Common()
-    at_desk(common, lambda desk: otp_rules.remove(desk.rt, rule))
+    at_desk(common, lambda desk: otp.remove(desk.rt, rule))
     tell({"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} no longer counts.")
 
 

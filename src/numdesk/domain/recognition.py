@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 from unicodedata import normalize
 
 from numdesk.domain.numbers import Service
-from numdesk.domain.otp_lexicon import UNSPACED
-from numdesk.domain.otp_tokens import normalise
+from numdesk.domain.otp.lexicon import UNSPACED
+from numdesk.domain.otp.tokens import normalise
 from numdesk.domain.recognition_evidence import Grade, Naming, label_of, phrase_of, scene_of
 from numdesk.domain.service_words import CATCH_ALL, COMMON, FAMILIES, NEUTRAL, NEVER_IN_TEXT, PREFIXES, SENDER_WORDS, WORDS
 

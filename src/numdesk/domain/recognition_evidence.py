@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from numdesk.domain.otp_scene import SHY, survey
-from numdesk.domain.otp_tokens import BREAK, CURRENCY, DIGITS, LINE, MARK, MIXED, tokenise
-from numdesk.domain.otp_words import ACT, KEY, MONEY, OFFER, SUM, TO
+from numdesk.domain.otp.scene import SHY, survey
+from numdesk.domain.otp.tokens import BREAK, CURRENCY, DIGITS, LINE, MARK, MIXED, tokenise
+from numdesk.domain.otp.words import ACT, KEY, MONEY, OFFER, SUM, TO
 
 #: A number of so many characters may be a code, or the half of one.
 CODE_LENGTH_MIN = 3

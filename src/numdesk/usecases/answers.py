@@ -18,7 +18,7 @@ from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
 from numdesk.storage.pool import Tx
-from numdesk.usecases import otp_rules, recognition
+from numdesk.usecases import otp, recognition
 from numdesk.usecases.calls import answered, each
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
@@ -40,7 +40,7 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
     in use): then a job gives the number back.
     """
     now = rt.clock.now()
-    book, recogniser = await otp_rules.known(rt), await recognition.known(rt)
+    book, recogniser = await otp.known(rt), await recognition.known(rt)
 
     async def work(tx: Tx) -> bool:
         order = await order_rows.lock_any(tx, order_id)
@@ -53,7 +53,7 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
         if cause is None:
             await rows.assign(tx, order_id, reserved, now=now)
             early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
-            early = [otp_rules.reread(book, one, [order.service_id]) for one in recognition.recognised(recogniser, early)]
+            early = [otp.reread(book, one, [order.service_id]) for one in recognition.recognised(recogniser, early)]
             await message_rows.receive(tx, early, now=now, withhold=recognition.withholds(rt))
             return True
         await rows.fail(tx, order_id, reason=cause.value, now=now)

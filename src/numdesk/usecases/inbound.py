@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import InvalidInput
-from numdesk.domain.otp import extract
+from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, otp_rules, recognition, rental_inbound, sweeps
+from numdesk.usecases import news, otp, recognition, rental_inbound, sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -84,7 +84,7 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
     """Takes a whole message in the batch that leaves next."""
 
     async def run(batch: list[Arrival]) -> list[Taken]:
-        arrivals = await recognition.recognise(rt, await otp_rules.reread_for_orders(rt, batch))
+        arrivals = await recognition.recognise(rt, await otp.reread_for_orders(rt, batch))
         withhold = recognition.withholds(rt)
         taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold))
         if any(item.status == "rented" for item in taken):

@@ -10,12 +10,12 @@ from numdesk.storage import messages as message_rows
 from numdesk.storage import rental_messages as rows
 from numdesk.storage.messages import Arrival, Taken
 from numdesk.storage.rental_messages import Heard, Listener
-from numdesk.usecases import deliveries, otp_rules, recognition
+from numdesk.usecases import deliveries, otp, recognition
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.pool import Tx
-    from numdesk.usecases.otp_rules import Book
+    from numdesk.usecases.otp import Book
 
 
 async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]) -> list[Taken]:
@@ -25,7 +25,7 @@ async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Ta
     """
     places = [place for place, answer in enumerate(answers) if answer.status == "rented"]
     wanted = [arrivals[place] for place in places]
-    book = await otp_rules.known(rt)
+    book = await otp.known(rt)
     taken = await rt.run("rentals.receive", lambda tx: _receive(rt, tx, wanted, book=book))
     deliveries.wake(rt)
     theirs = dict(zip(places, taken, strict=True))
@@ -61,7 +61,7 @@ def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> Heard:
     else:
         service_id, is_foreign = _service(arrival, listener), False
     could_be = rented if service_id is None else [service_id]
-    return Heard(otp_rules.reread(book, arrival, could_be), listener, service_id, is_foreign)
+    return Heard(otp.reread(book, arrival, could_be), listener, service_id, is_foreign)
 
 
 def _service(arrival: Arrival, listener: Listener) -> int | None:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-from numdesk.domain.otp_lexicon import UNSPACED, meaning, readings
+from numdesk.domain.otp.lexicon import UNSPACED, meaning, readings
 
 #: Kinds of marks and numbers; they share one integer with the flags of words, from bit 20 up.
 BREAK = 1 << 20  #: end of a sentence

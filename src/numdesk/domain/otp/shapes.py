@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from numdesk.domain.otp_groups import GAP_LENGTH_MAX, LENGTH_MAX, LENGTH_MIN, PHONE, Doubt, are_short, doubt, gap_kind, pieces
-from numdesk.domain.otp_lexicon import meaning
-from numdesk.domain.otp_tokens import CURRENCY, DIGITS, LINK, MIXED, PERCENT, PLUS, Tokens
-from numdesk.domain.otp_words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD, TOP_LEVEL, UNIT
+from numdesk.domain.otp.groups import GAP_LENGTH_MAX, LENGTH_MAX, LENGTH_MIN, PHONE, Doubt, are_short, doubt, gap_kind, pieces
+from numdesk.domain.otp.lexicon import meaning
+from numdesk.domain.otp.tokens import CURRENCY, DIGITS, LINK, MIXED, PERCENT, PLUS, Tokens
+from numdesk.domain.otp.words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD, TOP_LEVEL, UNIT
 
 #: A message with a code holds a handful of numbers; a list of hundreds is not worth weighing to its end.
 CANDIDATES_MAX = 40

@@ -7,13 +7,13 @@ what names a code near it speaks for it, what names money, orders, accounts or p
 import re
 from dataclasses import dataclass, replace
 
-from numdesk.domain.otp_groups import unjoined
-from numdesk.domain.otp_scene import survey
-from numdesk.domain.otp_shapes import Candidate, letter_words, numbers
-from numdesk.domain.otp_spelt import DIGIT_WORDS, SPELT_OUT, WORD
-from numdesk.domain.otp_tokens import normalise, tokenise
-from numdesk.domain.otp_weight import LIKELY, Weight, weigh
-from numdesk.domain.otp_words import KEY
+from numdesk.domain.otp.digit_words import DIGIT_WORDS, SPELT_OUT, WORD
+from numdesk.domain.otp.groups import unjoined
+from numdesk.domain.otp.scene import survey
+from numdesk.domain.otp.shapes import Candidate, letter_words, numbers
+from numdesk.domain.otp.tokens import normalise, tokenise
+from numdesk.domain.otp.weight import LIKELY, Weight, weigh
+from numdesk.domain.otp.words import KEY
 
 #: Ten concatenated segments are 1,530 characters; beyond that no operator sends a code.
 TEXT_LENGTH_MAX = 2_000

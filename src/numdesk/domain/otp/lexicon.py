@@ -4,7 +4,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from numdesk.domain.otp_words import ANTI, KEY, LEXICON, PROCLITICS
+from numdesk.domain.otp.words import ANTI, KEY, LEXICON, PROCLITICS
 
 #: Scripts that write no spaces between words, and Hangul, whose endings stick to the noun.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"

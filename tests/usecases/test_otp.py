@@ -14,10 +14,10 @@ from tests.support import rentals as shop
 from tests.support.desk import REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.otp_rules import Trial
+from numdesk.domain.otp.rules import Trial
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import freshness, inbound, orders, otp_rules
+from numdesk.usecases import freshness, inbound, orders, otp
 
 TEXT = "Order 77123 is on its way. Your code is 482913"
 RULE = r"Order (\d{5})"
@@ -54,75 +54,75 @@ class TestAdd:
     async def test_refuses_by_field(self, desk: DeskOfTest, field: str, service: str, pattern: str, sender: str | None) -> None:
         """What cannot be a rule is refused, and nothing is written."""
         with pytest.raises(InvalidInput) as refused:
-            await otp_rules.add(desk.rt, service=service, pattern=pattern, sender=sender)
+            await otp.add(desk.rt, service=service, pattern=pattern, sender=sender)
         assert refused.value.field == field
-        assert await otp_rules.every(desk.rt, removed=True) == []
+        assert await otp.every(desk.rt, removed=True) == []
 
     async def test_refuses_the_same_and_too_many(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
         """A rule is there once; a service has a bounded number of them, and so has the desk."""
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE)
+        await otp.add(desk.rt, service="whatsapp", pattern=RULE)
         with pytest.raises(InvalidInput) as again:
-            await otp_rules.add(desk.rt, service=" WhatsApp ", pattern=RULE)
+            await otp.add(desk.rt, service=" WhatsApp ", pattern=RULE)
         assert again.value.reason == "is there already"
         insert = (
             "insert into otp_rules (service_id, pattern, created_at) select $1, '(' || i || ')', now() from generate_series(1, $2::int) i"
         )
-        await pool.execute(insert, 3, otp_rules.PER_SERVICE_MAX - 1)
+        await pool.execute(insert, 3, otp.PER_SERVICE_MAX - 1)
         with pytest.raises(InvalidInput) as full:
-            await otp_rules.add(desk.rt, service="whatsapp", pattern="(more)")
+            await otp.add(desk.rt, service="whatsapp", pattern="(more)")
         assert full.value.field == "service"
-        await pool.execute(insert, 4, otp_rules.RULES_MAX - otp_rules.PER_SERVICE_MAX)
+        await pool.execute(insert, 4, otp.RULES_MAX - otp.PER_SERVICE_MAX)
         with pytest.raises(InvalidInput) as fuller:
-            await otp_rules.add(desk.rt, service="google", pattern=RULE)
+            await otp.add(desk.rt, service="google", pattern=RULE)
         assert fuller.value.field == "rule"
 
     async def test_meets_a_service_that_was_never_sold(self, desk: DeskOfTest) -> None:
         """What the atlas knows may have rules before it has prices."""
-        await otp_rules.add(desk.rt, service="discord", pattern=RULE, sender=" Discord ")
-        assert [(one.service, one.sender) for one in await otp_rules.every(desk.rt)] == [("discord", "Discord")]
+        await otp.add(desk.rt, service="discord", pattern=RULE, sender=" Discord ")
+        assert [(one.service, one.sender) for one in await otp.every(desk.rt)] == [("discord", "Discord")]
 
 
 class TestRemove:
     async def test_refuses_what_is_not_there(self, desk: DeskOfTest) -> None:
         """An id of no rule, of a removed one, or that no column holds."""
-        rule_id = await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE)
-        await otp_rules.remove(desk.rt, rule_id)
+        rule_id = await otp.add(desk.rt, service="whatsapp", pattern=RULE)
+        await otp.remove(desk.rt, rule_id)
         for unknown in (rule_id, rule_id + 1, 0, 2**31, -(2**70)):
             with pytest.raises(NotFound):
-                await otp_rules.remove(desk.rt, unknown)
+                await otp.remove(desk.rt, unknown)
 
 
 class TestOrders:
     async def test_are_read_by_the_rules_of_their_service(self, desk: DeskOfTest) -> None:
         """A rule changes the answer from the next message on, and its removal changes it back; other services are left alone."""
         assert await code_of(desk) == "482913"
-        other = await otp_rules.add(desk.rt, service="telegram", pattern=RULE)
+        other = await otp.add(desk.rt, service="telegram", pattern=RULE)
         assert await code_of(desk) == "482913"
-        rule_id = await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE)
+        rule_id = await otp.add(desk.rt, service="whatsapp", pattern=RULE)
         before = counted(rule_id, "found"), counted(other, "found")
         assert await code_of(desk) == "77123"
         assert (counted(rule_id, "found"), counted(other, "found")) == (before[0] + 1, before[1])
-        await otp_rules.remove(desk.rt, rule_id)
+        await otp.remove(desk.rt, rule_id)
         assert await code_of(desk) == "482913"
 
     async def test_prefer_rules_to_every_form_that_leaves_no_doubt(self, desk: DeskOfTest) -> None:
         """A rule goes before the origin-bound line, too."""
         text = "Order 77123\n@example.com #482913"
         assert await code_of(desk, text) == "482913"
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE)
+        await otp.add(desk.rt, service="whatsapp", pattern=RULE)
         assert await code_of(desk, text) == "77123"
 
     async def test_prefer_rules_for_the_sender(self, desk: DeskOfTest) -> None:
         """Of two rules that match, the one for the sender decides, though it is newer."""
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=r"(\d{6})")
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE, sender="Bank*")
+        await otp.add(desk.rt, service="whatsapp", pattern=r"(\d{6})")
+        await otp.add(desk.rt, service="whatsapp", pattern=RULE, sender="Bank*")
         assert await code_of(desk) == "482913"
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE, sender="INF*")
+        await otp.add(desk.rt, service="whatsapp", pattern=RULE, sender="INF*")
         assert await code_of(desk) == "77123"
 
     async def test_fall_back_on_the_extractor(self, desk: DeskOfTest) -> None:
         """What a rule finds that is no code is counted, logged once without a word of the message, and passed over."""
-        rule_id = await otp_rules.add(desk.rt, service="whatsapp", pattern=r"(is on its way. Your)")
+        rule_id = await otp.add(desk.rt, service="whatsapp", pattern=r"(is on its way. Your)")
         before = counted(rule_id, "implausible")
         with structlog.testing.capture_logs() as logs:
             assert [await code_of(desk), await code_of(desk)] == ["482913", "482913"]
@@ -134,7 +134,7 @@ class TestOrders:
 
     async def test_survive_a_rule_that_cannot_be_compiled(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
         """A pattern that another version took is left out and told of; the other rules count."""
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE)
+        await otp.add(desk.rt, service="whatsapp", pattern=RULE)
         await pool.execute("insert into otp_rules (service_id, pattern, created_at) values (3, '(?=x)(y)', now())")
         desk.rt.memory.forget("otp_rules")
         with structlog.testing.capture_logs() as logs:
@@ -143,7 +143,7 @@ class TestOrders:
 
     async def test_are_read_whole_when_they_come_in_parts(self, desk: DeskOfTest) -> None:
         """A rule sees the joined message."""
-        await otp_rules.add(desk.rt, service="whatsapp", pattern=r"Order (\d{5})\.")
+        await otp.add(desk.rt, service="whatsapp", pattern=r"Order (\d{5})\.")
         caller = await desk.customer()
         order = await desk.order(caller)
         for position, text in ((1, "code 482913, Order 77"), (2, "123.")):
@@ -153,7 +153,7 @@ class TestOrders:
 
     async def test_have_rules_for_messages_that_came_before_the_number(self, desk: DeskOfTest) -> None:
         """A message that is quicker than the supplier's answer is read by the rules of the order that it turns out to be for."""
-        await otp_rules.add(desk.rt, service="google", pattern=RULE)
+        await otp.add(desk.rt, service="google", pattern=RULE)
         reserve = desk.simulator.reserve
 
         async def slow(wanted: Wanted) -> Reserved:
@@ -181,7 +181,7 @@ class TestOrders:
         monkeypatch.setattr(desk.rt.database, "repeat", noting)
         await desk.message(order.msisdn)
         assert [name for name in names if not name.startswith("news")] == ["inbound.receive"]
-        await otp_rules.add(desk.rt, service="telegram", pattern=RULE)
+        await otp.add(desk.rt, service="telegram", pattern=RULE)
         await desk.message(order.msisdn)
         names.clear()
         await desk.message(order.msisdn)
@@ -199,12 +199,12 @@ class TestRentals:
         rented = await shop.rent(desk, await shop.renter(desk), services=("google", "whatsapp"))
         to = rented.rental.msisdn
         await shop.message(desk, to, TEXT, sender="Google")
-        google = await otp_rules.add(desk.rt, service="google", pattern=RULE)
-        await otp_rules.add(desk.rt, service="telegram", pattern=r"(way)")
+        google = await otp.add(desk.rt, service="google", pattern=RULE)
+        await otp.add(desk.rt, service="telegram", pattern=r"(way)")
         await shop.message(desk, to, TEXT, sender="Google")
         await shop.message(desk, to, TEXT, sender="WhatsApp")
         await shop.message(desk, to, TEXT, sender="+34999")
-        await otp_rules.remove(desk.rt, google)
+        await otp.remove(desk.rt, google)
         await shop.message(desk, to, TEXT, sender="Google")
         assert await self.codes(desk) == ["482913", "77123", "482913", "77123", "482913"]
 
@@ -215,11 +215,11 @@ class TestProcesses:
         async with open_desks(database_url, tmp_path, processes=2) as (here, there):
             assert await code_of(there) == "482913"
             await freshness.look(there.rt)
-            rule_id = await otp_rules.add(here.rt, service="whatsapp", pattern=RULE)
+            rule_id = await otp.add(here.rt, service="whatsapp", pattern=RULE)
             await freshness.look(there.rt)
             there._messages += 100
             assert await code_of(there) == "77123"
-            await otp_rules.remove(here.rt, rule_id)
+            await otp.remove(here.rt, rule_id)
             await freshness.look(there.rt)
             assert await code_of(there) == "482913"
 
@@ -227,17 +227,17 @@ class TestProcesses:
 class TestReadFor:
     async def test_tries_what_stands_in_the_database(self, desk: DeskOfTest) -> None:
         """An operator who tries a text sees what became of each rule, also one of a moment ago."""
-        await otp_rules.known(desk.rt)
-        rule_id = await otp_rules.add(desk.rt, service="whatsapp", pattern=RULE, sender="Bank")
-        reading = await otp_rules.read_for(desk.rt, TEXT, sender="bank", service="whatsapp")
+        await otp.known(desk.rt)
+        rule_id = await otp.add(desk.rt, service="whatsapp", pattern=RULE, sender="Bank")
+        reading = await otp.read_for(desk.rt, TEXT, sender="bank", service="whatsapp")
         assert reading.found is not None
         assert reading.found.rule == f"operator:{rule_id}"
-        other = await otp_rules.read_for(desk.rt, TEXT, sender="x", service="whatsapp")
+        other = await otp.read_for(desk.rt, TEXT, sender="x", service="whatsapp")
         assert [trial for _, trial in other.trials] == [Trial.OTHER_SENDER]
         with pytest.raises(InvalidInput):
-            await otp_rules.read_for(desk.rt, TEXT, sender="", service="nonsense")
+            await otp.read_for(desk.rt, TEXT, sender="", service="nonsense")
 
     async def test_writes_nothing(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
         """A service that was never sold has no rules, and is not met by a look."""
-        assert (await otp_rules.read_for(desk.rt, TEXT, sender="", service="Discord")).trials == ()
+        assert (await otp.read_for(desk.rt, TEXT, sender="", service="Discord")).trials == ()
         assert not await pool.fetchval("select exists (select from services where code = 'discord')")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.domain.otp_corpus.generate import cases
+from tests.domain.otp.corpus.generate import cases
 
-from numdesk.domain.otp import extract
-from numdesk.domain.otp_explain import candidates
+from numdesk.domain.otp.explain import candidates
+from numdesk.domain.otp.extract import extract
 
 #: Answers that nothing is weighed for.
 UNWEIGHED = {"origin-bound", "google", "bare", "spelt"}

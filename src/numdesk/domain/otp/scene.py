@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from numdesk.domain.otp_tokens import DIGITS, LINK, MARK, MIXED, Tokens
-from numdesk.domain.otp_words import ACT, ANTI, DONE, IS, KEY, MA, NUMBER, REF, SECRET, TO, VIETNAMESE
+from numdesk.domain.otp.tokens import DIGITS, LINK, MARK, MIXED, Tokens
+from numdesk.domain.otp.words import ACT, ANTI, DONE, IS, KEY, MA, NUMBER, REF, SECRET, TO, VIETNAMESE
 
 SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
 

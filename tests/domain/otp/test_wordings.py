@@ -2,7 +2,7 @@
 
 import pytest
 
-from numdesk.domain.otp import extract
+from numdesk.domain.otp.extract import extract
 
 
 def _code(text: str) -> str | None:

@@ -6,12 +6,12 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.domain.otp_corpus.generate import SETS, cases, templates
-from tests.domain.otp_corpus.score import FAMILIES, accuracy
+from tests.domain.otp.corpus.generate import SETS, cases, templates
+from tests.domain.otp.corpus.score import FAMILIES, accuracy
 
-from numdesk.domain.otp import TEXT_LENGTH_MAX, Extraction, extract
-from numdesk.domain.otp_groups import unjoined
-from numdesk.domain.otp_tokens import normalise
+from numdesk.domain.otp.extract import TEXT_LENGTH_MAX, Extraction, extract
+from numdesk.domain.otp.groups import unjoined
+from numdesk.domain.otp.tokens import normalise
 
 ACCURACY_MIN = 0.97
 ZEROS = [

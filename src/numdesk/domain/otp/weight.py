@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from numdesk.domain.otp_groups import Doubt
-from numdesk.domain.otp_scene import SHY, Scene
-from numdesk.domain.otp_shapes import Candidate
-from numdesk.domain.otp_sides import VETO, Side, read_after, read_before
-from numdesk.domain.otp_tokens import BREAK, DIGITS, MARK, MIXED
-from numdesk.domain.otp_words import ACT, ANTI, CALL, DONE, ENDING, KEY, LASTS, MONEY, NUMBER, OFFER, OWN, REF, SECRET, SUM, UNIT
+from numdesk.domain.otp.groups import Doubt
+from numdesk.domain.otp.scene import SHY, Scene
+from numdesk.domain.otp.shapes import Candidate
+from numdesk.domain.otp.sides import VETO, Side, read_after, read_before
+from numdesk.domain.otp.tokens import BREAK, DIGITS, MARK, MIXED
+from numdesk.domain.otp.words import ACT, ANTI, CALL, DONE, ENDING, KEY, LASTS, MONEY, NUMBER, OFFER, OWN, REF, SECRET, SUM, UNIT
 
 #: From this weight on a candidate is taken for the code.
 LIKELY = 3.0

@@ -1,12 +1,12 @@
-"""Score the extractor on the corpus: `python -m tests.domain.otp_corpus.score [--misses] [SET...]`."""
+"""Score the extractor on the corpus: `python -m tests.domain.otp.corpus.score [--misses] [SET...]`."""
 
 import sys
 import time
 from collections import defaultdict
 
-from tests.domain.otp_corpus.generate import SETS, Case, cases
+from tests.domain.otp.corpus.generate import SETS, Case, cases
 
-from numdesk.domain.otp import extract
+from numdesk.domain.otp.extract import extract
 
 FAMILIES = {
     "Germanic": "en de nl sv da no is af lb",

@@ -6,8 +6,8 @@ from types import FrameType
 
 import pytest
 
-from numdesk.domain.otp import TEXT_LENGTH_MAX, extract
-from numdesk.domain.otp_rules import Rule, read
+from numdesk.domain.otp.extract import TEXT_LENGTH_MAX, extract
+from numdesk.domain.otp.rules import Rule, read
 
 JOINERS = (
     *" \u00a0\u2007\u2009\u202f\u3000\t", "  ", "     ",

@@ -12,12 +12,12 @@ from prometheus_client import Counter
 
 from numdesk.domain import atlas
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.otp_rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in_order, read
+from numdesk.domain.otp.rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in_order, read
 from numdesk.kit.log import get_logger
 from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
-from numdesk.storage import otp_rules as rows
+from numdesk.storage import otp as rows
 from numdesk.storage.messages import Arrival
-from numdesk.storage.otp_rules import RuleRow
+from numdesk.storage.otp import RuleRow
 from numdesk.usecases import stock
 
 if TYPE_CHECKING:

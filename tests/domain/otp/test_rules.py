@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.otp import TEXT_LENGTH_MAX
-from numdesk.domain.otp_rules import Rule, Trial, in_order, is_from, read
+from numdesk.domain.otp.extract import TEXT_LENGTH_MAX
+from numdesk.domain.otp.rules import Rule, Trial, in_order, is_from, read
 
 
 @dataclass(frozen=True)

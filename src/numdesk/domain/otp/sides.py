@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from numdesk.domain.otp_scene import SHY, Scene
-from numdesk.domain.otp_shapes import Candidate, counts
-from numdesk.domain.otp_tokens import BREAK, COMMA, CURRENCY, DIGITS, LINE, LINK, MARK, MIXED, PERCENT, QUOTE
-from numdesk.domain.otp_words import ACT, ANTI, CALL, ENDING, IS, KEY, MONEY, NUMBER, OWN, REF, ROAD, SUM, TO
+from numdesk.domain.otp.scene import SHY, Scene
+from numdesk.domain.otp.shapes import Candidate, counts
+from numdesk.domain.otp.tokens import BREAK, COMMA, CURRENCY, DIGITS, LINE, LINK, MARK, MIXED, PERCENT, QUOTE
+from numdesk.domain.otp.words import ACT, ANTI, CALL, ENDING, IS, KEY, MONEY, NUMBER, OWN, REF, ROAD, SUM, TO
 
 #: How many tokens to each side may speak about a candidate.
 WINDOW = 18

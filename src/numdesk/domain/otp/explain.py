@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from numdesk.domain.otp import TEXT_LENGTH_MAX, extraction
-from numdesk.domain.otp_scene import survey
-from numdesk.domain.otp_shapes import letter_words, numbers
-from numdesk.domain.otp_sides import VETO
-from numdesk.domain.otp_tokens import normalise, tokenise
-from numdesk.domain.otp_weight import LIKELY, Weight, weigh
+from numdesk.domain.otp.extract import TEXT_LENGTH_MAX, extraction
+from numdesk.domain.otp.scene import survey
+from numdesk.domain.otp.shapes import letter_words, numbers
+from numdesk.domain.otp.sides import VETO
+from numdesk.domain.otp.tokens import normalise, tokenise
+from numdesk.domain.otp.weight import LIKELY, Weight, weigh
 
 
 @dataclass(frozen=True, slots=True)

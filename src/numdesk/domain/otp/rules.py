@@ -10,9 +10,9 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Protocol
 
-from numdesk.domain.otp import TEXT_LENGTH_MAX, Extraction, extraction
-from numdesk.domain.otp_shapes import LENGTH_MAX, LENGTH_MIN
-from numdesk.domain.otp_tokens import normalise
+from numdesk.domain.otp.extract import TEXT_LENGTH_MAX, Extraction, extraction
+from numdesk.domain.otp.shapes import LENGTH_MAX, LENGTH_MIN
+from numdesk.domain.otp.tokens import normalise
 
 #: A sender has at most as many characters, and so has what it is compared with.
 SENDER_LENGTH_MAX = 64
