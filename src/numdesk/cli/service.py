@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.outcome import CommandRefused, table, tell
-from numdesk.domain.recognition import WordUse
+from numdesk.domain.recognition.recogniser import WordUse
 from numdesk.usecases import recognition
 
 app = cyclopts.App(name="service", help="Look at services, and say by which words their messages are recognised.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numdesk.storage.orders import STOCK_RULES
 
 if TYPE_CHECKING:
-    from numdesk.domain.recognition import Recognition
+    from numdesk.domain.recognition.recogniser import Recognition
     from numdesk.ports.inbound import MessageReceived
     from numdesk.storage.pool import Tx
 

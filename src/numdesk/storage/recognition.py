@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from numdesk.domain.recognition import ServiceWord, WordUse
+from numdesk.domain.recognition.recogniser import ServiceWord, WordUse
 
 if TYPE_CHECKING:
     from numdesk.storage.pool import Tx

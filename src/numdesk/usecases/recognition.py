@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.recognition import Recogniser, Recognition, ServiceWord, WordUse, default_family, joined, make_recogniser
+from numdesk.domain.recognition.recogniser import Recogniser, Recognition, ServiceWord, WordUse, default_family, joined, make_recogniser
 from numdesk.storage import catalogue as catalogue_rows
 from numdesk.storage import recognition as rows
 from numdesk.storage.messages import Arrival, Taken

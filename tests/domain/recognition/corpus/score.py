@@ -1,4 +1,4 @@
-"""Score the recogniser on the corpus: `python -m tests.domain.recognition_corpus.score [--misses] [SET...]`."""
+"""Score the recogniser on the corpus: `python -m tests.domain.recognition.corpus.score [--misses] [SET...]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numdesk.domain.atlas import SERVICES
 from numdesk.domain.numbers import Service
-from numdesk.domain.recognition import make_recogniser
+from numdesk.domain.recognition.recogniser import make_recogniser
 
 FOLDER = Path(__file__).parent
 #: In the order in which they were written.

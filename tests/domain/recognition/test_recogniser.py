@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.domain.recognition_corpus.score import CODES, RECOGNISER, SETS, Case, cases, recognised
+from tests.domain.recognition.corpus.score import CODES, RECOGNISER, SETS, Case, cases, recognised
 from tests.support.cost import cost
 
 from numdesk.domain.atlas import SERVICES
 from numdesk.domain.numbers import Service
-from numdesk.domain.recognition import Recognition, ServiceWord, default_family, make_recogniser
-from numdesk.domain.service_words import COMMON, FAMILIES, PREFIXES, SENDER_WORDS, WORDS
+from numdesk.domain.recognition.recogniser import Recognition, ServiceWord, default_family, make_recogniser
+from numdesk.domain.recognition.words import COMMON, FAMILIES, PREFIXES, SENDER_WORDS, WORDS
 
 IDS = {code: service_id for service_id, code in CODES.items()}
 
