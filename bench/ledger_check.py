@@ -19,9 +19,9 @@ import asyncpg
 from numdesk.config import Settings
 from numdesk.kit.clock import Clock
 from numdesk.runtime import Runtime
-from numdesk.storage.migrate import migrate
-from numdesk.storage.pool import Database
-from numdesk.storage.postgres import open_database
+from numdesk.storage.database.migrate import migrate
+from numdesk.storage.database.pool import Database
+from numdesk.storage.database.postgres import open_database
 from numdesk.usecases import reconcile
 
 PROMISED_FULL_S = 5

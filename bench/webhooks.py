@@ -32,9 +32,9 @@ from numdesk.kit.seal import Sealer
 from numdesk.ports.rendering import EventFacts
 from numdesk.runtime import Runtime
 from numdesk.storage import webhooks as rows
-from numdesk.storage.migrate import migrate
-from numdesk.storage.pool import Database
-from numdesk.storage.postgres import open_database
+from numdesk.storage.database.migrate import migrate
+from numdesk.storage.database.pool import Database
+from numdesk.storage.database.postgres import open_database
 from numdesk.usecases import deliveries
 from numdesk.usecases.attempts import secret_context
 

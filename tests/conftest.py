@@ -1,7 +1,7 @@
 """What every test may ask for; defined in tests/support/fixtures.py, loaded by conftest.py at the root of the tree.
 
 `database_url`  (str) a migrated database of the test's own, cloned from a template; asyncpg and psql take it
-`database`      (numdesk.storage.pool.Database) open on `database_url`
+`database`      (numdesk.storage.database.pool.Database) open on `database_url`
 `pool`          (asyncpg.Pool) open on the same database, for arranging and for looking at what was written
 `empty_database_url` (str) a database without any migration
 `server`        (tests.support.server.TestServer) the PostgreSQL of this run: `await server.create_database(...)`

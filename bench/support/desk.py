@@ -27,8 +27,8 @@ from numdesk.config import Settings
 from numdesk.domain import tokens
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.seal import Sealer
-from numdesk.storage import postgres
-from numdesk.storage.cluster import binaries
+from numdesk.storage.database import postgres
+from numdesk.storage.database.cluster import binaries
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox.seed import Credential, Terms, credentials, seed
 from numdesk.sandbox.topups import GATEWAYS
 from numdesk.storage import installation as installation_rows
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 from numdesk.storage.provider_settings import Words, stored_words
 from numdesk.usecases import catalogue, installation, timekeeping
 

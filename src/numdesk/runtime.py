@@ -14,8 +14,8 @@ from numdesk.domain.errors import Unavailable
 from numdesk.kit.clock import Clock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
-from numdesk.storage.commands import Batcher
-from numdesk.storage.pool import OUTAGES, Database, Tx
+from numdesk.storage.database.batcher import Batcher
+from numdesk.storage.database.pool import OUTAGES, Database, Tx
 
 if TYPE_CHECKING:
     from numdesk.ports.payments import PaymentGateway
@@ -94,7 +94,7 @@ class Runtime:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Opens a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/pool.py`."""
+        """Opens a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/database/pool.py`."""
         try:
             async with self.database.transaction(name, snapshot=snapshot) as tx:
                 yield tx

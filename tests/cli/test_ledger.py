@@ -11,7 +11,7 @@ import pytest
 from tests.support.ledger import funded_wallet
 
 from numdesk.cli import main
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 
 
 @pytest.fixture

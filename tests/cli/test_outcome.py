@@ -13,7 +13,7 @@ import pytest
 
 from numdesk.cli import main
 from numdesk.cli.outcome import table, tell
-from numdesk.storage import pool
+from numdesk.storage.database import pool
 
 
 async def _commit_and_lose(_self: object, name: str, connection: Any) -> None:

@@ -18,7 +18,7 @@ from numdesk.domain.ledger import AccountName, Journal, gains
 from numdesk.domain.money import AMOUNT_MAX, Money
 from numdesk.domain.topups import NOTHING, Share
 from numdesk.storage import ledger as rows
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 
 
 def idr(units: int) -> Money:

@@ -17,8 +17,8 @@ from tests.support.partner import everything, new_partner, send
 from tests.support.serving import Server
 
 from numdesk.domain.topups import TopUpState
-from numdesk.storage.cluster import Cluster
-from numdesk.storage.pool import OUTAGE_PATIENCE_S
+from numdesk.storage.database.cluster import Cluster
+from numdesk.storage.database.pool import OUTAGE_PATIENCE_S
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

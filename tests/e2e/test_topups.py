@@ -17,7 +17,7 @@ from tests.support.serving import ANSWERED_WITHIN_S, Server
 from tests.support.waiting import eventually
 
 from numdesk.kit.clock import Clock
-from numdesk.storage.cluster import Cluster
+from numdesk.storage.database.cluster import Cluster
 
 pytestmark = pytest.mark.xdist_group("e2e")
 

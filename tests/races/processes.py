@@ -15,7 +15,7 @@ import asyncpg
 from tests.support.desk import DeskOfTest, open_desks_on
 
 from numdesk.runtime import Memory, Runtime
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 
 T = TypeVar("T")
 

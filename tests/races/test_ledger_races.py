@@ -12,8 +12,8 @@ from numdesk.domain import chart
 from numdesk.domain.errors import StateForbids, WalletShort
 from numdesk.domain.money import Money
 from numdesk.storage import ledger
+from numdesk.storage.database.pool import Database, Tx
 from numdesk.storage.ledger import Applied
-from numdesk.storage.pool import Database, Tx
 
 
 def price(units: int) -> Money:

@@ -19,8 +19,8 @@ from tests.support.server import TestServer
 import numdesk.usecases
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.runtime import Runtime
-from numdesk.storage import pool as pool_module
-from numdesk.storage.pool import Database
+from numdesk.storage.database import pool as pool_module
+from numdesk.storage.database.pool import Database
 
 
 async def _sight(pool: asyncpg.Pool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.support.mortal import Died, Life, MortalDatabase
 from tests.support.server import TestServer
 
 from numdesk.domain.customers import Caller
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 from numdesk.usecases import rental_prices, rentals
 
 WEEK_S = 7 * 86_400

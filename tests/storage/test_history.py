@@ -11,7 +11,7 @@ from numdesk.storage import history
 from numdesk.usecases import customers, wallets
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:

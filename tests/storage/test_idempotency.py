@@ -7,8 +7,8 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.domain.errors import KeyReused, RequestRepeated
 from numdesk.storage import idempotency
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.pool import Tx
 
 SIGNATURE = Key(1, Namespace.EXTEND, "sig:00", b"")
 OUTCOME = '{"v": 1}'

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from numdesk.storage import jobs
+from numdesk.storage.database.pool import Database
 from numdesk.storage.jobs import Job, Room
-from numdesk.storage.pool import Database
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE_S = 30.0

@@ -17,7 +17,7 @@ from numdesk.domain.errors import KeyReused, NotFound, StateForbids, WalletShort
 from numdesk.domain.ledger import Account, AccountName, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import DECIMALS, Money
 from numdesk.storage import ledger
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.database.pool import Database, Tx
 
 
 def idr(units: int) -> Money:

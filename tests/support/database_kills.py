@@ -13,8 +13,8 @@ import psutil
 from tests.support.serving import READY_WITHIN_S, Server
 from tests.support.waiting import eventually
 
-from numdesk.storage.cluster import Cluster
-from numdesk.storage.receipts import OUTAGES
+from numdesk.storage.database.cluster import Cluster
+from numdesk.storage.database.receipts import OUTAGES
 
 #: A commit is caught within so long under load; without one any busy backend is killed.
 CATCH_WITHIN_S = 60.0

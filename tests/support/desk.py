@@ -29,8 +29,8 @@ from numdesk.ports.suppliers import Reserved
 from numdesk.providers.simulator.adapter import Simulator, SimulatorSettings
 from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
+from numdesk.storage.database.pool import Database
 from numdesk.storage.messages import Taken
-from numdesk.storage.pool import Database
 from numdesk.usecases import customers, inbound, orders, purchases, requests
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

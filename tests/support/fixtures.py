@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from tests.support.server import ServerProcess, TestServer
 
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 
 PROCESS = pytest.StashKey[ServerProcess]()
 SERVER = pytest.StashKey[TestServer]()

@@ -12,7 +12,7 @@ from numdesk.domain.ledger import Report
 from numdesk.kit.clock import Clock
 from numdesk.runtime import Runtime
 from numdesk.storage import ledger
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 from numdesk.usecases import reconcile
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

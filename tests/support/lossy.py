@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.database.pool import Database, Tx
 
 T = TypeVar("T")
 

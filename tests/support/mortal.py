@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.database.pool import Database, Tx
 
 T = TypeVar("T")
 

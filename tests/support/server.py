@@ -14,8 +14,8 @@ from typing import Literal
 
 import asyncpg
 
-from numdesk.storage.migrate import migrate
-from numdesk.storage.postgres import EmbeddedPostgres
+from numdesk.storage.database.migrate import migrate
+from numdesk.storage.database.postgres import EmbeddedPostgres
 
 Kind = Literal["migrated", "empty", "latin1"]
 

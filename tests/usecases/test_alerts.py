@@ -9,7 +9,7 @@ from tests.support.desk import DeskOfTest
 from numdesk.usecases import alerts, customers, wallets
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]]:

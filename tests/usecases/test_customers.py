@@ -11,7 +11,7 @@ from numdesk.domain import tokens
 from numdesk.domain.customers import Caller, CustomerState, Scope, check_call
 from numdesk.domain.errors import NotAuthenticated, NotFound, NotPermitted
 from numdesk.storage import customers as rows
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 from numdesk.usecases import customers, freshness
 
 

@@ -20,8 +20,8 @@ from numdesk.domain.errors import Unavailable
 from numdesk.domain.ledger import Report
 from numdesk.runtime import Runtime
 from numdesk.storage import ledger, ledger_check
-from numdesk.storage.cluster import binaries
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.database.cluster import binaries
+from numdesk.storage.database.pool import Database, Tx
 from numdesk.usecases import reconcile
 
 

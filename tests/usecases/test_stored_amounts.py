@@ -14,7 +14,7 @@ from tests.support.ledger import assert_clean
 
 from numdesk.domain.payments import PaymentStatus
 from numdesk.storage import ledger_check
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 from numdesk.usecases import reconcile
 
 #: Columns that hold money, with a rule that is broken when one is changed.

@@ -7,7 +7,7 @@ from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput
 from numdesk.storage import settings as rows
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 from numdesk.usecases import timekeeping
 
 

@@ -12,7 +12,7 @@ from numdesk.domain.customers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, KeyReused, NotFound, StateForbids, WalletShort
 from numdesk.domain.money import Money
 from numdesk.storage import ledger
-from numdesk.storage.pool import Database
+from numdesk.storage.database.pool import Database
 from numdesk.usecases import wallets
 
 

@@ -16,10 +16,10 @@ from numdesk.bootstrap import Desk, open_desk
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import Settings, read_settings
 from numdesk.storage import settings as setting_rows
-from numdesk.storage.cluster import Cluster
-from numdesk.storage.faults import DeskMissing
-from numdesk.storage.migrate import is_migrated, migrate, pending_migrations
-from numdesk.storage.postgres import open_database
+from numdesk.storage.database.cluster import Cluster
+from numdesk.storage.database.faults import DeskMissing
+from numdesk.storage.database.migrate import is_migrated, migrate, pending_migrations
+from numdesk.storage.database.postgres import open_database
 from numdesk.usecases import catalogue
 from numdesk.usecases.installation import Mode
 

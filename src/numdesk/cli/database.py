@@ -25,10 +25,10 @@ from numdesk.kit.clock import Clock
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.redact import scrub
 from numdesk.storage import installation
-from numdesk.storage import migrate as migrations
-from numdesk.storage.cluster import binaries
-from numdesk.storage.database_url import split_password
-from numdesk.storage.postgres import open_database
+from numdesk.storage.database import migrate as migrations
+from numdesk.storage.database.cluster import binaries
+from numdesk.storage.database.postgres import open_database
+from numdesk.storage.database.url import split_password
 
 #: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"

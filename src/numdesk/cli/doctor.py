@@ -22,9 +22,9 @@ from numdesk.config import Settings
 from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.kit.private import open_to_others
+from numdesk.storage.database.migrate import pending_migrations
+from numdesk.storage.database.postgres import check_server, running_dsn
 from numdesk.storage.installation import Condition
-from numdesk.storage.migrate import pending_migrations
-from numdesk.storage.postgres import check_server, running_dsn
 from numdesk.usecases import held_payments, installation, messages, rates, reconcile, sweeps, timekeeping
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.

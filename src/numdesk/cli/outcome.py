@@ -18,8 +18,8 @@ from numdesk.domain.errors import InvalidInput, NotFound, OutcomeUnknown, Refusa
 from numdesk.kit.keyfile import KeyFileError
 from numdesk.kit.redact import scrub
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.faults import DatabaseFault
-from numdesk.storage.pool import OUTAGES
+from numdesk.storage.database.faults import DatabaseFault
+from numdesk.storage.database.pool import OUTAGES
 
 
 class CommandRefused(Exception):

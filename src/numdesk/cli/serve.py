@@ -30,8 +30,8 @@ from numdesk.kit.log import configure_logging, get_logger
 from numdesk.kit.output import never_wait_for_readers
 from numdesk.kit.private import tighten
 from numdesk.sandbox.seed import Credential
-from numdesk.storage.migrate import migrate
-from numdesk.storage.postgres import open_database
+from numdesk.storage.database.migrate import migrate
+from numdesk.storage.database.postgres import open_database
 from numdesk.usecases import installation, timekeeping
 from numdesk.workers import runner
 

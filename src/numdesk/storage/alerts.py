@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def look(tx: Tx, customer_ids: Sequence[int], *, dialect: str, currency: str, mark: int, now: datetime) -> None:

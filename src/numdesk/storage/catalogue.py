@@ -12,7 +12,7 @@ import msgspec
 from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
 from numdesk.domain.routing import Tally
 from numdesk.ports.suppliers import Tier
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -13,7 +13,7 @@ from numdesk.domain.customers import Caller, CustomerState, Scope
 from numdesk.domain.guard import Hour, Verdict
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 _CALLER: LiteralString = """
     select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.topups import Doubt
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def count(tx: Tx) -> Mapping[tuple[str, Doubt], int]:

@@ -14,7 +14,7 @@ from numdesk.domain.pages import Page
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.errors import KeyReused, RequestInProgress, RequestRepeated
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 class Namespace(IntEnum):

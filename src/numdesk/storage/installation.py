@@ -10,7 +10,7 @@ import msgspec
 
 from numdesk.domain.customers import CustomerState
 from numdesk.storage import settings
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 #: A list of customers ends here; the console pages through more.
 CUSTOMERS_MAX = 10_000

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 #: How much of an error is kept with a job.
 ERROR_CHARS_MAX = 2000

@@ -17,7 +17,7 @@ from numdesk.domain import chart, ledger
 from numdesk.domain.errors import KeyReused, NotFound, WalletShort
 from numdesk.domain.ledger import Account, AccountKind, AccountName, Entry, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import Money
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
 from numdesk.domain.ledger import Check
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 if TYPE_CHECKING:
     from asyncpg import Record

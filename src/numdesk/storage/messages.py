@@ -12,7 +12,7 @@ from numdesk.storage.orders import STOCK_RULES
 if TYPE_CHECKING:
     from numdesk.domain.recognition.recogniser import Recognition
     from numdesk.ports.inbound import MessageReceived
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 CHANNEL = "numdesk_orders"
 #: A NOTIFY carries less than 8,000 bytes; ten digits and a comma for each order.

@@ -12,7 +12,7 @@ from numdesk.domain.orders import LIFETIME, Event, Order, State
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: In the order of the fields of `Order`.
 _COLUMNS: LiteralString = """id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, operator_name,

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from numdesk.storage.database.pool import Tx
     from numdesk.storage.messages import Arrival
-    from numdesk.storage.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

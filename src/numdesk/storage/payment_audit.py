@@ -11,7 +11,7 @@ import msgspec
 from numdesk.domain.reconciliation import Difference
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def newest(tx: Tx, *, provider: str) -> datetime | None:

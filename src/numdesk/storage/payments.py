@@ -15,7 +15,7 @@ from numdesk.domain.topups import Decision, Doubt, Line, Policy, Share, TopUp, T
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 _facts = msgspec.json.Decoder(Payment)
 _policy = msgspec.json.Decoder(Policy)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from numdesk.kit.seal import Sealer
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: Settings by name, by provider.
 Words = Mapping[str, Mapping[str, str]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numdesk.domain.numbers import Offer
     from numdesk.domain.orders import Order
     from numdesk.ports.suppliers import Reserved
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numdesk.domain.fx import Rate
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 
 async def read(tx: Tx, *, pair: str) -> Rate | None:

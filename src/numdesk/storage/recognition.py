@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.recognition.recogniser import ServiceWord, WordUse
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

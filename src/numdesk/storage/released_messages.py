@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from numdesk.storage.orders import STOCK_RULES
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datetime) -> bool:

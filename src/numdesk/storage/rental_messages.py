@@ -13,7 +13,7 @@ from numdesk.storage.messages import Arrival, Taken
 from numdesk.storage.orders import STOCK_RULES
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 @dataclass(frozen=True, slots=True)

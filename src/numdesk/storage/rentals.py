@@ -18,7 +18,7 @@ from numdesk.storage.orders import STOCK_RULES
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: The clocks of two machines that serve one desk may differ by so much.
 CLOCKS_DIFFER_MAX = timedelta(minutes=1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, LiteralString
 from numdesk.storage import settings
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: Which rows are wanted, and which are given, where a number is the key.
 _WANTED: LiteralString = "id <> all($3::text[]::bigint[]) and ($4::text[] is null or id = any($4::text[]::bigint[]))"

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 
 async def read(tx: Tx, *, name: str) -> Any:

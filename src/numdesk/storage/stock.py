@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from numdesk.domain.atlas import CountryFacts, OperatorFacts, ServiceFacts
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 
 async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:

@@ -8,7 +8,7 @@ from numdesk.storage.ledger_check import tally
 
 if TYPE_CHECKING:
     from numdesk.domain.ledger import Check
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 
 async def check_topups(tx: Tx) -> dict[str, Check]:

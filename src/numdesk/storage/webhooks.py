@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from numdesk.domain.webhooks import FAILING_FOR, DeliveryLog, DeliveryState
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from numdesk.storage import alerts as rows
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 
 #: What the mark is for a customer for whom staff has set none (option `low_balance`), in minor units.
 LOW_BALANCE = 1000

@@ -17,7 +17,7 @@ from numdesk.storage import jobs
 from numdesk.storage import messages as message_rows
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 from numdesk.usecases import otp, recognition
 from numdesk.usecases.calls import answered, each
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: What is shown of the stock may be this old.
 STOCK_AGE_MAX_S = 0.5

@@ -18,7 +18,7 @@ from numdesk.runtime import Runtime
 from numdesk.storage import customers as rows
 from numdesk.storage import ledger
 from numdesk.storage.customers import KeyLine
-from numdesk.storage.pool import Tx
+from numdesk.storage.database.pool import Tx
 from numdesk.usecases import sweeps
 
 #: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look

@@ -16,7 +16,7 @@ from numdesk.usecases import news, otp, recognition, rental_inbound, sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 RECEIVE_BATCH_MAX = 256
 #: Longer texts than 40 segments of GSM text are cut: no handset sends them, and every reader would have to store them.

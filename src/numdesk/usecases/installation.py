@@ -14,7 +14,7 @@ from numdesk.storage import settings
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: From this part of a sequence on there is reason to act; beyond the second one it may be late.
 SERIALS_WARN = 0.5

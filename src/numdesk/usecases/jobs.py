@@ -20,7 +20,7 @@ from numdesk.usecases import sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.commands import Batcher
+    from numdesk.storage.database.batcher import Batcher
 
 __all__ = ["Job", "JobLine", "every", "fail", "finish", "payload_of", "revive", "take"]
 

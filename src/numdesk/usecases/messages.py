@@ -13,7 +13,7 @@ from numdesk.usecases import deliveries, news
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 __all__ = ["KeptMessage", "count_withheld", "foreign", "read", "release"]
 

@@ -22,8 +22,8 @@ from numdesk.runtime import Runtime
 from numdesk.storage import customers as customer_rows
 from numdesk.storage import ledger
 from numdesk.storage import orders as rows
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.orders import Ended
-from numdesk.storage.pool import Tx
 from numdesk.usecases import customers, news, rates
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.sweeps import Sweep, sweep

@@ -22,7 +22,7 @@ from numdesk.usecases import stock
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 __all__ = ["RuleRow", "add", "every", "known", "read_for", "remove", "reread", "reread_for_orders"]
 

@@ -23,7 +23,7 @@ from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: How often each gateway is compared, and how far back beyond the last time: what was on its way then is looked at once more.
 EVERY = timedelta(hours=24)

@@ -44,7 +44,7 @@ from numdesk.usecases.settlement import settle
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 __all__ = ["TopUpRequest", "create_topup", "hear", "listed", "poll_due", "read", "receive", "settle"]
 

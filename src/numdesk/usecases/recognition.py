@@ -17,7 +17,7 @@ from numdesk.storage.messages import Arrival, Taken
 if TYPE_CHECKING:
     from numdesk.domain.numbers import Service
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: What is remembered is dropped when the version changes; this bounds the harm of a change that went unnoticed.
 REMEMBERED_S = 60.0

@@ -17,8 +17,8 @@ from numdesk.storage import ledger_check, payments, rental_check, topup_check
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
+    from numdesk.storage.database.pool import Tx
     from numdesk.storage.ledger_check import Sight
-    from numdesk.storage.pool import Tx
 
 #: How often the running desk looks at what is new, and at everything.
 INCREMENTAL_EVERY_S = 60

@@ -11,8 +11,8 @@ from datetime import datetime
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage import rentals as rows
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
-from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import RentAnswer, RentItem
 from numdesk.usecases import alerts
 

@@ -14,7 +14,7 @@ from numdesk.usecases import deliveries, otp, recognition
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
     from numdesk.usecases.otp import Book
 
 

@@ -15,7 +15,7 @@ from numdesk.usecases.stock import CHUNK, chunks, find_words, meet, read_amount
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
     from numdesk.usecases.stock import Words
 
 #: What is remembered of the list is dropped when its version changes; this bounds the harm of a look that failed.

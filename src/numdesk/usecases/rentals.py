@@ -33,8 +33,8 @@ from numdesk.runtime import Runtime
 from numdesk.storage import customers as customer_rows
 from numdesk.storage import idempotency, ledger, rental_messages
 from numdesk.storage import rentals as rows
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.pool import Tx
 from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
 from numdesk.usecases import alerts, customers, purchases, rent_batches
 from numdesk.usecases.keys import Signature, key_of

@@ -25,8 +25,8 @@ from numdesk.runtime import Runtime
 from numdesk.storage import idempotency, jobs
 from numdesk.storage import orders as order_rows
 from numdesk.storage import purchases as rows
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.pool import Tx
 from numdesk.usecases import answers
 from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered

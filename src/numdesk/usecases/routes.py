@@ -13,7 +13,7 @@ from numdesk.runtime import Runtime
 from numdesk.storage import purchases as rows
 
 if TYPE_CHECKING:
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: Decisions remembered in the process; beyond this all are forgotten and found again in the database.
 REMEMBERED_MAX = 20_000

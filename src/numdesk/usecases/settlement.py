@@ -26,7 +26,7 @@ from numdesk.usecases import alerts, invoices
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: Ids of gateways are uuids or numbers; a longer one would not fit into a journal's reference.
 PAYMENT_ID_MAX = 100

@@ -19,7 +19,7 @@ from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 Item = TypeVar("Item")
 

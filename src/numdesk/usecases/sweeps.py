@@ -21,7 +21,7 @@ from numdesk.storage.set_aside import Aside
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
-    from numdesk.storage.pool import Tx
+    from numdesk.storage.database.pool import Tx
 
 #: What names an item: a number or text, alone or with others in a tuple. Its text is unique in the sweep.
 Key = TypeVar("Key")

@@ -14,8 +14,8 @@ from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
 from numdesk.domain.pages import Page
 from numdesk.storage import history as rows
 from numdesk.storage import ledger
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.history import HistoryLine
-from numdesk.storage.pool import Tx
 from numdesk.usecases import alerts
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import pytest
 from tests.support.frozen import FrozenWay, way_to
 
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
-from numdesk.storage import pool as pool_module
-from numdesk.storage import silence
-from numdesk.storage.pool import CONNECTIONS_MAX, LENT_WITHIN_S, OUTAGE_PATIENCE_S, Database, Tx
-from numdesk.storage.silence import LOOK_EVERY_S, SIGN_OF_LIFE_S, SILENCE_S
+from numdesk.storage.database import pool as pool_module
+from numdesk.storage.database import silence
+from numdesk.storage.database.pool import CONNECTIONS_MAX, LENT_WITHIN_S, OUTAGE_PATIENCE_S, Database, Tx
+from numdesk.storage.database.silence import LOOK_EVERY_S, SIGN_OF_LIFE_S, SILENCE_S
 
 #: How much faster than in earnest a test waits.
 HASTE = 20

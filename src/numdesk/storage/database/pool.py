@@ -15,8 +15,8 @@ from prometheus_client import Counter, Histogram
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.kit.log import get_logger
 from numdesk.kit.network import forbid_network
-from numdesk.storage.receipts import OUTAGES, Deal, begin, roll_back
-from numdesk.storage.silence import Watch, is_silent
+from numdesk.storage.database.receipts import OUTAGES, Deal, begin, roll_back
+from numdesk.storage.database.silence import Watch, is_silent
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -156,7 +156,8 @@ class Database:
         """Runs `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
 
         When the connection is lost, also in the middle of COMMIT, this finds out what happened before it answers
-        (`storage/receipts.py`). Raises Unavailable when nothing was committed, and OutcomeUnknown when that could not be found out in time.
+        (`storage/database/receipts.py`). Raises Unavailable when nothing was committed, and OutcomeUnknown when that
+        could not be found out in time.
         """
         deal = Deal()
         try:

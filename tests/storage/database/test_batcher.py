@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.storage.commands import Batcher
+from numdesk.storage.database.batcher import Batcher
 
 
 class Ferry:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.storage import database_url
-from numdesk.storage.database_url import place_of, read_database_url, split_password
-from numdesk.storage.faults import DatabaseUrlRefused
+from numdesk.storage.database import url as database_url
+from numdesk.storage.database.faults import DatabaseUrlRefused
+from numdesk.storage.database.url import place_of, read_database_url, split_password
 
 
 class TestSplitPassword:

@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from numdesk.storage.cluster import SOCKET_NAME, SOCKET_PATH_MAX, Cluster, binaries, choose_socket_folder
-from numdesk.storage.faults import (
-    DatabaseFault,
-    DataFolderNotWritable,
-    DataFolderOfOtherVersion,
-    DiskFull,
-    ServerFailedToStart,
-)
+from numdesk.storage.database.cluster import SOCKET_NAME, SOCKET_PATH_MAX, Cluster, binaries, choose_socket_folder
+from numdesk.storage.database.faults import DatabaseFault, DataFolderNotWritable, DataFolderOfOtherVersion, DiskFull, ServerFailedToStart
 
 
 @pytest.mark.parametrize("program", ["postgres", "initdb", "psql", "pg_dump", "pg_restore", "pg_basebackup", "pgbench"])

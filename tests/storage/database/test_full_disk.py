@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from numdesk.domain.errors import Unavailable
+from numdesk.storage.database.migrate import migrate
+from numdesk.storage.database.pool import Database, Tx
+from numdesk.storage.database.postgres import open_database
 from numdesk.storage.installation import probe_writes
-from numdesk.storage.migrate import migrate
-from numdesk.storage.pool import Database, Tx
-from numdesk.storage.postgres import open_database
 
 DISK_MB = 320
 #: A megabyte that no compression makes smaller.

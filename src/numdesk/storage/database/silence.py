@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from numdesk.kit.log import get_logger
-from numdesk.storage.receipts import OUTAGES
+from numdesk.storage.database.receipts import OUTAGES
 
 #: A statement without an answer for so long may be slow, or the server may be frozen: then it is asked for a sign of life ...
 SILENCE_S = 4.0

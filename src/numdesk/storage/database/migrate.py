@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 import asyncpg
 
-from numdesk.storage.faults import DatabaseIsNewer, DiskFull, MigrationBlocked, MigrationChanged
+from numdesk.storage.database.faults import DatabaseIsNewer, DiskFull, MigrationBlocked, MigrationChanged
 
 # A migration is 0007_name.sql; 0007_name.before.sql and .after.sql beside it belong to its tests.
 FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")

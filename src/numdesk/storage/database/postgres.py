@@ -18,9 +18,8 @@ import psutil
 from numdesk.config import environment_for_child
 from numdesk.kit.log import get_logger
 from numdesk.kit.redact import scrub
-from numdesk.storage.cluster import SETTINGS, SOCKET_NAME, Cluster
-from numdesk.storage.database_url import place_of, read_database_url
-from numdesk.storage.faults import (
+from numdesk.storage.database.cluster import SETTINGS, SOCKET_NAME, Cluster
+from numdesk.storage.database.faults import (
     DatabaseNotUtf8,
     DataFolderInUse,
     DataFolderNotWritable,
@@ -29,6 +28,7 @@ from numdesk.storage.faults import (
     ServerTooOld,
     ServerUnreachable,
 )
+from numdesk.storage.database.url import place_of, read_database_url
 
 ENCODING = "UTF8"  # customers' texts are in all languages
 SERVER_VERSION_MIN = 15  # the oldest major version the SQL is written for

@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from numdesk.storage.faults import DatabaseIsNewer, MigrationBlocked, MigrationChanged
-from numdesk.storage.migrate import Migration, find_migrations, migrate, pending_migrations
+from numdesk.storage.database.faults import DatabaseIsNewer, MigrationBlocked, MigrationChanged
+from numdesk.storage.database.migrate import Migration, find_migrations, migrate, pending_migrations
 
 FIRST = Migration(1, "things", "create table things (id integer primary key)")
 SECOND = Migration(2, "more", "alter table things add column note text; insert into things values (1, 'x')")

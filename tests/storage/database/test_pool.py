@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.support.breakage import break_writes, fix_writes
 
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
-from numdesk.storage.pool import Database, Tx
+from numdesk.storage.database.pool import Database, Tx
 
 #: SQLSTATE of each kind: disk full, out of memory, too many locks, I/O error, statement time-out, read-only, serial at its end.
 EXHAUSTED = ["53100", "53200", "53000", "58030", "58000", "57014", "25006", "2200H"]

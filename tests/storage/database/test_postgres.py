@@ -18,9 +18,9 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.server import TestServer
 
-from numdesk.storage import postgres
-from numdesk.storage.cluster import Cluster
-from numdesk.storage.faults import (
+from numdesk.storage.database import postgres
+from numdesk.storage.database.cluster import Cluster
+from numdesk.storage.database.faults import (
     DatabaseNotUtf8,
     DataFolderInUse,
     DataFolderNotWritable,
@@ -29,7 +29,7 @@ from numdesk.storage.faults import (
     ServerTooOld,
     ServerUnreachable,
 )
-from numdesk.storage.postgres import EmbeddedPostgres, check_server, open_database, running_dsn
+from numdesk.storage.database.postgres import EmbeddedPostgres, check_server, open_database, running_dsn
 
 # A numdesk that is killed while its database runs.
 KILLED_NUMDESK = """
@@ -161,7 +161,7 @@ class TestSurvival:
             tries.put_nowait(None)
             raise OSError("no room")
 
-        monkeypatch.setattr("numdesk.storage.postgres.WATCH_S", 0.01)
+        monkeypatch.setattr("numdesk.storage.database.postgres.WATCH_S", 0.01)
         monkeypatch.setattr(EmbeddedPostgres, "_launch", fail)
         assert running.pid is not None
         psutil.Process(running.pid).kill()

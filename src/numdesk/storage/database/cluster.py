@@ -18,14 +18,8 @@ from urllib.parse import quote
 import psutil
 
 from numdesk.config import environment_for_child
-from numdesk.storage import postgres_launcher
-from numdesk.storage.faults import (
-    DatabaseFault,
-    DataFolderNotWritable,
-    DataFolderOfOtherVersion,
-    DiskFull,
-    ServerFailedToStart,
-)
+from numdesk.storage.database import launcher as database_launcher
+from numdesk.storage.database.faults import DatabaseFault, DataFolderNotWritable, DataFolderOfOtherVersion, DiskFull, ServerFailedToStart
 
 ROLE = "numdesk"
 DATABASE = "numdesk"
@@ -116,7 +110,7 @@ class Cluster:
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Make the command line that runs a PostgreSQL program as the cluster's owner, tied to our life."""
-        launcher = [sys.executable, "-I", "-S", str(postgres_launcher.__file__)]
+        launcher = [sys.executable, "-I", "-S", str(database_launcher.__file__)]
         return [*launcher, str(os.getpid()), self.user, str(self.data), str(binaries() / program), *arguments]
 
     def postmaster(self) -> Postmaster | None:

@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from numdesk.storage.faults import DatabaseUrlRefused
+from numdesk.storage.database.faults import DatabaseUrlRefused
 
 PORT_MAX = 65_535
 #: Parameters that asyncpg and the programs of PostgreSQL both understand.

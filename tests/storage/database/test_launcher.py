@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from numdesk.storage import postgres_launcher
+from numdesk.storage.database import launcher as database_launcher
 
 
 def launch(parent: int, user: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run the launcher as numdesk does."""
-    launcher = [sys.executable, "-I", "-S", postgres_launcher.__file__]
+    launcher = [sys.executable, "-I", "-S", database_launcher.__file__]
     return subprocess.run([*launcher, str(parent), user, "/", *command], capture_output=True, text=True, check=False, timeout=60)
 
 
