@@ -17,7 +17,7 @@ from numdesk.asgi import make_app
 from numdesk.callbacks import routes
 from numdesk.callbacks.routes import PREFIX, make_callbacks
 from numdesk.kit import pacing
-from numdesk.usecases import payments
+from numdesk.usecases.payments import topups
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ class TestCallbacks:
     async def test_bounds_the_body(self, till: Till) -> None:
         """A byte above 16 KiB is too much, whoever signed it."""
         async with client(till) as door:
-            body = b"x" * (payments.BODY_BYTES_MAX + 1)
+            body = b"x" * (topups.BODY_BYTES_MAX + 1)
             answer = await door.post(f"/callbacks/{PROVIDER}", content=body, headers={"x-signature": SIGNATURE})
         assert answer.status_code == 413
 
@@ -133,5 +133,5 @@ class TestCallbacks:
         async with client(till) as door:
             assert (await door.post(f"/callbacks/{PROVIDER}", content=claim, headers=headers)).status_code == 200
         for row in await till.desk.pool.fetch("select payload::text from jobs where kind = 'payments.hear'"):
-            await payments.hear(till.rt, json.loads(row[0]))
+            await topups.hear(till.rt, json.loads(row[0]))
         assert await till.balance() == 0

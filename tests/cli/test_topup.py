@@ -12,7 +12,7 @@ import pytest
 
 from numdesk.cli import main
 from numdesk.cli.topup import NEXT
-from numdesk.domain.topups import Doubt
+from numdesk.domain.payments.topups import Doubt
 from numdesk.kit.keyfile import KeyFile
 
 SETUP = """

@@ -16,7 +16,7 @@ from numdesk.domain import chart, ledger
 from numdesk.domain.errors import InvalidInput, StateForbids
 from numdesk.domain.ledger import AccountName, Journal, gains
 from numdesk.domain.money import AMOUNT_MAX, Money
-from numdesk.domain.topups import NOTHING, Share
+from numdesk.domain.payments.topups import NOTHING, Share
 from numdesk.storage import ledger as rows
 from numdesk.storage.database.pool import Database
 

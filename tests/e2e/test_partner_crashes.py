@@ -16,7 +16,7 @@ from tests.support.node import Node
 from tests.support.partner import everything, new_partner, send
 from tests.support.serving import Server
 
-from numdesk.domain.topups import TopUpState
+from numdesk.domain.payments.topups import TopUpState
 from numdesk.storage.database.cluster import Cluster
 from numdesk.storage.database.pool import OUTAGE_PATIENCE_S
 

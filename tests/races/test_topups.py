@@ -16,11 +16,11 @@ from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
 from numdesk.domain.errors import GatewayUnavailable, RequestInProgress
-from numdesk.domain.payments import PaymentStatus
+from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.ports.payments import PaymentGateway
 from numdesk.runtime import Runtime
-from numdesk.usecases import payments
-from numdesk.usecases.payments import TopUpRequest
+from numdesk.usecases.payments import topups
+from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.workers import runner
 
 REQUEST = TopUpRequest("key", b"same", PROVIDER, 50_000)
@@ -35,14 +35,14 @@ class Story:
 
     async def live(self, rt: Runtime) -> None:
         """Orders, pays, is called back, settles, polls."""
-        topup, _ = await payments.create_topup(rt, self.till.caller, REQUEST)
+        topup, _ = await topups.create_topup(rt, self.till.caller, REQUEST)
         if not self.till.gateway.truth:  # a customer pays once, however often they ask for the page
             self.till.gateway.pay(topup, PaymentStatus.PAID)
-        await payments.receive(rt, PROVIDER, *callback_of(topup))
+        await topups.receive(rt, PROVIDER, *callback_of(topup))
         await self._work(rt)
         if self.money is PaymentStatus.REFUNDED:
             self.till.gateway.pay(topup, PaymentStatus.REFUNDED)
-            await payments.receive(rt, PROVIDER, *callback_of(topup, number=1))
+            await topups.receive(rt, PROVIDER, *callback_of(topup, number=1))
             await self._work(rt)
 
     async def _work(self, rt: Runtime) -> None:
@@ -50,7 +50,7 @@ class Story:
         for row in await self.till.desk.pool.fetch(
             "select id, (payload->>'callback')::int from jobs where kind = 'payments.hear' order by id"
         ):
-            await payments.hear(rt, {"callback": row[1]})
+            await topups.hear(rt, {"callback": row[1]})
             await self.till.desk.pool.execute("delete from jobs where id = $1", row[0])
 
     async def finish(self, rt: Runtime) -> None:
@@ -104,10 +104,10 @@ async def test_a_thousand_copies_of_a_callback_credit_once(server: TestServer, t
         topup = await till.order()
         till.gateway.pay(topup)
         working = [asyncio.ensure_future(runner.run_due(desk.rt)) for desk in desks[:2]]
-        await asyncio.gather(*(payments.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000)))
+        await asyncio.gather(*(topups.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000)))
         await asyncio.gather(*working, *(runner.run_due(desk.rt) for desk in desks[:2]))
         assert await till.balance() == 50_000
-        await asyncio.gather(*(payments.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100)))
-        await asyncio.gather(*(payments.settle(desk.rt, topup.id) for desk in desks * 5))
+        await asyncio.gather(*(topups.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100)))
+        await asyncio.gather(*(topups.settle(desk.rt, topup.id) for desk in desks * 5))
         assert await till.balance() == 50_000
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1

@@ -12,12 +12,13 @@ from decimal import Decimal
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.payments import Payment, PaymentStatus
-from numdesk.domain.topups import TopUp
+from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
+from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, PaymentHint
 from numdesk.runtime import Runtime
-from numdesk.storage.payments import Booked
-from numdesk.usecases import customers, payments, wallets
+from numdesk.storage.payments.topups import Booked
+from numdesk.usecases import customers, wallets
+from numdesk.usecases.payments import topups
 
 PROVIDER = "cryptomus"
 EUR = "EUR"
@@ -148,24 +149,24 @@ class Till:
 
     async def order(self, amount: int = 50_000, *, key: str | None = None) -> TopUp:
         """Wants a top-up."""
-        return (await payments.create_topup(self.rt, self.caller, payments.TopUpRequest(key, b"same", self.provider, amount)))[0]
+        return (await topups.create_topup(self.rt, self.caller, topups.TopUpRequest(key, b"same", self.provider, amount)))[0]
 
     async def read(self, topup: TopUp) -> TopUp:
         """Reads it back."""
-        return (await payments.read(self.rt, topup.public_id))[0]
+        return (await topups.read(self.rt, topup.public_id))[0]
 
     async def lines(self, topup: TopUp) -> list[Booked]:
         """Returns its payments."""
-        return (await payments.read(self.rt, topup.public_id))[1]
+        return (await topups.read(self.rt, topup.public_id))[1]
 
     async def settle(self, topup: TopUp) -> TopUp:
         """Settles it and reads it back."""
-        await payments.settle(self.rt, topup.id)
+        await topups.settle(self.rt, topup.id)
         return await self.read(topup)
 
     async def poll(self) -> int:
         """Asks about what is due to be asked about."""
-        return await payments.poll_due(self.rt, provider=self.provider)
+        return await topups.poll_due(self.rt, provider=self.provider)
 
     async def balance(self) -> int:
         """Returns what the wallet holds."""

@@ -12,10 +12,11 @@ from tests.support.desk import CURRENCY, DIALECT, REMOTE_OFFER, DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.payments import PaymentStatus
-from numdesk.domain.topups import Decision
-from numdesk.usecases import customers, messages, orders, payments, reactivation, rentals, settlement, wallets
-from numdesk.usecases.payments import TopUpRequest
+from numdesk.domain.payments.gateway_payments import PaymentStatus
+from numdesk.domain.payments.topups import Decision
+from numdesk.usecases import customers, messages, orders, reactivation, rentals, wallets
+from numdesk.usecases.payments import settlement, topups
+from numdesk.usecases.payments.topups import TopUpRequest
 
 Act = Callable[[DeskOfTest], Awaitable[Any]]
 #: Makes what an act needs, and returns the act.
@@ -145,7 +146,7 @@ async def _register(_desk: DeskOfTest) -> Act:
 
 async def _open_topup(desk: DeskOfTest) -> Act:
     till = await open_till(desk)
-    return lambda one: payments.create_topup(one.rt, till.caller, TopUpRequest(None, b"", PROVIDER, 50_000))
+    return lambda one: topups.create_topup(one.rt, till.caller, TopUpRequest(None, b"", PROVIDER, 50_000))
 
 
 async def _paid(desk: DeskOfTest, **facts: Any) -> tuple[Till, Any]:
@@ -157,23 +158,23 @@ async def _paid(desk: DeskOfTest, **facts: Any) -> tuple[Till, Any]:
 
 async def _settle(desk: DeskOfTest) -> Act:
     _, topup = await _paid(desk)
-    return lambda one: payments.settle(one.rt, topup.id)
+    return lambda one: topups.settle(one.rt, topup.id)
 
 
 async def _decide(desk: DeskOfTest) -> Act:
     desk.rt.settings = replace(desk.rt.settings, topup_overpaid_bp=1_000)
     _, topup = await _paid(desk, share="1.5")
-    await payments.settle(desk.rt, topup.id)
+    await topups.settle(desk.rt, topup.id)
     return lambda one: settlement.decide(one.rt, topup.public_id, Decision.APPROVED)
 
 
 async def _collect(desk: DeskOfTest) -> Act:
     till, topup = await _paid(desk)
-    await payments.settle(desk.rt, topup.id)
+    await topups.settle(desk.rt, topup.id)
     who, balance = till.caller.customer_id, await till.balance()
     await wallets.adjust(desk.rt, customer_id=who, currency="EUR", units=-balance, reason_ref="spent")
     till.gateway.pay(topup, PaymentStatus.REFUNDED)
-    await payments.settle(desk.rt, topup.id)
+    await topups.settle(desk.rt, topup.id)
     await wallets.adjust(desk.rt, customer_id=who, currency="EUR", units=9_00, reason_ref="again")
     return lambda one: settlement.collect(one.rt, topup.public_id)
 

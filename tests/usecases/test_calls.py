@@ -13,7 +13,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import calls, catalogue, invoices, orders, payment_audit, payments, rates
+from numdesk.usecases import calls, catalogue, orders, rates
+from numdesk.usecases.payments import audit, invoices, topups
 
 
 async def hang(*_: object, **__: object) -> Any:
@@ -62,12 +63,12 @@ async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(desk: Des
     topup = await till.order()
     till.gateway.hangs_until = asyncio.Event()
     hurry(monkeypatch, invoices)
-    hurry(monkeypatch, payment_audit)
+    hurry(monkeypatch, audit)
     with pytest.raises(ProviderError, match="no answer"):
-        await payments.settle(desk.rt, topup.id)
+        await topups.settle(desk.rt, topup.id)
     now = desk.clock.now()
     with pytest.raises(ProviderError, match="no answer"):
-        await payment_audit.compare(desk.rt, since=now, until=now)
+        await audit.compare(desk.rt, since=now, until=now)
 
 
 async def test_a_supplier_that_hangs_holds_no_customer_up(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:

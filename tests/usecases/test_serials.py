@@ -11,7 +11,8 @@ from tests.support.gateway import PROVIDER, callback_of, open_till
 from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases import customers, installation, payments, webhooks
+from numdesk.usecases import customers, installation, webhooks
+from numdesk.usecases.payments import topups
 
 
 async def use_up(desk: DeskOfTest, name: str, part: float = 1.0) -> None:
@@ -81,7 +82,7 @@ async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTe
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "open": till.order,
         "settle": lambda: till.settle(topup),
-        "callback": lambda: payments.receive(desk.rt, PROVIDER, *callback_of(topup)),
+        "callback": lambda: topups.receive(desk.rt, PROVIDER, *callback_of(topup)),
         "endpoint": lambda: webhooks.change_endpoint(desk.rt, customer, url="https://1.1.1.1/", secret=None),
     }
     await use_up(desk, sequence)

@@ -12,7 +12,7 @@ from tests.support.desk import REMOTE_OFFER, DeskOfTest
 from tests.support.gateway import Till, open_till
 from tests.support.ledger import assert_clean
 
-from numdesk.domain.payments import PaymentStatus
+from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.storage import ledger_check
 from numdesk.storage.database.pool import Tx
 from numdesk.usecases import reconcile

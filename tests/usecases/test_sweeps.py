@@ -10,7 +10,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
-from numdesk.usecases import customers, orders, payments, rentals, retention, sweeps
+from numdesk.usecases import customers, orders, rentals, retention, sweeps
+from numdesk.usecases.payments import topups
 from numdesk.workers.jobs import ASKING, TIMETABLE
 
 
@@ -84,7 +85,7 @@ async def test_a_top_up_that_cannot_be_settled_is_named(desk: DeskOfTest, monkey
         if topup_id == bad.id and len(asked) <= 2:
             raise ValueError("broken")
 
-    monkeypatch.setattr(payments, "settle", settle)
+    monkeypatch.setattr(topups, "settle", settle)
     desk.clock.advance(61)
     await till.poll()
     assert (set(asked), [(one.sweep, one.item) for one in await sweeps.every(desk.rt)]) == (

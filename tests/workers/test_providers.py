@@ -15,12 +15,13 @@ from tests.support.working import working
 
 from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders import LIFETIME
-from numdesk.domain.reconciliation import Fault
+from numdesk.domain.payments.audit import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.storage import jobs
-from numdesk.usecases import orders, payment_audit, payments, requests
-from numdesk.usecases.payments import POLL_PARALLEL
+from numdesk.usecases import orders, requests
+from numdesk.usecases.payments import audit, topups
+from numdesk.usecases.payments.topups import POLL_PARALLEL
 from numdesk.workers import runner
 from numdesk.workers.jobs import ASKING, KINDS
 
@@ -131,14 +132,14 @@ async def test_a_gateway_that_does_not_answer_hides_no_other_ones_differences(de
     well.gateway.pay(paid)
     away.gateway.failures = [ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection") for _ in range(2)]
     now = desk.clock.now()
-    found = await payment_audit.compare(desk.rt, since=now, until=now)
+    found = await audit.compare(desk.rt, since=now, until=now)
     assert [(one.provider, one.fault, one.invoice) for one in found] == [
         ("away", Fault.UNANSWERED, None),
         ("well", Fault.UNHEARD, paid.public_id),
     ]
     well.gateway.failures = [ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection")]
     with pytest.raises(ProviderError):
-        await payment_audit.compare(desk.rt, since=now, until=now)
+        await audit.compare(desk.rt, since=now, until=now)
 
 
 async def test_a_supplier_that_hangs_delays_no_other_ones_offers(
@@ -165,11 +166,11 @@ async def test_callbacks_of_a_gateway_that_hangs_delay_no_other_ones(
     stuck, well = await open_tills(desk, released)
     hung = await stuck.order()
     for number in range(KINDS["payments.hear"].parallel + 1):
-        await payments.receive(desk.rt, "stuck", *callback_of(hung, number=number))
+        await topups.receive(desk.rt, "stuck", *callback_of(hung, number=number))
     desk.clock.advance(1)
     paid = await well.order()
     well.gateway.pay(paid)
-    await payments.receive(desk.rt, "well", *callback_of(paid))
+    await topups.receive(desk.rt, "well", *callback_of(paid))
 
     async def credited() -> None:
         assert stuck.gateway.hanging == KINDS["payments.hear"].parallel
@@ -222,7 +223,7 @@ async def test_every_job_that_asks_a_provider_names_it(desk: DeskOfTest, pool: a
     paid, other = await till.order(), await till.order()
     till.gateway.pay(paid)
     till.gateway.truth[f"p-{paid.public_id}"] = replace(till.gateway.truth[f"p-{paid.public_id}"], reference=other.public_id)
-    await payments.receive(desk.rt, till.provider, *callback_of(paid))
+    await topups.receive(desk.rt, till.provider, *callback_of(paid))
     await till.settle(paid)
     caller = await desk.customer()
     await desk.order(caller, REMOTE_OFFER)

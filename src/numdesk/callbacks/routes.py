@@ -10,7 +10,8 @@ from numdesk.kit.pacing import Pace
 from numdesk.kit.slices import take_turn
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
-from numdesk.usecases import limits, payments
+from numdesk.usecases import limits
+from numdesk.usecases.payments import topups
 
 PREFIX = "/callbacks"
 
@@ -63,9 +64,9 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
         return 405
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     try:
-        body = await read_body(scope, receive, bytes_max=payments.BODY_BYTES_MAX)
+        body = await read_body(scope, receive, bytes_max=topups.BODY_BYTES_MAX)
         await take_turn()  # verifying takes a millisecond or two: of a flood, each lets others go on
-        await payments.receive(rt, provider, headers, body)
+        await topups.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(rt, error, provider, peer)
     return 200
@@ -83,7 +84,7 @@ def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
                 limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
             except TooManyRequests:
                 return 429
-            payments.note_refused(provider, reason=str(error.__cause__))
+            topups.note_refused(provider, reason=str(error.__cause__))
             return 400
         case _:
             _log.error("a callback was not kept", provider=provider, error=type(error).__name__)

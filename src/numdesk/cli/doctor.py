@@ -25,7 +25,8 @@ from numdesk.kit.private import open_to_others
 from numdesk.storage.database.migrate import pending_migrations
 from numdesk.storage.database.postgres import check_server, running_dsn
 from numdesk.storage.installation import Condition
-from numdesk.usecases import held_payments, installation, messages, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases import installation, messages, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases.payments import held as payment_held
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
 DISK_WARN_BYTES = 5 * 1024**3
@@ -239,7 +240,7 @@ def _waiting(name: str, oldest: datetime | None, now: datetime, advice: str) -> 
 
 
 async def _topups(desk: Desk) -> Finding:
-    held = await held_payments.count(desk.rt)
+    held = await payment_held.count(desk.rt)
     if held:
         reasons = Counter[str]()
         for (_, doubt), n in held.items():

@@ -16,11 +16,12 @@ from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.errors import GatewayUnavailable
 from numdesk.domain.money import print_amount
-from numdesk.domain.reconciliation import Difference
-from numdesk.domain.topups import Decision, Doubt, TopUp
+from numdesk.domain.payments.audit import Difference
+from numdesk.domain.payments.topups import Decision, Doubt, TopUp
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.payments import Booked
-from numdesk.usecases import held_payments, payment_audit, payments, settlement
+from numdesk.storage.payments.topups import Booked
+from numdesk.usecases.payments import audit, settlement, topups
+from numdesk.usecases.payments import held as payment_held
 
 app = cyclopts.App(name="topup", help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.")
 
@@ -61,12 +62,12 @@ def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole
         How many.
     """
     common = common or Common()
-    if not 1 <= limit <= payments.PAGE_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {payments.PAGE_MAX}.")
+    if not 1 <= limit <= topups.PAGE_MAX:
+        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {topups.PAGE_MAX}.")
     if held:
-        _show_held(at_desk(common, lambda desk: held_payments.listed(desk.rt, customer_id=customer, limit=limit)), common)
+        _show_held(at_desk(common, lambda desk: payment_held.listed(desk.rt, customer_id=customer, limit=limit)), common)
         return
-    found = at_desk(common, lambda desk: payments.listed(desk.rt, customer_id=customer, limit=limit))
+    found = at_desk(common, lambda desk: topups.listed(desk.rt, customer_id=customer, limit=limit))
     facts = [_facts(one) for one in found]
     columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
@@ -83,7 +84,7 @@ def show(invoice: str, *, common: Common | None = None) -> None:
         The invoice's id, inv_...
     """
     common = common or Common()
-    topup, lines = at_desk(common, lambda desk: payments.read(desk.rt, invoice))
+    topup, lines = at_desk(common, lambda desk: topups.read(desk.rt, invoice))
     facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
     columns = ["payment", "status", "its word", "paid", "due", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
@@ -148,10 +149,10 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
     common = common or Common()
 
     async def ask(desk: Desk) -> TopUp:
-        topup, _ = await payments.read(desk.rt, invoice)
+        topup, _ = await topups.read(desk.rt, invoice)
         with _asking(desk):
-            await payments.settle(desk.rt, topup.id)
-        return (await payments.read(desk.rt, invoice))[0]
+            await topups.settle(desk.rt, topup.id)
+        return (await topups.read(desk.rt, invoice))[0]
 
     with if_unknown(_look(invoice)):
         topup = at_desk(common, ask)
@@ -195,7 +196,7 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
             raise CommandRefused("No payment gateway is set up, so there is nothing to compare.")
         now = desk.rt.clock.now()
         with _asking(desk):
-            return await payment_audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
+            return await audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
 
     found = at_desk(common, ask)
     columns = ["gateway", "fault", "invoice", "payment", "how"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from numdesk.domain.errors import InvalidInput, StateForbids
 from numdesk.domain.ledger import AccountKind, AccountName, Hold, Journal, Transfer
 from numdesk.domain.money import AMOUNT_MAX, Money
-from numdesk.domain.topups import Share
+from numdesk.domain.payments.topups import Share
 
 ORDER_HOLD = "order"
 ORDER_EARN = "order.earn"

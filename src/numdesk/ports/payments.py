@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from numdesk.domain.payments import Payment, PaymentStatus
+from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 
 __all__ = ["CallbackRefused", "Intent", "Invoice", "Payment", "PaymentGateway", "PaymentHint", "PaymentStatus"]
 

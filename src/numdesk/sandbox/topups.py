@@ -12,7 +12,7 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.ports.simulation import FakeGateway, UnknownInvoice, UnknownMoney
 from numdesk.runtime import Runtime
 from numdesk.sandbox.wire import Strict
-from numdesk.usecases import payments
+from numdesk.usecases.payments import topups
 
 #: Where the make-believe gateways are mounted, each under its slug.
 GATEWAYS = "/sandbox/gateways"
@@ -35,7 +35,7 @@ async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, pa
 
     Refuses with NotFound or InvalidInput.
     """
-    topup, _ = await payments.read(rt, invoice)
+    topup, _ = await topups.read(rt, invoice)
     gateway = gateways.get(topup.provider)
     if gateway is None:
         raise InvalidInput(field="invoice", reason="is of a gateway that is not make-believe")
@@ -51,5 +51,5 @@ async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, pa
 
 async def show(rt: Runtime, invoice: str) -> dict[str, object]:
     """Returns how a top-up stands, in minor units."""
-    topup, _ = await payments.read(rt, invoice)
+    topup, _ = await topups.read(rt, invoice)
     return {"invoice_id": topup.public_id, "status": topup.state.name.lower(), "credited": topup.credited, "currency": topup.currency}

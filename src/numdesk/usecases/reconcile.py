@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from prometheus_client import Gauge
 
-from numdesk.domain import topups
 from numdesk.domain.ledger import Check, Report
+from numdesk.domain.payments import topups
 from numdesk.kit.log import get_logger
-from numdesk.storage import ledger_check, payments, rental_check, topup_check
+from numdesk.storage import ledger_check, rental_check
+from numdesk.storage.payments import check as payment_check
+from numdesk.storage.payments import topups as payment_topups
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -166,8 +168,8 @@ async def check_books(tx: Tx, *, full: bool) -> tuple[ledger_check.Head, dict[st
         checks |= await ledger_check.check_histories(tx)
         checks |= await ledger_check.check_all_orders(tx)
         checks |= await rental_check.check_rentals(tx)
-        checks |= await topup_check.check_topups(tx)
-        checks |= await topup_check.check_earnings(tx)
+        checks |= await payment_check.check_topups(tx)
+        checks |= await payment_check.check_earnings(tx)
         checks |= await _check_facts(tx)
     return head, checks
 
@@ -180,9 +182,9 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
 async def _check_facts(tx: Tx) -> dict[str, Check]:
     """Checks that what is booked of each payment is what its facts and the rules frozen in its top-up come to."""
     checked, wrong, after = 0, list[str](), 0
-    while ids := await topup_check.paid_after(tx, after, limit=FACTS_BATCH):
-        owners, after = await payments.read_many(tx, ids), ids[-1]
-        for booked in await payments.payments_of(tx, ids):
+    while ids := await payment_check.paid_after(tx, after, limit=FACTS_BATCH):
+        owners, after = await payment_topups.read_many(tx, ids), ids[-1]
+        for booked in await payment_topups.payments_of(tx, ids):
             checked += 1
             due = topups.judge(owners[booked.topup_id], booked.line).share
             if due != booked.share:

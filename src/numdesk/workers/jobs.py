@@ -13,22 +13,19 @@ from numdesk.usecases import (
     catalogue,
     customers,
     freshness,
-    held_payments,
     inbound,
     installation,
     limits,
     news,
     orders,
-    payment_audit,
-    payments,
     rates,
     reconcile,
     rentals,
     requests,
     retention,
-    settlement,
     timekeeping,
 )
+from numdesk.usecases.payments import audit, held, settlement, topups
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ KINDS: Mapping[str, JobKind] = {
     # Money is held until the supplier has said what became of the order, so this is never given up.
     "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
     # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
-    "payments.hear": JobKind(payments.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
+    "payments.hear": JobKind(topups.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
     "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
 }
 
@@ -91,7 +88,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("limits.exchange", 0.5, limits.exchange),
     Recurring("news.look", 1.0, news.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
-    Recurring("payments.measure_held", 30.0, held_payments.measure),
+    Recurring("payments.measure_held", 30.0, held.measure),
     Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
     Recurring("installation.serials", 60.0, installation.serials),
     Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
@@ -114,6 +111,6 @@ TIMETABLE: tuple[Recurring, ...] = (
 #: What a working process asks of providers.
 ASKING: tuple[Asking, ...] = (
     Asking("catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers),
-    Asking("payments.poll", 15.0, payments.poll_due, lambda rt: rt.payments, by_clock=True),
-    Asking("payments.audit", 3600.0, payment_audit.audit_due, lambda rt: rt.payments),
+    Asking("payments.poll", 15.0, topups.poll_due, lambda rt: rt.payments, by_clock=True),
+    Asking("payments.audit", 3600.0, audit.audit_due, lambda rt: rt.payments),
 )

@@ -13,7 +13,7 @@ from numdesk.dialects import JSON_TYPE, Answer, Header
 from numdesk.dialects.partner.money import EUR, money
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
-from numdesk.domain.topups import TopUp
+from numdesk.domain.payments.topups import TopUp
 from numdesk.usecases.wallets import Balances, HistoryLine
 
 #: Makes the id that leaves of an internal one: `opaque("tx", 7)`.

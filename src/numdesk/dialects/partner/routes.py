@@ -38,8 +38,9 @@ from numdesk.dialects.partner.wire import (
 )
 from numdesk.domain.customers import Scope
 from numdesk.runtime import Runtime
-from numdesk.usecases import applications, payments, rental_prices, rentals, wallets
-from numdesk.usecases.payments import TopUpRequest
+from numdesk.usecases import applications, rental_prices, rentals, wallets
+from numdesk.usecases.payments import topups
+from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.usecases.rentals import CancelRequest, ExtendRequest, RentRequest
 
 SLUG = "partner"
@@ -63,7 +64,7 @@ async def create_topup(rt: Runtime, request: Request) -> Answer:
     """POST /wallet/topup."""
     (amount, provider), claim = parse_topup(read_object(request)), parse_claim(request)
     wanted = TopUpRequest(claim.key, claim.fingerprint, provider, amount, claim.signature)
-    made, again = await payments.create_topup(rt, request.caller, wanted)
+    made, again = await topups.create_topup(rt, request.caller, wanted)
     return invoice(made, replayed=again)
 
 

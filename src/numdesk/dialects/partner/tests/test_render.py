@@ -11,7 +11,7 @@ from numdesk.dialects.partner import render
 from numdesk.dialects.partner.money import money
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
-from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.usecases.wallets import Balances, HistoryLine
 
 AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)

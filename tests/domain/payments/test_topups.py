@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain import topups
-from numdesk.domain.payments import PLAINLY_PAID, Payment, PaymentStatus
-from numdesk.domain.topups import MOVES, NOTHING, Decision, Doubt, Line, Policy, TopUp, TopUpState
+from numdesk.domain.payments import topups
+from numdesk.domain.payments.gateway_payments import PLAINLY_PAID, Payment, PaymentStatus
+from numdesk.domain.payments.topups import MOVES, NOTHING, Decision, Doubt, Line, Policy, TopUp, TopUpState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIERS = {10_000: 500, 50_000: 1_000}

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
-from numdesk.domain import reconciliation
-from numdesk.domain.payments import Payment, has_money
-from numdesk.domain.reconciliation import Difference, Fault, Known
-from numdesk.domain.topups import TopUp
+from numdesk.domain.payments import audit as payment_audit
+from numdesk.domain.payments.audit import Difference, Fault, Known
+from numdesk.domain.payments.gateway_payments import Payment, has_money
+from numdesk.domain.payments.topups import TopUp
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
-from numdesk.storage import payment_audit as audits
-from numdesk.storage import payments as rows
-from numdesk.usecases import invoices, settlement
+from numdesk.storage.payments import audit as audits
+from numdesk.storage.payments import topups as rows
 from numdesk.usecases.calls import answered
+from numdesk.usecases.payments import invoices, settlement
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -107,9 +107,9 @@ async def _compare(rt: Runtime, provider: str, *, since: datetime, until: dateti
     ours = await rt.repeat("payments.compare", work)
     listed = {payment.payment_id for payment in told}
     unlisted = [one for payment_id, one in ours.known.items() if payment_id not in listed and has_money(one.line.payment)]
-    found = reconciliation.compare(provider, told=told, owners=ours.topups, known=ours.known)
+    found = payment_audit.compare(provider, told=told, owners=ours.topups, known=ours.known)
     found += await _ask_again(rt, provider, unlisted, ours)
-    found += reconciliation.check_books(provider, ours.known.values())
+    found += payment_audit.check_books(provider, ours.known.values())
     return found, len(told) + len(unlisted)
 
 
@@ -141,9 +141,9 @@ async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours
             told = await invoices.look_up(rt, one.topup, one.topup.invoice_id, payment_ids=[one.line.payment.payment_id])
         same = [payment for payment in told if payment.payment_id == one.line.payment.payment_id]
         if same:
-            found += reconciliation.compare(provider, told=same, owners=ours.topups, known=ours.known)
+            found += payment_audit.compare(provider, told=same, owners=ours.topups, known=ours.known)
         else:
-            found.append(reconciliation.missing(provider, one))
+            found.append(payment_audit.missing(provider, one))
     return found
 
 

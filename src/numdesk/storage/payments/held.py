@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from numdesk.domain.topups import Doubt
+from numdesk.domain.payments.topups import Doubt
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from numdesk.domain import topups
-from numdesk.domain.payments import ODD, PLAINLY_PAID, Payment, has_money
-from numdesk.domain.topups import OPEN_AT_GATEWAY, Doubt, Line, Share, TopUp
+from numdesk.domain.payments import topups
+from numdesk.domain.payments.gateway_payments import ODD, PLAINLY_PAID, Payment, has_money
+from numdesk.domain.payments.topups import OPEN_AT_GATEWAY, Doubt, Line, Share, TopUp
 
 
 class Fault(StrEnum):

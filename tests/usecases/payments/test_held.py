@@ -14,10 +14,11 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 
 from numdesk.domain.errors import InvalidInput, StateForbids
-from numdesk.domain.payments import PLAINLY_PAID, PaymentStatus
-from numdesk.domain.reconciliation import Fault
-from numdesk.domain.topups import Decision, Doubt, TopUp, TopUpState
-from numdesk.usecases import held_payments, payment_audit, payments, settlement
+from numdesk.domain.payments.audit import Fault
+from numdesk.domain.payments.gateway_payments import PLAINLY_PAID, PaymentStatus
+from numdesk.domain.payments.topups import Decision, Doubt, TopUp, TopUpState
+from numdesk.usecases.payments import audit, settlement, topups
+from numdesk.usecases.payments import held as payment_held
 from numdesk.workers import runner
 
 #: What a gateway may say of money that it has and that is not plainly paid, with the doubt that staff see.
@@ -39,7 +40,7 @@ async def till(desk: DeskOfTest) -> Till:
 
 async def by_callback(till: Till, topup: TopUp) -> None:
     """The gateway calls."""
-    await payments.receive(till.rt, PROVIDER, *callback_of(topup))
+    await topups.receive(till.rt, PROVIDER, *callback_of(topup))
     await runner.crew_of(till.rt).work_off()
 
 
@@ -54,7 +55,7 @@ async def by_comparison(till: Till, topup: TopUp) -> None:
     """The nightly comparison finds it."""
     assert topup.id
     now = till.desk.clock.now()
-    await payment_audit.audit(till.rt, PROVIDER, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    await audit.audit(till.rt, PROVIDER, since=now - timedelta(days=1), until=now + timedelta(days=1))
 
 
 def gauge(doubt: Doubt) -> float | None:
@@ -79,10 +80,10 @@ class TestHeld:
         told = till.gateway.pay(topup, status, share="1.01", gateway_status=WORD, at=till.desk.clock.now())
         await hears(till, topup)
         assert (await till.read(topup)).state is TopUpState.HELD
-        ((found, (line,)),) = await held_payments.listed(till.rt)
+        ((found, (line,)),) = await payment_held.listed(till.rt)
         assert (found.id, line.doubt) == (topup.id, ODD[status])
         assert (line.line.payment.gateway_status, line.line.payment.paid) == (WORD, told.paid)
-        assert await held_payments.count(till.rt) == {(PROVIDER, ODD[status]): 1}
+        assert await payment_held.count(till.rt) == {(PROVIDER, ODD[status]): 1}
         assert [await till.balance(), await till.account("clearing", PROVIDER), await till.account("suspense", "unapplied")] == [0, 0, 0]
 
     async def test_is_told_by_the_comparison(self, till: Till) -> None:
@@ -92,23 +93,23 @@ class TestHeld:
         await till.settle(topup)
         now = till.desk.clock.now()
         for _ in range(2):
-            (one,) = await payment_audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+            (one,) = await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
             assert (one.fault, one.invoice) == (Fault.HELD, topup.public_id)
             assert WORD in one.what
             assert "500.000000 USDT paid of 500.000000 due; 0 credited" in one.what
         await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
-        assert await payment_audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)) == []
+        assert await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)) == []
 
     async def test_is_measured(self, till: Till) -> None:
         """The metrics have the number of held payments by gateway and doubt, and forget what was settled."""
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNKNOWN)
         await till.settle(topup)
-        await held_payments.measure(till.rt)
+        await payment_held.measure(till.rt)
         assert gauge(Doubt.STATUS) == 1
         till.gateway.pay(topup)
         await till.settle(topup)
-        await held_payments.measure(till.rt)
+        await payment_held.measure(till.rt)
         assert gauge(Doubt.STATUS) is None
 
     @pytest.mark.parametrize("status", [PaymentStatus.SEEN, PaymentStatus.WAITING])
@@ -144,7 +145,7 @@ class TestResolved:
             till.gateway.pay(topup, news)
             await till.settle(topup)
         assert (await held(till, topup), await till.balance()) == (None, balance)
-        assert await held_payments.count(till.rt) == {}
+        assert await payment_held.count(till.rt) == {}
 
     async def test_is_credited_by_a_persons_word_and_not_again_by_the_gateways(self, till: Till) -> None:
         """Approved for what it is worth; other odd words, and paid in the end, change nothing of it; a refund takes it back."""

@@ -16,11 +16,13 @@ from tests.races.processes import another
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
-from numdesk.domain import topups
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
-from numdesk.domain.payments import Payment, PaymentStatus
-from numdesk.domain.topups import Decision, Doubt, TopUp, TopUpState
-from numdesk.usecases import payments, settlement, wallets
+from numdesk.domain.payments import topups
+from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
+from numdesk.domain.payments.topups import Decision, Doubt, TopUp, TopUpState
+from numdesk.usecases import wallets
+from numdesk.usecases.payments import settlement
+from numdesk.usecases.payments import topups as payment_topups
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ class TestNotExact:
         till.gateway.pay(topup, share="1.5")
         assert (await till.settle(topup)).state is TopUpState.CREDITED
         assert [line.doubt for line in await till.lines(topup)] == [Doubt.OVERPAID]
-        assert [one.id for one in await payments.listed(till.rt, doubtful=True)] == [topup.id]
+        assert [one.id for one in await payment_topups.listed(till.rt, doubtful=True)] == [topup.id]
         assert (await till.balance(), await till.account("suspense", "unapplied")) == (55_000, 67_500 - 49_500)
         await settlement.decide(till.rt, topup.public_id, decision)
         await till.settle(topup)

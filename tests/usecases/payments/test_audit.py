@@ -11,12 +11,12 @@ import pytest
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
-from numdesk.domain.payments import Payment, PaymentStatus
-from numdesk.domain.reconciliation import Difference, Fault
-from numdesk.domain.topups import TopUp
+from numdesk.domain.payments.audit import Difference, Fault
+from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
+from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
-from numdesk.usecases import payment_audit, settlement
+from numdesk.usecases.payments import audit, settlement
 
 HONEST = 10_000
 
@@ -38,7 +38,7 @@ async def paid(till: Till, **facts: object) -> tuple[TopUp, Payment]:
 async def compare(till: Till) -> list[Difference]:
     """Compares the day around now."""
     now = till.desk.clock.now()
-    return await payment_audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    return await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
 
 
 Lie = Callable[[Payment, Payment], list[Payment]]
@@ -166,13 +166,13 @@ class TestAuditDue:
         topup, truth = await paid(till)
         till.gateway.truth[truth.payment_id] = replace(truth, status=PaymentStatus.REFUNDED)
         till.desk.clock.advance(60)
-        assert [await payment_audit.audit_due(till.rt, provider=PROVIDER) for _ in range(2)] == [1, 0]
+        assert [await audit.audit_due(till.rt, provider=PROVIDER) for _ in range(2)] == [1, 0]
         assert (await till.read(topup)).credited == 0
         (row,) = await till.desk.pool.fetch("select checked, differences::text from payment_audits")
         assert row["checked"] == 1
         assert topup.public_id in row["differences"]
         till.desk.clock.advance(86_400)
-        assert await payment_audit.audit_due(till.rt, provider=PROVIDER) == 1
+        assert await audit.audit_due(till.rt, provider=PROVIDER) == 1
         assert await till.desk.pool.fetchval("select differences::text from payment_audits order by id desc limit 1") == "[]"
 
     async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,18 +189,18 @@ class TestAuditDue:
 
         monkeypatch.setattr(settlement, "settle", breaks)
         till.desk.clock.advance(60)
-        assert await payment_audit.audit_due(till.rt, provider=PROVIDER) == 1
+        assert await audit.audit_due(till.rt, provider=PROVIDER) == 1
         assert ((await till.read(first)).credited, (await till.read(second)).credited) == (50_000, 0)
 
     async def test_asks_nobody_before_the_first_top_up(self, till: Till) -> None:
         """A desk that never took a payment has nothing to compare."""
-        assert await payment_audit.audit_due(till.rt, provider=PROVIDER) == 0
+        assert await audit.audit_due(till.rt, provider=PROVIDER) == 0
 
     async def test_comes_back_when_the_gateway_was_away(self, till: Till) -> None:
         """A night without an answer is no night without differences."""
         await paid(till)
         till.gateway.failures.append(ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection"))
-        assert [await payment_audit.audit_due(till.rt, provider=PROVIDER) for _ in range(2)] == [0, 1]
+        assert [await audit.audit_due(till.rt, provider=PROVIDER) for _ in range(2)] == [0, 1]
 
 
 async def multiply(till: Till, model: TopUp, count: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.payments import FOLLOWERS, KEPT_BACK, ODD, OPEN, PLAINLY_PAID, Payment, PaymentStatus, has_money, newer
+from numdesk.domain.payments.gateway_payments import FOLLOWERS, KEPT_BACK, ODD, OPEN, PLAINLY_PAID, Payment, PaymentStatus, has_money, newer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WAITING = Payment("p", "i", "r", PaymentStatus.WAITING, "waiting", Decimal("450.00"), "EUR")

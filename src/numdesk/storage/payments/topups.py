@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from numdesk.domain.payments import Payment
-from numdesk.domain.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
+from numdesk.domain.payments.gateway_payments import Payment
+from numdesk.domain.payments.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
 
-from numdesk.domain import chart, topups
+from numdesk.domain import chart
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.money import AMOUNT_MAX
-from numdesk.domain.payments import Payment, PaymentStatus, has_money, newer
-from numdesk.domain.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
+from numdesk.domain.payments import topups
+from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus, has_money, newer
+from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.kit.log import get_logger
 from numdesk.storage import history, jobs, ledger
-from numdesk.storage import payments as rows
-from numdesk.storage.payments import Booked
-from numdesk.usecases import alerts, invoices
+from numdesk.storage.payments import topups as rows
+from numdesk.storage.payments.topups import Booked
+from numdesk.usecases import alerts
+from numdesk.usecases.payments import invoices
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from numdesk.domain.topups import MOVES
+from numdesk.domain.payments.topups import MOVES
 
 TOPUP = """
 insert into customers (name, state, created_at) values ('Payer', 1, now());

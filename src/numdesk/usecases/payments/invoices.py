@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import GatewayUnavailable, NotFound, RequestInProgress
 from numdesk.domain.money import DECIMALS
-from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentGateway
-from numdesk.storage import payments as rows
+from numdesk.storage.payments import topups as rows
 from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:

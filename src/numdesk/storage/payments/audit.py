@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from numdesk.domain.reconciliation import Difference
+from numdesk.domain.payments.audit import Difference
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

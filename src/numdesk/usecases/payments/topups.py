@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from prometheus_client import Counter
 
-from numdesk.domain import topups
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import (
     GatewayUnavailable,
@@ -27,20 +26,22 @@ from numdesk.domain.errors import (
     Unavailable,
 )
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
-from numdesk.domain.topups import Policy, TopUp, TopUpState
+from numdesk.domain.payments import topups
+from numdesk.domain.payments.topups import Policy, TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import CallbackRefused, PaymentGateway
 from numdesk.storage import idempotency, jobs
-from numdesk.storage import payment_inbox as inbox
-from numdesk.storage import payments as rows
 from numdesk.storage.idempotency import Namespace
-from numdesk.storage.payment_inbox import Callback
-from numdesk.storage.payments import Booked
-from numdesk.usecases import invoices, sweeps
+from numdesk.storage.payments import inbox
+from numdesk.storage.payments import topups as rows
+from numdesk.storage.payments.inbox import Callback
+from numdesk.storage.payments.topups import Booked
+from numdesk.usecases import sweeps
 from numdesk.usecases.calls import each
 from numdesk.usecases.keys import Signature, key_of
-from numdesk.usecases.settlement import settle
+from numdesk.usecases.payments import invoices
+from numdesk.usecases.payments.settlement import settle
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -12,10 +12,11 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateways import Served, serving_gateway
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import find_providers
 from numdesk.providers.cryptomus.fake_lies import LIES
-from numdesk.usecases import customers, payment_audit, payments
+from numdesk.usecases import customers
+from numdesk.usecases.payments import audit, topups
 
 GATEWAYS = ("cryptomus", "nowpayments")
 #: What a list does that goes by other times than ours; it is no lie.
@@ -42,20 +43,20 @@ async def payer(desk: DeskOfTest) -> Caller:
 async def order(desk: DeskOfTest, payer: Caller) -> TopUp:
     """Wants 500.00."""
     (slug,) = desk.rt.payments
-    return (await payments.create_topup(desk.rt, payer, payments.TopUpRequest(None, b"", slug, 50_000)))[0]
+    return (await topups.create_topup(desk.rt, payer, topups.TopUpRequest(None, b"", slug, 50_000)))[0]
 
 
 async def settled(desk: DeskOfTest, topup: TopUp, served: Served) -> TopUp:
     """Settles by what callbacks named, as our door would."""
     hints = [served.gateway.read_callback(headers, body) for _, headers, body in served.catcher.caught]
-    await payments.settle(desk.rt, topup.id, payment_ids=[hint.payment_id for hint in hints if hint.payment_id])
-    return (await payments.read(desk.rt, topup.public_id))[0]
+    await topups.settle(desk.rt, topup.id, payment_ids=[hint.payment_id for hint in hints if hint.payment_id])
+    return (await topups.read(desk.rt, topup.public_id))[0]
 
 
 async def differences(desk: DeskOfTest) -> list[str]:
     """Compares the day around now."""
     now = desk.clock.now()
-    found = await payment_audit.compare(desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    found = await audit.compare(desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
     return [one.fault for one in found]
 
 

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, floor_for_customer, half_up
-from numdesk.domain.payments import KEPT_BACK, ODD, OPEN, PLAINLY_PAID, UNDER_WAY, Payment, PaymentStatus, has_money
+from numdesk.domain.payments.gateway_payments import KEPT_BACK, ODD, OPEN, PLAINLY_PAID, UNDER_WAY, Payment, PaymentStatus, has_money
 
 #: One hundred percent.
 WHOLE_BP = 10_000

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
 
-from numdesk.domain.topups import Doubt, TopUp
-from numdesk.storage import held_payments
-from numdesk.storage import payments as rows
-from numdesk.storage.payments import Booked
+from numdesk.domain.payments.topups import Doubt, TopUp
+from numdesk.storage.payments import held
+from numdesk.storage.payments import topups as rows
+from numdesk.storage.payments.topups import Booked
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -32,7 +32,7 @@ async def listed(rt: Runtime, *, customer_id: int | None = None, limit: int = 50
 
 async def count(rt: Runtime) -> Mapping[tuple[str, Doubt], int]:
     """Returns how many payments wait for a person, by gateway and doubt."""
-    return await rt.repeat("payments.count_held", held_payments.count)
+    return await rt.repeat("payments.count_held", held.count)
 
 
 async def measure(rt: Runtime) -> None:

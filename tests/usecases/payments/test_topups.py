@@ -12,11 +12,11 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 
 from numdesk.domain.errors import GatewayUnavailable, InvalidInput, KeyReused, NotFound, RequestInProgress, TooManyRequests, TopUpTooSmall
-from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
-from numdesk.usecases import payments
-from numdesk.usecases.payments import TopUpRequest
+from numdesk.usecases.payments import topups
+from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.workers import runner
 
 GONE = ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection")
@@ -62,18 +62,18 @@ class TestCreateTopUp:
     async def test_refuses_a_gateway_that_we_do_not_have(self, till: Till) -> None:
         """An unknown provider is bad input."""
         with pytest.raises(InvalidInput):
-            await payments.create_topup(till.rt, till.caller, TopUpRequest(None, b"", "paypal", 50_000))
+            await topups.create_topup(till.rt, till.caller, TopUpRequest(None, b"", "paypal", 50_000))
 
     async def test_a_repeat_gets_the_same_answer(self, till: Till) -> None:
         """The same key gives the same invoice and state, even when it was paid meanwhile; another request under it is refused."""
         first = await till.order(key="k")
         till.gateway.pay(first)
         await till.settle(first)
-        again, replayed = await payments.create_topup(till.rt, till.caller, TopUpRequest("k", b"same", PROVIDER, 50_000))
+        again, replayed = await topups.create_topup(till.rt, till.caller, TopUpRequest("k", b"same", PROVIDER, 50_000))
         assert replayed
         assert replace(again, credited=0) == replace(first, credited=0)
         with pytest.raises(KeyReused):
-            await payments.create_topup(till.rt, till.caller, TopUpRequest("k", b"other", PROVIDER, 60_000))
+            await topups.create_topup(till.rt, till.caller, TopUpRequest("k", b"other", PROVIDER, 60_000))
 
     async def test_bounds_what_waits_for_money(self, till: Till) -> None:
         """So many unpaid top-ups and no more, however many are wanted at once; one that is paid or over makes room."""
@@ -96,7 +96,7 @@ class TestCreateTopUp:
         other = another(till.rt, till.rt.database)
         request = TopUpRequest("k", b"same", PROVIDER, 50_000)
         found = await asyncio.gather(
-            *(payments.create_topup(rt, till.caller, request) for rt in (till.rt, other) * 10), return_exceptions=True
+            *(topups.create_topup(rt, till.caller, request) for rt in (till.rt, other) * 10), return_exceptions=True
         )
         assert len({one[0].public_id for one in found if isinstance(one, tuple)}) == 1
         assert all(isinstance(one, tuple | RequestInProgress) for one in found)
@@ -126,7 +126,7 @@ class TestCreateTopUp:
             with pytest.raises(GatewayUnavailable):
                 await till.order(key="k")
         assert till.gateway.created == []
-        assert (await payments.listed(till.rt))[0].state is TopUpState.FAILED
+        assert (await topups.listed(till.rt))[0].state is TopUpState.FAILED
 
     async def test_refuses_an_invoice_of_another_amount(self, till: Till) -> None:
         """What the gateway made must be what was asked."""
@@ -143,7 +143,7 @@ class TestReceive:
         """Kept first, looked into by a job."""
         topup = await till.order()
         till.gateway.pay(topup)
-        await payments.receive(till.rt, PROVIDER, *callback_of(topup))
+        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
         assert await till.balance() == 0
         await runner.run_due(till.rt)
         assert await till.balance() == 50_000
@@ -151,7 +151,7 @@ class TestReceive:
     async def test_says_nothing_about_amounts(self, till: Till) -> None:
         """A genuine callback about an invoice that was not paid credits nothing."""
         topup = await till.order()
-        await payments.receive(till.rt, PROVIDER, *callback_of(topup))
+        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
         await runner.run_due(till.rt)
         assert await till.balance() == 0
 
@@ -159,19 +159,19 @@ class TestReceive:
         """A bad signature leaves no trace but a line in the log."""
         topup = await till.order()
         with pytest.raises(InvalidInput):
-            await payments.receive(till.rt, PROVIDER, {"x-signature": "forged"}, callback_of(topup)[1])
+            await topups.receive(till.rt, PROVIDER, {"x-signature": "forged"}, callback_of(topup)[1])
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 0
 
     async def test_refuses_a_gateway_that_we_do_not_have(self, till: Till) -> None:
         """There is no door for it."""
         with pytest.raises(NotFound):
-            await payments.receive(till.rt, "paypal", {}, b"")
+            await topups.receive(till.rt, "paypal", {}, b"")
 
     async def test_keeps_the_same_bytes_once(self, till: Till) -> None:
         """Fifty copies at once leave one row and one job."""
         topup = await till.order()
         till.gateway.pay(topup)
-        await asyncio.gather(*(payments.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50)))
+        await asyncio.gather(*(topups.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50)))
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
         assert await till.desk.pool.fetchval("select count(*) from jobs where kind = 'payments.hear'") == 1
 
@@ -179,14 +179,14 @@ class TestReceive:
         """A signature covers the document and not its spaces; fifty ways of writing one are one callback."""
         headers, body = callback_of(await till.order())
         for blanks in range(50):
-            await payments.receive(till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks))
+            await topups.receive(till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks))
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
 
     async def test_sets_callbacks_about_strangers_aside(self, till: Till) -> None:
         """An unknown reference, or our reference with another invoice, is noted as such and settles nothing."""
         topup = await till.order()
         for stranger in (replace(topup, public_id="inv_unknown"), replace(topup, invoice_id="g-other")):
-            await payments.receive(till.rt, PROVIDER, *callback_of(stranger))
+            await topups.receive(till.rt, PROVIDER, *callback_of(stranger))
         await runner.run_due(till.rt)
         rows = await till.desk.pool.fetch("select result from payment_inbox order by id")
         assert [row[0] for row in rows] == ["unknown", "mismatch"]
@@ -197,7 +197,7 @@ class TestReceive:
         topup = await till.order()
         till.gateway.pay(topup)
         till.gateway.failures.append(GONE)
-        await payments.receive(till.rt, PROVIDER, *callback_of(topup))
+        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
         await runner.run_due(till.rt)
         assert await till.balance() == 0
         till.desk.clock.advance(5)
@@ -233,7 +233,7 @@ class TestPollDue:
 
     async def test_customers_take_turns(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
         """The one top-up of a customer is in the first round, behind more of another's than a round has room for."""
-        monkeypatch.setattr(payments, "POLL_BATCH", 4)
+        monkeypatch.setattr(topups, "POLL_BATCH", 4)
         for _ in range(9):
             await till.order()
         till.desk.clock.advance(30)
@@ -257,7 +257,7 @@ class TestPollDue:
         till.gateway.loses_answers = LOST
         with pytest.raises(GatewayUnavailable):
             await till.order()
-        (topup,) = await payments.listed(till.rt)
+        (topup,) = await topups.listed(till.rt)
         (invoice,) = till.gateway.invoices.values()
         till.gateway.pay(replace(topup, invoice_id=invoice.gateway_id))
         till.desk.clock.advance(61)
@@ -277,14 +277,14 @@ class TestPollDue:
         """Whatever one answer breaks, the others are looked at."""
         poisoned, honest = await till.order(), await till.order()
         till.gateway.pay(honest)
-        settle = payments.settle
+        settle = topups.settle
 
         async def breaks(rt: Runtime, topup_id: int) -> None:
             if topup_id == poisoned.id:
                 raise ArithmeticError
             await settle(rt, topup_id)
 
-        monkeypatch.setattr(payments, "settle", breaks)
+        monkeypatch.setattr(topups, "settle", breaks)
         till.desk.clock.advance(61)
         assert await till.poll() == 2
         assert await till.balance() == 50_000
@@ -294,6 +294,6 @@ async def test_headers_are_kept_as_they_can_be(till: Till) -> None:
     """A callback's headers go into the database whatever they hold."""
     topup = await till.order()
     headers, body = callback_of(topup)
-    await payments.receive(till.rt, PROVIDER, {**headers, "x-odd": "a\0b" * 1_000}, body)
+    await topups.receive(till.rt, PROVIDER, {**headers, "x-odd": "a\0b" * 1_000}, body)
     kept = json.loads(await till.desk.pool.fetchval("select headers::text from payment_inbox"))
-    assert len(kept["x-odd"]) == payments.HEADER_CHARS_MAX
+    assert len(kept["x-odd"]) == topups.HEADER_CHARS_MAX

@@ -12,13 +12,15 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateways import Served, serving_gateway
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.reconciliation import Difference
-from numdesk.domain.topups import TopUp, TopUpState
+from numdesk.domain.payments.audit import Difference
+from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import Provider, cryptomus, nowpayments
 from numdesk.providers.cryptomus.fake_lies import LIES as CRYPTOMUS_LIES
 from numdesk.providers.nowpayments.fake_lies import LIES as NOWPAYMENTS_LIES
-from numdesk.usecases import customers, payment_audit, payments, settlement
-from numdesk.usecases.payments import TopUpRequest
+from numdesk.usecases import customers
+from numdesk.usecases.payments import audit, settlement
+from numdesk.usecases.payments import topups as payment_topups
+from numdesk.usecases.payments.topups import TopUpRequest
 
 #: A list by other times than ours is none: what is not in it is asked for by itself, and is there.
 NO_LIE = "late"
@@ -39,17 +41,17 @@ class Shop:
 
     async def paid(self) -> TopUp:
         """A top-up that was paid and settled."""
-        topup, _ = await payments.create_topup(self.desk.rt, self.caller, TopUpRequest(None, b"", self.slug, 50_000))
+        topup, _ = await payment_topups.create_topup(self.desk.rt, self.caller, TopUpRequest(None, b"", self.slug, 50_000))
         await self.served.fake.pay(topup.public_id)
         await settlement.settle(self.desk.rt, topup.id)
-        found, _ = await payments.read(self.desk.rt, topup.public_id)
+        found, _ = await payment_topups.read(self.desk.rt, topup.public_id)
         assert found.state is TopUpState.CREDITED
         return found
 
     async def compare(self) -> list[Difference]:
         """Compares the days around now."""
         now = self.desk.clock.now()
-        return await payment_audit.compare(self.desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+        return await audit.compare(self.desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
 
 
 @pytest.fixture

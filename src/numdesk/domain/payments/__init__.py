@@ -1,0 +1,1 @@
+"""Top-ups of wallets and the payments at gateways behind them."""

@@ -1,0 +1,1 @@
+"""Rows of top-ups, of gateways' callbacks and of payments that wait for a person."""

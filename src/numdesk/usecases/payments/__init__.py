@@ -1,0 +1,1 @@
+"""Verbs of top-ups: create, settle, compare with the gateway's books."""
