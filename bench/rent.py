@@ -25,7 +25,7 @@ PRICE, WEEK_H = 1200, 168
 #: A signature may be five minutes old; the run itself takes a part of them.
 WATCH_OFF_MS = 200_000
 
-#: The command of one rent, as `storage/rentals.py:rent` calls it.
+#: The command of one rent, as `storage/rentals/lifecycle.py:rent` calls it.
 COMMAND = r"""
 \set n random(0, {last})
 \set pivot random(0, 2147483646)

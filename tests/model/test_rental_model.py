@@ -24,8 +24,10 @@ from numdesk.domain.errors import (
     RentalStillActive,
     WalletShort,
 )
-from numdesk.domain.rental_outcomes import Rented
-from numdesk.usecases import orders, rental_prices, rentals
+from numdesk.domain.rentals.outcomes import Rented
+from numdesk.usecases import orders
+from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import prices as rental_prices
 
 CUSTOMERS, NUMBERS, DAYS = 200, 50, 365
 RENTS_A_DAY, ACTS_A_DAY, MESSAGES_A_DAY = 6, 8, 14
@@ -195,7 +197,7 @@ class Year:
         """Moves the clock by about a day; the background work comes along most of the time."""
         self.desk.clock.advance(self.chance.choice([600, 3600, 8 * 3600, 24 * 3600, 42 * 3600, 45 * 3600]))
         if self.chance.random() < 0.7:
-            await rentals.expire_due(self.desk.rt)
+            await lifecycle.expire_due(self.desk.rt)
             await orders.release_quarantined(self.desk.rt)
             self.reference.tidy(self.now)
 
@@ -203,10 +205,10 @@ class Year:
         """Compares all that customers can see, and all money."""
         for lease in self.reference.leases.values():
             caller = self.caller_of(lease)
-            rental = await rentals.read(self.desk.rt, caller, lease.id)
+            rental = await lifecycle.read(self.desk.rt, caller, lease.id)
             assert {service.code for service in rental.services if service.used} == lease.used
             assert (rental.state == 0) == lease.is_active(self.now)
-            page = await rentals.messages(self.desk.rt, caller, lease.id, page=1, limit=1000)
+            page = await lifecycle.messages(self.desk.rt, caller, lease.id, page=1, limit=1000)
             assert sorted(item.text for item in page.items) == sorted(lease.messages)
         for caller, purse in self.callers:
             assert await shop.money(self.desk, caller) == (purse.wallet, purse.bonus)

@@ -17,7 +17,7 @@ from tests.support.server import TestServer
 
 from numdesk.domain.customers import Caller
 from numdesk.storage.database.pool import Database
-from numdesk.usecases import rental_prices, rentals
+from numdesk.usecases.rentals import lifecycle, prices
 
 WEEK_S = 7 * 86_400
 CREDIT, BONUS = 50_00, 5_00
@@ -65,7 +65,7 @@ class Flow:
 
 
 async def _message(desk: DeskOfTest, here: Place) -> None:
-    rental = await rentals.read(here.desk.rt, here.caller, here.rental_id)
+    rental = await lifecycle.read(here.desk.rt, here.caller, here.rental_id)
     assert (await shop.message(desk, rental.msisdn, message_id="one")).status in ("taken", "seen")
 
 
@@ -75,14 +75,14 @@ FLOWS = (
     Flow("rerent", lambda desk, here: shop.rerent(desk, here.caller, here.rental_id, key="k"), (31_00, 0), lapsed=True),
     Flow("cancel", lambda desk, here: shop.cancel(desk, here.caller, here.rental_id, key="k"), (CREDIT, BONUS)),
     Flow("message", _message, (43_00, 0)),
-    Flow("expire", lambda desk, here: rentals.expire_due(desk.rt), (43_00, 0), lapsed=True),
+    Flow("expire", lambda desk, here: lifecycle.expire_due(desk.rt), (43_00, 0), lapsed=True),
 )
 
 
 async def _place(desk: DeskOfTest, flow: Flow) -> Place:
     """Makes a customer with a rental, whose bonus paid the first part of it."""
     await shop.open_shop(desk, numbers=2)
-    await rental_prices.price_list(desk.rt)
+    await prices.price_list(desk.rt)
     caller = await shop.renter(desk, credit=CREDIT, bonus=BONUS)
     rental_id = (await shop.rent(desk, caller)).rental.id
     if flow.lapsed:

@@ -28,10 +28,11 @@ from numdesk.domain.errors import (
     RequestInProgress,
     WalletShort,
 )
-from numdesk.domain.rental_outcomes import Rented
-from numdesk.domain.rentals import RentalState
-from numdesk.usecases import orders, rentals
+from numdesk.domain.rentals.lifecycle import RentalState
+from numdesk.domain.rentals.outcomes import Rented
+from numdesk.usecases import orders
 from numdesk.usecases.keys import Signature
+from numdesk.usecases.rentals import lifecycle
 
 PRICE = shop.PRICES["google", "LONG", 7]
 WEEK = timedelta(days=7)
@@ -152,7 +153,7 @@ class TestOneNumber:
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
-        await rentals.expire_due(desks[1].rt)
+        await lifecycle.expire_due(desks[1].rt)
         works = [shop.rerent(desks[n % 2], caller, ids[0]) for n in range(20)] + [shop.rent(desks[n % 2], other) for n in range(20)]
         done, refused = await outcomes(*works)
         assert len(done) == 1
@@ -163,7 +164,7 @@ class TestOneNumber:
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
-        await rentals.expire_due(desks[1].rt)
+        await lifecycle.expire_due(desks[1].rt)
         desks[0].clock.advance(1800)
         await orders.release_quarantined(desks[0].rt)
         works: list[Awaitable[Rented]] = []
@@ -202,7 +203,7 @@ class Story:
     async def act(self, desk: DeskOfTest, name: str) -> None:
         """Does one thing to the rental, and writes down what its actor was told."""
         if name == "expire":
-            await rentals.expire_due(desk.rt)
+            await lifecycle.expire_due(desk.rt)
         elif name == "message":
             self.told[(await shop.message(desk, self.msisdn)).status] += 1
         else:
@@ -213,8 +214,8 @@ class Story:
 
     async def faults(self, desk: DeskOfTest) -> list[str]:
         """Returns every disagreement between the rental, its messages and what the actors were told."""
-        now = await rentals.read(desk.rt, self.caller, self.rental_id)
-        page = await rentals.messages(desk.rt, self.caller, self.rental_id, page=1, limit=100)
+        now = await lifecycle.read(desk.rt, self.caller, self.rental_id)
+        page = await lifecycle.messages(desk.rt, self.caller, self.rental_id, page=1, limit=100)
         agrees = (
             self.told["refund"] + self.told["cancel"] == int(now.state is RentalState.CANCELED)
             and not (self.told["refund"] and self.told["taken"])
@@ -260,7 +261,7 @@ async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Ra
     chance.shuffle(works)
     works.insert(len(works) // 2, move_on())
     await asyncio.gather(*works)
-    await rentals.expire_due(desks[0].rt)
+    await lifecycle.expire_due(desks[0].rt)
 
 
 async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
@@ -278,4 +279,4 @@ async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
         _, refused = await outcomes(*works)
         assert all(issubclass(kind, Refusal) for kind in refused), refused
         desks[0].clock.advance(WEEK.total_seconds())
-        await rentals.expire_due(desks[1].rt)
+        await lifecycle.expire_due(desks[1].rt)

@@ -14,9 +14,10 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases import customers, messages, orders, reactivation, rentals, wallets
+from numdesk.usecases import customers, messages, orders, reactivation, wallets
 from numdesk.usecases.payments import settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest
+from numdesk.usecases.rentals import lifecycle
 
 Act = Callable[[DeskOfTest], Awaitable[Any]]
 #: Makes what an act needs, and returns the act.
@@ -53,7 +54,7 @@ async def _cancel_rental(desk: DeskOfTest) -> Act:
 async def _expire_rentals(desk: DeskOfTest) -> Act:
     await rental(desk)
     desk.clock.advance(8 * 86_400)
-    return lambda one: rentals.expire_due(one.rt)
+    return lambda one: lifecycle.expire_due(one.rt)
 
 
 async def _create(desk: DeskOfTest) -> Act:

@@ -9,14 +9,15 @@ import pytest
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers import Caller
-from numdesk.domain.rental_outcomes import Canceled, Extended, Rented
-from numdesk.domain.rentals import RentType
+from numdesk.domain.rentals.lifecycle import RentType
+from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.messages import Taken
-from numdesk.usecases import customers, inbound, rental_prices, rentals, wallets
+from numdesk.usecases import customers, inbound, wallets
 from numdesk.usecases.keys import Signature
 from numdesk.usecases.lists import BadLine
-from numdesk.usecases.rental_prices import GivenRentalPrice
+from numdesk.usecases.rentals import lifecycle, prices
+from numdesk.usecases.rentals.prices import GivenRentalPrice
 
 DIALECT, CURRENCY = "partner", "EUR"
 SPAIN, GERMANY = 29, 3
@@ -51,9 +52,9 @@ def given(line: int, country: str, key: tuple[str, str, int], price: int) -> Giv
 
 async def open_shop(desk: DeskOfTest, *, numbers: int = NUMBERS, first: int = 34_600_000_000) -> None:
     """Opens Spain, announces Germany, loads the prices of both and puts Spanish numbers on the shelf."""
-    await rental_prices.set_country(desk.rt, iso2="ES", name="Spain", is_open=True)
+    await prices.set_country(desk.rt, iso2="ES", name="Spain", is_open=True)
     lines = [given(2, country, key, price) for key, price in PRICES.items() for country in ("ES", "DE")]
-    await rental_prices.load(desk.rt, lines, complain=refuse)
+    await prices.load(desk.rt, lines, complain=refuse)
     await shelve(desk, numbers=numbers, first=first)
 
 
@@ -91,23 +92,23 @@ async def rent(
     signature: Signature | None = None,
 ) -> Rented:
     """Rents a Spanish number."""
-    wanted = rentals.RentRequest(key, fingerprint, "Spain", rent_type, tuple(services), units, signature)
-    return (await rentals.rent(desk.rt, caller, wanted))[0]
+    wanted = lifecycle.RentRequest(key, fingerprint, "Spain", rent_type, tuple(services), units, signature)
+    return (await lifecycle.rent(desk.rt, caller, wanted))[0]
 
 
 async def extend(desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None) -> Extended:
     """Extends a rental."""
-    return (await rentals.extend(desk.rt, caller, rentals.ExtendRequest(key, b"same", rental_id, units)))[0]
+    return (await lifecycle.extend(desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)))[0]
 
 
 async def rerent(desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None) -> Rented:
     """Rents a number again."""
-    return (await rentals.rerent(desk.rt, caller, rentals.ExtendRequest(key, b"same", rental_id, units)))[0]
+    return (await lifecycle.rerent(desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)))[0]
 
 
 async def cancel(desk: DeskOfTest, caller: Caller, rental_id: str, *, key: str | None = None) -> Canceled:
     """Cancels a rental."""
-    return (await rentals.cancel(desk.rt, caller, rentals.CancelRequest(key, b"same", rental_id)))[0]
+    return (await lifecycle.cancel(desk.rt, caller, lifecycle.CancelRequest(key, b"same", rental_id)))[0]
 
 
 async def message(

@@ -13,9 +13,10 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Refusal, Unavailable
 from numdesk.domain.orders import LIFETIME, State
-from numdesk.domain.rentals import RentalState
+from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.kit.clock import SET_BACK_MAX, FakeClock
-from numdesk.usecases import jobs, orders, reconcile, rentals, timekeeping
+from numdesk.usecases import jobs, orders, reconcile, timekeeping
+from numdesk.usecases.rentals import lifecycle
 from numdesk.workers import runner
 
 SECOND, HOUR, DAYS = 1, 3600, 3 * 86_400
@@ -108,7 +109,7 @@ async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfT
     assert last.rental.msisdn
     with pytest.raises(Refusal, match="No number"):
         await shop.rent(desk, renter)
-    found = await rentals.active(desk.rt, renter, page=1, limit=50, states=frozenset(RentalState))
+    found = await lifecycle.active(desk.rt, renter, page=1, limit=50, states=frozenset(RentalState))
     assert len({one.msisdn for one in found.items}) == shop.NUMBERS
     await desk.pool.execute("update numbers n set state = 4, rental_id = r.id from rentals r where r.number_id = n.id")
     await desk.pool.execute("alter table rentals disable trigger all; update rentals set state = 0, ended_at = null")

@@ -16,7 +16,8 @@ from numdesk.domain.errors import InvalidInput, NoOffer, NotFound
 from numdesk.domain.orders import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import inbound, messages, orders, recognition, rentals, retention
+from numdesk.usecases import inbound, messages, orders, recognition, retention
+from numdesk.usecases.rentals import lifecycle
 
 WHATSAPP, TELEGRAM, GOOGLE = 3, 4, 5
 FOREIGN, OWN = "Telegram code: 48291", "Your WhatsApp code: 482-913"
@@ -232,9 +233,9 @@ class TestRental:
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")
         assert (taken.status, taken.customer_id) == ("withheld", caller.customer_id)
         assert (await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")).status == "seen"
-        page = await rentals.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+        page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert (page.items, page.total) == ((), 0)
-        rental = await rentals.read(rental_desk.rt, caller, rented.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
         assert not any(service.used for service in rental.services)
         assert await rental_desk.pool.fetchval("select count(*) from events") == 0
         [kept] = await messages.foreign(rental_desk.rt, limit=10)
@@ -248,7 +249,7 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller)).rental
         texts = ["G-482913", "Your code is 482913", FOREIGN]
         assert [(await shop.message(rental_desk, rented.msisdn, text)).status for text in texts] == ["taken", "taken", "withheld"]
-        rental = await rentals.read(rental_desk.rt, caller, rented.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
         assert [service.used for service in rental.services] == [True]
 
     async def test_is_told_everything_when_the_operator_says_so(self, rental_desk: DeskOfTest) -> None:
@@ -257,7 +258,7 @@ class TestRental:
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller)).rental
         assert (await shop.message(rental_desk, rented.msisdn, FOREIGN)).status == "taken"
-        assert (await rentals.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)).total == 1
+        assert (await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert await uses(rental_desk) == {TELEGRAM}
 

@@ -11,7 +11,8 @@ from tests.support.desk import PRICE, DeskOfTest
 
 from numdesk.domain.errors import NotFound, Refusal, StateForbids
 from numdesk.domain.orders import State
-from numdesk.usecases import messages, orders, rentals
+from numdesk.usecases import messages, orders
+from numdesk.usecases.rentals import lifecycle
 
 FOREIGN = "Telegram code: 48291"
 
@@ -112,7 +113,7 @@ class TestRental:
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
         assert taken.message_id is not None
         await asyncio.gather(*(messages.release(rental_desk.rt, taken.message_id) for _ in range(2)))
-        page = await rentals.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+        page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert [one.text for one in page.items] == [FOREIGN]
         assert await rental_desk.pool.fetchval("select count(*) from events where kind = 'rental.message'") == 1
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded

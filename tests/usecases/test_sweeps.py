@@ -10,8 +10,9 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders import LIFETIME, State
-from numdesk.usecases import customers, orders, rentals, retention, sweeps
+from numdesk.usecases import customers, orders, retention, sweeps
 from numdesk.usecases.payments import topups
+from numdesk.usecases.rentals import lifecycle
 from numdesk.workers.jobs import ASKING, TIMETABLE
 
 
@@ -46,7 +47,7 @@ async def test_rentals_expire_beside_one_that_cannot(rental_desk: DeskOfTest) ->
         await shop.rent(desk, renter, units=1)
     await break_row(desk.pool, "rentals", await desk.pool.fetchval("select min(id) from rentals"))
     desk.clock.advance(86_401)
-    assert await rentals.expire_due(desk.rt) == 2
+    assert await lifecycle.expire_due(desk.rt) == 2
     assert [one.sweep for one in await sweeps.every(desk.rt)] == ["rentals.expire"]
     await desk.pool.execute("drop trigger out_of_order on rentals; drop function out_of_order")
     await break_row(desk.pool, "numbers", await desk.pool.fetchval("select min(id) from numbers where state = 2"))

@@ -15,9 +15,10 @@ from numdesk.cli.given import Whole
 from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.cli.stock import report
-from numdesk.domain.rentals import CURRENCY, RentalService, RentalState, RentType
-from numdesk.usecases import rental_prices, rentals
-from numdesk.usecases.rental_prices import GivenRentalPrice, RentalList
+from numdesk.domain.rentals.lifecycle import CURRENCY, RentalService, RentalState, RentType
+from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import prices as rental_prices
+from numdesk.usecases.rentals.prices import GivenRentalPrice, RentalList
 
 app = cyclopts.App(name="rental", help="Price, open and look at rentals by the hour and by the day.")
 prices = cyclopts.App(name="prices", help="Load and show the price list.")
@@ -119,8 +120,8 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
     common = common or Common()
     if not 1 <= limit <= LIMIT_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
-    states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else rentals.ACTIVE_ONLY
-    found = at_desk(common, lambda desk: rentals.listing(desk.rt, states=states, limit=limit, offset=0))
+    states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else lifecycle.ACTIVE_ONLY
+    found = at_desk(common, lambda desk: lifecycle.listing(desk.rt, states=states, limit=limit, offset=0))
     facts = [
         {
             "rental": one.public_id,

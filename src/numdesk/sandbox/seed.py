@@ -10,7 +10,7 @@ from numdesk.domain import atlas
 from numdesk.domain.catalogue import LOCAL
 from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
-from numdesk.sandbox import rental_seed
+from numdesk.sandbox import seed_rentals
 from numdesk.usecases import customers, installation, rates, stock
 from numdesk.usecases.lists import BadLine
 from numdesk.usecases.stock import GivenNumber, GivenPrice
@@ -79,7 +79,7 @@ async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterabl
         tiers = await rt.suppliers[slug].tiers()
         await stock.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
     await stock.load(rt, _numbers(), complain=_refuse)
-    await rental_seed.seed(rt, complain=_refuse)
+    await seed_rentals.seed(rt, complain=_refuse)
     await _keep_customers(rt, dialects)
 
 

@@ -12,7 +12,8 @@ from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, otp, recognition, rental_inbound, sweeps
+from numdesk.usecases import news, otp, recognition, sweeps
+from numdesk.usecases.rentals import messages
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -88,7 +89,7 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
         withhold = recognition.withholds(rt)
         taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold))
         if any(item.status == "rented" for item in taken):
-            taken = await rental_inbound.receive(rt, arrivals, taken)
+            taken = await messages.receive(rt, arrivals, taken)
         recognition.count_withheld(taken)
         changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
         if changed:

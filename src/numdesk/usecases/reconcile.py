@@ -13,9 +13,10 @@ from prometheus_client import Gauge
 from numdesk.domain.ledger import Check, Report
 from numdesk.domain.payments import topups
 from numdesk.kit.log import get_logger
-from numdesk.storage import ledger_check, rental_check
+from numdesk.storage import ledger_check
 from numdesk.storage.payments import check as payment_check
 from numdesk.storage.payments import topups as payment_topups
+from numdesk.storage.rentals import check as rental_check
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -20,12 +20,12 @@ from numdesk.usecases import (
     orders,
     rates,
     reconcile,
-    rentals,
     requests,
     retention,
     timekeeping,
 )
 from numdesk.usecases.payments import audit, held, settlement, topups
+from numdesk.usecases.rentals import lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ TENDING: tuple[Recurring, ...] = (
 #: What one working process does for all; several may, because each item is safe beside itself.
 TIMETABLE: tuple[Recurring, ...] = (
     Recurring("orders.expire", 0.5, orders.expire_due, by_clock=True),
-    Recurring("rentals.expire", 0.5, rentals.expire_due, by_clock=True),
+    Recurring("rentals.expire", 0.5, lifecycle.expire_due, by_clock=True),
     Recurring("stock.release_quarantined", 1.0, orders.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),

@@ -15,7 +15,7 @@ from typing import Any
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.render import iso, phone
 from numdesk.dialects.partner.signing import sign, stringify
-from numdesk.domain.rentals import RentType
+from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.ports.rendering import EventFacts, Post
 
 #: Of a signature, as many characters as make an id that nobody meets twice.

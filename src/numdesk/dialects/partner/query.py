@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from numdesk.dialects import Request
 from numdesk.domain.errors import InvalidInput
-from numdesk.domain.rentals import RentalState
+from numdesk.domain.rentals.lifecycle import RentalState
 
 #: No call has a dozen parameters; a flood of them is not worth reading.
 FIELDS_MAX = 50

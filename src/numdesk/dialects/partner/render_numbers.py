@@ -13,8 +13,8 @@ from numdesk.dialects.partner.money import SIGN, money
 from numdesk.dialects.partner.query import Turned
 from numdesk.dialects.partner.render import Opaque, iso, pagination, phone, success
 from numdesk.domain.pages import Page
-from numdesk.domain.rental_outcomes import Canceled, Extended, Rented
-from numdesk.domain.rentals import UNIT, Quote, Rental, RentalMessage, RentalService, RentalState, RentType
+from numdesk.domain.rentals.lifecycle import UNIT, Quote, Rental, RentalMessage, RentalService, RentalState, RentType
+from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.kit.slices import slices
 
 

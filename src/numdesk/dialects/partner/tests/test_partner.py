@@ -25,8 +25,9 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, parse, sign, stringify
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
-from numdesk.usecases import customers, rentals, wallets
+from numdesk.usecases import customers, wallets
 from numdesk.usecases.customers import NewCustomer
+from numdesk.usecases.rentals import lifecycle
 
 RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'
 CASES = read_cases(Path(__file__).parent / "cases")
@@ -99,7 +100,7 @@ async def _gateway(story: Story, rest: str) -> None:
 
 
 async def _expire(story: Story, _rest: str) -> None:
-    await rentals.expire_due(story.desk.rt)
+    await lifecycle.expire_due(story.desk.rt)
 
 
 #: bonus CENTS; option NAME VALUE; gateway open or closed; expire (what is due).

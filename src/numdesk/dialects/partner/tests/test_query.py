@@ -7,7 +7,7 @@ import pytest
 from numdesk.dialects import Request
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
 from numdesk.domain.errors import InvalidInput
-from numdesk.domain.rentals import RentalState
+from numdesk.domain.rentals.lifecycle import RentalState
 
 
 def query_of(text: str) -> dict[str, str]:

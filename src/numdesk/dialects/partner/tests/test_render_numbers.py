@@ -11,8 +11,8 @@ from numdesk.dialects import Answer
 from numdesk.dialects.partner import render_numbers as render
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
-from numdesk.domain.rental_outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName
-from numdesk.domain.rentals import Quote, Rental, RentalMessage, RentalService, RentalState, RentedService, RentType
+from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalMessage, RentalService, RentalState, RentedService, RentType
+from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName
 
 AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)
 EPOCH = int(AT.timestamp())

@@ -11,7 +11,7 @@ import asyncpg
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
-from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
+from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
 from numdesk.storage.idempotency import Key
 from numdesk.storage.orders import STOCK_RULES
 

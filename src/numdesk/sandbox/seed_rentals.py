@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import rental_prices
 from numdesk.usecases.lists import BadLine
-from numdesk.usecases.rental_prices import GivenRentalPrice
+from numdesk.usecases.rentals import prices
+from numdesk.usecases.rentals.prices import GivenRentalPrice
 
 #: ISO 3166 letters, the name that customers use, and whether numbers can be rented yet.
 COUNTRIES = (("ES", "Spain", True), ("DE", "Germany", False), ("GB", "UK", False))
@@ -31,8 +31,8 @@ SERVICES: tuple[tuple[str, str, dict[int, str]], ...] = (
 async def seed(rt: Runtime, *, complain: Callable[[BadLine], None]) -> None:
     """Sets the countries and prices; once more changes nothing."""
     for iso2, name, is_open in COUNTRIES:
-        await rental_prices.set_country(rt, iso2=iso2, name=name, is_open=is_open)
-    await rental_prices.load(rt, _prices(), complain=complain)
+        await prices.set_country(rt, iso2=iso2, name=name, is_open=is_open)
+    await prices.load(rt, _prices(), complain=complain)
 
 
 def _prices() -> Iterator[GivenRentalPrice]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from numdesk.domain.atlas import SERVICES
 from numdesk.domain.errors import PeriodNotOffered, Refusal, RentalNotActive, RentalStillActive
-from numdesk.domain.rentals import (
+from numdesk.domain.rentals.lifecycle import (
     ALIASES,
     MOVES,
     RentalEvent,

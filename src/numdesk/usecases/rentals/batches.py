@@ -10,10 +10,10 @@ from datetime import datetime
 
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
-from numdesk.storage import rentals as rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
-from numdesk.storage.rentals import RentAnswer, RentItem
+from numdesk.storage.rentals import lifecycle as rows
+from numdesk.storage.rentals.lifecycle import RentAnswer, RentItem
 from numdesk.usecases import alerts
 
 BATCH_MAX = 256

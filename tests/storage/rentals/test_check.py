@@ -9,7 +9,7 @@ from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.ledger import Check
-from numdesk.storage import rental_check
+from numdesk.storage.rentals import check as rental_check
 
 #: What somebody might do to the tables by hand, and the rule that it breaks.
 HARM = {

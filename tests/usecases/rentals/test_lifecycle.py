@@ -26,10 +26,11 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.money import Money
-from numdesk.domain.rentals import RentalState, RentType
+from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, inbound, orders, reactivation, rental_prices, rentals, retention, wallets
+from numdesk.usecases import catalogue, inbound, orders, reactivation, retention, wallets
+from numdesk.usecases.rentals import lifecycle, prices
 
 WEEK, MONTH = 1200, 3500
 DAY_S = 86_400
@@ -42,41 +43,40 @@ class TestOffer:
         """The order is the operator's, and a service without a free number is listed as not available."""
         await shop.open_shop(desk, numbers=1)
         lines = [
-            rental_prices.GivenRentalPrice(2, "ES", name, "LONG", "7", "9", priority)
-            for name, priority in (("telegram", "1"), ("google", "2"))
+            prices.GivenRentalPrice(2, "ES", name, "LONG", "7", "9", priority) for name, priority in (("telegram", "1"), ("google", "2"))
         ]
-        await rental_prices.load(desk.rt, lines, complain=shop.refuse)
+        await prices.load(desk.rt, lines, complain=shop.refuse)
         caller = await shop.renter(desk)
-        found = await rentals.services(desk.rt, caller, country="spain", rent_type=RentType.LONG)
+        found = await lifecycle.services(desk.rt, caller, country="spain", rent_type=RentType.LONG)
         assert [(one.code, one.available) for one in found] == [("telegram", True), ("google", True), ("whatsapp", True)]
         await shop.rent(desk, caller)
         desk.rt.memory.forget("rentals.stock")
-        found = await rentals.services(desk.rt, caller, country="Spain", rent_type=RentType.LONG)
+        found = await lifecycle.services(desk.rt, caller, country="Spain", rent_type=RentType.LONG)
         assert not any(one.available for one in found)
 
     async def test_of_an_announced_country_is_shown_but_closed(self, rental_desk: DeskOfTest) -> None:
         """A country that is only announced has services that are not available, and nobody rents there."""
         caller = await shop.renter(rental_desk)
-        found = await rentals.services(rental_desk.rt, caller, country="Germany", rent_type=RentType.LONG)
+        found = await lifecycle.services(rental_desk.rt, caller, country="Germany", rent_type=RentType.LONG)
         assert found
         assert not any(one.available for one in found)
-        request = rentals.RentRequest(None, b"", "Germany", RentType.LONG, ("google",), 7)
+        request = lifecycle.RentRequest(None, b"", "Germany", RentType.LONG, ("google",), 7)
         with pytest.raises(CountryClosed):
-            await rentals.rent(rental_desk.rt, caller, request)
+            await lifecycle.rent(rental_desk.rt, caller, request)
         with pytest.raises(NotFound):
-            await rentals.services(rental_desk.rt, caller, country="Atlantis", rent_type=RentType.LONG)
+            await lifecycle.services(rental_desk.rt, caller, country="Atlantis", rent_type=RentType.LONG)
 
     async def test_quotes_by_code_or_name(self, rental_desk: DeskOfTest) -> None:
         """Services are named by code or name in any case, each counted once; an unknown one is refused."""
         caller = await shop.renter(rental_desk, options={"rental_discount_bp": "1000"})
-        chosen, quotes = await rentals.quotes(
+        chosen, quotes = await lifecycle.quotes(
             rental_desk.rt, caller, country="SPAIN", rent_type=RentType.LONG, services=["GOOGLE", "whatsapp", "WhatsApp"]
         )
         assert [one.name for one in chosen] == ["Google", "WhatsApp"]
         assert [(one.units, one.base_price, one.price) for one in quotes] == [(1, 550, 495), (7, 2700, 2430), (30, 8000, 7200)]
         for wrong in (["nobody"], [], ["google"] * 21):
             with pytest.raises(InvalidInput):
-                await rentals.quotes(rental_desk.rt, caller, country="Spain", rent_type=RentType.LONG, services=wrong)
+                await lifecycle.quotes(rental_desk.rt, caller, country="Spain", rent_type=RentType.LONG, services=wrong)
 
 
 class TestRent:
@@ -87,7 +87,7 @@ class TestRent:
         caller = await shop.renter(rental_desk, bonus=500)
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
         assert await shop.money(rental_desk, caller) == (1_000_00 - 2200, 0)
-        rental = await rentals.read(rental_desk.rt, caller, rented.rental.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
         assert (rental.state, rental.units, rental.price, rental.msisdn) == (RentalState.ACTIVE, 7, 2700, rented.rental.msisdn)
         assert rental.expires_at - rental.starts_at == timedelta(days=7)
         charge_id = await rental_desk.pool.fetchval("select id from rental_charges")
@@ -135,25 +135,25 @@ class TestRent:
         """A key's answer stays, though the country was closed and the service left the list."""
         caller = await shop.renter(rental_desk)
         first = await shop.rent(rental_desk, caller, key="k")
-        await rental_prices.set_country(rental_desk.rt, iso2="ES", name=None, is_open=False)
+        await prices.set_country(rental_desk.rt, iso2="ES", name=None, is_open=False)
         assert await shop.rent(rental_desk, caller, key="k") == first
 
     async def test_is_not_misled_by_an_old_price(self, rental_desk: DeskOfTest) -> None:
         """A price that changed under a process's memory is not charged: it quotes again and charges the new one."""
         caller = await shop.renter(rental_desk)
-        await rental_prices.price_list(rental_desk.rt)
+        await prices.price_list(rental_desk.rt)
         await rental_desk.pool.execute("update rental_prices set price = 1300 where units = 7")
         assert (await shop.rent(rental_desk, caller)).price == 1300
 
     async def test_shares_its_stock_with_orders(self, desk: DeskOfTest) -> None:
         """A number that is rented is not sold by the code, and the other way round; a used service rests for both."""
         await shop.open_shop(desk, numbers=0)
-        await rental_prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
-        await rental_prices.load(desk.rt, [shop.given(2, "ID", ("whatsapp", "LONG", 7), 100)], complain=shop.refuse)
+        await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
+        await prices.load(desk.rt, [shop.given(2, "ID", ("whatsapp", "LONG", 7), 100)], complain=shop.refuse)
         await desk.pool.execute("update numbers set state = 3 where id > 1")
         caller, buyer = await shop.renter(desk), await desk.customer()
-        request = rentals.RentRequest(None, b"", "Indonesia", RentType.LONG, ("whatsapp",), 7)
-        rented, _ = await rentals.rent(desk.rt, caller, request)
+        request = lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("whatsapp",), 7)
+        rented, _ = await lifecycle.rent(desk.rt, caller, request)
         desk.rt.memory.forget("catalogue")
         with pytest.raises(Exception, match="No offer"):
             await desk.buy(buyer, LOCAL_OFFER)
@@ -165,13 +165,13 @@ class TestRent:
         with pytest.raises(Exception, match="No offer"):
             await desk.buy(buyer, LOCAL_OFFER)
         with pytest.raises(NoNumbers):
-            await rentals.rent(desk.rt, await shop.renter(desk), request)
+            await lifecycle.rent(desk.rt, await shop.renter(desk), request)
 
     async def test_is_safe_from_who_had_the_number_before(self, desk: DeskOfTest) -> None:
         """An earlier buyer gets a number back neither while it rests after a tenant nor ever after: what the tenant opened is theirs."""
         await shop.open_shop(desk, numbers=0)
-        await rental_prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
-        await rental_prices.load(desk.rt, [shop.given(2, "ID", ("telegram", "LONG", 7), 100)], complain=shop.refuse)
+        await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
+        await prices.load(desk.rt, [shop.given(2, "ID", ("telegram", "LONG", 7), 100)], complain=shop.refuse)
         await desk.pool.execute("update numbers set state = 3 where id > 1")
         buyer, tenant = await desk.customer(), await shop.renter(desk)
         order = await desk.order(buyer, 2)  # of telegram, by the code
@@ -180,9 +180,9 @@ class TestRent:
         desk.clock.advance(91 * DAY_S)
         await orders.release_quarantined(desk.rt)
         assert (await orders.read(desk.rt, buyer, order.id)).number_free
-        await rentals.rent(desk.rt, tenant, rentals.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7))
+        await lifecycle.rent(desk.rt, tenant, lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7))
         desk.clock.advance(7 * DAY_S + 1)
-        await rentals.expire_due(desk.rt)
+        await lifecycle.expire_due(desk.rt)
         for _ in range(2):
             assert not (await orders.read(desk.rt, buyer, order.id)).number_free
             with pytest.raises(StateForbids):
@@ -200,11 +200,11 @@ class TestExtend:
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         rental_desk.clock.advance(3 * DAY_S)
-        _, quotes = await rentals.extension_quotes(rental_desk.rt, caller, rented.rental.id)
+        _, quotes = await lifecycle.extension_quotes(rental_desk.rt, caller, rented.rental.id)
         assert [(quote.units, quote.price) for quote in quotes] == [(1, 250), (3, 600), (7, WEEK), (30, MONTH)]
         extended = await shop.extend(rental_desk, caller, rented.rental.id, units=30)
         assert extended.expires_at == rented.expires_at + 30 * DAY_S
-        rental = await rentals.read(rental_desk.rt, caller, rented.rental.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
         assert (rental.units, rental.price) == (7, WEEK)
         assert await shop.money(rental_desk, caller) == (1_000_00 - WEEK - MONTH, 0)
 
@@ -240,7 +240,7 @@ class TestExtend:
         with pytest.raises(RentalNotActive):
             await shop.extend(rental_desk, caller, long.rental.id)
         with pytest.raises(RentalNotActive):
-            await rentals.extension_quotes(rental_desk.rt, caller, long.rental.id)
+            await lifecycle.extension_quotes(rental_desk.rt, caller, long.rental.id)
 
 
 class TestRerent:
@@ -252,15 +252,15 @@ class TestRerent:
         rented = await shop.rent(rental_desk, caller)
         await shop.message(rental_desk, rented.rental.msisdn, "first term")
         rental_desk.clock.advance(7 * DAY_S + 60)
-        _, quotes = await rentals.rerent_quotes(rental_desk.rt, caller, rented.rental.id)
+        _, quotes = await lifecycle.rerent_quotes(rental_desk.rt, caller, rented.rental.id)
         assert [quote.units for quote in quotes] == [1, 3, 7, 30]
         again = await shop.rerent(rental_desk, caller, rented.rental.id, units=1)
         assert again.rental == rented.rental
         assert again.starts_at == rented.expires_at + 60
-        rental = await rentals.read(rental_desk.rt, caller, rented.rental.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
         assert (rental.units, rental.price, [service.used for service in rental.services]) == (1, 250, [False])
         await shop.message(rental_desk, rented.rental.msisdn, "second term")
-        page = await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=10)
+        page = await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=10)
         assert [item.text for item in page.items] == ["second term", "first term"]
 
     async def test_cannot_take_a_number_from_somebody(self, desk: DeskOfTest) -> None:
@@ -269,18 +269,18 @@ class TestRerent:
         caller, other = await shop.renter(desk), await shop.renter(desk)
         rented = await shop.rent(desk, caller, units=1)
         desk.clock.advance(DAY_S)
-        await rentals.expire_due(desk.rt)
+        await lifecycle.expire_due(desk.rt)
         desk.clock.advance(1800)
         await orders.release_quarantined(desk.rt)
-        assert (await rentals.read(desk.rt, caller, rented.rental.id)).number_available
+        assert (await lifecycle.read(desk.rt, caller, rented.rental.id)).number_available
         theirs = await shop.rent(desk, other, units=1)
         for _ in range(2):
-            assert not (await rentals.read(desk.rt, caller, rented.rental.id)).number_available
+            assert not (await lifecycle.read(desk.rt, caller, rented.rental.id)).number_available
             with pytest.raises(NumberGone):
                 await shop.rerent(desk, caller, rented.rental.id)
             with pytest.raises(NumberGone):
-                await rentals.rerent_quotes(desk.rt, caller, rented.rental.id)
-            if (await rentals.read(desk.rt, other, theirs.rental.id)).state is RentalState.ACTIVE:
+                await lifecycle.rerent_quotes(desk.rt, caller, rented.rental.id)
+            if (await lifecycle.read(desk.rt, other, theirs.rental.id)).state is RentalState.ACTIVE:
                 await shop.message(desk, theirs.rental.msisdn)
                 await shop.cancel(desk, other, theirs.rental.id)
         desk.clock.advance(1800)
@@ -359,7 +359,7 @@ class TestMessages:
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
         taken = await shop.message(rental_desk, rented.rental.msisdn, "G-482913 is your code", sender="INFO")
         assert (taken.status, taken.customer_id) == ("taken", caller.customer_id)
-        rental = await rentals.read(rental_desk.rt, caller, rented.rental.id)
+        rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
         assert [service.used for service in rental.services] == [True, False]
         row = await rental_desk.pool.fetchrow("select customer_id, dialect, document::text from events where kind = 'rental.message'")
         assert row is not None
@@ -403,7 +403,7 @@ class TestMessages:
         await orders.release_quarantined(desk.rt)
         theirs = await shop.rent(desk, second)
         assert await part(2) == "orphan"
-        assert (await rentals.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)).total == 0
+        assert (await lifecycle.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)).total == 0
 
     async def test_are_the_tenants_whatever_order_they_name(self, rental_desk: DeskOfTest) -> None:
         """A reference that no order of ours has does not keep a message from the customer who rents the number."""
@@ -411,7 +411,7 @@ class TestMessages:
         rented = await shop.rent(rental_desk, caller)
         event = MessageReceived("simulator", "with ref", rented.rental.msisdn, "Bank", "code 482913", provider_ref="abc")
         assert (await inbound.receive_message(rental_desk.rt, event)).status == "taken"
-        assert (await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 1
+        assert (await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.rental.id)).refunded
 
     async def test_of_other_times_are_nobodys(self, rental_desk: DeskOfTest) -> None:
@@ -423,9 +423,9 @@ class TestMessages:
         assert (await shop.message(rental_desk, rented.rental.msisdn, "between")).status == "orphan"  # the end was not written down yet
         await shop.rerent(rental_desk, caller, rented.rental.id, units=1)
         await shop.message(rental_desk, rented.rental.msisdn, "mine again")
-        page = await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=1)
+        page = await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=1)
         assert ([item.text for item in page.items], page.total) == (["mine again"], 2)
-        beyond = await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=9, limit=1)
+        beyond = await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=9, limit=1)
         assert (beyond.items, beyond.total) == ((), 2)
 
     async def test_of_orders_go_their_way_in_the_same_batch(self, rental_desk: DeskOfTest) -> None:
@@ -445,9 +445,9 @@ class TestMessages:
         rental_desk.clock.advance(31 * DAY_S)
         for one in retention.SWEEPS:
             await retention.sweep(rental_desk.rt, one=one)
-        assert (await rentals.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 0
+        assert (await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 0
         assert await rental_desk.pool.fetchval("select count(*) from events where document::text like '%a secret%'") == 0
-        assert (await rentals.read(rental_desk.rt, caller, rented.rental.id)).services[0].used
+        assert (await lifecycle.read(rental_desk.rt, caller, rented.rental.id)).services[0].used
 
 
 class TestReading:
@@ -461,10 +461,10 @@ class TestReading:
             with pytest.raises(NotFound):
                 await act(rental_desk, stranger, rental_id)
         with pytest.raises(NotFound):
-            await rentals.messages(rental_desk.rt, stranger, rental_id, page=1, limit=9)
+            await lifecycle.messages(rental_desk.rt, stranger, rental_id, page=1, limit=9)
         with pytest.raises(NotFound):
-            await rentals.read(rental_desk.rt, stranger, rental_id)
-        assert (await rentals.active(rental_desk.rt, stranger, page=1, limit=9)).total == 0
+            await lifecycle.read(rental_desk.rt, stranger, rental_id)
+        assert (await lifecycle.active(rental_desk.rt, stranger, page=1, limit=9)).total == 0
 
     async def test_pages_by_state(self, rental_desk: DeskOfTest) -> None:
         """The newest term stands first, an unnoticed end counts, and a page beyond the last still tells how many there are."""
@@ -472,12 +472,14 @@ class TestReading:
         ids = [(await shop.rent(rental_desk, caller, units=units)).rental.id for units in (1, 7, 7)]
         await shop.cancel(rental_desk, caller, ids[2])
         rental_desk.clock.advance(DAY_S)
-        states = {state: await rentals.active(rental_desk.rt, caller, page=1, limit=9, states=frozenset({state})) for state in RentalState}
+        states = {
+            state: await lifecycle.active(rental_desk.rt, caller, page=1, limit=9, states=frozenset({state})) for state in RentalState
+        }
         assert [[one.public_id for one in page.items] for page in states.values()] == [[ids[1]], [ids[0]], [ids[2]]]
-        everything = await rentals.active(rental_desk.rt, caller, page=2, limit=2, states=frozenset(RentalState))
+        everything = await lifecycle.active(rental_desk.rt, caller, page=2, limit=2, states=frozenset(RentalState))
         assert ([one.public_id for one in everything.items], everything.total) == ([ids[0]], 3)
-        assert (await rentals.active(rental_desk.rt, caller, page=5, limit=2, states=frozenset(RentalState))).total == 3
-        staff = await rentals.listing(rental_desk.rt, states=frozenset(RentalState), limit=2, offset=0)
+        assert (await lifecycle.active(rental_desk.rt, caller, page=5, limit=2, states=frozenset(RentalState))).total == 3
+        staff = await lifecycle.listing(rental_desk.rt, states=frozenset(RentalState), limit=2, offset=0)
         assert ([one.public_id for one in staff.items], staff.total) == ([ids[2], ids[1]], 3)
 
 
@@ -488,9 +490,9 @@ class TestExpiry:
         """The number rests, the customer hears of it once, and nothing is paid back."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller, units=1)
-        assert await rentals.expire_due(rental_desk.rt) == 0
+        assert await lifecycle.expire_due(rental_desk.rt) == 0
         rental_desk.clock.advance(DAY_S)
-        assert [await rentals.expire_due(rental_desk.rt) for _ in range(2)] == [1, 0]
+        assert [await lifecycle.expire_due(rental_desk.rt) for _ in range(2)] == [1, 0]
         assert await rental_desk.pool.fetchval("select state from numbers where msisdn = $1", rented.rental.msisdn) == 2
         document = msgspec.json.decode(await rental_desk.pool.fetchval("select document::text from events where kind = 'rental.expired'"))
         assert document == {

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from numdesk.domain.pages import Page
-from numdesk.domain.rentals import RentalMessage
+from numdesk.domain.rentals.lifecycle import RentalMessage
 from numdesk.storage.messages import Arrival, Taken
 from numdesk.storage.orders import STOCK_RULES
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from numdesk.domain.rentals import RentType
+from numdesk.domain.rentals.lifecycle import RentType
 
 
 class ServiceName(msgspec.Struct, frozen=True, kw_only=True):

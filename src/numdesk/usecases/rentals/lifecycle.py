@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from numdesk.domain import chart, rentals
+from numdesk.domain import chart
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import (
     CountryClosed,
@@ -27,18 +27,21 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.money import Money
 from numdesk.domain.pages import Page
-from numdesk.domain.rental_outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
-from numdesk.domain.rentals import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
+from numdesk.domain.rentals import lifecycle
+from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
+from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
 from numdesk.runtime import Runtime
 from numdesk.storage import customers as customer_rows
-from numdesk.storage import idempotency, ledger, rental_messages
-from numdesk.storage import rentals as rows
+from numdesk.storage import idempotency, ledger
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.rentals import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts, customers, purchases, rent_batches
+from numdesk.storage.rentals import lifecycle as rows
+from numdesk.storage.rentals import messages as rental_messages
+from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
+from numdesk.usecases import alerts, customers, purchases
 from numdesk.usecases.keys import Signature, key_of
-from numdesk.usecases.rental_prices import RentalList, in_stock, price_list, read_list
+from numdesk.usecases.rentals import batches
+from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list, read_list
 from numdesk.usecases.sweeps import Sweep, sweep
 
 PIVOT_MAX = 2**31 - 1
@@ -105,7 +108,7 @@ async def quotes(
     known = await price_list(rt)
     place = known.country(country)
     chosen = known.select(place, rent_type, services)
-    return await in_stock(rt, place, chosen), rentals.quotes(chosen, discount_bp=_discount(caller))
+    return await in_stock(rt, place, chosen), lifecycle.quotes(chosen, discount_bp=_discount(caller))
 
 
 async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
@@ -123,7 +126,7 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
             if recorded is None:
                 raise
             return parse_outcome(recorded, Rented), True
-        answer = await rent_batches.rent(rt, item)
+        answer = await batches.rent(rt, item)
         if answer.outcome is not None:
             return parse_outcome(answer.outcome, Rented), answer.status == "replayed"
         if answer.status != "price_changed":
@@ -163,7 +166,7 @@ async def messages(  # noqa: PLR0913 - whose, which page, which way
 async def extension_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
     """Returns by which periods a running rental can be made longer, at what price; refuses with NotFound or RentalNotActive."""
     held = await _read(rt, caller, rental_id)
-    rentals.move(held.rental.state, RentalEvent.EXTEND)
+    lifecycle.move(held.rental.state, RentalEvent.EXTEND)
     return held.rental, _extensions(rt, caller, await price_list(rt), held)
 
 
@@ -179,9 +182,9 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
         claimed = await idempotency.claim(tx, key, now=rt.clock.now())
         if isinstance(claimed, str):
             return parse_outcome(claimed, Extended), True
-        rentals.move(held.rental.state, RentalEvent.EXTEND)
-        rentals.check_extendable(held.rental.rent_type)
-        quote = rentals.choose(_extensions(rt, caller, await read_list(tx), held), request.units)
+        lifecycle.move(held.rental.state, RentalEvent.EXTEND)
+        lifecycle.check_extendable(held.rental.rent_type)
+        quote = lifecycle.choose(_extensions(rt, caller, await read_list(tx), held), request.units)
         expires_at = await rows.extend(tx, held, units=quote.units)
         await _charge(rt, tx, caller, held, quote=quote, purse=purse, extends=True)
         facts = _facts(held.rental)
@@ -200,7 +203,7 @@ async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Re
     Refuses with NotFound, RentalStillActive, NumberGone or CountryClosed.
     """
     held = await _read(rt, caller, rental_id)
-    rentals.move(held.rental.state, RentalEvent.RERENT)
+    lifecycle.move(held.rental.state, RentalEvent.RERENT)
     if not held.rental.number_available:
         raise NumberGone(state="number gone")
     return held.rental, _quotes_again(caller, await price_list(rt), held)
@@ -221,9 +224,9 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
         if isinstance(claimed, str):
             return parse_outcome(claimed, Rented), True
         purchases.check_guard(rt, caller)
-        rentals.move(held.rental.state, RentalEvent.RERENT)
+        lifecycle.move(held.rental.state, RentalEvent.RERENT)
         await rows.end(tx, RentalEvent.EXPIRE, [held.id], now=now)  # when its time is up and nobody has written that down yet
-        quote = rentals.choose(_quotes_again(caller, await read_list(tx), held), request.units)
+        quote = lifecycle.choose(_quotes_again(caller, await read_list(tx), held), request.units)
         again = await rows.rerent(tx, held, quote=quote, now=now)
         if again is None:
             raise NumberGone(state="number gone")
@@ -251,8 +254,8 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
         if isinstance(claimed, str):
             return parse_outcome(claimed, Canceled), True
         rental = held.rental
-        rentals.move(rental.state, RentalEvent.CANCEL)
-        is_refunded = rentals.is_refunded(messages=held.messages, starts_at=rental.starts_at, now=now, window=window)
+        lifecycle.move(rental.state, RentalEvent.CANCEL)
+        is_refunded = lifecycle.is_refunded(messages=held.messages, starts_at=rental.starts_at, now=now, window=window)
         if is_refunded:
             await customer_rows.count_cancel(tx, caller.customer_id, now=now)
         await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
@@ -308,7 +311,7 @@ async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> 
     if not place.open:
         raise CountryClosed(country=place.name)
     chosen = known.select(place, request.rent_type, request.services)
-    quote = rentals.choose(rentals.quotes(chosen, discount_bp=_discount(caller)), request.units)
+    quote = lifecycle.choose(lifecycle.quotes(chosen, discount_bp=_discount(caller)), request.units)
     names = [{"code": service.code, "name": service.name} for service in chosen]
     return RentItem(
         dialect=caller.dialect,
@@ -401,7 +404,7 @@ def _quotes_again(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
 
 def _extensions(rt: Runtime, caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     rent_type = held.rental.rent_type
-    return rentals.extensions(
+    return lifecycle.extensions(
         _todays(caller, known, held), rent_type=rent_type, units_so_far=held.units_total, units_max=rt.settings.rental_days_max
     )
 
@@ -411,7 +414,7 @@ def _todays(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     by_id = {service.id: service for service in known.services.get((held.country_id, held.rental.rent_type), ())}
     if not all(service_id in by_id for service_id in held.service_ids):
         return []
-    return rentals.quotes([by_id[service_id] for service_id in held.service_ids], discount_bp=_discount(caller))
+    return lifecycle.quotes([by_id[service_id] for service_id in held.service_ids], discount_bp=_discount(caller))
 
 
 def _facts(rental: Rental) -> RentedFacts:
@@ -435,4 +438,4 @@ def _discount(caller: Caller) -> int:
 
 
 def _check_currency(caller: Caller) -> None:
-    assert caller.currency == rentals.CURRENCY, "rentals are paid in the currency of their price list"
+    assert caller.currency == lifecycle.CURRENCY, "rentals are paid in the currency of their price list"

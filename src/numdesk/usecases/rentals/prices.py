@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.rentals import CURRENCY, SERVICES_MAX, UNITS_MAX, RentalService, RentType
-from numdesk.storage import rental_prices as rows
-from numdesk.storage.rental_prices import RentalPriceLine
+from numdesk.domain.rentals.lifecycle import CURRENCY, SERVICES_MAX, UNITS_MAX, RentalService, RentType
+from numdesk.storage.rentals import prices as rows
+from numdesk.storage.rentals.prices import RentalPriceLine
 from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
 from numdesk.usecases.stock import CHUNK, chunks, find_words, meet, read_amount
 

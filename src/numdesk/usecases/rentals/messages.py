@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from numdesk.domain.rentals import service_of
+from numdesk.domain.rentals.lifecycle import service_of
 from numdesk.storage import messages as message_rows
-from numdesk.storage import rental_messages as rows
 from numdesk.storage.messages import Arrival, Taken
-from numdesk.storage.rental_messages import Heard, Listener
+from numdesk.storage.rentals import messages as rows
+from numdesk.storage.rentals.messages import Heard, Listener
 from numdesk.usecases import deliveries, otp, recognition
 
 if TYPE_CHECKING:

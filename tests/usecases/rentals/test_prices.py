@@ -10,10 +10,10 @@ from tests.support.desk import DeskOfTest
 from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.rentals import RentType
-from numdesk.usecases import rental_prices
+from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.usecases.lists import BadLine
-from numdesk.usecases.rental_prices import GivenRentalPrice
+from numdesk.usecases.rentals import prices
+from numdesk.usecases.rentals.prices import GivenRentalPrice
 
 GOOD = GivenRentalPrice(2, "es", "Google", "long", "7", "12.00", "1")
 
@@ -25,11 +25,11 @@ class TestLoad:
         """A list names what the atlas knows, in any case; the same one again leaves all as it is, and a new price is one change."""
         async with open_sandbox(database_url, tmp_path) as desk:
             totals = [
-                await rental_prices.load(desk.rt, [GivenRentalPrice(2, "es", "Google", "long", "7", price, "1")], complain=shop.refuse)
+                await prices.load(desk.rt, [GivenRentalPrice(2, "es", "Google", "long", "7", price, "1")], complain=shop.refuse)
                 for price in ("12.00", "12", "12.5")
             ]
             assert [(total.added, total.present) for total in totals] == [(1, 0), (0, 1), (1, 0)]
-            known = await rental_prices.price_list(desk.rt)
+            known = await prices.price_list(desk.rt)
         place = known.country("spain")
         assert not place.open, "what is priced is announced, and opened on purpose"
         (service,) = known.services[place.id, RentType.LONG]
@@ -53,7 +53,7 @@ class TestLoad:
     async def test_tells_of_each_bad_line(self, desk: DeskOfTest, line: GivenRentalPrice | BadLine, value: str, reason: str) -> None:
         """A bad line is told by number, value and reason, and spoils no other."""
         told: list[BadLine] = []
-        total = await rental_prices.load(desk.rt, [GOOD, line], complain=told.append)
+        total = await prices.load(desk.rt, [GOOD, line], complain=told.append)
         assert (total.read, total.added, total.bad) == (2, 1, 1)
         assert [(bad.line, bad.value) for bad in told] == [(3, value)]
         assert reason in told[0].reason
@@ -77,16 +77,16 @@ class TestLoad:
             GivenRentalPrice(3, "ES", "telegram", "LONG", "7", "9.00", "1"),
             GivenRentalPrice(4, "es", "Google", "long", *other),
         ]
-        total = await rental_prices.load(desk.rt, lines, complain=told.append)
+        total = await prices.load(desk.rt, lines, complain=told.append)
         assert (total.added, total.bad) == (1, 2)
         assert [(bad.line, "line 4" in bad.reason) for bad in told] == [(2, True), (4, False)]
 
     async def test_takes_periods_off(self, rental_desk: DeskOfTest) -> None:
         """The word off ends a period, once; a service without any is no longer listed."""
         lines = [GivenRentalPrice(2, "ES", "telegram", "LONG", "7", "off")]
-        totals = [await rental_prices.load(rental_desk.rt, lines, complain=shop.refuse) for _ in range(2)]
+        totals = [await prices.load(rental_desk.rt, lines, complain=shop.refuse) for _ in range(2)]
         assert [total.added for total in totals] == [1, 0]
-        known = await rental_prices.price_list(rental_desk.rt)
+        known = await prices.price_list(rental_desk.rt)
         assert "telegram" not in {service.code for service in known.services[shop.SPAIN, RentType.LONG]}
 
 
@@ -95,16 +95,16 @@ class TestCountry:
 
     async def test_keeps_its_name_unless_given_one(self, desk: DeskOfTest) -> None:
         """A country has the name that customers use; opening it again changes nothing."""
-        assert await rental_prices.set_country(desk.rt, iso2="gb", name="UK", is_open=False)
-        assert await rental_prices.set_country(desk.rt, iso2="GB", name=None, is_open=True)
-        assert not await rental_prices.set_country(desk.rt, iso2="GB", name=None, is_open=True)
-        place = (await rental_prices.price_list(desk.rt)).country("uk")
+        assert await prices.set_country(desk.rt, iso2="gb", name="UK", is_open=False)
+        assert await prices.set_country(desk.rt, iso2="GB", name=None, is_open=True)
+        assert not await prices.set_country(desk.rt, iso2="GB", name=None, is_open=True)
+        place = (await prices.price_list(desk.rt)).country("uk")
         assert (place.iso2, place.name, place.open) == ("GB", "UK", True)
 
     async def test_refuses_what_is_no_country_or_name(self, rental_desk: DeskOfTest) -> None:
         """Unknown letters, names of others and empty names are refused."""
         with pytest.raises(NotFound):
-            await rental_prices.set_country(rental_desk.rt, iso2="XX", name=None, is_open=True)
+            await prices.set_country(rental_desk.rt, iso2="XX", name=None, is_open=True)
         for name in ("Spain", " ", "x" * 61, "a\nb"):
             with pytest.raises(InvalidInput):
-                await rental_prices.set_country(rental_desk.rt, iso2="GB", name=name, is_open=True)
+                await prices.set_country(rental_desk.rt, iso2="GB", name=name, is_open=True)

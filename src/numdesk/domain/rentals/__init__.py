@@ -1,0 +1,1 @@
+"""Numbers rented by the hour, the day or the month."""

@@ -1,0 +1,1 @@
+"""Rows of rentals, their prices and their messages."""

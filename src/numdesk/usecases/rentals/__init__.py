@@ -1,0 +1,1 @@
+"""Verbs of rentals: quote, rent, extend, end, deliver messages."""
