@@ -21,7 +21,7 @@ STOCK = 600_000
 #: A command answers "busy" when another transaction has the wallet, and the server asks again. pgbench, on one wallet, waits its turn
 #: in the same statement instead, so that each of its transactions is an order.
 IN_TURN = ("with turn as materialized (select from accounts where id = {wallet} for update) ", "turn, ")
-#: The command of one order, as `storage/orders.py:sell_from_stock` calls it.
+#: The command of one order, as `storage/orders/lifecycle.py:sell_from_stock` calls it.
 COMMAND = r"""
 \set n random(0, {last})
 \set o random(0, {offers_last})

@@ -20,7 +20,7 @@ from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import Dialect, Request, Route, call_table, find_dialects, is_parameter
 from numdesk.domain import errors
 from numdesk.domain.money import DECIMALS
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.usecases import customers
 
 DIALECTS = find_dialects()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 
 LIFE_S, CANCEL_FROM_S, COOLDOWN_S, QUARANTINE_S, RESEND_S = 1200, 115, 90 * 86_400, 1800, 30
 LOCAL, LOCAL_TWO, REMOTE = 1, 2, 3

@@ -23,9 +23,9 @@ from tests.support.server import TestServer
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import Refusal
 from numdesk.domain.fx import PriceCap
-from numdesk.domain.orders import State
-from numdesk.domain.outcomes import Document
-from numdesk.usecases import orders, purchases, reactivation, requests
+from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.orders.outcomes import Document
+from numdesk.usecases.orders import from_suppliers, lifecycle, purchases, reactivation
 
 CUSTOMERS, NUMBERS = 2, 8
 #: Picks from here on are strangers: somebody else's order, nobody's number.
@@ -133,7 +133,7 @@ class DeskMachine(RuleBasedStateMachine):
     def cancel(self, who: int, pick: int) -> None:
         """Any order, mostly by its owner."""
         for order_id, caller in self._choose(who, pick, State.ACTIVE):
-            answer = self.answer(orders.cancel(self.desk.rt, caller, order_id, show=None))
+            answer = self.answer(lifecycle.cancel(self.desk.rt, caller, order_id, show=None))
             refusal = self.ref.cancel(caller.customer_id, order_id)
             assert (answer if refusal else answer.balance.units) == (refusal or self.ref.available(caller.customer_id))
 
@@ -141,7 +141,7 @@ class DeskMachine(RuleBasedStateMachine):
     def finish(self, who: int, pick: int) -> None:
         """Any order; a supplier hears of it."""
         for order_id, caller in self._choose(who, pick, State.RECEIVED, State.RESENT):
-            answer = self.answer(orders.finish(self.desk.rt, caller, order_id))
+            answer = self.answer(lifecycle.finish(self.desk.rt, caller, order_id))
             refusal = self.ref.finish(caller.customer_id, order_id)
             assert (answer if refusal else answer.state) == (refusal or State.COMPLETED)
             self._release_at_supplier([order_id])
@@ -150,7 +150,7 @@ class DeskMachine(RuleBasedStateMachine):
     def resend(self, who: int, pick: int) -> None:
         """One more message for any order."""
         for order_id, caller in self._choose(who, pick, State.RECEIVED, State.RESENT):
-            answer = self.answer(orders.resend(self.desk.rt, caller, order_id))
+            answer = self.answer(lifecycle.resend(self.desk.rt, caller, order_id))
             refusal = self.ref.resend(caller.customer_id, order_id)
             assert (answer if refusal else answer.resent) == (refusal or True)
 
@@ -190,10 +190,10 @@ class DeskMachine(RuleBasedStateMachine):
         self.ref.now += seconds
         if expire:
             due = self.ref.expire()
-            assert self.do(orders.expire_due(self.desk.rt)) == len(due)
+            assert self.do(lifecycle.expire_due(self.desk.rt)) == len(due)
             self._release_at_supplier(due)
         if release:
-            assert self.do(orders.release_quarantined(self.desk.rt)) == self.ref.release()
+            assert self.do(lifecycle.release_quarantined(self.desk.rt)) == self.ref.release()
 
     @rule(offer=st.sampled_from([LOCAL, LOCAL_TWO]), price=st.sampled_from([0, 1000, PRICE, 20_000]), forget=st.booleans())
     def change_price(self, offer: int, price: int, forget: bool) -> None:
@@ -297,14 +297,14 @@ class DeskMachine(RuleBasedStateMachine):
                 [f"{method}:late_ok" if word == "unknown" else f"{method}:{word}" for method in ("reserve", "reactivate")]
             )
         )
-        with mock.patch.object(requests, "QUESTIONS_MAX", 0 if word == "unknown" else 3):
+        with mock.patch.object(from_suppliers, "QUESTIONS_MAX", 0 if word == "unknown" else 3):
             answer = self.answer(work)
         self.do(self.desk.simulator._world._file.run(lambda db: db.execute("delete from script")))
         return answer
 
     def _release_at_supplier(self, order_ids: list[int]) -> None:
         for order_id in order_ids:
-            self.do(orders.release_at_supplier(self.desk.rt, {"order": order_id}))
+            self.do(lifecycle.release_at_supplier(self.desk.rt, {"order": order_id}))
 
     def _reprice(self, offer: int, price: int, *, forget: bool = True) -> None:
         self.do(self.desk.pool.execute("update offer_prices set price = $2 where offer_id = $1 and price <> $2", offer, price))

@@ -25,7 +25,7 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.rentals.outcomes import Rented
-from numdesk.usecases import orders
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.usecases.rentals import prices as rental_prices
 
@@ -198,7 +198,7 @@ class Year:
         self.desk.clock.advance(self.chance.choice([600, 3600, 8 * 3600, 24 * 3600, 42 * 3600, 45 * 3600]))
         if self.chance.random() < 0.7:
             await lifecycle.expire_due(self.desk.rt)
-            await orders.release_quarantined(self.desk.rt)
+            await order_lifecycle.release_quarantined(self.desk.rt)
             self.reference.tidy(self.now)
 
     async def compare(self) -> None:

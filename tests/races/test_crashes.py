@@ -19,10 +19,11 @@ from tests.support.server import TestServer
 
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, orders, reactivation
+from numdesk.usecases import catalogue
+from numdesk.usecases.orders import lifecycle, reactivation
 
 CREDIT = 1_000_000
 
@@ -45,8 +46,8 @@ async def completed(desk: DeskOfTest, caller: Caller) -> None:
     """An order of the supplier's that is done with."""
     order = await desk.order(caller, REMOTE_OFFER)
     await desk.message(order.msisdn)
-    await orders.finish(desk.rt, caller, order.id)
-    await orders.release_at_supplier(desk.rt, {"order": order.id})
+    await lifecycle.finish(desk.rt, caller, order.id)
+    await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
 
 
 async def ripe(desk: DeskOfTest, caller: Caller) -> None:
@@ -63,14 +64,14 @@ async def buy(rt: Runtime, caller: Caller, *, offer_id: int | None = REMOTE_OFFE
 
 async def buy_again(rt: Runtime, caller: Caller) -> Any:
     """Buys the number of the customer's first order again."""
-    first = min(order.id for order in await orders.listing(rt, caller, states=None, limit=9, offset=0))
+    first = min(order.id for order in await lifecycle.listing(rt, caller, states=None, limit=9, offset=0))
     return await reactivation.reactivate(rt, caller, reactivation.ReactivateRequest("k", b"f", first, None, None))
 
 
 async def cancel(rt: Runtime, caller: Caller) -> Any:
     """Cancels the customer's only order, unless that is done."""
-    (order,) = await orders.listing(rt, caller, states=None, limit=9, offset=0)
-    return order if order.state is State.CANCELED else await orders.cancel(rt, caller, order.id, show=None)
+    (order,) = await lifecycle.listing(rt, caller, states=None, limit=9, offset=0)
+    return order if order.state is State.CANCELED else await lifecycle.cancel(rt, caller, order.id, show=None)
 
 
 FLOWS = (

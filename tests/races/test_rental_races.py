@@ -30,8 +30,8 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.domain.rentals.outcomes import Rented
-from numdesk.usecases import orders
 from numdesk.usecases.keys import Signature
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 
 PRICE = shop.PRICES["google", "LONG", 7]
@@ -166,7 +166,7 @@ class TestOneNumber:
         desks[0].clock.advance(WEEK.total_seconds())
         await lifecycle.expire_due(desks[1].rt)
         desks[0].clock.advance(1800)
-        await orders.release_quarantined(desks[0].rt)
+        await order_lifecycle.release_quarantined(desks[0].rt)
         works: list[Awaitable[Rented]] = []
         for n, rental_id in enumerate(ids):
             works += [shop.rent(desks[n % 2], other), shop.rerent(desks[(n + 1) % 2], caller, rental_id)]
@@ -243,7 +243,7 @@ async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
             back = price * sum(story.told["refund"] for story in stories if story.caller is caller)
             assert sum(await shop.money(desk, caller)) == before[caller.customer_id] + back, f"seed {seed}"
         desk.clock.advance(3600)
-        await orders.release_quarantined(desk.rt)
+        await order_lifecycle.release_quarantined(desk.rt)
 
 
 async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Random) -> None:

@@ -15,7 +15,7 @@ from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_ONLY_
 
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import KeyReused, NoOffer, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
-from numdesk.usecases import orders, purchases, reactivation
+from numdesk.usecases.orders import lifecycle, purchases, reactivation
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ class TestReactivation:
             desks[0].rt.memory.forget("catalogue")
             order = await self._completed(desks[0], caller, LOCAL_OFFER)
             desks[0].clock.advance(1800)
-            await orders.release_quarantined(desks[0].rt)
+            await lifecycle.release_quarantined(desks[0].rt)
             desks[1].rt.memory.forget("catalogue")
             bought, refused = await outcomes(
                 *(desks[1].buy(buyer, LOCAL_OFFER_TWO) for buyer in buyers),
@@ -130,8 +130,8 @@ class TestReactivation:
     async def _completed(self, desk: DeskOfTest, caller: Caller, offer_id: int) -> int:
         order = await desk.order(caller, offer_id)
         await desk.message(order.msisdn)
-        await orders.finish(desk.rt, caller, order.id)
-        await orders.release_at_supplier(desk.rt, {"order": order.id})
+        await lifecycle.finish(desk.rt, caller, order.id)
+        await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
         return order.id
 
     def _request(self, number: int, order_id: int) -> reactivation.ReactivateRequest:
@@ -200,16 +200,16 @@ class Crowd:
 
     async def _cancel(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        await orders.cancel(desk.rt, caller, order_id, show=None)
+        await lifecycle.cancel(desk.rt, caller, order_id, show=None)
 
     async def _finish(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        await orders.finish(desk.rt, caller, order_id)
-        await orders.release_at_supplier(desk.rt, {"order": order_id})
+        await lifecycle.finish(desk.rt, caller, order_id)
+        await lifecycle.release_at_supplier(desk.rt, {"order": order_id})
 
     async def _resend(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        await orders.resend(desk.rt, caller, order_id)
+        await lifecycle.resend(desk.rt, caller, order_id)
 
     async def _again(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
@@ -218,8 +218,8 @@ class Crowd:
 
     async def _time(self, desk: DeskOfTest) -> None:
         desk.clock.advance(self.chance.choice([5, 30, 60]))
-        await orders.expire_due(desk.rt)
-        await orders.release_quarantined(desk.rt)
+        await lifecycle.expire_due(desk.rt)
+        await lifecycle.release_quarantined(desk.rt)
 
 
 def retries() -> float:

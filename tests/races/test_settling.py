@@ -12,7 +12,7 @@ from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.routing import Wish
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases.purchases import Outcome
+from numdesk.usecases.orders.purchases import Outcome
 
 
 async def test_buys_nothing_for_a_request_that_was_settled(desk: DeskOfTest) -> None:

@@ -16,8 +16,8 @@ from tests.support.ledger import assert_clean
 from numdesk.config import Settings
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import RequestInProgress
-from numdesk.domain.orders import Order
-from numdesk.domain.outcomes import Document
+from numdesk.domain.orders.lifecycle import Order
+from numdesk.domain.orders.outcomes import Document
 from numdesk.domain.routing import Wish
 from numdesk.kit.clock import FakeClock
 from numdesk.kit.http import OutgoingHttp
@@ -31,7 +31,8 @@ from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Database
 from numdesk.storage.messages import Taken
-from numdesk.usecases import customers, inbound, orders, purchases, requests
+from numdesk.usecases import customers, inbound
+from numdesk.usecases.orders import from_suppliers, lifecycle, purchases
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DIALECT = "smscode"
@@ -115,7 +116,7 @@ class DeskOfTest:
     async def order(self, caller: Caller, offer_id: int = LOCAL_OFFER) -> Order:
         """Buys one number and returns the order."""
         document: Document = (await self.buy(caller, offer_id)).document
-        return await orders.read(self.rt, caller, document.orders[0].id)
+        return await lifecycle.read(self.rt, caller, document.orders[0].id)
 
     async def message(
         self, to: int | None, text: str = "Your code is 482913", *, sender: str = "INFO", message_id: str | None = None
@@ -131,7 +132,7 @@ class DeskOfTest:
     async def release_by_jobs(self) -> None:
         """Does what the jobs that wait to release numbers at suppliers would do."""
         for row in await self.pool.fetch("delete from jobs where kind = 'orders.release' returning payload::text"):
-            await orders.release_at_supplier(self.rt, json.loads(row[0]))
+            await lifecycle.release_at_supplier(self.rt, json.loads(row[0]))
 
     async def resolve_by_jobs(self, rt: Runtime | None = None) -> None:
         """Does what the jobs that settle requests would do, first those that have suppliers asked, then those that ask one."""
@@ -141,7 +142,7 @@ class DeskOfTest:
             )
             for row in found:
                 with suppress(*([] if asks else [RequestInProgress])):
-                    await requests.resolve_pending(rt or self.rt, json.loads(row[0]))
+                    await from_suppliers.resolve_pending(rt or self.rt, json.loads(row[0]))
 
     async def available(self, caller: Caller) -> int:
         """Returns what the caller's wallet shows."""

@@ -14,7 +14,9 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases import customers, messages, orders, reactivation, wallets
+from numdesk.usecases import customers, messages, wallets
+from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import reactivation
 from numdesk.usecases.payments import settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.usecases.rentals import lifecycle
@@ -87,7 +89,7 @@ async def _ripe(desk: DeskOfTest) -> tuple[Caller, int]:
 
 async def _cancel_order(desk: DeskOfTest) -> Act:
     caller, order_id = await _ripe(desk)
-    return lambda one: orders.cancel(one.rt, caller, order_id, show=None)
+    return lambda one: order_lifecycle.cancel(one.rt, caller, order_id, show=None)
 
 
 async def _heard(desk: DeskOfTest) -> tuple[Caller, int]:
@@ -104,12 +106,12 @@ async def _hear(desk: DeskOfTest) -> Act:
 
 async def _finish(desk: DeskOfTest) -> Act:
     caller, order_id = await _heard(desk)
-    return lambda one: orders.finish(one.rt, caller, order_id)
+    return lambda one: order_lifecycle.finish(one.rt, caller, order_id)
 
 
 async def _reactivate(desk: DeskOfTest) -> Act:
     caller, order_id = await _heard(desk)
-    await orders.finish(desk.rt, caller, order_id)
+    await order_lifecycle.finish(desk.rt, caller, order_id)
     wanted = reactivation.ReactivateRequest(None, b"f", order_id, None, None)
     return lambda one: reactivation.reactivate(one.rt, caller, wanted)
 
@@ -117,7 +119,7 @@ async def _reactivate(desk: DeskOfTest) -> Act:
 async def _expire_orders(desk: DeskOfTest) -> Act:
     await _ripe(desk)
     desk.clock.advance(3_600)
-    return lambda one: orders.expire_due(one.rt)
+    return lambda one: order_lifecycle.expire_due(one.rt)
 
 
 async def _adjust(desk: DeskOfTest) -> Act:

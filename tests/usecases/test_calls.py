@@ -13,7 +13,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import calls, catalogue, orders, rates
+from numdesk.usecases import calls, catalogue, rates
+from numdesk.usecases.orders import lifecycle
 from numdesk.usecases.payments import audit, invoices, topups
 
 
@@ -76,16 +77,16 @@ async def test_a_supplier_that_hangs_holds_no_customer_up(desk: DeskOfTest, monk
     caller = await desk.customer()
     order, heard = await desk.order(caller, REMOTE_ONLY_OFFER), await desk.order(caller, REMOTE_ONLY_OFFER)
     await desk.message(heard.msisdn)
-    before = await orders.read(desk.rt, caller, heard.id)
+    before = await lifecycle.read(desk.rt, caller, heard.id)
     desk.clock.advance(121)
-    hurry(monkeypatch, orders)
+    hurry(monkeypatch, lifecycle)
     monkeypatch.setattr(desk.simulator, "release", hang)
     monkeypatch.setattr(desk.simulator, "resend", hang)
     with pytest.raises(SupplierFailed):
-        await orders.cancel(desk.rt, caller, order.id, show=None)
+        await lifecycle.cancel(desk.rt, caller, order.id, show=None)
     with pytest.raises(SupplierFailed):
-        await orders.resend(desk.rt, caller, heard.id)
-    assert [await orders.read(desk.rt, caller, one.id) for one in (order, heard)] == [order, before]
+        await lifecycle.resend(desk.rt, caller, heard.id)
+    assert [await lifecycle.read(desk.rt, caller, one.id) for one in (order, heard)] == [order, before]
 
 
 async def test_each_is_awaited_to_its_end() -> None:

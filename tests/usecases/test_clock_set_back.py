@@ -12,10 +12,11 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Refusal, Unavailable
-from numdesk.domain.orders import LIFETIME, State
+from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.kit.clock import SET_BACK_MAX, FakeClock
-from numdesk.usecases import jobs, orders, reconcile, timekeeping
+from numdesk.usecases import jobs, reconcile, timekeeping
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.workers import runner
 
@@ -39,7 +40,7 @@ async def trade(desk: DeskOfTest) -> None:
     buyer, renter = await desk.customer(), await shop.renter(desk)
     bought = [await desk.order(buyer) for _ in range(3)]
     await desk.message(bought[0].msisdn)
-    await orders.finish(desk.rt, buyer, bought[0].id)
+    await order_lifecycle.finish(desk.rt, buyer, bought[0].id)
     long = await shop.rent(desk, renter)
     await shop.extend(desk, renter, long.rental.id)
     await shop.cancel(desk, renter, long.rental.id)
@@ -48,10 +49,10 @@ async def trade(desk: DeskOfTest) -> None:
     await reconcile.extend_chain(desk.rt)
     await reconcile.extend_chain(desk.rt)
     desk.clock.advance(300)  # half of it, while the clock catches up
-    await orders.cancel(desk.rt, buyer, bought[1].id, show=None)
+    await order_lifecycle.cancel(desk.rt, buyer, bought[1].id, show=None)
     desk.clock.advance(3 * LIFETIME.total_seconds())
     await runner.run_due(desk.rt)
-    assert (await orders.read(desk.rt, buyer, bought[2].id)).state is State.EXPIRED
+    assert (await order_lifecycle.read(desk.rt, buyer, bought[2].id)).state is State.EXPIRED
 
 
 @pytest.mark.parametrize("seconds", [SECOND, HOUR, DAYS])

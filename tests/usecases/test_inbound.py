@@ -12,9 +12,10 @@ from tests.support.breakage import break_rows, fix_writes
 from tests.support.desk import PRICE, DeskOfTest
 
 from numdesk.domain.errors import InvalidInput
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
-from numdesk.usecases import inbound, orders, sweeps
+from numdesk.usecases import inbound, sweeps
+from numdesk.usecases.orders import lifecycle
 
 
 def _part(to: int, position: int, total: int, text: str, *, reference: int = 7) -> MessageReceived:
@@ -31,7 +32,7 @@ class TestReceive:
         answers = await asyncio.gather(*(desk.message(order.msisdn, message_id="same") for _ in range(30)))
         assert sorted(a.status for a in answers) == ["seen"] * 29 + ["taken"]
         assert (await desk.message(order.msisdn, message_id="same")).status == "seen"
-        assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 1
+        assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
         assert await desk.pool.fetchval("select count(*) from events") == 1
 
     async def test_earns_the_price_at_the_first_and_never_again(self, desk: DeskOfTest) -> None:
@@ -40,7 +41,7 @@ class TestReceive:
         order = await desk.order(caller)
         for n in range(3):
             await desk.message(order.msisdn, f"Your code is 10020{n}")
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await lifecycle.read(desk.rt, caller, order.id)
         assert (read.sms_revision, read.otp_code, read.first_sms_at) == (3, "100202", desk.clock.now())
         assert (
             await desk.pool.fetchval("select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'")
@@ -53,7 +54,7 @@ class TestReceive:
         order = await desk.order(caller)
         await desk.message(order.msisdn)
         await desk.message(order.msisdn, "Welcome aboard, enjoy!")
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await lifecycle.read(desk.rt, caller, order.id)
         assert (read.otp_code, read.otp_message, read.sms_revision) == ("482913", "Welcome aboard, enjoy!", 2)
 
     async def test_knows_late_and_unknown_numbers(self, desk: DeskOfTest) -> None:
@@ -62,11 +63,11 @@ class TestReceive:
         order = await desk.order(caller)
         desk.clock.advance(1200)
         assert (await desk.message(order.msisdn)).status == "late"
-        await orders.expire_due(desk.rt)
+        await lifecycle.expire_due(desk.rt)
         assert (await desk.message(order.msisdn)).status == "late"
         assert (await desk.message(4917000001)).status == "orphan"
         assert await desk.available(caller) == 1_000_000
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.EXPIRED
+        assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
 
     async def test_holds_any_text(self, desk: DeskOfTest) -> None:
         """NUL, lone surrogates and very long texts are kept as far as they can be, never refused."""
@@ -74,7 +75,7 @@ class TestReceive:
         order = await desk.order(caller)
         for text in ("\0code 48\x0029", "\ud800 code 4829", "x" * 100_000, ""):
             assert (await desk.message(order.msisdn, text)).status == "taken"
-        assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 4
+        assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 4
 
     async def test_refuses_by_name_what_cannot_be_kept(self, desk: DeskOfTest) -> None:
         """A reference or number that no column holds is refused, and other oddities are cleaned, whoever shares the batch."""
@@ -110,7 +111,7 @@ class TestSegments:
         ]
         statuses = [(await inbound.receive_message(desk.rt, part)).status for part in parts]
         assert statuses == ["waiting", "waiting", "seen", "taken", "seen"]
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await lifecycle.read(desk.rt, caller, order.id)
         assert (read.otp_message, read.otp_code, read.sms_revision) == ("Your code is 482913.", "482913", 1)
 
     async def test_last_two_at_once_make_one_message(self, desk: DeskOfTest) -> None:
@@ -118,7 +119,7 @@ class TestSegments:
         caller = await desk.customer()
         order = await desk.order(caller)
         await asyncio.gather(*(inbound.receive_message(desk.rt, _part(order.msisdn or 0, n, 2, f"half {n} ")) for n in (1, 2)))
-        assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 1
+        assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
 
     async def test_gives_up_waiting(self, desk: DeskOfTest) -> None:
         """What there is of a message is taken when the rest has not come in time."""
@@ -129,7 +130,7 @@ class TestSegments:
         desk.clock.advance(121)
         assert await inbound.join_overdue(desk.rt) == 1
         assert await inbound.join_overdue(desk.rt) == 0
-        assert (await orders.read(desk.rt, caller, order.id)).otp_code == "482913"
+        assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "482913"
 
     async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         """A whole batch of messages that are set aside holds up none behind them, and each is taken when it can be."""
@@ -161,19 +162,19 @@ class TestRaces:
         desk.clock.advance(chance.choice([115, 1199, 1200]))
         acts = [
             lambda: desk.message(order.msisdn),
-            lambda: orders.cancel(desk.rt, caller, order.id, show=None),
-            lambda: orders.expire_due(desk.rt),
-            lambda: orders.finish(desk.rt, caller, order.id),
+            lambda: lifecycle.cancel(desk.rt, caller, order.id, show=None),
+            lambda: lifecycle.expire_due(desk.rt),
+            lambda: lifecycle.finish(desk.rt, caller, order.id),
         ]
         await asyncio.gather(*(chance.choice(acts)() for _ in range(chance.randrange(2, 8))), return_exceptions=True)
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await lifecycle.read(desk.rt, caller, order.id)
         refunded = read.state in (State.CANCELED, State.EXPIRED) or read.state is State.ACTIVE
         hold = await desk.pool.fetchrow("select state, journal_id from holds where kind = 'order' and ref = $1", order.id)
         assert (hold["journal_id"] is None) == refunded == (read.first_sms_at is None)
         await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
         await desk.pool.execute("delete from number_uses")
         desk.clock.advance(1300)
-        await orders.expire_due(desk.rt)
+        await lifecycle.expire_due(desk.rt)
         await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
         await desk.pool.execute("delete from number_uses")
         desk.rt.memory.forget("catalogue")

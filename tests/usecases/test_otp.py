@@ -17,7 +17,8 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp.rules import Trial
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import freshness, inbound, orders, otp
+from numdesk.usecases import freshness, inbound, otp
+from numdesk.usecases.orders import lifecycle
 
 TEXT = "Order 77123 is on its way. Your code is 482913"
 RULE = r"Order (\d{5})"
@@ -28,7 +29,7 @@ async def code_of(desk: DeskOfTest, text: str = TEXT) -> str | None:
     caller = await desk.customer()
     order = await desk.order(caller)
     await desk.message(order.msisdn, text)
-    return (await orders.read(desk.rt, caller, order.id)).otp_code
+    return (await lifecycle.read(desk.rt, caller, order.id)).otp_code
 
 
 def counted(rule_id: int, result: str) -> float:
@@ -149,7 +150,7 @@ class TestOrders:
         for position, text in ((1, "code 482913, Order 77"), (2, "123.")):
             part = Part(7, 2, position)
             await inbound.receive_message(desk.rt, MessageReceived("simulator", f"p{position}", order.msisdn or 0, "Bank", text, part=part))
-        assert (await orders.read(desk.rt, caller, order.id)).otp_code == "77123"
+        assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "77123"
 
     async def test_have_rules_for_messages_that_came_before_the_number(self, desk: DeskOfTest) -> None:
         """A message that is quicker than the supplier's answer is read by the rules of the order that it turns out to be for."""

@@ -13,10 +13,11 @@ from tests.support import rentals as shop
 from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.errors import InvalidInput, NoOffer, NotFound
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import inbound, messages, orders, recognition, retention
+from numdesk.usecases import inbound, messages, recognition, retention
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 
 WHATSAPP, TELEGRAM, GOOGLE = 3, 4, 5
@@ -50,7 +51,7 @@ class TestForeign:
         order = await desk.order(caller)
         taken = await desk.message(order.msisdn, text, sender=sender, message_id="one")
         assert (taken.status, taken.order_id) == ("withheld", order.id)
-        assert await orders.read(desk.rt, caller, order.id) == order
+        assert await order_lifecycle.read(desk.rt, caller, order.id) == order
         assert await desk.pool.fetchval("select count(*) from events") == 0
         assert await earned(desk) == 0
         assert (await desk.message(order.msisdn, text, sender=sender, message_id="one")).status == "seen"
@@ -62,10 +63,10 @@ class TestForeign:
         order = await desk.order(caller)
         statuses = [(await desk.message(order.msisdn, text)).status for text in (FOREIGN, OWN, FOREIGN, "Your code is 771204")]
         assert statuses == ["withheld", "taken", "withheld", "taken"]
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert (read.state, read.otp_code, read.sms_revision) == (State.RECEIVED, "771204", 2)
         assert await earned(desk) == PRICE
-        await orders.finish(desk.rt, caller, order.id)
+        await order_lifecycle.finish(desk.rt, caller, order.id)
         assert await uses(desk) == {TELEGRAM, WHATSAPP}
 
     async def test_alone_leaves_the_order_to_be_paid_back(self, desk: DeskOfTest) -> None:
@@ -74,8 +75,8 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(1200)
-        await orders.expire_due(desk.rt)
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.EXPIRED
+        await order_lifecycle.expire_due(desk.rt)
+        assert (await order_lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
         assert await desk.available(caller) == 1_000_000
         assert await uses(desk) == {TELEGRAM}
 
@@ -85,7 +86,7 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(120)
-        assert (await orders.cancel(desk.rt, caller, order.id, show=None)).refund.units == PRICE
+        assert (await order_lifecycle.cancel(desk.rt, caller, order.id, show=None)).refund.units == PRICE
         assert await desk.available(caller) == 1_000_000
 
     async def test_of_an_order_without_any_message_keeps_its_service(self, desk: DeskOfTest) -> None:
@@ -93,7 +94,7 @@ class TestForeign:
         caller = await desk.customer()
         await desk.order(caller)
         desk.clock.advance(1200)
-        await orders.expire_due(desk.rt)
+        await order_lifecycle.expire_due(desk.rt)
         assert await uses(desk) == {WHATSAPP}
 
     async def test_makes_the_number_unfit_for_its_service(self, desk: DeskOfTest) -> None:
@@ -103,9 +104,9 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(1200)
-        await orders.expire_due(desk.rt)
+        await order_lifecycle.expire_due(desk.rt)
         desk.clock.advance(3600)
-        await orders.release_quarantined(desk.rt)
+        await order_lifecycle.release_quarantined(desk.rt)
         desk.rt.memory.forget("catalogue")
         with pytest.raises(NoOffer):
             await desk.buy(caller, LOCAL_OFFER_TWO)
@@ -117,7 +118,7 @@ class TestForeign:
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
-        assert (await orders.finish(desk.rt, caller, order.id)).otp_code == "48291"
+        assert (await order_lifecycle.finish(desk.rt, caller, order.id)).otp_code == "48291"
         assert await earned(desk) == PRICE
         assert await uses(desk) == {TELEGRAM}
         [kept] = await messages.foreign(desk.rt, limit=10)
@@ -172,7 +173,7 @@ class TestPaths:
             event = MessageReceived("simulator", f"p{position}", order.msisdn or 0, "INFO", text, part=Part(7, 2, position))
             status = (await inbound.receive_message(desk.rt, event)).status
         assert status == "withheld"
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.ACTIVE
+        assert (await order_lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
     async def test_from_a_supplier_is_withheld_alike(self, desk: DeskOfTest) -> None:
         """An order on a supplier's number, the supplier naming its order."""
@@ -201,7 +202,7 @@ class TestPaths:
         """A number of ours remembers what it received after its order, or when nobody had it."""
         order = await desk.order(await desk.customer())
         desk.clock.advance(1200)
-        await orders.expire_due(desk.rt)
+        await order_lifecycle.expire_due(desk.rt)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "late"
         free = await desk.pool.fetchval("select msisdn from numbers where state = 0 limit 1")
         assert (await desk.message(free, "G-482913")).status == "orphan"
@@ -213,7 +214,7 @@ class TestPaths:
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
-        await orders.finish(desk.rt, caller, order.id)
+        await order_lifecycle.finish(desk.rt, caller, order.id)
         assert await uses(desk) == {WHATSAPP, TELEGRAM}
 
     async def test_of_a_family_is_delivered(self, desk: DeskOfTest) -> None:
@@ -277,11 +278,11 @@ class TestRaces:
         acts = [
             lambda: desk.message(order.msisdn, FOREIGN, message_id=f"f{order.id}-{chance.randrange(2)}"),
             lambda: desk.message(order.msisdn, OWN, message_id=f"o{order.id}"),
-            lambda: orders.cancel(desk.rt, caller, order.id, show=None),
-            lambda: orders.expire_due(desk.rt),
+            lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
+            lambda: order_lifecycle.expire_due(desk.rt),
         ]
         await asyncio.gather(*(chance.choice(acts)() for _ in range(chance.randrange(2, 9))), return_exceptions=True)
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await order_lifecycle.read(desk.rt, caller, order.id)
         journal_id = await desk.pool.fetchval("select journal_id from holds where kind = 'order' and ref = $1", order.id)
         own = await desk.pool.fetchval(
             """select count(*) from messages m where order_id = $1 and not late
@@ -291,7 +292,7 @@ class TestRaces:
         assert (journal_id is not None) == (own > 0) == (read.first_sms_at is not None)
         assert read.otp_message in (None, OWN)
         desk.clock.advance(1300)
-        await orders.expire_due(desk.rt)
+        await order_lifecycle.expire_due(desk.rt)
         await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
         await desk.pool.execute("delete from number_uses")
         desk.rt.memory.forget("catalogue")

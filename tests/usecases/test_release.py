@@ -10,8 +10,9 @@ from tests.support import rentals as shop
 from tests.support.desk import PRICE, DeskOfTest
 
 from numdesk.domain.errors import NotFound, Refusal, StateForbids
-from numdesk.domain.orders import State
-from numdesk.usecases import messages, orders
+from numdesk.domain.orders.lifecycle import State
+from numdesk.usecases import messages
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 
 FOREIGN = "Telegram code: 48291"
@@ -42,7 +43,7 @@ class TestOrder:
         message = await withheld(desk, order.msisdn)
         released = [await messages.release(desk.rt, message) for _ in range(2)]
         assert [one.withheld for one in released] == [False, False]
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert (read.state, read.otp_code, read.otp_message, read.sms_revision) == (State.RECEIVED, "48291", FOREIGN, 1)
         assert await charged(desk) == PRICE
         [document] = await desk.pool.fetch("select kind, document->>'otp_code' code, document->>'state' state from events")
@@ -53,7 +54,7 @@ class TestOrder:
         caller = await desk.customer()
         order = await desk.order(caller)
         await messages.release(desk.rt, await withheld(desk, order.msisdn))
-        await orders.finish(desk.rt, caller, order.id)
+        await order_lifecycle.finish(desk.rt, caller, order.id)
         assert 3 in {row[0] for row in await desk.pool.fetch("select service_id from number_uses")}
 
     async def test_released_after_another_is_charged_no_more(self, desk: DeskOfTest) -> None:
@@ -63,7 +64,7 @@ class TestOrder:
         message = await withheld(desk, order.msisdn)
         await desk.message(order.msisdn, "Your code is 771204")
         await messages.release(desk.rt, message)
-        assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 2
+        assert (await order_lifecycle.read(desk.rt, caller, order.id)).sms_revision == 2
         assert await charged(desk) == PRICE
 
     async def test_of_an_ended_order_stays_withheld(self, desk: DeskOfTest) -> None:
@@ -75,7 +76,7 @@ class TestOrder:
         for _ in range(2):
             with pytest.raises(StateForbids):
                 await messages.release(desk.rt, message)
-            await orders.expire_due(desk.rt)
+            await order_lifecycle.expire_due(desk.rt)
         assert (await messages.read(desk.rt, message)).withheld
         assert await desk.available(caller) == 1_000_000
         with pytest.raises(NotFound):
@@ -92,12 +93,12 @@ class TestOrder:
             lambda: messages.release(desk.rt, message),
             lambda: messages.release(desk.rt, message),
             lambda: desk.message(order.msisdn, "Your code is 771204"),
-            lambda: orders.cancel(desk.rt, caller, order.id, show=None),
+            lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
         ]
         random.Random(seed).shuffle(acts)
         for outcome in await asyncio.gather(*(act() for act in acts), return_exceptions=True):
             assert not isinstance(outcome, BaseException) or isinstance(outcome, Refusal)
-        read = await orders.read(desk.rt, caller, order.id)
+        read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert await charged(desk) == (PRICE if read.first_sms_at else 0)
         assert (read.state is State.CANCELED) == (read.first_sms_at is None)
         assert await desk.available(caller) == 1_000_000 - (PRICE if read.first_sms_at else 0)

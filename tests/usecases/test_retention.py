@@ -8,8 +8,9 @@ import pytest
 from tests.support.desk import DeskOfTest
 from tests.support.old_rows import insert_old
 
-from numdesk.domain.orders import State
-from numdesk.usecases import orders, retention
+from numdesk.domain.orders.lifecycle import State
+from numdesk.usecases import retention
+from numdesk.usecases.orders import lifecycle
 
 SWEEPS = {one.name: one for one in retention.SWEEPS}
 
@@ -90,16 +91,16 @@ async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
     old, young, waiting = [await desk.order(caller) for _ in range(3)]
     for order in (old, young, waiting):
         await desk.message(order.msisdn)
-    await orders.finish(desk.rt, caller, old.id)
+    await lifecycle.finish(desk.rt, caller, old.id)
     desk.clock.advance(600)
-    await orders.finish(desk.rt, caller, young.id)
+    await lifecycle.finish(desk.rt, caller, young.id)
     before = await desk.pool.fetch("select id, kind, at from events order by id")
     desk.clock.advance(timedelta(days=30).total_seconds() - 300)
     for name in ("messages.forget", "orders.forget_texts", "events.forget_texts"):
         await retention.sweep(desk.rt, one=SWEEPS[name])
-    shown = await orders.read(desk.rt, caller, old.id)
+    shown = await lifecycle.read(desk.rt, caller, old.id)
     assert (shown.state, shown.otp_code, shown.otp_message, shown.sms_revision) == (State.COMPLETED, None, None, 1)
-    assert [(await orders.read(desk.rt, caller, order.id)).otp_code for order in (young, waiting)] == ["482913", "482913"]
+    assert [(await lifecycle.read(desk.rt, caller, order.id)).otp_code for order in (young, waiting)] == ["482913", "482913"]
     assert await desk.pool.fetch("select id, kind, at from events order by id") == before
     left = await desk.pool.fetch("select order_id from events where document ->> 'otp_message' is not null")
     assert {row[0] for row in left} == {young.id}

@@ -14,12 +14,12 @@ from tests.support.waiting import eventually
 from tests.support.working import working
 
 from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
-from numdesk.domain.orders import LIFETIME
+from numdesk.domain.orders.lifecycle import LIFETIME
 from numdesk.domain.payments.audit import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.storage import jobs
-from numdesk.usecases import orders, requests
+from numdesk.usecases.orders import from_suppliers, lifecycle
 from numdesk.usecases.payments import audit, topups
 from numdesk.usecases.payments.topups import POLL_PARALLEL
 from numdesk.workers import runner
@@ -191,7 +191,7 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
     await desk.pool.execute("insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' where id = 4")
     caller = await desk.customer()
     with monkeypatch.context() as hurried:
-        hurried.setattr(requests, "CUSTOMER_WAITS_S", 0.01)
+        hurried.setattr(from_suppliers, "CUSTOMER_WAITS_S", 0.01)
         lost = [desk.buy(caller, REMOTE_ONLY_OFFER) for _ in range(KINDS["orders.resolve"].parallel + 1)]
         assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {RequestInProgress}
     for ref in range(KINDS["orders.release"].parallel + 1):
@@ -209,7 +209,7 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
     async def told() -> None:
         assert (await desk.buy(caller, REMOTE_OFFER, key="lost")).replayed
         assert await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release' and lane = 'simulator'") == 0
-        assert (await orders.read(desk.rt, caller, ended.id)).ended_at
+        assert (await lifecycle.read(desk.rt, caller, ended.id)).ended_at
 
     async with working(desk.rt):
         await eventually(told, but=(AssertionError, Refusal))
@@ -235,7 +235,7 @@ async def test_every_job_that_asks_a_provider_names_it(desk: DeskOfTest, pool: a
         await desk.buy(caller, REMOTE_ONLY_OFFER)
     desk.hear()
     desk.clock.advance(LIFETIME.total_seconds())
-    await orders.expire_due(desk.rt)
+    await lifecycle.expire_due(desk.rt)
     await desk.resolve_by_jobs()
     found = await pool.fetch("select distinct kind, lane from jobs where kind <> 'orders.resolve' or lane <> ''")
     assert {tuple(row) for row in found} == {(kind, till.provider if kind.startswith("payments") else "simulator") for kind in KINDS}

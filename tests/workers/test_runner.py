@@ -8,9 +8,9 @@ import pytest
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import RendererOfTest, open_inbox, subscribe
 
-from numdesk.domain.orders import LIFETIME, State
+from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.runtime import Runtime
-from numdesk.usecases import orders
+from numdesk.usecases.orders import lifecycle
 from numdesk.workers import runner
 from numdesk.workers.jobs import Recurring
 
@@ -33,7 +33,7 @@ class TestRunDue:
             order = await desk.order(caller)
             desk.clock.advance(LIFETIME.total_seconds() + 1)
             await runner.run_due(desk.rt)
-            assert (await orders.read(desk.rt, caller, order.id)).state is State.EXPIRED
+            assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
             assert [post.body[:25] for post in inbox.posts] == [b'{"event": "order.expired"']
 
     async def test_does_it_although_one_item_fails(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
 from numdesk.sandbox.topups import GATEWAYS
-from numdesk.usecases import deliveries, news
+from numdesk.usecases import deliveries
+from numdesk.usecases.orders import changes
 from numdesk.workers import runner
 
 #: Connections that may wait to be accepted.
@@ -225,7 +226,7 @@ class HttpServer:
         ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         self._server.should_exit = True
-        news.close(self._rt)  # nobody who waits for an order holds up the stop
+        changes.close(self._rt)  # nobody who waits for an order holds up the stop
         stopping.cancel()
         await serving
         if self._inbox:

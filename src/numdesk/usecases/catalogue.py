@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numdesk.domain.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.errors import NotFound
 from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
-from numdesk.domain.orders import LIFETIME
+from numdesk.domain.orders.lifecycle import LIFETIME
 from numdesk.domain.routing import SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import catalogue as rows

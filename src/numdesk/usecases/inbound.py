@@ -12,7 +12,8 @@ from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage import messages as rows
 from numdesk.storage.messages import Arrival, Segments, Taken
-from numdesk.usecases import news, otp, recognition, sweeps
+from numdesk.usecases import otp, recognition, sweeps
+from numdesk.usecases.orders import changes
 from numdesk.usecases.rentals import messages
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
         recognition.count_withheld(taken)
         changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
         if changed:
-            await news.tell(rt, changed)
+            await changes.tell(rt, changed)
         return taken
 
     return await rt.batch("inbound.receive", run, batch_max=RECEIVE_BATCH_MAX).submit(arrival)

@@ -9,7 +9,8 @@ from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.storage import recognition as rows
 from numdesk.storage import released_messages
 from numdesk.storage.recognition import KeptMessage
-from numdesk.usecases import deliveries, news
+from numdesk.usecases import deliveries
+from numdesk.usecases.orders import changes
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -57,7 +58,7 @@ async def release(rt: Runtime, message_id: int) -> KeptMessage:
     if found.order_id is None:
         deliveries.wake(rt)
     else:
-        await news.tell(rt, [found.order_id])
+        await changes.tell(rt, [found.order_id])
     return await read(rt, message_id)
 
 

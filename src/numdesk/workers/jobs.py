@@ -8,22 +8,9 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import (
-    answers,
-    catalogue,
-    customers,
-    freshness,
-    inbound,
-    installation,
-    limits,
-    news,
-    orders,
-    rates,
-    reconcile,
-    requests,
-    retention,
-    timekeeping,
-)
+from numdesk.usecases import catalogue, customers, freshness, inbound, installation, limits, rates, reconcile, retention, timekeeping
+from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
+from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import audit, held, settlement, topups
 from numdesk.usecases.rentals import lifecycle
 
@@ -73,10 +60,10 @@ class Asking:
 _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_400.0, 43_200.0)
 
 KINDS: Mapping[str, JobKind] = {
-    "orders.release": JobKind(orders.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
-    "orders.look_again": JobKind(answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8),
+    "orders.release": JobKind(order_lifecycle.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
+    "orders.look_again": JobKind(supplier_answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8),
     # Money is held until the supplier has said what became of the order, so this is never given up.
-    "orders.resolve": JobKind(requests.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
+    "orders.resolve": JobKind(from_suppliers.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
     # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
     "payments.hear": JobKind(topups.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
     "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
@@ -86,7 +73,7 @@ KINDS: Mapping[str, JobKind] = {
 TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
     Recurring("limits.exchange", 0.5, limits.exchange),
-    Recurring("news.look", 1.0, news.look),
+    Recurring("news.look", 1.0, changes.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("payments.measure_held", 30.0, held.measure),
     Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
@@ -96,9 +83,9 @@ TENDING: tuple[Recurring, ...] = (
 
 #: What one working process does for all; several may, because each item is safe beside itself.
 TIMETABLE: tuple[Recurring, ...] = (
-    Recurring("orders.expire", 0.5, orders.expire_due, by_clock=True),
+    Recurring("orders.expire", 0.5, order_lifecycle.expire_due, by_clock=True),
     Recurring("rentals.expire", 0.5, lifecycle.expire_due, by_clock=True),
-    Recurring("stock.release_quarantined", 1.0, orders.release_quarantined, by_clock=True),
+    Recurring("stock.release_quarantined", 1.0, order_lifecycle.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),
     Recurring("ledger.tick_full", 60.0, reconcile.tick_full),

@@ -10,7 +10,8 @@ from prometheus_client import Counter
 
 from numdesk.kit.log import get_logger
 from numdesk.runtime import Runtime
-from numdesk.usecases import news, webhooks
+from numdesk.usecases import webhooks
+from numdesk.usecases.orders import changes
 from numdesk.workers.crew import Crew
 from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE, Recurring
 
@@ -78,7 +79,7 @@ def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]
     """Returns what every process does for itself."""
     tending: list[Coroutine[Any, Any, None]] = [_keep_doing(rt, item, stop) for item in TENDING]
     if not rt.alone:
-        tending.append(_keep_up("news", lambda: _until(stop, news.listen(rt)), stop))
+        tending.append(_keep_up("news", lambda: _until(stop, changes.listen(rt)), stop))
     return tending
 
 

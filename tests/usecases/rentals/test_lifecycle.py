@@ -29,7 +29,9 @@ from numdesk.domain.money import Money
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, inbound, orders, reactivation, retention, wallets
+from numdesk.usecases import catalogue, inbound, retention, wallets
+from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import reactivation
 from numdesk.usecases.rentals import lifecycle, prices
 
 WEEK, MONTH = 1200, 3500
@@ -160,7 +162,7 @@ class TestRent:
         await shop.message(desk, rented.rental.msisdn)
         await shop.cancel(desk, caller, rented.rental.id)
         desk.clock.advance(1800)
-        assert await orders.release_quarantined(desk.rt) == 1
+        assert await order_lifecycle.release_quarantined(desk.rt) == 1
         await catalogue.catalogue(desk.rt, "IDR")
         with pytest.raises(Exception, match="No offer"):
             await desk.buy(buyer, LOCAL_OFFER)
@@ -176,19 +178,19 @@ class TestRent:
         buyer, tenant = await desk.customer(), await shop.renter(desk)
         order = await desk.order(buyer, 2)  # of telegram, by the code
         await desk.message(order.msisdn)
-        await orders.finish(desk.rt, buyer, order.id)
+        await order_lifecycle.finish(desk.rt, buyer, order.id)
         desk.clock.advance(91 * DAY_S)
-        await orders.release_quarantined(desk.rt)
-        assert (await orders.read(desk.rt, buyer, order.id)).number_free
+        await order_lifecycle.release_quarantined(desk.rt)
+        assert (await order_lifecycle.read(desk.rt, buyer, order.id)).number_free
         await lifecycle.rent(desk.rt, tenant, lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7))
         desk.clock.advance(7 * DAY_S + 1)
         await lifecycle.expire_due(desk.rt)
         for _ in range(2):
-            assert not (await orders.read(desk.rt, buyer, order.id)).number_free
+            assert not (await order_lifecycle.read(desk.rt, buyer, order.id)).number_free
             with pytest.raises(StateForbids):
                 await reactivation.reactivate(desk.rt, buyer, reactivation.ReactivateRequest("k", b"f", order.id, None, None))
             desk.clock.advance(1801)
-            await orders.release_quarantined(desk.rt)
+            await order_lifecycle.release_quarantined(desk.rt)
         assert await desk.pool.fetchval("select state from numbers where id = 1") == 0
 
 
@@ -271,7 +273,7 @@ class TestRerent:
         desk.clock.advance(DAY_S)
         await lifecycle.expire_due(desk.rt)
         desk.clock.advance(1800)
-        await orders.release_quarantined(desk.rt)
+        await order_lifecycle.release_quarantined(desk.rt)
         assert (await lifecycle.read(desk.rt, caller, rented.rental.id)).number_available
         theirs = await shop.rent(desk, other, units=1)
         for _ in range(2):
@@ -284,7 +286,7 @@ class TestRerent:
                 await shop.message(desk, theirs.rental.msisdn)
                 await shop.cancel(desk, other, theirs.rental.id)
         desk.clock.advance(1800)
-        await orders.release_quarantined(desk.rt)
+        await order_lifecycle.release_quarantined(desk.rt)
         with pytest.raises(NumberGone):  # the other used the service on it
             await shop.rerent(desk, caller, rented.rental.id)
         assert (await shop.rerent(desk, other, theirs.rental.id)).rental.msisdn == rented.rental.msisdn
@@ -400,7 +402,7 @@ class TestMessages:
         assert await part(1) == "waiting"
         await shop.cancel(desk, first, rented.rental.id)
         desk.clock.advance(1800)
-        await orders.release_quarantined(desk.rt)
+        await order_lifecycle.release_quarantined(desk.rt)
         theirs = await shop.rent(desk, second)
         assert await part(2) == "orphan"
         assert (await lifecycle.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)).total == 0

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from numdesk.dialects.smscode.render import iso, order_capabilities, phone
-from numdesk.domain.orders import Order, State
+from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.ports.rendering import EventFacts
 
 #: Our events in the vendor's words. Its SDK raises on a word it does not know, so no other event is ever sent.

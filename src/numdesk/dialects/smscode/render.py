@@ -16,8 +16,8 @@ import msgspec
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.wire import DOLLARS, STATUS
 from numdesk.domain.fx import SHOWN_DECIMALS, Rate, project
-from numdesk.domain.orders import CANCEL_SHOWN_AFTER, Order, capabilities, capabilities_hold_until
-from numdesk.domain.outcomes import CreatedOrder, Document
+from numdesk.domain.orders.lifecycle import CANCEL_SHOWN_AFTER, Order, capabilities, capabilities_hold_until
+from numdesk.domain.orders.outcomes import CreatedOrder, Document
 from numdesk.domain.webhooks import Endpoint
 
 #: Totals are shown with two decimals, single items with four.

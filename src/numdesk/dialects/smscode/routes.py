@@ -56,8 +56,9 @@ from numdesk.domain.money import DECIMALS
 from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
 from numdesk.usecases import catalogue as catalogue_cases
-from numdesk.usecases import orders, purchases, rates, reactivation, wallets, webhooks
-from numdesk.usecases.purchases import Outcome
+from numdesk.usecases import rates, wallets, webhooks
+from numdesk.usecases.orders import lifecycle, purchases, reactivation
+from numdesk.usecases.orders.purchases import Outcome
 
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, REPLAYED)
 
@@ -118,14 +119,14 @@ async def list_orders(version: Version, rt: Runtime, request: Request) -> Answer
     limit = clamped(query, "limit", default=LIST_LIMIT_DEFAULT, least=1, most=LIST_LIMIT_MAX)
     offset = clamped(query, "offset", default=0, least=0, most=SERIAL_MAX)
     rate = await _rate(version, rt)
-    listed = await orders.listing(rt, request.caller, states=states, limit=limit, offset=offset)
+    listed = await lifecycle.listing(rt, request.caller, states=states, limit=limit, offset=offset)
     return render_orders(listed, now=rt.clock.now(), rate=rate)
 
 
 async def list_active(_version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /orders/active."""
     now = rt.clock.now()
-    active = await orders.active(rt, request.caller)
+    active = await lifecycle.active(rt, request.caller)
     return success([status_row(order, now=now) async for part in slices(active) for order in part])
 
 
@@ -135,9 +136,9 @@ async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:
     seconds = clamped(parse_query(request), "wait", default=0, least=0, most=WAIT_S_MAX) if request.query else 0
     rate = await _rate(version, rt) if version.shown else None  # the most frequent call of all: not a coroutine more than needed
     if seconds:
-        order = await orders.wait(rt, request.caller, order_id, seconds=seconds)
+        order = await lifecycle.wait(rt, request.caller, order_id, seconds=seconds)
     else:
-        order = await orders.read(rt, request.caller, order_id)
+        order = await lifecycle.read(rt, request.caller, order_id)
     return order_answer(order, now=rt.clock.now(), rate=rate)
 
 
@@ -148,7 +149,7 @@ async def create_orders(version: Version, rt: Runtime, request: Request) -> Answ
 
 async def cancel_order(version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/cancel."""
-    canceled = await orders.cancel(rt, request.caller, parse_order(request), show=version.shown)
+    canceled = await lifecycle.cancel(rt, request.caller, parse_order(request), show=version.shown)
     rate = canceled.rate
     return success(
         {
@@ -163,13 +164,13 @@ async def cancel_order(version: Version, rt: Runtime, request: Request) -> Answe
 
 async def finish_order(_version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/finish."""
-    order = await orders.finish(rt, request.caller, parse_order(request))
+    order = await lifecycle.finish(rt, request.caller, parse_order(request))
     return success({"order_id": order.id, "status": STATUS[order.state]})
 
 
 async def resend_order(_version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/resend."""
-    answer = await orders.resend(rt, request.caller, parse_order(request))
+    answer = await lifecycle.resend(rt, request.caller, parse_order(request))
     return success({"order_id": answer.order.id, "status": STATUS[answer.order.state], "resent": answer.resent})
 
 

@@ -13,7 +13,7 @@ from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
 from numdesk.storage.idempotency import Key
-from numdesk.storage.orders import STOCK_RULES
+from numdesk.storage.orders.lifecycle import STOCK_RULES
 
 if TYPE_CHECKING:
     from asyncpg import Record

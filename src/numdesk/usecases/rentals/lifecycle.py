@@ -38,8 +38,9 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts, customers, purchases
+from numdesk.usecases import alerts, customers
 from numdesk.usecases.keys import Signature, key_of
+from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches
 from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list, read_list
 from numdesk.usecases.sweeps import Sweep, sweep

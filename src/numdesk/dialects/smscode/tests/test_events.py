@@ -10,7 +10,7 @@ import pytest
 from smscode.webhook import WEBHOOK_EVENTS, parse_webhook_event, verify_webhook_signature
 
 from numdesk.dialects.smscode.events import EVENTS, SmscodeEvents
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.rendering import EventFacts
 
 NOW = datetime(2026, 3, 1, 12, 5, 0, 123_456, tzinfo=UTC)

@@ -30,8 +30,8 @@ from numdesk.dialects.smscode.render import (
     webhook_config,
 )
 from numdesk.domain.fx import Rate
-from numdesk.domain.orders import Order, State
-from numdesk.domain.outcomes import CreatedOrder, Document
+from numdesk.domain.orders.lifecycle import Order, State
+from numdesk.domain.orders.outcomes import CreatedOrder, Document
 from numdesk.domain.webhooks import Endpoint
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 999_999, tzinfo=UTC)

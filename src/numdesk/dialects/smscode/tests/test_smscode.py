@@ -17,10 +17,10 @@ from numdesk.dialects.smscode.render import order_status, success
 from numdesk.dialects.smscode.routes import list_active
 from numdesk.dialects.smscode.wire import V1
 from numdesk.domain.customers import Caller
-from numdesk.domain.orders import Order
+from numdesk.domain.orders.lifecycle import Order
 from numdesk.kit.slices import SLICE
 from numdesk.runtime import Runtime
-from numdesk.usecases import orders
+from numdesk.usecases.orders import lifecycle
 
 CASES = read_cases(Path(__file__).parent / "cases")
 
@@ -40,12 +40,12 @@ class TestActive:
     async def test_lets_others_take_turns(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         """The answer holds every order, and is made in slices between which other requests are served."""
         caller = await desk.customer()
-        one = await orders.read(desk.rt, caller, (await desk.buy(caller)).document.orders[0].id)
+        one = await lifecycle.read(desk.rt, caller, (await desk.buy(caller)).document.orders[0].id)
 
         async def thousands(_rt: Runtime, _caller: Caller) -> Iterator[Order]:
             return (replace(one, id=number) for number in range(3_000))
 
-        monkeypatch.setattr(orders, "active", thousands)
+        monkeypatch.setattr(lifecycle, "active", thousands)
         request = Request({"client": None, "method": "GET", "path": "/v1/orders/active", "query_string": b""}, {}, (), "one")
         request.caller = caller
         answers: list[Answer] = []

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from numdesk.domain.numbers import parse_msisdn
-from numdesk.domain.orders import Order, State
+from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.ports.errors import Cause
 from numdesk.ports.suppliers import Reserved
 from numdesk.runtime import Runtime
 from numdesk.storage import jobs
 from numdesk.storage import messages as message_rows
-from numdesk.storage import orders as order_rows
-from numdesk.storage import purchases as rows
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.orders import lifecycle as order_rows
+from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import otp, recognition
 from numdesk.usecases.calls import answered, each
 

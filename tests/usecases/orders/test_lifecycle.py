@@ -9,10 +9,10 @@ from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import CancelCapReached, CancelTooEarly, NotFound, StateForbids, SupplierFailed
-from numdesk.domain.orders import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
-from numdesk.domain.outcomes import CreatedOrder
+from numdesk.domain.orders.lifecycle import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
+from numdesk.domain.orders.outcomes import CreatedOrder
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import news, orders, reactivation
+from numdesk.usecases.orders import changes, lifecycle, reactivation
 
 OPEN_S = CANCEL_OPEN_AFTER.total_seconds()
 LIFE_S = LIFETIME.total_seconds()
@@ -32,7 +32,7 @@ class TestCancel:
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
-        canceled = await orders.cancel(desk.rt, caller, order.id, show=None)
+        canceled = await lifecycle.cancel(desk.rt, caller, order.id, show=None)
         assert (canceled.order.state, canceled.refund.units, canceled.balance.units) == (State.CANCELED, PRICE, 1_000_000)
 
     async def test_refuses_inside_the_window(self, desk: DeskOfTest) -> None:
@@ -41,8 +41,8 @@ class TestCancel:
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S - 1)
         with pytest.raises(CancelTooEarly):
-            await orders.cancel(desk.rt, caller, order.id, show=None)
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.ACTIVE
+            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
     async def test_refuses_after_a_message(self, desk: DeskOfTest) -> None:
         """A message, with or without a code, closes cancel and refund."""
@@ -51,7 +51,7 @@ class TestCancel:
         await desk.message(order.msisdn, "open this link to confirm")
         desk.clock.advance(OPEN_S)
         with pytest.raises(StateForbids):
-            await orders.cancel(desk.rt, caller, order.id, show=None)
+            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
         assert await desk.available(caller) == 1_000_000 - PRICE
 
     async def test_stays_open_when_the_supplier_refuses(self, desk: DeskOfTest) -> None:
@@ -61,17 +61,17 @@ class TestCancel:
         desk.clock.advance(OPEN_S)
         await desk.simulator.script(["error_500"])
         with pytest.raises(SupplierFailed):
-            await orders.cancel(desk.rt, caller, order.id, show=None)
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.ACTIVE
-        assert (await orders.cancel(desk.rt, caller, order.id, show=None)).refund.units == REMOTE_PRICE
+            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
+        assert (await lifecycle.cancel(desk.rt, caller, order.id, show=None)).refund.units == REMOTE_PRICE
 
     async def test_happens_once(self, desk: DeskOfTest) -> None:
         """Of many parallel cancels one refunds and the others are refused."""
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
-        answers = await asyncio.gather(*(orders.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)), return_exceptions=True)
-        assert sum(isinstance(a, orders.Canceled) for a in answers) == 1
+        answers = await asyncio.gather(*(lifecycle.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)), return_exceptions=True)
+        assert sum(isinstance(a, lifecycle.Canceled) for a in answers) == 1
         assert await desk.available(caller) == 1_000_000
 
     async def test_has_a_daily_cap(self, desk: DeskOfTest) -> None:
@@ -81,18 +81,18 @@ class TestCancel:
         desk.clock.advance(OPEN_S)
         await desk.pool.execute("insert into customer_hours values ($1, $2, 0, 2000, 0)", caller.customer_id, desk.clock.now())
         with pytest.raises(CancelCapReached) as caught:
-            await orders.cancel(desk.rt, caller, order.id, show=None)
+            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
         assert 0 < caught.value.retry_after_s <= 86_400
 
     async def test_is_for_the_owner(self, desk: DeskOfTest) -> None:
         """Somebody else's order is not found, whatever is asked of it."""
         order = await desk.order(await desk.customer())
         stranger = await desk.customer()
-        for act in (orders.read, orders.finish, orders.resend):
+        for act in (lifecycle.read, lifecycle.finish, lifecycle.resend):
             with pytest.raises(NotFound):
                 await act(desk.rt, stranger, order.id)
         with pytest.raises(NotFound):
-            await orders.cancel(desk.rt, stranger, order.id, show=None)
+            await lifecycle.cancel(desk.rt, stranger, order.id, show=None)
 
 
 class TestEnd:
@@ -103,11 +103,11 @@ class TestEnd:
         caller = await desk.customer()
         order = await desk.order(caller)
         with pytest.raises(StateForbids):
-            await orders.finish(desk.rt, caller, order.id)
+            await lifecycle.finish(desk.rt, caller, order.id)
         await desk.message(order.msisdn)
-        assert (await orders.finish(desk.rt, caller, order.id)).state is State.COMPLETED
+        assert (await lifecycle.finish(desk.rt, caller, order.id)).state is State.COMPLETED
         with pytest.raises(StateForbids):
-            await orders.finish(desk.rt, caller, order.id)
+            await lifecycle.finish(desk.rt, caller, order.id)
 
     async def test_expiry_refunds_what_was_not_earned(self, desk: DeskOfTest) -> None:
         """At its time an order without a message expires and is refunded, one with a message is completed."""
@@ -115,11 +115,11 @@ class TestEnd:
         silent, spoken = await desk.order(caller), await desk.order(caller)
         await desk.message(spoken.msisdn)
         desk.clock.advance(LIFE_S - 1)
-        assert await orders.expire_due(desk.rt) == 0
+        assert await lifecycle.expire_due(desk.rt) == 0
         desk.clock.advance(1)
-        assert await orders.expire_due(desk.rt) == 2
-        assert (await orders.read(desk.rt, caller, silent.id)).state is State.EXPIRED
-        assert (await orders.read(desk.rt, caller, spoken.id)).state is State.COMPLETED
+        assert await lifecycle.expire_due(desk.rt) == 2
+        assert (await lifecycle.read(desk.rt, caller, silent.id)).state is State.EXPIRED
+        assert (await lifecycle.read(desk.rt, caller, spoken.id)).state is State.COMPLETED
         assert await desk.available(caller) == 1_000_000 - PRICE
         kinds = await desk.pool.fetch("select kind from events order by id")
         assert [r[0] for r in kinds] == ["order.received", "order.expired", "order.completed"]
@@ -129,13 +129,13 @@ class TestEnd:
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
         desk.clock.advance(LIFE_S)
-        await orders.expire_due(desk.rt)
+        await lifecycle.expire_due(desk.rt)
         job = await desk.pool.fetchval("select payload->>'order' from jobs where kind = 'orders.release'")
         assert int(job) == order.id
-        await orders.release_at_supplier(desk.rt, {"order": order.id})
+        await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
         await desk.simulator.script(["error_500"])
         with pytest.raises(ProviderError):
-            await orders.release_at_supplier(desk.rt, {"order": order.id})
+            await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
 
 
 class TestResend:
@@ -146,17 +146,17 @@ class TestResend:
         caller = await desk.customer()
         order = await desk.order(caller)
         with pytest.raises(StateForbids):
-            await orders.resend(desk.rt, caller, order.id)
+            await lifecycle.resend(desk.rt, caller, order.id)
         await desk.message(order.msisdn)
-        resent = await orders.resend(desk.rt, caller, order.id)
+        resent = await lifecycle.resend(desk.rt, caller, order.id)
         assert (resent.resent, resent.order.state, resent.order.otp_code) == (True, State.RESENT, "482913")
         with pytest.raises(StateForbids) as refused:
-            await orders.resend(desk.rt, caller, order.id)
+            await lifecycle.resend(desk.rt, caller, order.id)
         assert refused.value.until == desk.clock.now() + RESEND_COOLDOWN
         desk.clock.advance(RESEND_COOLDOWN.total_seconds())
-        await orders.resend(desk.rt, caller, order.id)
+        await lifecycle.resend(desk.rt, caller, order.id)
         await desk.message(order.msisdn, "Your code is 771204")
-        again = await orders.read(desk.rt, caller, order.id)
+        again = await lifecycle.read(desk.rt, caller, order.id)
         assert (again.state, again.otp_code, again.sms_revision) == (State.RECEIVED, "771204", 2)
         assert await desk.available(caller) == 1_000_000 - PRICE
 
@@ -168,7 +168,7 @@ class TestWait:
         """A waiter is woken by the message and not by the clock."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
+        waiter = asyncio.create_task(lifecycle.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
         await desk.message(order.msisdn)
         assert (await asyncio.wait_for(waiter, 60)).otp_code == "482913"
@@ -177,16 +177,16 @@ class TestWait:
         """After its time the waiter gets the order unchanged."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        assert (await orders.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
+        assert (await lifecycle.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
 
     async def test_answers_at_once_what_has_happened(self, desk: DeskOfTest) -> None:
         """A message that came between two calls is told at once, and after a resend the wait is for the next."""
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
-        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 60)).sms_revision == 1
-        await orders.resend(desk.rt, caller, order.id)
-        waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
+        assert (await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)).sms_revision == 1
+        await lifecycle.resend(desk.rt, caller, order.id)
+        waiter = asyncio.create_task(lifecycle.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
         await desk.message(order.msisdn, "Your code is 771204")
         assert (await asyncio.wait_for(waiter, 60)).sms_revision == 2
@@ -195,11 +195,11 @@ class TestWait:
         """A process that stops answers its waiters at once, and whoever still comes."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        waiter = asyncio.create_task(orders.wait(desk.rt, caller, order.id, seconds=25))
+        waiter = asyncio.create_task(lifecycle.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
-        news.close(desk.rt)
+        changes.close(desk.rt)
         assert (await asyncio.wait_for(waiter, 60)).state is State.ACTIVE
-        assert (await asyncio.wait_for(orders.wait(desk.rt, caller, order.id, seconds=25), 60)).state is State.ACTIVE
+        assert (await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)).state is State.ACTIVE
 
 
 class TestReactivate:
@@ -209,9 +209,9 @@ class TestReactivate:
         caller = await desk.customer()
         order = await desk.order(caller, offer_id)
         await desk.message(order.msisdn)
-        await orders.finish(desk.rt, caller, order.id)
+        await lifecycle.finish(desk.rt, caller, order.id)
         if order.provider_ref:
-            await orders.release_at_supplier(desk.rt, {"order": order.id})
+            await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
         return caller, order.id, order.msisdn or 0
 
     async def test_is_closed_with_the_service(self, desk: DeskOfTest) -> None:
@@ -237,8 +237,8 @@ class TestReactivate:
         child: CreatedOrder = first.document.orders[0]
         assert (child.msisdn, again.document, again.replayed) == (msisdn, first.document, True)
         assert await desk.available(caller) == before - options.cost.units
-        assert (await orders.read(desk.rt, caller, child.id)).state is State.ACTIVE
-        assert (await orders.read(desk.rt, caller, order_id)).state is State.COMPLETED
+        assert (await lifecycle.read(desk.rt, caller, child.id)).state is State.ACTIVE
+        assert (await lifecycle.read(desk.rt, caller, order_id)).state is State.COMPLETED
 
     async def test_one_of_many_wins(self, desk: DeskOfTest) -> None:
         """A number that is in use again cannot be bought a second time."""

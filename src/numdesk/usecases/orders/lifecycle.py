@@ -9,23 +9,24 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from numdesk.domain import orders as domain
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import CancelCapReached, NotFound, StateForbids, SupplierFailed
 from numdesk.domain.fx import Rate
 from numdesk.domain.guard import CANCELS_PER_DAY_MAX, cancels_today
 from numdesk.domain.money import Money
-from numdesk.domain.orders import Event, Order, State
+from numdesk.domain.orders import lifecycle as domain
+from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime
 from numdesk.storage import customers as customer_rows
 from numdesk.storage import ledger
-from numdesk.storage import orders as rows
 from numdesk.storage.database.pool import Tx
-from numdesk.storage.orders import Ended
-from numdesk.usecases import customers, news, rates
+from numdesk.storage.orders import lifecycle as rows
+from numdesk.storage.orders.lifecycle import Ended
+from numdesk.usecases import customers, rates
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.orders import changes
 from numdesk.usecases.sweeps import Sweep, sweep
 
 #: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
@@ -98,7 +99,7 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
 
     An order that does not wait for a message is answered at once: what the client wants to hear has happened, perhaps between two calls.
     """
-    changed = news.expect(rt, order_id, seconds=seconds)
+    changed = changes.expect(rt, order_id, seconds=seconds)
     try:
         order = await read(rt, caller, order_id)
         if order.state not in (State.ACTIVE, State.RESENT):
@@ -106,7 +107,7 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
         del order  # thousands may wait: nobody keeps what will be read again
         await changed
     finally:
-        news.give_up(rt, order_id, changed)
+        changes.give_up(rt, order_id, changed)
     return await read(rt, caller, order_id)
 
 
@@ -147,7 +148,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
         return Canceled(after, Money(after.price, after.currency), Money(balance, after.currency), rate)
 
     canceled = await rt.run("orders.cancel", work)
-    await news.tell(rt, [order_id])
+    await changes.tell(rt, [order_id])
     await customers.review(rt, [caller.customer_id])
     return canceled
 
@@ -163,7 +164,7 @@ async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
         return await _locked(tx, caller, order_id)
 
     order = await rt.run("orders.finish", work)
-    await news.tell(rt, [order_id])
+    await changes.tell(rt, [order_id])
     with suppress(ProviderError):  # at once, so that the number can be had again; the job sees to it otherwise
         await answered(release_at_supplier(rt, {"order": order_id}), within_s=CUSTOMER_WAITS_S)
     return order
@@ -203,7 +204,7 @@ async def expire_due(rt: Runtime) -> int:
     work = Sweep("orders.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), partial(_expire, now), int)
     ended = await sweep(rt, work)
     if ended:
-        await news.tell(rt, [item.order_id for item in ended])
+        await changes.tell(rt, [item.order_id for item in ended])
         await customers.review(rt, [item.customer_id for item in ended if item.refunded])
     return len(ended)
 

@@ -9,11 +9,11 @@ import pytest
 from tests.support.desk import REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.errors import SupplierFailed
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Reserved
 from numdesk.providers.simulator.adapter import Simulator
-from numdesk.usecases import answers, orders
+from numdesk.usecases.orders import lifecycle, supplier_answers
 
 
 class LateSupplier(Simulator):
@@ -38,7 +38,7 @@ async def look(desk: DeskOfTest) -> timedelta | None:
         return None
     waited = row[1] - desk.clock.now()
     desk.clock.advance(waited.total_seconds())
-    await answers.look_again(desk.rt, json.loads(row[0]))
+    await supplier_answers.look_again(desk.rt, json.loads(row[0]))
     return waited
 
 
@@ -71,7 +71,7 @@ class TestLookAgain:
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_ONLY_OFFER)
         await given_up(desk)
-        reserved = await Simulator.look_up(desk.simulator, answers.reference(order.id))
+        reserved = await Simulator.look_up(desk.simulator, supplier_answers.reference(order.id))
         assert reserved is not None
 
         async def mistaken(reference: str) -> Reserved | None:
@@ -80,7 +80,7 @@ class TestLookAgain:
         desk.simulator.look_up = mistaken
         await look(desk)
         assert await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release'") == 0
-        assert (await orders.read(desk.rt, caller, order.id)).state is State.ACTIVE
+        assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
 
 async def test_a_request_of_several_rounds_is_given_time_for_each(desk: DeskOfTest) -> None:

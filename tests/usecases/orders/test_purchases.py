@@ -27,10 +27,11 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.fx import PriceCap
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.domain.routing import Policy, Wish
 from numdesk.storage import customers as rows
-from numdesk.usecases import customers, orders
+from numdesk.usecases import customers
+from numdesk.usecases.orders import lifecycle
 
 
 class TestBuyFromStock:
@@ -94,9 +95,9 @@ class TestBuyFromStock:
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
-        await orders.finish(desk.rt, caller, order.id)
+        await lifecycle.finish(desk.rt, caller, order.id)
         desk.clock.advance(3600)
-        assert await orders.release_quarantined(desk.rt) == 1
+        assert await lifecycle.release_quarantined(desk.rt) == 1
         desk.rt.memory.forget("catalogue")
         again = await desk.buy(caller, quantity=NUMBERS)
         assert order.msisdn not in {o.msisdn for o in again.document.orders}

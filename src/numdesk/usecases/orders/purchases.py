@@ -23,14 +23,15 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.fx import Rate
-from numdesk.domain.outcomes import Document, parse_document
+from numdesk.domain.orders.outcomes import Document, parse_document
 from numdesk.domain.routing import ATTEMPTS_MAX, Ranking, Wish, rank
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
-from numdesk.storage import orders as rows
 from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.orders import lifecycle as rows
 from numdesk.usecases import catalogue as catalogue_cases
-from numdesk.usecases import rates, requests, routes
+from numdesk.usecases import rates
+from numdesk.usecases.orders import decisions, from_suppliers
 
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
@@ -84,7 +85,7 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
     raise _no_offer(request, request.wish, considered=1)
 
 
-async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) -> requests.Plan:
+async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) -> from_suppliers.Plan:
     """Returns what to try in which order; refuses with GuardBanned, RateUnavailable, NotFound, NoOffer."""
     check_guard(rt, caller)
     rate = await _rate(rt, request.show)
@@ -93,17 +94,17 @@ async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) ->
     ranking = _candidates(catalogue, request, wish)
     decision_id = None
     if request.catalogue_id is not None:
-        decision_id = await routes.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
+        decision_id = await decisions.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
     by_catalogue = request.catalogue_id is not None
-    return requests.Plan(key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue)
+    return from_suppliers.Plan(key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue)
 
 
-async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: requests.Plan) -> Outcome | None:
+async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan) -> Outcome | None:
     """Buys by the plan; None when an offer is not what it was when it was ranked."""
     first = plan.candidates[0]
     if first.provider != LOCAL or (plan.quantity > first.available and len(plan.candidates) > 1):
         return await _from_suppliers(rt, caller, request, plan)
-    sold = await sell(rt, caller, requests.Piece(plan.key, plan.quantity, first, plan.decision_id), rate=plan.rate)
+    sold = await sell(rt, caller, from_suppliers.Piece(plan.key, plan.quantity, first, plan.decision_id), rate=plan.rate)
     if sold.status in ("created", "replayed"):
         assert sold.outcome is not None, "a sale has a document"
         replayed = sold.status == "replayed" and request.key is not None  # else it is our own repetition after an outage
@@ -117,7 +118,7 @@ async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: request
     return await _from_suppliers(rt, caller, request, replace(plan, candidates=plan.candidates[1:]))
 
 
-async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate | None = None) -> rows.Sold:
+async def sell(rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate: Rate | None = None) -> rows.Sold:
     """Sells from our own stock in the batch that leaves next; refuses with KeyReused, RequestInProgress, Unavailable or OutcomeUnknown."""
     sale = rows.Sale(
         customer_id=caller.customer_id,
@@ -154,10 +155,10 @@ async def sell(rt: Runtime, caller: Caller, piece: requests.Piece, *, rate: Rate
     return replace(sold, status="no_numbers") if sold.status == "retry" else sold
 
 
-async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, plan: requests.Plan) -> Outcome:
+async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan) -> Outcome:
     """Runs a request that may ask suppliers."""
     try:
-        document, replayed = await requests.fulfil(rt, caller, plan, sell=sell)
+        document, replayed = await from_suppliers.fulfil(rt, caller, plan, sell=sell)
     except NoOffer as refusal:
         raise _no_offer(request, request.wish, considered=len(plan.candidates)) from refusal
     return outcome(document, replayed=replayed)

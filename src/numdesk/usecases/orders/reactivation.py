@@ -10,18 +10,19 @@ from numdesk.domain.errors import NotFound, PriceAboveCap, StateForbids, Supplie
 from numdesk.domain.fx import PriceCap, Rate, at_most
 from numdesk.domain.money import Money
 from numdesk.domain.numbers import Offer
-from numdesk.domain.orders import Order, State
-from numdesk.domain.outcomes import Document, parse_document, print_document
+from numdesk.domain.orders.lifecycle import Order, State
+from numdesk.domain.orders.outcomes import Document, parse_document, print_document
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
-from numdesk.storage import orders as order_rows
-from numdesk.storage import purchases as rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.orders import lifecycle as order_rows
+from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import catalogue as catalogue_cases
-from numdesk.usecases import purchases, rates, requests
+from numdesk.usecases import rates
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.orders import from_suppliers, purchases
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
         raise PriceAboveCap(price=offer.price)
     if order.provider_ref is not None:
         await _check_supplier(rt, order, offer)
-    plan = requests.Plan(key, 1, (offer,), None, rate, by_catalogue=False, parent=order)
+    plan = from_suppliers.Plan(key, 1, (offer,), None, rate, by_catalogue=False, parent=order)
     if order.provider_ref is not None:
-        document, replayed = await requests.fulfil(rt, caller, plan, sell=purchases.sell)
+        document, replayed = await from_suppliers.fulfil(rt, caller, plan, sell=purchases.sell)
         return purchases.outcome(document, replayed=replayed)
     try:
         settled = await rt.run("orders.reactivate", lambda tx: _from_stock(rt, tx, caller, plan))
@@ -86,7 +87,7 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     return purchases.outcome(settled[0], replayed=settled[1])
 
 
-async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: requests.Plan) -> tuple[Document, bool]:
+async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan) -> tuple[Document, bool]:
     """Sells a number of our own stock again in one transaction; returns the recorded document and whether it is a replay."""
     now = rt.clock.now()
     assert plan.parent is not None, "a number is bought again for an order"

@@ -10,10 +10,11 @@ from tests.support.breakage import break_row, fix_writes
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, REMOTE_PRICE, DeskOfTest
 
 from numdesk.domain.errors import RequestInProgress, SupplierFailed
-from numdesk.domain.orders import State
+from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import inbound, orders
+from numdesk.usecases import inbound
+from numdesk.usecases.orders import lifecycle
 
 
 def _answer(desk: DeskOfTest, **changes: object) -> None:
@@ -48,7 +49,7 @@ class TestAnswer:
         with pytest.raises(SupplierFailed):
             await desk.buy(caller, REMOTE_ONLY_OFFER)
         await desk.release_by_jobs()
-        assert (await orders.read(desk.rt, caller, first.id)).state is State.ACTIVE
+        assert (await lifecycle.read(desk.rt, caller, first.id)).state is State.ACTIVE
         assert await desk.available(caller) == 1_000_000 - REMOTE_PRICE
 
     async def test_is_not_taken_with_a_number_in_use(self, desk: DeskOfTest) -> None:
@@ -85,7 +86,7 @@ class TestMessages:
         await pool.execute("update orders set msisdn = $1 where id = $2", ours.msisdn, theirs.id)
         taken = await inbound.receive_message(desk.rt, MessageReceived("other", "x1", ours.msisdn or 0, "Bank", "code 482913"))
         assert taken.order_id == ours.id
-        assert (await orders.read(desk.rt, remote, theirs.id)).sms_revision == 0
+        assert (await lifecycle.read(desk.rt, remote, theirs.id)).sms_revision == 0
         assert await desk.available(local) == 1_000_000 - PRICE
 
     async def test_joined_late_are_the_same_message(self, desk: DeskOfTest) -> None:
@@ -99,7 +100,7 @@ class TestMessages:
         await desk.pool.execute("update message_parts set joined = false")
         desk.clock.advance(121)
         assert await inbound.join_overdue(desk.rt) == 1
-        assert (await orders.read(desk.rt, caller, order.id)).sms_revision == 1
+        assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
 
 
 async def test_asks_about_each_order_whatever_becomes_of_the_others(desk: DeskOfTest) -> None:

@@ -17,19 +17,19 @@ from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NoOffer, OutcomeUnknown, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.domain.fx import Rate
 from numdesk.domain.numbers import Offer
-from numdesk.domain.orders import Order
-from numdesk.domain.outcomes import Attempt, Document, parse_document, print_document
+from numdesk.domain.orders.lifecycle import Order
+from numdesk.domain.orders.outcomes import Attempt, Document, parse_document, print_document
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency, jobs
-from numdesk.storage import orders as order_rows
-from numdesk.storage import purchases as rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.usecases import answers
+from numdesk.storage.orders import lifecycle as order_rows
+from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.orders import supplier_answers
 
 #: A request that was not settled by then is looked into by a job; one that buys in several rounds has so long for each of them.
 RESOLVE_AFTER = timedelta(seconds=60)
@@ -152,7 +152,7 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
         await rt.run("orders.resolve.ask", lambda tx: _ask_each(tx, frame, {one.provider for one in pending}, now=rt.clock.now()))
     if provider is not None:
         ids = [one.order_id for one in pending if one.provider == provider]
-        await answers.resolve_each(rt, ids, provider, unknown=NOT_REACHED)
+        await supplier_answers.resolve_each(rt, ids, provider, unknown=NOT_REACHED)
     # The job without a supplier is tried again until the request is settled; those that ask one end when they have an answer.
     with suppress(NoOffer, WalletShort, *([RequestInProgress] if provider else [])):
         await _settle(rt, frame, ())
@@ -196,13 +196,13 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
         reserved = await answered(buying, within_s=CUSTOMER_WAITS_S)
     except ProviderError as error:
         if not error.unknown:
-            await answers.fail(rt, order_id, error.cause.value)
+            await supplier_answers.fail(rt, order_id, error.cause.value)
             return False
         reserved = await _ask(supplier, wanted.reference)
         if reserved is None:
-            await answers.fail_unsure(rt, order_id, offer.provider, Cause.PROVIDER_UNAVAILABLE.value)
+            await supplier_answers.fail_unsure(rt, order_id, offer.provider, Cause.PROVIDER_UNAVAILABLE.value)
             return False
-    return await answers.assign(rt, order_id, offer.provider, reserved)
+    return await supplier_answers.assign(rt, order_id, offer.provider, reserved)
 
 
 async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> tuple[Wanted, int]:
@@ -232,7 +232,7 @@ async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, req
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
     operator = catalogue.operators[offer.operator_id].code if offer.operator_id is not None else None
     wanted = Wanted(
-        reference=answers.reference(order_id),
+        reference=supplier_answers.reference(order_id),
         country=catalogue.countries[offer.country_id].iso2,
         service=catalogue.services[offer.service_id].code,
         operator=operator,

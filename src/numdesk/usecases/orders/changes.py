@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from numdesk.runtime import Runtime
-from numdesk.storage import news as rows
-from numdesk.storage import orders as order_rows
+from numdesk.storage.orders import changes as rows
+from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.usecases import deliveries
 
 #: Looking for changes that nobody told us of (the teller was killed between commit and word) asks for so many orders at once.

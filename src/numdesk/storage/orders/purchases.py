@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import WalletShort
-from numdesk.domain.orders import LIFETIME, State
-from numdesk.domain.outcomes import Attempt, CreatedOrder
+from numdesk.domain.orders.lifecycle import LIFETIME, State
+from numdesk.domain.orders.outcomes import Attempt, CreatedOrder
 
 if TYPE_CHECKING:
     from numdesk.domain.customers import Caller
     from numdesk.domain.numbers import Offer
-    from numdesk.domain.orders import Order
+    from numdesk.domain.orders.lifecycle import Order
     from numdesk.ports.suppliers import Reserved
     from numdesk.storage.database.pool import Tx
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
-from numdesk.domain.orders import LIFETIME, Event, Order, State
+from numdesk.domain.orders.lifecycle import LIFETIME, Event, Order, State
 
 if TYPE_CHECKING:
     from asyncpg import Record

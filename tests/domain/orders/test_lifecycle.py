@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numdesk.domain.errors import CancelTooEarly, Refusal, StateForbids
-from numdesk.domain.orders import (
+from numdesk.domain.orders.lifecycle import (
     EVIDENCE_STATES,
     LIFETIME,
     MOVES,

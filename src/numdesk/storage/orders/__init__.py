@@ -1,0 +1,1 @@
+"""Rows of orders and of the requests that bought them."""

@@ -1,0 +1,1 @@
+"""Verbs of orders: buy, read, wait, cancel, finish, reactivate."""
