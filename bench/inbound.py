@@ -18,7 +18,7 @@ from bench.support.desk import Bench, started, tell
 from numdesk.bootstrap import open_desk
 from numdesk.config import Settings
 from numdesk.ports.inbound import MessageReceived
-from numdesk.usecases import inbound
+from numdesk.usecases.inbound import receive
 
 ROUNDS = 3
 MESSAGES = 15_000
@@ -40,7 +40,7 @@ with s as (select o.id offer, o.catalogue_id, o.country_id, o.service_id, p.pric
      h as (insert into holds (kind, ref, account_id, amount, opened_at) select 'order', id, wallet_id, price, now() from o)
 select msisdn from o order by id"""
 
-#: The command of one message, as `storage/messages.py:receive` calls it.
+#: The command of one message, as `storage/inbound/messages.py:receive` calls it.
 COMMAND = """
 \\set n random(1, 1000000000)
 select status from receive_messages_v3(now(), true, interval '30 days', array['bench'], array[gen_random_uuid()::text],
@@ -99,7 +99,7 @@ async def _through_the_path(bench: Bench, msisdns: Sequence[int]) -> float:
 
         async def link() -> None:
             for n, msisdn in waiting:
-                taken = await inbound.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
+                taken = await receive.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
                 assert taken.status == "taken", taken
 
         started_at = time.perf_counter()

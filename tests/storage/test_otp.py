@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncpg
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, START, DeskOfTest
 
-from numdesk.storage import messages as message_rows
 from numdesk.storage import otp as rows
-from numdesk.storage.messages import Arrival
+from numdesk.storage.inbound import messages as message_rows
+from numdesk.storage.inbound.messages import Arrival
 
 WHATSAPP, TELEGRAM, GOOGLE = 3, 4, 5
 

@@ -30,8 +30,9 @@ from numdesk.providers.simulator.adapter import Simulator, SimulatorSettings
 from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Database
-from numdesk.storage.messages import Taken
-from numdesk.usecases import customers, inbound
+from numdesk.storage.inbound.messages import Taken
+from numdesk.usecases import customers
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import from_suppliers, lifecycle, purchases
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -124,7 +125,7 @@ class DeskOfTest:
         """Lets a message arrive that names no service; a new one unless it has an id."""
         assert to is not None, "an order without a number gets no message"
         self._messages += 1
-        return await inbound.receive_message(
+        return await receive.receive_message(
             self.rt,
             MessageReceived(provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender=sender, text=text),
         )

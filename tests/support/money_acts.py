@@ -14,7 +14,8 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases import customers, messages, wallets
+from numdesk.usecases import customers, wallets
+from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.payments import settlement, topups
@@ -187,7 +188,7 @@ async def _release(desk: DeskOfTest) -> Act:
     order = await desk.order(caller)
     withheld = (await desk.message(order.msisdn, "Telegram code: 48291")).message_id
     assert withheld is not None
-    return lambda one: messages.release(one.rt, withheld)
+    return lambda one: inbound_withheld.release(one.rt, withheld)
 
 
 #: Every transaction that moves money, or claims or records the key of an act that does, with an act in which it stands.

@@ -12,8 +12,9 @@ from numdesk.domain.customers import Caller
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.ports.inbound import MessageReceived
-from numdesk.storage.messages import Taken
-from numdesk.usecases import customers, inbound, wallets
+from numdesk.storage.inbound.messages import Taken
+from numdesk.usecases import customers, wallets
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.keys import Signature
 from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rentals import lifecycle, prices
@@ -116,7 +117,7 @@ async def message(
 ) -> Taken:
     """Lets a message arrive; a new one unless it has an id."""
     name = message_id or f"r{next(_serials)}"
-    return await inbound.receive_message(desk.rt, MessageReceived("simulator", name, to, sender, text))
+    return await receive.receive_message(desk.rt, MessageReceived("simulator", name, to, sender, text))
 
 
 async def money(desk: DeskOfTest, caller: Caller) -> tuple[int, int]:

@@ -17,7 +17,8 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp.rules import Trial
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import freshness, inbound, otp
+from numdesk.usecases import freshness, otp
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle
 
 TEXT = "Order 77123 is on its way. Your code is 482913"
@@ -149,7 +150,7 @@ class TestOrders:
         order = await desk.order(caller)
         for position, text in ((1, "code 482913, Order 77"), (2, "123.")):
             part = Part(7, 2, position)
-            await inbound.receive_message(desk.rt, MessageReceived("simulator", f"p{position}", order.msisdn or 0, "Bank", text, part=part))
+            await receive.receive_message(desk.rt, MessageReceived("simulator", f"p{position}", order.msisdn or 0, "Bank", text, part=part))
         assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "77123"
 
     async def test_have_rules_for_messages_that_came_before_the_number(self, desk: DeskOfTest) -> None:

@@ -16,7 +16,8 @@ from numdesk.domain.errors import InvalidInput, NoOffer, NotFound
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import inbound, messages, recognition, retention
+from numdesk.usecases import recognition, retention
+from numdesk.usecases.inbound import receive, withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 
@@ -121,7 +122,7 @@ class TestForeign:
         assert (await order_lifecycle.finish(desk.rt, caller, order.id)).otp_code == "48291"
         assert await earned(desk) == PRICE
         assert await uses(desk) == {TELEGRAM}
-        [kept] = await messages.foreign(desk.rt, limit=10)
+        [kept] = await withheld.foreign(desk.rt, limit=10)
         assert (kept.withheld, kept.order_id) == (False, order.id)
 
     async def test_is_shown_to_staff_with_the_reason(self, desk: DeskOfTest) -> None:
@@ -129,16 +130,16 @@ class TestForeign:
         order = await desk.order(await desk.customer())
         first = await desk.message(order.msisdn, FOREIGN)
         second = await desk.message(order.msisdn, "48291", sender="Telegram")
-        found = await messages.foreign(desk.rt, limit=10)
+        found = await withheld.foreign(desk.rt, limit=10)
         assert [(one.id, one.service, one.bought, one.told_by, one.withheld) for one in found] == [
             (second.message_id, "telegram", ["whatsapp"], "sender", True),
             (first.message_id, "telegram", ["whatsapp"], "text", True),
         ]
-        assert [one.id for one in await messages.foreign(desk.rt, limit=10, before=second.message_id)] == [first.message_id]
-        assert (await messages.read(desk.rt, first.message_id or 0)).text == FOREIGN
-        assert await messages.count_withheld(desk.rt, hours=24) == 2
+        assert [one.id for one in await withheld.foreign(desk.rt, limit=10, before=second.message_id)] == [first.message_id]
+        assert (await withheld.read(desk.rt, first.message_id or 0)).text == FOREIGN
+        assert await withheld.count_withheld(desk.rt, hours=24) == 2
         with pytest.raises(NotFound):
-            await messages.read(desk.rt, 999)
+            await withheld.read(desk.rt, 999)
 
     async def test_is_forgotten_with_all_others(self, desk: DeskOfTest) -> None:
         """After the time that texts are kept, nothing of a withheld message is left."""
@@ -158,7 +159,7 @@ class TestLooks:
         before = await desk.pool.fetchval("select count(*) from receipts")
         desk.rt.memory.forget("services")
         await recognition.known(desk.rt)
-        await inbound.join_overdue(desk.rt)
+        await receive.join_overdue(desk.rt)
         assert await desk.pool.fetchval("select count(*) from receipts") == before
 
 
@@ -171,7 +172,7 @@ class TestPaths:
         order = await desk.order(caller)
         for position, text in ((2, "gram code: 48291"), (1, "Tele")):
             event = MessageReceived("simulator", f"p{position}", order.msisdn or 0, "INFO", text, part=Part(7, 2, position))
-            status = (await inbound.receive_message(desk.rt, event)).status
+            status = (await receive.receive_message(desk.rt, event)).status
         assert status == "withheld"
         assert (await order_lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
@@ -180,7 +181,7 @@ class TestPaths:
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
         event = MessageReceived("simulator", "s1", order.msisdn or 0, "Telegram", "48291", provider_ref=order.provider_ref)
-        assert (await inbound.receive_message(desk.rt, event)).status == "withheld"
+        assert (await receive.receive_message(desk.rt, event)).status == "withheld"
         assert await earned(desk) == 0
 
     async def test_before_the_suppliers_answer_is_withheld_alike(self, desk: DeskOfTest) -> None:
@@ -196,7 +197,7 @@ class TestPaths:
         desk.simulator.reserve = slow
         order = await desk.order(await desk.customer(), REMOTE_ONLY_OFFER)
         assert (order.state, order.otp_code) == (State.ACTIVE, None)
-        assert [one.order_id for one in await messages.foreign(desk.rt, limit=10)] == [order.id]
+        assert [one.order_id for one in await withheld.foreign(desk.rt, limit=10)] == [order.id]
 
     async def test_late_or_for_nobody_is_remembered(self, desk: DeskOfTest) -> None:
         """A number of ours remembers what it received after its order, or when nobody had it."""
@@ -239,7 +240,7 @@ class TestRental:
         rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
         assert not any(service.used for service in rental.services)
         assert await rental_desk.pool.fetchval("select count(*) from events") == 0
-        [kept] = await messages.foreign(rental_desk.rt, limit=10)
+        [kept] = await withheld.foreign(rental_desk.rt, limit=10)
         assert (kept.rental, kept.service, kept.bought) == (rented.id, "telegram", ["google", "whatsapp"])
         assert (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert await uses(rental_desk) == {TELEGRAM}

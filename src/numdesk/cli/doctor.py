@@ -25,7 +25,8 @@ from numdesk.kit.private import open_to_others
 from numdesk.storage.database.migrate import pending_migrations
 from numdesk.storage.database.postgres import check_server, running_dsn
 from numdesk.storage.installation import Condition
-from numdesk.usecases import installation, messages, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases import installation, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases.inbound import withheld
 from numdesk.usecases.payments import held as payment_held
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.
@@ -272,7 +273,7 @@ async def _set_aside(desk: Desk) -> Finding:
 
 
 async def _withheld(desk: Desk) -> Finding:
-    count = await messages.count_withheld(desk.rt, hours=WITHHELD_HOURS)
+    count = await withheld.count_withheld(desk.rt, hours=WITHHELD_HOURS)
     if count:
         advice = "`numdesk message list` shows them and why, `numdesk service word` corrects what is recognised"
         return Finding("foreign messages", WARN, f"{count} withheld in the last {WITHHELD_HOURS} hours: {advice}")

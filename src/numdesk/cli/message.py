@@ -10,8 +10,8 @@ from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.errors import StateForbids
-from numdesk.usecases import messages
-from numdesk.usecases.messages import KeptMessage
+from numdesk.usecases.inbound import withheld
+from numdesk.usecases.inbound.withheld import KeptMessage
 
 app = cyclopts.App(name="message", help="Look at messages that were withheld because they are another service's, and release them.")
 
@@ -30,7 +30,7 @@ def show_list(*, limit: Whole = 50, before: Whole | None = None, common: Common 
         Only messages with a lower number: the last number of a page shows the next one.
     """
     common = common or Common()
-    found = at_desk(common, lambda desk: messages.foreign(desk.rt, limit=limit, before=before), looks_only=True)
+    found = at_desk(common, lambda desk: withheld.foreign(desk.rt, limit=limit, before=before), looks_only=True)
     columns = ["message", "received", "number", "sender", "for", "reason"]
     rows = [(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", f"+{one.msisdn}", one.sender, _place(one), _reason(one)) for one in found]
     facts = [_facts(one) for one in found]
@@ -47,7 +47,7 @@ def show(message: Whole, *, common: Common | None = None) -> None:
         Its number, as `numdesk message list` shows it.
     """
     common = common or Common()
-    found = at_desk(common, lambda desk: messages.read(desk.rt, message), looks_only=True)
+    found = at_desk(common, lambda desk: withheld.read(desk.rt, message), looks_only=True)
     lines = [
         f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} to +{found.msisdn}, for {_place(found)}.",
         _reason(found) + ".",
@@ -68,7 +68,7 @@ def release(message: Whole, *, common: Common | None = None) -> None:
     common = common or Common()
     try:
         with if_unknown("give the same command again: a message is released only once"):
-            found = at_desk(common, lambda desk: messages.release(desk.rt, message))
+            found = at_desk(common, lambda desk: withheld.release(desk.rt, message))
     except StateForbids as refusal:
         raise CommandRefused(
             f"Message {message} cannot be released: its order or rental has ended, and the customer's money is settled."

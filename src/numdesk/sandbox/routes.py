@@ -23,7 +23,8 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
-from numdesk.usecases import customers, inbound, rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.usecases import customers, rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.usecases.inbound import receive as inbound_receive
 
 PREFIX = "/sandbox/v1"
 #: The inbox may be told to answer late, but not so late that it outlives its test.
@@ -69,9 +70,9 @@ class SandboxDoor:
         """POST /messages: an SMS arrives, by the way that every provider's message takes."""
         sent = await wire.parse(request, wire.MessageSent)
         to = int(sent.to.removeprefix("+"))
-        if not await inbound.is_known(self.rt, to) and not await self.simulation.owns(to):
+        if not await inbound_receive.is_known(self.rt, to) and not await self.simulation.owns(to):
             raise NotFound(what=f"number {sent.to}")
-        taken = await inbound.receive_message(self.rt, self.simulation.text(to=to, sender=sent.sender, text=sent.text))
+        taken = await inbound_receive.receive_message(self.rt, self.simulation.text(to=to, sender=sent.sender, text=sent.text))
         return wire.answer({"message_id": taken.message_id})
 
     async def place_call(self, request: Request) -> Response:

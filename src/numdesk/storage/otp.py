@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
-    from numdesk.storage.messages import Arrival
+    from numdesk.storage.inbound.messages import Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from numdesk.domain.otp.rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in
 from numdesk.kit.log import get_logger
 from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
 from numdesk.storage import otp as rows
-from numdesk.storage.messages import Arrival
+from numdesk.storage.inbound.messages import Arrival
 from numdesk.storage.otp import RuleRow
 from numdesk.usecases import stock
 

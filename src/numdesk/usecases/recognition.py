@@ -12,7 +12,7 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.recognition.recogniser import Recogniser, Recognition, ServiceWord, WordUse, default_family, joined, make_recogniser
 from numdesk.storage import catalogue as catalogue_rows
 from numdesk.storage import recognition as rows
-from numdesk.storage.messages import Arrival, Taken
+from numdesk.storage.inbound.messages import Arrival, Taken
 
 if TYPE_CHECKING:
     from numdesk.domain.numbers import Service

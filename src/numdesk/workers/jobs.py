@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, customers, freshness, inbound, installation, limits, rates, reconcile, retention, timekeeping
+from numdesk.usecases import catalogue, customers, freshness, installation, limits, rates, reconcile, retention, timekeeping
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import audit, held, settlement, topups
@@ -86,7 +87,7 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("orders.expire", 0.5, order_lifecycle.expire_due, by_clock=True),
     Recurring("rentals.expire", 0.5, lifecycle.expire_due, by_clock=True),
     Recurring("stock.release_quarantined", 1.0, order_lifecycle.release_quarantined, by_clock=True),
-    Recurring("inbound.join_overdue", 1.0, inbound.join_overdue, by_clock=True),
+    Recurring("inbound.join_overdue", 1.0, receive.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, reconcile.tick),
     Recurring("ledger.tick_full", 60.0, reconcile.tick_full),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),

@@ -13,7 +13,7 @@ from numdesk.domain.errors import RequestInProgress, SupplierFailed
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import inbound
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle
 
 
@@ -84,7 +84,7 @@ class TestMessages:
         local, remote = await desk.customer(), await desk.customer()
         ours, theirs = await desk.order(local), await desk.order(remote, REMOTE_OFFER)
         await pool.execute("update orders set msisdn = $1 where id = $2", ours.msisdn, theirs.id)
-        taken = await inbound.receive_message(desk.rt, MessageReceived("other", "x1", ours.msisdn or 0, "Bank", "code 482913"))
+        taken = await receive.receive_message(desk.rt, MessageReceived("other", "x1", ours.msisdn or 0, "Bank", "code 482913"))
         assert taken.order_id == ours.id
         assert (await lifecycle.read(desk.rt, remote, theirs.id)).sms_revision == 0
         assert await desk.available(local) == 1_000_000 - PRICE
@@ -94,12 +94,12 @@ class TestMessages:
         caller = await desk.customer()
         order = await desk.order(caller)
         for position, name in ((1, "bbb"), (2, "aaa")):
-            await inbound.receive_message(
+            await receive.receive_message(
                 desk.rt, MessageReceived("simulator", name, order.msisdn or 0, "Bank", f"half {position} ", part=Part(7, 2, position))
             )
         await desk.pool.execute("update message_parts set joined = false")
         desk.clock.advance(121)
-        assert await inbound.join_overdue(desk.rt) == 1
+        assert await receive.join_overdue(desk.rt) == 1
         assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
 
 

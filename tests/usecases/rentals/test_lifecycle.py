@@ -29,7 +29,8 @@ from numdesk.domain.money import Money
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, inbound, retention, wallets
+from numdesk.usecases import catalogue, retention, wallets
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.rentals import lifecycle, prices
@@ -397,7 +398,7 @@ class TestMessages:
             event = MessageReceived(
                 "simulator", f"p{position}", rented.rental.msisdn, "Bank", f"part {position}", part=Part(7, 2, position)
             )
-            return (await inbound.receive_message(desk.rt, event)).status
+            return (await receive.receive_message(desk.rt, event)).status
 
         assert await part(1) == "waiting"
         await shop.cancel(desk, first, rented.rental.id)
@@ -412,7 +413,7 @@ class TestMessages:
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         event = MessageReceived("simulator", "with ref", rented.rental.msisdn, "Bank", "code 482913", provider_ref="abc")
-        assert (await inbound.receive_message(rental_desk.rt, event)).status == "taken"
+        assert (await receive.receive_message(rental_desk.rt, event)).status == "taken"
         assert (await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.rental.id)).refunded
 

@@ -14,8 +14,8 @@ from numdesk.ports.errors import Cause
 from numdesk.ports.suppliers import Reserved
 from numdesk.runtime import Runtime
 from numdesk.storage import jobs
-from numdesk.storage import messages as message_rows
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.inbound import messages as message_rows
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import otp, recognition

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from numdesk.domain.rentals.lifecycle import service_of
-from numdesk.storage import messages as message_rows
-from numdesk.storage.messages import Arrival, Taken
+from numdesk.storage.inbound import messages as message_rows
+from numdesk.storage.inbound.messages import Arrival, Taken
 from numdesk.storage.rentals import messages as rows
 from numdesk.storage.rentals.messages import Heard, Listener
 from numdesk.usecases import deliveries, otp, recognition

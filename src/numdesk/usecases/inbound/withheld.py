@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.storage import recognition as rows
-from numdesk.storage import released_messages
+from numdesk.storage.inbound import released
 from numdesk.storage.recognition import KeptMessage
 from numdesk.usecases import deliveries
 from numdesk.usecases.orders import changes
@@ -49,9 +49,9 @@ async def release(rt: Runtime, message_id: int) -> KeptMessage:
     async def work(tx: Tx) -> bool:
         now = rt.clock.now()
         if found.rental is not None:
-            return await released_messages.release_to_rental(tx, message_id=message_id, rental=found.rental, now=now)
+            return await released.release_to_rental(tx, message_id=message_id, rental=found.rental, now=now)
         assert found.order_id is not None, "a message is withheld from an order or from a rental"
-        return await released_messages.release_to_order(tx, message_id=message_id, order_id=found.order_id, now=now)
+        return await released.release_to_order(tx, message_id=message_id, order_id=found.order_id, now=now)
 
     if not await rt.run("messages.release", work):
         raise StateForbids(state="ended")

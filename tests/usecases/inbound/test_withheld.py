@@ -11,7 +11,7 @@ from tests.support.desk import PRICE, DeskOfTest
 
 from numdesk.domain.errors import NotFound, Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import State
-from numdesk.usecases import messages
+from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 
@@ -41,7 +41,7 @@ class TestOrder:
         caller = await desk.customer()
         order = await desk.order(caller)
         message = await withheld(desk, order.msisdn)
-        released = [await messages.release(desk.rt, message) for _ in range(2)]
+        released = [await inbound_withheld.release(desk.rt, message) for _ in range(2)]
         assert [one.withheld for one in released] == [False, False]
         read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert (read.state, read.otp_code, read.otp_message, read.sms_revision) == (State.RECEIVED, "48291", FOREIGN, 1)
@@ -53,7 +53,7 @@ class TestOrder:
         """The number is not sold as fresh for the service of the order whose message it was."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        await messages.release(desk.rt, await withheld(desk, order.msisdn))
+        await inbound_withheld.release(desk.rt, await withheld(desk, order.msisdn))
         await order_lifecycle.finish(desk.rt, caller, order.id)
         assert 3 in {row[0] for row in await desk.pool.fetch("select service_id from number_uses")}
 
@@ -63,7 +63,7 @@ class TestOrder:
         order = await desk.order(caller)
         message = await withheld(desk, order.msisdn)
         await desk.message(order.msisdn, "Your code is 771204")
-        await messages.release(desk.rt, message)
+        await inbound_withheld.release(desk.rt, message)
         assert (await order_lifecycle.read(desk.rt, caller, order.id)).sms_revision == 2
         assert await charged(desk) == PRICE
 
@@ -75,12 +75,12 @@ class TestOrder:
         desk.clock.advance(1200)
         for _ in range(2):
             with pytest.raises(StateForbids):
-                await messages.release(desk.rt, message)
+                await inbound_withheld.release(desk.rt, message)
             await order_lifecycle.expire_due(desk.rt)
-        assert (await messages.read(desk.rt, message)).withheld
+        assert (await inbound_withheld.read(desk.rt, message)).withheld
         assert await desk.available(caller) == 1_000_000
         with pytest.raises(NotFound):
-            await messages.release(desk.rt, message + 1)
+            await inbound_withheld.release(desk.rt, message + 1)
 
     @pytest.mark.parametrize("seed", range(6))
     async def test_released_beside_its_end_is_charged_or_paid_back(self, desk: DeskOfTest, seed: int) -> None:
@@ -90,8 +90,8 @@ class TestOrder:
         message = await withheld(desk, order.msisdn)
         desk.clock.advance(180)
         acts = [
-            lambda: messages.release(desk.rt, message),
-            lambda: messages.release(desk.rt, message),
+            lambda: inbound_withheld.release(desk.rt, message),
+            lambda: inbound_withheld.release(desk.rt, message),
             lambda: desk.message(order.msisdn, "Your code is 771204"),
             lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
         ]
@@ -113,7 +113,7 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller)).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
         assert taken.message_id is not None
-        await asyncio.gather(*(messages.release(rental_desk.rt, taken.message_id) for _ in range(2)))
+        await asyncio.gather(*(inbound_withheld.release(rental_desk.rt, taken.message_id) for _ in range(2)))
         page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert [one.text for one in page.items] == [FOREIGN]
         assert await rental_desk.pool.fetchval("select count(*) from events where kind = 'rental.message'") == 1
@@ -125,7 +125,7 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller, services=["google", "whatsapp"])).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
         assert taken.message_id is not None
-        await messages.release(rental_desk.rt, taken.message_id)
+        await inbound_withheld.release(rental_desk.rt, taken.message_id)
         used = "select s.code from number_uses u join services s on s.id = u.service_id where u.until > $1"
         codes = {row[0] for row in await rental_desk.pool.fetch(used, rental_desk.clock.now())}
         assert codes >= {"google", "whatsapp"}
@@ -138,4 +138,4 @@ class TestRental:
         assert (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert taken.message_id is not None
         with pytest.raises(StateForbids):
-            await messages.release(rental_desk.rt, taken.message_id)
+            await inbound_withheld.release(rental_desk.rt, taken.message_id)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
-from numdesk.storage import messages as rows
-from numdesk.storage.messages import Arrival, Segments, Taken
+from numdesk.storage.inbound import messages as rows
+from numdesk.storage.inbound.messages import Arrival, Segments, Taken
 from numdesk.usecases import otp, recognition, sweeps
 from numdesk.usecases.orders import changes
 from numdesk.usecases.rentals import messages

@@ -14,7 +14,8 @@ from tests.support.desk import PRICE, DeskOfTest
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
-from numdesk.usecases import inbound, sweeps
+from numdesk.usecases import sweeps
+from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle
 
 
@@ -88,13 +89,13 @@ class TestReceive:
         ]
         for event in bad:
             with pytest.raises(InvalidInput):
-                await inbound.receive_message(desk.rt, event)
+                await receive.receive_message(desk.rt, event)
         odd = [
             MessageReceived("simulator", "o1", msisdn, "B\0" * 9_000, "a\0\ud800", part=Part(1, 2, 1)),
             MessageReceived("simulator", "o2", msisdn, "B", "x", provider_ref="ref\0"),
             MessageReceived("simulator", "o3", msisdn, "B", "x"),
         ]
-        taken = await asyncio.gather(*(inbound.receive_message(desk.rt, event) for event in odd))
+        taken = await asyncio.gather(*(receive.receive_message(desk.rt, event) for event in odd))
         assert [one.status for one in taken] == ["waiting", "late", "taken"]
 
 
@@ -109,7 +110,7 @@ class TestSegments:
             _part(order.msisdn or 0, n, 3, text)
             for n, text in ((3, "913."), (1, "Your code "), (1, "Your code "), (2, "is 482"), (2, "is 482"))
         ]
-        statuses = [(await inbound.receive_message(desk.rt, part)).status for part in parts]
+        statuses = [(await receive.receive_message(desk.rt, part)).status for part in parts]
         assert statuses == ["waiting", "waiting", "seen", "taken", "seen"]
         read = await lifecycle.read(desk.rt, caller, order.id)
         assert (read.otp_message, read.otp_code, read.sms_revision) == ("Your code is 482913.", "482913", 1)
@@ -118,34 +119,34 @@ class TestSegments:
         """Two last segments that arrive at the same moment join once."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        await asyncio.gather(*(inbound.receive_message(desk.rt, _part(order.msisdn or 0, n, 2, f"half {n} ")) for n in (1, 2)))
+        await asyncio.gather(*(receive.receive_message(desk.rt, _part(order.msisdn or 0, n, 2, f"half {n} ")) for n in (1, 2)))
         assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
 
     async def test_gives_up_waiting(self, desk: DeskOfTest) -> None:
         """What there is of a message is taken when the rest has not come in time."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        await inbound.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, "code 482913"))
-        assert await inbound.join_overdue(desk.rt) == 0
+        await receive.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, "code 482913"))
+        assert await receive.join_overdue(desk.rt) == 0
         desk.clock.advance(121)
-        assert await inbound.join_overdue(desk.rt) == 1
-        assert await inbound.join_overdue(desk.rt) == 0
+        assert await receive.join_overdue(desk.rt) == 1
+        assert await receive.join_overdue(desk.rt) == 0
         assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "482913"
 
     async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         """A whole batch of messages that are set aside holds up none behind them, and each is taken when it can be."""
-        monkeypatch.setattr(inbound, "OVERDUE_BATCH", 2)
+        monkeypatch.setattr(receive, "OVERDUE_BATCH", 2)
         order = await desk.order(await desk.customer())
         for reference in (1, 2, 3):
-            await inbound.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, f"{reference}", reference=reference))
+            await receive.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, f"{reference}", reference=reference))
             desk.clock.advance(1)
         await break_rows(desk.pool, "messages", "new.text in ('1', '2')", on="insert")
         desk.clock.advance(121)
-        assert [await inbound.join_overdue(desk.rt) for _ in range(3)] == [0, 1, 0]
+        assert [await receive.join_overdue(desk.rt) for _ in range(3)] == [0, 1, 0]
         assert {one.sweep for one in await sweeps.every(desk.rt)} == {"inbound.join_overdue"}
         await fix_writes(desk.pool, "messages")
         desk.clock.advance(61)
-        assert [await inbound.join_overdue(desk.rt) for _ in range(2)] == [2, 0]
+        assert [await receive.join_overdue(desk.rt) for _ in range(2)] == [2, 0]
         assert await sweeps.every(desk.rt) == []
 
 

@@ -1,0 +1,1 @@
+"""Rows of messages that arrived, and of those that were withheld."""

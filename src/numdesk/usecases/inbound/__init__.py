@@ -1,0 +1,1 @@
+"""Verbs of messages that arrive: receive, withhold, release."""
