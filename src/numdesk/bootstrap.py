@@ -24,7 +24,8 @@ from numdesk.sandbox.topups import GATEWAYS
 from numdesk.storage import installation as installation_rows
 from numdesk.storage.database.pool import Database
 from numdesk.storage.provider_settings import Words, stored_words
-from numdesk.usecases import catalogue, installation, timekeeping
+from numdesk.usecases import installation, timekeeping
+from numdesk.usecases.stock import catalogue
 
 _log = get_logger(__name__, "provider", "setting")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numdesk.cli.lists import LINE_BYTES_MAX, Complaints, List
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases.lists import BadLine
+from numdesk.usecases.stock.lists import BadLine
 
 FILE = Path("numbers.csv")
 

@@ -13,7 +13,6 @@ from tests.model.rental_reference import DAYS_MAX, Lease, Number, Purse, Referen
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.atlas import SERVICES_BY_CODE
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import (
     NoNumbers,
@@ -25,6 +24,7 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.rentals.outcomes import Rented
+from numdesk.domain.stock.atlas import SERVICES_BY_CODE
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.usecases.rentals import prices as rental_prices

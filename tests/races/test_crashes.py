@@ -22,8 +22,8 @@ from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue
 from numdesk.usecases.orders import lifecycle, reactivation
+from numdesk.usecases.stock import catalogue
 
 CREDIT = 1_000_000
 

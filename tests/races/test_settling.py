@@ -9,7 +9,7 @@ import pytest
 from tests.support.desk import LOCAL_OFFER, PRICE, REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.errors import RequestInProgress
-from numdesk.domain.routing import Wish
+from numdesk.domain.stock.routing import Wish
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Reserved, Wanted
 from numdesk.usecases.orders.purchases import Outcome

@@ -6,7 +6,8 @@ from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox
 
 from numdesk.bootstrap import enter
 from numdesk.sandbox import seed
-from numdesk.usecases import catalogue, rates
+from numdesk.usecases import rates
+from numdesk.usecases.stock import catalogue
 
 
 class TestSeed:

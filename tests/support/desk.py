@@ -18,7 +18,7 @@ from numdesk.domain.customers import Caller
 from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Document
-from numdesk.domain.routing import Wish
+from numdesk.domain.stock.routing import Wish
 from numdesk.kit.clock import FakeClock
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile

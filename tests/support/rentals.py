@@ -16,9 +16,9 @@ from numdesk.storage.inbound.messages import Taken
 from numdesk.usecases import customers, wallets
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.keys import Signature
-from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rentals import lifecycle, prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice
+from numdesk.usecases.stock.lists import BadLine
 
 DIALECT, CURRENCY = "partner", "EUR"
 SPAIN, GERMANY = 29, 3

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from numdesk.bootstrap import Desk, open_desk
 from numdesk.config import Settings
-from numdesk.usecases import catalogue, stock
-from numdesk.usecases.lists import BadLine
-from numdesk.usecases.stock import GivenNumber, GivenPrice
+from numdesk.usecases.stock import catalogue
+from numdesk.usecases.stock import numbers as stock_numbers
+from numdesk.usecases.stock.lists import BadLine
+from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice
 
 INDONESIA, WHATSAPP = 6, 3
 
@@ -26,13 +27,13 @@ async def open_sandbox(database_url: str, folder: Path) -> AsyncIterator[Desk]:
 async def shelve(desk: Desk, *, numbers: int, operator: str = "", first: int = 620000000000) -> None:
     """Puts Indonesian numbers on the shelf."""
     lines = [GivenNumber(n + 2, str(first + n), "ID", operator) for n in range(numbers)]
-    await stock.load(desk.rt, lines, complain=refuse)
+    await stock_numbers.load(desk.rt, lines, complain=refuse)
 
 
 async def sell(desk: Desk, *, price: int = 3000, operator: str = "", provider: str = "local") -> None:
     """Offers Indonesian numbers for WhatsApp."""
     line = GivenPrice(2, "ID", "whatsapp", operator, "IDR", str(price), "100", provider)
-    await stock.price(desk.rt, [line], complain=refuse)
+    await stock_numbers.price(desk.rt, [line], complain=refuse)
 
 
 def refuse(bad: BadLine) -> None:

@@ -13,9 +13,10 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import calls, catalogue, rates
+from numdesk.usecases import calls, rates
 from numdesk.usecases.orders import lifecycle
 from numdesk.usecases.payments import audit, invoices, topups
+from numdesk.usecases.stock import catalogue
 
 
 async def hang(*_: object, **__: object) -> Any:

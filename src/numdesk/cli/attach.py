@@ -20,8 +20,8 @@ from numdesk.storage.database.cluster import Cluster
 from numdesk.storage.database.faults import DeskMissing
 from numdesk.storage.database.migrate import is_migrated, migrate, pending_migrations
 from numdesk.storage.database.postgres import open_database
-from numdesk.usecases import catalogue
 from numdesk.usecases.installation import Mode
+from numdesk.usecases.stock import catalogue
 
 Answer = TypeVar("Answer")
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, TextIO, TypeVar
 
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.outputs import written_whole
-from numdesk.usecases.lists import BadLine
+from numdesk.usecases.stock.lists import BadLine
 
 Item = TypeVar("Item")
 

@@ -17,10 +17,10 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
-from numdesk.domain import atlas
-from numdesk.usecases import stock
-from numdesk.usecases.lists import BadLine, Loaded
-from numdesk.usecases.stock import GivenNumber, GivenPrice, PriceRules
+from numdesk.domain.stock import atlas
+from numdesk.usecases.stock import numbers as stock_numbers
+from numdesk.usecases.stock.lists import BadLine, Loaded
+from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice, PriceRules
 
 app = cyclopts.App(name="stock", help="Load, price, list and withdraw numbers of our own.")
 
@@ -61,7 +61,7 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
 
         async def read(desk: Desk) -> Loaded:
             with _progress(found, file, quiet=common.json) as progress:
-                return await stock.load(desk.rt, lines, new_operators=new_operators, complain=complaints.add, progress=progress)
+                return await stock_numbers.load(desk.rt, lines, new_operators=new_operators, complain=complaints.add, progress=progress)
 
         total = at_desk(common, read)
     return report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
@@ -93,7 +93,7 @@ def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = 
             sellers = [dialect for dialect in desk.dialects if any(route.operation == "orders.create" for route in dialect.routes)]
             currencies = {dialect.currency for dialect in sellers}
             rules = PriceRules(flags.new_operators, flags.allow_free, flags.allow_loss, currencies)
-            return await stock.price(desk.rt, lines, rules=rules, complain=complaints.add)
+            return await stock_numbers.price(desk.rt, lines, rules=rules, complain=complaints.add)
 
         total = at_desk(common, read)
     return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
@@ -103,7 +103,7 @@ def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = 
 def show(*, common: Common | None = None) -> None:
     """Count our numbers by country and operator."""
     common = common or Common()
-    found = at_desk(common, lambda desk: stock.summary(desk.rt))
+    found = at_desk(common, lambda desk: stock_numbers.summary(desk.rt))
     columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
     rows = [(line.country, line.operator, line.free, line.taken, line.rented, line.quarantined, line.withdrawn) for line in found]
     text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
@@ -151,7 +151,7 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
     if bool(numbers) == bool(file):
         raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
     with complaints_into(errors, inputs=[file] if file else []) as complaints, _given(numbers, file) as found:
-        total = at_desk(common, lambda desk: stock.withdraw(desk.rt, found, complain=complaints.add))
+        total = at_desk(common, lambda desk: stock_numbers.withdraw(desk.rt, found, complain=complaints.add))
     return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
 
 

@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from numdesk.domain import atlas
-from numdesk.domain.catalogue import LOCAL
+from numdesk.domain.stock import atlas
+from numdesk.domain.stock.catalogue import LOCAL
 from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import seed_rentals
-from numdesk.usecases import customers, installation, rates, stock
-from numdesk.usecases.lists import BadLine
-from numdesk.usecases.stock import GivenNumber, GivenPrice
+from numdesk.usecases import customers, installation, rates
+from numdesk.usecases.stock import numbers
+from numdesk.usecases.stock.lists import BadLine
+from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice
 
 #: What the sandbox sells: the first countries and services of the atlas.
 COUNTRIES = atlas.COUNTRIES[:48]
@@ -74,11 +75,11 @@ class Credential:
 async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterable[str]) -> None:
     """Fills an empty database, with a customer per dialect (given with its terms)."""
     await rates.set_rate(rt, "USD/IDR", RATE)
-    await stock.price(rt, list(_local_prices()), complain=_refuse)
+    await numbers.price(rt, list(_local_prices()), complain=_refuse)
     for slug in suppliers:
         tiers = await rt.suppliers[slug].tiers()
-        await stock.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
-    await stock.load(rt, _numbers(), complain=_refuse)
+        await numbers.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
+    await numbers.load(rt, _numbers(), complain=_refuse)
     await seed_rentals.seed(rt, complain=_refuse)
     await _keep_customers(rt, dialects)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from numdesk.runtime import Runtime
-from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rentals import prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice
+from numdesk.usecases.stock.lists import BadLine
 
 #: ISO 3166 letters, the name that customers use, and whether numbers can be rented yet.
 COUNTRIES = (("ES", "Spain", True), ("DE", "Germany", False), ("GB", "UK", False))

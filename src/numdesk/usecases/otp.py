@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter
 
-from numdesk.domain import atlas
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp.rules import SENDER_LENGTH_MAX, Reading, Rule, Trial, in_order, read
+from numdesk.domain.stock import atlas
 from numdesk.kit.log import get_logger
 from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
 from numdesk.storage import otp as rows
 from numdesk.storage.inbound.messages import Arrival
 from numdesk.storage.otp import RuleRow
-from numdesk.usecases import stock
+from numdesk.usecases.stock import numbers
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -108,7 +108,7 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
     """Tries the rules of a service on a text, as they stand in the database. Refuses with InvalidInput (no such service)."""
     code = service.strip().lower()
     theirs = [row for row in await every(rt) if row.service == code]
-    if not theirs and code not in atlas.SERVICES_BY_CODE and code not in (await stock.find_words(rt)).services:
+    if not theirs and code not in atlas.SERVICES_BY_CODE and code not in (await numbers.find_words(rt)).services:
         raise _no_service()
     return read(text, sender=sender, rules=_book(theirs).of([row.service_id for row in theirs[:1]]))
 
@@ -169,8 +169,8 @@ _pattern = lru_cache(maxsize=RULES_MAX)(Pattern)
 
 async def _service(rt: Runtime, code: str) -> int:
     """Returns the id of a service, which the installation may meet for the first time. Refuses with InvalidInput."""
-    words = await stock.find_words(rt)
-    await stock.meet(rt, words, (), [code], new_operators=False)
+    words = await numbers.find_words(rt)
+    await numbers.meet(rt, words, (), [code], new_operators=False)
     service_id = words.services.get(code.strip().lower())
     if service_id is None:
         raise _no_service()

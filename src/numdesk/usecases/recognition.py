@@ -10,12 +10,12 @@ from prometheus_client import Counter
 
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.recognition.recogniser import Recogniser, Recognition, ServiceWord, WordUse, default_family, joined, make_recogniser
-from numdesk.storage import catalogue as catalogue_rows
 from numdesk.storage import recognition as rows
 from numdesk.storage.inbound.messages import Arrival, Taken
+from numdesk.storage.stock import catalogue as catalogue_rows
 
 if TYPE_CHECKING:
-    from numdesk.domain.numbers import Service
+    from numdesk.domain.stock.numbers import Service
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 

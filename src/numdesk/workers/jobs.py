@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue, customers, freshness, installation, limits, rates, reconcile, retention, timekeeping
+from numdesk.usecases import customers, freshness, installation, limits, rates, reconcile, retention, timekeeping
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import audit, held, settlement, topups
 from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.stock import catalogue
 
 
 @dataclass(frozen=True, slots=True)

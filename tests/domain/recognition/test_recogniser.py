@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tests.domain.recognition.corpus.score import CODES, RECOGNISER, SETS, Case, cases, recognised
 from tests.support.cost import cost
 
-from numdesk.domain.atlas import SERVICES
-from numdesk.domain.numbers import Service
 from numdesk.domain.recognition.recogniser import Recognition, ServiceWord, default_family, make_recogniser
 from numdesk.domain.recognition.words import COMMON, FAMILIES, PREFIXES, SENDER_WORDS, WORDS
+from numdesk.domain.stock.atlas import SERVICES
+from numdesk.domain.stock.numbers import Service
 
 IDS = {code: service_id for service_id, code in CODES.items()}
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.atlas import SERVICES
 from numdesk.domain.errors import PeriodNotOffered, Refusal, RentalNotActive, RentalStillActive
 from numdesk.domain.rentals.lifecycle import (
     ALIASES,
@@ -28,6 +27,7 @@ from numdesk.domain.rentals.lifecycle import (
     quotes,
     service_of,
 )
+from numdesk.domain.stock.atlas import SERVICES
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 WINDOW = timedelta(hours=24)

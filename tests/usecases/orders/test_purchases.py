@@ -28,7 +28,7 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
-from numdesk.domain.routing import Policy, Wish
+from numdesk.domain.stock.routing import Policy, Wish
 from numdesk.storage import customers as rows
 from numdesk.usecases import customers
 from numdesk.usecases.orders import lifecycle

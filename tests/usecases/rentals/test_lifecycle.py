@@ -29,11 +29,12 @@ from numdesk.domain.money import Money
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.storage import ledger
-from numdesk.usecases import catalogue, retention, wallets
+from numdesk.usecases import retention, wallets
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.rentals import lifecycle, prices
+from numdesk.usecases.stock import catalogue
 
 WEEK, MONTH = 1200, 3500
 DAY_S = 86_400

@@ -11,9 +11,9 @@ from tests.support.sandbox import open_sandbox
 
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import RentType
-from numdesk.usecases.lists import BadLine
 from numdesk.usecases.rentals import prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice
+from numdesk.usecases.stock.lists import BadLine
 
 GOOD = GivenRentalPrice(2, "es", "Google", "long", "7", "12.00", "1")
 

@@ -13,10 +13,10 @@ import msgspec
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.query import clamped, integer_of
 from numdesk.dialects.smscode.render import amount, fx, success
-from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import Country, Offer, Operator, Service
+from numdesk.domain.stock.catalogue import Catalogue
+from numdesk.domain.stock.numbers import Country, Offer, Operator, Service
 from numdesk.kit.slices import SLICE, slices, sort, take_turn
 from numdesk.runtime import Runtime
 

@@ -47,18 +47,18 @@ from numdesk.dialects.smscode.wire import (
     parse_webhook_change,
     states_of,
 )
-from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.customers import Scope
 from numdesk.domain.errors import NotFound, RateUnavailable
 from numdesk.domain.fx import Rate
 from numdesk.domain.ids import SERIAL_MAX
 from numdesk.domain.money import DECIMALS
+from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
-from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import rates, wallets, webhooks
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 from numdesk.usecases.orders.purchases import Outcome
+from numdesk.usecases.stock import catalogue as catalogue_cases
 
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, REPLAYED)
 

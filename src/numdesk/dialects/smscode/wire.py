@@ -17,7 +17,7 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.ids import SERIAL_MAX
 from numdesk.domain.orders.lifecycle import QUANTITY_MAX, State
-from numdesk.domain.routing import Policy, Wish
+from numdesk.domain.stock.routing import Policy, Wish
 from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX
 from numdesk.usecases.orders.purchases import OrderRequest
 from numdesk.usecases.orders.reactivation import ReactivateRequest

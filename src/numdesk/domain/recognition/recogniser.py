@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 from unicodedata import normalize
 
-from numdesk.domain.numbers import Service
 from numdesk.domain.otp.lexicon import UNSPACED
 from numdesk.domain.otp.tokens import normalise
 from numdesk.domain.recognition.evidence import Grade, Naming, label_of, phrase_of, scene_of
 from numdesk.domain.recognition.words import CATCH_ALL, COMMON, FAMILIES, NEUTRAL, NEVER_IN_TEXT, PREFIXES, SENDER_WORDS, WORDS
+from numdesk.domain.stock.numbers import Service
 
 #: How an operator's word counts: everywhere, as a sender only, or never.
 WordUse: TypeAlias = Literal["text", "sender", "never"]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from numdesk.domain import atlas
+from numdesk.domain.stock import atlas
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.inbound import MessageReceived
 from numdesk.ports.simulation import UnknownOutcome

@@ -12,8 +12,8 @@ from numdesk.domain.orders.outcomes import Attempt, CreatedOrder
 
 if TYPE_CHECKING:
     from numdesk.domain.customers import Caller
-    from numdesk.domain.numbers import Offer
     from numdesk.domain.orders.lifecycle import Order
+    from numdesk.domain.stock.numbers import Offer
     from numdesk.ports.suppliers import Reserved
     from numdesk.storage.database.pool import Tx
 

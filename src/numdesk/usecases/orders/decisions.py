@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from numdesk.domain.routing import Ranking, Wish
+from numdesk.domain.stock.routing import Ranking, Wish
 from numdesk.runtime import Runtime
 from numdesk.storage.orders import purchases as rows
 

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from numdesk.domain.catalogue import LOCAL
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NoOffer, OutcomeUnknown, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import Offer
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Attempt, Document, parse_document, print_document
+from numdesk.domain.stock.catalogue import LOCAL
+from numdesk.domain.stock.numbers import Offer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime
@@ -27,9 +27,9 @@ from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
-from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import supplier_answers
+from numdesk.usecases.stock import catalogue as catalogue_cases
 
 #: A request that was not settled by then is looked into by a job; one that buys in several rounds has so long for each of them.
 RESOLVE_AFTER = timedelta(seconds=60)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from numdesk.domain.catalogue import LOCAL, Catalogue
 from numdesk.domain.customers import Caller
 from numdesk.domain.errors import (
     GuardBanned,
@@ -24,14 +23,15 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.fx import Rate
 from numdesk.domain.orders.outcomes import Document, parse_document
-from numdesk.domain.routing import ATTEMPTS_MAX, Ranking, Wish, rank
+from numdesk.domain.stock.catalogue import LOCAL, Catalogue
+from numdesk.domain.stock.routing import ATTEMPTS_MAX, Ranking, Wish, rank
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as rows
-from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import rates
 from numdesk.usecases.orders import decisions, from_suppliers
+from numdesk.usecases.stock import catalogue as catalogue_cases
 
 SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1

@@ -9,9 +9,9 @@ from numdesk.domain.customers import Caller
 from numdesk.domain.errors import NotFound, PriceAboveCap, StateForbids, SupplierFailed
 from numdesk.domain.fx import PriceCap, Rate, at_most
 from numdesk.domain.money import Money
-from numdesk.domain.numbers import Offer
 from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.domain.orders.outcomes import Document, parse_document, print_document
+from numdesk.domain.stock.numbers import Offer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
@@ -19,10 +19,10 @@ from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
-from numdesk.usecases import catalogue as catalogue_cases
 from numdesk.usecases import rates
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import from_suppliers, purchases
+from numdesk.usecases.stock import catalogue as catalogue_cases
 
 
 @dataclass(frozen=True, slots=True)

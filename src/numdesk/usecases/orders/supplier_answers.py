@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from numdesk.domain.numbers import parse_msisdn
 from numdesk.domain.orders.lifecycle import Order, State
+from numdesk.domain.stock.numbers import parse_msisdn
 from numdesk.ports.errors import Cause
 from numdesk.ports.suppliers import Reserved
 from numdesk.runtime import Runtime

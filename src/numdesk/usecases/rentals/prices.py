@@ -10,13 +10,13 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import CURRENCY, SERVICES_MAX, UNITS_MAX, RentalService, RentType
 from numdesk.storage.rentals import prices as rows
 from numdesk.storage.rentals.prices import RentalPriceLine
-from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
-from numdesk.usecases.stock import CHUNK, chunks, find_words, meet, read_amount
+from numdesk.usecases.stock.lists import BadLine, Fact, Loaded, PriceList, Stated
+from numdesk.usecases.stock.numbers import CHUNK, chunks, find_words, meet, read_amount
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
-    from numdesk.usecases.stock import Words
+    from numdesk.usecases.stock.numbers import Words
 
 #: What is remembered of the list is dropped when its version changes; this bounds the harm of a look that failed.
 LIST_AGE_MAX_S = 60.0

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from numdesk.domain.atlas import SERVICES
-from numdesk.domain.numbers import Service
 from numdesk.domain.recognition.recogniser import make_recogniser
+from numdesk.domain.stock.atlas import SERVICES
+from numdesk.domain.stock.numbers import Service
 
 FOLDER = Path(__file__).parent
 #: In the order in which they were written.

@@ -24,9 +24,9 @@ from numdesk.dialects.smscode.price_list import (
     render_operators,
     render_services,
 )
-from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.fx import Rate
-from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
+from numdesk.domain.stock.catalogue import Catalogue
+from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -26,7 +26,7 @@ from numdesk.dialects.smscode.wire import (
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
-from numdesk.domain.routing import Policy, Wish
+from numdesk.domain.stock.routing import Policy, Wish
 
 
 def request_of(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from numdesk.domain import atlas
+from numdesk.domain.stock import atlas
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.simulation import UnknownOutcome
 from numdesk.ports.suppliers import Outcome, Wanted

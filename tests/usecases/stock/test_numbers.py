@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 from tests.support.sandbox import open_sandbox, refuse, shelve
 
-from numdesk.usecases import catalogue, stock
-from numdesk.usecases.lists import BadLine
-from numdesk.usecases.stock import GivenNumber, GivenPrice, PriceRules
+from numdesk.usecases.stock import catalogue, numbers
+from numdesk.usecases.stock.lists import BadLine
+from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice, PriceRules
 
 
 class TestLoad:
@@ -18,8 +18,8 @@ class TestLoad:
         """The same list again adds nothing and complains of nothing."""
         lines = [GivenNumber(2, "+628110000001", "id", ""), GivenNumber(3, "628110000002", "ID", "Telkomsel")]
         async with open_sandbox(database_url, tmp_path) as desk:
-            first = await stock.load(desk.rt, lines, complain=refuse)
-            again = await stock.load(desk.rt, lines, complain=refuse)
+            first = await numbers.load(desk.rt, lines, complain=refuse)
+            again = await numbers.load(desk.rt, lines, complain=refuse)
             assert (first.added, first.present) == (2, 0)
             assert (again.added, again.present) == (0, 2)
 
@@ -35,7 +35,7 @@ class TestLoad:
         ]
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.load(desk.rt, lines, complain=told.append)
+            total = await numbers.load(desk.rt, lines, complain=told.append)
         assert (total.added, total.bad) == (1, 5)
         assert [bad.line for bad in told] == [3, 4, 5, 6, 7]
         assert "telkomsel" not in told[0].reason
@@ -46,7 +46,7 @@ class TestLoad:
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1, first=628110000001)
-            await stock.load(desk.rt, [GivenNumber(2, "628110000001", "ID", "telkomsel")], complain=told.append)
+            await numbers.load(desk.rt, [GivenNumber(2, "628110000001", "ID", "telkomsel")], complain=told.append)
         assert [(bad.value, "ID" in bad.reason) for bad in told] == [("628110000001", True)]
 
     async def test_keeps_a_number_out_of_a_country_that_it_cannot_be_of(self, database_url: str, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ class TestLoad:
         lines = [GivenNumber(2, "628110000001", "MY", ""), GivenNumber(3, "77010000001", "KZ", ""), GivenNumber(4, "77010000002", "RU", "")]
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.load(desk.rt, lines, complain=told.append)
+            total = await numbers.load(desk.rt, lines, complain=told.append)
         assert (total.added, total.bad) == (2, 1)
         assert [(bad.line, bad.reason) for bad in told] == [(2, "does not begin with 60, as numbers of MY do")]
 
@@ -63,9 +63,9 @@ class TestLoad:
         line = GivenNumber(2, "628110000001", "ID", "my-network")
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            await stock.load(desk.rt, [line], complain=told.append)
+            await numbers.load(desk.rt, [line], complain=told.append)
             assert len(told) == 1
-            total = await stock.load(desk.rt, [line], new_operators=True, complain=refuse)
+            total = await numbers.load(desk.rt, [line], new_operators=True, complain=refuse)
             assert total.added == 1
 
 
@@ -79,7 +79,7 @@ class TestPrice:
             return GivenPrice(2, "ID", "whatsapp", "", "IDR", price)
 
         async with open_sandbox(database_url, tmp_path) as desk:
-            counts = [(await stock.price(desk.rt, [line(price)], complain=refuse)).added for price in ("3000", "3000", "3500")]
+            counts = [(await numbers.price(desk.rt, [line(price)], complain=refuse)).added for price in ("3000", "3000", "3500")]
             assert counts == [1, 0, 1]
         assert [tuple(row) for row in await pool.fetch("select offer_id, price from offer_prices")] == [(1, 3500)]
 
@@ -87,7 +87,7 @@ class TestPrice:
         """A supplier's tier has a price by a list, and its stock and cost by what the supplier says."""
         lines = [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "Simulator")]
         async with open_sandbox(database_url, tmp_path) as desk:
-            assert (await stock.price(desk.rt, lines, complain=refuse)).added == 1
+            assert (await numbers.price(desk.rt, lines, complain=refuse)).added == 1
             await catalogue.refresh_supplier(desk.rt, provider="simulator")
             told = await desk.rt.suppliers["simulator"].tiers()
         (tier,) = [tier for tier in told if (tier.country, tier.service, tier.operator) == ("ID", "whatsapp", None)]
@@ -99,7 +99,7 @@ class TestPrice:
         """A provider that is spelt wrong is told, and does not become an offer that nobody can fulfil."""
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            await stock.price(desk.rt, [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "nobody")], complain=told.append)
+            await numbers.price(desk.rt, [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "nobody")], complain=told.append)
         assert [(bad.value, "simulator" in bad.reason) for bad in told] == [("nobody", True)]
         assert await pool.fetchval("select count(*) from offers") == 0
 
@@ -113,8 +113,8 @@ class TestPrice:
         later = [line(2, "whatsapp", "2000", "")]
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
-            strict = [await stock.price(desk.rt, lines, complain=told.append) for lines in (first, later)]
-            allowed = [await stock.price(desk.rt, lines, rules=PriceRules(losses=True), complain=refuse) for lines in (first, later)]
+            strict = [await numbers.price(desk.rt, lines, complain=told.append) for lines in (first, later)]
+            allowed = [await numbers.price(desk.rt, lines, rules=PriceRules(losses=True), complain=refuse) for lines in (first, later)]
         assert [(total.added, total.bad, total.losses) for total in strict] == [(2, 1, 0), (0, 1, 0)]
         assert [(bad.line, bad.value, "3,000 IDR" in bad.reason) for bad in told] == [(3, "2999", True), (2, "2000", True)]
         assert [(total.added, total.losses) for total in allowed] == [(1, 1), (1, 1)]
@@ -124,9 +124,9 @@ class TestPrice:
         told: list[BadLine] = []
         line = GivenPrice(2, "ID", "whatsapp", "", "IDR", "0")
         async with open_sandbox(database_url, tmp_path) as desk:
-            assert (await stock.price(desk.rt, [line], complain=told.append)).added == 0
+            assert (await numbers.price(desk.rt, [line], complain=told.append)).added == 0
             assert "--allow-free" in told[0].reason
-            assert (await stock.price(desk.rt, [line], rules=PriceRules(free=True), complain=refuse)).added == 1
+            assert (await numbers.price(desk.rt, [line], rules=PriceRules(free=True), complain=refuse)).added == 1
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -147,7 +147,7 @@ class TestPrice:
             GivenPrice(4, "id", other[0], "", other[1], other[2], other[3], "local"),
         ]
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.price(desk.rt, lines, complain=told.append)
+            total = await numbers.price(desk.rt, lines, complain=told.append)
         assert (total.read, total.added, total.bad) == (3, 1, 2)
         assert [(bad.line, "line 4" in bad.reason, "line 2" in bad.reason) for bad in told] == [(2, True, False), (4, False, True)]
 
@@ -158,7 +158,7 @@ class TestPrice:
             for n, price, cost in [(2, "2.5", ""), (3, "2.50", "1"), (4, "2.50", "")]
         ]
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.price(desk.rt, lines, complain=refuse)
+            total = await numbers.price(desk.rt, lines, complain=refuse)
         assert (total.read, total.added, total.present) == (3, 1, 2)
         assert await pool.fetchval("select cost from offers") == 100
 
@@ -167,7 +167,7 @@ class TestPrice:
         told: list[BadLine] = []
         lines = [GivenPrice(2, "ID", "whatsapp", "", "EUR", "1.50", "1"), GivenPrice(3, "ID", "whatsapp", "", "idr", "9000")]
         async with open_sandbox(database_url, tmp_path) as desk:
-            total = await stock.price(desk.rt, lines, rules=PriceRules(currencies={"IDR"}), complain=told.append)
+            total = await numbers.price(desk.rt, lines, rules=PriceRules(currencies={"IDR"}), complain=told.append)
         assert (total.added, [(bad.line, "IDR" in bad.reason) for bad in told]) == (1, [(2, True)])
         assert await pool.fetchval("select cost from offers") == 0
 
@@ -182,9 +182,9 @@ class TestWithdraw:
             await shelve(desk, numbers=2, first=628110000001)
             await pool.execute("update numbers set state = 1, order_id = 1 where msisdn = 628110000001")
             lines = [GivenNumber(n, str(628110000000 + n), "", "") for n in (1, 2, 3)]
-            total = await stock.withdraw(desk.rt, lines, complain=told.append)
+            total = await numbers.withdraw(desk.rt, lines, complain=told.append)
             assert total.added == 1
             assert [bad.line for bad in told] == [1, 3]
             await shelve(desk, numbers=2, first=628110000001)
-            (line,) = await stock.summary(desk.rt)
+            (line,) = await numbers.summary(desk.rt)
             assert (line.free, line.taken, line.withdrawn) == (0, 1, 1)

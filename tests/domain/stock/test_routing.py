@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numdesk.domain.fx import PriceCap
-from numdesk.domain.numbers import Offer
-from numdesk.domain.routing import NEUTRAL_BUCKET, SCORE_ORDERS_MIN, Policy, Ranking, Tally, Wish, buckets, rank
+from numdesk.domain.stock.numbers import Offer
+from numdesk.domain.stock.routing import NEUTRAL_BUCKET, SCORE_ORDERS_MIN, Policy, Ranking, Tally, Wish, buckets, rank
 
 PROVIDERS = ("alpha", "beta", "gamma")
 HEALTHY = frozenset(PROVIDERS)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from numdesk.domain import atlas
-from numdesk.domain.catalogue import LOCAL
 from numdesk.domain.money import DECIMALS, AmountRefused, parse_amount, print_amount
-from numdesk.domain.numbers import parse_msisdn
-from numdesk.storage import catalogue as catalogue_rows
-from numdesk.storage import stock as rows
-from numdesk.storage.stock import ShelfLine
-from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
+from numdesk.domain.stock import atlas
+from numdesk.domain.stock.catalogue import LOCAL
+from numdesk.domain.stock.numbers import parse_msisdn
+from numdesk.storage.stock import catalogue as catalogue_rows
+from numdesk.storage.stock import numbers as rows
+from numdesk.storage.stock.numbers import ShelfLine
+from numdesk.usecases.stock.lists import BadLine, Fact, Loaded, PriceList, Stated
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

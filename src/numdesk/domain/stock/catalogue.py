@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
+from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
 
 #: The provider that stands for our own numbers; its stock is counted, not told.
 LOCAL = "local"
@@ -81,7 +81,7 @@ class Catalogue:
 
     `offers` holds every tier with a price in `currency`, `offers_by_product` the same grouped by catalogue product (best routed from
     there); `available` of an offer is a count at most half a second old. `product_ids` finds a product by (country, service).
-    `healthy` are the providers that are active and healthy; `scores` and `neutral` are the success buckets of `domain/routing.py`.
+    `healthy` are the providers that are active and healthy; `scores` and `neutral` are the success buckets of `domain/stock/routing.py`.
     """
 
     currency: str

@@ -1,7 +1,7 @@
 """A moment of the catalogue fills in stock when it is looked at, and never another moment's."""
 
-from numdesk.domain.catalogue import LOCAL, Shelf, Stock, Tiers
-from numdesk.domain.numbers import Offer
+from numdesk.domain.stock.catalogue import LOCAL, Shelf, Stock, Tiers
+from numdesk.domain.stock.numbers import Offer
 
 
 def offer(offer_id: int, *, provider: str = LOCAL, operator_id: int | None = None) -> Offer:

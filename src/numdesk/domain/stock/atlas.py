@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numdesk.domain.atlas_tables import COUNTRY_ROWS, OPERATOR_ROWS, SERVICE_NAMES
+from numdesk.domain.stock.atlas_tables import COUNTRY_ROWS, OPERATOR_ROWS, SERVICE_NAMES
 
 #: Where a synthetic number's serial begins: six digits after the country's place.
 SERIALS_PER_COUNTRY = 1_000_000

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from numdesk.domain.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.errors import NotFound
-from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
 from numdesk.domain.orders.lifecycle import LIFETIME
-from numdesk.domain.routing import SCORE_DAYS, buckets
+from numdesk.domain.stock.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
+from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
+from numdesk.domain.stock.routing import SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
-from numdesk.storage import catalogue as rows
-from numdesk.storage import stock as stock_rows
+from numdesk.storage.stock import catalogue as rows
+from numdesk.storage.stock import numbers as stock_rows
 from numdesk.usecases.calls import answered
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import pytest
 from tests.support.sandbox import INDONESIA, WHATSAPP, open_sandbox, sell, shelve
 
 from numdesk.bootstrap import Desk
-from numdesk.domain.catalogue import Catalogue
 from numdesk.domain.errors import NotFound
+from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Tier
-from numdesk.usecases import catalogue
+from numdesk.usecases.stock import catalogue
 
 
 async def fresh(desk: Desk) -> Catalogue:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain import atlas
+from numdesk.domain.stock import atlas
 
 
 class TestAtlas:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from numdesk.domain.atlas import CountryFacts, OperatorFacts, ServiceFacts
+from numdesk.domain.stock.atlas import CountryFacts, OperatorFacts, ServiceFacts
 from numdesk.storage.database.pool import Tx
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from numdesk.domain.numbers import CatalogueProduct, Country, Offer, Operator, Service
-from numdesk.domain.routing import Tally
+from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
+from numdesk.domain.stock.routing import Tally
 from numdesk.ports.suppliers import Tier
 from numdesk.storage.database.pool import Tx
 

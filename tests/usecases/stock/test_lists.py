@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.usecases.lists import BadLine, Fact, Loaded, PriceList, Stated
+from numdesk.usecases.stock.lists import BadLine, Fact, Loaded, PriceList, Stated
 
 #: (offer, price, cost or None)
 SAID = st.tuples(st.sampled_from("ab"), st.sampled_from([1, 2]), st.sampled_from([None, 1, 2]))

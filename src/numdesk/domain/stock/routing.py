@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from numdesk.domain.fx import PriceCap, at_least, at_most
-from numdesk.domain.numbers import Offer
+from numdesk.domain.stock.numbers import Offer
 
 #: A provider counts in the score only with this many orders in the window.
 SCORE_ORDERS_MIN = 20

@@ -1,0 +1,1 @@
+"""Rows of the catalogue and of our own numbers."""

@@ -1,0 +1,1 @@
+"""Verbs of the catalogue and of our own numbers: load, price, withdraw, score."""
