@@ -20,7 +20,8 @@ from numdesk.asgi import HttpApp, Readiness, Report, make_app
 from numdesk.dialects import Answer, Request, RouteClaimedTwice
 from numdesk.kit.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime
-from numdesk.usecases import customers, reconcile
+from numdesk.usecases import reconcile
+from numdesk.usecases.customers import callers
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def app(desk: DeskOfTest) -> HttpApp:
 @pytest.fixture
 async def headers(desk: DeskOfTest) -> dict[str, str]:
     """The headers of a customer."""
-    return {"token": (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+    return {"token": (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
 
 
 class TestAddress:
@@ -44,9 +45,9 @@ class TestAddress:
     )
     async def test_is_what_a_trusted_proxy_says(self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int) -> None:
         """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
-        customer = await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
-        rules = customers.KeyRules(networks=("203.0.113.0/24",))
-        token = (await customers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)).token
+        customer = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        rules = callers.KeyRules(networks=("203.0.113.0/24",))
+        token = (await callers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)).token
         desk.rt.settings = replace(desk.rt.settings, trusted_proxies=tuple(ip_network(network) for network in trusted))
         app = make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
         answer = await Exchange("GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}).run(app)
@@ -76,7 +77,7 @@ class TestAddress:
             await may_end.wait()
             return Answer(200, b"done")
 
-        token = (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token
+        token = (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token
         networks = (ip_network("192.0.2.1/32"),)
         desk.rt.settings = replace(desk.rt.settings, trusted_proxies=networks, connections_per_peer_max=1)
         app = make_app(desk.rt, dialects=[Toy(wait).dialect()], mounts={})

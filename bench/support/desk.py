@@ -24,7 +24,7 @@ import asyncpg
 import msgspec
 
 from numdesk.config import Settings
-from numdesk.domain import tokens
+from numdesk.domain.customers import tokens
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.seal import Sealer
 from numdesk.storage.database import postgres

@@ -21,7 +21,7 @@ from numdesk.dialects import Dialect, Request, Route, call_table, find_dialects,
 from numdesk.domain import errors
 from numdesk.domain.money import DECIMALS
 from numdesk.domain.orders.lifecycle import State
-from numdesk.usecases import customers
+from numdesk.usecases.customers import callers
 
 DIALECTS = find_dialects()
 ROUTES = [(dialect, route) for dialect in DIALECTS for route in dialect.routes]
@@ -136,7 +136,7 @@ class TestBodies:
         """A body of the bound is taken (and then refused for what it holds), one byte more is too large, announced or not."""
         desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
         app = make_app(desk.rt, dialects=[dialect], mounts={})
-        new = await customers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, signed=dialect.signed)
+        new = await callers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, signed=dialect.signed)
         token = new.token.encode()
         headers = [(b"authorization", b"Bearer " + token), (b"x-api-key", token), (b"x-request-id", b"one-too-many")]
         for route in dialect.routes:
@@ -186,7 +186,7 @@ class TestAnyBytes:
         """No path, query, header or body makes a dialect answer 500, for a customer (one who signs: in the dialect) or a stranger."""
         tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
         for dialect in DIALECTS if not tokens else ():
-            new = await customers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9)
+            new = await callers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9)
             tokens[dialect.slug] = new.token.encode()
         for dialect, route in data.draw(st.lists(st.sampled_from(ROUTES), min_size=1, max_size=12)):
             path = "/".join(data.draw(SEGMENTS) if is_parameter(part) else part for part in route.path.split("/"))

@@ -26,9 +26,10 @@ import httpx
 import pytest
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import CustomerState
-from numdesk.usecases import customers, rates
-from numdesk.usecases.customers import NewCustomer
+from numdesk.domain.customers.callers import CustomerState
+from numdesk.usecases import rates
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.callers import NewCustomer
 
 PLACEHOLDERS = {
     "<number>": re.compile(r"\+62[0-9]{9,11}"),
@@ -120,7 +121,7 @@ async def run_case(
 ) -> None:
     """Tell the story to the desk and compare every answer, or write them down; `dialect` alone names one whose customers show a token."""
     speaker = speaker or Speaker(dialect)
-    new = await customers.register(
+    new = await callers.register(
         desk.rt, name="Case", dialect=speaker.dialect, currency=speaker.currency, signed=speaker.signed, credit=speaker.credit
     )
     story = Story(desk, new.customer_id)
@@ -180,7 +181,7 @@ async def _rate(story: Story, rest: str) -> None:
 
 
 async def _state(story: Story, rest: str) -> None:
-    await customers.set_state(story.desk.rt, story.customer_id, CustomerState[rest])
+    await callers.set_state(story.desk.rt, story.customer_id, CustomerState[rest])
     story.desk.rt.memory.forget("customers")
 
 

@@ -16,11 +16,11 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import Answer, Request, find_dialects
-from numdesk.domain.customers import Caller, CustomerState, Scope
+from numdesk.domain.customers.callers import Caller, CustomerState, Scope
 from numdesk.domain.errors import NotAuthenticated, Unavailable
 from numdesk.runtime import Runtime
-from numdesk.usecases import customers
-from numdesk.usecases.customers import KeyRules
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.callers import KeyRules
 
 
 def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
@@ -30,7 +30,7 @@ def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
 
 async def token_of(desk: DeskOfTest) -> dict[str, str]:
     """Returns the headers of a new customer."""
-    return {"token": (await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+    return {"token": (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
 
 
 class TestCredentials:
@@ -52,7 +52,7 @@ class TestCredentials:
         """A customer who is blocked is refused as soon as memory is dropped."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
-        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).body == b"no: not_permitted"
 
@@ -77,7 +77,7 @@ class TestLimits:
     async def test_are_shared_by_the_versions_of_an_api(self, desk: DeskOfTest) -> None:
         """/v1 and /v2 of the smscode API draw on one bucket: the eleventh webhook test in a minute is refused."""
         app = make_app(desk.rt, dialects=find_dialects(), mounts={})
-        new = await customers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        new = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         headers = {"authorization": f"Bearer {new.token}"}
         statuses = [(await Exchange("POST", f"/v{1 + i % 2}/webhook/test", headers).run(app)).status for i in range(11)]
         assert statuses == [422] * 10 + [429]
@@ -93,7 +93,7 @@ class TestLimits:
     async def test_count_what_is_forbidden_by_key_and_address(self, desk: DeskOfTest) -> None:
         """A caller who may not make a call is told so a few times, and then to wait; at another address the key is told so again."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
-        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(4)]
         assert bodies == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"]
         assert (await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body == b"no: not_permitted"
@@ -113,7 +113,7 @@ class TestLimits:
     ) -> None:
         """Calls that are refused for their address, scope or name leave the customer's limit to the calls that are not."""
         await token_of(desk)
-        key = await customers.add_key(desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules)
+        key = await callers.add_key(desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules)
         app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), {"token": key.token}
         for _ in range(5):
             assert (await replace(call, headers=headers, sent=[]).run(app)).status == 400
@@ -129,7 +129,7 @@ class TestLimits:
             verified.append(request.body)
 
         app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
-        await customers.set_state(desk.rt, 1, state)
+        await callers.set_state(desk.rt, 1, state)
         exchanges = [await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(5)]
         assert [one.body for one in exchanges] == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"] * 2
         assert [one.unread for one in exchanges] == [0, 0, 0, 2, 2]
@@ -156,7 +156,7 @@ class TestLimits:
 
         app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
         open_account = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)]
-        await customers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
         desk.clock.advance(60)
         assert [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)] == open_account

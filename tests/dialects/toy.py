@@ -10,7 +10,7 @@ from typing import Any
 
 from numdesk.dialects import Answer, Dialect, Request, Route
 from numdesk.domain import errors
-from numdesk.domain.customers import Caller, Scope
+from numdesk.domain.customers.callers import Caller, Scope
 from numdesk.domain.errors import Refusal
 from numdesk.runtime import Runtime
 

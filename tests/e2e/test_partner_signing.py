@@ -13,7 +13,7 @@ from tests.support.node import run_text
 
 from numdesk.dialects import Request
 from numdesk.dialects.partner.signing import WATCH_OFF_MS_MAX, parse, sign, stringify, verify
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import NotAuthenticated
 
 pytestmark = pytest.mark.xdist_group("e2e")

@@ -20,7 +20,7 @@ from tests.support.desk import PRICE, REMOTE_PRICE, DeskOfTest
 from tests.support.ledger import assert_clean
 from tests.support.server import TestServer
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State

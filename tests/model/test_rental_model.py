@@ -13,7 +13,7 @@ from tests.model.rental_reference import DAYS_MAX, Lease, Number, Purse, Referen
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     NoNumbers,
     NumberGone,

@@ -17,7 +17,7 @@ from tests.support.ledger import assert_clean
 from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.suppliers import NumberSupplier

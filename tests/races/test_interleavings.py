@@ -14,7 +14,7 @@ import pytest
 from tests.races.processes import open_desks, shelve
 from tests.support.desk import PRICE, REMOTE_OFFER, DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.ports.suppliers import Outcome

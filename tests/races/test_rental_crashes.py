@@ -15,7 +15,7 @@ from tests.support.desk import DeskOfTest
 from tests.support.mortal import Died, Life, MortalDatabase
 from tests.support.server import TestServer
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.storage.database.pool import Database
 from numdesk.usecases.rentals import lifecycle, prices
 

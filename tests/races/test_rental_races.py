@@ -17,7 +17,7 @@ from tests.races.processes import open_desks, outcomes, undecided
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     KeyReused,
     NoNumbers,

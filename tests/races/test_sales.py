@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from tests.races.processes import open_desks, outcomes, shelve, undecided
 from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_ONLY_OFFER, DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import KeyReused, NoOffer, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 

@@ -13,7 +13,8 @@ from numdesk.config import Address
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import SandboxDoor, make_routes
 from numdesk.sandbox.seed import Terms
-from numdesk.usecases import customers, rates, wallets
+from numdesk.usecases import rates, wallets
+from numdesk.usecases.customers import callers
 from numdesk.workers import runner
 
 BASE = base_url_of(Address("127.0.0.1", 8080))
@@ -102,7 +103,7 @@ class TestCustomers:
     async def test_adds_a_customer_who_can_buy(self, client: httpx.AsyncClient, desk: Desk) -> None:
         """A fresh customer is approved and has exactly the money that was asked for."""
         made = (await client.post("/customers", json={"dialect": "smscode", "balance": 777})).json()
-        caller = await customers.authenticate(desk.rt, made["token"].encode(), dialect="smscode")
+        caller = await callers.authenticate(desk.rt, made["token"].encode(), dialect="smscode")
         assert caller.customer_id == made["customer_id"]
         assert (await wallets.balance(desk.rt, caller)).units == 777
 

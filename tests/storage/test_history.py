@@ -8,7 +8,8 @@ import msgspec
 from tests.support.desk import DeskOfTest
 
 from numdesk.storage import history
-from numdesk.usecases import customers, wallets
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import callers
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
     """Each line begins where the one before it ended, in both directions and over all pages."""
-    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
     for turn, (move, units) in enumerate(
         [(wallets.adjust, 5000), (wallets.give_bonus, 700), (wallets.adjust, -1200), (wallets.give_bonus, -700)]
     ):
         await move(desk.rt, customer_id=made.customer_id, currency="EUR", units=units, reason_ref=f"r{turn}")
         desk.clock.advance(1)
-    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     first = await wallets.history(desk.rt, caller, page=1, limit=3)
     second = await wallets.history(desk.rt, caller, page=2, limit=3)
     lines = [*first.items, *second.items]
@@ -40,8 +41,8 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
 
 async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
     """However long a history is, its first and last pages cost the same, and its length is known without counting."""
-    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
-    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     await desk.pool.execute(
         """with j as (insert into journals (reason, ref, at)
                         select 'adjustment', 'many:' || i, now() from generate_series(1, 3000) i returning id)
@@ -60,7 +61,7 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
 
 async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
     """The note that a use case wrote is what the customer reads, and a second one changes nothing."""
-    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
     journal_id = await desk.pool.fetchval("select max(id) from journals")
 
     async def work(tx: Tx) -> None:
@@ -68,6 +69,6 @@ async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
             await history.describe(tx, journal_id, type="topup", description=text, metadata={"provider": "x"})
 
     await desk.rt.run("test.describe", work)
-    caller = await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     (line,) = (await wallets.history(desk.rt, caller, page=1, limit=50)).items
     assert (line.type, line.description, line.metadata) == ("topup", "first", {"provider": "x"})

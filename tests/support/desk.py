@@ -14,7 +14,7 @@ import pytest
 from tests.support.ledger import assert_clean
 
 from numdesk.config import Settings
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Document
@@ -31,7 +31,7 @@ from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Database
 from numdesk.storage.inbound.messages import Taken
-from numdesk.usecases import customers
+from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import from_suppliers, lifecycle, purchases
 
@@ -77,8 +77,8 @@ class DeskOfTest:
 
     async def customer(self, credit: int = 1_000_000) -> Caller:
         """Registers a funded customer and returns them as a caller."""
-        new = await customers.register(self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit)
-        return await customers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
+        new = await callers.register(self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit)
+        return await callers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
 
     async def buy(
         self,

@@ -11,13 +11,14 @@ from decimal import Decimal
 
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, PaymentHint
 from numdesk.runtime import Runtime
 from numdesk.storage.payments.topups import Booked
-from numdesk.usecases import customers, wallets
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import callers
 from numdesk.usecases.payments import topups
 
 PROVIDER = "cryptomus"
@@ -198,8 +199,8 @@ async def open_till(desk: DeskOfTest, gateway: GatewayInMemory | None = None, *,
     gateway = gateway or GatewayInMemory()
     desk.rt.payments = {**desk.rt.payments, provider: gateway}
     desk.rt.provider_titles = {**desk.rt.provider_titles, provider: provider.capitalize()}
-    made = await customers.register(desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True)
-    return Till(desk, gateway, await customers.authenticate(desk.rt, made.token.encode(), dialect="partner"), provider)
+    made = await callers.register(desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True)
+    return Till(desk, gateway, await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"), provider)
 
 
 def later(desk: DeskOfTest, **span: float) -> datetime:

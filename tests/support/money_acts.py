@@ -11,10 +11,11 @@ from tests.support import rentals as shop
 from tests.support.desk import CURRENCY, DIALECT, REMOTE_OFFER, DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases import customers, wallets
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
@@ -145,7 +146,7 @@ async def _limit(desk: DeskOfTest) -> Act:
 
 
 async def _register(_desk: DeskOfTest) -> Act:
-    return lambda one: customers.register(one.rt, name="New", dialect=DIALECT, currency=CURRENCY, credit=7)
+    return lambda one: callers.register(one.rt, name="New", dialect=DIALECT, currency=CURRENCY, credit=7)
 
 
 async def _open_topup(desk: DeskOfTest) -> Act:

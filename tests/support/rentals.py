@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import pytest
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.inbound.messages import Taken
-from numdesk.usecases import customers, wallets
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.keys import Signature
 from numdesk.usecases.rentals import lifecycle, prices
@@ -72,13 +73,13 @@ async def shelve(desk: DeskOfTest, *, numbers: int, first: int = 34_600_000_000)
 
 async def renter(desk: DeskOfTest, *, credit: int = 1_000_00, bonus: int = 0, options: dict[str, str] | None = None) -> Caller:
     """Registers a customer with so many cents in the wallet and as a bonus, and returns them as a caller."""
-    new = await customers.register(desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit)
+    new = await callers.register(desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit)
     if bonus:
         ref = f"bonus {new.customer_id}"
         await wallets.give_bonus(desk.rt, customer_id=new.customer_id, currency=CURRENCY, units=bonus, reason_ref=ref)
     for name, value in (options or {}).items():
-        await customers.set_option(desk.rt, new.customer_id, name=name, value=value)
-    return await customers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
+        await callers.set_option(desk.rt, new.customer_id, name=name, value=value)
+    return await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
 
 
 async def rent(

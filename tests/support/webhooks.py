@@ -13,7 +13,7 @@ from typing import Any
 from tests.kit.receiver import Receiver, receiving
 from tests.support.desk import DIALECT, DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.ports.rendering import EventFacts
 from numdesk.usecases import deliveries, webhooks
 

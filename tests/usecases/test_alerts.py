@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tests.support.desk import DeskOfTest
 
-from numdesk.usecases import alerts, customers, wallets
+from numdesk.usecases import alerts, wallets
+from numdesk.usecases.customers import callers
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
@@ -29,7 +30,7 @@ async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]
 
 async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
     """A credit or bonus from staff that lifts the balance above the mark makes the next fall below it worth an event, at once."""
-    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)
+    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)
     count = "select count(*) from events where customer_id = $1 and kind = 'balance.low' and dialect = 'partner'"
     for turn, give in enumerate((wallets.adjust, wallets.give_bonus), 1):
         await wallets.adjust(desk.rt, customer_id=made.customer_id, currency="EUR", units=-4500, reason_ref=f"down {turn}")
@@ -41,7 +42,7 @@ async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
 
 async def test_tells_once_for_each_crossing(desk: DeskOfTest) -> None:
     """Below the mark one event is written, and the next one only after the balance was above it."""
-    made = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)
+    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000)
     who = made.customer_id
 
     async def credit(units: int, ref: str) -> None:
@@ -54,7 +55,7 @@ async def test_tells_once_for_each_crossing(desk: DeskOfTest) -> None:
     assert len(await _told(desk, who)) == 1
     await wallets.give_bonus(desk.rt, customer_id=who, currency="EUR", units=5000, reason_ref="c")
     assert len(await _told(desk, who)) == 1
-    await customers.set_option(desk.rt, who, name="low_balance", value="6000")
+    await callers.set_option(desk.rt, who, name="low_balance", value="6000")
     assert (await _told(desk, who))[1:] == [(5400, 5400, 6000)]
-    await customers.set_option(desk.rt, who, name="low_balance", value="0")
+    await callers.set_option(desk.rt, who, name="low_balance", value="0")
     assert len(await _told(desk, who)) == 2

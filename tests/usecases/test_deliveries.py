@@ -16,7 +16,7 @@ from tests.kit.names import HangingResolver
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import BROKEN, UNSPOKEN, RendererOfTest, open_inbox, subscribe, write_events
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.webhooks import FAILING_FOR, WINDOW_START, DeliveryState
 from numdesk.kit.egress import HttpFailure
 from numdesk.kit.http import OutgoingHttp

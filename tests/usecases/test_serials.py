@@ -11,7 +11,8 @@ from tests.support.gateway import PROVIDER, callback_of, open_till
 from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases import customers, installation, webhooks
+from numdesk.usecases import installation, webhooks
+from numdesk.usecases.customers import callers
 from numdesk.usecases.payments import topups
 
 
@@ -59,7 +60,7 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
         "rerent": lambda: shop.rerent(desk, renter, over.rental.id),
         "cancel": lambda: shop.cancel(desk, renter, rented.rental.id),
         "message": lambda: desk.message(order.msisdn),
-        "register": lambda: customers.register(desk.rt, name="New", dialect="smscode", currency="IDR"),
+        "register": lambda: callers.register(desk.rt, name="New", dialect="smscode", currency="IDR"),
     }
     await use_up(desk, sequence)
     with pytest.raises(Unavailable):

@@ -10,7 +10,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
-from numdesk.usecases import customers, retention, sweeps
+from numdesk.usecases import retention, sweeps
+from numdesk.usecases.customers import callers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import topups
 from numdesk.usecases.rentals import lifecycle
@@ -68,11 +69,11 @@ async def test_a_customer_who_cannot_be_reviewed_stops_nobody(desk: DeskOfTest, 
         seen.append(customer_id)
         return []
 
-    monkeypatch.setattr(customers.rows, "hours", hours)
-    await customers.review(desk.rt, [1, 2, 3])
+    monkeypatch.setattr(callers.rows, "hours", hours)
+    await callers.review(desk.rt, [1, 2, 3])
     assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [("customers.review", "2")]
     desk.clock.advance(61)
-    await customers.review(desk.rt, [3])
+    await callers.review(desk.rt, [3])
     assert (seen, await sweeps.every(desk.rt)) == ([1, 2, 3, 2, 3], [])
 
 

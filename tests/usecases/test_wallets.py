@@ -8,7 +8,7 @@ import pytest
 from tests.support.ledger import NOW, assert_clean, funded_wallet, runtime_on
 
 from numdesk.domain import chart
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, KeyReused, NotFound, StateForbids, WalletShort
 from numdesk.domain.money import Money
 from numdesk.storage import ledger

@@ -10,7 +10,7 @@ from numdesk.kit.pacing import Pace
 from numdesk.kit.slices import take_turn
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
-from numdesk.usecases import limits
+from numdesk.usecases.customers import rate_limits
 from numdesk.usecases.payments import topups
 
 PREFIX = "/callbacks"
@@ -81,7 +81,7 @@ def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
             return 404
         case InvalidInput():
             try:
-                limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
+                rate_limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
             except TooManyRequests:
                 return 429
             topups.note_refused(provider, reason=str(error.__cause__))

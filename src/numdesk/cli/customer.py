@@ -13,9 +13,10 @@ from numdesk.cli import key
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
-from numdesk.domain.customers import CustomerState
+from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
-from numdesk.usecases import customers, installation, wallets
+from numdesk.usecases import installation, wallets
+from numdesk.usecases.customers import callers
 
 app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers, and their keys.")
 app.command(key.app)
@@ -42,7 +43,7 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
 
     async def register(desk: Desk) -> tuple[dict[str, Any], dict[str, str]]:
         currency = currency_of(desk, dialect)
-        made = await customers.register(
+        made = await callers.register(
             desk.rt,
             name=_checked_name(name),
             dialect=dialect,
@@ -170,7 +171,7 @@ def option(customer_id: Whole, name: str, value: str | None = None, *, common: C
         What to set.
     """
     common = common or Common()
-    at_desk(common, lambda desk: customers.set_option(desk.rt, customer_id, name=name, value=value))
+    at_desk(common, lambda desk: callers.set_option(desk.rt, customer_id, name=name, value=value))
     shown = "as for everybody" if value is None else value
     tell({"customer_id": customer_id, name: value}, as_json=common.json, text=f"Customer {customer_id}: {name} is {shown} now.")
 
@@ -217,7 +218,7 @@ async def _all_facts(desk: Desk) -> list[dict[str, Any]]:
 def _set_state(meant: str, state: CustomerState, common: Common) -> None:
     async def change(desk: Desk) -> int:
         customer_id = await customer_of(desk, meant)
-        await customers.set_state(desk.rt, customer_id, state)
+        await callers.set_state(desk.rt, customer_id, state)
         return customer_id
 
     customer_id, word = at_desk(common, change), state.name.lower()

@@ -11,10 +11,10 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, labelled, moment, networks, require_customer, shown_key, words
 from numdesk.cli.outcome import CommandRefused, table, tell
-from numdesk.domain.customers import Scope
-from numdesk.storage.customers import KeyLine
-from numdesk.usecases import customers
-from numdesk.usecases.customers import ALL_SCOPES, KeyRules
+from numdesk.domain.customers.callers import Scope
+from numdesk.storage.customers.callers import KeyLine
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.callers import ALL_SCOPES, KeyRules
 
 app = cyclopts.App(name="key", help="Add, list and revoke the API keys of a customer.")
 
@@ -60,7 +60,7 @@ def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = N
         currency = currency_of(desk, dialect)
         await require_customer(desk, customer_id)
         wanted = _rules(desk, dialect, rules or Rules())
-        key = await customers.add_key(
+        key = await callers.add_key(
             desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
         )
         return shown_key(key.token, key.secret)
@@ -83,7 +83,7 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
 
     async def look(desk: Desk) -> list[KeyLine]:
         await require_customer(desk, customer_id)
-        return await customers.keys(desk.rt, customer_id)
+        return await callers.keys(desk.rt, customer_id)
 
     found = at_desk(common, look)
     facts = [
@@ -117,7 +117,7 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
     common = common or Common()
     if not 1 <= key_id <= ID_MAX:
         raise CommandRefused(f"There is no key {key_id}.")
-    at_desk(common, lambda desk: customers.revoke_key(desk.rt, key_id))
+    at_desk(common, lambda desk: callers.revoke_key(desk.rt, key_id))
     tell({"key_id": key_id, "revoked": True}, as_json=common.json, text=f"The key {key_id} is revoked.")
 
 

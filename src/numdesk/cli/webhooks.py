@@ -14,7 +14,8 @@ from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
 from numdesk.storage.webhooks import REPLAY_MAX, Owner
-from numdesk.usecases import customers, webhooks
+from numdesk.usecases import webhooks
+from numdesk.usecases.customers import callers
 from numdesk.usecases.webhooks import PAGE_MAX
 
 app = cyclopts.App(name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again.")
@@ -49,7 +50,7 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Pat
     async def change(desk: Desk) -> dict[str, object]:
         owner, signed_with = await _owner(desk, customer_id, dialect), secret
         if secret is None and url and is_signed(desk, dialect):
-            signed_with = await customers.signing_secret(desk.rt, customer_id, dialect=dialect)
+            signed_with = await callers.signing_secret(desk.rt, customer_id, dialect=dialect)
             if signed_with is None:
                 raise CommandRefused(f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one.")
         found = await webhooks.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)

@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from numdesk.domain.customers import Caller, Scope
+from numdesk.domain.customers.callers import Caller, Scope
 from numdesk.domain.errors import Refusal
 from numdesk.ports.rendering import EventRenderer
 from numdesk.runtime import Runtime

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
-from numdesk.domain.customers import Caller, check_call
+from numdesk.domain.customers.callers import Caller, check_call
 from numdesk.domain.errors import BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, Refusal, TooManyRequests, Unavailable
 from numdesk.kit import body as bodies
 from numdesk.kit.addresses import peer_group
@@ -25,7 +25,7 @@ from numdesk.kit.tally import tally_of
 from numdesk.kit.turns import Turns
 from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
-from numdesk.usecases import customers, limits
+from numdesk.usecases.customers import callers, rate_limits
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -175,7 +175,7 @@ class Door:
         if route.needs_caller:
             await self._let_in(scope, receive, request)
         else:
-            limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            rate_limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
         if self._has_body and not self._is_body_signed:
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
         if route.is_long:
@@ -200,7 +200,7 @@ class Door:
         """
         rt, dialect, route = self._rt, self._dialect, self._route
         token = dialect.credential(request) or b""
-        caller = customers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
+        caller = callers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
         request.caller = caller
         refusal: Refusal | None = None
         try:
@@ -209,18 +209,18 @@ class Door:
             refusal = refused
             self._count_failure(request, self._forbidden_bucket)
         if dialect.verify is not None:
-            limits.refuse_exhausted(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            rate_limits.refuse_exhausted(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
             self._verify(request, dialect.verify)
         if refusal is not None:
             raise refusal
-        limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+        rate_limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
 
     async def _recognise(self, request: Request, token: bytes) -> Caller:
         """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
         rt = self._rt
         try:
-            return await customers.authenticate(rt, token, dialect=self._dialect.slug)
+            return await callers.authenticate(rt, token, dialect=self._dialect.slug)
         except NotAuthenticated:
             self._count_stranger(request)
             raise
@@ -232,7 +232,7 @@ class Door:
         public half of a key spends neither our time nor, from elsewhere, the customer's own requests.
         """
         rt, dialect = self._rt, self._dialect
-        limits.refuse_exhausted(
+        rate_limits.refuse_exhausted(
             rt, subject=_key_and_address(request), bucket=self._failed_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s
         )
         try:
@@ -245,12 +245,14 @@ class Door:
     def _count_failure(self, request: Request, bucket: str) -> None:
         """Counts a failure of the key from the address; refuses with TooManyRequests beyond the limit."""
         dialect = self._dialect
-        limits.admit(self._rt, subject=_key_and_address(request), bucket=bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
+        rate_limits.admit(
+            self._rt, subject=_key_and_address(request), bucket=bucket, limit=dialect.stranger_limit, window_s=dialect.window_s
+        )
 
     def _count_stranger(self, request: Request) -> None:
         """Counts a failure to the address, whoever it was said to come from; refuses with TooManyRequests who keeps guessing."""
         dialect, subject = self._dialect, peer_group(request.address)
-        limits.admit(self._rt, subject=subject, bucket=self._stranger_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
+        rate_limits.admit(self._rt, subject=subject, bucket=self._stranger_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
 
 
 def _key_and_address(request: Request) -> str:

@@ -23,7 +23,8 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
-from numdesk.usecases import customers, rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.usecases import rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import receive as inbound_receive
 
 PREFIX = "/sandbox/v1"
@@ -62,7 +63,7 @@ class SandboxDoor:
             raise InvalidInput(field="dialect", reason=f"must be one of {', '.join(self.dialects)}")
         made = await new_customer(self.rt, dialect=wanted.dialect, terms=terms, balance=wanted.balance)
         if wanted.webhook_url:
-            caller = await customers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
+            caller = await callers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
             await webhooks.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=made.secret)
         return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
 
@@ -147,7 +148,7 @@ class SandboxDoor:
 
     async def _entry(self, one: Credential) -> dict[str, object]:
         """Returns what a program needs to speak a dialect."""
-        caller = await customers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
+        caller = await callers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
         balance = await wallets.balance(self.rt, caller)
         return {"base_url": self.base_url, **one.key(), "currency": balance.currency, "balance": balance.units}
 

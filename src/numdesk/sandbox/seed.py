@@ -11,7 +11,8 @@ from numdesk.domain.stock.catalogue import LOCAL
 from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import seed_rentals
-from numdesk.usecases import customers, installation, rates
+from numdesk.usecases import installation, rates
+from numdesk.usecases.customers import callers
 from numdesk.usecases.stock import numbers
 from numdesk.usecases.stock.lists import BadLine
 from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice
@@ -107,7 +108,7 @@ async def new_customer(rt: Runtime, *, dialect: str, terms: Terms, balance: int 
     """Registers an approved customer with money in the wallet."""
     credit = CREDIT[terms.currency] if balance is None else balance
     name = f"Sandbox {dialect} {secrets.token_hex(3)}"
-    made = await customers.register(rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit)
+    made = await callers.register(rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit)
     return Credential(dialect, made.customer_id, made.token, made.secret)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from numdesk.domain.customers import CustomerState
+from numdesk.domain.customers.callers import CustomerState
 from numdesk.storage import settings
 from numdesk.storage.database.pool import Tx
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.storage.idempotency import Key, Namespace
 
 #: A verified signature says by itself which request it is; every spelling of that request is the same one.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from numdesk.domain import chart
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.ledger import Account, Entry
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX, DeliveryLog, Endpoint
 from numdesk.kit.egress import HttpFailure

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import customers, freshness, installation, limits, rates, reconcile, retention, timekeeping
+from numdesk.usecases import freshness, installation, rates, reconcile, retention, timekeeping
+from numdesk.usecases.customers import callers, rate_limits
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
@@ -74,13 +75,13 @@ KINDS: Mapping[str, JobKind] = {
 #: What every process does for itself, whether or not it works.
 TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
-    Recurring("limits.exchange", 0.5, limits.exchange),
+    Recurring("limits.exchange", 0.5, rate_limits.exchange),
     Recurring("news.look", 1.0, changes.look),
     Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
     Recurring("payments.measure_held", 30.0, held.measure),
     Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
     Recurring("installation.serials", 60.0, installation.serials),
-    Recurring("customers.note_used_keys", 60.0, customers.note_used_keys),
+    Recurring("customers.note_used_keys", 60.0, callers.note_used_keys),
 )
 
 #: What one working process does for all; several may, because each item is safe beside itself.

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import CancelCapReached, CancelTooEarly, NotFound, StateForbids, SupplierFailed
 from numdesk.domain.orders.lifecycle import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
 from numdesk.domain.orders.outcomes import CreatedOrder

@@ -15,7 +15,7 @@ from tests.support.desk import (
     DeskOfTest,
 )
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     GuardBanned,
     KeyReused,
@@ -29,8 +29,8 @@ from numdesk.domain.errors import (
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
 from numdesk.domain.stock.routing import Policy, Wish
-from numdesk.storage import customers as rows
-from numdesk.usecases import customers
+from numdesk.storage.customers import callers as rows
+from numdesk.usecases.customers import callers as customer_callers
 from numdesk.usecases.orders import lifecycle
 
 
@@ -285,7 +285,7 @@ class TestGuard:
         """A hundred endings without a message close ordering for the tier's time, then it is open again."""
         caller = await desk.customer()
         await desk.pool.execute("insert into customer_hours values ($1, $2, 0, 60, 45)", caller.customer_id, desk.clock.now())
-        await customers.review(desk.rt, [caller.customer_id])
+        await customer_callers.review(desk.rt, [caller.customer_id])
         desk.rt.memory.forget("customers")
         banned = await _again(desk, caller)
         with pytest.raises(GuardBanned) as caught:

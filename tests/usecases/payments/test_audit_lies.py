@@ -11,13 +11,13 @@ import pytest
 from tests.support.desk import DeskOfTest
 from tests.support.gateways import Served, serving_gateway
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.audit import Difference
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import Provider, cryptomus, nowpayments
 from numdesk.providers.cryptomus.fake_lies import LIES as CRYPTOMUS_LIES
 from numdesk.providers.nowpayments.fake_lies import LIES as NOWPAYMENTS_LIES
-from numdesk.usecases import customers
+from numdesk.usecases.customers import callers
 from numdesk.usecases.payments import audit, settlement
 from numdesk.usecases.payments import topups as payment_topups
 from numdesk.usecases.payments.topups import TopUpRequest
@@ -61,8 +61,8 @@ async def shop(desk: DeskOfTest, tmp_path: Path, request: pytest.FixtureRequest)
     (tmp_path / "gateway").mkdir()
     async with serving_gateway(provider, tmp_path / "gateway", clock=desk.clock) as served:
         desk.rt.payments = {provider.slug: served.gateway}
-        made = await customers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
-        yield Shop(desk, served, provider.slug, await customers.authenticate(desk.rt, made.token.encode(), dialect="partner"))
+        made = await callers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
+        yield Shop(desk, served, provider.slug, await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"))
 
 
 @pytest.mark.parametrize(("shop", "lie"), CASES, indirect=["shop"], ids=[f"{provider.slug}-{lie}" for provider, lie in CASES])

@@ -11,11 +11,11 @@ import pytest
 from tests.support.desk import DeskOfTest
 from tests.support.gateways import Served, serving_gateway
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import find_providers
 from numdesk.providers.cryptomus.fake_lies import LIES
-from numdesk.usecases import customers
+from numdesk.usecases.customers import callers
 from numdesk.usecases.payments import audit, topups
 
 GATEWAYS = ("cryptomus", "nowpayments")
@@ -36,8 +36,8 @@ async def served(request: pytest.FixtureRequest, desk: DeskOfTest, tmp_path: Pat
 @pytest.fixture
 async def payer(desk: DeskOfTest) -> Caller:
     """A customer with an empty wallet."""
-    made = await customers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
-    return await customers.authenticate(desk.rt, made.token.encode(), dialect="partner")
+    made = await callers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
+    return await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
 
 
 async def order(desk: DeskOfTest, payer: Caller) -> TopUp:

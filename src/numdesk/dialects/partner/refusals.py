@@ -11,7 +11,7 @@ from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
 from numdesk.dialects.partner.money import money
 from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal
 
 #: Where our name of a field differs from the vendor's.

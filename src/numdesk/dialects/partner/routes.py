@@ -36,9 +36,10 @@ from numdesk.dialects.partner.wire import (
     parse_topup,
     read_object,
 )
-from numdesk.domain.customers import Scope
+from numdesk.domain.customers.callers import Scope
 from numdesk.runtime import Runtime
-from numdesk.usecases import applications, wallets
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import applications
 from numdesk.usecases.payments import topups
 from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.usecases.rentals import lifecycle

@@ -22,7 +22,7 @@ from numdesk.domain.errors import NotAuthenticated
 
 if TYPE_CHECKING:
     from numdesk.dialects import Request
-    from numdesk.domain.customers import Caller
+    from numdesk.domain.customers.callers import Caller
 
 #: Where our paths begin in the vendor's address, and in what half of its clients sign.
 PREFIX = "/api/v1"

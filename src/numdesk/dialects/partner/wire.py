@@ -18,7 +18,7 @@ from numdesk.dialects.partner.money import cents_of
 from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringify
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals.lifecycle import SERVICES_MAX, UNIT, UNITS_MAX, RentType
-from numdesk.usecases.applications import ApplicationForm
+from numdesk.usecases.customers.applications import ApplicationForm
 from numdesk.usecases.keys import Signature
 
 Value = TypeVar("Value")

@@ -47,7 +47,7 @@ from numdesk.dialects.smscode.wire import (
     parse_webhook_change,
     states_of,
 )
-from numdesk.domain.customers import Scope
+from numdesk.domain.customers.callers import Scope
 from numdesk.domain.errors import NotFound, RateUnavailable
 from numdesk.domain.fx import Rate
 from numdesk.domain.ids import SERIAL_MAX

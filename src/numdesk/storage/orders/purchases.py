@@ -11,7 +11,7 @@ from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.domain.orders.outcomes import Attempt, CreatedOrder
 
 if TYPE_CHECKING:
-    from numdesk.domain.customers import Caller
+    from numdesk.domain.customers.callers import Caller
     from numdesk.domain.orders.lifecycle import Order
     from numdesk.domain.stock.numbers import Offer
     from numdesk.ports.suppliers import Reserved

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import NoOffer, OutcomeUnknown, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
 from numdesk.domain.fx import Rate
 from numdesk.domain.orders.lifecycle import Order

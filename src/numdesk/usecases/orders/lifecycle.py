@@ -9,23 +9,24 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.abuse_guard import CANCELS_PER_DAY_MAX, cancels_today
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import CancelCapReached, NotFound, StateForbids, SupplierFailed
 from numdesk.domain.fx import Rate
-from numdesk.domain.guard import CANCELS_PER_DAY_MAX, cancels_today
 from numdesk.domain.money import Money
 from numdesk.domain.orders import lifecycle as domain
 from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime
-from numdesk.storage import customers as customer_rows
 from numdesk.storage import ledger
+from numdesk.storage.customers import callers as customer_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.storage.orders.lifecycle import Ended
-from numdesk.usecases import customers, rates
+from numdesk.usecases import rates
 from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.customers import callers
 from numdesk.usecases.orders import changes
 from numdesk.usecases.sweeps import Sweep, sweep
 
@@ -149,7 +150,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 
     canceled = await rt.run("orders.cancel", work)
     await changes.tell(rt, [order_id])
-    await customers.review(rt, [caller.customer_id])
+    await callers.review(rt, [caller.customer_id])
     return canceled
 
 
@@ -205,7 +206,7 @@ async def expire_due(rt: Runtime) -> int:
     ended = await sweep(rt, work)
     if ended:
         await changes.tell(rt, [item.order_id for item in ended])
-        await customers.review(rt, [item.customer_id for item in ended if item.refunded])
+        await callers.review(rt, [item.customer_id for item in ended if item.refunded])
     return len(ended)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import NotFound, PriceAboveCap, StateForbids, SupplierFailed
 from numdesk.domain.fx import PriceCap, Rate, at_most
 from numdesk.domain.money import Money

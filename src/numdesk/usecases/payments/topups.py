@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from prometheus_client import Counter
 
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     GatewayUnavailable,
     InvalidInput,

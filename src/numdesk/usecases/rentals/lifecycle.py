@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from numdesk.domain import chart
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     CountryClosed,
     KeyReused,
@@ -31,14 +31,15 @@ from numdesk.domain.rentals import lifecycle
 from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
 from numdesk.runtime import Runtime
-from numdesk.storage import customers as customer_rows
 from numdesk.storage import idempotency, ledger
+from numdesk.storage.customers import callers as customer_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts, customers
+from numdesk.usecases import alerts
+from numdesk.usecases.customers import callers
 from numdesk.usecases.keys import Signature, key_of
 from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches
@@ -273,7 +274,7 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
 
     canceled, again = await rt.run("rentals.cancel", work)
     if canceled.refunded and not again:  # its number rests for nothing
-        await customers.review(rt, [caller.customer_id])
+        await callers.review(rt, [caller.customer_id])
     return canceled, again
 
 

@@ -25,8 +25,9 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, parse, sign, stringify
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
-from numdesk.usecases import customers, wallets
-from numdesk.usecases.customers import NewCustomer
+from numdesk.usecases import wallets
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.callers import NewCustomer
 from numdesk.usecases.rentals import lifecycle
 
 RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'
@@ -89,7 +90,7 @@ async def _bonus(story: Story, rest: str) -> None:
 
 async def _option(story: Story, rest: str) -> None:
     name, value = rest.split()
-    await customers.set_option(story.desk.rt, story.customer_id, name=name, value=value)
+    await callers.set_option(story.desk.rt, story.customer_id, name=name, value=value)
     story.desk.rt.memory.forget("customers")
 
 
@@ -145,7 +146,7 @@ class TestRetries:
 
     async def test_are_one_request(self, rental_desk: DeskOfTest, client: httpx.AsyncClient) -> None:
         """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
-        new = await customers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
+        new = await callers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
         headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall())
         paths = ["/api/v1/numbers/rent", "/numbers/rent"] * 10
         answers = await asyncio.gather(*(client.post(path, headers=headers, content=RENT) for path in paths))
@@ -153,17 +154,17 @@ class TestRetries:
         assert len(good) == 1
         assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {"REQUEST_IN_PROGRESS"}
         assert (await client.post(paths[0], headers=headers, content=RENT)).content in good
-        caller = await customers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
+        caller = await callers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
         assert (await wallets.balances(rental_desk.rt, caller)).balance == 98_800
 
     async def test_are_one_request_whatever_their_keys(self, rental_desk: DeskOfTest, client: httpx.AsyncClient) -> None:
         """Equal rents of one millisecond bear one signature, which no header is part of: keys do not make several requests of it."""
-        new = await customers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
+        new = await callers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
         headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall())
         posts = (client.post("/api/v1/numbers/rent", headers={**headers, "Idempotency-Key": key}, content=RENT) for key in "aabb")
         answers = await asyncio.gather(*posts)
         assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
-        caller = await customers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
+        caller = await callers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
         assert (await wallets.balances(rental_desk.rt, caller)).balance == 98_800
 
 
@@ -202,7 +203,7 @@ class TestAnyBytes:
         """No path, query or body that is well signed makes an answer of 500; what is no request is refused in the vendor's envelope."""
         new = rental_desk.rt.local.get("any_bytes")
         if new is None:
-            new = await customers.register(rental_desk.rt, name="Any", dialect="partner", currency="EUR", signed=True, credit=10**7)
+            new = await callers.register(rental_desk.rt, name="Any", dialect="partner", currency="EUR", signed=True, credit=10**7)
             rental_desk.rt.local["any_bytes"] = new
             rental_desk.rt.payments = {"cryptomus": PayPage()}
             rental_desk.rt.settings = replace(rental_desk.rt.settings, rate_limits=False)

@@ -11,7 +11,7 @@ from numdesk.dialects import Answer, Request
 from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
 from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import Refusal
 
 OFFERED = (1, 3, 7)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from numdesk.dialects import Request
 from numdesk.dialects.partner.signing import parse, sign, stringify, verify
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import NotAuthenticated
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)

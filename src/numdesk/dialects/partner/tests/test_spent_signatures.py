@@ -15,9 +15,9 @@ from tests.support.rentals import money
 from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import PREFIX, sign
 from numdesk.dialects.partner.tests.test_partner import PayPage
-from numdesk.domain.customers import Caller
-from numdesk.usecases import customers
-from numdesk.usecases.customers import NewCustomer
+from numdesk.domain.customers.callers import Caller
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.callers import NewCustomer
 
 RENT = {"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], "period": "7"}
 WEEK_S = 7 * 86_400
@@ -92,9 +92,9 @@ async def partner(rental_desk: DeskOfTest, client: httpx.AsyncClient) -> Partner
 
 async def make_partner(desk: DeskOfTest, client: httpx.AsyncClient, *, replay: str = "dedupe") -> Partner:
     """Returns a partner with money and this option."""
-    new = await customers.register(desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000)
-    await customers.set_option(desk.rt, new.customer_id, name="replay", value=replay)
-    return Partner(desk, client, new, await customers.authenticate(desk.rt, new.token.encode(), dialect="partner"))
+    new = await callers.register(desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000)
+    await callers.set_option(desk.rt, new.customer_id, name="replay", value=replay)
+    return Partner(desk, client, new, await callers.authenticate(desk.rt, new.token.encode(), dialect="partner"))
 
 
 def spellings(request: Signed) -> list[Signed]:

@@ -22,7 +22,7 @@ from numdesk.dialects.partner.wire import (
     parse_topup,
     read_object,
 )
-from numdesk.domain.customers import Caller, CustomerState
+from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.usecases.keys import Signature

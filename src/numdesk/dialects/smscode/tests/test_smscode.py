@@ -16,7 +16,7 @@ from numdesk.dialects import Answer, Request
 from numdesk.dialects.smscode.render import order_status, success
 from numdesk.dialects.smscode.routes import list_active
 from numdesk.dialects.smscode.wire import V1
-from numdesk.domain.customers import Caller
+from numdesk.domain.customers.callers import Caller
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.kit.slices import SLICE
 from numdesk.runtime import Runtime

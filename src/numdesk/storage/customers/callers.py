@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, LiteralString
 
 import msgspec
 
-from numdesk.domain.customers import Caller, CustomerState, Scope
-from numdesk.domain.guard import Hour, Verdict
+from numdesk.domain.customers.abuse_guard import Hour, Verdict
+from numdesk.domain.customers.callers import Caller, CustomerState, Scope
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

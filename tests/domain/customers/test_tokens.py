@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.tokens import ALPHABET, RANDOM_CHARACTERS, looks_genuine, make_token
+from numdesk.domain.customers.tokens import ALPHABET, RANDOM_CHARACTERS, looks_genuine, make_token
 
 randoms = st.text(ALPHABET, min_size=RANDOM_CHARACTERS, max_size=RANDOM_CHARACTERS)
 environments = st.sampled_from(["live", "test"])

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from numdesk.domain import tokens
 from numdesk.domain.chart import adjustment
-from numdesk.domain.customers import OPTIONS, Caller, CustomerState, Scope
+from numdesk.domain.customers import tokens
+from numdesk.domain.customers.abuse_guard import judge
+from numdesk.domain.customers.callers import OPTIONS, Caller, CustomerState, Scope
 from numdesk.domain.errors import InvalidInput, NotAuthenticated, NotFound, Unavailable
-from numdesk.domain.guard import judge
 from numdesk.runtime import Runtime
-from numdesk.storage import customers as rows
 from numdesk.storage import ledger
-from numdesk.storage.customers import KeyLine
+from numdesk.storage.customers import callers as rows
+from numdesk.storage.customers.callers import KeyLine
 from numdesk.storage.database.pool import Tx
 from numdesk.usecases import sweeps
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.customers import CustomerState
+from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.errors import InvalidInput
-from numdesk.usecases import customers
-from numdesk.usecases.applications import ApplicationForm, apply_for
+from numdesk.usecases.customers import callers
+from numdesk.usecases.customers.applications import ApplicationForm, apply_for
 
 FORM = ApplicationForm("Acme", "ops@acme.example", "+34600000000")
 
@@ -16,7 +16,7 @@ FORM = ApplicationForm("Acme", "ops@acme.example", "+34600000000")
 async def test_waits_for_approval(desk: DeskOfTest) -> None:
     """The applicant is pending, with key and secret, a wallet and an account for bonus."""
     made = await apply_for(desk.rt, FORM, dialect="partner", currency="EUR")
-    caller = await customers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
+    caller = await callers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
     assert (caller.state, caller.secret, caller.currency) == (CustomerState.PENDING, made.secret.encode(), "EUR")
     assert caller.bonus_id is not None
     assert made.api_key.startswith(f"pk_{desk.rt.environment}_")
@@ -29,13 +29,13 @@ async def test_never_shows_the_secret_again(desk: DeskOfTest) -> None:
     row = await desk.pool.fetchval("select row_to_json(k)::text from api_keys k where secret is not null")
     assert made.secret[9:40] not in row
     assert made.api_key[20:40] not in row
-    caller = await customers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
+    caller = await callers.authenticate(desk.rt, made.api_key.encode(), dialect="partner")
     assert made.secret not in repr(caller)
     assert made.secret not in repr(made)
     assert made.api_key not in repr(made)
-    new = await customers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
-    rules = customers.KeyRules()
-    key = await customers.add_key(desk.rt, customer_id=new.customer_id, dialect="partner", currency="EUR", rules=rules, signed=True)
+    new = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    rules = callers.KeyRules()
+    key = await callers.add_key(desk.rt, customer_id=new.customer_id, dialect="partner", currency="EUR", rules=rules, signed=True)
     assert not any(hidden in repr((new, key)) for hidden in (new.token, new.secret or "", key.token, key.secret or ""))
 
 

@@ -8,12 +8,12 @@ import pytest
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.errors import TooManyRequests
-from numdesk.usecases import limits
+from numdesk.usecases.customers import rate_limits
 
 
 def _spend(desk: DeskOfTest, times: int, *, subject: int = 1) -> None:
     for _ in range(times):
-        limits.admit(desk.rt, subject=subject, bucket="b", limit=10)
+        rate_limits.admit(desk.rt, subject=subject, bucket="b", limit=10)
 
 
 class TestAdmit:
@@ -42,14 +42,14 @@ class TestAdmit:
         other = replace(desk.rt, local={})
         _spend(desk, 6)
         for _ in range(4):
-            limits.admit(other, subject=1, bucket="b", limit=10)
-        await limits.exchange(desk.rt)
-        await limits.exchange(other)
+            rate_limits.admit(other, subject=1, bucket="b", limit=10)
+        await rate_limits.exchange(desk.rt)
+        await rate_limits.exchange(other)
         for rt in (desk.rt, other):
             limits_left = 0
             try:
                 while True:
-                    limits.admit(rt, subject=1, bucket="b", limit=10)
+                    rate_limits.admit(rt, subject=1, bucket="b", limit=10)
                     limits_left += 1
             except TooManyRequests:
                 pass
@@ -60,27 +60,27 @@ class TestAdmit:
         other = replace(desk.rt, local={})
         for subject in ("192.0.2.1", "2001:db8::/64"):
             for rt in (desk.rt, desk.rt, desk.rt, other, other):
-                limits.admit(rt, subject=subject, bucket="b", limit=5, window_s=3600)
-                limits.admit(rt, subject=subject, bucket="guesses", limit=5)
+                rate_limits.admit(rt, subject=subject, bucket="b", limit=5, window_s=3600)
+                rate_limits.admit(rt, subject=subject, bucket="guesses", limit=5)
         for rt in (desk.rt, other):
-            await limits.exchange(rt)
+            await rate_limits.exchange(rt)
         with pytest.raises(TooManyRequests):
-            limits.admit(other, subject="192.0.2.1", bucket="b", limit=5, window_s=3600)
+            rate_limits.admit(other, subject="192.0.2.1", bucket="b", limit=5, window_s=3600)
         with pytest.raises(TooManyRequests):
-            limits.refuse_exhausted(other, subject="2001:db8::/64", bucket="b", limit=5, window_s=3600)
-        limits.admit(other, subject="192.0.2.2", bucket="b", limit=5, window_s=3600)
+            rate_limits.refuse_exhausted(other, subject="2001:db8::/64", bucket="b", limit=5, window_s=3600)
+        rate_limits.admit(other, subject="192.0.2.2", bucket="b", limit=5, window_s=3600)
         assert await desk.pool.fetchval("select count(*) from rate_counts where customer_id < 0 and bucket = 'b'") == 4
         assert await desk.pool.fetchval("select count(*) from rate_counts where bucket = 'guesses'") == 0
 
     async def test_asked_whether_it_would_refuse_counts_nothing(self, desk: DeskOfTest) -> None:
         """Asking is free until the limit is reached, and is refused from then to the end of the window."""
         for _ in range(20):
-            limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
+            rate_limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
         _spend(desk, 10)
         with pytest.raises(TooManyRequests):
-            limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
+            rate_limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
         desk.clock.advance(60)
-        limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
+        rate_limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
 
     async def test_can_be_switched_off(self, desk: DeskOfTest) -> None:
         """Without rate limits nobody is refused."""

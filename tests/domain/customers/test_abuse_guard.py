@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.guard import TIERS, Hour, cancels_today, judge
+from numdesk.domain.customers.abuse_guard import TIERS, Hour, cancels_today, judge
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 THIS_HOUR = NOW.replace(minute=0)

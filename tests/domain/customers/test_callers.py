@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from numdesk.domain.customers import Caller, CustomerState, Scope, check_call
+from numdesk.domain.customers.callers import Caller, CustomerState, Scope, check_call
 from numdesk.domain.errors import NotAuthenticated, NotPermitted, Refusal
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from numdesk.domain.customers import CustomerState
+from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.errors import InvalidInput
 from numdesk.runtime import Runtime
-from numdesk.usecases import customers, webhooks
+from numdesk.usecases import webhooks
+from numdesk.usecases.customers import callers
 
 NAME_CHARS_MAX, EMAIL_CHARS_MAX, PHONE_CHARS_MAX = 200, 254, 32
 #: All applicants share the name look-ups of one account, which is none of a customer's.
@@ -48,7 +49,7 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     if form.webhook_url:
         await webhooks.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}
-    made = await customers.register(
+    made = await callers.register(
         rt,
         name=form.name.strip(),
         dialect=dialect,
@@ -59,6 +60,6 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     )
     assert made.secret is not None, "it was asked for"
     if form.webhook_url:
-        caller = await customers.authenticate(rt, made.token.encode(), dialect=dialect)
+        caller = await callers.authenticate(rt, made.token.encode(), dialect=dialect)
         await webhooks.change_endpoint(rt, caller, url=form.webhook_url, secret=made.secret)
     return Application(made.customer_id, made.token, made.secret)

@@ -1,0 +1,1 @@
+"""Customers, their API keys and the guard against abuse."""

@@ -1,0 +1,1 @@
+"""Rows of customers, API keys, the abuse guard and rate counts."""

@@ -1,0 +1,1 @@
+"""Verbs of customers: apply, register, authenticate, limit."""
