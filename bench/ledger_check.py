@@ -22,7 +22,7 @@ from numdesk.runtime import Runtime
 from numdesk.storage.database.migrate import migrate
 from numdesk.storage.database.pool import Database
 from numdesk.storage.database.postgres import open_database
-from numdesk.usecases import reconcile
+from numdesk.usecases import ledger_check
 
 PROMISED_FULL_S = 5
 PROMISED_INCREMENTAL_S = 0.2
@@ -112,9 +112,9 @@ async def round_of_orders(connection: asyncpg.Connection, *, complete: bool) -> 
 
 async def measure(rt: Runtime, dsn: str) -> None:
     """Builds the chain, adds what is new, and checks both ways."""
-    await reconcile.extend_chain(rt)
+    await ledger_check.extend_chain(rt)
     started = time.perf_counter()
-    blocks = await reconcile.extend_chain(rt) + await reconcile.extend_chain(rt)
+    blocks = await ledger_check.extend_chain(rt) + await ledger_check.extend_chain(rt)
     print(f"{blocks} blocks built in {time.perf_counter() - started:.1f} s")
     connection = await asyncpg.connect(dsn)
     for _ in range(2):
@@ -122,7 +122,7 @@ async def measure(rt: Runtime, dsn: str) -> None:
     await connection.execute("vacuum analyze")
     await connection.close()
     for full, name, promised in ((True, "full", PROMISED_FULL_S), (False, "incremental", PROMISED_INCREMENTAL_S)):
-        reports = [await reconcile.check_ledger(rt, full=full) for _ in range(RUNS)]
+        reports = [await ledger_check.check_ledger(rt, full=full) for _ in range(RUNS)]
         assert all(report.violations == 0 for report in reports), reports[0]
         print(f"runs: {[report.seconds for report in reports]}")
         print(f"bench ledger_check_{name} {statistics.median(report.seconds for report in reports):.3f} {promised}")

@@ -20,7 +20,7 @@ from numdesk.asgi import HttpApp, Readiness, Report, make_app
 from numdesk.dialects import Answer, Request, RouteClaimedTwice
 from numdesk.kit.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime
-from numdesk.usecases import reconcile
+from numdesk.usecases import ledger_check
 from numdesk.usecases.customers import callers
 
 
@@ -207,7 +207,7 @@ class TestReadiness:
     @pytest.mark.parametrize(("age_s", "is_ready"), [(90, True), (310, False)])
     async def test_tells_how_the_ledger_was(self, desk: DeskOfTest, age_s: int, is_ready: bool) -> None:
         """The last check of the ledger is told with its age; five minutes after it we are not ready, for nobody checks any more."""
-        await reconcile.tick(desk.rt)
+        await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
         desk.rt.local["reconcile"].ended -= age_s
         report = await Readiness(desk.rt).look()

@@ -18,7 +18,7 @@ from numdesk.kit.log import get_logger, request_id
 from numdesk.kit.proxies import ClientShares, TrustedProxies
 from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
-from numdesk.usecases import installation, reconcile
+from numdesk.usecases import installation, ledger_check
 
 Kept = TypeVar("Kept")
 
@@ -129,11 +129,11 @@ class Readiness:
 
     async def _check_ledger(self) -> object:
         """How the last check of the ledger went, and how long ago; none yet is no reason to stay away, one that is too old is."""
-        report = reconcile.last_report(self._rt)
+        report = ledger_check.last_report(self._rt)
         if report is None:
             return {"ok": True, "checked": False}
-        age_s = reconcile.report_age_s(self._rt)
-        ok = report.violations == 0 and age_s <= reconcile.REPORT_AGE_MAX_S
+        age_s = ledger_check.report_age_s(self._rt)
+        ok = report.violations == 0 and age_s <= ledger_check.REPORT_AGE_MAX_S
         return {"ok": ok, "checked": True, "violations": report.violations, "age_s": round(age_s, 1)}
 
 

@@ -8,12 +8,12 @@ from collections.abc import Awaitable
 import pytest
 from tests.support.ledger import NOW, WITHOUT_ORDERS, assert_clean, funded_wallet
 
-from numdesk.domain import chart
 from numdesk.domain.errors import StateForbids, WalletShort
+from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
-from numdesk.storage import ledger
 from numdesk.storage.database.pool import Database, Tx
-from numdesk.storage.ledger import Applied
+from numdesk.storage.ledger import journals as ledger_journals
+from numdesk.storage.ledger.journals import Applied
 
 
 def price(units: int) -> Money:
@@ -32,15 +32,15 @@ async def settled(*works: Awaitable[object]) -> tuple[list[object], list[BaseExc
 async def spend(database: Database, wallet_id: int, order_id: int) -> Applied:
     """Holds the price of an order and posts it, in two transactions, as orders do."""
     hold = chart.hold_for_order(order_id, wallet_id=wallet_id, price=price(10))
-    await database.run("test.hold", lambda tx: ledger.hold(tx, hold, now=NOW))
+    await database.run("test.hold", lambda tx: ledger_journals.hold(tx, hold, now=NOW))
     journal = chart.earn_order(order_id, customer_id=1, provider="local", price=price(10), cost=price(4))
-    return await database.run("test.post", lambda tx: ledger.post(tx, kind="order", ref=order_id, journal=journal, now=NOW))
+    return await database.run("test.post", lambda tx: ledger_journals.post(tx, kind="order", ref=order_id, journal=journal, now=NOW))
 
 
 async def balance(database: Database, wallet_id: int) -> tuple[int, int]:
     """Returns what the wallet has, and what of it is held."""
     async with database.transaction("test") as tx:
-        found = (await ledger.read_wallets(tx, wallet_ids=[wallet_id]))[wallet_id]
+        found = (await ledger_journals.read_wallets(tx, wallet_ids=[wallet_id]))[wallet_id]
     return found.balance, found.held
 
 
@@ -64,7 +64,7 @@ class TestOneWallet:
             for turn in range(200 // workers):
                 units = 50 - 3 * ((worker + turn) % 20)
                 journal = chart.adjustment(customer_id=1, currency="IDR", units=units, ref=f"{worker}:{turn}")
-                await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))
+                await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))
                 await spend(database, wallet_id, worker * 1_000 + turn + 1)
                 total += units - 10
             return total
@@ -79,7 +79,9 @@ class TestOneKey:
         """The same journal sent 100 times at once moves its money once, and everyone is told the same journal."""
         wallet_id = await funded_wallet(database)
         journal = chart.adjustment(customer_id=1, currency="IDR", units=70, ref="same")
-        applied, refused = await settled(*(database.run("test", lambda tx: ledger.apply(tx, journal, now=NOW)) for _ in range(100)))
+        applied, refused = await settled(
+            *(database.run("test", lambda tx: ledger_journals.apply(tx, journal, now=NOW)) for _ in range(100))
+        )
         assert refused == []
         assert len({answer.journal_id for answer in applied if isinstance(answer, Applied)}) == 1
         assert [answer.repeated for answer in applied if isinstance(answer, Applied)].count(False) == 1
@@ -91,11 +93,12 @@ class TestOneKey:
         wallet_id = await funded_wallet(database, units=1_000)
         journals = [chart.adjustment(customer_id=1, currency="IDR", units=-10, ref=str(number)) for number in range(30)]
         ids = [
-            (await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))).journal_id for journal in journals
+            (await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))).journal_id
+            for journal in journals
         ]
         answers, refused = await settled(
             *(
-                database.run("test", lambda tx, journal_id=journal_id: ledger.reverse(tx, journal_id=journal_id, now=NOW))
+                database.run("test", lambda tx, journal_id=journal_id: ledger_journals.reverse(tx, journal_id=journal_id, now=NOW))
                 for journal_id in ids * 2
             )
         )
@@ -111,16 +114,16 @@ class TestOneHold:
         wallet_id = await funded_wallet(database, units=400)
         for ref in range(1, 41):
             hold = chart.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
-            await database.run("test", lambda tx, hold=hold: ledger.hold(tx, hold, now=NOW))
+            await database.run("test", lambda tx, hold=hold: ledger_journals.hold(tx, hold, now=NOW))
 
         def post(tx: Tx, ref: int) -> Awaitable[object]:
             journal = chart.earn_order(ref, customer_id=1, provider="local", price=price(10), cost=price(4))
-            return ledger.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
+            return ledger_journals.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
 
         ends = [
             post,
-            lambda tx, ref: ledger.void(tx, kind="order", ref=ref, now=NOW),
-            lambda tx, ref: ledger.expire(tx, kind="order", ref=ref, now=NOW),
+            lambda tx, ref: ledger_journals.void(tx, kind="order", ref=ref, now=NOW),
+            lambda tx, ref: ledger_journals.expire(tx, kind="order", ref=ref, now=NOW),
         ]
         won, refused = await settled(
             *(database.run("test", lambda tx, end=end, ref=ref: end(tx, ref)) for ref in range(1, 41) for end in ends)
@@ -142,9 +145,9 @@ class TestManyWallets:
             for turn in range(15):
                 places = [(worker * 7 + turn * step) % 20 for step in (3, 5, 11)]
                 pairs = [(places[at], places[at - 1]) for at in range(3) if places[at] != places[at - 1]]
-                transfers = tuple(ledger.Transfer(names[debit], names[credit], price(1 + turn)) for debit, credit in pairs)
-                journal = ledger.Journal("test", f"{worker}:{turn}", transfers)
-                await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))
+                transfers = tuple(ledger_journals.Transfer(names[debit], names[credit], price(1 + turn)) for debit, credit in pairs)
+                journal = ledger_journals.Journal("test", f"{worker}:{turn}", transfers)
+                await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))
 
         _, refused = await settled(*(work(worker) for worker in range(32)))
         assert refused == []

@@ -13,8 +13,9 @@ from numdesk.config import Address
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import SandboxDoor, make_routes
 from numdesk.sandbox.seed import Terms
-from numdesk.usecases import rates, wallets
+from numdesk.usecases import rates
 from numdesk.usecases.customers import callers
+from numdesk.usecases.ledger import wallets
 from numdesk.workers import runner
 
 BASE = base_url_of(Address("127.0.0.1", 8080))

@@ -17,8 +17,8 @@ from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, PaymentHint
 from numdesk.runtime import Runtime
 from numdesk.storage.payments.topups import Booked
-from numdesk.usecases import wallets
 from numdesk.usecases.customers import callers
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import topups
 
 PROVIDER = "cryptomus"

@@ -8,12 +8,12 @@ from typing import Any, cast
 import asyncpg
 
 from numdesk.config import Settings
-from numdesk.domain.ledger import Report
+from numdesk.domain.ledger.journals import Report
 from numdesk.kit.clock import Clock
 from numdesk.runtime import Runtime
-from numdesk.storage import ledger
 from numdesk.storage.database.pool import Database
-from numdesk.usecases import reconcile
+from numdesk.storage.ledger import journals
+from numdesk.usecases import ledger_check
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ WITHOUT_ORDERS = frozenset({"open_orders_match_holds", "orders_match_holds", "ea
 
 async def assert_clean(source: Runtime | Database | asyncpg.Pool, *, besides: frozenset[str] = frozenset()) -> Report:
     """Checks the ledger in full and fails with the names of whatever breaks a rule, other than those in `besides`."""
-    report = await reconcile.check_ledger(runtime_on(source), full=True)
+    report = await ledger_check.check_ledger(runtime_on(source), full=True)
     broken = {name: check.examples for name, check in report.checks.items() if check.violations and name not in besides}
     assert not broken, f"the ledger breaks rules: {broken}"
     return report
@@ -44,11 +44,13 @@ def runtime_on(source: Runtime | Database | asyncpg.Pool) -> Runtime:
 async def funded_wallet(database: Database, *, customer_id: int = 1, currency: str = "IDR", units: int = 0) -> int:
     """Opens a wallet with this much in it and returns its id."""
 
-    async def work(tx: ledger.Tx) -> int:
-        wallet_id = await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
+    async def work(tx: journals.Tx) -> int:
+        wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
         if units:
-            journal = ledger.chart.adjustment(customer_id=customer_id, currency=currency, units=units, ref=f"fund:{customer_id}:{currency}")
-            await ledger.apply(tx, journal, now=NOW)
+            journal = journals.chart.adjustment(
+                customer_id=customer_id, currency=currency, units=units, ref=f"fund:{customer_id}:{currency}"
+            )
+            await journals.apply(tx, journal, now=NOW)
         return wallet_id
 
     return await database.run("test.fund", work)

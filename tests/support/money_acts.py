@@ -14,9 +14,9 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases import wallets
 from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import withheld as inbound_withheld
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.payments import settlement, topups

@@ -15,7 +15,7 @@ from numdesk.domain.errors import Refusal, Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.kit.clock import SET_BACK_MAX, FakeClock
-from numdesk.usecases import jobs, reconcile, timekeeping
+from numdesk.usecases import jobs, ledger_check, timekeeping
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.workers import runner
@@ -46,8 +46,8 @@ async def trade(desk: DeskOfTest) -> None:
     await shop.cancel(desk, renter, long.rental.id)
     again = await shop.rerent(desk, renter, long.rental.id)
     assert again.starts_at <= desk.rt.clock.now().timestamp() + 1
-    await reconcile.extend_chain(desk.rt)
-    await reconcile.extend_chain(desk.rt)
+    await ledger_check.extend_chain(desk.rt)
+    await ledger_check.extend_chain(desk.rt)
     desk.clock.advance(300)  # half of it, while the clock catches up
     await order_lifecycle.cancel(desk.rt, buyer, bought[1].id, show=None)
     desk.clock.advance(3 * LIFETIME.total_seconds())

@@ -13,9 +13,9 @@ from tests.support.gateway import Till, open_till
 from tests.support.ledger import assert_clean
 
 from numdesk.domain.payments.gateway_payments import PaymentStatus
-from numdesk.storage import ledger_check
 from numdesk.storage.database.pool import Tx
-from numdesk.usecases import reconcile
+from numdesk.storage.ledger import check as ledger_check
+from numdesk.usecases import ledger_check as usecase_ledger_check
 
 #: Columns that hold money, with a rule that is broken when one is changed.
 PROVEN = {
@@ -95,7 +95,7 @@ async def pay_in_every_way(till: Till) -> None:
 @pytest.fixture
 async def populated(rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> DeskOfTest:
     """A desk on which money moved in every way, all of it in the chain."""
-    monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", 0)
+    monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", 0)
     desk = rental_desk
     buyer = await desk.customer()
     order = await desk.order(buyer, REMOTE_OFFER)
@@ -105,7 +105,7 @@ async def populated(rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) ->
     await shop.rent(desk, renter)
     await pay_in_every_way(await open_till(desk))
     while await desk.pool.fetchval("select coalesce(max(last_entry_id), 0) < (select max(id) from entries) from ledger_blocks"):
-        await reconcile.extend_chain(desk.rt)
+        await usecase_ledger_check.extend_chain(desk.rt)
     await assert_clean(desk.rt)
     return desk
 
@@ -122,7 +122,7 @@ async def found_after(desk: DeskOfTest, statements: str) -> dict[str, int]:
         await connection.execute("alter table topups drop constraint topup_amounts")
         await connection.execute(statements)
         tx = cast("Tx", connection)
-        _, checks = await reconcile.check_books(tx, full=True)
+        _, checks = await usecase_ledger_check.check_books(tx, full=True)
         checks |= await ledger_check.check_chain(tx, newest_only=False)
         await transaction.rollback()
     return {name: check.violations for name, check in checks.items() if check.violations}

@@ -25,7 +25,7 @@ from numdesk.kit.private import open_to_others
 from numdesk.storage.database.migrate import pending_migrations
 from numdesk.storage.database.postgres import check_server, running_dsn
 from numdesk.storage.installation import Condition
-from numdesk.usecases import installation, rates, reconcile, sweeps, timekeeping
+from numdesk.usecases import installation, ledger_check, rates, sweeps, timekeeping
 from numdesk.usecases.inbound import withheld
 from numdesk.usecases.payments import held as payment_held
 
@@ -100,7 +100,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
     rt = desk.rt
     seen = await installation.condition(rt)
     now, wall = rt.clock.now(), rt.clock.wall()
-    report = await reconcile.check_ledger(rt, full=False)
+    report = await ledger_check.check_ledger(rt, full=False)
     return [
         _fsync(seen),
         _clock(seen, wall, lag=await timekeeping.heed_books(rt), set_back_max=rt.clock.set_back_max),

@@ -15,7 +15,8 @@ from cyclopts import Parameter, Token
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases import installation, wallets
+from numdesk.usecases import installation
+from numdesk.usecases.ledger import wallets
 
 #: Ids are 32-bit serials; the database would not even look for a larger one.
 ID_MAX = 2**31 - 1

@@ -11,8 +11,8 @@ from rich.table import Table
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.outcome import table, tell
-from numdesk.domain.ledger import Report
-from numdesk.usecases import reconcile
+from numdesk.domain.ledger.journals import Report
+from numdesk.usecases import ledger_check
 
 #: A rule of the books is broken.
 EXIT_VIOLATED = 1
@@ -31,17 +31,17 @@ def check(*, full: Annotated[bool, Parameter(negative="--incremental")] = True, 
     """
     asked = common or Common()
     report = at_desk(asked, lambda desk: _check(desk, full=full))
-    tell(reconcile.facts_of(report), as_json=asked.json, text=_table(report))
+    tell(ledger_check.facts_of(report), as_json=asked.json, text=_table(report))
     if not asked.json:
         tell(None, as_json=False, text=_summary(report))
     return EXIT_VIOLATED if report.violations else 0
 
 
 async def _check(desk: Desk, *, full: bool) -> Report:
-    report = await reconcile.check_ledger(desk.rt, full=full)
+    report = await ledger_check.check_ledger(desk.rt, full=full)
     if full:
         # The running desk learns it: violations that were mended are no longer shown by /readyz.
-        await reconcile.keep_report(desk.rt, report)
+        await ledger_check.keep_report(desk.rt, report)
     return report
 
 

@@ -23,9 +23,10 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
-from numdesk.usecases import rates, reconcile, timekeeping, wallets, webhooks
+from numdesk.usecases import ledger_check, rates, timekeeping, webhooks
 from numdesk.usecases.customers import callers
 from numdesk.usecases.inbound import receive as inbound_receive
+from numdesk.usecases.ledger import wallets
 
 PREFIX = "/sandbox/v1"
 #: The inbox may be told to answer late, but not so late that it outlives its test.
@@ -120,7 +121,7 @@ class SandboxDoor:
 
     async def check_ledger(self, _request: Request) -> Response:
         """GET /ledger/check: the books, checked from the first entry on."""
-        report = wire.json_of(reconcile.print_report(await reconcile.check_ledger(self.rt, full=True)))
+        report = wire.json_of(ledger_check.print_report(await ledger_check.check_ledger(self.rt, full=True)))
         checks = {name: {"checked": check["checked"], "violations": check["violations"]} for name, check in report["checks"].items()}
         return wire.answer({"ok": report["ok"], "checks": checks})
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import freshness, installation, rates, reconcile, retention, timekeeping
+from numdesk.usecases import freshness, installation, ledger_check, rates, retention, timekeeping
 from numdesk.usecases.customers import callers, rate_limits
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
@@ -77,7 +77,7 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, freshness.look),
     Recurring("limits.exchange", 0.5, rate_limits.exchange),
     Recurring("news.look", 1.0, changes.look),
-    Recurring("ledger.learn_report", 10.0, reconcile.learn_report),
+    Recurring("ledger.learn_report", 10.0, ledger_check.learn_report),
     Recurring("payments.measure_held", 30.0, held.measure),
     Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
     Recurring("installation.serials", 60.0, installation.serials),
@@ -90,8 +90,8 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("rentals.expire", 0.5, lifecycle.expire_due, by_clock=True),
     Recurring("stock.release_quarantined", 1.0, order_lifecycle.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, receive.join_overdue, by_clock=True),
-    Recurring("ledger.tick", 5.0, reconcile.tick),
-    Recurring("ledger.tick_full", 60.0, reconcile.tick_full),
+    Recurring("ledger.tick", 5.0, ledger_check.tick),
+    Recurring("ledger.tick_full", 60.0, ledger_check.tick_full),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
     Recurring(retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True),

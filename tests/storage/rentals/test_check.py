@@ -8,7 +8,7 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.ledger import Check
+from numdesk.domain.ledger.journals import Check
 from numdesk.storage.rentals import check as rental_check
 
 #: What somebody might do to the tables by hand, and the rule that it breaks.

@@ -20,7 +20,7 @@ from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.payments import topups
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 from numdesk.domain.payments.topups import Decision, Doubt, TopUp, TopUpState
-from numdesk.usecases import wallets
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import settlement
 from numdesk.usecases.payments import topups as payment_topups
 

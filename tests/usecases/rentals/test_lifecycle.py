@@ -12,7 +12,6 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import LOCAL_OFFER, DeskOfTest
 
-from numdesk.domain import chart
 from numdesk.domain.errors import (
     CountryClosed,
     GuardBanned,
@@ -25,12 +24,14 @@ from numdesk.domain.errors import (
     StateForbids,
     WalletShort,
 )
+from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.ports.inbound import MessageReceived, Part
-from numdesk.storage import ledger
-from numdesk.usecases import retention, wallets
+from numdesk.storage.ledger import journals
+from numdesk.usecases import retention
 from numdesk.usecases.inbound import receive
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.rentals import lifecycle, prices
@@ -97,7 +98,7 @@ class TestRent:
         charge_id = await rental_desk.pool.fetchval("select id from rental_charges")
         journal_id = await rental_desk.pool.fetchval("select id from journals where reason = 'rental.charge'")
         async with rental_desk.rt.transaction("test") as tx:
-            written = await ledger.read_journal(tx, journal_id=journal_id)
+            written = await journals.read_journal(tx, journal_id=journal_id)
         bonus, wallet = Money(500, "EUR"), Money(2200, "EUR")
         assert written == chart.charge_rental(charge_id, customer_id=caller.customer_id, from_bonus=bonus, from_wallet=wallet)
         line = (await wallets.history(rental_desk.rt, caller, page=1, limit=1)).items[0]
@@ -309,7 +310,7 @@ class TestCancel:
         row = await rental_desk.pool.fetchrow("select id, ref from journals where reason = 'rental.refund'")
         assert row is not None
         async with rental_desk.rt.transaction("test") as tx:
-            written = await ledger.read_journal(tx, journal_id=row[0])
+            written = await journals.read_journal(tx, journal_id=row[0])
         back = {"to_bonus": Money(1500, "EUR"), "to_wallet": Money(900, "EUR")}
         assert written == chart.refund_rental(int(row[1]), customer_id=caller.customer_id, **back)
         line = (await wallets.history(rental_desk.rt, caller, page=1, limit=1)).items[0]

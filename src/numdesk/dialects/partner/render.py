@@ -14,7 +14,7 @@ from numdesk.dialects.partner.money import EUR, money
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
 from numdesk.domain.payments.topups import TopUp
-from numdesk.usecases.wallets import Balances, HistoryLine
+from numdesk.usecases.ledger.wallets import Balances, HistoryLine
 
 #: Makes the id that leaves of an internal one: `opaque("tx", 7)`.
 Opaque = Callable[[str, int], str]

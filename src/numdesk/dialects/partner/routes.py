@@ -38,8 +38,8 @@ from numdesk.dialects.partner.wire import (
 )
 from numdesk.domain.customers.callers import Scope
 from numdesk.runtime import Runtime
-from numdesk.usecases import wallets
 from numdesk.usecases.customers import applications
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import topups
 from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.usecases.rentals import lifecycle

@@ -55,7 +55,8 @@ from numdesk.domain.money import DECIMALS
 from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
-from numdesk.usecases import rates, wallets, webhooks
+from numdesk.usecases import rates, webhooks
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 from numdesk.usecases.orders.purchases import Outcome
 from numdesk.usecases.stock import catalogue as catalogue_cases

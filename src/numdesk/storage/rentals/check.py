@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numdesk.storage.ledger_check import tally
+from numdesk.storage.ledger.check import tally
 
 if TYPE_CHECKING:
-    from numdesk.domain.ledger import Check
+    from numdesk.domain.ledger.journals import Check
     from numdesk.storage.database.pool import Tx
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from numdesk.domain.chart import adjustment
 from numdesk.domain.customers import tokens
 from numdesk.domain.customers.abuse_guard import judge
 from numdesk.domain.customers.callers import OPTIONS, Caller, CustomerState, Scope
 from numdesk.domain.errors import InvalidInput, NotAuthenticated, NotFound, Unavailable
+from numdesk.domain.ledger.chart import adjustment
 from numdesk.runtime import Runtime
-from numdesk.storage import ledger
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.customers.callers import KeyLine
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.ledger import journals
 from numdesk.usecases import sweeps
 
 #: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
@@ -139,10 +139,10 @@ async def register(  # noqa: PLR0913 - what a registration form asks
     async def work(tx: Tx) -> NewCustomer:
         now = rt.clock.now()
         customer_id = await rows.insert_customer(tx, name=name, state=state, contact=contact or {}, now=now)
-        wallet_id = await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
+        wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
         await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=KeyRules())
         if credit:
-            await ledger.apply(
+            await journals.apply(
                 tx,
                 adjustment(customer_id=customer_id, currency=currency, units=credit, ref=f"opening:{customer_id}"),
                 now=now,
@@ -157,7 +157,7 @@ async def add_key(rt: Runtime, *, customer_id: int, dialect: str, currency: str,
     key = _new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
-        await ledger.open_wallet(tx, customer_id=customer_id, currency=currency)
+        await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
         await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=rules)
 
     await rt.run("customers.add_key", work)
@@ -256,7 +256,7 @@ async def _insert_key(  # noqa: PLR0913 - one column each
     hashed, secret = rt.keys.fingerprint(key.token.encode()), None
     if key.secret is not None:
         secret = rt.keys.seal(key.secret.encode(), context=_secret_context(hashed))
-        await ledger.open_bonus(tx, customer_id=customer_id, currency=currency)
+        await journals.open_bonus(tx, customer_id=customer_id, currency=currency)
     await rows.insert_key(
         tx,
         customer_id=customer_id,

@@ -19,9 +19,9 @@ from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime
-from numdesk.storage import ledger
 from numdesk.storage.customers import callers as customer_rows
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.ledger import journals
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.storage.orders.lifecycle import Ended
 from numdesk.usecases import rates
@@ -145,7 +145,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
         if not ended:
             raise StateForbids(state=before.state.name.lower())
         after = await _locked(tx, caller, order_id)
-        balance = await ledger.available(tx, caller.wallet_id)
+        balance = await journals.available(tx, caller.wallet_id)
         return Canceled(after, Money(after.price, after.currency), Money(balance, after.currency), rate)
 
     canceled = await rt.run("orders.cancel", work)

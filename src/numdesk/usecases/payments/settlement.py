@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
 
-from numdesk.domain import chart
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
+from numdesk.domain.ledger import chart
 from numdesk.domain.money import AMOUNT_MAX
 from numdesk.domain.payments import topups
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.kit.log import get_logger
-from numdesk.storage import history, jobs, ledger
+from numdesk.storage import jobs
+from numdesk.storage.ledger import history, journals
 from numdesk.storage.payments import topups as rows
 from numdesk.storage.payments.topups import Booked
-from numdesk.usecases import alerts
+from numdesk.usecases.ledger import alerts
 from numdesk.usecases.payments import invoices
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class _Settling:
         )
         gain = share.credit - booked.share.credit + owed - booked.owed
         if journal.transfers:
-            applied = await ledger.apply(self._tx, journal, now=self._now)
+            applied = await journals.apply(self._tx, journal, now=self._now)
             await self._describe(topup, applied.journal_id, gain)
             if gain > 0:
                 paid = share.received - share.suspense - booked.share.received + booked.share.suspense

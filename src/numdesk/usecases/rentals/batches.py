@@ -14,7 +14,7 @@ from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals.lifecycle import RentAnswer, RentItem
-from numdesk.usecases import alerts
+from numdesk.usecases.ledger import alerts
 
 BATCH_MAX = 256
 #: How often a renter looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.

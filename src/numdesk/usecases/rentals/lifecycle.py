@@ -11,7 +11,6 @@ from functools import partial
 
 import msgspec
 
-from numdesk.domain import chart
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     CountryClosed,
@@ -25,22 +24,24 @@ from numdesk.domain.errors import (
     Unavailable,
     WalletShort,
 )
+from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals import lifecycle
 from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
 from numdesk.runtime import Runtime
-from numdesk.storage import idempotency, ledger
+from numdesk.storage import idempotency
 from numdesk.storage.customers import callers as customer_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.ledger import journals
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
-from numdesk.usecases import alerts
 from numdesk.usecases.customers import callers
 from numdesk.usecases.keys import Signature, key_of
+from numdesk.usecases.ledger import alerts
 from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches
 from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list, read_list
@@ -377,7 +378,7 @@ async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
         journal = chart.charge_rental(
             charge_id, customer_id=caller.customer_id, from_bonus=Money(paid.bonus, currency), from_wallet=Money(paid.wallet, currency)
         )
-        applied = await ledger.apply(tx, journal, now=now)
+        applied = await journals.apply(tx, journal, now=now)
         await rows.note(tx, applied.journal_id, held, type="charge", units=quote.units)
     await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
 
@@ -390,7 +391,7 @@ async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
         journal = chart.refund_rental(
             held.term_id, customer_id=caller.customer_id, to_bonus=Money(back.bonus, currency), to_wallet=Money(back.wallet, currency)
         )
-        applied = await ledger.apply(tx, journal, now=now)
+        applied = await journals.apply(tx, journal, now=now)
         await rows.note(tx, applied.journal_id, held, type="refund", units=held.units_total)
         await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
     return back

@@ -25,9 +25,9 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, parse, sign, stringify
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
-from numdesk.usecases import wallets
 from numdesk.usecases.customers import callers
 from numdesk.usecases.customers.callers import NewCustomer
+from numdesk.usecases.ledger import wallets
 from numdesk.usecases.rentals import lifecycle
 
 RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'

@@ -12,7 +12,7 @@ from numdesk.dialects.partner.money import money
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
 from numdesk.domain.payments.topups import TopUp, TopUpState
-from numdesk.usecases.wallets import Balances, HistoryLine
+from numdesk.usecases.ledger.wallets import Balances, HistoryLine
 
 AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tests.support.ledger import NOW, assert_clean, funded_wallet
 from tests.support.orders import insert_order
 
-from numdesk.domain import chart, ledger
 from numdesk.domain.errors import InvalidInput, StateForbids
-from numdesk.domain.ledger import AccountName, Journal, gains
+from numdesk.domain.ledger import chart, journals
+from numdesk.domain.ledger.journals import AccountName, Journal, gains
 from numdesk.domain.money import AMOUNT_MAX, Money
 from numdesk.domain.payments.topups import NOTHING, Share
-from numdesk.storage import ledger as rows
 from numdesk.storage.database.pool import Database
+from numdesk.storage.ledger import journals as rows
 
 
 def idr(units: int) -> Money:
@@ -30,7 +30,7 @@ class TestEarnOrder:
     def test_books_price_and_cost(self) -> None:
         """The customer pays the price as revenue; the provider's cost is owed to it."""
         journal = chart.earn_order(5, customer_id=3, provider="local", price=idr(100), cost=idr(40))
-        assert {str(name): gain for name, gain in ledger.gains(journal).items()} == {
+        assert {str(name): gain for name, gain in journals.gains(journal).items()} == {
             "wallet/3 IDR": -100,
             "revenue/orders IDR": 100,
             "cost_of_sales/local IDR": -40,
@@ -60,8 +60,8 @@ class TestAdjustment:
         """A credit takes from funding, a debit gives back, and one reference cannot serve both."""
         credit = chart.adjustment(customer_id=3, currency="IDR", units=70, ref="r1")
         debit = chart.adjustment(customer_id=3, currency="IDR", units=-70, ref="r1")
-        assert ledger.gains(credit) == {name: -gain for name, gain in ledger.gains(debit).items()}
-        assert ledger.gains(credit)[chart.wallet(3, currency="IDR")] == 70
+        assert journals.gains(credit) == {name: -gain for name, gain in journals.gains(debit).items()}
+        assert journals.gains(credit)[chart.wallet(3, currency="IDR")] == 70
         assert (credit.reason, credit.ref) == (debit.reason, debit.ref)
 
     @pytest.mark.parametrize(("units", "ref"), [(0, "r"), (AMOUNT_MAX + 1, "r"), (1, ""), (1, "x" * 201), (1, "a\nb")])
@@ -77,7 +77,7 @@ class TestReversal:
         """A journal and its reversal together move nothing."""
         journal = chart.earn_order(5, customer_id=3, provider="local", price=idr(price), cost=idr(cost))
         back = chart.reversal(9, journal)
-        assert ledger.gains(back) == {name: -gain for name, gain in ledger.gains(journal).items()}
+        assert journals.gains(back) == {name: -gain for name, gain in journals.gains(journal).items()}
         assert (back.reason, back.ref) == ("reversal", "9")
 
     def test_is_not_reversed(self) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain import ledger
 from numdesk.domain.errors import StateForbids, WalletShort
-from numdesk.domain.ledger import Account, AccountKind, AccountName, Hold, HoldState, Journal, Transfer
+from numdesk.domain.ledger import journals as ledger_journals
+from numdesk.domain.ledger.journals import Account, AccountKind, AccountName, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import Money
 
 WALLETS = [AccountName(AccountKind.WALLET, "IDR", owner=number) for number in range(3)]
@@ -55,18 +55,18 @@ class TestApplyJournal:
     @given(journals())
     def test_sums_to_zero(self, journal: Journal) -> None:
         """Whatever a journal moves, the gains of its accounts sum to zero."""
-        assert sum(ledger.gains(journal).values()) == 0
+        assert sum(ledger_journals.gains(journal).values()) == 0
 
     @given(journals())
     def test_makes_and_loses_no_money(self, journal: Journal) -> None:
         """An applied journal leaves the sum of all balances alone and no wallet below zero; a refused one says why truthfully."""
         before = accounts()
-        if any(gain < -1_000 for name, gain in ledger.gains(journal).items() if name.live):
+        if any(gain < -1_000 for name, gain in ledger_journals.gains(journal).items() if name.live):
             with pytest.raises(WalletShort) as refused:
-                ledger.apply_journal(journal, before)
+                ledger_journals.apply_journal(journal, before)
             assert refused.value.needed > refused.value.available
             return
-        after = ledger.apply_journal(journal, before)
+        after = ledger_journals.apply_journal(journal, before)
         assert sum(account.balance for account in after.values()) == sum(account.balance for account in before.values())
         assert all(account.available >= 0 for name, account in after.items() if name.live)
 
@@ -74,9 +74,9 @@ class TestApplyJournal:
         """A credit limit can be spent to the last unit and no further."""
         before = {WALLETS[0]: Account(1, WALLETS[0], balance=10, held=4, credit_limit=5), REVENUE: Account(2, REVENUE)}
         last, one_more = (Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(units, "IDR")),)) for units in (11, 12))
-        assert ledger.apply_journal(last, before)[WALLETS[0]].available == 0
+        assert ledger_journals.apply_journal(last, before)[WALLETS[0]].available == 0
         with pytest.raises(WalletShort):
-            ledger.apply_journal(one_more, before)
+            ledger_journals.apply_journal(one_more, before)
 
 
 class TestHold:
@@ -86,28 +86,30 @@ class TestHold:
 
     def test_counts_against_what_is_available(self) -> None:
         """Held money cannot be held again."""
-        wallet = ledger.open_hold(self.hold(), accounts()[WALLETS[0]])
+        wallet = ledger_journals.open_hold(self.hold(), accounts()[WALLETS[0]])
         assert wallet.available == 400
         with pytest.raises(WalletShort) as refused:
-            ledger.open_hold(self.hold(401), wallet)
+            ledger_journals.open_hold(self.hold(401), wallet)
         assert (refused.value.needed, refused.value.available) == (401, 400)
 
     @pytest.mark.parametrize("first", [HoldState.POSTED, HoldState.VOIDED, HoldState.EXPIRED])
     @pytest.mark.parametrize("second", [HoldState.POSTED, HoldState.VOIDED, HoldState.EXPIRED])
     def test_ends_once(self, first: HoldState, second: HoldState) -> None:
         """A hold that has ended cannot end again, the same way or another."""
-        wallet = ledger.open_hold(self.hold(), accounts()[WALLETS[0]])
-        ended, wallet = ledger.end_hold(self.hold(), wallet, state=first)
+        wallet = ledger_journals.open_hold(self.hold(), accounts()[WALLETS[0]])
+        ended, wallet = ledger_journals.end_hold(self.hold(), wallet, state=first)
         assert wallet.held == 0
         with pytest.raises(StateForbids):
-            ledger.end_hold(ended, wallet, state=second)
+            ledger_journals.end_hold(ended, wallet, state=second)
 
     @given(st.integers(0, 600))
     def test_may_be_posted_in_part(self, taken: int) -> None:
         """A post takes what its journal says and releases the rest, even when the wallet has nothing else."""
-        wallet = ledger.open_hold(self.hold(), Account(1, WALLETS[0], balance=600))
+        wallet = ledger_journals.open_hold(self.hold(), Account(1, WALLETS[0], balance=600))
         transfers = (Transfer(WALLETS[0], REVENUE, Money(taken, "IDR")),) if taken else ()
-        ended, after = ledger.post_hold(self.hold(), Journal("test", "r", transfers), {WALLETS[0]: wallet, REVENUE: Account(9, REVENUE)})
+        ended, after = ledger_journals.post_hold(
+            self.hold(), Journal("test", "r", transfers), {WALLETS[0]: wallet, REVENUE: Account(9, REVENUE)}
+        )
         assert ended.state is HoldState.POSTED
         assert (after[WALLETS[0]].balance, after[WALLETS[0]].held) == (600 - taken, 0)
 
@@ -115,4 +117,4 @@ class TestHold:
         """A journal that takes more than was held is a fault of ours, not a refusal."""
         journal = Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(601, "IDR")),))
         with pytest.raises(AssertionError):
-            ledger.post_hold(self.hold(), journal, accounts())
+            ledger_journals.post_hold(self.hold(), journal, accounts())

@@ -15,21 +15,22 @@ from structlog.testing import capture_logs
 from tests.support.ledger import NOW, assert_clean, funded_wallet, runtime_on
 from tests.support.orders import insert_order
 
-from numdesk.domain import chart
 from numdesk.domain.errors import Unavailable
-from numdesk.domain.ledger import Report
+from numdesk.domain.ledger import chart
+from numdesk.domain.ledger.journals import Report
 from numdesk.runtime import Runtime
-from numdesk.storage import ledger, ledger_check
 from numdesk.storage.database.cluster import binaries
 from numdesk.storage.database.pool import Database, Tx
-from numdesk.usecases import reconcile
+from numdesk.storage.ledger import check as ledger_check
+from numdesk.storage.ledger import journals
+from numdesk.usecases import ledger_check as usecase_ledger_check
 
 
 async def book(database: Database, count: int, *, start: int = 0) -> None:
     """Books this many credits, one journal and two entries each."""
     for number in range(start, start + count):
         journal = chart.adjustment(customer_id=1, currency="IDR", units=10, ref=f"b{number}")
-        await database.run("test", lambda tx, journal=journal: ledger.apply(tx, journal, now=NOW))
+        await database.run("test", lambda tx, journal=journal: journals.apply(tx, journal, now=NOW))
 
 
 async def seal(rt: Runtime) -> int:
@@ -39,11 +40,11 @@ async def seal(rt: Runtime) -> int:
     """
     if "reconcile" in rt.local:
         rt.local["reconcile"].sight = None
-    added = await reconcile.extend_chain(rt)
+    added = await usecase_ledger_check.extend_chain(rt)
     progress = rt.local["reconcile"]
     sight = progress.sight
     while progress.sight is sight:
-        added += await reconcile.extend_chain(rt)
+        added += await usecase_ledger_check.extend_chain(rt)
     return added
 
 
@@ -65,7 +66,7 @@ def broken(report: Report) -> dict[str, tuple[str, ...]]:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes blocks so small that a handful of entries fills some, and lets each tick build a partial one."""
     monkeypatch.setattr(ledger_check, "BLOCK_SIZE", 5)
-    monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", 0)
+    monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", 0)
 
 
 @pytest.fixture
@@ -94,9 +95,9 @@ class TestExtendChain:
     async def test_builds_full_blocks_only_between_minutes(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
         """A block that is not full waits for its minute, so an idle desk makes few."""
         await book(database, 3, start=50)
-        monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", float("inf"))
+        monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", float("inf"))
         assert await seal(rt) == 1
-        monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", 0)
+        monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", 0)
         assert await seal(rt) == 1
 
     @pytest.mark.parametrize("elder", [False, True])
@@ -118,11 +119,11 @@ class TestExtendChain:
             if elder:
                 await quick.fetchval("select pg_current_xact_id()")
             await slow_transaction.start()
-            await ledger.apply(cast("Tx", slow), slow_journal, now=NOW)
-            await ledger.apply(cast("Tx", quick), quick_journal, now=NOW)
+            await journals.apply(cast("Tx", slow), slow_journal, now=NOW)
+            await journals.apply(cast("Tx", quick), quick_journal, now=NOW)
             await quick_transaction.commit()
 
-            assert [await reconcile.extend_chain(rt) for _ in range(3)] == [0, 0, 0]
+            assert [await usecase_ledger_check.extend_chain(rt) for _ in range(3)] == [0, 0, 0]
             await slow_transaction.commit()
 
         await seal(rt)
@@ -132,10 +133,10 @@ class TestExtendChain:
     async def test_is_done_by_one_at_a_time(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
         """While another process builds, this one leaves it alone and loses nothing by it."""
         await book(database, 5, start=50)
-        await reconcile.extend_chain(rt)
+        await usecase_ledger_check.extend_chain(rt)
         async with pool.acquire() as other, other.transaction():
             await other.execute("select pg_advisory_xact_lock(hashtext('numdesk ledger chain'))")
-            assert await reconcile.extend_chain(rt) == 0
+            assert await usecase_ledger_check.extend_chain(rt) == 0
         assert await seal(rt) == 2
         await assert_clean(rt)
 
@@ -144,7 +145,7 @@ class TestExtendChain:
         other = runtime_on(database)
         for turn in range(6):
             await book(database, 2, start=100 + turn * 10)
-            await reconcile.extend_chain(rt if turn % 2 else other)
+            await usecase_ledger_check.extend_chain(rt if turn % 2 else other)
         await seal(other)
         await assert_clean(rt)
 
@@ -201,7 +202,7 @@ class TestTampering:
         """Whatever a superuser changes behind the triggers, a full check names the rule and the place."""
         async with unguarded(pool) as connection:
             await connection.execute(statement)
-        found = broken(await reconcile.check_ledger(rt, full=True))
+        found = broken(await usecase_ledger_check.check_ledger(rt, full=True))
         assert any(named in example for example in found.get(rule, ())), found
 
     async def test_of_a_whole_consistent_journal_is_found_by_the_chain(self, rt: Runtime, pool: asyncpg.Pool) -> None:
@@ -211,14 +212,14 @@ class TestTampering:
             await connection.execute("update entries set amount = case when amount < 0 then -15 else 15 end where transfer_id = 4")
             await connection.execute("update accounts set balance = balance + 5 where kind = 'wallet'")
             await connection.execute("update ledger_rollups set balance = balance + case when balance < 0 then -5 else 5 end")
-        assert list(broken(await reconcile.check_ledger(rt, full=True))) == ["chain_verifies"]
+        assert list(broken(await usecase_ledger_check.check_ledger(rt, full=True))) == ["chain_verifies"]
 
     async def test_of_what_is_new_is_found_by_an_incremental_check(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
         """The check of every minute sees what happened since the last block."""
         await book(database, 3, start=50)
         async with unguarded(pool) as connection:
             await connection.execute("delete from entries where id = 28")
-        found = broken(await reconcile.check_ledger(rt, full=False))
+        found = broken(await usecase_ledger_check.check_ledger(rt, full=False))
         assert found["transfers_have_two_entries"] == ("transfer 14: has 1 entries",)
         assert "currencies_sum_to_zero" in found
         assert found["journals_sum_to_zero"][0].startswith("journal 14: sums to ")
@@ -227,10 +228,10 @@ class TestTampering:
         self, rt: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A transfer with one entry in the last block and one after it is whole, and an incremental check knows."""
-        monkeypatch.setattr(reconcile, "PARTIAL_BLOCK_EVERY_S", float("inf"))
+        monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", float("inf"))
         await book(database, 3, start=50)
         assert await seal(rt) == 1
-        report = await reconcile.check_ledger(rt, full=False)
+        report = await usecase_ledger_check.check_ledger(rt, full=False)
         assert report.checks["transfers_have_two_entries"].checked == 1
         assert broken(report) == {}
 
@@ -256,7 +257,7 @@ class TestOrders:
         await assert_clean(database)
         async with unguarded(pool) as connection:
             await connection.execute(statement)
-        found = broken(await reconcile.check_ledger(runtime_on(database), full=True))
+        found = broken(await usecase_ledger_check.check_ledger(runtime_on(database), full=True))
         assert rule in found
         assert found[rule][0]
 
@@ -265,13 +266,13 @@ class TestTick:
     async def test_checks_when_it_is_time_and_makes_the_result_known(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """The first full tick checks in full, the next has nothing to do; the report is in memory and in the database."""
         with capture_logs() as lines:
-            report = await reconcile.tick_full(rt)
+            report = await usecase_ledger_check.tick_full(rt)
         assert report is not None
         assert report.full
         assert lines[-1]["block_hash"] == report.block_hash
         assert report.violations == 0
-        assert reconcile.last_report(rt) == report
-        assert await reconcile.tick_full(rt) is None
+        assert usecase_ledger_check.last_report(rt) == report
+        assert await usecase_ledger_check.tick_full(rt) is None
         assert await pool.fetchval("select report->>'ok' from ledger_checks where scope = 'full'") == "true"
 
     async def test_checks_what_is_new_although_the_full_check_fails(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,20 +284,20 @@ class TestTick:
         monkeypatch.setattr(ledger_check, "check_all_orders", broken_down)
         for _ in range(2):
             with pytest.raises(Unavailable):
-                await reconcile.tick_full(rt)
-        report = await reconcile.tick(rt)
+                await usecase_ledger_check.tick_full(rt)
+        report = await usecase_ledger_check.tick(rt)
         assert report is not None
         assert not report.full
-        assert await reconcile.tick(rt) is None
+        assert await usecase_ledger_check.tick(rt) is None
         monkeypatch.undo()
-        assert await reconcile.tick_full(rt) is not None
+        assert await usecase_ledger_check.tick_full(rt) is not None
 
     async def test_says_loudly_what_is_wrong(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """A broken rule is an error in the log with its name and the place."""
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set balance = balance + 1 where kind = 'wallet'")
         with capture_logs() as lines:
-            report = await reconcile.tick(rt)
+            report = await usecase_ledger_check.tick(rt)
         assert report is not None
         assert report.violations == 1
         (line,) = [line for line in lines if line["log_level"] == "error"]
@@ -309,44 +310,48 @@ class TestKeepReport:
         """A check of what is new says nothing of what lies further back, in this process and in any other; a full one does."""
         async with unguarded(pool) as connection:
             await connection.execute("update journals set at = at + interval '1 us' where id = 4")
-        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True)))
-        assert broken(await reconcile.check_ledger(rt, full=False)) == {}
+        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True)))
+        assert broken(await usecase_ledger_check.check_ledger(rt, full=False)) == {}
         for process in (rt, runtime_on(rt.database)):
-            report = await reconcile.tick(process)
+            report = await usecase_ledger_check.tick(process)
             assert report is not None
             assert list(broken(report)) == ["chain_verifies"]
-            assert reconcile.last_report(process) == report
+            assert usecase_ledger_check.last_report(process) == report
         async with unguarded(pool) as connection:
             await connection.execute("update journals set at = at - interval '1 us' where id = 4")
-        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True))) == {}
+        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True))) == {}
 
     async def test_lets_what_is_new_stand_when_it_has_gone_into_a_block(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
         """What the check of one minute found is not forgotten by that of the next, which begins behind it."""
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:
             await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
-        assert "transfers_have_a_journal" in broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False)))
+        assert "transfers_have_a_journal" in broken(
+            await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+        )
         await seal(rt)
-        assert broken(await reconcile.check_ledger(rt, full=False)) == {}
-        assert "transfers_have_a_journal" in broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False)))
+        assert broken(await usecase_ledger_check.check_ledger(rt, full=False)) == {}
+        assert "transfers_have_a_journal" in broken(
+            await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+        )
 
     async def test_takes_back_what_every_check_looks_at_as_a_whole(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """What is held is compared for every account each minute: once it is right again, that is said at once."""
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set held = 3 where kind = 'wallet'")
-        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=True)))
+        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True)))
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set held = 0 where kind = 'wallet'")
-        assert broken(await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False))) == {}
+        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))) == {}
 
     async def test_does_not_believe_a_full_check_of_an_earlier_moment(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
         """A full check that takes long and saw less than the one that found something does not clear it."""
-        earlier = await reconcile.check_ledger(rt, full=True)
+        earlier = await usecase_ledger_check.check_ledger(rt, full=True)
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:
             await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
-        await reconcile.keep_report(rt, await reconcile.check_ledger(rt, full=False))
-        assert broken(await reconcile.keep_report(rt, earlier))
+        await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+        assert broken(await usecase_ledger_check.keep_report(rt, earlier))
 
 
 class TestLearnReport:
@@ -358,12 +363,12 @@ class TestLearnReport:
         """A door that never checks knows the violations and the age of the worker's last check."""
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set balance = balance + 1 where kind = 'wallet'")
-        found = await reconcile.tick(rt)
+        found = await usecase_ledger_check.tick(rt)
         await pool.execute("update ledger_checks set report = report || jsonb_build_object('at', at - interval '5 minutes')")
         door = runtime_on(database)
-        assert reconcile.last_report(door) is None
-        await reconcile.learn_report(door)
-        learnt = reconcile.last_report(door)
+        assert usecase_ledger_check.last_report(door) is None
+        await usecase_ledger_check.learn_report(door)
+        learnt = usecase_ledger_check.last_report(door)
         assert found is not None
         assert learnt is not None
         assert (learnt.checks, learnt.block_hash) == (found.checks, found.block_hash)
@@ -373,16 +378,16 @@ class TestLearnReport:
 
     async def test_keeps_what_is_newer(self, rt: Runtime) -> None:
         """A process that checks for itself is not taken back to what it wrote down before."""
-        report = await reconcile.tick(rt)
-        await reconcile.learn_report(rt)
-        assert reconcile.last_report(rt) is report
+        report = await usecase_ledger_check.tick(rt)
+        await usecase_ledger_check.learn_report(rt)
+        assert usecase_ledger_check.last_report(rt) is report
 
     async def test_lets_the_age_grow_where_nobody_ever_checked(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
         """A desk without a worker shows an age that an alarm will notice, not 0 for ever."""
         door = runtime_on(rt.database)
-        await reconcile.learn_report(door)
+        await usecase_ledger_check.learn_report(door)
         door.local["reconcile"].began -= 1000
-        await reconcile.learn_report(door)
+        await usecase_ledger_check.learn_report(door)
         _, age_s = self.gauges()
         assert age_s is not None
         assert age_s >= 1000

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from tests.support.ledger import NOW, assert_clean, funded_wallet, runtime_on
 
-from numdesk.domain import chart
 from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, KeyReused, NotFound, StateForbids, WalletShort
+from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
-from numdesk.storage import ledger
 from numdesk.storage.database.pool import Database
-from numdesk.usecases import wallets
+from numdesk.storage.ledger import journals
+from numdesk.usecases.ledger import wallets
 
 
 def caller(wallet_id: int, customer_id: int = 1) -> Caller:
@@ -26,7 +26,7 @@ class TestBalance:
         """What open orders hold is not shown as the customer's."""
         wallet_id = await funded_wallet(database, units=900)
         hold = chart.hold_for_order(7, wallet_id=wallet_id, price=Money(600, "IDR"))
-        await database.run("test", lambda tx: ledger.hold(tx, hold, now=NOW))
+        await database.run("test", lambda tx: journals.hold(tx, hold, now=NOW))
         assert await wallets.balance(runtime_on(database), caller(wallet_id)) == Money(300, "IDR")
 
     async def test_answers_many_at_once_each_their_own(self, database: Database) -> None:

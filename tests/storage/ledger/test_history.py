@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from tests.support.desk import DeskOfTest
 
-from numdesk.storage import history
-from numdesk.usecases import wallets
+from numdesk.storage.ledger import history
 from numdesk.usecases.customers import callers
+from numdesk.usecases.ledger import wallets
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -13,9 +13,9 @@ from datetime import datetime
 
 import asyncpg
 
-from numdesk.domain import chart, ledger
 from numdesk.domain.errors import KeyReused, NotFound, WalletShort
-from numdesk.domain.ledger import Account, AccountKind, AccountName, Entry, Hold, HoldState, Journal, Transfer
+from numdesk.domain.ledger import chart, journals
+from numdesk.domain.ledger.journals import Account, AccountKind, AccountName, Entry, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import Money
 from numdesk.storage.database.pool import Tx
 
@@ -139,7 +139,7 @@ async def apply(tx: Tx, journal: Journal, *, now: datetime) -> Applied:
     accounts = await _lock(tx, _names(journal))
     if (known := await _find_same(tx, journal, accounts)) is not None:
         return known
-    ledger.apply_journal(journal, accounts)
+    journals.apply_journal(journal, accounts)
     journal_id = await _record(tx, journal, now=now)
     if journal_id is None:  # somebody else applied it between our look and our insert
         known = await _find_same(tx, journal, accounts)
@@ -196,7 +196,7 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
     known = await _read_hold(tx, kind=wanted.kind, ref=wanted.ref)
     if known is not None:
         return _repeat_hold(wanted, known)
-    ledger.open_hold(wanted, _account(row))
+    journals.open_hold(wanted, _account(row))
     with named_refusals():
         opened = await tx.fetchval(
             """insert into holds (kind, ref, account_id, amount, opened_at) values ($1, $2, $3, $4, $5)
@@ -225,7 +225,7 @@ async def post(tx: Tx, *, kind: str, ref: int, journal: Journal, now: datetime) 
     known = await _find_same(tx, journal, accounts)
     if known is not None and held.state is HoldState.POSTED:
         return known
-    ledger.post_hold(held, journal, accounts)
+    journals.post_hold(held, journal, accounts)
     journal_id = await _record(tx, journal, now=now)
     if journal_id is None:
         raise KeyReused
@@ -355,7 +355,7 @@ async def _release(tx: Tx, *, kind: str, ref: int, state: HoldState, now: dateti
     held = await _need_hold(tx, kind=kind, ref=ref, lock=True)
     if held.state is state:
         return False
-    ledger.end_hold(held, _account(row), state=state)
+    journals.end_hold(held, _account(row), state=state)
     await _write_end(tx, held, state=state, now=now, journal_id=None)
     return True
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from numdesk.storage import alerts as rows
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.ledger import alerts as rows
 
 #: What the mark is for a customer for whom staff has set none (option `low_balance`), in minor units.
 LOW_BALANCE = 1000

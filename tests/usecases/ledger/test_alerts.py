@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tests.support.desk import DeskOfTest
 
-from numdesk.usecases import alerts, wallets
 from numdesk.usecases.customers import callers
+from numdesk.usecases.ledger import alerts, wallets
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tests.support.ledger import NOW, assert_clean, funded_wallet
 from tests.support.server import TestServer
 
-from numdesk.domain import chart
-from numdesk.domain import ledger as laws
 from numdesk.domain.errors import KeyReused, NotFound, StateForbids, WalletShort
-from numdesk.domain.ledger import Account, AccountName, Hold, HoldState, Journal, Transfer
+from numdesk.domain.ledger import chart
+from numdesk.domain.ledger import journals as laws
+from numdesk.domain.ledger.journals import Account, AccountName, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import DECIMALS, Money
-from numdesk.storage import ledger
 from numdesk.storage.database.pool import Database, Tx
+from numdesk.storage.ledger import journals as ledger_journals
 
 
 def idr(units: int) -> Money:
@@ -36,15 +36,15 @@ def order_hold(wallet_id: int, units: int = 600, *, ref: int = 7) -> Hold:
     return chart.hold_for_order(ref, wallet_id=wallet_id, price=idr(units))
 
 
-async def apply(database: Database, journal: Journal) -> ledger.Applied:
+async def apply(database: Database, journal: Journal) -> ledger_journals.Applied:
     """Applies a journal in a transaction of its own."""
-    return await database.run("test", lambda tx: ledger.apply(tx, journal, now=NOW))
+    return await database.run("test", lambda tx: ledger_journals.apply(tx, journal, now=NOW))
 
 
 async def wallet(database: Database, customer_id: int = 1) -> Account:
     """Returns the customer's rupiah wallet."""
     async with database.transaction("test") as tx:
-        found = await ledger.find_wallet(tx, customer_id=customer_id, currency="IDR")
+        found = await ledger_journals.find_wallet(tx, customer_id=customer_id, currency="IDR")
     assert found is not None
     return found
 
@@ -56,7 +56,7 @@ class TestOpenWallet:
         assert await funded_wallet(database) == first
         assert await funded_wallet(database, currency="EUR") != first
         async with database.transaction("test") as tx:
-            assert [found.name.currency for found in await ledger.list_wallets(tx, customer_id=1)] == ["EUR", "IDR"]
+            assert [found.name.currency for found in await ledger_journals.list_wallets(tx, customer_id=1)] == ["EUR", "IDR"]
 
 
 class TestApply:
@@ -64,9 +64,9 @@ class TestApply:
         """A credit shows in the wallet, in its statement and at the other side."""
         wallet_id = await funded_wallet(database, units=900)
         async with database.transaction("test") as tx:
-            (entry,) = await ledger.read_statement(tx, account_id=wallet_id, before=None, limit=10)
-            funding = await ledger.read_balance(tx, name=chart.manual_funding("IDR"))
-            assert await ledger.available(tx, wallet_id) == 900
+            (entry,) = await ledger_journals.read_statement(tx, account_id=wallet_id, before=None, limit=10)
+            funding = await ledger_journals.read_balance(tx, name=chart.manual_funding("IDR"))
+            assert await ledger_journals.available(tx, wallet_id) == 900
         assert (entry.amount, entry.balance_after, entry.other) == (idr(900), idr(900), chart.manual_funding("IDR"))
         assert funding == idr(-900)
         await assert_clean(database)
@@ -90,7 +90,7 @@ class TestApply:
     async def test_refuses_a_short_wallet_with_figures(self, database: Database) -> None:
         """What is held is not available, and a refused journal leaves no trace."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
+        await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
         with pytest.raises(WalletShort) as refused:
             await apply(database, spend(301))
         assert (refused.value.needed, refused.value.available) == (301, 300)
@@ -120,7 +120,7 @@ class TestApply:
             for journal in journals + journals:
                 model = await _both(database, model, journal)
             async with database.transaction("test") as tx:
-                assert {name: (await ledger.read_balance(tx, name=name)).units for name in names} == {
+                assert {name: (await ledger_journals.read_balance(tx, name=name)).units for name in names} == {
                     name: account.balance for name, account in model.items()
                 }
             await assert_clean(database)
@@ -131,7 +131,7 @@ async def _both(database: Database, model: dict[AccountName, Account], journal: 
     """Applies a journal to the database and to the model, and compares the refusals; a repeat must leave both alone."""
     async with database.transaction("test") as tx:
         if await tx.fetchval("select true from journals where reason = $1 and ref = $2", journal.reason, journal.ref):
-            assert (await ledger.apply(tx, journal, now=NOW)).repeated
+            assert (await ledger_journals.apply(tx, journal, now=NOW)).repeated
             return model
     try:
         after = laws.apply_journal(journal, model)
@@ -148,8 +148,8 @@ class TestReverse:
         """The second reversal of a journal is the first one."""
         await funded_wallet(database, units=900)
         spent = await apply(database, spend(400))
-        first = await database.run("test", lambda tx: ledger.reverse(tx, journal_id=spent.journal_id, now=NOW))
-        again = await database.run("test", lambda tx: ledger.reverse(tx, journal_id=spent.journal_id, now=NOW))
+        first = await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=spent.journal_id, now=NOW))
+        again = await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=spent.journal_id, now=NOW))
         assert (again.journal_id, again.repeated) == (first.journal_id, True)
         assert (await wallet(database)).balance == 900
         await assert_clean(database)
@@ -158,25 +158,25 @@ class TestReverse:
         """A reversal is not reversed, and there is no undoing what never was."""
         await funded_wallet(database, units=900)
         spent = await apply(database, spend(400))
-        back = await database.run("test", lambda tx: ledger.reverse(tx, journal_id=spent.journal_id, now=NOW))
+        back = await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=spent.journal_id, now=NOW))
         with pytest.raises(StateForbids):
-            await database.run("test", lambda tx: ledger.reverse(tx, journal_id=back.journal_id, now=NOW))
+            await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=back.journal_id, now=NOW))
         with pytest.raises(NotFound):
-            await database.run("test", lambda tx: ledger.reverse(tx, journal_id=10**9, now=NOW))
+            await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=10**9, now=NOW))
 
     async def test_refuses_when_the_money_is_spent(self, database: Database) -> None:
         """Taking a credit back does not push a wallet below zero."""
         await funded_wallet(database, units=900)
         await apply(database, spend(400))
         with pytest.raises(WalletShort):
-            await database.run("test", lambda tx: ledger.reverse(tx, journal_id=1, now=NOW))
+            await database.run("test", lambda tx: ledger_journals.reverse(tx, journal_id=1, now=NOW))
 
 
 Ending = Callable[[Tx], Awaitable[object]]
 ENDINGS: dict[HoldState, Ending] = {
-    HoldState.POSTED: lambda tx: ledger.post(tx, kind="order", ref=7, journal=spend(600), now=NOW),
-    HoldState.VOIDED: lambda tx: ledger.void(tx, kind="order", ref=7, now=NOW),
-    HoldState.EXPIRED: lambda tx: ledger.expire(tx, kind="order", ref=7, now=NOW),
+    HoldState.POSTED: lambda tx: ledger_journals.post(tx, kind="order", ref=7, journal=spend(600), now=NOW),
+    HoldState.VOIDED: lambda tx: ledger_journals.void(tx, kind="order", ref=7, now=NOW),
+    HoldState.EXPIRED: lambda tx: ledger_journals.expire(tx, kind="order", ref=7, now=NOW),
 }
 
 
@@ -184,22 +184,22 @@ class TestHold:
     async def test_reserves_once(self, database: Database) -> None:
         """The same hold counts once; another of its name, or one too large, is refused."""
         wallet_id = await funded_wallet(database, units=900)
-        assert await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
-        assert not await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
+        assert await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
+        assert not await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
         assert (await wallet(database)).held == 600
         with pytest.raises(KeyReused):
-            await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id, 5), now=NOW))
+            await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id, 5), now=NOW))
         with pytest.raises(WalletShort):
-            await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id, ref=8), now=NOW))
+            await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id, ref=8), now=NOW))
         with pytest.raises(NotFound):
-            await database.run("test", lambda tx: ledger.hold(tx, order_hold(10**9, ref=9), now=NOW))
+            await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(10**9, ref=9), now=NOW))
 
     @pytest.mark.parametrize("first", ENDINGS)
     @pytest.mark.parametrize("second", ENDINGS)
     async def test_ends_once(self, database: Database, first: HoldState, second: HoldState) -> None:
         """The same end again is a no-op, another is refused, and the money moved by the first alone."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
+        await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run("test", ENDINGS[first])
         if first is second:
             await database.run("test", ENDINGS[second])
@@ -212,8 +212,8 @@ class TestHold:
     async def test_may_be_posted_in_part(self, database: Database) -> None:
         """A post that takes less releases the rest."""
         wallet_id = await funded_wallet(database, units=600)
-        await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
-        await database.run("test", lambda tx: ledger.post(tx, kind="order", ref=7, journal=spend(250), now=NOW))
+        await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
+        await database.run("test", lambda tx: ledger_journals.post(tx, kind="order", ref=7, journal=spend(250), now=NOW))
         after = await wallet(database)
         assert (after.balance, after.held) == (350, 0)
 
@@ -232,8 +232,8 @@ class TestStatement:
         for number in range(5):
             await apply(database, spend(10, ref=str(number)))
         async with database.transaction("test") as tx:
-            first = await ledger.read_statement(tx, account_id=wallet_id, before=None, limit=4)
-            rest = await ledger.read_statement(tx, account_id=wallet_id, before=first[-1].id, limit=4)
+            first = await ledger_journals.read_statement(tx, account_id=wallet_id, before=None, limit=4)
+            rest = await ledger_journals.read_statement(tx, account_id=wallet_id, before=first[-1].id, limit=4)
         assert [entry.balance_after and entry.balance_after.units for entry in first + rest] == [850, 860, 870, 880, 890, 900]
         assert [entry.ref for entry in first + rest] == ["4", "3", "2", "1", "0", "fund:1:IDR"]
 
@@ -264,7 +264,7 @@ class TestTables:
     async def test_refuse_to_change_a_hold_that_ended(self, database: Database, pool: asyncpg.Pool, statement: str) -> None:
         """A hold's only change is its end."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run("test", lambda tx: ledger.hold(tx, order_hold(wallet_id), now=NOW))
+        await database.run("test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run("test", ENDINGS[HoldState.VOIDED])
         with pytest.raises(asyncpg.PostgresError) as refused:
             await pool.execute(statement)
@@ -283,7 +283,7 @@ class TestTables:
         """A statement typed by hand cannot overdraw a wallet either, and its refusal has the domain's name."""
         wallet_id = await funded_wallet(database, units=900)
         funding = await pool.fetchval("select id from accounts where kind = 'funding'")
-        with pytest.raises(WalletShort), ledger.named_refusals():
+        with pytest.raises(WalletShort), ledger_journals.named_refusals():
             await pool.execute(INSERT_TRANSFER, wallet_id, funding, 901, "IDR")
         await assert_clean(database)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from prometheus_client import Gauge
 
-from numdesk.domain.ledger import Check, Report
+from numdesk.domain.ledger.journals import Check, Report
 from numdesk.domain.payments import topups
 from numdesk.kit.log import get_logger
-from numdesk.storage import ledger_check
+from numdesk.storage.ledger import check as ledger_check
 from numdesk.storage.payments import check as payment_check
 from numdesk.storage.payments import topups as payment_topups
 from numdesk.storage.rentals import check as rental_check
@@ -21,7 +21,7 @@ from numdesk.storage.rentals import check as rental_check
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
-    from numdesk.storage.ledger_check import Sight
+    from numdesk.storage.ledger.check import Sight
 
 #: How often the running desk looks at what is new, and at everything.
 INCREMENTAL_EVERY_S = 60

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
-from numdesk.domain.ledger import Check
+from numdesk.domain.ledger.journals import Check
 from numdesk.storage.database.pool import Tx
 
 if TYPE_CHECKING:

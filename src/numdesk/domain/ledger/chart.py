@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from numdesk.domain.errors import InvalidInput, StateForbids
-from numdesk.domain.ledger import AccountKind, AccountName, Hold, Journal, Transfer
+from numdesk.domain.ledger.journals import AccountKind, AccountName, Hold, Journal, Transfer
 from numdesk.domain.money import AMOUNT_MAX, Money
 from numdesk.domain.payments.topups import Share
 

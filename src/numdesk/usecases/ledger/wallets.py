@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from numdesk.domain import chart
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.ledger import Account, Entry
+from numdesk.domain.ledger import chart
+from numdesk.domain.ledger.journals import Account, Entry
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
 from numdesk.domain.pages import Page
-from numdesk.storage import history as rows
-from numdesk.storage import ledger
 from numdesk.storage.database.pool import Tx
-from numdesk.storage.history import HistoryLine
-from numdesk.usecases import alerts
+from numdesk.storage.ledger import history as rows
+from numdesk.storage.ledger import journals
+from numdesk.storage.ledger.history import HistoryLine
+from numdesk.usecases.ledger import alerts
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -31,7 +31,7 @@ async def balance(rt: Runtime, caller: Caller) -> Money:
     """Returns what the caller's wallet holds and no open order has reserved."""
 
     async def read(wallet_ids: list[int]) -> list[Account]:
-        found = await rt.repeat("wallets.balance", lambda tx: ledger.read_wallets(tx, wallet_ids=wallet_ids))
+        found = await rt.repeat("wallets.balance", lambda tx: journals.read_wallets(tx, wallet_ids=wallet_ids))
         return [found[wallet_id] for wallet_id in wallet_ids]
 
     account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(caller.wallet_id)
@@ -75,13 +75,13 @@ async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, l
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidInput(field="limit", reason=f"must be 1 to {PAGE_MAX}")
     return await rt.repeat(
-        "wallets.statement", lambda tx: ledger.read_statement(tx, account_id=caller.wallet_id, before=before, limit=limit)
+        "wallets.statement", lambda tx: journals.read_statement(tx, account_id=caller.wallet_id, before=before, limit=limit)
     )
 
 
 async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
     """Returns all wallets of a customer, for staff."""
-    return await rt.repeat("wallets.list", lambda tx: ledger.list_wallets(tx, customer_id=customer_id))
+    return await rt.repeat("wallets.list", lambda tx: journals.list_wallets(tx, customer_id=customer_id))
 
 
 async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str) -> Money:
@@ -93,9 +93,9 @@ async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, re
     journal = chart.adjustment(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
 
     async def work(tx: Tx) -> Money:
-        await ledger.apply(tx, journal, now=rt.clock.now())
+        await journals.apply(tx, journal, now=rt.clock.now())
         await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
-        account = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
+        account = await journals.find_wallet(tx, customer_id=customer_id, currency=currency)
         assert account is not None, "the journal named it"
         return _unreserved(account)
 
@@ -111,13 +111,13 @@ async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int
     journal = chart.gift(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
 
     async def work(tx: Tx) -> Balances:
-        wallet = await ledger.find_wallet(tx, customer_id=customer_id, currency=currency)
+        wallet = await journals.find_wallet(tx, customer_id=customer_id, currency=currency)
         if wallet is None:
             raise NotFound(what="wallet")
-        bonus_id = await ledger.open_bonus(tx, customer_id=customer_id, currency=currency)
-        await ledger.apply(tx, journal, now=rt.clock.now())
+        bonus_id = await journals.open_bonus(tx, customer_id=customer_id, currency=currency)
+        await journals.apply(tx, journal, now=rt.clock.now())
         await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
-        return _balances(wallet, (await ledger.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
+        return _balances(wallet, (await journals.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
 
     given = await rt.run("wallets.give_bonus", work)
     rt.memory.forget("customers")
@@ -131,7 +131,7 @@ async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> i
     """
 
     async def work(tx: Tx) -> int:
-        return (await ledger.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)).journal_id
+        return (await journals.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)).journal_id
 
     return await rt.run("wallets.reverse", work)
 
@@ -142,14 +142,14 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
     if not 0 <= units <= AMOUNT_MAX:
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
     return await rt.run(
-        "wallets.set_credit_limit", lambda tx: ledger.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
+        "wallets.set_credit_limit", lambda tx: journals.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
     )
 
 
 async def _read_balances(rt: Runtime, pairs: list[tuple[int, int | None]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Returns what is in and reserved of each wallet and bonus."""
     wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
-    found = await rt.repeat("wallets.balances", lambda tx: ledger.read_sums(tx, wanted))
+    found = await rt.repeat("wallets.balances", lambda tx: journals.read_sums(tx, wanted))
     return [(found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id]) for wallet_id, bonus_id in pairs]
 
 
