@@ -18,7 +18,8 @@ from numdesk.kit.log import get_logger, request_id
 from numdesk.kit.proxies import ClientShares, TrustedProxies
 from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
-from numdesk.usecases import installation, ledger_check
+from numdesk.usecases import ledger_check
+from numdesk.usecases.desk import installation
 
 Kept = TypeVar("Kept")
 

@@ -21,10 +21,11 @@ from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surrou
 from numdesk.runtime import Runtime
 from numdesk.sandbox.seed import Credential, Terms, credentials, seed
 from numdesk.sandbox.topups import GATEWAYS
-from numdesk.storage import installation as installation_rows
 from numdesk.storage.database.pool import Database
-from numdesk.storage.provider_settings import Words, stored_words
-from numdesk.usecases import installation, timekeeping
+from numdesk.storage.desk import installation as installation_rows
+from numdesk.storage.desk.provider_settings import Words, stored_words
+from numdesk.usecases.desk import clock as desk_clock
+from numdesk.usecases.desk import installation
 from numdesk.usecases.stock import catalogue
 
 _log = get_logger(__name__, "provider", "setting")
@@ -86,7 +87,7 @@ async def open_desk(
             environment="test" if sandbox else "live",
             alone=alone,
         )
-        await timekeeping.heed_books(rt)
+        await desk_clock.heed_books(rt)
         simulation = next((made.simulation for made in adapters.values() if made.simulation), None)
         yield Desk(rt, dialects, simulation, upstreams.gateways)
 

@@ -30,7 +30,7 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.domain.rentals.outcomes import Rented
-from numdesk.usecases.keys import Signature
+from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 

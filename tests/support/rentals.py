@@ -14,8 +14,8 @@ from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.inbound.messages import Taken
 from numdesk.usecases.customers import callers
+from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.inbound import receive
-from numdesk.usecases.keys import Signature
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.rentals import lifecycle, prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice

@@ -17,7 +17,8 @@ from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.otp.rules import Trial
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
-from numdesk.usecases import freshness, otp
+from numdesk.usecases import otp
+from numdesk.usecases.desk import versions
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import lifecycle
 
@@ -216,13 +217,13 @@ class TestProcesses:
         """A rule that one process adds or removes counts in another after its next look at the versions."""
         async with open_desks(database_url, tmp_path, processes=2) as (here, there):
             assert await code_of(there) == "482913"
-            await freshness.look(there.rt)
+            await versions.look(there.rt)
             rule_id = await otp.add(here.rt, service="whatsapp", pattern=RULE)
-            await freshness.look(there.rt)
+            await versions.look(there.rt)
             there._messages += 100
             assert await code_of(there) == "77123"
             await otp.remove(here.rt, rule_id)
-            await freshness.look(there.rt)
+            await versions.look(there.rt)
             assert await code_of(there) == "482913"
 
 

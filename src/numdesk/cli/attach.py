@@ -15,12 +15,12 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk, open_desk
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import Settings, read_settings
-from numdesk.storage import settings as setting_rows
 from numdesk.storage.database.cluster import Cluster
 from numdesk.storage.database.faults import DeskMissing
 from numdesk.storage.database.migrate import is_migrated, migrate, pending_migrations
 from numdesk.storage.database.postgres import open_database
-from numdesk.usecases.installation import Mode
+from numdesk.storage.desk import settings as setting_rows
+from numdesk.usecases.desk.installation import Mode
 from numdesk.usecases.stock import catalogue
 
 Answer = TypeVar("Answer")

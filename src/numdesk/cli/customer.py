@@ -15,8 +15,8 @@ from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labell
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
-from numdesk.usecases import installation
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
 app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers, and their keys.")

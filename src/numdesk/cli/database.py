@@ -24,11 +24,11 @@ from numdesk.config import Settings, environment_for_child
 from numdesk.kit.clock import Clock
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.redact import scrub
-from numdesk.storage import installation
 from numdesk.storage.database import migrate as migrations
 from numdesk.storage.database.cluster import binaries
 from numdesk.storage.database.postgres import open_database
 from numdesk.storage.database.url import split_password
+from numdesk.storage.desk import installation
 
 #: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"

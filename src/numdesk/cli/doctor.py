@@ -24,8 +24,9 @@ from numdesk.kit.keyfile import KeyFile, KeyFileError
 from numdesk.kit.private import open_to_others
 from numdesk.storage.database.migrate import pending_migrations
 from numdesk.storage.database.postgres import check_server, running_dsn
-from numdesk.storage.installation import Condition
-from numdesk.usecases import installation, ledger_check, rates, sweeps, timekeeping
+from numdesk.storage.desk.installation import Condition
+from numdesk.usecases import ledger_check, rates, sweeps
+from numdesk.usecases.desk import clock, installation
 from numdesk.usecases.inbound import withheld
 from numdesk.usecases.payments import held as payment_held
 
@@ -103,7 +104,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
     report = await ledger_check.check_ledger(rt, full=False)
     return [
         _fsync(seen),
-        _clock(seen, wall, lag=await timekeeping.heed_books(rt), set_back_max=rt.clock.set_back_max),
+        _clock(seen, wall, lag=await clock.heed_books(rt), set_back_max=rt.clock.set_back_max),
         Finding("ledger", OK, "the books agree")
         if report.violations == 0
         else Finding("ledger", FAIL, f"{report.violations} violations: run `numdesk ledger check` and stop selling"),
@@ -216,7 +217,7 @@ def _fsync(seen: Condition) -> Finding:
 
 
 def _clock(seen: Condition, wall: datetime, *, lag: timedelta, set_back_max: timedelta) -> Finding:
-    if lag > timekeeping.LAG_UNNOTICED:
+    if lag > clock.LAG_UNNOTICED:
         rest = "the desk's time runs on at half speed until it has caught up (NUMDESK_CLOCK_BEHIND_MAX_H=0 waits for nothing)"
         if lag > set_back_max:
             rest = "that is too much to wait for, so what is booked now has an earlier time than what was booked then"

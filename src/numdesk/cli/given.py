@@ -15,7 +15,7 @@ from cyclopts import Parameter, Token
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.outcome import CommandRefused
-from numdesk.usecases import installation
+from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
 #: Ids are 32-bit serials; the database would not even look for a larger one.

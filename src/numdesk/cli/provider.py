@@ -7,7 +7,7 @@ import cyclopts
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import read_secret
 from numdesk.cli.outcome import table, tell
-from numdesk.usecases import providers
+from numdesk.usecases.desk import provider_settings
 
 app = cyclopts.App(name="provider", help="Keep settings of payment gateways and other upstreams sealed in the database.")
 
@@ -27,7 +27,7 @@ def store(provider: str, name: str, *, common: Common | None = None) -> None:
     """
     common = common or Common()
     value = read_secret(None, prompt=f"{provider} {name}")
-    at_desk(common, lambda desk: providers.store(desk.rt, provider=provider, name=name, value=value))
+    at_desk(common, lambda desk: provider_settings.store(desk.rt, provider=provider, name=name, value=value))
     tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is kept; restart the server to use it.")
 
 
@@ -43,7 +43,7 @@ def unset(provider: str, name: str, *, common: Common | None = None) -> None:
         Such as payment_key.
     """
     common = common or Common()
-    at_desk(common, lambda desk: providers.drop(desk.rt, provider=provider, name=name))
+    at_desk(common, lambda desk: provider_settings.drop(desk.rt, provider=provider, name=name))
     tell({"provider": provider, "name": name}, as_json=common.json, text=f"{name} of {provider} is forgotten.")
 
 
@@ -51,7 +51,7 @@ def unset(provider: str, name: str, *, common: Common | None = None) -> None:
 def show(*, common: Common | None = None) -> None:
     """Show which settings are stored, and since when; their values are never shown."""
     common = common or Common()
-    found = at_desk(common, lambda desk: providers.stored(desk.rt))
+    found = at_desk(common, lambda desk: provider_settings.stored(desk.rt))
     facts = [{"provider": provider, "name": name, "since": since} for provider, name, since in found]
     rows = [tuple(one.values()) for one in facts]
     tell(facts, as_json=common.json, text=table(["provider", "name", "since"], rows) if rows else "Nothing is stored.")

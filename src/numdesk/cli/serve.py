@@ -32,7 +32,7 @@ from numdesk.kit.private import tighten
 from numdesk.sandbox.seed import Credential
 from numdesk.storage.database.migrate import migrate
 from numdesk.storage.database.postgres import open_database
-from numdesk.usecases import installation, timekeeping
+from numdesk.usecases.desk import clock, installation
 from numdesk.workers import runner
 
 #: More processes than this cannot help one machine, and each takes connections to the database.
@@ -209,7 +209,7 @@ async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any
 
     A part that fails stops the others, and the failure is the command's.
     """
-    following = asyncio.create_task(timekeeping.follow(desk.rt)) if desk.sandbox else None
+    following = asyncio.create_task(clock.follow(desk.rt)) if desk.sandbox else None
     tasks = [asyncio.create_task(part) for part in parts]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     stop.set()

@@ -23,8 +23,9 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
-from numdesk.usecases import ledger_check, rates, timekeeping, webhooks
+from numdesk.usecases import ledger_check, rates, webhooks
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk import clock as desk_clock
 from numdesk.usecases.inbound import receive as inbound_receive
 from numdesk.usecases.ledger import wallets
 
@@ -89,7 +90,7 @@ class SandboxDoor:
     async def move_clock(self, request: Request) -> Response:
         """POST /clock: moves the clock of every process, and does everything that has become due, before it answers."""
         moved = await wire.parse(request, wire.ClockMoved)
-        await timekeeping.advance(self.rt, moved.advance_s)
+        await desk_clock.advance(self.rt, moved.advance_s)
         await rates.refresh(self.rt)
         await self.run_due(self.rt)
         return self._clock()

@@ -11,8 +11,9 @@ from numdesk.domain.stock.catalogue import LOCAL
 from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import seed_rentals
-from numdesk.usecases import installation, rates
+from numdesk.usecases import rates
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk import installation
 from numdesk.usecases.stock import numbers
 from numdesk.usecases.stock.lists import BadLine
 from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice

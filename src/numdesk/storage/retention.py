@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
-from numdesk.storage import settings
+from numdesk.storage.desk import settings
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -10,7 +10,7 @@ from numdesk.domain.fx import Rate
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.ports.errors import ProviderError
 from numdesk.storage import rates as rows
-from numdesk.usecases.calls import answered
+from numdesk.usecases.desk.provider_calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from numdesk.runtime import Runtime
-from numdesk.usecases import freshness, installation, ledger_check, rates, retention, timekeeping
+from numdesk.usecases import ledger_check, rates, retention
 from numdesk.usecases.customers import callers, rate_limits
+from numdesk.usecases.desk import clock, installation, versions
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
@@ -74,12 +75,12 @@ KINDS: Mapping[str, JobKind] = {
 
 #: What every process does for itself, whether or not it works.
 TENDING: tuple[Recurring, ...] = (
-    Recurring("versions.look", 0.25, freshness.look),
+    Recurring("versions.look", 0.25, versions.look),
     Recurring("limits.exchange", 0.5, rate_limits.exchange),
     Recurring("news.look", 1.0, changes.look),
     Recurring("ledger.learn_report", 10.0, ledger_check.learn_report),
     Recurring("payments.measure_held", 30.0, held.measure),
-    Recurring("clock.heed_books", 10.0, timekeeping.heed_books),
+    Recurring("clock.heed_books", 10.0, clock.heed_books),
     Recurring("installation.serials", 60.0, installation.serials),
     Recurring("customers.note_used_keys", 60.0, callers.note_used_keys),
 )

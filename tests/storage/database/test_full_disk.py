@@ -16,7 +16,7 @@ from numdesk.domain.errors import Unavailable
 from numdesk.storage.database.migrate import migrate
 from numdesk.storage.database.pool import Database, Tx
 from numdesk.storage.database.postgres import open_database
-from numdesk.storage.installation import probe_writes
+from numdesk.storage.desk.installation import probe_writes
 
 DISK_MB = 320
 #: A megabyte that no compression makes smaller.

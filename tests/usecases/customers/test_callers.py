@@ -12,8 +12,8 @@ from numdesk.domain.customers.callers import Caller, CustomerState, Scope, check
 from numdesk.domain.errors import NotAuthenticated, NotFound, NotPermitted
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.database.pool import Tx
-from numdesk.usecases import freshness
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk import versions
 
 
 class TestAuthenticate:
@@ -56,23 +56,23 @@ class TestAuthenticate:
         token = tokens.make_token("test", random="a" * tokens.RANDOM_CHARACTERS)
         with pytest.raises(NotAuthenticated):
             await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         await desk.pool.execute("update api_keys set hash = $1", desk.rt.keys.fingerprint(token.encode()))
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         assert (await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)).customer_id == new.customer_id
 
     async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
         """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""
         new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         token = new.token.encode()
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         caller = await callers.authenticate(desk.rt, token, dialect=DIALECT)
         await callers.set_state(desk.rt, new.customer_id, CustomerState.BLOCKED)
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         assert (await callers.authenticate(desk.rt, token, dialect=DIALECT)).state is CustomerState.BLOCKED
         await callers.revoke_key(desk.rt, caller.key_id)
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         with pytest.raises(NotAuthenticated):
             await callers.authenticate(desk.rt, token, dialect=DIALECT)
         with pytest.raises(NotFound):

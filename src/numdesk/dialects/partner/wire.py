@@ -19,7 +19,7 @@ from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringif
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals.lifecycle import SERVICES_MAX, UNIT, UNITS_MAX, RentType
 from numdesk.usecases.customers.applications import ApplicationForm
-from numdesk.usecases.keys import Signature
+from numdesk.usecases.idempotency import Signature
 
 Value = TypeVar("Value")
 

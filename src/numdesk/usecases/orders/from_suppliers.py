@@ -27,7 +27,7 @@ from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
-from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import supplier_answers
 from numdesk.usecases.stock import catalogue as catalogue_cases
 

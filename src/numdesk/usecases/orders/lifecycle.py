@@ -25,8 +25,8 @@ from numdesk.storage.ledger import journals
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.storage.orders.lifecycle import Ended
 from numdesk.usecases import rates
-from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import changes
 from numdesk.usecases.sweeps import Sweep, sweep
 

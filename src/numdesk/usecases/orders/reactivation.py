@@ -20,7 +20,7 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import rates
-from numdesk.usecases.calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import from_suppliers, purchases
 from numdesk.usecases.stock import catalogue as catalogue_cases
 

@@ -19,7 +19,7 @@ from numdesk.storage.inbound import messages as message_rows
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import otp, recognition
-from numdesk.usecases.calls import answered, each
+from numdesk.usecases.desk.provider_calls import answered, each
 
 #: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
 #: on its way there, and what it then buys would be paid for and used by nobody.

@@ -18,7 +18,7 @@ from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.payments import audit as audits
 from numdesk.storage.payments import topups as rows
-from numdesk.usecases.calls import answered
+from numdesk.usecases.desk.provider_calls import answered
 from numdesk.usecases.payments import invoices, settlement
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentGateway
 from numdesk.storage.payments import topups as rows
-from numdesk.usecases.calls import answered
+from numdesk.usecases.desk.provider_calls import answered
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -38,8 +38,8 @@ from numdesk.storage.payments import topups as rows
 from numdesk.storage.payments.inbox import Callback
 from numdesk.storage.payments.topups import Booked
 from numdesk.usecases import sweeps
-from numdesk.usecases.calls import each
-from numdesk.usecases.keys import Signature, key_of
+from numdesk.usecases.desk.provider_calls import each
+from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.payments import invoices
 from numdesk.usecases.payments.settlement import settle
 

@@ -40,7 +40,7 @@ from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
 from numdesk.usecases.customers import callers
-from numdesk.usecases.keys import Signature, key_of
+from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.ledger import alerts
 from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches

@@ -17,7 +17,7 @@ from numdesk.domain.stock.routing import SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.stock import catalogue as rows
 from numdesk.storage.stock import numbers as stock_rows
-from numdesk.usecases.calls import answered
+from numdesk.usecases.desk.provider_calls import answered
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -25,7 +25,7 @@ from numdesk.dialects.partner.wire import (
 from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
 from numdesk.domain.rentals.lifecycle import RentType
-from numdesk.usecases.keys import Signature
+from numdesk.usecases.idempotency import Signature
 
 OFFERED = (1, 3, 7, 30)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import Gauge
 
 from numdesk.domain.errors import Unavailable
-from numdesk.storage import installation as rows
-from numdesk.storage import settings
+from numdesk.storage.desk import installation as rows
+from numdesk.storage.desk import settings
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

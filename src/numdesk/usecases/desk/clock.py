@@ -11,8 +11,8 @@ from prometheus_client import Gauge
 
 from numdesk.domain.errors import InvalidInput, Unavailable
 from numdesk.kit.log import get_logger
-from numdesk.storage import installation
-from numdesk.storage import settings as rows
+from numdesk.storage.desk import installation
+from numdesk.storage.desk import settings as rows
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

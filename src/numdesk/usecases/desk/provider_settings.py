@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.storage import provider_settings as rows
+from numdesk.storage.desk import provider_settings as rows
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

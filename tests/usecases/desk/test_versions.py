@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.desk import DeskOfTest
 
-from numdesk.usecases import freshness
+from numdesk.usecases.desk import versions
 
 
 class TestLook:
@@ -21,14 +21,14 @@ class TestLook:
 
     async def test_forgets_only_what_changed(self, desk: DeskOfTest) -> None:
         """A new rate drops the rates and nothing else."""
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         await self.remember(desk)
         await desk.pool.execute("update fx_rates set rate = rate + 1")
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         assert [desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")] == ["catalogue:IDR", None, "other"]
 
     async def test_forgets_all_at_the_first_look(self, desk: DeskOfTest) -> None:
         """What was remembered before the first look may be old."""
         await self.remember(desk)
-        await freshness.look(desk.rt)
+        await versions.look(desk.rt)
         assert [desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")] == [None, None, "other"]

@@ -13,7 +13,8 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases import calls, rates
+from numdesk.usecases import rates
+from numdesk.usecases.desk import provider_calls
 from numdesk.usecases.orders import lifecycle
 from numdesk.usecases.payments import audit, invoices, topups
 from numdesk.usecases.stock import catalogue
@@ -28,7 +29,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
     """Lets a use case wait for its provider hardly at all."""
 
     async def answered(call: Awaitable[Any], **_: object) -> Any:
-        return await calls.answered(call, within_s=0.01)
+        return await provider_calls.answered(call, within_s=0.01)
 
     monkeypatch.setattr(module, "answered", answered)
 
@@ -36,7 +37,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
 async def test_one_that_hangs_has_failed_with_an_unknown_outcome() -> None:
     """Nothing is bought again before the provider was asked, and the reason says how long was waited."""
     with pytest.raises(ProviderError, match=r"no answer within 0\.01 s") as caught:
-        await calls.answered(hang(), within_s=0.01)
+        await provider_calls.answered(hang(), within_s=0.01)
     assert caught.value.unknown
 
 
@@ -102,6 +103,6 @@ async def test_each_is_awaited_to_its_end() -> None:
         return number
 
     with pytest.raises(ValueError, match="one"):
-        await calls.each(work(number) for number in range(4))
+        await provider_calls.each(work(number) for number in range(4))
     assert ended == [0, 2, 3]
-    assert await calls.each(work(number) for number in (5, 6)) == [5, 6]
+    assert await provider_calls.each(work(number) for number in (5, 6)) == [5, 6]

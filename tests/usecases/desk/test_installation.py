@@ -6,8 +6,8 @@ import pytest
 from tests.support.sandbox import open_sandbox, shelve
 
 from numdesk.bootstrap import enter
-from numdesk.usecases import installation
-from numdesk.usecases.installation import Mode, MoneyIsMakeBelieve, SandboxRefused
+from numdesk.usecases.desk import installation
+from numdesk.usecases.desk.installation import Mode, MoneyIsMakeBelieve, SandboxRefused
 
 
 class TestEnter:

@@ -9,8 +9,8 @@ from datetime import datetime
 import msgspec
 
 from numdesk.domain.customers.callers import CustomerState
-from numdesk.storage import settings
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.desk import settings
 
 #: A list of customers ends here; the console pages through more.
 CUSTOMERS_MAX = 10_000

@@ -15,7 +15,8 @@ from numdesk.domain.errors import Refusal, Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.kit.clock import SET_BACK_MAX, FakeClock
-from numdesk.usecases import jobs, ledger_check, timekeeping
+from numdesk.usecases import jobs, ledger_check
+from numdesk.usecases.desk import clock
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.workers import runner
@@ -71,7 +72,7 @@ async def test_a_restart_goes_on_where_the_books_are(rental_desk: DeskOfTest) ->
     await trade(rental_desk)
     was = rental_desk.clock.now()
     rental_desk.clock = rental_desk.rt.clock = FakeClock(was - timedelta(hours=2))
-    assert await timekeeping.heed_books(rental_desk.rt) > timedelta(hours=1)
+    assert await clock.heed_books(rental_desk.rt) > timedelta(hours=1)
     await trade(rental_desk)
     for table, times in (await booked(rental_desk)).items():
         assert times == sorted(times), table
@@ -138,10 +139,10 @@ async def test_need_not_be_waited_for(rental_desk: DeskOfTest) -> None:
     desk = rental_desk
     await trade(desk)
     desk.clock.set_back(DAYS)
-    await timekeeping.heed_books(desk.rt)
+    await clock.heed_books(desk.rt)
     assert desk.rt.clock.now() > desk.clock.wall()
     desk.clock.set_back_max = timedelta(0)
-    await timekeeping.heed_books(desk.rt)
+    await clock.heed_books(desk.rt)
     assert desk.rt.clock.now() == desk.clock.wall()
     await shop.shelve(desk, numbers=shop.NUMBERS, first=34_700_000_000)
     await trade(desk)
@@ -153,12 +154,12 @@ async def test_is_said(desk: DeskOfTest) -> None:
     for seconds, word in ((60, "half speed"), (SET_BACK_MAX.total_seconds() + 60, "at once")):
         desk.clock.set_back(seconds)
         with capture_logs() as lines:
-            await timekeeping.heed_books(desk.rt)
+            await clock.heed_books(desk.rt)
         assert [line["log_level"] for line in lines] == ["error"]
         assert word in lines[0]["reason"]
         desk.clock.set_back(-seconds)
         desk.clock.advance(1)
-        await timekeeping.heed_books(desk.rt)
+        await clock.heed_books(desk.rt)
         with capture_logs() as lines:
-            await timekeeping.heed_books(desk.rt)
+            await clock.heed_books(desk.rt)
         assert lines == []

@@ -11,8 +11,9 @@ from tests.support.gateway import PROVIDER, callback_of, open_till
 from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases import installation, webhooks
+from numdesk.usecases import webhooks
 from numdesk.usecases.customers import callers
+from numdesk.usecases.desk import installation
 from numdesk.usecases.payments import topups
 
 

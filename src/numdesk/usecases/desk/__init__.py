@@ -1,0 +1,1 @@
+"""Verbs about the installation as a whole: mode, clock, settings of providers, calls of providers."""
