@@ -10,7 +10,8 @@ from tests.support.breakage import break_row, break_rows, fix_writes
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_events
 
-from numdesk.usecases import deliveries, sweeps, webhooks
+from numdesk.usecases import deliveries, webhooks
+from numdesk.usecases.jobs import sweeps
 
 LATE_S = 60.0
 

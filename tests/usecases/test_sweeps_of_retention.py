@@ -11,7 +11,8 @@ from tests.support.breakage import break_rows, fix_writes
 from tests.support.desk import DeskOfTest
 from tests.support.old_rows import insert_old
 
-from numdesk.usecases import retention, sweeps
+from numdesk.usecases import retention
+from numdesk.usecases.jobs import sweeps
 
 SWEEPS = (retention.KEYS, *retention.SWEEPS)
 

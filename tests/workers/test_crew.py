@@ -13,8 +13,8 @@ from tests.support.desk import DeskOfTest
 from numdesk.domain.errors import RequestInProgress, Unavailable
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
-from numdesk.storage import jobs as rows
-from numdesk.usecases import jobs, sweeps
+from numdesk.storage.jobs import queue as rows
+from numdesk.usecases.jobs import queue, sweeps
 from numdesk.workers.crew import LEASE_SLACK_S, Crew
 from numdesk.workers.jobs import JobKind
 
@@ -221,7 +221,7 @@ class TestBrokenRows:
         await desk.pool.execute("update jobs set dead_at = now()")
         broken = await desk.pool.fetchval("select min(id) from jobs")
         await break_row(desk.pool, "jobs", broken)
-        assert await jobs.revive(desk.rt, job_id=None) == 2
+        assert await queue.revive(desk.rt, job_id=None) == 2
         assert [row[0] for row in await desk.pool.fetch("select id from jobs where dead_at is not null")] == [broken]
 
     async def test_an_outage_sets_nothing_aside(self, desk: DeskOfTest) -> None:

@@ -18,7 +18,7 @@ from numdesk.domain.orders.lifecycle import LIFETIME
 from numdesk.domain.payments.audit import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
-from numdesk.storage import jobs
+from numdesk.storage.jobs import queue
 from numdesk.usecases.orders import from_suppliers, lifecycle
 from numdesk.usecases.payments import audit, topups
 from numdesk.usecases.payments.topups import POLL_PARALLEL
@@ -196,7 +196,7 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
         assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {RequestInProgress}
     for ref in range(KINDS["orders.release"].parallel + 1):
         payload = {"provider": "stuck", "ref": str(ref)}
-        await desk.rt.run("t", lambda tx, payload=payload: jobs.add(tx, kind="orders.release", payload=payload, run_at=desk.clock.now()))
+        await desk.rt.run("t", lambda tx, payload=payload: queue.add(tx, kind="orders.release", payload=payload, run_at=desk.clock.now()))
     ended = await desk.order(caller, REMOTE_OFFER)
     await desk.message(ended.msisdn)
     desk.deafen()

@@ -25,9 +25,10 @@ from numdesk.kit.private import open_to_others
 from numdesk.storage.database.migrate import pending_migrations
 from numdesk.storage.database.postgres import check_server, running_dsn
 from numdesk.storage.desk.installation import Condition
-from numdesk.usecases import ledger_check, rates, sweeps
+from numdesk.usecases import ledger_check, rates
 from numdesk.usecases.desk import clock, installation
 from numdesk.usecases.inbound import withheld
+from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.payments import held as payment_held
 
 #: Below this the next busy day may fill the disk; below the second figure the next hour may.

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, table, tell
-from numdesk.usecases import jobs
+from numdesk.usecases.jobs import queue
 
 app = cyclopts.App(name="jobs", help="Look at the background jobs, and try those again that were given up.")
 
@@ -28,9 +28,9 @@ def show(*, dead: Annotated[bool, Parameter(negative=())] = False, limit: Whole 
         How many.
     """
     common = common or Common()
-    if not 1 <= limit <= jobs.PAGE_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {jobs.PAGE_MAX}.")
-    found = at_desk(common, lambda desk: jobs.every(desk.rt, dead=dead, limit=limit))
+    if not 1 <= limit <= queue.PAGE_MAX:
+        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {queue.PAGE_MAX}.")
+    found = at_desk(common, lambda desk: queue.every(desk.rt, dead=dead, limit=limit))
     columns = ["job", "kind", "payload", "due", "attempts", "dead", "error"]
     rows = [(one.id, one.kind, one.payload, one.run_at, one.attempts, one.dead_at, one.last_error) for one in found]
     facts = [
@@ -58,7 +58,7 @@ def revive(
     common = common or Common()
     if (job is None) != all_dead:
         raise CommandRefused("Name either one job by its number, or --all.")
-    count = at_desk(common, lambda desk: jobs.revive(desk.rt, job_id=job))
+    count = at_desk(common, lambda desk: queue.revive(desk.rt, job_id=job))
     if job is not None and not count:
         raise CommandRefused(f"There is no dead job {job} whose work does not wait already: `numdesk jobs list --dead` shows all.")
     tell({"count": count}, as_json=common.json, text=f"Jobs to be tried again: {count}.")

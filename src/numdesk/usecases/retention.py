@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from numdesk.storage import retention as rows
-from numdesk.usecases import sweeps
+from numdesk.usecases.jobs import sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

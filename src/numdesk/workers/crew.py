@@ -11,7 +11,7 @@ from numdesk.domain.errors import Refusal
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.runtime import Runtime
-from numdesk.usecases import jobs
+from numdesk.usecases.jobs import queue
 from numdesk.workers.jobs import JobKind
 
 #: A lease outlives the longest try by this much, for writing down how it went.
@@ -37,7 +37,7 @@ class Crew:
         """Takes as many due jobs as there is room for and begins them; returns how many."""
         self._freed.clear()
         async with self._pumping:  # two pumps at a time would both fill the same room
-            taken = await jobs.take(self._rt, kinds=self._rooms, busy=+self._busy)
+            taken = await queue.take(self._rt, kinds=self._rooms, busy=+self._busy)
             self._busy.update((job.kind, job.lane) for job in taken)
         for job in taken:
             task = asyncio.create_task(self._do(job, self._kinds[job.kind]))
@@ -66,16 +66,16 @@ class Crew:
             await self.wait_idle(timeout_s=0.05)
         return begun
 
-    async def _do(self, job: jobs.Job, kind: JobKind) -> None:
+    async def _do(self, job: queue.Job, kind: JobKind) -> None:
         """Does one job and says how it went."""
         try:
-            payload = jobs.payload_of(job)
+            payload = queue.payload_of(job)
             if payload is None:
-                await jobs.fail(self._rt, job=job, error="the payload cannot be read; expected a JSON object", delays_s=())
+                await queue.fail(self._rt, job=job, error="the payload cannot be read; expected a JSON object", delays_s=())
             elif (error := await _try(self._rt, job, kind, payload)) is None:
-                await jobs.finish(self._rt, job=job)
+                await queue.finish(self._rt, job=job)
             else:
-                await jobs.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
+                await queue.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
         except Refusal as refusal:
             _log.warning("job outcome not recorded", job_id=job.id, kind=job.kind, reason=refusal.code)
         finally:
@@ -83,7 +83,7 @@ class Crew:
             self._freed.set()
 
 
-async def _try(rt: Runtime, job: jobs.Job, kind: JobKind, payload: Mapping[str, Any]) -> str | None:
+async def _try(rt: Runtime, job: queue.Job, kind: JobKind, payload: Mapping[str, Any]) -> str | None:
     """Tries a job once and returns what went wrong, if anything."""
     if job.attempts > len(kind.delays_s) + 1:
         return f"taken {job.attempts - 1} times and never ended: it may be killing its worker"

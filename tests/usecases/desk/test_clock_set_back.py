@@ -15,8 +15,9 @@ from numdesk.domain.errors import Refusal, Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.kit.clock import SET_BACK_MAX, FakeClock
-from numdesk.usecases import jobs, ledger_check
+from numdesk.usecases import ledger_check
 from numdesk.usecases.desk import clock
+from numdesk.usecases.jobs import queue
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import lifecycle
 from numdesk.workers import runner
@@ -131,7 +132,7 @@ async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
         desk.clock.now() + timedelta(seconds=40),
     )
     desk.clock.advance(100)
-    assert len(await jobs.take(desk.rt, kinds={"orders.release": (1, 40.0)})) == 1
+    assert len(await queue.take(desk.rt, kinds={"orders.release": (1, 40.0)})) == 1
 
 
 async def test_need_not_be_waited_for(rental_desk: DeskOfTest) -> None:

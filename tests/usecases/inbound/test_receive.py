@@ -14,8 +14,8 @@ from tests.support.desk import PRICE, DeskOfTest
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
-from numdesk.usecases import sweeps
 from numdesk.usecases.inbound import receive
+from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle
 
 

@@ -19,7 +19,7 @@ from numdesk.storage.customers import callers as rows
 from numdesk.storage.customers.callers import KeyLine
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.ledger import journals
-from numdesk.usecases import sweeps
+from numdesk.usecases.jobs import sweeps
 
 #: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
 #: that failed.

@@ -12,7 +12,8 @@ from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.inbound import messages as rows
 from numdesk.storage.inbound.messages import Arrival, Segments, Taken
-from numdesk.usecases import otp, recognition, sweeps
+from numdesk.usecases import otp, recognition
+from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import changes
 from numdesk.usecases.rentals import messages
 

@@ -22,9 +22,10 @@ from numdesk.domain.stock.numbers import Offer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime
-from numdesk.storage import idempotency, jobs
+from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
+from numdesk.storage.jobs import queue
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
@@ -110,7 +111,7 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
         if isinstance(claimed, int):
             rows.check_wallet(available, needed=plan.candidates[0].price * plan.quantity)
             run_at = rt.clock.now() + RESOLVE_AFTER * -(-plan.quantity // PARALLEL_MAX)
-            await jobs.add(tx, kind="orders.resolve", payload=msgspec.to_builtins(plan.frame(claimed)), run_at=run_at)
+            await queue.add(tx, kind="orders.resolve", payload=msgspec.to_builtins(plan.frame(claimed)), run_at=run_at)
         return claimed
 
     claimed = await rt.run("orders.create.reserve", reserve)
@@ -162,7 +163,7 @@ async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: date
     """Leaves word to ask each of these suppliers what became of the request's pending orders."""
     for provider in sorted(providers):
         payload = {**msgspec.to_builtins(frame), "provider": provider}
-        await jobs.add(tx, kind="orders.resolve", payload=payload, run_at=now, unique_key=f"{frame.request}/{provider}")
+        await queue.add(tx, kind="orders.resolve", payload=payload, run_at=now, unique_key=f"{frame.request}/{provider}")
 
 
 async def _buy_one(  # noqa: PLR0913 - one number of one request

@@ -27,8 +27,8 @@ from numdesk.storage.orders.lifecycle import Ended
 from numdesk.usecases import rates
 from numdesk.usecases.customers import callers
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
+from numdesk.usecases.jobs.sweeps import Sweep, sweep
 from numdesk.usecases.orders import changes
-from numdesk.usecases.sweeps import Sweep, sweep
 
 #: The states that a customer sees: an order that no supplier has filled (yet) is not one of theirs.
 VISIBLE = frozenset(State) - {State.PENDING, State.FAILED}

@@ -13,9 +13,9 @@ from numdesk.domain.stock.numbers import parse_msisdn
 from numdesk.ports.errors import Cause
 from numdesk.ports.suppliers import Reserved
 from numdesk.runtime import Runtime
-from numdesk.storage import jobs
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.inbound import messages as message_rows
+from numdesk.storage.jobs import queue
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import otp, recognition
@@ -119,7 +119,7 @@ async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 
 async def _ask_later(tx: Tx, order_id: int, provider: str, turn: int, *, now: datetime) -> None:
-    await jobs.add(
+    await queue.add(
         tx,
         kind="orders.look_again",
         payload={"order": order_id, "provider": provider, "turn": turn},
@@ -142,4 +142,4 @@ async def _give_back(tx: Tx, provider: str, reserved: Reserved, *, now: datetime
     """Leaves word to release a number that no order of ours has."""
     if not await rows.is_ref_known(tx, provider=provider, provider_ref=reserved.provider_ref):
         payload = {"provider": provider, "ref": reserved.provider_ref}
-        await jobs.add(tx, kind="orders.release", payload=payload, run_at=now)
+        await queue.add(tx, kind="orders.release", payload=payload, run_at=now)

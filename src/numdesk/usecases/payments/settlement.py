@@ -20,7 +20,7 @@ from numdesk.domain.payments import topups
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.kit.log import get_logger
-from numdesk.storage import jobs
+from numdesk.storage.jobs import queue
 from numdesk.storage.ledger import history, journals
 from numdesk.storage.payments import topups as rows
 from numdesk.storage.payments.topups import Booked
@@ -165,7 +165,7 @@ class _Settling:
         """Leaves word to look at a payment that is for another top-up of ours."""
         payload = {"topup": topup_id, "payments": [payment.payment_id], "provider": provider}
         key = f"{topup_id}/{payment.payment_id}"
-        await jobs.add(self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key)
+        await queue.add(self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key)
 
     async def _hear(self, topup: TopUp, payment: Payment, known: dict[str, Booked]) -> None:
         """Takes over what is new of a payment."""

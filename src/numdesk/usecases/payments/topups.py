@@ -31,15 +31,16 @@ from numdesk.domain.payments.topups import Policy, TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import CallbackRefused, PaymentGateway
-from numdesk.storage import idempotency, jobs
+from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Namespace
+from numdesk.storage.jobs import queue
 from numdesk.storage.payments import inbox
 from numdesk.storage.payments import topups as rows
 from numdesk.storage.payments.inbox import Callback
 from numdesk.storage.payments.topups import Booked
-from numdesk.usecases import sweeps
 from numdesk.usecases.desk.provider_calls import each
 from numdesk.usecases.idempotency import Signature, key_of
+from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.payments import invoices
 from numdesk.usecases.payments.settlement import settle
 
@@ -257,7 +258,7 @@ async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
     inbox_id = await inbox.keep(tx, callback, signed=signed, now=rt.clock.now())
     if inbox_id is not None:
         payload = {"callback": inbox_id, "provider": callback.provider}
-        await jobs.add(tx, kind="payments.hear", payload=payload, run_at=rt.clock.now())
+        await queue.add(tx, kind="payments.hear", payload=payload, run_at=rt.clock.now())
     return inbox_id is not None
 
 

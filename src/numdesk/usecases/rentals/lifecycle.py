@@ -41,11 +41,11 @@ from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
 from numdesk.usecases.customers import callers
 from numdesk.usecases.idempotency import Signature, key_of
+from numdesk.usecases.jobs.sweeps import Sweep, sweep
 from numdesk.usecases.ledger import alerts
 from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches
 from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list, read_list
-from numdesk.usecases.sweeps import Sweep, sweep
 
 PIVOT_MAX = 2**31 - 1
 #: How often a rent is quoted anew because the price list had changed between quoting and renting.

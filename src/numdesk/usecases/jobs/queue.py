@@ -14,9 +14,9 @@ from prometheus_client import Counter
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import next_attempt
 from numdesk.kit.log import get_logger
-from numdesk.storage import jobs as rows
-from numdesk.storage.jobs import Job, JobLine, Room
-from numdesk.usecases import sweeps
+from numdesk.storage.jobs import queue as rows
+from numdesk.storage.jobs.queue import Job, JobLine, Room
+from numdesk.usecases.jobs import sweeps
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from numdesk.storage import jobs
 from numdesk.storage.database.pool import Database
-from numdesk.storage.jobs import Job, Room
+from numdesk.storage.jobs import queue
+from numdesk.storage.jobs.queue import Job, Room
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE_S = 30.0
@@ -17,13 +17,13 @@ LEASE_S = 30.0
 
 async def add(database: Database, n: int = 1, *, kind: str = "work", run_at: datetime = NOW, unique_key: str | None = None) -> None:
     """Adds a job in a transaction of its own."""
-    await database.run("t", lambda tx: jobs.add(tx, kind=kind, payload={"n": n}, run_at=run_at, unique_key=unique_key))
+    await database.run("t", lambda tx: queue.add(tx, kind=kind, payload={"n": n}, run_at=run_at, unique_key=unique_key))
 
 
 async def take(database: Database, *, now: datetime = NOW, wall: datetime = NOW, **limits: int) -> list[Job]:
     """Takes jobs of the kinds named, so many of each."""
     room = Room(now, wall, {kind: (limit, LEASE_S) for kind, limit in (limits or {"work": 10}).items()}, {})
-    return await database.repeat("t", lambda tx: jobs.take(tx, room=room))
+    return await database.repeat("t", lambda tx: queue.take(tx, room=room))
 
 
 class TestAdd:
@@ -34,7 +34,7 @@ class TestAdd:
 
         async def change_our_mind() -> None:
             async with database.transaction("t") as tx:
-                await jobs.add(tx, kind="work", payload={}, run_at=NOW)
+                await queue.add(tx, kind="work", payload={}, run_at=NOW)
                 raise RuntimeError("changed our mind")
 
         with pytest.raises(RuntimeError):
@@ -46,7 +46,7 @@ class TestAdd:
         for _ in range(2):
             await add(database, unique_key="only")
         (job,) = await take(database)
-        await database.run("t", lambda tx: jobs.finish(tx, jobs=[(job.id, job.lease_no)]))
+        await database.run("t", lambda tx: queue.finish(tx, jobs=[(job.id, job.lease_no)]))
         await add(database, unique_key="only")
         assert len(await take(database)) == 1
 
@@ -89,17 +89,17 @@ class TestFencing:
         await add(database)
         (lost,) = await take(database)
         (held,) = await take(database, wall=NOW + timedelta(seconds=LEASE_S))
-        assert await database.run("t", lambda tx: jobs.finish(tx, jobs=[(lost.id, lost.lease_no)])) == set()
-        assert not await database.run("t", lambda tx: jobs.postpone(tx, job=lost, run_at=NOW, error="x"))
-        assert not await database.run("t", lambda tx: jobs.bury(tx, job=lost, now=NOW, error="x"))
-        assert await database.run("t", lambda tx: jobs.finish(tx, jobs=[(held.id, held.lease_no)])) == {held.id}
+        assert await database.run("t", lambda tx: queue.finish(tx, jobs=[(lost.id, lost.lease_no)])) == set()
+        assert not await database.run("t", lambda tx: queue.postpone(tx, job=lost, run_at=NOW, error="x"))
+        assert not await database.run("t", lambda tx: queue.bury(tx, job=lost, now=NOW, error="x"))
+        assert await database.run("t", lambda tx: queue.finish(tx, jobs=[(held.id, held.lease_no)])) == {held.id}
 
     async def test_refuses_the_same_word_twice(self, database: Database) -> None:
         """A postponement that is repeated after a lost connection does not move the job again."""
         await add(database)
         (job,) = await take(database)
-        assert await database.run("t", lambda tx: jobs.postpone(tx, job=job, run_at=NOW, error="x"))
-        assert not await database.run("t", lambda tx: jobs.postpone(tx, job=job, run_at=NOW + timedelta(days=9), error="y"))
+        assert await database.run("t", lambda tx: queue.postpone(tx, job=job, run_at=NOW, error="x"))
+        assert not await database.run("t", lambda tx: queue.postpone(tx, job=job, run_at=NOW + timedelta(days=9), error="y"))
         assert len(await take(database)) == 1
 
 
@@ -110,11 +110,11 @@ class TestBury:
         """Its error stays to be read, cut to a bound and without what the database cannot hold."""
         await add(database, unique_key="only")
         (job,) = await take(database)
-        await database.run("t", lambda tx: jobs.bury(tx, job=job, now=NOW, error="\0" + "why" * 5000))
+        await database.run("t", lambda tx: queue.bury(tx, job=job, now=NOW, error="\0" + "why" * 5000))
         assert await take(database, wall=NOW + timedelta(days=9)) == []
         async with database.transaction("t") as tx:
             row = await tx.fetchrow("select dead_at, last_error from jobs")
         assert row is not None
-        assert (row["dead_at"], row["last_error"]) == (NOW, ("why" * 5000)[: jobs.ERROR_CHARS_MAX])
+        assert (row["dead_at"], row["last_error"]) == (NOW, ("why" * 5000)[: queue.ERROR_CHARS_MAX])
         await add(database, unique_key="only")
         assert len(await take(database)) == 1

@@ -16,8 +16,8 @@ from prometheus_client import Counter
 
 from numdesk.domain.errors import Unavailable
 from numdesk.kit.log import get_logger
-from numdesk.storage import set_aside as rows
-from numdesk.storage.set_aside import Aside
+from numdesk.storage.jobs import set_aside as rows
+from numdesk.storage.jobs.set_aside import Aside
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

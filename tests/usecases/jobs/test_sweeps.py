@@ -10,8 +10,9 @@ from tests.support.gateway import open_till
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
-from numdesk.usecases import retention, sweeps
+from numdesk.usecases import retention
 from numdesk.usecases.customers import callers
+from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import topups
 from numdesk.usecases.rentals import lifecycle

@@ -1,0 +1,1 @@
+"""Verbs of background work: take jobs, sweep what is due."""
