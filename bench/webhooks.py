@@ -35,8 +35,8 @@ from numdesk.storage import webhooks as rows
 from numdesk.storage.database.migrate import migrate
 from numdesk.storage.database.pool import Database
 from numdesk.storage.database.postgres import open_database
-from numdesk.usecases import deliveries
-from numdesk.usecases.attempts import secret_context
+from numdesk.usecases.webhooks import deliveries
+from numdesk.usecases.webhooks.attempts import secret_context
 
 PROMISE = 0.6
 ROUNDS = 7

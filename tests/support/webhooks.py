@@ -15,7 +15,7 @@ from tests.support.desk import DIALECT, DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.ports.rendering import EventFacts
-from numdesk.usecases import deliveries, webhooks
+from numdesk.usecases.webhooks import deliveries, endpoints
 
 #: An event that the dialect has no word for, and one at which its renderer breaks.
 UNSPOKEN, BROKEN = "order.unspoken", "order.broken"
@@ -110,7 +110,7 @@ async def open_inbox(desk: DeskOfTest, script: Callable[[int], int | str | bytes
 async def subscribe(desk: DeskOfTest, inbox: Inbox) -> Caller:
     """Makes a customer whose webhooks go to the inbox."""
     caller = await desk.customer()
-    await webhooks.change_endpoint(desk.rt, caller, url=inbox.receiver.url(), secret="s3cret")
+    await endpoints.change_endpoint(desk.rt, caller, url=inbox.receiver.url(), secret="s3cret")
     return caller
 
 

@@ -26,8 +26,8 @@ from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
 from numdesk.sandbox.topups import GATEWAYS
-from numdesk.usecases import deliveries
 from numdesk.usecases.orders import changes
+from numdesk.usecases.webhooks import deliveries
 from numdesk.workers import runner
 
 #: Connections that may wait to be accepted.

@@ -14,9 +14,9 @@ from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
 from numdesk.storage.webhooks import REPLAY_MAX, Owner
-from numdesk.usecases import webhooks
 from numdesk.usecases.customers import callers
-from numdesk.usecases.webhooks import PAGE_MAX
+from numdesk.usecases.webhooks import endpoints
+from numdesk.usecases.webhooks.endpoints import PAGE_MAX
 
 app = cyclopts.App(name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again.")
 
@@ -53,7 +53,7 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Pat
             signed_with = await callers.signing_secret(desk.rt, customer_id, dialect=dialect)
             if signed_with is None:
                 raise CommandRefused(f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one.")
-        found = await webhooks.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)
+        found = await endpoints.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)
         own = {} if is_signed(desk, dialect) else {"secret": found.secret}
         return _endpoint_facts(owner, found) | own
 
@@ -79,7 +79,7 @@ def show_endpoint(customer_id: Whole, dialect: str = "smscode", *, common: Commo
 
     async def look(desk: Desk) -> dict[str, object]:
         owner = await _owner(desk, customer_id, dialect)
-        return _endpoint_facts(owner, await webhooks.endpoint_of(desk.rt, owner))
+        return _endpoint_facts(owner, await endpoints.endpoint_of(desk.rt, owner))
 
     facts = at_desk(common, look)
     tell(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
@@ -104,7 +104,7 @@ def show(customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, com
 
     async def look(desk: Desk) -> list[DeliveryLog]:
         await _owner(desk, customer_id, dialect)
-        return await webhooks.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
+        return await endpoints.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
 
     found = at_desk(common, look)
     columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
@@ -135,7 +135,7 @@ def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", commo
     async def send(desk: Desk) -> None:
         await require_customer(desk, customer_id)
         try:
-            await webhooks.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
+            await endpoints.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
         except StateForbids as refusal:
             raise _switched_off(customer_id) from refusal
 
@@ -164,7 +164,7 @@ def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscod
         count, last = 0, REPLAY_MAX
         try:
             while last == REPLAY_MAX:
-                last = await webhooks.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
+                last = await endpoints.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
                 count += last
         except StateForbids as refusal:
             raise _switched_off(customer_id) from refusal

@@ -23,11 +23,12 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
-from numdesk.usecases import ledger_check, rates, webhooks
+from numdesk.usecases import ledger_check, rates
 from numdesk.usecases.customers import callers
 from numdesk.usecases.desk import clock as desk_clock
 from numdesk.usecases.inbound import receive as inbound_receive
 from numdesk.usecases.ledger import wallets
+from numdesk.usecases.webhooks import endpoints
 
 PREFIX = "/sandbox/v1"
 #: The inbox may be told to answer late, but not so late that it outlives its test.
@@ -66,7 +67,7 @@ class SandboxDoor:
         made = await new_customer(self.rt, dialect=wanted.dialect, terms=terms, balance=wanted.balance)
         if wanted.webhook_url:
             caller = await callers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
-            await webhooks.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=made.secret)
+            await endpoints.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=made.secret)
         return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
 
     async def send_message(self, request: Request) -> Response:

@@ -10,8 +10,8 @@ from prometheus_client import Counter
 
 from numdesk.kit.log import get_logger
 from numdesk.runtime import Runtime
-from numdesk.usecases import webhooks
 from numdesk.usecases.orders import changes
+from numdesk.usecases.webhooks import endpoints
 from numdesk.workers.crew import Crew
 from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE, Recurring
 
@@ -37,7 +37,7 @@ async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
         *_tending(rt, stop),
         *(_keep_doing(rt, item, stop) for item in (*TIMETABLE, *_asking(rt))),
         _keep_up("jobs", lambda: _work_jobs(rt, stop), stop),
-        _keep_up("webhooks", lambda: webhooks.keep_delivering(rt, stop=stop), stop),
+        _keep_up("webhooks", lambda: endpoints.keep_delivering(rt, stop=stop), stop),
     )
 
 
@@ -55,7 +55,7 @@ async def run_due(rt: Runtime) -> None:
                 done = sum([await _do(rt, item) or 0 for item in due])
                 done += sum(count or 0 for count in await asyncio.gather(*(_do(rt, item) for item in asking)))
                 done += await crew_of(rt).work_off()
-                done += await webhooks.deliver_due(rt)
+                done += await endpoints.deliver_due(rt)
                 if not done:
                     return
     except TimeoutError:

@@ -11,10 +11,10 @@ from tests.support.gateway import PROVIDER, callback_of, open_till
 from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases import webhooks
 from numdesk.usecases.customers import callers
 from numdesk.usecases.desk import installation
 from numdesk.usecases.payments import topups
+from numdesk.usecases.webhooks import endpoints
 
 
 async def use_up(desk: DeskOfTest, name: str, part: float = 1.0) -> None:
@@ -85,7 +85,7 @@ async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTe
         "open": till.order,
         "settle": lambda: till.settle(topup),
         "callback": lambda: topups.receive(desk.rt, PROVIDER, *callback_of(topup)),
-        "endpoint": lambda: webhooks.change_endpoint(desk.rt, customer, url="https://1.1.1.1/", secret=None),
+        "endpoint": lambda: endpoints.change_endpoint(desk.rt, customer, url="https://1.1.1.1/", secret=None),
     }
     await use_up(desk, sequence)
     with pytest.raises(Unavailable):

@@ -55,11 +55,12 @@ from numdesk.domain.money import DECIMALS
 from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
-from numdesk.usecases import rates, webhooks
+from numdesk.usecases import rates
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 from numdesk.usecases.orders.purchases import Outcome
 from numdesk.usecases.stock import catalogue as catalogue_cases
+from numdesk.usecases.webhooks import endpoints
 
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, REPLAYED)
 
@@ -189,18 +190,18 @@ async def read_reactivation(version: Version, rt: Runtime, request: Request) -> 
 
 async def read_webhook(_version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /webhook."""
-    return success(webhook_config(await webhooks.endpoint(rt, request.caller)))
+    return success(webhook_config(await endpoints.endpoint(rt, request.caller)))
 
 
 async def change_webhook(_version: Version, rt: Runtime, request: Request) -> Answer:
     """PATCH /webhook."""
     url, secret = parse_webhook_change(request)
-    return success(webhook_config(await webhooks.change_endpoint(rt, request.caller, url=url, secret=secret)))
+    return success(webhook_config(await endpoints.change_endpoint(rt, request.caller, url=url, secret=secret)))
 
 
 async def send_test_event(_version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /webhook/test; its body, if any, means nothing."""
-    return success({"status_code": await webhooks.test_endpoint(rt, request.caller)})
+    return success({"status_code": await endpoints.test_endpoint(rt, request.caller)})
 
 
 def _created(outcome: Outcome) -> Answer:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.errors import InvalidInput
 from numdesk.runtime import Runtime
-from numdesk.usecases import webhooks
 from numdesk.usecases.customers import callers
+from numdesk.usecases.webhooks import endpoints
 
 NAME_CHARS_MAX, EMAIL_CHARS_MAX, PHONE_CHARS_MAX = 200, 254, 32
 #: All applicants share the name look-ups of one account, which is none of a customer's.
@@ -47,7 +47,7 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     if form.phone is not None and not (len(form.phone) <= PHONE_CHARS_MAX and form.phone.isprintable()):
         raise InvalidInput(field="phone", reason=f"must be at most {PHONE_CHARS_MAX} printable characters")
     if form.webhook_url:
-        await webhooks.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
+        await endpoints.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}
     made = await callers.register(
         rt,
@@ -61,5 +61,5 @@ async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currenc
     assert made.secret is not None, "it was asked for"
     if form.webhook_url:
         caller = await callers.authenticate(rt, made.token.encode(), dialect=dialect)
-        await webhooks.change_endpoint(rt, caller, url=form.webhook_url, secret=made.secret)
+        await endpoints.change_endpoint(rt, caller, url=form.webhook_url, secret=made.secret)
     return Application(made.customer_id, made.token, made.secret)

@@ -9,8 +9,8 @@ from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.storage import recognition as rows
 from numdesk.storage.inbound import released
 from numdesk.storage.recognition import KeptMessage
-from numdesk.usecases import deliveries
 from numdesk.usecases.orders import changes
+from numdesk.usecases.webhooks import deliveries
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

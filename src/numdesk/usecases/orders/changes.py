@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from numdesk.runtime import Runtime
 from numdesk.storage.orders import changes as rows
 from numdesk.storage.orders import lifecycle as order_rows
-from numdesk.usecases import deliveries
+from numdesk.usecases.webhooks import deliveries
 
 #: Looking for changes that nobody told us of (the teller was killed between commit and word) asks for so many orders at once.
 LOOK_BATCH = 5_000

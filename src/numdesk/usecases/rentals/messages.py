@@ -10,7 +10,8 @@ from numdesk.storage.inbound import messages as message_rows
 from numdesk.storage.inbound.messages import Arrival, Taken
 from numdesk.storage.rentals import messages as rows
 from numdesk.storage.rentals.messages import Heard, Listener
-from numdesk.usecases import deliveries, otp, recognition
+from numdesk.usecases import otp, recognition
+from numdesk.usecases.webhooks import deliveries
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -13,8 +13,8 @@ from numdesk.kit.egress import HttpFailure
 from numdesk.kit.lookups import on_account_of
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
-from numdesk.usecases.attempts import secret_context, send_test
-from numdesk.usecases.deliveries import allow, deliver_due, keep_delivering, sender_of, wake
+from numdesk.usecases.webhooks.attempts import secret_context, send_test
+from numdesk.usecases.webhooks.deliveries import allow, deliver_due, keep_delivering, sender_of, wake
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

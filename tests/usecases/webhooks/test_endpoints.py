@@ -14,7 +14,7 @@ from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import DeliveryState, Endpoint
 from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.lookups import DOMAIN_LOOKUPS_MAX
-from numdesk.usecases import deliveries, webhooks
+from numdesk.usecases.webhooks import deliveries, endpoints
 
 
 @pytest.fixture(autouse=True)
@@ -36,36 +36,36 @@ class TestChangeEndpoint:
 
     async def test_begins_with_nothing(self, desk: DeskOfTest) -> None:
         """A customer who never configured anything has no URL, no secret and no failures."""
-        assert await webhooks.endpoint(desk.rt, await desk.customer()) == Endpoint()
+        assert await endpoints.endpoint(desk.rt, await desk.customer()) == Endpoint()
 
     async def test_gives_the_first_url_a_secret(self, desk: DeskOfTest) -> None:
         """The first URL without a secret gets one of 64 hexadecimal digits; the next URL keeps it."""
         caller = await desk.customer()
-        first = await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=None)
+        first = await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=None)
         assert first.url == URL
         assert first.secret is not None
         assert len(bytes.fromhex(first.secret)) == 32
-        second = await webhooks.change_endpoint(desk.rt, caller, url=OTHER_URL, secret=None)
+        second = await endpoints.change_endpoint(desk.rt, caller, url=OTHER_URL, secret=None)
         assert (second.url, second.secret) == (OTHER_URL, first.secret)
 
     async def test_keeps_a_secret_that_came_first(self, desk: DeskOfTest) -> None:
         """A secret given before or with the URL is the one that is used."""
         caller = await desk.customer()
-        assert (await webhooks.change_endpoint(desk.rt, caller, url=None, secret="mine")).url is None
-        assert (await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=None)).secret == "mine"
+        assert (await endpoints.change_endpoint(desk.rt, caller, url=None, secret="mine")).url is None
+        assert (await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=None)).secret == "mine"
 
     async def test_clears_each_on_its_own(self, desk: DeskOfTest) -> None:
         """An empty text clears the one and leaves the other alone."""
         caller = await desk.customer()
-        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret="mine")
-        assert (await webhooks.change_endpoint(desk.rt, caller, url="", secret=None)) == Endpoint(secret="mine")
-        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret="")
-        assert await webhooks.endpoint(desk.rt, caller) == Endpoint(url=URL)
+        await endpoints.change_endpoint(desk.rt, caller, url=URL, secret="mine")
+        assert (await endpoints.change_endpoint(desk.rt, caller, url="", secret=None)) == Endpoint(secret="mine")
+        await endpoints.change_endpoint(desk.rt, caller, url=URL, secret="")
+        assert await endpoints.endpoint(desk.rt, caller) == Endpoint(url=URL)
 
     async def test_accepts_a_name_that_is_not_known_yet(self, desk: DeskOfTest) -> None:
         """Each send judges the address again, so a name without one does no harm."""
         caller = await desk.customer()
-        assert (await webhooks.change_endpoint(desk.rt, caller, url="https://nobody.example/", secret=None)).url
+        assert (await endpoints.change_endpoint(desk.rt, caller, url="https://nobody.example/", secret=None)).url
 
     @pytest.mark.parametrize(
         "url",
@@ -92,9 +92,9 @@ class TestChangeEndpoint:
         """Anything but https to a public address on a usual port is refused, and nothing is written."""
         caller = await desk.customer()
         with pytest.raises(InvalidInput) as refused:
-            await webhooks.change_endpoint(desk.rt, caller, url=url, secret=None)
+            await endpoints.change_endpoint(desk.rt, caller, url=url, secret=None)
         assert refused.value.field == "url"
-        assert await webhooks.endpoint(desk.rt, caller) == Endpoint()
+        assert await endpoints.endpoint(desk.rt, caller) == Endpoint()
 
     @pytest.mark.parametrize(
         ("url", "reason"),
@@ -110,7 +110,7 @@ class TestChangeEndpoint:
     async def test_says_what_is_wrong(self, desk: DeskOfTest, url: str, reason: str) -> None:
         """The refusal names its reason, and never the URL itself."""
         with pytest.raises(InvalidInput) as refused:
-            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=url, secret=None)
+            await endpoints.change_endpoint(desk.rt, await desk.customer(), url=url, secret=None)
         assert reason in refused.value.reason
         assert "pa55word" not in refused.value.reason
 
@@ -120,9 +120,9 @@ class TestChangeEndpoint:
         resolver = HangingResolver(well_example=[["1.1.1.1"]])
         desk.rt.http = OutgoingHttp(desk.clock, resolver=resolver)
         hostile, other = await desk.customer(), await desk.customer()
-        changes = [webhooks.change_endpoint(desk.rt, hostile, url=f"https://h{n}.hanging.test/", secret=None) for n in range(200)]
+        changes = [endpoints.change_endpoint(desk.rt, hostile, url=f"https://h{n}.hanging.test/", secret=None) for n in range(200)]
         hanging = asyncio.gather(*changes)
-        found = await webhooks.change_endpoint(desk.rt, other, url="https://well.example/", secret=None)
+        found = await endpoints.change_endpoint(desk.rt, other, url="https://well.example/", secret=None)
         assert found.url == "https://well.example/"
         await hanging
         assert len(resolver.asked) < DOMAIN_LOOKUPS_MAX / 2
@@ -131,25 +131,25 @@ class TestChangeEndpoint:
     async def test_refuses_a_secret_that_cannot_be_used(self, desk: DeskOfTest, secret: str) -> None:
         """A secret is at most 256 characters of well-formed text."""
         with pytest.raises(InvalidInput) as refused:
-            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=None, secret=secret)
+            await endpoints.change_endpoint(desk.rt, await desk.customer(), url=None, secret=secret)
         assert refused.value.field == "secret"
 
     async def test_refuses_to_change_nothing(self, desk: DeskOfTest) -> None:
         """At least one of the two must be given."""
         with pytest.raises(InvalidInput):
-            await webhooks.change_endpoint(desk.rt, await desk.customer(), url=None, secret=None)
+            await endpoints.change_endpoint(desk.rt, await desk.customer(), url=None, secret=None)
 
     async def test_seals_the_secret(self, desk: DeskOfTest) -> None:
         """The table holds nothing of the secret, and what it holds opens for this customer only."""
         canary = "canary-canary-canary"
         caller, stranger = await desk.customer(), await desk.customer()
-        await webhooks.change_endpoint(desk.rt, caller, url=URL, secret=canary)
-        await webhooks.change_endpoint(desk.rt, stranger, url=URL, secret="other")
+        await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=canary)
+        await endpoints.change_endpoint(desk.rt, stranger, url=URL, secret="other")
         sealed = await desk.pool.fetchval("select secret from webhook_endpoints where customer_id = $1", caller.customer_id)
         assert canary.encode() not in sealed
         await desk.pool.execute("update webhook_endpoints set secret = $1 where customer_id = $2", sealed, stranger.customer_id)
         with pytest.raises(Exception, match="another place"):
-            await webhooks.endpoint(desk.rt, stranger)
+            await endpoints.endpoint(desk.rt, stranger)
 
 
 class TestTestEndpoint:
@@ -160,29 +160,29 @@ class TestTestEndpoint:
         """Whatever status comes back is told, and the failure count stays as it is."""
         async with open_inbox(desk, lambda _: status) as inbox:
             caller = await subscribe(desk, inbox)
-            assert await webhooks.test_endpoint(desk.rt, caller) == status
+            assert await endpoints.test_endpoint(desk.rt, caller) == status
             (post,) = inbox.posts
             assert b'"webhook.test"' in post.body
             assert "x-signature" in post.headers
-        assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
+        assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 0
 
     async def test_answers_zero_when_no_answer_comes(self, desk: DeskOfTest) -> None:
         """A connection that breaks has no status."""
         async with open_inbox(desk, lambda _: "reset") as inbox:
-            assert await webhooks.test_endpoint(desk.rt, await subscribe(desk, inbox)) == 0
+            assert await endpoints.test_endpoint(desk.rt, await subscribe(desk, inbox)) == 0
 
     async def test_reaches_a_disabled_endpoint(self, desk: DeskOfTest) -> None:
         """Being switched off does not stop the test, and the test does not switch on."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             await desk.pool.execute("update webhook_endpoints set disabled_at = now(), disabled_reason = 'x'")
-            assert await webhooks.test_endpoint(desk.rt, caller) == 200
-        assert (await webhooks.endpoint(desk.rt, caller)).disabled_at is not None
+            assert await endpoints.test_endpoint(desk.rt, caller) == 200
+        assert (await endpoints.endpoint(desk.rt, caller)).disabled_at is not None
 
     async def test_refuses_without_a_url(self, desk: DeskOfTest) -> None:
         """There is nothing to try."""
         with pytest.raises(InvalidInput):
-            await webhooks.test_endpoint(desk.rt, await desk.customer())
+            await endpoints.test_endpoint(desk.rt, await desk.customer())
 
 
 class TestLogAndReplay:
@@ -195,13 +195,13 @@ class TestLogAndReplay:
             for _ in range(2):
                 await write_events(desk, caller)
                 await deliveries.deliver_due(desk.rt)
-        newest, oldest = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+        newest, oldest = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
         assert (newest.state, newest.status, newest.answer, newest.attempts) == (DeliveryState.DUE, 503, "answer", 1)
         assert (oldest.state, oldest.status, oldest.kind) == (DeliveryState.DELIVERED, 200, "order.received")
-        page = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.id)
+        page = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.id)
         assert page == [oldest]
         stranger = await desk.customer()
-        assert await webhooks.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT) == []
+        assert await endpoints.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT) == []
 
     async def test_replays_one_with_the_same_id(self, desk: DeskOfTest) -> None:
         """Even a delivered one is sent again, the same bytes under the same id, and its log stays; a stranger's is not found."""
@@ -209,15 +209,15 @@ class TestLogAndReplay:
             caller, stranger = await subscribe(desk, inbox), await subscribe(desk, inbox)
             await write_events(desk, caller)
             await deliveries.deliver_due(desk.rt)
-            (logged,) = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
-            await webhooks.replay(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id)
-            (waiting,) = await webhooks.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+            (logged,) = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
+            await endpoints.replay(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id)
+            (waiting,) = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
             assert (waiting.state, waiting.attempts, waiting.ended_at, waiting.status) == (DeliveryState.DUE, 0, None, 200)
             await deliveries.deliver_due(desk.rt)
             first, second = inbox.posts
             assert (first.body, first.headers["x-delivery"]) == (second.body, second.headers["x-delivery"])
             with pytest.raises(NotFound):
-                await webhooks.replay(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT, delivery_id=logged.id)
+                await endpoints.replay(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT, delivery_id=logged.id)
 
     async def test_refuses_while_switched_off(self, desk: DeskOfTest) -> None:
         """Nothing is put back into a queue that nobody empties."""
@@ -225,4 +225,4 @@ class TestLogAndReplay:
             caller = await subscribe(desk, inbox)
         await desk.pool.execute("update webhook_endpoints set disabled_at = now()")
         with pytest.raises(StateForbids):
-            await webhooks.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=desk.clock.now())
+            await endpoints.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=desk.clock.now())

@@ -10,8 +10,8 @@ from tests.support.breakage import break_row, break_rows, fix_writes
 from tests.support.desk import DIALECT, DeskOfTest
 from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_events
 
-from numdesk.usecases import deliveries, webhooks
 from numdesk.usecases.jobs import sweeps
+from numdesk.usecases.webhooks import deliveries, endpoints
 
 LATE_S = 60.0
 
@@ -59,7 +59,7 @@ async def test_deliveries_are_given_up_beside_one_that_cannot(desk: DeskOfTest) 
         left, stays = await subscribe(desk, inbox), await subscribe(desk, inbox)
         await write_events(desk, left, 3)
         await break_row(desk.pool, "webhook_deliveries", await third(desk))
-        await webhooks.change_endpoint(desk.rt, left, url="", secret=None)
+        await endpoints.change_endpoint(desk.rt, left, url="", secret=None)
         await write_events(desk, stays, 3)
         assert await deliveries.deliver_due(desk.rt) == 3
         assert len(await aside(desk)) == 1

@@ -23,7 +23,7 @@ from numdesk.kit.http import OutgoingHttp
 from numdesk.runtime import Memory, Runtime
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room
-from numdesk.usecases import deliveries, webhooks
+from numdesk.usecases.webhooks import deliveries, endpoints
 
 LATE_S = 60.0
 #: No test waits so long.
@@ -117,7 +117,7 @@ class TestDeliverDue:
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 20
         assert set(await states(desk)) == {DeliveryState.DELIVERED}
-        assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
+        assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 0
 
     async def test_waits_for_the_schedule(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """A failed delivery is tried again when its delay is over, a fifth sooner at most, and given up after the last."""
@@ -160,7 +160,7 @@ class TestDeliverDue:
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 2
         assert await states(desk) == [DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DELIVERED]
-        assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 0
+        assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 0
 
     async def test_does_not_blame_the_endpoint_for_what_is_ours(
         self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch
@@ -175,7 +175,7 @@ class TestDeliverDue:
                     fail_by(broken, kind)
                     await deliveries.deliver_due(desk.rt)
                 desk.clock.advance(FAILING_FOR.total_seconds())
-            found = await webhooks.endpoint(desk.rt, caller)
+            found = await endpoints.endpoint(desk.rt, caller)
             assert (found.consecutive_failures, found.disabled_at, inbox.posts) == (0, None, [])
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 12
@@ -207,11 +207,11 @@ class TestSwitchingOff:
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
             await fail_once(desk, caller, 9)
-            before = await webhooks.endpoint(desk.rt, caller)
+            before = await endpoints.endpoint(desk.rt, caller)
             assert (before.consecutive_failures, before.disabled_at, before.failing_since) == (9, None, desk.clock.now())
             desk.clock.advance(FAILING_FOR.total_seconds())
             await fail_once(desk, caller)
-            after = await webhooks.endpoint(desk.rt, caller)
+            after = await endpoints.endpoint(desk.rt, caller)
             assert (after.consecutive_failures, after.disabled_at) == (10, desk.clock.now())
             assert after.disabled_reason == "too_many_failures"
 
@@ -224,10 +224,10 @@ class TestSwitchingOff:
             for rt in (desk.rt, other):
                 await fail_once(desk, caller, 40, rt=rt)
                 desk.clock.advance(FAILING_FOR.total_seconds() - 0.1)
-            found = await webhooks.endpoint(desk.rt, caller)
+            found = await endpoints.endpoint(desk.rt, caller)
             assert (found.consecutive_failures, found.disabled_at) == (80, None)
             await fail_once(desk, caller, rt=other)
-            assert (await webhooks.endpoint(desk.rt, caller)).disabled_at == desk.clock.now()
+            assert (await endpoints.endpoint(desk.rt, caller)).disabled_at == desk.clock.now()
 
     async def test_a_success_starts_the_time_anew(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """The quarter of an hour begins with the first failure after the last success."""
@@ -237,9 +237,9 @@ class TestSwitchingOff:
             await fail_once(desk, caller, 11)
             desk.clock.advance(FAILING_FOR.total_seconds())
             await fail_once(desk, caller)
-            assert (await webhooks.endpoint(desk.rt, caller)).failing_since is None
+            assert (await endpoints.endpoint(desk.rt, caller)).failing_since is None
             await fail_once(desk, caller, 12)
-            assert (await webhooks.endpoint(desk.rt, caller)).disabled_at is None
+            assert (await endpoints.endpoint(desk.rt, caller)).disabled_at is None
 
     async def test_gives_up_what_waits_and_sends_nothing_more(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Once off, neither retries nor new events are posted, and nothing stays in the queue for ever."""
@@ -264,7 +264,7 @@ class TestSwitchingOff:
             for _ in range(8):
                 await write_events(desk, caller)
                 await deliveries.deliver_due(desk.rt)
-            assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 2
+            assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 2
 
     async def test_configuring_it_switches_it_on(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
         """Any change forgets the failures, and what was given up can then be sent again: same body, same id."""
@@ -276,10 +276,10 @@ class TestSwitchingOff:
             desk.clock.advance(FAILING_FOR.total_seconds())
             await fail_once(desk, caller)
             await deliveries.deliver_due(desk.rt)
-            changed = await webhooks.change_endpoint(desk.rt, caller, url=None, secret="another")
+            changed = await endpoints.change_endpoint(desk.rt, caller, url=None, secret="another")
             assert (changed.disabled_at, changed.consecutive_failures) == (None, 0)
             since = desk.clock.now()
-            assert await webhooks.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since) == 4
+            assert await endpoints.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since) == 4
             await deliveries.deliver_due(desk.rt)
             first, second = inbox.posts[:4], inbox.posts[4:]
         assert {(p.headers["x-delivery"], p.body) for p in first} == {(p.headers["x-delivery"], p.body) for p in second}
@@ -313,9 +313,10 @@ class TestFairness:
             desk.rt.http = OutgoingHttp(desk.clock, resolver=HangingResolver(well_test=[["127.0.0.1"]]))
             hostile, other = await subscribe(desk, alive), await desk.customer()
             await desk.pool.execute("update webhook_endpoints set url = 'https://dead.hanging.test/'")
-            await webhooks.change_endpoint(desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret")
+            await endpoints.change_endpoint(desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret")
             changes = [
-                webhooks.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, account=hostile.customer_id) for n in range(440)
+                endpoints.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, account=hostile.customer_id)
+                for n in range(440)
             ]
             hanging = asyncio.gather(*changes)
             await write_events(desk, hostile, 300)
@@ -394,7 +395,7 @@ class TestLease:
             )
             for _ in range(2):
                 await desk.rt.repeat("t", lambda tx: rows.record(tx, now=now, outcomes=[outcome]))
-            assert (await webhooks.endpoint(desk.rt, caller)).consecutive_failures == 1
+            assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 1
         assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
 
 

@@ -16,8 +16,8 @@ from numdesk.kit.egress import EgressPolicy
 from numdesk.kit.log import get_logger
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room, Taken
-from numdesk.usecases.attempts import Prepared, attempt, prepare
 from numdesk.usecases.jobs import sweeps
+from numdesk.usecases.webhooks.attempts import Prepared, attempt, prepare
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

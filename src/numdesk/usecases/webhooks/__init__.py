@@ -1,0 +1,1 @@
+"""Verbs of webhooks: configure endpoints, deliver events, try again."""
