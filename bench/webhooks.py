@@ -25,9 +25,9 @@ import uvloop
 
 from numdesk.config import Settings
 from numdesk.kit.clock import Clock
-from numdesk.kit.egress import EgressPolicy
-from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import Key
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import EgressPolicy
 from numdesk.kit.seal import Sealer
 from numdesk.ports.rendering import EventFacts
 from numdesk.runtime import Runtime

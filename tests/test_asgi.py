@@ -18,7 +18,7 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, Readiness, Report, make_app
 from numdesk.dialects import Answer, Request, RouteClaimedTwice
-from numdesk.kit.body import App, Receive, Scope, Send
+from numdesk.kit.incoming.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime
 from numdesk.usecases import ledger_check
 from numdesk.usecases.customers import callers

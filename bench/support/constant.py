@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 import uvloop
 
-from numdesk.kit.guard import ConnectionLimits, make_protocol
+from numdesk.kit.incoming.guarded_protocol import ConnectionLimits, make_protocol
 
 
 def serve(port: int, size: int) -> None:

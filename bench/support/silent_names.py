@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from numdesk import cli
-from numdesk.kit.resolver import SystemResolver
+from numdesk.kit.outgoing.resolver import SystemResolver
 
 if __name__ == "__main__":
     SystemResolver.__init__.__defaults__ = ((sys.argv[1],),)

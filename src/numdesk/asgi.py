@@ -12,10 +12,10 @@ import msgspec
 from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
 from numdesk.dialects.door import Door, RequestIds, Shares, send_answer
 from numdesk.domain.errors import TooManyRequests, Unavailable
-from numdesk.kit.addresses import peer_group
-from numdesk.kit.body import App, Message, Receive, Scope, Send
+from numdesk.kit.incoming.body import App, Message, Receive, Scope, Send
+from numdesk.kit.incoming.proxies import ClientShares, TrustedProxies
 from numdesk.kit.log import get_logger, request_id
-from numdesk.kit.proxies import ClientShares, TrustedProxies
+from numdesk.kit.outgoing.addresses import peer_group
 from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
 from numdesk.usecases import ledger_check

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from numdesk.config import Settings, provider_settings, unused_variables
 from numdesk.dialects import Dialect, find_dialects
-from numdesk.kit.base_url import check_base_url
 from numdesk.kit.clock import Clock
-from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.log import get_logger
+from numdesk.kit.outgoing.base_url import check_base_url
+from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import FakeGateway, Simulation
 from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surroundings, find_providers, read_settings

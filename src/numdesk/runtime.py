@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from numdesk.config import Settings
 from numdesk.domain.errors import Unavailable
 from numdesk.kit.clock import Clock
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
 from numdesk.storage.database.batcher import Batcher
 from numdesk.storage.database.pool import OUTAGES, Database, Tx

@@ -16,7 +16,7 @@ from tests.support.gateway import PROVIDER, SIGNATURE, Till, callback_of, open_t
 from numdesk.asgi import make_app
 from numdesk.callbacks import routes
 from numdesk.callbacks.routes import PREFIX, make_callbacks
-from numdesk.kit import pacing
+from numdesk.kit.incoming import pacing
 from numdesk.usecases.payments import topups
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from numdesk.cli.listening import connection_limits, is_loopback, reached_by_others
 from numdesk.config import Address, Settings
-from numdesk.kit.limits import ConnectionLimits
-from numdesk.kit.proxies import TrustedProxies
+from numdesk.kit.incoming.connection_limits import ConnectionLimits
+from numdesk.kit.incoming.proxies import TrustedProxies
 
 
 class TestConnectionLimits:

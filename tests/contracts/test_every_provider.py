@@ -11,7 +11,7 @@ from tests.support.gateways import serving_gateway
 
 from numdesk import providers
 from numdesk.kit.clock import Clock, FakeClock
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, PaymentGateway, PaymentStatus
 from numdesk.ports.rates import RateSource

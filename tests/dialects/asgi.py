@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from numdesk.kit.body import App
+from numdesk.kit.incoming.body import App
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.asgi import HttpApp, make_app
 from numdesk.dialects import find_dialects
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
 
 
 class NoNames:

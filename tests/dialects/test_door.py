@@ -202,8 +202,8 @@ class TestShares:
 
     async def test_space_out_what_is_refused(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         """An address that is refused again and again waits for each refusal; its good calls and other addresses wait for nothing."""
-        monkeypatch.setattr("numdesk.kit.pacing.REFUSALS_PER_S", 2)
-        monkeypatch.setattr("numdesk.kit.pacing.REFUSAL_WAIT_MAX_S", 3600)
+        monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSALS_PER_S", 2)
+        monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSAL_WAIT_MAX_S", 3600)
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         for _ in range(3):
             await Exchange("GET", "/toy/things/1", {"token": "guess"}).run(app)

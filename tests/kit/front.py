@@ -10,9 +10,9 @@ from tests.kit.waiting import until
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from numdesk.kit.body import App, ClientGone, read_body
-from numdesk.kit.guard import GuardedProtocol, make_protocol
-from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.incoming.body import App, ClientGone, read_body
+from numdesk.kit.incoming.connection_limits import ConnectionLimits
+from numdesk.kit.incoming.guarded_protocol import GuardedProtocol, make_protocol
 
 #: Fast enough for tests, slow enough that an honest request is never late.
 QUICK: dict[str, Any] = {

@@ -20,8 +20,8 @@ from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Document
 from numdesk.domain.stock.routing import Wish
 from numdesk.kit.clock import FakeClock
-from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.keyfile import KeyFile
+from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.inbound import MessageReceived

@@ -13,7 +13,7 @@ import pytest
 from tests.kit.front import guarded
 
 from numdesk.kit.clock import Clock
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.ports.payments import PaymentGateway
 from numdesk.providers import Provider, Surroundings, read_settings
 

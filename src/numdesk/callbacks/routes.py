@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from numdesk.domain.errors import InvalidInput, NotFound, Refusal, TooManyRequests
-from numdesk.kit.addresses import peer_group
-from numdesk.kit.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
+from numdesk.kit.incoming.body import App, BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
+from numdesk.kit.incoming.one_write import send_whole
+from numdesk.kit.incoming.pacing import Pace
 from numdesk.kit.log import get_logger
-from numdesk.kit.pacing import Pace
+from numdesk.kit.outgoing.addresses import peer_group
 from numdesk.kit.slices import take_turn
-from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases.customers import rate_limits
 from numdesk.usecases.payments import topups

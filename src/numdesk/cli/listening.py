@@ -19,10 +19,10 @@ from numdesk.callbacks import routes as callbacks
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import ANY_HOST, PORT_MAX, Address, Settings
 from numdesk.kit.descriptors import raise_limit, room_for_connections
-from numdesk.kit.guard import make_protocol
-from numdesk.kit.limits import ConnectionLimits
+from numdesk.kit.incoming.connection_limits import ConnectionLimits
+from numdesk.kit.incoming.guarded_protocol import make_protocol
+from numdesk.kit.incoming.proxies import TrustedProxies
 from numdesk.kit.log import get_logger
-from numdesk.kit.proxies import TrustedProxies
 from numdesk.sandbox.inbox import Inbox
 from numdesk.sandbox.routes import PREFIX, SandboxDoor, make_routes
 from numdesk.sandbox.topups import GATEWAYS

@@ -17,12 +17,12 @@ from uvicorn.server import ServerState
 from numdesk.asgi import Report
 from numdesk.cli.lines import Line
 from numdesk.kit import metrics
-from numdesk.kit.body import Receive, Scope, Send
-from numdesk.kit.guard import make_protocol
-from numdesk.kit.limits import ConnectionLimits
-from numdesk.kit.pacing import Pace
+from numdesk.kit.incoming.body import Receive, Scope, Send
+from numdesk.kit.incoming.connection_limits import ConnectionLimits
+from numdesk.kit.incoming.guarded_protocol import make_protocol
+from numdesk.kit.incoming.one_write import send_whole
+from numdesk.kit.incoming.pacing import Pace
 from numdesk.kit.remembered import Remembered
-from numdesk.kit.whole import send_whole
 
 #: Metrics are collected at most so often, however often they are asked for.
 METRICS_KEPT_S = 1.0

@@ -16,14 +16,14 @@ from datetime import datetime
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
 from numdesk.domain.customers.callers import Caller, check_call
 from numdesk.domain.errors import BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, Refusal, TooManyRequests, Unavailable
-from numdesk.kit import body as bodies
-from numdesk.kit.addresses import peer_group
-from numdesk.kit.body import Receive, Scope, Send
+from numdesk.kit.incoming import body as bodies
+from numdesk.kit.incoming.body import Receive, Scope, Send
+from numdesk.kit.incoming.one_write import send_whole
+from numdesk.kit.incoming.pacing import Pace
+from numdesk.kit.incoming.request_metrics import tally_of
 from numdesk.kit.log import accept_request_id, get_logger, request_id
-from numdesk.kit.pacing import Pace
-from numdesk.kit.tally import tally_of
+from numdesk.kit.outgoing.addresses import peer_group
 from numdesk.kit.turns import Turns
-from numdesk.kit.whole import send_whole
 from numdesk.runtime import Runtime
 from numdesk.usecases.customers import callers, rate_limits
 

@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from numdesk.kit.clock import Clock
-from numdesk.kit.egress import HttpFailure
-from numdesk.kit.http import OutgoingHttp
 from numdesk.kit.log import get_logger
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import HttpFailure
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.inbound import MessageReceived
 from numdesk.ports.payments import PaymentGateway, PaymentStatus

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from numdesk.kit.notebook import Notebook
+from numdesk.kit.shared_sqlite import Notebook
 
 #: So many requests are kept; older ones are dropped.
 KEPT = 10_000

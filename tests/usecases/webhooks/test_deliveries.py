@@ -18,8 +18,8 @@ from tests.support.webhooks import BROKEN, UNSPOKEN, RendererOfTest, open_inbox,
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.webhooks import FAILING_FOR, WINDOW_START, DeliveryState
-from numdesk.kit.egress import HttpFailure
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import HttpFailure
 from numdesk.runtime import Memory, Runtime
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room
@@ -60,7 +60,7 @@ def fail_by(broken: pytest.MonkeyPatch, kind: str) -> None:
             "no threads": RuntimeError("can't start new thread"),
         }[kind]
 
-    broken.setattr("numdesk.kit.http.socket", SimpleNamespace(socket=refuse))
+    broken.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
 
 
 def other_process(rt: Runtime) -> Runtime:

@@ -12,8 +12,8 @@ from tests.support.webhooks import RendererOfTest, open_inbox, subscribe, write_
 
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import DeliveryState, Endpoint
-from numdesk.kit.http import OutgoingHttp
-from numdesk.kit.lookups import DOMAIN_LOOKUPS_MAX
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.lookups import DOMAIN_LOOKUPS_MAX
 from numdesk.usecases.webhooks import deliveries, endpoints
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from numdesk.kit.base_url import policy_for
-from numdesk.kit.egress import HttpAnswer, HttpFailure
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.base_url import policy_for
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import HttpAnswer, HttpFailure
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, Payment, PaymentHint
 from numdesk.protocols.json_tokens import JsonRefused, maybe_moment, read_object, read_text

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numdesk.kit.stand_in import Deliver, deliver_all, hang, over_http
+from numdesk.kit.fake_company import Deliver, deliver_all, hang, over_http
 from numdesk.ports.simulation import UnknownOutcome
 from numdesk.protocols.json_tokens import write_php
 from numdesk.providers import Surroundings

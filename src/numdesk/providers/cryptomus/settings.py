@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from numdesk.kit.base_url import check_base_url
+from numdesk.kit.outgoing.base_url import check_base_url
 
 
 class CryptomusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

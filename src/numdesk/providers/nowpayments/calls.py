@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from numdesk.kit.base_url import policy_for
-from numdesk.kit.egress import HttpAnswer, HttpFailure
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.base_url import policy_for
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import HttpAnswer, HttpFailure
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.protocols.json_tokens import read_object, read_text, write_js
 from numdesk.providers import broken_answer, check_outage, reading_answer, unanswered

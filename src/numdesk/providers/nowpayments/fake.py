@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numdesk.kit.stand_in import Deliver, deliver_all, hang, over_http
+from numdesk.kit.fake_company import Deliver, deliver_all, hang, over_http
 from numdesk.ports.simulation import UnknownMoney, UnknownOutcome
 from numdesk.protocols.json_tokens import read_object
 from numdesk.providers import Surroundings

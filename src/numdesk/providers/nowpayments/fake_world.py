@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from numdesk.kit.clock import Clock
-from numdesk.kit.notebook import Notebook
-from numdesk.kit.stand_in import SCRIPT_SCHEMA, Script
+from numdesk.kit.fake_company import SCRIPT_SCHEMA, Script
+from numdesk.kit.shared_sqlite import Notebook
 from numdesk.ports.simulation import UnknownInvoice
 
 Row = dict[str, Any]

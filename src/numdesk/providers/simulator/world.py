@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from numdesk.kit.notebook import Notebook, NotebookUnavailable
+from numdesk.kit.shared_sqlite import Notebook, NotebookUnavailable
 from numdesk.ports.errors import Cause, ProviderError
 
 Answer = TypeVar("Answer")

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.kit.log import get_logger
-from numdesk.kit.network import forbid_network
+from numdesk.kit.outgoing.network import forbid_network
 from numdesk.storage.database.receipts import OUTAGES, Deal, begin, roll_back
 from numdesk.storage.database.silence import Watch, is_silent
 

@@ -14,9 +14,9 @@ from prometheus_client import Counter
 
 from numdesk.domain.ids import typed
 from numdesk.domain.webhooks import DeliveryState, asked_pause_s, is_delivered, next_attempt
-from numdesk.kit.egress import EgressPolicy, HttpFailure
 from numdesk.kit.log import get_logger
-from numdesk.kit.lookups import on_account_of
+from numdesk.kit.outgoing.lookups import on_account_of
+from numdesk.kit.outgoing.policy import EgressPolicy, HttpFailure
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
 from numdesk.storage.webhooks import Leased, Outcome, Taken
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState, endpoint_pace_ms, next_window
-from numdesk.kit.egress import EgressPolicy
 from numdesk.kit.log import get_logger
+from numdesk.kit.outgoing.policy import EgressPolicy
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import Outcome, Room, Taken
 from numdesk.usecases.jobs import sweeps

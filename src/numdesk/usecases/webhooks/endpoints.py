@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX, DeliveryLog, Endpoint
-from numdesk.kit.egress import HttpFailure
-from numdesk.kit.lookups import on_account_of
+from numdesk.kit.outgoing.lookups import on_account_of
+from numdesk.kit.outgoing.policy import HttpFailure
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
 from numdesk.usecases.webhooks.attempts import secret_context, send_test

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.kit.egress import EgressPolicy, HttpAnswer
-from numdesk.kit.http import OutgoingHttp
+from numdesk.kit.outgoing.http import OutgoingHttp
+from numdesk.kit.outgoing.policy import EgressPolicy, HttpAnswer
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import Intent
 from numdesk.protocols.json_tokens import NumberToken, write_js

@@ -1,0 +1,1 @@
+"""The edge towards other servers: checked addresses, bounded HTTP calls."""
