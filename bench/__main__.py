@@ -15,7 +15,9 @@ def main() -> int:
     started = time.monotonic()
     for script in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         print(script.name, flush=True)
-        with subprocess.Popen([sys.executable, "-m", f"bench.{script.stem}"], stdout=subprocess.PIPE, text=True) as running:
+        with subprocess.Popen(
+            [sys.executable, "-m", f"bench.{script.stem}"], stdout=subprocess.PIPE, text=True
+        ) as running:
             assert running.stdout is not None
             for line in running.stdout:
                 print(line, end="", flush=True)

@@ -48,7 +48,9 @@ def _reads(port: int, partners: list[Keys]) -> Result:
     """Returns how a server fared; the requests are signed just before, so that the load generator only sends bytes."""
     now_ms = int(time.time() * 1000)
     requests = [_signed(keys, now_ms + off) for keys in partners for off in range(TIMES)]
-    result = run(port, lambda: random.choice(requests), connections=CONNECTIONS, seconds=4, warm_up=1)
+    result = run(
+        port, lambda: random.choice(requests), connections=CONNECTIONS, seconds=4, warm_up=1
+    )
     assert result.refused == 0, f"{result.refused} reads were refused"
     return result
 

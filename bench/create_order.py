@@ -20,7 +20,10 @@ STOCK = 600_000
 
 #: A command answers "busy" when another transaction has the wallet, and the server asks again. pgbench, on one wallet, waits its turn
 #: in the same statement instead, so that each of its transactions is an order.
-IN_TURN = ("with turn as materialized (select from accounts where id = {wallet} for update) ", "turn, ")
+IN_TURN = (
+    "with turn as materialized (select from accounts where id = {wallet} for update) ",
+    "turn, ",
+)
 #: The command of one order, as `storage/orders/lifecycle.py:sell_from_stock` calls it.
 COMMAND = r"""
 \set n random(0, {last})
@@ -40,7 +43,10 @@ def main(workers: int) -> None:
         prices = _prices(bench, offers)
         everybody = _script(buyers, offers, prices)
         if workers > 1:
-            many, peak = _alternate(lambda: _orders(bench, buyers, offers, 256), lambda: bench.pgbench(everybody, clients=16))
+            many, peak = _alternate(
+                lambda: _orders(bench, buyers, offers, 256),
+                lambda: bench.pgbench(everybody, clients=16),
+            )
             _say(f"{workers} processes, 256 connections", many, peak)
             tell("create_order_two_processes", many.per_second / peak[0], "1.40")
             return
@@ -53,40 +59,55 @@ def main(workers: int) -> None:
         many, peak = _alternate(lambda: _orders(bench, buyers, offers, 64), theirs)
         _say("1,000 wallets, 64 connections", many, peak)
         one = _script(buyers[:1], offers, prices, in_turn=True)
-        single, lonely = _alternate(lambda: _orders(bench, buyers[:1], offers, 64), lambda: bench.pgbench(one, clients=16))
+        single, lonely = _alternate(
+            lambda: _orders(bench, buyers[:1], offers, 64), lambda: bench.pgbench(one, clients=16)
+        )
         _say("one wallet, 64 connections", single, lonely)
         tell("create_order", many.per_second / peak[0], "1.00")
         tell("create_order_p99", many.percentile(0.99) / statistics.median(crowds), "<=0.60")
         tell("create_order_one_wallet", single.per_second / lonely[0], "4.00")
 
 
-def _orders(bench: Bench, buyers: Sequence[Bencher], offers: Sequence[int], connections: int) -> Result:
+def _orders(
+    bench: Bench, buyers: Sequence[Bencher], offers: Sequence[int], connections: int
+) -> Result:
     """Orders one number at a time, each from a random customer and offer."""
     bodies = [b'{"product_id":%d,"quantity":1}' % offer for offer in offers]
     tokens = [buyer.token for buyer in buyers]
 
     def make() -> bytes:
-        return post("/v1/orders/create", random.choice(tokens), random.choice(bodies), key=secrets.token_hex(16))
+        return post(
+            "/v1/orders/create",
+            random.choice(tokens),
+            random.choice(bodies),
+            key=secrets.token_hex(16),
+        )
 
     result = run(bench.port, make, connections=connections)
     assert result.refused == 0, f"{result.refused} orders were refused"
     return result
 
 
-def _alternate(ours: Callable[[], Result], theirs: Callable[[], tuple[float, float]]) -> tuple[Result, tuple[float, float]]:
+def _alternate(
+    ours: Callable[[], Result], theirs: Callable[[], tuple[float, float]]
+) -> tuple[Result, tuple[float, float]]:
     """Measures both in turns and returns the round of each that lies in the middle by speed."""
     results, peaks = [], []
     for _ in range(ROUNDS):
         results.append(ours())
         peaks.append(theirs())
     results.sort(key=lambda result: result.per_second)
-    return results[len(results) // 2], (statistics.median(p[0] for p in peaks), statistics.median(p[1] for p in peaks))
+    return results[len(results) // 2], (
+        statistics.median(p[0] for p in peaks),
+        statistics.median(p[1] for p in peaks),
+    )
 
 
 def _prices(bench: Bench, offers: Sequence[int]) -> list[int]:
     async def work(connection: asyncpg.Connection) -> list[int]:
         rows = await connection.fetch(
-            "select offer_id, price from offer_prices where currency = 'IDR' and offer_id = any($1)", list(offers)
+            "select offer_id, price from offer_prices where currency = 'IDR' and offer_id = any($1)",
+            list(offers),
         )
         found = {row[0]: row[1] for row in rows}
         return [found[offer] for offer in offers]
@@ -94,9 +115,19 @@ def _prices(bench: Bench, offers: Sequence[int]) -> list[int]:
     return bench.sql(work)
 
 
-def _script(buyers: Sequence[Bencher], offers: Sequence[int], prices: Sequence[int], *, in_turn: bool = False) -> str:
+def _script(
+    buyers: Sequence[Bencher],
+    offers: Sequence[int],
+    prices: Sequence[int],
+    *,
+    in_turn: bool = False,
+) -> str:
     """Returns the pgbench script that buys for these customers, whose ids and wallets are consecutive."""
-    assert buyers[-1].customer_id - buyers[0].customer_id == buyers[-1].wallet_id - buyers[0].wallet_id == len(buyers) - 1
+    assert (
+        buyers[-1].customer_id - buyers[0].customer_id
+        == buyers[-1].wallet_id - buyers[0].wallet_id
+        == len(buyers) - 1
+    )
     first, second = IN_TURN if in_turn else ("", "")
     return COMMAND.format(
         first=first.format(wallet=buyers[0].wallet_id),

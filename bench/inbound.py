@@ -59,7 +59,11 @@ def main() -> None:
             ours.append(uvloop.run(_through_the_path(bench, _orders(bench, wallets))))
             _prepare(bench, _orders(bench, wallets))
             theirs.append(
-                bench.pgbench(COMMAND.format(text=TEXT.replace("'", "''"), fits="{3,220}"), clients=16, transactions=MESSAGES // 16)[0]
+                bench.pgbench(
+                    COMMAND.format(text=TEXT.replace("'", "''"), fits="{3,220}"),
+                    clients=16,
+                    transactions=MESSAGES // 16,
+                )[0]
             )
         mine, peak = statistics.median(ours), statistics.median(theirs)
         print(f"  {mine:,.0f} messages/s, pgbench {peak:,.0f}/s", flush=True)
@@ -73,7 +77,10 @@ def _orders(bench: Bench, wallets: Sequence[int]) -> list[int]:
     """Makes MESSAGES active orders and returns their numbers."""
 
     async def work(connection: asyncpg.Connection) -> list[int]:
-        return [row[0] for row in await connection.fetch(ORDERS, MESSAGES, list(wallets), next(_serials))]
+        return [
+            row[0]
+            for row in await connection.fetch(ORDERS, MESSAGES, list(wallets), next(_serials))
+        ]
 
     return bench.sql(work)
 
@@ -86,7 +93,10 @@ def _prepare(bench: Bench, msisdns: Sequence[int]) -> None:
             "drop table if exists bench_numbers; drop sequence if exists bench_next; create sequence bench_next; "
             "create table bench_numbers (k bigint primary key, msisdn bigint)"
         )
-        await connection.execute("insert into bench_numbers select k, m from unnest($1::bigint[]) with ordinality u(m, k)", list(msisdns))
+        await connection.execute(
+            "insert into bench_numbers select k, m from unnest($1::bigint[]) with ordinality u(m, k)",
+            list(msisdns),
+        )
 
     bench.sql(work)
 
@@ -99,7 +109,9 @@ async def _through_the_path(bench: Bench, msisdns: Sequence[int]) -> float:
 
         async def link() -> None:
             for n, msisdn in waiting:
-                taken = await receive.receive_message(desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT))
+                taken = await receive.receive_message(
+                    desk.rt, MessageReceived("bench", f"{round_id}-{n}", msisdn, "WhatsApp", TEXT)
+                )
                 assert taken.status == "taken", taken
 
         started_at = time.perf_counter()

@@ -105,9 +105,13 @@ async def round_of_orders(connection: asyncpg.Connection, *, complete: bool) -> 
     async with connection.transaction():
         ids = await connection.fetchval(ROUND)
         await connection.execute("select earn_orders_v1(now(), $1)", ids)
-        await connection.execute("update orders set state = 2, first_sms_at = now() where id = any($1)", ids)
+        await connection.execute(
+            "update orders set state = 2, first_sms_at = now() where id = any($1)", ids
+        )
         if complete:
-            await connection.execute("update orders set state = 4, ended_at = now() where id = any($1)", ids)
+            await connection.execute(
+                "update orders set state = 4, ended_at = now() where id = any($1)", ids
+            )
 
 
 async def measure(rt: Runtime, dsn: str) -> None:
@@ -121,11 +125,16 @@ async def measure(rt: Runtime, dsn: str) -> None:
         await round_of_orders(connection, complete=True)
     await connection.execute("vacuum analyze")
     await connection.close()
-    for full, name, promised in ((True, "full", PROMISED_FULL_S), (False, "incremental", PROMISED_INCREMENTAL_S)):
+    for full, name, promised in (
+        (True, "full", PROMISED_FULL_S),
+        (False, "incremental", PROMISED_INCREMENTAL_S),
+    ):
         reports = [await ledger_check.check_ledger(rt, full=full) for _ in range(RUNS)]
         assert all(report.violations == 0 for report in reports), reports[0]
         print(f"runs: {[report.seconds for report in reports]}")
-        print(f"bench ledger_check_{name} {statistics.median(report.seconds for report in reports):.3f} {promised}")
+        print(
+            f"bench ledger_check_{name} {statistics.median(report.seconds for report in reports):.3f} {promised}"
+        )
 
 
 if __name__ == "__main__":

@@ -25,12 +25,22 @@ def main() -> None:
         offers = bench.stock(1_000)
         requests = []
         for n in range(100):
-            made = bench.call("POST", "/v1/orders/create", {"product_id": offers[n % len(offers)]}, buyers[n].token)
-            requests.append(get(f"/v1/orders/{made['data']['orders'][0]['id']}?wait=25", buyers[n].token))  # type: ignore[index]
+            made = bench.call(
+                "POST",
+                "/v1/orders/create",
+                {"product_id": offers[n % len(offers)]},
+                buyers[n].token,
+            )
+            requests.append(
+                get(f"/v1/orders/{made['data']['orders'][0]['id']}?wait=25", buyers[n].token)
+            )  # type: ignore[index]
         time.sleep(1)
         idle = _resident(server)
         waiting = uvloop.run(_wait_many(bench, requests, server))
-        print(f"  idle process {idle / 1e6:,.0f} MB resident, with {CLIENTS:,} waiting clients {waiting / 1e6:,.0f} MB", flush=True)
+        print(
+            f"  idle process {idle / 1e6:,.0f} MB resident, with {CLIENTS:,} waiting clients {waiting / 1e6:,.0f} MB",
+            flush=True,
+        )
         tell("idle_megabytes", idle / 1e6, "-")
         tell("long_poll_kilobytes", (waiting - idle) / CLIENTS / 1000, f"<={GOAL_KB}")
 
@@ -55,8 +65,12 @@ async def _wait_many(bench: Bench, requests: list[bytes], server: psutil.Process
     await asyncio.sleep(3)
     resident = _resident(server)
     assert len(streams) == CLIENTS
-    answers = await asyncio.gather(*(asyncio.wait_for(reader.readline(), 60) for reader, _ in streams))
-    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers), "every waiting client is answered"
+    answers = await asyncio.gather(
+        *(asyncio.wait_for(reader.readline(), 60) for reader, _ in streams)
+    )
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers), (
+        "every waiting client is answered"
+    )
     for _, writer in streams:
         writer.close()
     return resident

@@ -22,7 +22,9 @@ def main() -> None:
         requests = []
         for n in range(ORDERS):
             token = buyers[n % len(buyers)].token
-            made = bench.call("POST", "/v1/orders/create", {"product_id": offers[n % len(offers)]}, token)
+            made = bench.call(
+                "POST", "/v1/orders/create", {"product_id": offers[n % len(offers)]}, token
+            )
             requests.append(get(f"/v1/orders/{made['data']['orders'][0]['id']}", token))  # type: ignore[index]
         size = len(_body(bench, requests[0]))
         with constant.started(size) as port:
@@ -37,7 +39,9 @@ def main() -> None:
 
 
 def _reads(port: int, requests: list[bytes]) -> Result:
-    result = run(port, lambda: random.choice(requests), connections=CONNECTIONS, seconds=4, warm_up=1)
+    result = run(
+        port, lambda: random.choice(requests), connections=CONNECTIONS, seconds=4, warm_up=1
+    )
     assert result.refused == 0, f"{result.refused} reads were refused"
     return result
 

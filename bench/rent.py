@@ -68,7 +68,9 @@ def main() -> None:
 
 def _partner(bench: Bench) -> Partner:
     made = bench.call("POST", "/sandbox/v1/customers", {"dialect": "partner", "balance": FUNDS})
-    return Partner(int(str(made["customer_id"])), str(made["api_key"]), str(made["secret_key"]).encode())
+    return Partner(
+        int(str(made["customer_id"])), str(made["api_key"]), str(made["secret_key"]).encode()
+    )
 
 
 def _prepare(bench: Bench, partners: list[Partner]) -> str:
@@ -76,7 +78,9 @@ def _prepare(bench: Bench, partners: list[Partner]) -> str:
     customer_ids = [partner.customer_id for partner in partners]
 
     async def work(connection: asyncpg.Connection) -> str:
-        country = await connection.fetchval("select country_id from rental_countries where name = 'Spain'")
+        country = await connection.fetchval(
+            "select country_id from rental_countries where name = 'Spain'"
+        )
         await connection.execute(
             """insert into numbers (msisdn, country_id, rnd)
                  select 990000000000 + i, $2::int, (random() * 2147483646)::int from generate_series(1, $1::int) i""",
@@ -123,7 +127,9 @@ def _rents(bench: Bench, partners: list[Partner]) -> Result:
 
 
 def _head(partner: Partner, at_ms: int) -> bytes:
-    signature = hmac.new(partner.secret, f"{at_ms}POST{PATH}".encode() + BODY, hashlib.sha256).hexdigest()
+    signature = hmac.new(
+        partner.secret, f"{at_ms}POST{PATH}".encode() + BODY, hashlib.sha256
+    ).hexdigest()
     return (
         f"POST /api/v1{PATH} HTTP/1.1\r\nHost: desk\r\nX-Api-Key: {partner.api_key}\r\nX-Signature: {signature}\r\nX-Timestamp: {at_ms}\r\n"
         f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"

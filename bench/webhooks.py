@@ -61,12 +61,18 @@ class Renderer:
 
     def render(self, facts: EventFacts) -> bytes | None:
         """Write the event as JSON."""
-        return msgspec.json.encode({"event": facts.kind, "timestamp": facts.at, "data": facts.document})
+        return msgspec.json.encode(
+            {"event": facts.kind, "timestamp": facts.at, "data": facts.document}
+        )
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
         """Sign the body."""
         signature = hmac.digest(secret or b"", body, "sha256").hex()
-        return {"Content-Type": "application/json", "X-Webhook-Signature": f"sha256={signature}", "Webhook-Id": delivery_id}
+        return {
+            "Content-Type": "application/json",
+            "X-Webhook-Signature": f"sha256={signature}",
+            "Webhook-Id": delivery_id,
+        }
 
 
 class Receiver(asyncio.Protocol):
@@ -103,7 +109,9 @@ def receive(pipe: Connection) -> None:
 
 async def post_bare(rt: Runtime, *, port: int) -> float:
     """Post ready-made bodies with the same client; return posts a second."""
-    policy = EgressPolicy(allowed=frozenset({("127.0.0.1", port)}), total_timeout_s=3.0, connect_timeout_s=3.0)
+    policy = EgressPolicy(
+        allowed=frozenset({("127.0.0.1", port)}), total_timeout_s=3.0, connect_timeout_s=3.0
+    )
     facts = EventFacts(1, "order.otp_received", rt.clock.now(), DOCUMENT)
     body = Renderer().render(facts)
     assert body is not None
@@ -112,7 +120,9 @@ async def post_bare(rt: Runtime, *, port: int) -> float:
 
     async def work() -> None:
         for _ in left:
-            answer = await rt.http.post(f"http://127.0.0.1:{port}/hook", body=body, headers=headers, policy=policy)
+            answer = await rt.http.post(
+                f"http://127.0.0.1:{port}/hook", body=body, headers=headers, policy=policy
+            )
             assert answer.status == 200
 
     started = time.perf_counter()
@@ -133,7 +143,9 @@ async def deliver(rt: Runtime, *, customers: list[int]) -> float:
     loop = asyncio.create_task(deliveries.keep_delivering(rt, stop=stop))
     deliveries.wake(rt)
     sender = deliveries.sender_of(rt)
-    while not sender.is_idle() or await rt.repeat("bench.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now(), without=())):
+    while not sender.is_idle() or await rt.repeat(
+        "bench.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now(), without=())
+    ):
         await asyncio.sleep(0.005)
     elapsed = time.perf_counter() - started
     stop.set()
@@ -178,7 +190,10 @@ async def measure(port: int, *, folder: Path) -> float:
             ratios.append(ours / bare)
             print(f"bare client {bare:.0f}/s, webhooks {ours:.0f}/s, ratio {ours / bare:.2f}")
         failed = await rt.repeat(
-            "bench.failed", lambda tx: tx.fetchval("select count(*) from webhook_deliveries where state <> 1 or attempts <> 1")
+            "bench.failed",
+            lambda tx: tx.fetchval(
+                "select count(*) from webhook_deliveries where state <> 1 or attempts <> 1"
+            ),
         )
         assert failed == 0, f"{failed} deliveries did not arrive at once"
         await rt.http.close()
@@ -196,7 +211,9 @@ def settle_memory() -> None:
 def main() -> None:
     """Measure and print the ratio."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=receive, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=receive, args=(theirs,), daemon=True
+    )
     process.start()
     try:
         with tempfile.TemporaryDirectory(prefix="numdesk-bench-") as folder:

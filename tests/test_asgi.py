@@ -33,7 +33,11 @@ def app(desk: DeskOfTest) -> HttpApp:
 @pytest.fixture
 async def headers(desk: DeskOfTest) -> dict[str, str]:
     """The headers of a customer."""
-    return {"token": (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+    return {
+        "token": (
+            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        ).token
+    }
 
 
 class TestAddress:
@@ -41,16 +45,34 @@ class TestAddress:
 
     @pytest.mark.parametrize(
         ("trusted", "said", "status"),
-        [((), "203.0.113.7", 400), (("192.0.2.1/32",), "203.0.113.7", 200), (("192.0.2.1/32",), "203.0.113.7, 198.51.100.1", 400)],
+        [
+            ((), "203.0.113.7", 400),
+            (("192.0.2.1/32",), "203.0.113.7", 200),
+            (("192.0.2.1/32",), "203.0.113.7, 198.51.100.1", 400),
+        ],
     )
-    async def test_is_what_a_trusted_proxy_says(self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int) -> None:
+    async def test_is_what_a_trusted_proxy_says(
+        self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int
+    ) -> None:
         """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
         customer = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         rules = callers.KeyRules(networks=("203.0.113.0/24",))
-        token = (await callers.add_key(desk.rt, customer_id=customer.customer_id, dialect="smscode", currency="IDR", rules=rules)).token
-        desk.rt.settings = replace(desk.rt.settings, trusted_proxies=tuple(ip_network(network) for network in trusted))
+        token = (
+            await callers.add_key(
+                desk.rt,
+                customer_id=customer.customer_id,
+                dialect="smscode",
+                currency="IDR",
+                rules=rules,
+            )
+        ).token
+        desk.rt.settings = replace(
+            desk.rt.settings, trusted_proxies=tuple(ip_network(network) for network in trusted)
+        )
         app = make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={})
-        answer = await Exchange("GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}).run(app)
+        answer = await Exchange(
+            "GET", "/toy/things/5", {"token": token, "x-forwarded-for": said}
+        ).run(app)
         assert answer.status == status
 
     @pytest.mark.parametrize("said", ["203.0.113.7", "203.0.113.7:51234"])
@@ -77,16 +99,26 @@ class TestAddress:
             await may_end.wait()
             return Answer(200, b"done")
 
-        token = (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token
+        token = (
+            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        ).token
         networks = (ip_network("192.0.2.1/32"),)
-        desk.rt.settings = replace(desk.rt.settings, trusted_proxies=networks, connections_per_peer_max=1)
+        desk.rt.settings = replace(
+            desk.rt.settings, trusted_proxies=networks, connections_per_peer_max=1
+        )
         app = make_app(desk.rt, dialects=[Toy(wait).dialect()], mounts={})
         headers = {"token": token, "x-forwarded-for": "203.0.113.7"}
         waiting = asyncio.create_task(Exchange("POST", "/toy/do", headers).run(app))
         await entered.wait()
-        assert (await Exchange("GET", "/toy/things/5", headers).run(app)).body == b"no: too_many_requests"
+        assert (
+            await Exchange("GET", "/toy/things/5", headers).run(app)
+        ).body == b"no: too_many_requests"
         assert (await Exchange("GET", "/other", headers).run(app)).status == 503
-        assert (await Exchange("GET", "/toy/things/5", {**headers, "x-forwarded-for": "203.0.113.8"}).run(app)).status == 200
+        assert (
+            await Exchange(
+                "GET", "/toy/things/5", {**headers, "x-forwarded-for": "203.0.113.8"}
+            ).run(app)
+        ).status == 200
         assert (await Exchange("GET", "/toy/things/5", {"token": token}).run(app)).status == 200
         may_end.set()
         assert (await waiting).status == 200
@@ -100,13 +132,24 @@ class TestDispatch:
         ("/toy/things/new", b"new"), ("/toy/things/5", b"things: 5"), ("/toy/things/5/parts/a b", b"things: 5,a b"),
         ("/toy/things/{}", b"things: {}"), ("/toy/things/new/parts/1", b"things: new,1"),
     ])  # fmt: skip
-    async def test_prefers_the_exact_path(self, app: HttpApp, headers: dict[str, str], path: str, body: bytes) -> None:
+    async def test_prefers_the_exact_path(
+        self, app: HttpApp, headers: dict[str, str], path: str, body: bytes
+    ) -> None:
         """A path without parameters wins, and parameters take any other segment."""
         assert (await Exchange("GET", path, headers).run(app)).body == body
 
     @pytest.mark.parametrize(
         "path",
-        ["/toy", "/toy/things", "/toy/things/", "/toy/things/5/", "/toy/things//parts/1", "/toy/things/5/parts", "/toy//do", "/toy/do/"],
+        [
+            "/toy",
+            "/toy/things",
+            "/toy/things/",
+            "/toy/things/5/",
+            "/toy/things//parts/1",
+            "/toy/things/5/parts",
+            "/toy//do",
+            "/toy/do/",
+        ],
     )
     async def test_tells_unknown_calls_in_the_dialects_words(self, app: HttpApp, path: str) -> None:
         """Below a dialect's prefix its own 404 answers, with a request id."""
@@ -126,7 +169,9 @@ class TestDispatch:
         assert (await Exchange("GET", "/toy/do").run(app)).body == b"not so: POST"
         assert (await Exchange("HEAD", "/toy/do").run(app)).status == 405
 
-    async def test_answers_head_like_get_without_body(self, app: HttpApp, headers: dict[str, str]) -> None:
+    async def test_answers_head_like_get_without_body(
+        self, app: HttpApp, headers: dict[str, str]
+    ) -> None:
         """HEAD has the headers of GET and no body."""
         answer = await Exchange("HEAD", "/toy/things/5", headers).run(app)
         assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "9")
@@ -143,14 +188,20 @@ class TestRequestId:
 
     async def test_is_ours_unless_the_clients_is_harmless(self, app: HttpApp) -> None:
         """Letters, digits and hyphens, 8 to 64 of them, are kept; anything else is replaced."""
-        assert (await Exchange("GET", "/healthz", {"x-request-id": "client-1234"}).run(app)).header("x-request-id") == "client-1234"
+        assert (await Exchange("GET", "/healthz", {"x-request-id": "client-1234"}).run(app)).header(
+            "x-request-id"
+        ) == "client-1234"
         for offered in ("short", "a" * 65, "new\nline-123", "späße-123", "under_score"):
-            given = (await Exchange("GET", "/healthz", {"x-request-id": offered}).run(app)).header("x-request-id")
+            given = (await Exchange("GET", "/healthz", {"x-request-id": offered}).run(app)).header(
+                "x-request-id"
+            )
             assert given not in (None, offered)
 
     async def test_is_never_given_twice(self, app: HttpApp) -> None:
         """Requests without an id get one each."""
-        given = {(await Exchange("GET", "/healthz").run(app)).header("x-request-id") for _ in range(20)}
+        given = {
+            (await Exchange("GET", "/healthz").run(app)).header("x-request-id") for _ in range(20)
+        }
         assert len(given) == 20
 
 
@@ -170,7 +221,9 @@ class TestOwnPaths:
             raise ConnectionRefusedError("to a secret place")
 
         for checks, status, word in (({}, 200, b"ready\n"), ({"disk": broken}, 503, b"unready\n")):
-            answer = await Exchange("GET", "/readyz").run(make_app(desk.rt, dialects=[], mounts={}, checks=checks))
+            answer = await Exchange("GET", "/readyz").run(
+                make_app(desk.rt, dialects=[], mounts={}, checks=checks)
+            )
             assert (answer.status, answer.body) == (status, word)
 
     async def test_do_not_include_the_metrics(self, app: HttpApp) -> None:
@@ -201,18 +254,29 @@ class TestReadiness:
             return {"ok": True, "pending": 0}
 
         report = await Readiness(desk.rt, {"migrations": migrations}).look()
-        checks = {"database": {"ok": True}, "ledger": {"ok": True, "checked": False}, "migrations": {"ok": True, "pending": 0}}
+        checks = {
+            "database": {"ok": True},
+            "ledger": {"ok": True, "checked": False},
+            "migrations": {"ok": True, "pending": 0},
+        }
         assert report == Report(ready=True, checks=checks)
 
     @pytest.mark.parametrize(("age_s", "is_ready"), [(90, True), (310, False)])
-    async def test_tells_how_the_ledger_was(self, desk: DeskOfTest, age_s: int, is_ready: bool) -> None:
+    async def test_tells_how_the_ledger_was(
+        self, desk: DeskOfTest, age_s: int, is_ready: bool
+    ) -> None:
         """The last check of the ledger is told with its age; five minutes after it we are not ready, for nobody checks any more."""
         await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
         desk.rt.local["reconcile"].ended -= age_s
         report = await Readiness(desk.rt).look()
         assert report.ready == is_ready
-        assert report.checks["ledger"] == {"ok": is_ready, "checked": True, "violations": 0, "age_s": pytest.approx(age_s, abs=30)}
+        assert report.checks["ledger"] == {
+            "ok": is_ready,
+            "checked": True,
+            "violations": 0,
+            "age_s": pytest.approx(age_s, abs=30),
+        }
 
     async def test_says_which_part_is_not(self, desk: DeskOfTest) -> None:
         """A part that raises makes us not ready, by the error's name and nothing more."""
@@ -228,9 +292,14 @@ class TestReadiness:
         """A database that only answers reads makes us not ready; when it takes writes again, so are we, by itself."""
         await break_writes(desk.pool, "settings", "53100")
         report = await Readiness(desk.rt).look()
-        assert (report.ready, report.checks["database"]) == (False, {"ok": False, "error": "Unavailable"})
+        assert (report.ready, report.checks["database"]) == (
+            False,
+            {"ok": False, "error": "Unavailable"},
+        )
         await fix_writes(desk.pool, "settings")
-        assert not (await Readiness(desk.rt).look()).ready  # what was tried out a moment ago still counts
+        assert not (
+            await Readiness(desk.rt).look()
+        ).ready  # what was tried out a moment ago still counts
         desk.rt.memory.forget("installation.writes")
         assert (await Readiness(desk.rt).look()).ready
 
@@ -245,7 +314,11 @@ class TestMounts:
     """Applications below a prefix."""
 
     def mounted(self, desk: DeskOfTest, app: App) -> HttpApp:
-        return make_app(desk.rt, dialects=[Toy(done).dialect()], mounts={"/console": app, "/console/deep/": _plain("deep")})
+        return make_app(
+            desk.rt,
+            dialects=[Toy(done).dialect()],
+            mounts={"/console": app, "/console/deep/": _plain("deep")},
+        )
 
     async def test_answer_below_their_prefix(self, desk: DeskOfTest) -> None:
         """A mounted Starlette application sees its own paths, the longest prefix wins, and our request id is added."""
@@ -254,7 +327,9 @@ class TestMounts:
             return PlainTextResponse(f"page {request.path_params['name']}")
 
         app = self.mounted(desk, Starlette(routes=[StarletteRoute("/pages/{name}", page)]))
-        answer = await Exchange("GET", "/console/pages/one", {"x-request-id": "client-1234"}).run(app)
+        answer = await Exchange("GET", "/console/pages/one", {"x-request-id": "client-1234"}).run(
+            app
+        )
         assert (answer.body, answer.header("x-request-id")) == (b"page one", "client-1234")
         assert (await Exchange("GET", "/console/deep/er").run(app)).body == b"deep"
         assert (await Exchange("GET", "/consoles").run(app)).status == 404

@@ -13,7 +13,9 @@ from numdesk.kit.keyfile import KeyFileMissing
 class TestOpenDesk:
     """Building a desk."""
 
-    async def test_leaves_the_make_believe_to_the_sandbox(self, database_url: str, tmp_path: Path) -> None:
+    async def test_leaves_the_make_believe_to_the_sandbox(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """In production there is no simulator, whatever the settings say."""
         async with open_desk(Settings(data=tmp_path), dsn=database_url) as desk:
             assert set(desk.rt.suppliers) == {"local"}
@@ -31,7 +33,9 @@ class TestOpenDesk:
         async with open_desk(settings, dsn=database_url, sandbox=sandbox) as desk:
             assert desk.rt.settings.rate_limits is limits
 
-    async def test_makes_no_new_key_for_old_secrets(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+    async def test_makes_no_new_key_for_old_secrets(
+        self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
+    ) -> None:
         """A lost key file is told, because a new one would lock every customer out."""
         async with open_desk(Settings(data=tmp_path / "a"), dsn=database_url):
             assert (tmp_path / "a" / "secret.key").exists()

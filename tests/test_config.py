@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from numdesk.config import Address, SettingRefused, describe_settings, parse_address, provider_settings, read_settings
+from numdesk.config import (
+    Address,
+    SettingRefused,
+    describe_settings,
+    parse_address,
+    provider_settings,
+    read_settings,
+)
 
 
 class TestReadSettings:
@@ -43,8 +50,14 @@ class TestReadSettings:
         assert settings.data == Path("/srv/numdesk")
         assert settings.listen == Address("::1", 9000)
         assert settings.rate_limits is False
-        assert settings.sandbox_webhook_targets == (Address("127.0.0.1", 9001), Address("localhost", 9002))
-        assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "2001:db8::7/128"]
+        assert settings.sandbox_webhook_targets == (
+            Address("127.0.0.1", 9001),
+            Address("localhost", 9002),
+        )
+        assert [str(network) for network in settings.trusted_proxies] == [
+            "10.0.0.0/8",
+            "2001:db8::7/128",
+        ]
         assert (settings.connections_max, settings.connections_per_peer_max) == (5000, 64)
         assert (settings.head_s, settings.body_s, settings.idle_s) == (5, 20, 120)
         assert settings.texts_kept_days == 7
@@ -67,19 +80,31 @@ class TestReadSettings:
             ("NUMDESK_HEAD_TIMEOUT_S", "1.5", "a whole number from 1 to 3600"),
             ("NUMDESK_IDLE_TIMEOUT_S", "9" * 5000, "a whole number from 1 to 3600"),
             ("NUMDESK_LOG", "xml", "one of json, text"),
-            ("NUMDESK_TOPUP_DISCOUNTS", "100:5,0100:7", "a list that names each thing before a colon once"),
-            ("NUMDESK_TOPUP_MINIMUMS", "cryptomus:5,cryptomus:7", "a list that names each thing before a colon once"),
+            (
+                "NUMDESK_TOPUP_DISCOUNTS",
+                "100:5,0100:7",
+                "a list that names each thing before a colon once",
+            ),
+            (
+                "NUMDESK_TOPUP_MINIMUMS",
+                "cryptomus:5,cryptomus:7",
+                "a list that names each thing before a colon once",
+            ),
         ],
     )
     def test_refuses_a_mistake_in_one_sentence(self, name: str, value: str, wanted: str) -> None:
         """The sentence names the variable, the value and what is allowed."""
         with pytest.raises(SettingRefused) as refusal:
             read_settings({name: value})
-        assert str(refusal.value).startswith(f"{name}={value!r} cannot be used: it must be {wanted}")
+        assert str(refusal.value).startswith(
+            f"{name}={value!r} cannot be used: it must be {wanted}"
+        )
 
     def test_keeps_the_database_password_out_of_its_own_text(self) -> None:
         """Settings are logged at the start; the URL of the database holds a password."""
-        assert "hush" not in repr(read_settings({"NUMDESK_DATABASE_URL": "postgresql://me:hush@db/numdesk"}))
+        assert "hush" not in repr(
+            read_settings({"NUMDESK_DATABASE_URL": "postgresql://me:hush@db/numdesk"})
+        )
 
 
 class TestAddress:

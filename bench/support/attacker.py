@@ -36,7 +36,9 @@ class Flood:
     async def run(self) -> None:
         """Send one request after the other on each connection."""
         turns = itertools.cycle(self.requests)
-        await asyncio.gather(*(_send_for_ever(self.port, lambda: next(turns)) for _ in range(self.connections)))
+        await asyncio.gather(
+            *(_send_for_ever(self.port, lambda: next(turns)) for _ in range(self.connections))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class SignedFlood:
 
     def _sign(self) -> bytes:
         at_ms = int(time.time() * 1000)
-        signature = hmac.new(self.secret, f"{at_ms}POST/numbers/rent".encode() + self.body, hashlib.sha256).hexdigest()
+        signature = hmac.new(
+            self.secret, f"{at_ms}POST/numbers/rent".encode() + self.body, hashlib.sha256
+        ).hexdigest()
         lines = f"X-Api-Key: {self.key}\r\nX-Signature: {signature}\r\nX-Timestamp: {at_ms}\r\n"
         return request("POST", "/numbers/rent", lines, self.body)
 
@@ -69,11 +73,18 @@ class HangingNames:
     async def run(self) -> None:
         """Name host after host."""
         hosts = itertools.count()
-        await asyncio.gather(*(_send_for_ever(self.port, lambda: self._move(next(hosts))) for _ in range(64)))
+        await asyncio.gather(
+            *(_send_for_ever(self.port, lambda: self._move(next(hosts))) for _ in range(64))
+        )
 
     def _move(self, number: int) -> bytes:
         body = b'{"webhook_url":"https://hook-%d.silent-names.com/"}' % number
-        return request("PATCH", "/v1/webhook", f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n", body)
+        return request(
+            "PATCH",
+            "/v1/webhook",
+            f"Authorization: Bearer {self.token}\r\nContent-Type: application/json\r\n",
+            body,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +96,16 @@ class Idle:
 
     async def run(self) -> None:
         """Open and hold them."""
-        await asyncio.gather(*(self._hold(f"127.0.0.{2 + n // IDLE_PER_ADDRESS}") for n in range(self.connections)))
+        await asyncio.gather(
+            *(self._hold(f"127.0.0.{2 + n // IDLE_PER_ADDRESS}") for n in range(self.connections))
+        )
 
     async def _hold(self, address: str) -> None:
         while True:
             with contextlib.suppress(OSError):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", self.port, local_addr=(address, 0)
+                )
                 await reader.read()
                 writer.close()
             await asyncio.sleep(0.5)
@@ -121,7 +136,10 @@ def attacking(attack: Attack, answers: Counter[str]) -> Iterator[None]:
 
 def request(method: str, path: str, lines: str = "", body: bytes = b"") -> bytes:
     """Returns the bytes of a request."""
-    return f"{method} {path} HTTP/1.1\r\nHost: desk\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: desk\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def _main(attack: Attack, begun: Event, counts: Any) -> None:
@@ -138,7 +156,9 @@ async def _send_for_ever(port: int, make: Callable[[], bytes]) -> None:
     """Send requests on one connection, each when the last one is answered; a connection that is closed is opened again."""
     while True:
         with contextlib.suppress(OSError, EOFError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, local_addr=("127.0.0.2", 0)
+            )
             try:
                 await _send_on(reader, writer, make)
             finally:

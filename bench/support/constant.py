@@ -54,7 +54,9 @@ def started(size: int) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "bench.support.constant", str(port), str(size)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.support.constant", str(port), str(size)]
+    )
     try:
         asyncio.run(_open(port))
         yield port

@@ -70,22 +70,39 @@ class Bench:
 
         return asyncio.run(main())
 
-    def call(self, method: str, path: str, body: object = None, token: str | None = None) -> dict[str, object]:
+    def call(
+        self, method: str, path: str, body: object = None, token: str | None = None
+    ) -> dict[str, object]:
         """Calls the server."""
         data = msgspec.json.encode(body) if body is not None else None
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", data, headers, method=method
+        )
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
             return msgspec.json.decode(answer.read())
 
     def customers(self, count: int = CUSTOMERS) -> list[Bencher]:
         """Adds funded customers in bulk and returns them."""
         sealer = Sealer(KeyFile.load(Settings(data=self.data).key_path).keys)
-        made = [tokens.make_token("test", random=os.urandom(40).hex()[: tokens.RANDOM_CHARACTERS]) for _ in range(count)]
+        made = [
+            tokens.make_token("test", random=os.urandom(40).hex()[: tokens.RANDOM_CHARACTERS])
+            for _ in range(count)
+        ]
 
         async def work(connection: asyncpg.Connection) -> list[Bencher]:
-            rows = await connection.fetch(_CUSTOMERS, [sealer.fingerprint(token.encode()) for token in made], FUNDS, os.urandom(6).hex())
-            return [Bencher(row["customer_id"], row["wallet_id"], token) for row, token in zip(rows, made, strict=True)]
+            rows = await connection.fetch(
+                _CUSTOMERS,
+                [sealer.fingerprint(token.encode()) for token in made],
+                FUNDS,
+                os.urandom(6).hex(),
+            )
+            return [
+                Bencher(row["customer_id"], row["wallet_id"], token)
+                for row, token in zip(rows, made, strict=True)
+            ]
 
         return self.sql(work)
 
@@ -113,7 +130,9 @@ class Bench:
 
         return self.sql(work)
 
-    def pgbench(self, script: str, *, clients: int, seconds: int = 6, transactions: int | None = None) -> tuple[float, float]:
+    def pgbench(
+        self, script: str, *, clients: int, seconds: int = 6, transactions: int | None = None
+    ) -> tuple[float, float]:
         """Returns transactions a second and the 99th percentile in seconds of a script, run for a time or (each client) a count."""
         length = ["-T", str(seconds)] if transactions is None else ["-t", str(transactions)]
         with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +164,11 @@ class Bench:
             found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
             assert found is not None, done.stdout + done.stderr
             assert done.returncode == 0, done.stderr
-            times = sorted(int(line.split()[2]) for log in Path(folder).glob("log.*") for line in log.read_text().splitlines())
+            times = sorted(
+                int(line.split()[2])
+                for log in Path(folder).glob("log.*")
+                for line in log.read_text().splitlines()
+            )
             return float(found.group(1)), times[int(len(times) * 0.99)] / 1e6
 
 
@@ -162,7 +185,12 @@ select n.id customer_id, a.id wallet_id from n join a on a.owner = n.id order by
 
 
 @contextlib.contextmanager
-def started(*, workers: int = 1, program: Sequence[str] = PROGRAM, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Bench]:
+def started(
+    *,
+    workers: int = 1,
+    program: Sequence[str] = PROGRAM,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Bench]:
     """Starts a sandbox, without rate limits unless `settings` say so, in a new data folder, and stops it in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -172,7 +200,13 @@ def started(*, workers: int = 1, program: Sequence[str] = PROGRAM, settings: Map
         options = ["--listen", f"127.0.0.1:{port}", "--data", str(data), "--workers", str(workers)]
         process = subprocess.Popen(
             [*program, "serve", "--sandbox", *options],
-            env={**os.environ, "NUMDESK_RATE_LIMITS": "off", "NUMDESK_LOG_LEVEL": "warning", "NUMDESK_OPS_LISTEN": "off", **settings},
+            env={
+                **os.environ,
+                "NUMDESK_RATE_LIMITS": "off",
+                "NUMDESK_LOG_LEVEL": "warning",
+                "NUMDESK_OPS_LISTEN": "off",
+                **settings,
+            },
             stdout=subprocess.DEVNULL,
         )
         try:
@@ -189,7 +223,10 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < ends:
         if process.poll() is not None:
             raise SystemExit(f"the server ended with code {process.returncode}")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer,
+        ):
             if answer.status == 200:
                 return
         time.sleep(0.1)

@@ -35,7 +35,9 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = ("_buffer", "_ends", "_make", "_result", "_sent", "_transport", "_warm")
 
-    def __init__(self, make: Callable[[], bytes], result: Result, *, warm: float, ends: float) -> None:
+    def __init__(
+        self, make: Callable[[], bytes], result: Result, *, warm: float, ends: float
+    ) -> None:
         self._make = make
         self._result = result
         self._warm = warm
@@ -74,7 +76,14 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._make())  # type: ignore[attr-defined]
 
 
-def run(port: int, make: Callable[[], bytes], *, connections: int, seconds: float = 6.0, warm_up: float = 2.0) -> Result:
+def run(
+    port: int,
+    make: Callable[[], bytes],
+    *,
+    connections: int,
+    seconds: float = 6.0,
+    warm_up: float = 2.0,
+) -> Result:
     """Returns how a server fared under so many connections that each send what `make` returns, one request after the other."""
     result = Result(seconds)
 
@@ -83,7 +92,11 @@ def run(port: int, make: Callable[[], bytes], *, connections: int, seconds: floa
         start = time.perf_counter()
         open_ones = [
             await loop.create_connection(
-                lambda: _Connection(make, result, warm=start + warm_up, ends=start + warm_up + seconds), "127.0.0.1", port
+                lambda: _Connection(
+                    make, result, warm=start + warm_up, ends=start + warm_up + seconds
+                ),
+                "127.0.0.1",
+                port,
             )
             for _ in range(connections)
         ]

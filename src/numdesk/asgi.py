@@ -106,7 +106,11 @@ class Readiness:
     def __init__(self, rt: Runtime, checks: Mapping[str, Check] | None = None) -> None:
         """Look at the database, the ledger and the parts in `checks`."""
         self._rt = rt
-        self._checks = {"database": self._check_database, "ledger": self._check_ledger, **(checks or {})}
+        self._checks = {
+            "database": self._check_database,
+            "ledger": self._check_ledger,
+            **(checks or {}),
+        }
         self._report = Remembered(self._look, keep_s=READY_KEPT_S)
 
     async def look(self) -> Report:
@@ -135,13 +139,25 @@ class Readiness:
             return {"ok": True, "checked": False}
         age_s = ledger_check.report_age_s(self._rt)
         ok = report.violations == 0 and age_s <= ledger_check.REPORT_AGE_MAX_S
-        return {"ok": ok, "checked": True, "violations": report.violations, "age_s": round(age_s, 1)}
+        return {
+            "ok": ok,
+            "checked": True,
+            "violations": report.violations,
+            "age_s": round(age_s, 1),
+        }
 
 
 class HttpApp:
     """The ASGI application of one process. Dialects come first, then our own few paths, then what is mounted."""
 
-    def __init__(self, rt: Runtime, *, dialects: Iterable[Dialect], mounts: Mapping[str, App], checks: Mapping[str, Check]) -> None:
+    def __init__(
+        self,
+        rt: Runtime,
+        *,
+        dialects: Iterable[Dialect],
+        mounts: Mapping[str, App],
+        checks: Mapping[str, Check],
+    ) -> None:
         """Make a door for every route. Raises RouteClaimedTwice."""
         dialects = tuple(dialects)
         check_routes(dialects)
@@ -154,8 +170,12 @@ class HttpApp:
         self._tree = Tree()
         for dialect in dialects:
             for route in dialect.routes:
-                self._tree.add(route.path, route.method, Door(rt, dialect, route, self._door_shares))
-        self._owners = _longest_first({prefix: dialect for dialect in dialects for prefix in dialect.prefixes})
+                self._tree.add(
+                    route.path, route.method, Door(rt, dialect, route, self._door_shares)
+                )
+        self._owners = _longest_first(
+            {prefix: dialect for dialect in dialects for prefix in dialect.prefixes}
+        )
         self._mounts = _longest_first({prefix.rstrip("/"): app for prefix, app in mounts.items()})
         self.readiness = Readiness(rt, checks)
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz}
@@ -177,7 +197,9 @@ class HttpApp:
         with self._shares.hold(peer_group(client)) as may_enter:
             await self._answer(scope, receive, send, is_over_share=not may_enter)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, *, is_over_share: bool = False) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, *, is_over_share: bool = False
+    ) -> None:
         """Finds the door of one request and lets it in; refuses a client that has its share of requests under way."""
         headers = dict(scope["headers"])
         doors, params = self._tree.find(scope["path"])
@@ -185,7 +207,9 @@ class HttpApp:
         if is_over_share:
             owner = _owner_of(self._owners, request.path)
             refusal = TooManyRequests(group="under way", retry_after_s=1)
-            await send_answer(send, owner.refuse(refusal, request) if owner else _plain(503), request)
+            await send_answer(
+                send, owner.refuse(refusal, request) if owner else _plain(503), request
+            )
             return
         if doors is None:
             await self._elsewhere(scope, receive, send, request)
@@ -193,15 +217,23 @@ class HttpApp:
         door = doors.get(request.method) or (doors.get("GET") if request.method == "HEAD" else None)
         if door is None:
             owner = _owner_of(self._owners, request.path)
-            await send_answer(send, owner.unknown(request, _allowed(doors)) if owner else _plain(405), request)
+            await send_answer(
+                send, owner.unknown(request, _allowed(doors)) if owner else _plain(405), request
+            )
             return
         await door.enter(scope, receive, send, request)
 
-    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
+    async def _elsewhere(
+        self, scope: Scope, receive: Receive, send: Send, request: Request
+    ) -> None:
         """Answers what no dialect has a route for."""
         own = self._own.get(request.path)
         if own is not None:
-            answer = await own() if request.method in ("GET", "HEAD") else _plain(405, (b"allow", b"GET, HEAD"))
+            answer = (
+                await own()
+                if request.method in ("GET", "HEAD")
+                else _plain(405, (b"allow", b"GET, HEAD"))
+            )
             await send_answer(send, answer, request)
             return
         owner = _owner_of(self._owners, request.path)
@@ -210,11 +242,19 @@ class HttpApp:
             return
         for prefix, app in self._mounts:
             if _is_below(request.path, prefix):
-                await self._mounted(app, {**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send, request)
+                await self._mounted(
+                    app,
+                    {**scope, "root_path": scope.get("root_path", "") + prefix},
+                    receive,
+                    send,
+                    request,
+                )
                 return
         await send_answer(send, _plain(404), request)
 
-    async def _mounted(self, app: App, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
+    async def _mounted(
+        self, app: App, scope: Scope, receive: Receive, send: Send, request: Request
+    ) -> None:
         """Lets a mounted application answer, with our request id, and answers for it when it fails before it began."""
         request_id.set(request.id)
         has_begun = False
@@ -223,14 +263,25 @@ class HttpApp:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
-                message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request.id.encode("ascii"))]}
+                message = {
+                    **message,
+                    "headers": [
+                        *message.get("headers", ()),
+                        (b"x-request-id", request.id.encode("ascii")),
+                    ],
+                }
             await send(message)
 
         try:
             await app(scope, receive, send_with_id)
         except Exception as error:
             is_away = isinstance(error, (Unavailable, OSError))
-            _log.error("unreachable" if is_away else "fault", path=scope["root_path"], error=type(error).__name__, exc_info=error)
+            _log.error(
+                "unreachable" if is_away else "fault",
+                path=scope["root_path"],
+                error=type(error).__name__,
+                exc_info=error,
+            )
             if has_begun:
                 raise
             await send_answer(send, _plain(503 if is_away else 500), request)
@@ -258,7 +309,13 @@ class HttpApp:
         return Answer(200 if ready else 503, b"ready\n" if ready else b"unready\n", (_TEXT,))
 
 
-def make_app(rt: Runtime, *, dialects: Iterable[Dialect], mounts: Mapping[str, App], checks: Mapping[str, Check] | None = None) -> HttpApp:
+def make_app(
+    rt: Runtime,
+    *,
+    dialects: Iterable[Dialect],
+    mounts: Mapping[str, App],
+    checks: Mapping[str, Check] | None = None,
+) -> HttpApp:
     """Returns the application: the dialects' routes, /healthz, /readyz, and applications by path prefix.
 
     `checks` adds parts to /readyz; a part that raises, or answers {"ok": False}, makes us not ready. Raises RouteClaimedTwice.

@@ -17,7 +17,14 @@ from numdesk.kit.outgoing.base_url import check_base_url
 from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.kit.seal import Sealer
 from numdesk.ports.simulation import FakeGateway, Simulation
-from numdesk.providers import Adapters, Provider, ProviderSettingRefused, Surroundings, find_providers, read_settings
+from numdesk.providers import (
+    Adapters,
+    Provider,
+    ProviderSettingRefused,
+    Surroundings,
+    find_providers,
+    read_settings,
+)
 from numdesk.runtime import Runtime
 from numdesk.sandbox.seed import Credential, Terms, credentials, seed
 from numdesk.sandbox.topups import GATEWAYS
@@ -53,7 +60,12 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(
-    settings: Settings, *, dsn: str, sandbox: bool = False, alone: bool = False, looks_only: bool = False
+    settings: Settings,
+    *,
+    dsn: str,
+    sandbox: bool = False,
+    alone: bool = False,
+    looks_only: bool = False,
 ) -> AsyncIterator[Desk]:
     """Yields a desk on a migrated database; `alone` says that no other process serves or works on it, `looks_only` makes no key file.
 
@@ -68,7 +80,12 @@ async def open_desk(
         stack.push_async_callback(http.close)
         sealer = Sealer(keys.keys)
         words = await database.repeat("providers.words", lambda tx: stored_words(tx, sealer))
-        upstreams = _find_upstreams(Surroundings(http, asyncio.sleep, settings.data, clock), settings, words, sandbox=sandbox)
+        upstreams = _find_upstreams(
+            Surroundings(http, asyncio.sleep, settings.data, clock),
+            settings,
+            words,
+            sandbox=sandbox,
+        )
         adapters = upstreams.adapters
         for made in (*adapters.values(), *upstreams.gateways.values()):
             stack.callback(made.close)
@@ -80,9 +97,15 @@ async def open_desk(
             keys=sealer,
             suppliers={slug: made.supplier for slug, made in adapters.items() if made.supplier},
             renderers={dialect.slug: dialect.renderer for dialect in dialects if dialect.renderer},
-            rate_sources={slug: made.rate_source for slug, made in adapters.items() if made.rate_source},
+            rate_sources={
+                slug: made.rate_source for slug, made in adapters.items() if made.rate_source
+            },
             database=database,
-            payments={slug: made.payments for slug, made in adapters.items() if made.payments and slug in upstreams.set_up},
+            payments={
+                slug: made.payments
+                for slug, made in adapters.items()
+                if made.payments and slug in upstreams.set_up
+            },
             provider_titles=upstreams.titles,
             environment="test" if sandbox else "live",
             alone=alone,
@@ -114,7 +137,9 @@ def unused_settings(settings: Settings) -> list[str]:
     """Returns the settings that have no effect: variables that are unknown, and minimums of gateways that do not exist."""
     found = find_providers()
     gateways = dict(settings.topup_minimums).keys() - found.keys()
-    return unused_variables(found) + [f"NUMDESK_TOPUP_MINIMUMS={slug}:..." for slug in sorted(gateways)]
+    return unused_variables(found) + [
+        f"NUMDESK_TOPUP_MINIMUMS={slug}:..." for slug in sorted(gateways)
+    ]
 
 
 def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
@@ -135,7 +160,9 @@ class _Upstreams:
     set_up: set[str] = field(default_factory=set)
 
 
-def _find_upstreams(around: Surroundings, settings: Settings, stored: Words, *, sandbox: bool) -> _Upstreams:
+def _find_upstreams(
+    around: Surroundings, settings: Settings, stored: Words, *, sandbox: bool
+) -> _Upstreams:
     """Builds every provider of this mode; a sandbox's payment gateways speak to stand-ins that this very server answers for."""
     found = _Upstreams()
     base_url = f"{settings.listen.local_url}{GATEWAYS}"
@@ -154,14 +181,18 @@ def _find_upstreams(around: Surroundings, settings: Settings, stored: Words, *, 
     return found
 
 
-def _told(provider: Provider, stored: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+def _told(
+    provider: Provider, stored: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
     """Returns what a provider was told. What is stored comes word by word: while it is not whole, the provider counts as not set up."""
     together = {**stored, **given}
     if stored:
         try:
             read_settings(provider, together)
         except ProviderSettingRefused as refused:
-            _log.warning("stored settings are not used", provider=provider.slug, reason=str(refused))
+            _log.warning(
+                "stored settings are not used", provider=provider.slug, reason=str(refused)
+            )
             return dict(given)
     return together
 

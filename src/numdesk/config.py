@@ -81,7 +81,9 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(part.strip()) for part in text.split(","))
     except ValueError as error:
-        raise ValueError("addresses or networks such as 10.0.0.0/8, several of them with commas between") from error
+        raise ValueError(
+            "addresses or networks such as 10.0.0.0/8, several of them with commas between"
+        ) from error
 
 
 def parse_switch(text: str) -> bool:
@@ -93,16 +95,26 @@ def parse_switch(text: str) -> bool:
 
 def parse_public_url(text: str) -> str:
     """Read a URL without anything after its path, and without a slash at its end; raises ValueError saying what is allowed."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*", text) or len(text) > PUBLIC_URL_CHARS_MAX:
-        raise ValueError(f"http(s)://HOST[:PORT][/PATH] of at most {PUBLIC_URL_CHARS_MAX} characters")
+    if (
+        not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*", text)
+        or len(text) > PUBLIC_URL_CHARS_MAX
+    ):
+        raise ValueError(
+            f"http(s)://HOST[:PORT][/PATH] of at most {PUBLIC_URL_CHARS_MAX} characters"
+        )
     return text
 
 
 def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
     """Read AMOUNT:BASIS_POINTS,...: 50000:1000 gives 10 % from 500.00 on; raises ValueError saying what is allowed."""
     pairs = [part.strip().split(":") for part in text.split(",")]
-    if not all(len(pair) == 2 and all(_is_count(word) for word in pair) and int(pair[1]) <= DISCOUNT_MAX_BP for pair in pairs):
-        raise ValueError(f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with commas between")
+    if not all(
+        len(pair) == 2 and all(_is_count(word) for word in pair) and int(pair[1]) <= DISCOUNT_MAX_BP
+        for pair in pairs
+    ):
+        raise ValueError(
+            f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with commas between"
+        )
     return tuple((int(least), int(discount)) for least, discount in _once_each(pairs))
 
 
@@ -140,7 +152,12 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text[:10]) <= most or len(text) > len(str(most)):
+        if (
+            not text.isascii()
+            or not text.isdigit()
+            or not least <= int(text[:10]) <= most
+            or len(text) > len(str(most))
+        ):
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -380,15 +397,25 @@ def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> di
     """Collect what the environment says to one provider: NUMDESK_PROVIDER_<SLUG>_HOST becomes {"host": ...}."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     prefix = _provider_prefix(slug)
-    return {name.removeprefix(prefix).lower(): text for name, text in source.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix).lower(): text
+        for name, text in source.items()
+        if name.startswith(prefix)
+    }
 
 
-def unused_variables(providers: Collection[str], environ: Mapping[str, str] | None = None) -> list[str]:
+def unused_variables(
+    providers: Collection[str], environ: Mapping[str, str] | None = None
+) -> list[str]:
     """List the variables of the environment that look like settings of ours and set nothing, given the providers' slugs."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     known = {spec.metadata["env"] for spec in fields(Settings)}
     prefixes = tuple(_provider_prefix(slug) for slug in providers)
-    return sorted(name for name in source if name.startswith("NUMDESK_") and name not in known and not name.startswith(prefixes))
+    return sorted(
+        name
+        for name in source
+        if name.startswith("NUMDESK_") and name not in known and not name.startswith(prefixes)
+    )
 
 
 def _provider_prefix(slug: str) -> str:
@@ -403,4 +430,8 @@ def forget_postgres_environment() -> None:
 
 def environment_for_child(**more: str) -> dict[str, str]:
     """Return the environment for a program of PostgreSQL: this process's without variables that steer such programs, and some more."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(POSTGRES_PREFIX)} | more  # noqa: TID251 - as above
+    return {
+        name: text
+        for name, text in os.environ.items()  # noqa: TID251
+        if not name.startswith(POSTGRES_PREFIX)
+    } | more

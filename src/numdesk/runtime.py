@@ -33,7 +33,9 @@ class Memory:
         self._kept: dict[str, tuple[float, Any]] = {}
         self._loading: dict[str, asyncio.Task[Any]] = {}
 
-    async def get(self, name: str, load: Callable[[], Awaitable[T]], *, age_max_s: float = float("inf")) -> T:
+    async def get(
+        self, name: str, load: Callable[[], Awaitable[T]], *, age_max_s: float = float("inf")
+    ) -> T:
         """Returns the kept value of `name`, loading it when there is none or it is older than `age_max_s`."""
         kept = self._kept.get(name)
         if kept is not None and time.monotonic() - kept[0] <= age_max_s:
@@ -49,7 +51,9 @@ class Memory:
         task = asyncio.current_task()
         try:
             value = await load()
-            if self._loading.get(name) is task:  # else it was told to forget meanwhile: what was read may be old
+            if (
+                self._loading.get(name) is task
+            ):  # else it was told to forget meanwhile: what was read may be old
                 self._kept[name] = (started, value)
             return value
         finally:
@@ -105,7 +109,9 @@ class Runtime:
         """Runs `work` in a named transaction once, whatever happens to the connection; raises Unavailable or OutcomeUnknown."""
         return await self.database.run(name, work)
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
+    async def repeat(
+        self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
+    ) -> T:
         """Runs statements that may be repeated, through conflicts and short outages; raises Unavailable (OutcomeUnknown if it `books`)."""
         return await self.database.repeat(name, work, books=books)
 
@@ -114,7 +120,12 @@ class Runtime:
         return await self.database.read(name, work)
 
     def batch(
-        self, name: str, run: Callable[[list[Any]], Awaitable[list[Any]]], *, batch_max: int, in_flight: int = 1
+        self,
+        name: str,
+        run: Callable[[list[Any]], Awaitable[list[Any]]],
+        *,
+        batch_max: int,
+        in_flight: int = 1,
     ) -> Batcher[Any, Any]:
         """Returns this process's batcher of that name, made at the first call."""
         batcher = self.batchers.get(name)

@@ -12,7 +12,12 @@ from numdesk.cli import main
 
 
 @pytest.fixture(autouse=True)
-def _on_this_desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def _on_this_desk(
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Points the command at a desk of the test's own, with its key file."""
     monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
     monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
@@ -29,14 +34,19 @@ async def finding(capsys: pytest.CaptureFixture[str], name: str) -> tuple[str, s
 
 
 class TestSettings:
-    async def test_that_set_nothing_are_named(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_that_set_nothing_are_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A variable that no setting or provider bears, or a gateway that does not exist, is a warning; all others are known."""
         monkeypatch.setenv("NUMDESK_PROVIDER_CRYPTOMUS_MERCHANT", "m")
         assert (await finding(capsys, "settings"))[0] == "ok"
         monkeypatch.setenv("NUMDESK_PROVIDER_CRYPTOMUSS_KEY", "k")
         monkeypatch.setenv("NUMDESK_TOPUP_MINIMUMS", "paypal:5")
         state, text = await finding(capsys, "settings")
-        assert (state, text.partition(": no")[0]) == ("warn", "NUMDESK_PROVIDER_CRYPTOMUSS_KEY, NUMDESK_TOPUP_MINIMUMS=paypal:...")
+        assert (state, text.partition(": no")[0]) == (
+            "warn",
+            "NUMDESK_PROVIDER_CRYPTOMUSS_KEY, NUMDESK_TOPUP_MINIMUMS=paypal:...",
+        )
 
 
 class TestRates:
@@ -46,7 +56,9 @@ class TestRates:
 
 
 class TestPrivacy:
-    async def test_names_what_others_can_read(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_names_what_others_can_read(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A file of the data folder in which others have rights is a warning that says how they are taken; without one all is well."""
         assert (await finding(capsys, "privacy"))[0] == "ok"
         note = tmp_path / "a note.txt"

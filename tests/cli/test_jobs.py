@@ -30,7 +30,9 @@ async def add(pool: asyncpg.Pool, *, dead: bool, unique_key: str | None = None) 
 
 
 class TestJobs:
-    async def test_are_listed_and_revived(self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_are_listed_and_revived(
+        self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """Dead jobs are shown with their error; one that is revived has all its tries before it, the others stay dead."""
         first, second, _ = [await add(pool, dead=dead) for dead in (True, True, False)]
         assert await asyncio.to_thread(main, ["jobs", "list", "--dead", "--json"]) == 0
@@ -42,21 +44,36 @@ class TestJobs:
         assert await asyncio.to_thread(main, ["jobs", "list"]) == 0
         assert capsys.readouterr().out.count("orders.release") == 3
         assert await asyncio.to_thread(main, ["jobs", "revive", str(second)]) == 0
-        assert await pool.fetchval("select array_agg(id) from jobs where dead_at is not null") == [first]
+        assert await pool.fetchval("select array_agg(id) from jobs where dead_at is not null") == [
+            first
+        ]
         assert await pool.fetchval("select attempts from jobs where id = $1", second) == 0
         assert await asyncio.to_thread(main, ["jobs", "revive", str(second)]) == 2
 
-    async def test_are_revived_together_but_for_work_that_waits(self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_are_revived_together_but_for_work_that_waits(
+        self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """Of several jobs with one unique key only one may wait; the rest stay dead instead of breaking the command."""
-        for dead, key in [(True, None), (True, None), (True, "a"), (True, "a"), (True, "b"), (False, "b")]:
+        for dead, key in [
+            (True, None),
+            (True, None),
+            (True, "a"),
+            (True, "a"),
+            (True, "b"),
+            (False, "b"),
+        ]:
             await add(pool, dead=dead, unique_key=key)
         assert await asyncio.to_thread(main, ["jobs", "revive", "--all", "--json"]) == 0
         assert msgspec.json.decode(capsys.readouterr().out) == {"count": 3}
         assert await asyncio.to_thread(main, ["jobs", "revive", "--all", "--json"]) == 0
         assert msgspec.json.decode(capsys.readouterr().out) == {"count": 0}
 
-    @pytest.mark.parametrize("given", [("revive",), ("revive", "1", "--all"), ("revive", "99"), ("list", "--limit", "0")])
-    async def test_are_named_clearly(self, given: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize(
+        "given", [("revive",), ("revive", "1", "--all"), ("revive", "99"), ("list", "--limit", "0")]
+    )
+    async def test_are_named_clearly(
+        self, given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """One job or all: neither and both are refused, and so is a job that is not there."""
         assert await asyncio.to_thread(main, ["jobs", *given]) == 2
         assert capsys.readouterr().err.startswith("numdesk: ")

@@ -17,7 +17,11 @@ FILE = Path("numbers.csv")
 def read(content: bytes) -> list[object]:
     """Returns the rows of a list of numbers, each as its cells or its complaint."""
     found = List(io.BytesIO(content), FILE, needed=["msisdn", "country"], optional=["operator"])
-    return list(found.rows(lambda line, cells: (line, cells["msisdn"], cells["country"], cells.get("operator"))))
+    return list(
+        found.rows(
+            lambda line, cells: (line, cells["msisdn"], cells["country"], cells.get("operator"))
+        )
+    )
 
 
 class TestRows:
@@ -62,7 +66,16 @@ class TestRows:
         assert good == (3, "2", "ID", "")
 
     @pytest.mark.parametrize(
-        "content", [b"", b"\n", b"628111,ID\n", b"msisdn\n1\n", b"msisdn,country,extra\n", b"\xff\xfem\x00", b"\xe9,country\n"]
+        "content",
+        [
+            b"",
+            b"\n",
+            b"628111,ID\n",
+            b"msisdn\n1\n",
+            b"msisdn,country,extra\n",
+            b"\xff\xfem\x00",
+            b"\xe9,country\n",
+        ],
     )
     def test_refuses_a_file_without_the_columns(self, content: bytes) -> None:
         """A file that is something else is refused as a whole, with the columns that are wanted."""

@@ -59,10 +59,19 @@ class TestPages:
     async def test_tell_the_details_of_readiness(self, ready: bool, status: int) -> None:
         """Every part is named, with the status for those that only look at that."""
         answer = await Exchange("GET", "/readyz").run(app_of(ready=ready))
-        assert (answer.status, json.loads(answer.body)) == (status, {"ready": ready, "checks": {"database": {"ok": ready}}})
+        assert (answer.status, json.loads(answer.body)) == (
+            status,
+            {"ready": ready, "checks": {"database": {"ok": ready}}},
+        )
 
     @pytest.mark.parametrize(
-        ("method", "path", "status"), [("HEAD", "/metrics", 200), ("GET", "/healthz", 200), ("POST", "/metrics", 405), ("GET", "/v1", 404)]
+        ("method", "path", "status"),
+        [
+            ("HEAD", "/metrics", 200),
+            ("GET", "/healthz", 200),
+            ("POST", "/metrics", 405),
+            ("GET", "/v1", 404),
+        ],
     )
     async def test_are_few(self, method: str, path: str, status: int) -> None:
         """Three paths, to read only."""
@@ -88,7 +97,9 @@ class TestSocket:
         taken = Settings(listen=Address("127.0.0.1", unused_port - 1))
         with capture_logs() as log, ops_socket(taken), ops_socket(taken) as second:
             assert second is None
-        assert [line["event"] for line in log] == ["the server starts without a listener for operators"]
+        assert [line["event"] for line in log] == [
+            "the server starts without a listener for operators"
+        ]
 
     @pytest.mark.parametrize("port", [65535])
     def test_is_left_out_where_there_is_no_next_port(self, port: int) -> None:
@@ -104,7 +115,12 @@ class TestSocket:
     def test_must_be_had_when_it_was_asked_for(self, unused_port: int) -> None:
         """An address that was given and is taken stops the start, with the remedy."""
         asked = Settings(ops_listen=Address("127.0.0.1", unused_port))
-        with ops_socket(asked), pytest.raises(CommandRefused, match=f"127.0.0.1:{unused_port} is in use.*NUMDESK_OPS_LISTEN"):
+        with (
+            ops_socket(asked),
+            pytest.raises(
+                CommandRefused, match=f"127.0.0.1:{unused_port} is in use.*NUMDESK_OPS_LISTEN"
+            ),
+        ):
             ops_socket(asked).__enter__()
 
 
@@ -124,7 +140,9 @@ class TestTogether:
         here, gone = Line("door 1"), Line("door 2")
         async with _Child(here, 1):
             report = await ops.Together([here, gone]).look()
-        assert report == Report(False, {"database": {"ok": True}, "processes": {"door 1": True, "door 2": False}})
+        assert report == Report(
+            False, {"database": {"ok": True}, "processes": {"door 1": True, "door 2": False}}
+        )
         here.close()
 
 
@@ -153,4 +171,9 @@ class _Child:
 
 
 def _things(families: Sequence[Metric]) -> float:
-    return next(sample.value for family in families for sample in family.samples if sample.name == "things_total")
+    return next(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "things_total"
+    )

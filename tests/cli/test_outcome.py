@@ -41,7 +41,11 @@ class TestTell:
 
 class TestUnknownOutcomes:
     async def test_say_how_to_go_on(
-        self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        database_url: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         """A credit whose commit got no answer names its reference, and the same command with it credits once."""
         monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
@@ -53,5 +57,10 @@ class TestUnknownOutcomes:
             assert await asyncio.to_thread(main, ["customer", "credit", "1", "500"]) != 0
         reference = re.search(r"--reference ([0-9a-f]+)", capsys.readouterr().err)
         assert reference is not None
-        assert await asyncio.to_thread(main, ["customer", "credit", "1", "500", "--reference", reference[1], "--json"]) == 0
+        assert (
+            await asyncio.to_thread(
+                main, ["customer", "credit", "1", "500", "--reference", reference[1], "--json"]
+            )
+            == 0
+        )
         assert msgspec.json.decode(capsys.readouterr().out)["available"] == 500

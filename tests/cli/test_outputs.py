@@ -38,7 +38,9 @@ class TestWrittenWhole:
         assert target.read_text() == "old"
         assert list(tmp_path.iterdir()) == [target]
 
-    @pytest.mark.parametrize("way", ["same", "dots", "symbolic link", "hard link", "link to the input"])
+    @pytest.mark.parametrize(
+        "way", ["same", "dots", "symbolic link", "hard link", "link to the input"]
+    )
     def test_refuses_the_input_by_any_name(self, way: str, tmp_path: Path) -> None:
         """The file that is read is never written, whatever it is called."""
         source, target = tmp_path / "list.csv", tmp_path / "errors.csv"
@@ -58,7 +60,10 @@ class TestWrittenWhole:
                 given = tmp_path / "link.csv"
                 given.symlink_to(source)
                 target = source
-        with pytest.raises(CommandRefused, match="choose another name"), written_whole(target, inputs=[given]):
+        with (
+            pytest.raises(CommandRefused, match="choose another name"),
+            written_whole(target, inputs=[given]),
+        ):
             pass
         assert source.read_text() == "msisdn,country"
 
@@ -80,5 +85,8 @@ class TestWrittenWhole:
 
     def test_says_why_a_file_cannot_be_written(self, tmp_path: Path) -> None:
         """A folder that is missing is named in one sentence."""
-        with pytest.raises(CommandRefused, match="cannot be written: No such file"), written_whole(tmp_path / "no" / "errors.csv"):
+        with (
+            pytest.raises(CommandRefused, match="cannot be written: No such file"),
+            written_whole(tmp_path / "no" / "errors.csv"),
+        ):
             pass

@@ -33,11 +33,16 @@ async def run_json(capsys: pytest.CaptureFixture[str], *words: str, code: int = 
 
 
 class TestPrices:
-    async def test_are_loaded_and_listed(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_are_loaded_and_listed(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A list is loaded once, its bad lines are told, and the list shows what there is."""
         (tmp_path / "p.csv").write_text(CSV)
         told = [await run_json(capsys, "prices", "load", str(tmp_path / "p.csv")) for _ in range(2)]
-        assert [(one["changed"], one["unchanged"], one["bad"]) for one in told] == [(3, 0, 0), (0, 3, 0)]
+        assert [(one["changed"], one["unchanged"], one["bad"]) for one in told] == [
+            (3, 0, 0),
+            (0, 3, 0),
+        ]
         (tmp_path / "q.csv").write_text(CSV + "ES,google,LONG,99,1,\n")
         assert "99" in await run(capsys, "prices", "load", str(tmp_path / "q.csv"), code=1)
         facts = await run_json(capsys, "prices", "list", "--country", "es")
@@ -55,9 +60,19 @@ class TestCountries:
         """Opening says what became of the country, and the list shows it."""
         assert "There are none yet" in await run(capsys, "countries")
         assert (await run(capsys, "open", "es")).strip() == "Spain (ES) is open for rentals."
-        assert (await run(capsys, "open", "ES")).strip() == "Spain (ES) is open for rentals, as it was."
-        assert await run_json(capsys, "close", "GB", "--name", "UK") == {"country": "GB", "name": "UK", "open": False, "changed": True}
-        assert [(one["name"], one["open"]) for one in await run_json(capsys, "countries")] == [("Spain", True), ("UK", False)]
+        assert (
+            await run(capsys, "open", "ES")
+        ).strip() == "Spain (ES) is open for rentals, as it was."
+        assert await run_json(capsys, "close", "GB", "--name", "UK") == {
+            "country": "GB",
+            "name": "UK",
+            "open": False,
+            "changed": True,
+        }
+        assert [(one["name"], one["open"]) for one in await run_json(capsys, "countries")] == [
+            ("Spain", True),
+            ("UK", False),
+        ]
         assert "announced" in await run(capsys, "countries")
         await run(capsys, "open", "XX", code=2)
 

@@ -14,7 +14,9 @@ from numdesk.cli import main
 
 
 @pytest.fixture
-def on_this_database(desk: DeskOfTest, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeskOfTest:
+def on_this_database(
+    desk: DeskOfTest, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> DeskOfTest:
     """Points the commands at the desk of the test."""
     monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
     monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
@@ -35,10 +37,17 @@ async def run_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 
 class TestService:
-    async def test_is_given_words_and_families(self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_is_given_words_and_families(
+        self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """What is said is listed and counts at once, and can be taken back."""
-        assert "counts for telegram" in await run(capsys, "service", "word", "telegram", "TgCode", "--use", "sender")
-        assert await run_json(capsys, "service", "try", "4829", "--sender", "TGCODE") == {"service": "telegram", "told_by": "sender"}
+        assert "counts for telegram" in await run(
+            capsys, "service", "word", "telegram", "TgCode", "--use", "sender"
+        )
+        assert await run_json(capsys, "service", "try", "4829", "--sender", "TGCODE") == {
+            "service": "telegram",
+            "told_by": "sender",
+        }
         await run(capsys, "service", "family", "telegram", "whatsapp", "--name", "chats")
         listed = {one["service"]: one for one in await run_json(capsys, "service", "list")}
         assert listed["telegram"]["words"] == [{"word": "TgCode", "use": "sender"}]
@@ -56,7 +65,9 @@ class TestService:
 
 
 class TestMessage:
-    async def test_is_shown_with_the_reason(self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_is_shown_with_the_reason(
+        self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """The list tells why without the text, `show` adds the text, and the doctor counts."""
         desk = on_this_database
         assert "No message" in await run(capsys, "message", "list")
@@ -73,18 +84,29 @@ class TestMessage:
         assert "48291" not in await run(capsys, "message", "list")
         assert "Telegram code: 48291" in await run(capsys, "message", "show", str(taken.message_id))
         assert await run(capsys, "message", "show", "999", code=2)
-        await desk.pool.execute("update messages set received_at = now()")  # the command's clock is the real one
+        await desk.pool.execute(
+            "update messages set received_at = now()"
+        )  # the command's clock is the real one
         await asyncio.to_thread(main, ["doctor", "--json"])
-        checks = {one["name"]: one for one in msgspec.json.decode(capsys.readouterr().out)["checks"]}
+        checks = {
+            one["name"]: one for one in msgspec.json.decode(capsys.readouterr().out)["checks"]
+        }
         assert checks["foreign messages"]["state"] != "ok"
         assert checks["foreign messages"]["text"].startswith("1 withheld")
 
-    async def test_is_released_while_its_order_is_open(self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]) -> None:
+    async def test_is_released_while_its_order_is_open(
+        self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A message is delivered by its number, also when that is said twice; after the end the sentence says why not."""
         desk = on_this_database
         order = await desk.order(await desk.customer())
-        released, kept = [str((await desk.message(order.msisdn, "Telegram code: 48291")).message_id) for _ in range(2)]
-        await desk.pool.execute("update orders set expires_at = now() + interval '1 hour'")  # the command's clock is the real one
+        released, kept = [
+            str((await desk.message(order.msisdn, "Telegram code: 48291")).message_id)
+            for _ in range(2)
+        ]
+        await desk.pool.execute(
+            "update orders set expires_at = now() + interval '1 hour'"
+        )  # the command's clock is the real one
         for _ in range(2):
             assert "Delivered" in await run(capsys, "message", "release", released)
         await desk.pool.execute("update orders set expires_at = now()")

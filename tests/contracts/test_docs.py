@@ -32,12 +32,25 @@ BYTES_MAX = 1_000_000  # larger files are data
 @cache
 def tracked_files() -> list[Path]:
     """List what git tracks, or would if it were added; in a tree without git, everything outside .venv, var and node_modules."""
-    listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
     done = subprocess.run(listing, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         paths = [ROOT / name for name in done.stdout.split("\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not {".venv", "var", "node_modules"} & set(path.relative_to(ROOT).parts)]
+        paths = [
+            path
+            for path in ROOT.rglob("*")
+            if not {".venv", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
+        ]
     return [path for path in paths if path.is_file()]
 
 
@@ -48,12 +61,16 @@ def python_files() -> list[Path]:
 
 def is_test(node: ast.AST) -> bool:
     """Is this a test function?"""
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+        "test_"
+    )
 
 
 def test_every_module_says_what_it_is_for() -> None:
     """The first line of a module is a sentence."""
-    silent = [path for path in python_files() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    silent = [
+        path for path in python_files() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ]
     assert [str(path.relative_to(ROOT)) for path in silent] == []
 
 
@@ -64,7 +81,9 @@ def test_every_test_says_which_rule_it_guards() -> None:
         for path in python_files()
         if path.name.startswith("test_")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_test(node) and not ast.get_docstring(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and is_test(node)
+        and not ast.get_docstring(node)
     ]
     assert silent == []
 

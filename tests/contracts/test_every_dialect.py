@@ -25,9 +25,13 @@ from numdesk.usecases.customers import callers
 
 DIALECTS = find_dialects()
 ROUTES = [(dialect, route) for dialect in DIALECTS for route in dialect.routes]
-each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=[dialect.slug for dialect in DIALECTS])
+each_dialect = pytest.mark.parametrize(
+    "dialect", DIALECTS, ids=[dialect.slug for dialect in DIALECTS]
+)
 each_route = pytest.mark.parametrize(
-    ("dialect", "route"), ROUTES, ids=[f"{dialect.slug} {route.method} {route.path}" for dialect, route in ROUTES]
+    ("dialect", "route"),
+    ROUTES,
+    ids=[f"{dialect.slug} {route.method} {route.path}" for dialect, route in ROUTES],
 )
 
 
@@ -43,13 +47,19 @@ def cases_of(dialect: Dialect) -> list[Case]:
 
 def answers_of(dialect: Dialect, route: Route) -> set[int]:
     """Returns the statuses that the cases hold for a route."""
-    pattern = re.compile("/".join("[^/]+" if is_parameter(part) else re.escape(part) for part in route.path.split("/")))
+    pattern = re.compile(
+        "/".join(
+            "[^/]+" if is_parameter(part) else re.escape(part) for part in route.path.split("/")
+        )
+    )
     taken = {other.path for other in dialect.routes} - {route.path}
     return {
         step.status
         for case in cases_of(dialect)
         for step in case.steps
-        if step.method == route.method and (path := step.path.partition("?")[0]) not in taken and pattern.fullmatch(path)
+        if step.method == route.method
+        and (path := step.path.partition("?")[0]) not in taken
+        and pattern.fullmatch(path)
     }
 
 
@@ -63,7 +73,10 @@ class TestManifest:
         assert dialect.currency in DECIMALS
         assert dialect.docs.startswith("https://")
         for route in dialect.routes:
-            assert any(route.path == prefix or route.path.startswith(prefix + "/") for prefix in dialect.prefixes)
+            assert any(
+                route.path == prefix or route.path.startswith(prefix + "/")
+                for prefix in dialect.prefixes
+            )
             assert dialect.limits[route.group] > 0
             assert route.summary
 
@@ -71,7 +84,9 @@ class TestManifest:
     def test_refuses_in_every_way(self, dialect: Dialect) -> None:
         """The table of refusals is total, and each renders to an answer that is no success of HTTP 5xx kind by accident."""
         assert set(dialect.refusals) >= set(errors.every_refusal())
-        request = Request({"client": None, "method": "GET", "path": "/", "query_string": b""}, {}, (), "id")
+        request = Request(
+            {"client": None, "method": "GET", "path": "/", "query_string": b""}, {}, (), "id"
+        )
         for refusal in errors.every_refusal():
             assert dialect.refuse(refusal(), request).status not in (500, 502)
 
@@ -94,8 +109,12 @@ class TestCases:
     def test_hold_a_good_and_a_refused_answer(self, dialect: Dialect, route: Route) -> None:
         """Every call is shown succeeding and being refused."""
         statuses = answers_of(dialect, route)
-        assert any(status < 300 for status in statuses), f"no good case of {route.method} {route.path}"
-        assert any(status >= 400 for status in statuses), f"no refused case of {route.method} {route.path}"
+        assert any(status < 300 for status in statuses), (
+            f"no good case of {route.method} {route.path}"
+        )
+        assert any(status >= 400 for status in statuses), (
+            f"no refused case of {route.method} {route.path}"
+        )
 
     @each_dialect
     def test_hold_nothing_real(self, dialect: Dialect) -> None:
@@ -103,7 +122,9 @@ class TestCases:
         for case in cases_of(dialect):
             text = case.path.read_text("utf-8")
             assert not REAL_TOKEN.search(text), case.path.name
-            assert not REAL_NUMBER.search(re.sub(r'(?:"id": |/orders/)[0-9]+', "", text)), case.path.name
+            assert not REAL_NUMBER.search(re.sub(r'(?:"id": |/orders/)[0-9]+', "", text)), (
+                case.path.name
+            )
 
     @each_dialect
     def test_say_their_rule(self, dialect: Dialect) -> None:
@@ -121,30 +142,55 @@ class TestStrangers:
         for dialect, route in ROUTES:
             if not route.needs_caller:
                 continue
-            scope = {"client": None, "method": route.method, "path": route.path, "query_string": b""}
+            scope = {
+                "client": None,
+                "method": route.method,
+                "path": route.path,
+                "query_string": b"",
+            }
             for headers in ({}, {"authorization": "Bearer nobody"}):
                 answer = await client.request(route.method, route.path, headers=headers)
-                wanted = dialect.refuse(errors.NotAuthenticated(), Request(scope, {}, (), answer.headers["x-request-id"]))
-                assert (answer.status_code, answer.content) == (wanted.status, wanted.body), f"{route.method} {route.path}"
+                wanted = dialect.refuse(
+                    errors.NotAuthenticated(),
+                    Request(scope, {}, (), answer.headers["x-request-id"]),
+                )
+                assert (answer.status_code, answer.content) == (wanted.status, wanted.body), (
+                    f"{route.method} {route.path}"
+                )
 
 
 class TestBodies:
     """The bound that each route declares for its body."""
 
     @each_dialect
-    async def test_are_bounded_in_the_dialects_words(self, desk: DeskOfTest, dialect: Dialect) -> None:
+    async def test_are_bounded_in_the_dialects_words(
+        self, desk: DeskOfTest, dialect: Dialect
+    ) -> None:
         """A body of the bound is taken (and then refused for what it holds), one byte more is too large, announced or not."""
         desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
         app = make_app(desk.rt, dialects=[dialect], mounts={})
-        new = await callers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, signed=dialect.signed)
+        new = await callers.register(
+            desk.rt,
+            name="Any",
+            dialect=dialect.slug,
+            currency=dialect.currency,
+            signed=dialect.signed,
+        )
         token = new.token.encode()
-        headers = [(b"authorization", b"Bearer " + token), (b"x-api-key", token), (b"x-request-id", b"one-too-many")]
+        headers = [
+            (b"authorization", b"Bearer " + token),
+            (b"x-api-key", token),
+            (b"x-request-id", b"one-too-many"),
+        ]
         for route in dialect.routes:
             if route.method in ("GET", "HEAD", "DELETE") and not dialect.signed:
                 continue  # its body is not read
             path = "/".join("1" if is_parameter(part) else part for part in route.path.split("/"))
             scope = {"client": None, "method": route.method, "path": path, "query_string": b""}
-            wanted = dialect.refuse(errors.BodyTooLarge(limit_bytes=route.body_bytes_max), Request(scope, {}, (), "one-too-many"))
+            wanted = dialect.refuse(
+                errors.BodyTooLarge(limit_bytes=route.body_bytes_max),
+                Request(scope, {}, (), "one-too-many"),
+            )
             refused = (wanted.status, wanted.body)
             body = b"[" + b" " * (route.body_bytes_max - 2) + b"]"
             taken = await _call(app, route, path, b"", headers, body)
@@ -169,27 +215,41 @@ VALUES = (
     | st.text(max_size=30) | st.sampled_from(["0.5", "cheapest", "\x00", "https://hooks.example.com/", "a" * 3000])
     | st.lists(st.integers(), max_size=3) | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
 )  # fmt: skip
-BODIES = st.binary(max_size=200) | st.dictionaries(NAMES, VALUES, max_size=5).map(lambda found: json.dumps(found).encode())
-QUERIES = st.binary(max_size=60) | st.dictionaries(NAMES, st.text(max_size=8) | st.integers().map(str), max_size=4).map(
-    lambda found: str(httpx.QueryParams(found)).encode()
+BODIES = st.binary(max_size=200) | st.dictionaries(NAMES, VALUES, max_size=5).map(
+    lambda found: json.dumps(found).encode()
 )
-SEGMENTS = st.integers(-1, 5).map(str) | st.text(min_size=1, max_size=12).filter(lambda text: "/" not in text)
+QUERIES = st.binary(max_size=60) | st.dictionaries(
+    NAMES, st.text(max_size=8) | st.integers().map(str), max_size=4
+).map(lambda found: str(httpx.QueryParams(found)).encode())
+SEGMENTS = st.integers(-1, 5).map(str) | st.text(min_size=1, max_size=12).filter(
+    lambda text: "/" not in text
+)
 HEADER_VALUES = st.binary(max_size=40)
 
 
 class TestAnyBytes:
     """Whatever a client sends."""
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    @settings(
+        max_examples=40,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(data=st.data())
-    async def test_never_are_a_fault(self, data: st.DataObject, desk: DeskOfTest, app: HttpApp) -> None:
+    async def test_never_are_a_fault(
+        self, data: st.DataObject, desk: DeskOfTest, app: HttpApp
+    ) -> None:
         """No path, query, header or body makes a dialect answer 500, for a customer (one who signs: in the dialect) or a stranger."""
         tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
         for dialect in DIALECTS if not tokens else ():
-            new = await callers.register(desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9)
+            new = await callers.register(
+                desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9
+            )
             tokens[dialect.slug] = new.token.encode()
         for dialect, route in data.draw(st.lists(st.sampled_from(ROUTES), min_size=1, max_size=12)):
-            path = "/".join(data.draw(SEGMENTS) if is_parameter(part) else part for part in route.path.split("/"))
+            path = "/".join(
+                data.draw(SEGMENTS) if is_parameter(part) else part
+                for part in route.path.split("/")
+            )
             status, _ = await _call(app, route, path, data.draw(QUERIES).replace(b"wait", b"w"), [
                 (b"authorization", data.draw(st.just(b"Bearer " + tokens[dialect.slug]) | HEADER_VALUES)),
                 (b"idempotency-key", data.draw(st.sampled_from([b"one", b"two"]) | HEADER_VALUES)),
@@ -198,7 +258,14 @@ class TestAnyBytes:
             assert status != 500, f"{route.method} {path}"
 
 
-async def _call(app: HttpApp, route: Route, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes]:
+async def _call(
+    app: HttpApp,
+    route: Route,
+    path: str,
+    query: bytes,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+) -> tuple[int, bytes]:
     """Returns the status and the body that the application answers to raw bytes."""
     sent: list[Any] = []
 

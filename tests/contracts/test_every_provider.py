@@ -20,7 +20,12 @@ from numdesk.ports.suppliers import NumberSupplier
 from numdesk.providers import PORTS, Adapters, Provider, ProviderSettingRefused, Surroundings
 
 FOUND = providers.find_providers()
-PROTOCOLS = {"supplier": NumberSupplier, "rate_source": RateSource, "simulation": Simulation, "payments": PaymentGateway}
+PROTOCOLS = {
+    "supplier": NumberSupplier,
+    "rate_source": RateSource,
+    "simulation": Simulation,
+    "payments": PaymentGateway,
+}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INTENT = Intent("topup-42", Decimal("450.00"), "EUR", 3600, None)
 
@@ -35,7 +40,11 @@ def _make(provider: Provider, folder: Path) -> Adapters:
 
 
 def _methods(protocol: type) -> list[str]:
-    return [name for name, member in vars(protocol).items() if inspect.isfunction(member) and not name.startswith("_")]
+    return [
+        name
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    ]
 
 
 @pytest.mark.parametrize("provider", FOUND.values(), ids=FOUND)
@@ -50,13 +59,17 @@ class TestEveryProvider:
         assert issubclass(provider.settings, msgspec.Struct)
         assert provider.settings.__struct_config__.frozen
 
-    async def test_serves_exactly_the_ports_it_names(self, provider: Provider, tmp_path: Path) -> None:
+    async def test_serves_exactly_the_ports_it_names(
+        self, provider: Provider, tmp_path: Path
+    ) -> None:
         """The adapters that are made are those that the manifest promises."""
         adapters = _make(provider, tmp_path)
         assert adapters.served() == provider.serves
         adapters.close()
 
-    async def test_answers_every_call_of_its_ports(self, provider: Provider, tmp_path: Path) -> None:
+    async def test_answers_every_call_of_its_ports(
+        self, provider: Provider, tmp_path: Path
+    ) -> None:
         """A port's method is there with the port's own parameters, so a caller never meets a hole."""
         adapters = _make(provider, tmp_path)
         for port in provider.serves:
@@ -77,19 +90,31 @@ class TestEveryProvider:
         if "payments" not in provider.serves:
             return
         assert provider.fake is not None
-        fake = provider.fake(Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path), {"base_url": "http://127.0.0.1:8080/sandbox/x"})
-        adapters = provider.make(providers.read_settings(provider, fake.words), Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path))
+        fake = provider.fake(
+            Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path),
+            {"base_url": "http://127.0.0.1:8080/sandbox/x"},
+        )
+        adapters = provider.make(
+            providers.read_settings(provider, fake.words),
+            Surroundings(OutgoingHttp(Clock()), _no_sleep, tmp_path),
+        )
         assert adapters.payments is not None
         fake.close()
         assert list(tmp_path.iterdir()) == []
 
     def test_refuses_a_setting_it_does_not_have(self, provider: Provider) -> None:
         """A misspelt setting is told to the operator by name and never ignored."""
-        with pytest.raises(ProviderSettingRefused, match=f"NUMDESK_PROVIDER_{provider.slug.upper()}_"):
+        with pytest.raises(
+            ProviderSettingRefused, match=f"NUMDESK_PROVIDER_{provider.slug.upper()}_"
+        ):
             providers.read_settings(provider, {"no_such_setting": "1"})
 
 
-@pytest.mark.parametrize("provider", [one for one in FOUND.values() if "payments" in one.serves], ids=lambda one: one.slug)
+@pytest.mark.parametrize(
+    "provider",
+    [one for one in FOUND.values() if "payments" in one.serves],
+    ids=lambda one: one.slug,
+)
 class TestEveryGateway:
     """What takes money."""
 
@@ -101,9 +126,15 @@ class TestEveryGateway:
             await gateway.create(INTENT)
         with pytest.raises(CallbackRefused):
             gateway.read_callback({}, b"{}")
-        assert (caught.value.cause, caught.value.ours, caught.value.unknown) == (Cause.PROVIDER_UNAVAILABLE, True, False)
+        assert (caught.value.cause, caught.value.ours, caught.value.unknown) == (
+            Cause.PROVIDER_UNAVAILABLE,
+            True,
+            False,
+        )
 
-    async def test_is_given_no_money_that_its_fake_has_no_rate_for(self, provider: Provider, tmp_path: Path) -> None:
+    async def test_is_given_no_money_that_its_fake_has_no_rate_for(
+        self, provider: Provider, tmp_path: Path
+    ) -> None:
         """A word that is no money is no coin either: nothing is seen, and the invoice is as it was. Case does not matter."""
         async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
             made = await served.gateway.create(INTENT)
@@ -117,8 +148,12 @@ class TestEveryGateway:
             (payment,) = await served.gateway.look_up(**asked)
         assert (payment.status, payment.paid) == (PaymentStatus.PAID, payment.due)
 
-    @pytest.mark.parametrize("word", ["wrong_asset_confirmed", "under_review", "partially_refunded", "Finished", "42"])
-    async def test_shows_money_under_a_word_that_nobody_knows(self, provider: Provider, tmp_path: Path, word: str) -> None:
+    @pytest.mark.parametrize(
+        "word", ["wrong_asset_confirmed", "under_review", "partially_refunded", "Finished", "42"]
+    )
+    async def test_shows_money_under_a_word_that_nobody_knows(
+        self, provider: Provider, tmp_path: Path, word: str
+    ) -> None:
         """A status word that is not in the gateway's table is UNKNOWN and never paid nor waiting; the word and the money are kept."""
         async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
             made = await served.gateway.create(INTENT)
@@ -127,9 +162,19 @@ class TestEveryGateway:
             (paid,) = await served.gateway.look_up(**asked)
             await served.fake.say(INTENT.reference, word)
             (payment,) = await served.gateway.look_up(**asked)
-            (listed,) = await served.gateway.payments(since=NOON - timedelta(days=1), until=NOON + timedelta(days=1))
-        assert (payment.status, payment.gateway_status, payment.paid) == (PaymentStatus.UNKNOWN, word, paid.paid)
-        assert (listed.status, listed.gateway_status, listed.paid) == (PaymentStatus.UNKNOWN, word, paid.paid)
+            (listed,) = await served.gateway.payments(
+                since=NOON - timedelta(days=1), until=NOON + timedelta(days=1)
+            )
+        assert (payment.status, payment.gateway_status, payment.paid) == (
+            PaymentStatus.UNKNOWN,
+            word,
+            paid.paid,
+        )
+        assert (listed.status, listed.gateway_status, listed.paid) == (
+            PaymentStatus.UNKNOWN,
+            word,
+            paid.paid,
+        )
 
 
 class TestFindProviders:
@@ -137,9 +182,14 @@ class TestFindProviders:
 
     def test_finds_every_folder(self) -> None:
         """A folder with a package in it is a provider, with no list to be edited."""
-        folders = {path.parent.name for path in Path(providers.__file__).parent.glob("*/__init__.py")}
+        folders = {
+            path.parent.name for path in Path(providers.__file__).parent.glob("*/__init__.py")
+        }
         assert set(FOUND) == folders - {"tests"}
 
     def test_keeps_the_make_believe_out_of_production(self) -> None:
         """A provider that serves a simulation says that it is make-believe."""
-        assert all(provider.make_believe == ("simulation" in provider.serves) for provider in FOUND.values())
+        assert all(
+            provider.make_believe == ("simulation" in provider.serves)
+            for provider in FOUND.values()
+        )

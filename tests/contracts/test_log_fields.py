@@ -28,7 +28,11 @@ def calls(tree: ast.Module, of: str) -> Iterator[ast.Call]:
 
 def modules() -> list[Path]:
     """Returns every module that has a logger."""
-    return [path for path in sorted(SOURCE.rglob("*.py")) if path != MAKER and "get_logger" in path.read_text(encoding="utf-8")]
+    return [
+        path
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path != MAKER and "get_logger" in path.read_text(encoding="utf-8")
+    ]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
@@ -39,9 +43,15 @@ class TestModule:
         """What is declared and what is written are the same names, and none of them is one that the log hides."""
         tree = ast.parse(path.read_text(encoding="utf-8"))
         (made,) = calls(tree, "get_logger")
-        declared = [argument.value for argument in made.args[1:] if isinstance(argument, ast.Constant) and isinstance(argument.value, str)]
+        declared = [
+            argument.value
+            for argument in made.args[1:]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        ]
         assert len(declared) == len(made.args) - 1, "the fields of a logger are written out"
-        given = {keyword.arg for call in calls(tree, "_log") for keyword in call.keywords} - OWN_ARGUMENTS
+        given = {
+            keyword.arg for call in calls(tree, "_log") for keyword in call.keywords
+        } - OWN_ARGUMENTS
         assert None not in given, "the fields of a record are written out"
         assert set(declared) == given - COMMON_FIELDS - NUMBER_FIELDS
         assert declared == sorted(declared)
@@ -52,11 +62,20 @@ class TestModule:
         """Events are fixed words, and a value is a field of its own instead of a part of another one's text."""
         for call in calls(ast.parse(path.read_text(encoding="utf-8")), "_log"):
             values = [*call.args, *(keyword.value for keyword in call.keywords)]
-            packed = [node for value in values for node in ast.walk(value) if isinstance(node, ast.JoinedStr)]
+            packed = [
+                node
+                for value in values
+                for node in ast.walk(value)
+                if isinstance(node, ast.JoinedStr)
+            ]
             assert not packed, f"line {call.lineno}"
 
 
 def test_every_logger_is_made_in_one_place() -> None:
     """A logger that structlog makes directly declares nothing."""
-    direct = [path for path in SOURCE.rglob("*.py") if path != MAKER and "structlog.get_logger" in path.read_text(encoding="utf-8")]
+    direct = [
+        path
+        for path in SOURCE.rglob("*.py")
+        if path != MAKER and "structlog.get_logger" in path.read_text(encoding="utf-8")
+    ]
     assert direct == []

@@ -34,14 +34,22 @@ class TestPages:
 
     def test_link_to_what_is_there(self, page: Path) -> None:
         """A relative link leads to a file of the tree."""
-        broken = [target for target in LINK.findall(page.read_text("utf-8")) if not (page.parent / target).exists()]
+        broken = [
+            target
+            for target in LINK.findall(page.read_text("utf-8"))
+            if not (page.parent / target).exists()
+        ]
         assert broken == []
 
     def test_name_files_and_functions_that_exist(self, page: Path) -> None:
         """A file quoted with its folder exists, and so does the function or class that is named in it."""
         lost = []
         for file, name in PLACE.findall(page.read_text("utf-8")):
-            places = [folder / file for folder in (ROOT / "src" / "numdesk", ROOT) if (folder / file).is_file()]
+            places = [
+                folder / file
+                for folder in (ROOT / "src" / "numdesk", ROOT)
+                if (folder / file).is_file()
+            ]
             parts = name.split(".") if name else []
             if not places or any(part not in places[0].read_text("utf-8") for part in parts):
                 lost.append(f"{file}:{name}" if name else file)
@@ -49,7 +57,9 @@ class TestPages:
 
     def test_give_commands_that_exist(self, page: Path) -> None:
         """`numdesk verb` in an example is a command of the program."""
-        assert [verb for verb, _ in COMMAND.findall(page.read_text("utf-8")) if verb not in _COMMANDS] == []
+        assert [
+            verb for verb, _ in COMMAND.findall(page.read_text("utf-8")) if verb not in _COMMANDS
+        ] == []
 
 
 class TestReadme:
@@ -63,22 +73,42 @@ class TestReadme:
     def test_lists_every_command(self) -> None:
         """No command has to be guessed."""
         text = (ROOT / "README.md").read_text("utf-8")
-        assert [name for name in _COMMANDS if f"numdesk {name}" not in text and f"`{name}`" not in text] == []
+        assert [
+            name for name in _COMMANDS if f"numdesk {name}" not in text and f"`{name}`" not in text
+        ] == []
 
     def test_lists_every_verb_of_the_groups(self) -> None:
         """What a group of commands can do stands in its line of the table."""
         text = (ROOT / "README.md").read_text("utf-8")
         missing = []
-        for group in ("customer", "webhooks", "topup", "provider", "rental", "stock", "jobs", "rate"):
-            lines = "\n".join(line for line in text.splitlines() if line.startswith(f"| `numdesk {group} "))
+        for group in (
+            "customer",
+            "webhooks",
+            "topup",
+            "provider",
+            "rental",
+            "stock",
+            "jobs",
+            "rate",
+        ):
+            lines = "\n".join(
+                line for line in text.splitlines() if line.startswith(f"| `numdesk {group} ")
+            )
             app = importlib.import_module(f"numdesk.cli.{group}").app
-            missing += [f"{group} {name}" for name in app if not name.startswith("-") and not re.search(rf"[ `]{name}[ `]", lines)]
+            missing += [
+                f"{group} {name}"
+                for name in app
+                if not name.startswith("-") and not re.search(rf"[ `]{name}[ `]", lines)
+            ]
         assert missing == []
 
     def test_lists_every_call_of_the_sandbox(self) -> None:
         """Whoever tries the desk out sees all that the sandbox can do."""
         text = (ROOT / "README.md").read_text("utf-8")
-        calls = re.findall(r'\("([A-Z]+)", "(/[^"]+)", door', (ROOT / "src/numdesk/sandbox/routes.py").read_text("utf-8"))
+        calls = re.findall(
+            r'\("([A-Z]+)", "(/[^"]+)", door',
+            (ROOT / "src/numdesk/sandbox/routes.py").read_text("utf-8"),
+        )
         assert calls
         assert [path for method, path in calls if f"`{method} {path}`" not in text] == []
 
@@ -88,5 +118,9 @@ class TestGlossary:
 
     def test_begins_with_the_fixed_words(self) -> None:
         """The words that code is named by stand first, in one table, in their order."""
-        rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE)
+        rows = re.findall(
+            r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$",
+            (ROOT / "docs" / "glossary.md").read_text("utf-8"),
+            re.MULTILINE,
+        )
         assert rows[1 : len(WORDS) + 1] == list(WORDS)

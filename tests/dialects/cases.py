@@ -67,7 +67,11 @@ class Case:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --update-cases."""
-    parser.addoption("--update-cases", action="store_true", help="write the answers that came into the case files")
+    parser.addoption(
+        "--update-cases",
+        action="store_true",
+        help="write the answers that came into the case files",
+    )
 
 
 def read_cases(folder: Path) -> list[Case]:
@@ -94,7 +98,9 @@ def read_case(path: Path) -> Case:
             acts = []
         else:
             assert kind == "answer", f"{path.name}: what is {title!r}?"
-            steps[-1] = replace(steps[-1], status=int(first), answer_headers=headers, answer=body.strip("\n"))
+            steps[-1] = replace(
+                steps[-1], status=int(first), answer_headers=headers, answer=body.strip("\n")
+            )
     return Case(path, rule.strip().removeprefix("# "), tuple(steps))
 
 
@@ -117,12 +123,23 @@ class Speaker:
 
 
 async def run_case(
-    case: Case, desk: DeskOfTest, client: httpx.AsyncClient, *, update: bool, speaker: Speaker | None = None, dialect: str = ""
+    case: Case,
+    desk: DeskOfTest,
+    client: httpx.AsyncClient,
+    *,
+    update: bool,
+    speaker: Speaker | None = None,
+    dialect: str = "",
 ) -> None:
     """Tell the story to the desk and compare every answer, or write them down; `dialect` alone names one whose customers show a token."""
     speaker = speaker or Speaker(dialect)
     new = await callers.register(
-        desk.rt, name="Case", dialect=speaker.dialect, currency=speaker.currency, signed=speaker.signed, credit=speaker.credit
+        desk.rt,
+        name="Case",
+        dialect=speaker.dialect,
+        currency=speaker.currency,
+        signed=speaker.signed,
+        credit=speaker.credit,
     )
     story = Story(desk, new.customer_id)
     acts, placeholders = {**ACTS, **speaker.acts}, {**PLACEHOLDERS, **speaker.placeholders}
@@ -133,7 +150,12 @@ async def run_case(
             await acts[verb](story, rest)
         step = story.fill(written_step)
         headers = _headers(step, speaker.headers(step, new, desk.clock.wall()))
-        response = await client.request(step.method, step.path, headers=headers, content=step.body.encode() if step.body else None)
+        response = await client.request(
+            step.method,
+            step.path,
+            headers=headers,
+            content=step.body.encode() if step.body else None,
+        )
         story.see(response)
         assert response.headers.get("x-request-id"), "every answer carries a request id"
         if update:
@@ -211,11 +233,15 @@ def _headers(step: Step, own: dict[str, str]) -> dict[str, str]:
 def _compare(step: Step, response: httpx.Response, placeholders: Placeholders) -> None:
     assert response.status_code == step.status, response.text
     for name, wanted in step.answer_headers.items():
-        assert _is_like(response.headers.get(name, ""), wanted, placeholders), f"{name}: {response.headers.get(name)}, not {wanted}"
-    if step.answer.startswith(("{", "[")):
-        assert _is_like(json.loads(response.text, object_pairs_hook=list), json.loads(step.answer, object_pairs_hook=list), placeholders), (
-            response.text
+        assert _is_like(response.headers.get(name, ""), wanted, placeholders), (
+            f"{name}: {response.headers.get(name)}, not {wanted}"
         )
+    if step.answer.startswith(("{", "[")):
+        assert _is_like(
+            json.loads(response.text, object_pairs_hook=list),
+            json.loads(step.answer, object_pairs_hook=list),
+            placeholders,
+        ), response.text
     else:
         assert _is_like(response.text.strip("\n"), step.answer, placeholders)
 
@@ -223,7 +249,9 @@ def _compare(step: Step, response: httpx.Response, placeholders: Placeholders) -
 def _is_like(found: Any, wanted: Any, placeholders: Placeholders) -> bool:
     """Is this what was wanted, placeholders taken for what they stand for? Objects come as lists of pairs."""
     if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
-        return len(found) == len(wanted) and all(_is_like(one, other, placeholders) for one, other in zip(found, wanted, strict=True))
+        return len(found) == len(wanted) and all(
+            _is_like(one, other, placeholders) for one, other in zip(found, wanted, strict=True)
+        )
     if isinstance(wanted, str) and wanted in placeholders:
         return isinstance(found, str) and placeholders[wanted].fullmatch(found) is not None
     return type(found) is type(wanted) and found == wanted

@@ -38,5 +38,7 @@ async def app(desk: DeskOfTest) -> AsyncIterator[HttpApp]:
 @pytest.fixture
 async def client(app: HttpApp) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client whose requests go straight to the application."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://desk.test") as opened:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://desk.test"
+    ) as opened:
         yield opened

@@ -26,7 +26,9 @@ class TestCheckRoutes:
     def test_refuses_two_claims_on_one_call(self) -> None:
         """The same method and path twice stops the start, whatever the parameters are called."""
         one = Toy(done).dialect()
-        same = replace(one, slug="other", routes=(replace(one.routes[1], path="/toy/things/{name}"),))
+        same = replace(
+            one, slug="other", routes=(replace(one.routes[1], path="/toy/things/{name}"),)
+        )
         with pytest.raises(RouteClaimedTwice, match="smscode and other"):
             check_routes([one, same])
 
@@ -45,7 +47,9 @@ class TestHelp:
         assert "| `GET /toy/things/{id}` | read | all 1000 | a toy |" in table
         assert len(table.splitlines()) == 2 + len(Toy(done).dialect().routes)
 
-    @pytest.mark.parametrize(("seconds", "text"), [(0, b"1"), (0.2, b"1"), (1.2, b"2"), (60, b"60")])
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(0, b"1"), (0.2, b"1"), (1.2, b"2"), (60, b"60")]
+    )
     def test_never_says_zero_seconds(self, seconds: float, text: bytes) -> None:
         """Retry-After is a whole number of at least one."""
         assert retry_after(seconds) == (b"retry-after", text)

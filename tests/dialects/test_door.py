@@ -30,7 +30,11 @@ def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
 
 async def token_of(desk: DeskOfTest) -> dict[str, str]:
     """Returns the headers of a new customer."""
-    return {"token": (await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")).token}
+    return {
+        "token": (
+            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        ).token
+    }
 
 
 class TestCredentials:
@@ -40,13 +44,18 @@ class TestCredentials:
         """A known token reaches the handler, the second time without asking the database."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         for _ in range(2):
-            assert (await Exchange("POST", "/toy/do", headers, (b"hello",)).run(app)).body == b"hello"
+            assert (
+                await Exchange("POST", "/toy/do", headers, (b"hello",)).run(app)
+            ).body == b"hello"
 
     async def test_keep_strangers_out(self, desk: DeskOfTest) -> None:
         """No token, a wrong one and one of another dialect are all refused alike."""
         other = app_of(desk, Toy(done, slug="other"))
         for headers in ({}, {"token": "nobody"}, {"token": "\xff"}, await token_of(desk)):
-            assert (await Exchange("GET", "/toy/things/1", headers).run(other)).body in (b"no: not_authenticated", b"no: too_many_requests")
+            assert (await Exchange("GET", "/toy/things/1", headers).run(other)).body in (
+                b"no: not_authenticated",
+                b"no: too_many_requests",
+            )
 
     async def test_keep_the_blocked_out(self, desk: DeskOfTest) -> None:
         """A customer who is blocked is refused as soon as memory is dropped."""
@@ -54,7 +63,9 @@ class TestCredentials:
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
         await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
-        assert (await Exchange("GET", "/toy/things/1", headers).run(app)).body == b"no: not_permitted"
+        assert (
+            await Exchange("GET", "/toy/things/1", headers).run(app)
+        ).body == b"no: not_permitted"
 
     async def test_are_not_asked_for_where_none_is_needed(self, desk: DeskOfTest) -> None:
         """A route may be open."""
@@ -79,15 +90,25 @@ class TestLimits:
         app = make_app(desk.rt, dialects=find_dialects(), mounts={})
         new = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         headers = {"authorization": f"Bearer {new.token}"}
-        statuses = [(await Exchange("POST", f"/v{1 + i % 2}/webhook/test", headers).run(app)).status for i in range(11)]
+        statuses = [
+            (await Exchange("POST", f"/v{1 + i % 2}/webhook/test", headers).run(app)).status
+            for i in range(11)
+        ]
         assert statuses == [422] * 10 + [429]
 
     async def test_slow_down_guessing(self, desk: DeskOfTest) -> None:
         """An address that keeps bringing wrong tokens is told to wait, and nobody else is."""
         app = app_of(desk, Toy(done))
-        guesses = [await Exchange("GET", "/toy/things/1", {"token": f"guess {i}"}).run(app) for i in range(4)]
-        assert [guess.body for guess in guesses] == [b"no: not_authenticated"] * 3 + [b"no: too_many_requests"]
-        assert (await Exchange("GET", "/toy/things/1", client="192.0.2.2").run(app)).body == b"no: not_authenticated"
+        guesses = [
+            await Exchange("GET", "/toy/things/1", {"token": f"guess {i}"}).run(app)
+            for i in range(4)
+        ]
+        assert [guess.body for guess in guesses] == [b"no: not_authenticated"] * 3 + [
+            b"no: too_many_requests"
+        ]
+        assert (
+            await Exchange("GET", "/toy/things/1", client="192.0.2.2").run(app)
+        ).body == b"no: not_authenticated"
         assert (await Exchange("GET", "/toy/things/1", await token_of(desk)).run(app)).status == 200
 
     async def test_count_what_is_forbidden_by_key_and_address(self, desk: DeskOfTest) -> None:
@@ -96,13 +117,20 @@ class TestLimits:
         await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(4)]
         assert bodies == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"]
-        assert (await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body == b"no: not_permitted"
+        assert (
+            await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)
+        ).body == b"no: not_permitted"
 
-    @pytest.mark.parametrize("verify", [None, lambda _request, _caller, _wall: None], ids=["shown", "signed"])
+    @pytest.mark.parametrize(
+        "verify", [None, lambda _request, _caller, _wall: None], ids=["shown", "signed"]
+    )
     @pytest.mark.parametrize(
         ("rules", "call"),
         [
-            (KeyRules(networks=("192.0.2.1/32",)), Exchange("GET", "/toy/things/1", client="192.0.2.2")),
+            (
+                KeyRules(networks=("192.0.2.1/32",)),
+                Exchange("GET", "/toy/things/1", client="192.0.2.2"),
+            ),
             (KeyRules(scopes=frozenset({Scope.READ})), Exchange("POST", "/toy/do")),
             (KeyRules(methods=frozenset({"/toy/things/{id}"})), Exchange("GET", "/toy/things/new")),
         ],
@@ -113,7 +141,9 @@ class TestLimits:
     ) -> None:
         """Calls that are refused for their address, scope or name leave the customer's limit to the calls that are not."""
         await token_of(desk)
-        key = await callers.add_key(desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules)
+        key = await callers.add_key(
+            desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules
+        )
         app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), {"token": key.token}
         for _ in range(5):
             assert (await replace(call, headers=headers, sent=[]).run(app)).status == 400
@@ -121,7 +151,9 @@ class TestLimits:
         assert [answer.status for answer in answers] == [200, 200, 400]
 
     @pytest.mark.parametrize("state", [CustomerState.PENDING, CustomerState.BLOCKED])
-    async def test_stop_who_may_not_call_before_their_signatures_cost_anything(self, desk: DeskOfTest, state: CustomerState) -> None:
+    async def test_stop_who_may_not_call_before_their_signatures_cost_anything(
+        self, desk: DeskOfTest, state: CustomerState
+    ) -> None:
         """A key that was never approved, or is blocked, is verified a few times; then its bodies are not even read."""
         verified: list[bytes] = []
 
@@ -130,12 +162,18 @@ class TestLimits:
 
         app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
         await callers.set_state(desk.rt, 1, state)
-        exchanges = [await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(5)]
-        assert [one.body for one in exchanges] == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"] * 2
+        exchanges = [
+            await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(5)
+        ]
+        assert [one.body for one in exchanges] == [b"no: not_permitted"] * 3 + [
+            b"no: too_many_requests"
+        ] * 2
         assert [one.unread for one in exchanges] == [0, 0, 0, 2, 2]
         assert len(verified) == 3
 
-    async def test_stop_the_exhausted_before_their_signatures_cost_anything(self, desk: DeskOfTest) -> None:
+    async def test_stop_the_exhausted_before_their_signatures_cost_anything(
+        self, desk: DeskOfTest
+    ) -> None:
         """What a customer sends beyond the limit is refused unread and unverified."""
         verified: list[bytes] = []
 
@@ -143,7 +181,9 @@ class TestLimits:
             verified.append(request.body)
 
         app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), await token_of(desk)
-        exchanges = [await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(4)]
+        exchanges = [
+            await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(4)
+        ]
         assert [one.body for one in exchanges][2:] == [b"no: too_many_requests"] * 2
         assert [one.unread for one in exchanges] == [0, 0, 2, 2]
         assert len(verified) == 2
@@ -155,13 +195,19 @@ class TestLimits:
             raise NotAuthenticated(cause="signature")
 
         app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
-        open_account = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)]
+        open_account = [
+            (await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)
+        ]
         await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
         desk.clock.advance(60)
-        assert [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)] == open_account
+        assert [
+            (await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)
+        ] == open_account
 
-    async def test_stop_forgers_before_their_signatures_cost_anything(self, desk: DeskOfTest) -> None:
+    async def test_stop_forgers_before_their_signatures_cost_anything(
+        self, desk: DeskOfTest
+    ) -> None:
         """Whoever signs wrongly with a known key is told to wait, unverified, and takes nothing from the customer who is elsewhere."""
         verified: list[str] = []
 
@@ -171,15 +217,24 @@ class TestLimits:
                 raise NotAuthenticated(cause="signature")
 
         app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), await token_of(desk)
-        forged = [(await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body for _ in range(5)]
+        forged = [
+            (await Exchange("GET", "/toy/things/1", headers, client="192.0.2.2").run(app)).body
+            for _ in range(5)
+        ]
         assert forged == [b"no: not_authenticated"] * 3 + [b"no: too_many_requests"] * 2
         assert verified == ["192.0.2.2"] * 3
-        honest = [await Exchange("GET", "/toy/things/1", {**headers, "signed": "yes"}).run(app) for _ in range(3)]
+        honest = [
+            await Exchange("GET", "/toy/things/1", {**headers, "signed": "yes"}).run(app)
+            for _ in range(3)
+        ]
         assert [answer.status for answer in honest] == [200, 200, 400]
 
     async def test_let_the_signed_pass_beside_a_guesser(self, desk: DeskOfTest) -> None:
         """An address that guessed away its strangers' limit still serves the customer behind it who signs well."""
-        app, headers = app_of(desk, Toy(done, verify=lambda _request, _caller, _wall: None)), await token_of(desk)
+        app, headers = (
+            app_of(desk, Toy(done, verify=lambda _request, _caller, _wall: None)),
+            await token_of(desk),
+        )
         for i in range(5):
             await Exchange("GET", "/toy/things/1", {"token": f"guess {i}"}).run(app)
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
@@ -187,20 +242,29 @@ class TestLimits:
     async def test_count_a_household_of_ipv6_as_one(self, desk: DeskOfTest) -> None:
         """Addresses of one /64 share their guesses."""
         app = app_of(desk, Toy(done))
-        bodies = [(await Exchange("GET", "/toy/things/1", client=f"2001:db8::{i}").run(app)).body for i in range(1, 5)]
+        bodies = [
+            (await Exchange("GET", "/toy/things/1", client=f"2001:db8::{i}").run(app)).body
+            for i in range(1, 5)
+        ]
         assert bodies[3] == b"no: too_many_requests"
 
     async def test_are_off_when_the_settings_say_so(self, desk: DeskOfTest) -> None:
         """A load test in the sandbox may switch them off."""
         desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
         app = app_of(desk, Toy(done, limit=1))
-        assert [(await Exchange("GET", "/toy/open").run(app)).status for _ in range(3)] == [200, 200, 200]
+        assert [(await Exchange("GET", "/toy/open").run(app)).status for _ in range(3)] == [
+            200,
+            200,
+            200,
+        ]
 
 
 class TestShares:
     """How much of the process one caller gets."""
 
-    async def test_space_out_what_is_refused(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_space_out_what_is_refused(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """An address that is refused again and again waits for each refusal; its good calls and other addresses wait for nothing."""
         monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSALS_PER_S", 2)
         monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSAL_WAIT_MAX_S", 3600)
@@ -210,14 +274,18 @@ class TestShares:
         slow = asyncio.create_task(Exchange("GET", "/toy/things/1", {"token": "guess"}).run(app))
         too_long = asyncio.create_task(Exchange("POST", "/toy/do", headers, (b"x" * 101,)).run(app))
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
-        assert (await Exchange("GET", "/toy/things/1", {"token": "guess"}, client="192.0.2.2").run(app)).status == 400
+        assert (
+            await Exchange("GET", "/toy/things/1", {"token": "guess"}, client="192.0.2.2").run(app)
+        ).status == 400
         assert not slow.done()
         assert not too_long.done()
         for task in (slow, too_long):
             task.cancel()
         await asyncio.gather(slow, too_long, return_exceptions=True)
 
-    async def test_are_one_long_answer_at_a_time(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_are_one_long_answer_at_a_time(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A customer's second long answer waits for the first, the third is refused; another's and a short one wait for nothing."""
         monkeypatch.setattr("numdesk.dialects.door.LONG_ANSWERS_WAITING_MAX", 1)
         making: asyncio.Queue[int] = asyncio.Queue()
@@ -229,7 +297,10 @@ class TestShares:
             return Answer(200, b"long")
 
         app, one, two = app_of(desk, Toy(make)), await token_of(desk), await token_of(desk)
-        tasks = [asyncio.create_task(Exchange("GET", "/toy/long", headers).run(app)) for headers in (one, one, two)]
+        tasks = [
+            asyncio.create_task(Exchange("GET", "/toy/long", headers).run(app))
+            for headers in (one, one, two)
+        ]
         assert {await making.get(), await making.get()} == {1, 2}
         assert (await Exchange("GET", "/toy/things/1", one).run(app)).status == 200
         assert making.empty()
@@ -244,15 +315,26 @@ class TestBodies:
 
     async def test_are_read_to_the_bound(self, desk: DeskOfTest) -> None:
         """A body in pieces is put together, also when it is exactly as long as allowed."""
-        answer = await Exchange("POST", "/toy/do", await token_of(desk), [b"x" * 40, b"y" * 60]).run(app_of(desk, Toy(done)))
+        answer = await Exchange(
+            "POST", "/toy/do", await token_of(desk), [b"x" * 40, b"y" * 60]
+        ).run(app_of(desk, Toy(done)))
         assert answer.body == b"x" * 40 + b"y" * 60
 
     @pytest.mark.parametrize(
-        ("extra", "pieces"), [({"content-length": "101"}, [b"x"]), ({"content-length": "9" * 30}, [b""]), ({}, [b"x" * 60, b"y" * 60])]
+        ("extra", "pieces"),
+        [
+            ({"content-length": "101"}, [b"x"]),
+            ({"content-length": "9" * 30}, [b""]),
+            ({}, [b"x" * 60, b"y" * 60]),
+        ],
     )
-    async def test_are_refused_beyond_it(self, desk: DeskOfTest, extra: dict[str, str], pieces: list[bytes]) -> None:
+    async def test_are_refused_beyond_it(
+        self, desk: DeskOfTest, extra: dict[str, str], pieces: list[bytes]
+    ) -> None:
         """Announced or not, a longer body is refused in the dialect's words, with a request id."""
-        answer = await Exchange("POST", "/toy/do", {**await token_of(desk), **extra}, pieces).run(app_of(desk, Toy(done)))
+        answer = await Exchange("POST", "/toy/do", {**await token_of(desk), **extra}, pieces).run(
+            app_of(desk, Toy(done))
+        )
         assert answer.body == b"no: body_too_large"
         assert answer.header("x-request-id")
 
@@ -269,7 +351,9 @@ class TestBodies:
             ran.append(1)
             return Answer(200, b"")
 
-        exchange = await Exchange("POST", "/toy/do", await token_of(desk), [b"half", b"rest"], gone=True).run(app_of(desk, Toy(note)))
+        exchange = await Exchange(
+            "POST", "/toy/do", await token_of(desk), [b"half", b"rest"], gone=True
+        ).run(app_of(desk, Toy(note)))
         assert (exchange.sent, ran) == ([], [])
 
 
@@ -286,7 +370,9 @@ class TestFaults:
         with capture_logs() as lines:
             answer = await Exchange("POST", "/toy/do", headers).run(app_of(desk, Toy(fail)))
         assert (answer.status, answer.body) == (500, b"sorry")
-        assert [(line["event"], line["error"]) for line in lines if line["log_level"] == "error"] == [("fault", "RuntimeError")]
+        assert [
+            (line["event"], line["error"]) for line in lines if line["log_level"] == "error"
+        ] == [("fault", "RuntimeError")]
         assert headers["token"] not in str(lines)
 
     @pytest.mark.parametrize("error", [Unavailable(), ConnectionResetError(), TimeoutError()])
@@ -296,7 +382,9 @@ class TestFaults:
         async def fail(_rt: Runtime, request: Request) -> Answer:
             raise error
 
-        answer = await Exchange("POST", "/toy/do", await token_of(desk)).run(app_of(desk, Toy(fail)))
+        answer = await Exchange("POST", "/toy/do", await token_of(desk)).run(
+            app_of(desk, Toy(fail))
+        )
         assert answer.body == b"no: unavailable"
 
 
@@ -336,7 +424,9 @@ class TestHangingUp:
 class TestAccessLog:
     """One line per request."""
 
-    async def test_is_written_at_debug_only(self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_is_written_at_debug_only(
+        self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """At debug a line names the route, never the path with its values; at info there is none."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         for level, count in ((logging.DEBUG, 1), (logging.INFO, 0)):
@@ -345,5 +435,7 @@ class TestAccessLog:
                 await Exchange("GET", "/toy/things/4711", headers).run(app)
             found = [line for line in lines if line["event"] == "request"]
             assert len(found) == count
-            assert all((line["route"], line["status"]) == ("/toy/things/{id}", 200) for line in found)
+            assert all(
+                (line["route"], line["status"]) == ("/toy/things/{id}", 200) for line in found
+            )
             assert "4711" not in str(found)

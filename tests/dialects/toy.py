@@ -23,7 +23,11 @@ def token_of(request: Request) -> bytes | None:
 
 
 def _refuse(refusal: Refusal, _request: Request) -> Answer:
-    extra = ((b"retry-after", b"%d" % refusal.retry_after_s),) if isinstance(refusal, errors.TooManyRequests) else ()
+    extra = (
+        ((b"retry-after", b"%d" % refusal.retry_after_s),)
+        if isinstance(refusal, errors.TooManyRequests)
+        else ()
+    )
     return Answer(400, f"no: {refusal.code}".encode(), (*TEXT, *extra))
 
 

@@ -29,7 +29,10 @@ class TestProject:
     @given(units, rates, decimals)
     def test_rounds_halves_by_magnitude(self, amount: int, rate: int, places: int) -> None:
         """An amount and its negative are shown alike but for the sign, zero never with one."""
-        text, other = project(abs(amount), rate=rate, decimals=places), project(-abs(amount), rate=rate, decimals=places)
+        text, other = (
+            project(abs(amount), rate=rate, decimals=places),
+            project(-abs(amount), rate=rate, decimals=places),
+        )
         zero = "0." + "0" * places
         assert other == (f"-{text}" if Fraction(abs(amount), rate) * 10**places * 2 >= 1 else zero)
 
@@ -43,17 +46,28 @@ class TestProject:
     def test_keeps_order(self, pair: tuple[int, int], rate: int, places: int) -> None:
         """A larger amount is never shown as a smaller one."""
         small, large = sorted(pair)
-        assert Decimal(project(small, rate=rate, decimals=places)) <= Decimal(project(large, rate=rate, decimals=places))
+        assert Decimal(project(small, rate=rate, decimals=places)) <= Decimal(
+            project(large, rate=rate, decimals=places)
+        )
 
     @given(units, rates, decimals)
     def test_is_plain_text(self, amount: int, rate: int, places: int) -> None:
         """No exponent, no grouping, exactly the wanted decimals, a digit before the point."""
-        whole, _, fraction = project(amount, rate=rate, decimals=places).removeprefix("-").partition(".")
+        whole, _, fraction = (
+            project(amount, rate=rate, decimals=places).removeprefix("-").partition(".")
+        )
         assert (whole.isdigit(), len(fraction), fraction.isdigit()) == (True, places, True)
         assert whole == str(int(whole))
 
     @pytest.mark.parametrize(
-        ("amount", "places", "text"), [(16_250, 2, "1.00"), (15_000, 4, "0.9231"), (1, 2, "0.01"), (-1, 2, "0.00"), (-16_250, 2, "-1.00")]
+        ("amount", "places", "text"),
+        [
+            (16_250, 2, "1.00"),
+            (15_000, 4, "0.9231"),
+            (1, 2, "0.01"),
+            (-1, 2, "0.00"),
+            (-16_250, 2, "-1.00"),
+        ],
     )
     def test_shows_known_amounts(self, amount: int, places: int, text: str) -> None:
         """At 16,250 rupiah a dollar."""
@@ -70,7 +84,9 @@ class TestPriceCap:
         assert at_most(price, PriceCap(shown=shown), rate=rate)
 
     @given(prices, rates, st.decimals(0, 10**6, places=6))
-    def test_is_never_exceeded_by_more_than_the_rounding(self, price: int, rate: int, cap: Decimal) -> None:
+    def test_is_never_exceeded_by_more_than_the_rounding(
+        self, price: int, rate: int, cap: Decimal
+    ) -> None:
         """An admitted price is within the bound, or within half a shown place (a whole one for the smallest amount) above it."""
         if at_most(price, PriceCap(shown=cap), rate=rate):
             assert Fraction(price, rate) <= Fraction(cap) + Fraction(1, 2 * 10**SHOWN_DECIMALS)
@@ -86,7 +102,10 @@ class TestPriceCap:
     def test_in_minor_units_is_exact(self, price: int, bound: int) -> None:
         """A bound in the wallet's own units needs no rate and is taken as it is."""
         cap = PriceCap(units=bound)
-        assert (at_most(price, cap, rate=None), at_least(price, cap, rate=None)) == (price <= bound, price >= bound)
+        assert (at_most(price, cap, rate=None), at_least(price, cap, rate=None)) == (
+            price <= bound,
+            price >= bound,
+        )
 
     @given(prices)
     def test_none_bounds_nothing(self, price: int) -> None:

@@ -61,12 +61,18 @@ class TestRounding:
     @given(fractions)
     def test_bounds_of_customers_are_never_overstepped(self, value: Fraction) -> None:
         """An upper bound is rounded down and a lower one up, by less than one."""
-        assert value - 1 < floor_for_customer(value) <= value <= ceil_for_customer(value) < value + 1
+        assert (
+            value - 1 < floor_for_customer(value) <= value <= ceil_for_customer(value) < value + 1
+        )
 
     @given(st.integers())
     def test_whole_numbers_stay(self, value: int) -> None:
         """Nothing is rounded that needs no rounding."""
-        assert {half_up(Fraction(value)), floor_for_customer(Fraction(value)), ceil_for_customer(Fraction(value))} == {value}
+        assert {
+            half_up(Fraction(value)),
+            floor_for_customer(Fraction(value)),
+            ceil_for_customer(Fraction(value)),
+        } == {value}
 
     def test_sums_stay_inside_the_database(self) -> None:
         """Nine thousand of the largest amounts still fit into a bigint."""
@@ -77,7 +83,10 @@ class TestRounding:
 class TestParseAmount:
     """Amounts as people write them."""
 
-    @pytest.mark.parametrize(("text", "units"), [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50), (" 1 ", 100), ("007", 700)])
+    @pytest.mark.parametrize(
+        ("text", "units"),
+        [("1.50", 150), ("2", 200), ("0", 0), ("0.5", 50), (" 1 ", 100), ("007", 700)],
+    )
     def test_reads_decimals_of_the_currency(self, text: str, units: int) -> None:
         """An amount is written as people write it and kept in minor units."""
         assert parse_amount(text, "EUR") == units
@@ -85,7 +94,22 @@ class TestParseAmount:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            *[(text, "is not an amount of EUR") for text in ("", "-1", "1,50", "1e3", ".5", "5.", "NaN", "1_000", "+1", "1.5.0", "1 0")],
+            *[
+                (text, "is not an amount of EUR")
+                for text in (
+                    "",
+                    "-1",
+                    "1,50",
+                    "1e3",
+                    ".5",
+                    "5.",
+                    "NaN",
+                    "1_000",
+                    "+1",
+                    "1.5.0",
+                    "1 0",
+                )
+            ],
             ("1.005", "has 3 decimals: EUR has 2"),
             *[(text, "has digits other than 0-9") for text in ("١", "１２", "1.٥", "²")],
             ("9" * 20, "is too large: it must be at most 10,000,000,000,000.00 EUR"),
@@ -101,4 +125,9 @@ class TestParseAmount:
     @given(st.integers(0, AMOUNT_MAX), st.sampled_from(sorted(DECIMALS)))
     def test_reads_what_is_printed(self, units: int, currency: str) -> None:
         """A printed amount without its commas and currency is the same amount."""
-        assert parse_amount(print_amount(units, currency).replace(",", "").removesuffix(currency), currency) == units
+        assert (
+            parse_amount(
+                print_amount(units, currency).replace(",", "").removesuffix(currency), currency
+            )
+            == units
+        )

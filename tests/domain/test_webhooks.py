@@ -57,14 +57,18 @@ class TestAskedPause:
         (503, "-5", 0), (503, "1.5", 0), (503, "soon", 0), (503, "", 0), (503, "\u0661\u0662", 0), (503, None, 0),
         (500, "120", 0), (404, "120", 0), (None, "120", 0),
     ])  # fmt: skip
-    def test_is_read_where_it_means_something(self, status: int | None, said: str | None, pause_s: float) -> None:
+    def test_is_read_where_it_means_something(
+        self, status: int | None, said: str | None, pause_s: float
+    ) -> None:
         """Seconds and dates count on 429 and 503, up to an hour; what cannot be read asks for nothing."""
         assert asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) == pause_s
 
     @given(said=st.text(), status=st.sampled_from([429, 503]))
     def test_takes_whatever_is_said(self, said: str, status: int) -> None:
         """No header makes it fail, and none puts us off for longer than an hour."""
-        assert 0 <= asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) <= 3600
+        assert (
+            0 <= asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) <= 3600
+        )
 
 
 class TestIsDelivered:
@@ -98,7 +102,11 @@ class TestEndpointPace:
 class TestNextWindow:
     """How many sends an endpoint may have on their way."""
 
-    @given(window=st.integers(1, WINDOW_MAX), delivered=st.booleans(), elapsed_ms=st.integers(0, 60_000))
+    @given(
+        window=st.integers(1, WINDOW_MAX),
+        delivered=st.booleans(),
+        elapsed_ms=st.integers(0, 60_000),
+    )
     def test_stays_within_its_bounds(self, window: int, delivered: bool, elapsed_ms: int) -> None:
         """Whatever happens there is at least one and never too many."""
         assert 1 <= next_window(window, delivered=delivered, elapsed_ms=elapsed_ms) <= WINDOW_MAX

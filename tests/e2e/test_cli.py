@@ -15,7 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.serving import ANSWERED_WITHIN_S, Server, copy_data, make_folder, reserved_port, run_command
+from tests.support.serving import (
+    ANSWERED_WITHIN_S,
+    Server,
+    copy_data,
+    make_folder,
+    reserved_port,
+    run_command,
+)
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -64,7 +71,11 @@ def old_postgres() -> Iterator[int]:
         return kind + struct.pack(">i", len(body) + 4) + body
 
     hello = frame(b"R", struct.pack(">i", 0))
-    for name, value in {"server_version": "12.22", "client_encoding": "UTF8", "integer_datetimes": "on"}.items():
+    for name, value in {
+        "server_version": "12.22",
+        "client_encoding": "UTF8",
+        "integer_datetimes": "on",
+    }.items():
         hello += frame(b"S", f"{name}\0{value}\0".encode())
     hello += frame(b"K", struct.pack(">ii", 1, 1)) + frame(b"Z", b"I")
 
@@ -75,7 +86,9 @@ def old_postgres() -> Iterator[int]:
             except OSError:
                 return
             with connection:
-                if struct.unpack(">ii", connection.recv(8, socket.MSG_WAITALL))[1] == 80877103:  # may we speak TLS?
+                if (
+                    struct.unpack(">ii", connection.recv(8, socket.MSG_WAITALL))[1] == 80877103
+                ):  # may we speak TLS?
                     connection.sendall(b"N")
                     connection.recv(8, socket.MSG_WAITALL)
                 connection.recv(4096)
@@ -93,18 +106,31 @@ class TestServeRefuses:
 
     def test_a_port_in_use(self, sandbox: Server, folder: Path) -> None:
         """Another program's port is named, and nothing is made."""
-        done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{sandbox.port}", "--data", str(folder))
+        done = run_command(
+            "serve", "--sandbox", "--listen", f"127.0.0.1:{sandbox.port}", "--data", str(folder)
+        )
         assert_refused(done, f"127.0.0.1:{sandbox.port}", "in use")
         assert not (folder / "postgres").exists()
 
     def test_a_port_in_use_with_workers(self, sandbox: Server, folder: Path) -> None:
         """The same with several processes, which could share the port by accident."""
-        done = run_command("serve", "--sandbox", "--workers", "2", "--listen", f"127.0.0.1:{sandbox.port}", "--data", str(folder))
+        done = run_command(
+            "serve",
+            "--sandbox",
+            "--workers",
+            "2",
+            "--listen",
+            f"127.0.0.1:{sandbox.port}",
+            "--data",
+            str(folder),
+        )
         assert_refused(done, f"127.0.0.1:{sandbox.port}", "in use")
 
     def test_a_data_folder_in_use(self, sandbox: Server, port: int) -> None:
         """Two servers never share a data folder, and the sentence names the one that has it."""
-        done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(sandbox.data))
+        done = run_command(
+            "serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(sandbox.data)
+        )
         assert_refused(done, str(sandbox.data), "in use", str(sandbox.pid))
         assert sandbox.is_ready()
 
@@ -112,7 +138,14 @@ class TestServeRefuses:
         """An unreachable database is named without its password."""
         with reserved_port() as nobodys:
             url = f"postgresql://desk:hush@127.0.0.1:{nobodys}/desk"
-            done = run_command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
+            done = run_command(
+                "serve",
+                "--listen",
+                f"127.0.0.1:{port}",
+                "--data",
+                str(folder),
+                env={"NUMDESK_DATABASE_URL": url},
+            )
         assert_refused(done, "does not answer", "127.0.0.1")
         assert "hush" not in done.stderr
 
@@ -120,7 +153,14 @@ class TestServeRefuses:
         """A PostgreSQL older than what the SQL needs is refused by its version."""
         with old_postgres() as theirs:
             url = f"postgresql://desk@127.0.0.1:{theirs}/desk?sslmode=disable"
-            done = run_command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(folder), env={"NUMDESK_DATABASE_URL": url})
+            done = run_command(
+                "serve",
+                "--listen",
+                f"127.0.0.1:{port}",
+                "--data",
+                str(folder),
+                env={"NUMDESK_DATABASE_URL": url},
+            )
         assert_refused(done, "version 12", "15")
 
     def test_a_setting_that_cannot_be_used(self, folder: Path) -> None:
@@ -128,7 +168,11 @@ class TestServeRefuses:
         done = run_command("serve", "--data", str(folder), env={"NUMDESK_RATE_LIMITS": "maybe"})
         assert_refused(done, "NUMDESK_RATE_LIMITS", "on or off")
 
-    @pytest.mark.parametrize("arguments", [["--listen", "here"], ["--workers", "0"], ["--workers", "17"], ["--colour"]], ids=str)
+    @pytest.mark.parametrize(
+        "arguments",
+        [["--listen", "here"], ["--workers", "0"], ["--workers", "17"], ["--colour"]],
+        ids=str,
+    )
     def test_arguments_that_cannot_be_meant(self, folder: Path, arguments: list[str]) -> None:
         """A wrong argument ends with 2 and no traceback."""
         done = run_command("serve", "--data", str(folder), *arguments)
@@ -136,7 +180,9 @@ class TestServeRefuses:
         assert "Traceback" not in done.stderr
 
 
-def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(seeded_data: Path, folder: Path, port: int) -> None:
+def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(
+    seeded_data: Path, folder: Path, port: int
+) -> None:
     """A server whose key file is gone does not make a new one, because nothing sealed could be opened with it."""
     copy_data(seeded_data, folder)
     (folder / "secret.key").rename(folder / "kept.key")
@@ -153,9 +199,16 @@ class TestBesideAServer:
         made = told("customer", "add", "Ann", "--credit", "1000", data=sandbox.data)
         customer = str(made["customer_id"])
         for _ in range(2):
-            told("customer", "credit", customer, "500", "--reference", "invoice 7", data=sandbox.data)
+            told(
+                "customer", "credit", customer, "500", "--reference", "invoice 7", data=sandbox.data
+            )
         headers = {"authorization": f"Bearer {made['token']}"}
-        answer = httpx.get(f"{sandbox.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False)
+        answer = httpx.get(
+            f"{sandbox.base_url}/v1/balance",
+            headers=headers,
+            timeout=ANSWERED_WITHIN_S,
+            trust_env=False,
+        )
         assert answer.json() == {"success": True, "data": {"currency": "IDR", "balance": 1500}}
 
     def test_a_credit_for_nobody_is_refused(self, sandbox: Server) -> None:
@@ -166,7 +219,9 @@ class TestBesideAServer:
     def test_numbers_loaded_twice_are_there_once(self, sandbox: Server, tmp_path: Path) -> None:
         """The same list again changes nothing, and a bad line is told by its number while the good ones are taken."""
         numbers = tmp_path / "numbers.csv"
-        numbers.write_text("msisdn,country\n" + "".join(f"62899{serial:07},ID\n" for serial in range(300)))
+        numbers.write_text(
+            "msisdn,country\n" + "".join(f"62899{serial:07},ID\n" for serial in range(300))
+        )
         first = told("stock", "load", str(numbers), data=sandbox.data)
         again = told("stock", "load", str(numbers), data=sandbox.data)
         assert (first["changed"], first["unchanged"], first["bad"]) == (300, 0, 0)
@@ -197,19 +252,39 @@ class TestBesideAServer:
         """`numdesk --help` lists what there is."""
         done = run_command("--help")
         assert done.returncode == 0
-        for name in ("serve", "migrate", "customer", "stock", "ledger", "doctor", "backup", "restore"):
+        for name in (
+            "serve",
+            "migrate",
+            "customer",
+            "stock",
+            "ledger",
+            "doctor",
+            "backup",
+            "restore",
+        ):
             assert name in done.stdout
 
 
 def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path) -> None:
     """What a running server is backed up as is served again elsewhere, with the same tokens, money, orders and secrets."""
     customer = sandbox.customer(balance=50_000, webhook_url=sandbox.inbox_url("backup"))
-    with httpx.Client(base_url=sandbox.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
-        product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][0]["id"]
+    with httpx.Client(
+        base_url=sandbox.base_url,
+        headers=customer.headers,
+        timeout=ANSWERED_WITHIN_S,
+        trust_env=False,
+    ) as client:
+        product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][0][
+            "id"
+        ]
         assert client.post("/v1/orders/create", json={"product_id": product}).status_code == 200
-        before = [client.get(path).json()["data"] for path in ("/v1/balance", "/v1/orders", "/v1/webhook")]
+        before = [
+            client.get(path).json()["data"] for path in ("/v1/balance", "/v1/orders", "/v1/webhook")
+        ]
     file = tmp_path / "desk.backup"
-    assert told("backup", str(file), "--with-keys", data=sandbox.data)["bytes"] == file.stat().st_size
+    assert (
+        told("backup", str(file), "--with-keys", data=sandbox.data)["bytes"] == file.stat().st_size
+    )
     assert file.stat().st_mode & 0o077 == 0
     assert_refused(run_command("backup", str(file), "--data", str(sandbox.data)), "there already")
     assert told("restore", str(file), data=folder)["key_file"] is True
@@ -218,24 +293,46 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
     restored = Server(folder)
     try:
         restored.start()
-        with httpx.Client(base_url=restored.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
-            after = [client.get(path).json()["data"] for path in ("/v1/balance", "/v1/orders", "/v1/webhook")]
+        with httpx.Client(
+            base_url=restored.base_url,
+            headers=customer.headers,
+            timeout=ANSWERED_WITHIN_S,
+            trust_env=False,
+        ) as client:
+            after = [
+                client.get(path).json()["data"]
+                for path in ("/v1/balance", "/v1/orders", "/v1/webhook")
+            ]
         restored.check_ledger()
     finally:
         restored.close()
     for data in (before, after):
         for order in data[1]:  # which clock is looked at decides what may be done by now
-            order.pop("can_cancel"), order.pop("can_replace"), order.pop("cancel_available_at"), order.pop("replace_available_at")
+            (
+                order.pop("can_cancel"),
+                order.pop("can_replace"),
+                order.pop("cancel_available_at"),
+                order.pop("replace_available_at"),
+            )
     assert after == before
 
 
 def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
     """SIGTERM ends with 0 in good time, although a supplier is just being asked, and the answer still arrives."""
-    server = start_server(env={"NUMDESK_RATE_LIMITS": "off"})  # looking takes as many requests as it takes
+    server = start_server(
+        env={"NUMDESK_RATE_LIMITS": "off"}
+    )  # looking takes as many requests as it takes
     customer = server.customer()
     answers: list[httpx.Response] = []
-    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=ANSWERED_WITHIN_S, trust_env=False) as client:
-        product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][-1]["id"]
+    with httpx.Client(
+        base_url=server.base_url,
+        headers=customer.headers,
+        timeout=ANSWERED_WITHIN_S,
+        trust_env=False,
+    ) as client:
+        product = client.get("/v1/catalog/products?country_id=6&platform_id=1").json()["data"][-1][
+            "id"
+        ]
         funds = client.get("/v1/balance").json()["data"]["balance"]
         server.faults(["reserve:slow"])
 
@@ -254,5 +351,7 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
 
 def _is_busy(server: Server, headers: dict[str, str], *, funds: int) -> bool:
     """Is money of this customer held for an order, which nobody sees before its supplier has answered?"""
-    answer = httpx.get(f"{server.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False)
+    answer = httpx.get(
+        f"{server.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False
+    )
     return answer.json()["data"]["balance"] < funds

@@ -87,9 +87,17 @@ class Load:
 
     async def _products(self) -> list[dict[str, Any]]:
         """Returns orders to place: for our own stock, for a supplier's numbers, and for whichever is cheapest."""
-        page = (await self.callers[0].get("/v1/catalog/products?country_id=6&platform_id=1&sort=price_asc")).data
+        page = (
+            await self.callers[0].get(
+                "/v1/catalog/products?country_id=6&platform_id=1&sort=price_asc"
+            )
+        ).data
         own, theirs = page[0], page[-1]
-        return [{"product_id": own["id"]}, {"product_id": theirs["id"], "quantity": 2}, {"catalog_product_id": own["catalog_product_id"]}]
+        return [
+            {"product_id": own["id"]},
+            {"product_id": theirs["id"], "quantity": 2},
+            {"catalog_product_id": own["catalog_product_id"]},
+        ]
 
     async def _buy_and_end(self, caller: Caller, products: list[dict[str, Any]]) -> None:
         silent: list[int] = []
@@ -120,7 +128,9 @@ class Load:
             answer = await caller.post("/v1/orders/create", body, key=key)
             if answer.code in (AWAY, "REQUEST_IN_PROGRESS"):
                 return None
-            if answer.code == "NO_OFFER_AVAILABLE":  # a long run sells out: the key is free again, and the list must hold nothing of it
+            if (
+                answer.code == "NO_OFFER_AVAILABLE"
+            ):  # a long run sells out: the key is free again, and the list must hold nothing of it
                 del self.journal.sent[key]
                 return None
             assert answer.status == 200, f"{key}: {answer.status} {answer.body!r}"
@@ -133,7 +143,11 @@ class Load:
         url = f"{self.server.base_url}/sandbox/v1/messages"
         self.journal.note(do="message", order=order["id"])
         with suppress(*LOST):
-            body = {"to": order["phone_number"], "from": "Crash", "text": f"Your code is {order['id'] % 900_000 + 100_000}"}
+            body = {
+                "to": order["phone_number"],
+                "from": "Crash",
+                "text": f"Your code is {order['id'] % 900_000 + 100_000}",
+            }
             async with self._session.post(url, json=body) as answer:
                 assert answer.status in (200, 503), await answer.text()
                 if answer.status == 200:
@@ -145,7 +159,9 @@ class Load:
         self.journal.note(do=verb, order=order_id)
         with suppress(*LOST):
             answer = await caller.post(f"/v1/orders/{verb}", {"id": order_id})
-            assert answer.code in (None, "CANCEL_TOO_EARLY", "CONFLICT", AWAY), f"{verb} {order_id}: {answer.body!r}"
+            assert answer.code in (None, "CANCEL_TOO_EARLY", "CONFLICT", AWAY), (
+                f"{verb} {order_id}: {answer.body!r}"
+            )
             if answer.status == 200:
                 ended.add(order_id)
                 self.journal.answers += 1
@@ -183,8 +199,15 @@ def kill_database(server: Server) -> float:
 KILLS = [
     pytest.param(kill_server, 6, id="6 server kills", marks=pytest.mark.timeout(900)),
     pytest.param(kill_database, 3, id="3 database kills", marks=pytest.mark.timeout(900)),
-    pytest.param(kill_server, 100, id="100 server kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
-    pytest.param(kill_database, 30, id="30 database kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    pytest.param(
+        kill_server, 100, id="100 server kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]
+    ),
+    pytest.param(
+        kill_database,
+        30,
+        id="30 database kills",
+        marks=[pytest.mark.soak, pytest.mark.timeout(1800)],
+    ),
 ]
 
 
@@ -209,10 +232,14 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(
         load.stop.set()
         await running
         repeated = await _repeat_unanswered(server, load)
-        await eventually(lambda: _compare(load))  # a cancel without an answer may be brought to its end in the background
+        await eventually(
+            lambda: _compare(load)
+        )  # a cancel without an answer may be brought to its end in the background
         for key in list(journal.answered)[:: max(1, len(journal.answered) // 50)]:
             first = journal.answered[key]
-            assert (await load.ask_once(key) or first).body == first.body, f"the replay of {key} differs"
+            assert (await load.ask_once(key) or first).body == first.body, (
+                f"the replay of {key} differs"
+            )
     _log.info(
         "away %s s; %d sent, %d of them repeated, %d heard, %d finished, %d canceled",
         [round(seconds, 2) for seconds in away],
@@ -254,7 +281,9 @@ async def _repeat_unanswered(server: Server, load: Load) -> int:
 
     for key in unanswered:
         if not await load.ask_once(key):
-            await later()  # what a crash left by half is looked into after a minute of the desk's time
+            await (
+                later()
+            )  # what a crash left by half is looked into after a minute of the desk's time
             await eventually(lambda key=key: repeat(key), within_s=LEASES_S)
     return len(unanswered)
 
@@ -266,11 +295,17 @@ async def _compare(load: Load) -> None:
     for caller in load.callers:
         listed = {order["id"]: order for order in await caller.orders()}
         mine = [key for key, (who, _) in journal.sent.items() if who is caller]
-        answered = Counter(order["id"] for key in mine for order in journal.answered[key].data["orders"])
+        answered = Counter(
+            order["id"] for key in mine for order in journal.answered[key].data["orders"]
+        )
         assert set(answered.values()) <= {1}, "one order answers two keys"
         failed = {order_id for order_id, order in listed.items() if order["failed_reason"]}
         assert answered.keys() == listed.keys() - failed
-        spent = sum(order["amount"] for order in listed.values() if order["status"] not in ("CANCELED", "EXPIRED"))
+        spent = sum(
+            order["amount"]
+            for order in listed.values()
+            if order["status"] not in ("CANCELED", "EXPIRED")
+        )
         assert await caller.balance() == caller.customer.balance - spent
         for order_id, order in listed.items():
             _check_acknowledged(journal, order_id, order)

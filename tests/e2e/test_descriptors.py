@@ -22,7 +22,10 @@ ROOM = room_for_connections(DESCRIPTORS)
 def connections(server: Server, count: int, sent: bytes = b"") -> Iterator[list[socket.socket]]:
     """Yields so many connections that have sent this and no more."""
     with ExitStack() as stack:
-        made = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(count)]
+        made = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(count)
+        ]
         for one in made:
             one.sendall(sent)
         yield made
@@ -45,7 +48,10 @@ async def comes_true(is_so: Callable[[], bool]) -> None:
 def turned_away(server: Server, reason: str) -> int:
     """Returns how many connections were turned away for a reason, by the metrics."""
     text = httpx.get(f"{server.ops_url}/metrics", trust_env=False).text
-    found = re.search(rf'numdesk_connections_turned_away_total\{{listener="customers",reason="{reason}"\}} (\S+)', text)
+    found = re.search(
+        rf'numdesk_connections_turned_away_total\{{listener="customers",reason="{reason}"\}} (\S+)',
+        text,
+    )
     return int(float(found[1])) if found else 0
 
 

@@ -10,7 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.hostile import BODIES, HEADERS, NUMBERS, PATHS, QUERY_NUMBERS, RAW, STRINGS, TOKENS
+from tests.support.hostile import (
+    BODIES,
+    HEADERS,
+    NUMBERS,
+    PATHS,
+    QUERY_NUMBERS,
+    RAW,
+    STRINGS,
+    TOKENS,
+)
 from tests.support.serving import Customer, Server
 from tests.support.waiting import eventually
 
@@ -33,9 +42,18 @@ class Target:
     customer: Customer
     client: httpx.Client
 
-    def send(self, method: str, path: str, *, headers: dict[str, Any] | None = None, content: bytes | None = None) -> httpx.Response:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, Any] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Response:
         """Sends as the customer, unless other headers say otherwise."""
-        return self.client.request(method, path, headers={**self.customer.headers, **(headers or {})}, content=content)
+        return self.client.request(
+            method, path, headers={**self.customer.headers, **(headers or {})}, content=content
+        )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +95,10 @@ def field(name: str, value: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", STRINGS)
-@pytest.mark.parametrize("where", ["policy", "prefer_provider", "max_price", "webhook_url", "webhook_secret", "query", "key"])
+@pytest.mark.parametrize(
+    "where",
+    ["policy", "prefer_provider", "max_price", "webhook_url", "webhook_secret", "query", "key"],
+)
 def test_strings(target: Target, name: str, where: str) -> None:
     """A text of any kind, wherever a text may stand, is taken or refused."""
     text = STRINGS[name]
@@ -86,13 +107,28 @@ def test_strings(target: Target, name: str, where: str) -> None:
         assert_answered(target.send("GET", "/v2/webhook"))
     elif where == "query":
         query = httpx.QueryParams(
-            {"sort": text.encode("utf-8", "replace").decode()[:1500], "status": text.encode("utf-8", "replace").decode()[:500]}
+            {
+                "sort": text.encode("utf-8", "replace").decode()[:1500],
+                "status": text.encode("utf-8", "replace").decode()[:500],
+            }
         )
         assert_answered(target.send("GET", f"/v1/orders?{query}"))
         assert_answered(target.send("GET", f"/v1/catalog/products?limit=1&{query}"))
     elif where == "key":
-        key = text.encode("utf-8", "replace").replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b"")[:20_000]
-        assert_answered(target.send("POST", "/v1/orders/create", headers={"idempotency-key": key}, content=b'{"product_id":1}'))
+        key = (
+            text.encode("utf-8", "replace")
+            .replace(b"\r", b"")
+            .replace(b"\n", b"")
+            .replace(b"\0", b"")[:20_000]
+        )
+        assert_answered(
+            target.send(
+                "POST",
+                "/v1/orders/create",
+                headers={"idempotency-key": key},
+                content=b'{"product_id":1}',
+            )
+        )
     else:
         body = json.dumps({"catalog_product_id": 1, where: text}).encode()
         answer = target.send("POST", "/v2/orders/create", content=body)
@@ -101,7 +137,9 @@ def test_strings(target: Target, name: str, where: str) -> None:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("where", ["product_id", "catalog_product_id", "quantity", "operator_id", "max_price", "id"])
+@pytest.mark.parametrize(
+    "where", ["product_id", "catalog_product_id", "quantity", "operator_id", "max_price", "id"]
+)
 def test_numbers(target: Target, name: str, where: str) -> None:
     """A number of any size or spelling, wherever a number may stand, is taken or refused, never rounded into another."""
     path, body = "/v1/orders/create", '{"product_id":2000000000,"%s":%s}'
@@ -138,11 +176,18 @@ def test_query_numbers(target: Target, number: str, where: str) -> None:
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/v1/orders/create"), ("POST", "/v2/orders/reactivate"), ("POST", "/v1/orders/finish"), ("PATCH", "/v1/webhook")],
+    [
+        ("POST", "/v1/orders/create"),
+        ("POST", "/v2/orders/reactivate"),
+        ("POST", "/v1/orders/finish"),
+        ("PATCH", "/v1/webhook"),
+    ],
 )
 def test_bodies(target: Target, name: str, method: str, path: str) -> None:
     """A body that is no such object is refused as a whole."""
-    answer = target.send(method, path, content=BODIES[name], headers={"content-type": "application/json"})
+    answer = target.send(
+        method, path, content=BODIES[name], headers={"content-type": "application/json"}
+    )
     assert_answered(answer)
     assert 400 <= answer.status_code < 500
 
@@ -151,14 +196,19 @@ def test_bodies(target: Target, name: str, method: str, path: str) -> None:
 def test_headers(target: Target, name: str) -> None:
     """Odd headers change nothing about what is asked."""
     assert_answered(target.send("GET", "/v1/balance", headers=HEADERS[name]))
-    assert_answered(target.send("POST", "/v1/orders/cancel", headers=HEADERS[name], content=b'{"id":1}'))
+    assert_answered(
+        target.send("POST", "/v1/orders/cancel", headers=HEADERS[name], content=b'{"id":1}')
+    )
 
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_credentials(target: Target, name: str) -> None:
     """Whatever is no token of ours is unauthorized, also where the real one stands in the query."""
     token = TOKENS[name]
-    answer = target.client.get(f"/v1/balance?token={target.customer.token}", headers={} if token is None else {b"authorization": token})
+    answer = target.client.get(
+        f"/v1/balance?token={target.customer.token}",
+        headers={} if token is None else {b"authorization": token},
+    )
     assert_answered(answer)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"
@@ -172,7 +222,9 @@ def test_paths(target: Target, path: str) -> None:
     assert not answer.is_redirect
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "FOO"])
+@pytest.mark.parametrize(
+    "method", ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "FOO"]
+)
 def test_methods(target: Target, method: str) -> None:
     """A method that a path does not know is refused."""
     answer = target.send(method, "/v1/orders/create")
@@ -183,7 +235,9 @@ def test_methods(target: Target, method: str) -> None:
 @pytest.mark.parametrize("name", RAW)
 def test_raw_bytes(target: Target, name: str) -> None:
     """Bytes that are no request of ours are answered with a plain no, or with the end of the connection, in time."""
-    with socket.create_connection(("127.0.0.1", target.server.port), timeout=PATIENCE_S) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", target.server.port), timeout=PATIENCE_S
+    ) as connection:
         got = b""
         try:
             connection.sendall(RAW[name])
@@ -202,12 +256,16 @@ async def test_a_buyer_who_hangs_up_gets_one_order_or_none(target: Target) -> No
     """A client that goes away in the middle of buying leaves a whole order or nothing, and the balance says which."""
     customer = target.server.customer(balance=1_000_000)
     headers = customer.headers
-    product = target.client.get("/v1/catalog/products?country_id=6&platform_id=1", headers=headers).json()["data"][0]
+    product = target.client.get(
+        "/v1/catalog/products?country_id=6&platform_id=1", headers=headers
+    ).json()["data"][0]
     body = json.dumps({"product_id": product["id"]}).encode()
     authority = f"Host: x\r\nAuthorization: Bearer {customer.token}\r\n"
     head = f"POST /v1/orders/create HTTP/1.1\r\n{authority}Content-Length: {len(body)}\r\n\r\n".encode()
     for cut in range(0, len(head + body) + 1, 23):
-        with socket.create_connection(("127.0.0.1", target.server.port), timeout=PATIENCE_S) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", target.server.port), timeout=PATIENCE_S
+        ) as connection:
             connection.sendall((head + body)[:cut] if cut else head + body)
 
     async def the_balance_says() -> None:
@@ -222,7 +280,9 @@ async def test_a_buyer_who_hangs_up_gets_one_order_or_none(target: Target) -> No
 def test_pipelined_requests_are_answered_in_order(target: Target) -> None:
     """Many requests on one connection are answered one by one, or refused beyond the bound."""
     one = f"GET /v1/balance HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {target.customer.token}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", target.server.port), timeout=PATIENCE_S) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", target.server.port), timeout=PATIENCE_S
+    ) as connection:
         connection.sendall(one * 50)
         got = b""
         while got.count(b'"success":true') < 50:

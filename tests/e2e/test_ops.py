@@ -14,7 +14,12 @@ ASKED = 24
 def counted(server: Server) -> int:
     """Returns how many orders lists were answered, by the metrics."""
     text = httpx.get(f"{server.ops_url}/metrics", trust_env=False).text
-    return sum(int(float(number)) for number in re.findall(r'numdesk_http_requests_total\{dialect="smscode",.*status="401"\} (\S+)', text))
+    return sum(
+        int(float(number))
+        for number in re.findall(
+            r'numdesk_http_requests_total\{dialect="smscode",.*status="401"\} (\S+)', text
+        )
+    )
 
 
 class TestSeveralProcesses:
@@ -24,7 +29,14 @@ class TestSeveralProcesses:
         """Requests that any process answered are in the metrics, and customers see none of it."""
         server = start_server(workers=2)
         for _ in range(ASKED):  # a connection each, so that both processes get some
-            assert httpx.get(f"{server.base_url}/v1/balance", headers={"authorization": "Bearer no"}, trust_env=False).status_code == 401
+            assert (
+                httpx.get(
+                    f"{server.base_url}/v1/balance",
+                    headers={"authorization": "Bearer no"},
+                    trust_env=False,
+                ).status_code
+                == 401
+            )
         assert counted(server) == ASKED
         details = httpx.get(f"{server.ops_url}/readyz", trust_env=False).json()
         assert details["checks"]["processes"] == {"door 1": True, "door 2": True, "work": True}

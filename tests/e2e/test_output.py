@@ -16,7 +16,9 @@ PIPE_BYTES, REQUESTS = 4096, 200
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_server_outlives_a_pipe_that_nobody_reads(start_server: StartServer, workers: int) -> None:
+def test_a_server_outlives_a_pipe_that_nobody_reads(
+    start_server: StartServer, workers: int
+) -> None:
     """Every request is answered although the pipe that takes the log has long been full, and a stop is a stop."""
     unread, pipe = os.pipe()
     try:
@@ -31,8 +33,16 @@ def test_a_server_outlives_a_pipe_that_nobody_reads(start_server: StartServer, w
         os.close(unread)
 
 
-@pytest.mark.parametrize("redirection", [">&- 2>&-", ">/dev/full 2>/dev/full", "</dev/null >&- 2>/dev/full"])
+@pytest.mark.parametrize(
+    "redirection", [">&- 2>&-", ">/dev/full 2>/dev/full", "</dev/null >&- 2>/dev/full"]
+)
 def test_a_server_needs_nobody_who_reads_what_it_writes(redirection: str) -> None:
     """A command of the server ends by its own reason, with its own code, whatever becomes of its output."""
-    line = ["sh", "-c", f'exec "$@" {redirection}', "sh", *command("serve", "--sandbox", "--listen", "0.0.0.0:0")]
+    line = [
+        "sh",
+        "-c",
+        f'exec "$@" {redirection}',
+        "sh",
+        *command("serve", "--sandbox", "--listen", "0.0.0.0:0"),
+    ]
     assert subprocess.run(line, env=environment(), check=False, timeout=60).returncode == 2

@@ -22,7 +22,13 @@ is_time = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch
 
 def wanted(**changes: object) -> dict[str, object]:
     """Returns what rents a number for Google for a day, with some changes."""
-    return {"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], "period": "1", **changes}
+    return {
+        "country": "Spain",
+        "rentType": "LONG",
+        "serviceIds": ["google"],
+        "period": "1",
+        **changes,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +48,25 @@ class TestCycle:
 
     def test_begins_with_what_was_paid_in(self, cycle: dict[str, Any]) -> None:
         """A balance has all its parts, and they add up."""
-        data = {"balance": START, "balanceBonus": 0, "currency": "EUR", "total": START, "reserved": 0, "available": START}
+        data = {
+            "balance": START,
+            "balanceBonus": 0,
+            "currency": "EUR",
+            "total": START,
+            "reserved": 0,
+            "available": START,
+        }
         assert cycle["before"] == {"success": True, "data": data}
 
     def test_tops_up_by_what_was_wanted_for_what_it_costs(self, cycle: dict[str, Any]) -> None:
         """The invoice's amount is credited when its finalAmount is paid."""
         invoice = cycle["topUp"]["data"]
-        assert (invoice["amount"], invoice["finalAmount"], invoice["discount"], invoice["discountPercent"]) == (500, 450, 50, 10)
+        assert (
+            invoice["amount"],
+            invoice["finalAmount"],
+            invoice["discount"],
+            invoice["discountPercent"],
+        ) == (500, 450, 50, 10)
         assert invoice["status"] == "pending"
         assert invoice["invoiceId"].startswith("inv_")
         assert invoice["paymentUrl"].startswith("http")
@@ -62,7 +80,12 @@ class TestCycle:
         assert rental["rentId"].startswith("num_")
         assert re.fullmatch(r"\+34\d+", rental["number"])
         assert rental["services"] == SERVICES
-        assert (rental["price"], rental["currency"], rental["period"], rental["status"]) == (5.5, "€", "1", "active")
+        assert (rental["price"], rental["currency"], rental["period"], rental["status"]) == (
+            5.5,
+            "€",
+            "1",
+            "active",
+        )
         assert rental["duration"] == {"value": 1440, "unit": "minutes"}
 
     def test_polls_until_a_message_is_there(self, cycle: dict[str, Any]) -> None:
@@ -70,24 +93,38 @@ class TestCycle:
         assert cycle["silent"]["data"] == {"messages": []}
         [message] = cycle["sms"]["data"]["messages"]
         assert message.keys() == {"id", "from", "message", "receivedAt"}
-        assert (message["from"], message["message"]) == ("Google", "Your code is 482913, naïve café ☕ 👋")
+        assert (message["from"], message["message"]) == (
+            "Google",
+            "Your code is 482913, naïve café ☕ 👋",
+        )
         assert cycle["sms"]["pagination"] == {"page": 1, "limit": 50, "total": 1, "totalPages": 1}
 
     def test_lists_the_rental_with_the_service_that_was_used(self, cycle: dict[str, Any]) -> None:
         """The active rental says which of its services has sent something."""
         [rental] = cycle["active"]["data"]
         assert rental["rentId"] == cycle["rental"]["data"]["rentId"]
-        assert {service["id"]: service["used"] for service in rental["services"]} == {"google": True, "whatsapp": False}
+        assert {service["id"]: service["used"] for service in rental["services"]} == {
+            "google": True,
+            "whatsapp": False,
+        }
 
     def test_cancels_without_a_refund_after_an_sms(self, cycle: dict[str, Any]) -> None:
         """A number that was of use is paid for."""
         assert cycle["canceled"]["success"]
         data = cycle["canceled"]["data"]
-        assert (data["status"], data["refunded"], data["refundAmount"], data["currency"]) == ("INACTIVE", False, 0, "€")
+        assert (data["status"], data["refunded"], data["refundAmount"], data["currency"]) == (
+            "INACTIVE",
+            False,
+            0,
+            "€",
+        )
 
     def test_refunds_a_silent_rental_with_its_extension(self, cycle: dict[str, Any]) -> None:
         """Rent and extension come back together."""
-        assert (cycle["second"]["data"]["price"], cycle["extended"]["data"]["extensionPrice"]) == (27, 5.5)
+        assert (cycle["second"]["data"]["price"], cycle["extended"]["data"]["extensionPrice"]) == (
+            27,
+            5.5,
+        )
         assert cycle["refunded"]["message"] == "Rental cancelled and refunded"
         data = cycle["refunded"]["data"]
         assert (data["status"], data["refunded"], data["refundAmount"]) == ("INACTIVE", True, 32.5)
@@ -105,25 +142,49 @@ class TestCycle:
         for newer, older in pairwise(lines):
             assert newer["balanceBefore"] == older["balanceAfter"]
         assert lines[0]["balanceAfter"] == cycle["after"]["data"]["total"] == START + 500 - 5.5
-        metadata = {"number": cycle["rental"]["data"]["number"], "country": "Spain", "services": ["Google", "WhatsApp"]}
+        metadata = {
+            "number": cycle["rental"]["data"]["number"],
+            "country": "Spain",
+            "services": ["Google", "WhatsApp"],
+        }
         assert lines[3]["metadata"] == {**metadata, "period": "1", "rentType": "LONG"}
-        assert lines[4]["metadata"] == {"provider": "cryptomus", "invoiceId": cycle["topUp"]["data"]["invoiceId"]}
+        assert lines[4]["metadata"] == {
+            "provider": "cryptomus",
+            "invoiceId": cycle["topUp"]["data"]["invoiceId"],
+        }
 
 
 class TestClient:
     """The program itself: a client that is not like those of integrators would prove nothing."""
 
-    def test_sends_null_and_signs_an_empty_object_over_the_short_path(self, sandbox: Server, node: Node, partner: Keys) -> None:
+    def test_sends_null_and_signs_an_empty_object_over_the_short_path(
+        self, sandbox: Server, node: Node, partner: Keys
+    ) -> None:
         """A call without data has the body `null`, GET or not, and its signature says `{}`; data go out as they were signed."""
-        calls = [("GET", "/sent"), ("POST", "/sent"), ("POST", "/sent", {"name": "Café 👋", "amount": 27.0})]
-        node.run("send.js", {"customer": partner, "root": sandbox.inbox_url("")[:-1], "calls": calls})
+        calls = [
+            ("GET", "/sent"),
+            ("POST", "/sent"),
+            ("POST", "/sent", {"name": "Café 👋", "amount": 27.0}),
+        ]
+        node.run(
+            "send.js", {"customer": partner, "root": sandbox.inbox_url("")[:-1], "calls": calls}
+        )
         sent = sandbox.inbox("sent")
         bodies = ["null", "null", '{"name":"Café 👋","amount":27}']
-        assert [(one["method"], one["body"]) for one in sent] == list(zip(("GET", "POST", "POST"), bodies, strict=True))
+        assert [(one["method"], one["body"]) for one in sent] == list(
+            zip(("GET", "POST", "POST"), bodies, strict=True)
+        )
         for one in sent:
             headers = {name.lower(): value for name, value in one["headers"].items()}
-            text = headers["x-timestamp"] + one["method"] + "/sent" + one["body"].replace("null", "{}")
-            assert headers["x-signature"] == hmac.new(partner["secret_key"].encode(), text.encode(), hashlib.sha256).hexdigest()
+            text = (
+                headers["x-timestamp"] + one["method"] + "/sent" + one["body"].replace("null", "{}")
+            )
+            assert (
+                headers["x-signature"]
+                == hmac.new(
+                    partner["secret_key"].encode(), text.encode(), hashlib.sha256
+                ).hexdigest()
+            )
             assert headers["content-type"] == "application/json"
 
 
@@ -144,8 +205,12 @@ class TestRefusals:
     def test_name_what_is_wrong(self, sandbox: Server, node: Node) -> None:
         """Each refusal has the vendor's envelope and a code; money that is short is told in euros, and nothing is charged."""
         poor = new_partner(sandbox, balance=25_50)
-        answers = node.run("send.js", {"customer": poor, "calls": [call for call, *_ in self.CALLS]})
-        assert [(one["status"], one["body"]["error"]["code"]) for one in answers] == [(status, code) for _, status, code in self.CALLS]
+        answers = node.run(
+            "send.js", {"customer": poor, "calls": [call for call, *_ in self.CALLS]}
+        )
+        assert [(one["status"], one["body"]["error"]["code"]) for one in answers] == [
+            (status, code) for _, status, code in self.CALLS
+        ]
         for answer in answers:
             assert answer["body"]["success"] is False
             assert re.fullmatch(r"req_[\w-]+", answer["body"]["requestId"])
@@ -155,9 +220,16 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("keys", "code"),
-        [({"secret_key": "sk_test_another"}, "INVALID_SIGNATURE"), ({"api_key": "pk_test_another"}, "INVALID_API_KEY")],
+        [
+            ({"secret_key": "sk_test_another"}, "INVALID_SIGNATURE"),
+            ({"api_key": "pk_test_another"}, "INVALID_API_KEY"),
+        ],
     )
-    def test_strangers_hear_only_a_code(self, node: Node, partner: Keys, keys: dict[str, str], code: str) -> None:
+    def test_strangers_hear_only_a_code(
+        self, node: Node, partner: Keys, keys: dict[str, str], code: str
+    ) -> None:
         """A wrong key and a wrong signature are 401."""
-        [answer] = node.run("send.js", {"customer": {**partner, **keys}, "calls": [("GET", "/wallet/balance")]})
+        [answer] = node.run(
+            "send.js", {"customer": {**partner, **keys}, "calls": [("GET", "/wallet/balance")]}
+        )
         assert (answer["status"], answer["body"]["error"]["code"]) == (401, code)

@@ -36,7 +36,14 @@ def raw(method: str, url: str, text: str = "") -> dict[str, Any]:
 
 def form(method: str, url: str, **fields: str) -> dict[str, Any]:
     """Returns a request with a body in form-data mode."""
-    return {"method": method, "url": url, "body": {"mode": "formdata", "formdata": [{"key": key, "value": fields[key]} for key in fields]}}
+    return {
+        "method": method,
+        "url": url,
+        "body": {
+            "mode": "formdata",
+            "formdata": [{"key": key, "value": fields[key]} for key in fields],
+        },
+    }
 
 
 def ask(node: Node, partner: Keys, *requests: dict[str, Any]) -> list[Any]:
@@ -65,17 +72,25 @@ def test_reads_with_queries_as_typed(node: Node, partner: Keys) -> None:
     assert [len(one["data"]) for one in odd] == [1, 1]
 
 
-def test_goes_through_a_rental_with_bodies_as_typed(sandbox: Server, node: Node, partner: Keys) -> None:
+def test_goes_through_a_rental_with_bodies_as_typed(
+    sandbox: Server, node: Node, partner: Keys
+) -> None:
     """Pretty JSON is verified as JavaScript writes it, an empty body as {}, and messages are a plain list."""
     quote, made = ask(
         node,
         partner,
         raw(
-            "POST", f"{URL}/numbers/calculate-price", '{ "country": "Spain", "rentType": "LONG",\r\n"serviceIds": ["google", "whatsapp"] }'
+            "POST",
+            f"{URL}/numbers/calculate-price",
+            '{ "country": "Spain", "rentType": "LONG",\r\n"serviceIds": ["google", "whatsapp"] }',
         ),
         raw("POST", f"{URL}/numbers/rent", PRETTY_RENT),
     )
-    assert {period["period"]: period["price"] for period in quote["data"]["periods"]} == {"1": 5.5, "7": 27, "30": 80}
+    assert {period["period"]: period["price"] for period in quote["data"]["periods"]} == {
+        "1": 5.5,
+        "7": 27,
+        "30": 80,
+    }
     rental = made["data"]
     assert (rental["period"], rental["price"]) == ("7", 27)
     sandbox.message(rental["number"], "WhatsApp code: 789012", sender="WhatsApp")
@@ -87,14 +102,24 @@ def test_goes_through_a_rental_with_bodies_as_typed(sandbox: Server, node: Node,
         raw("POST", f"{URL}/wallet/topup", '{"amount": 500.00, "provider": "nowpayments"}'),
         raw("POST", f"{path}/cancel"),
     )
-    assert [(one["from"], one["message"]) for one in messages["data"]] == [("WhatsApp", "WhatsApp code: 789012")]
+    assert [(one["from"], one["message"]) for one in messages["data"]] == [
+        ("WhatsApp", "WhatsApp code: 789012")
+    ]
     assert (invoice["data"]["amount"], invoice["data"]["finalAmount"]) == (500, 450)
     assert canceled["data"]["refunded"] is False
 
 
 def test_forms_are_good_only_when_they_are_empty(node: Node, partner: Keys) -> None:
     """The script signs {} whatever a form says, so a form that says something was not signed; text that is no JSON neither."""
-    [made] = send(node, partner, ("POST", "/numbers/rent", {"country": "Spain", "rentType": "SHORT", "serviceIds": ["google"]}))
+    [made] = send(
+        node,
+        partner,
+        (
+            "POST",
+            "/numbers/rent",
+            {"country": "Spain", "rentType": "SHORT", "serviceIds": ["google"]},
+        ),
+    )
     path = f"{URL}/numbers/{made['data']['rentId']}/cancel"
     answers = node.run(
         "postman.js",
@@ -109,6 +134,10 @@ def test_forms_are_good_only_when_they_are_empty(node: Node, partner: Keys) -> N
         },
     )
     assert [answer["status"] for answer in answers] == [401, 401, 200, 400]
-    assert answers[0]["body"]["error"]["code"] == answers[1]["body"]["error"]["code"] == "INVALID_SIGNATURE"
+    assert (
+        answers[0]["body"]["error"]["code"]
+        == answers[1]["body"]["error"]["code"]
+        == "INVALID_SIGNATURE"
+    )
     assert answers[2]["body"]["data"]["refundAmount"] == 0.8
     assert answers[3]["body"]["error"]["code"] == "RENT_NOT_ACTIVE"

@@ -68,9 +68,15 @@ def receiver(node: Node, partner: Keys) -> Iterator[str]:
 def resend(receiver: str) -> Callable[..., int]:
     """Sends a webhook on to the receiver, with changes, and returns its status."""
 
-    def send_on(item: Item, *, to: str = "/webhooks", body: str | None = None, **headers: str) -> int:
+    def send_on(
+        item: Item, *, to: str = "/webhooks", body: str | None = None, **headers: str
+    ) -> int:
         said = {**lower(item), **{name.replace("_", "-"): value for name, value in headers.items()}}
-        kept = {name: value for name, value in said.items() if name.startswith("x-") or name == "content-type"}
+        kept = {
+            name: value
+            for name, value in said.items()
+            if name.startswith("x-") or name == "content-type"
+        }
         return post(receiver + to, item["body"] if body is None else body, kept)
 
     return send_on
@@ -78,7 +84,9 @@ def resend(receiver: str) -> Callable[..., int]:
 
 def post(url: str, body: str, headers: Mapping[str, str]) -> int:
     """Posts text and returns the status of the answer."""
-    return httpx.post(url, content=body.encode(), headers=dict(headers), timeout=60, trust_env=False).status_code
+    return httpx.post(
+        url, content=body.encode(), headers=dict(headers), timeout=60, trust_env=False
+    ).status_code
 
 
 def lower(item: Item) -> dict[str, str]:
@@ -90,7 +98,9 @@ def lower(item: Item) -> dict[str, str]:
 class TestEveryEvent:
     """Each kind of event, from the server's bytes to the receiver's word."""
 
-    def test_is_accepted(self, sent: Mapping[str, Item], resend: Callable[..., int], event: str) -> None:
+    def test_is_accepted(
+        self, sent: Mapping[str, Item], resend: Callable[..., int], event: str
+    ) -> None:
         """The signature in the header is over the whole body as Express reads it, the one inside over the body without it."""
         assert resend(sent[event]) == 200
         assert resend(sent[event], to="/inner") == 200
@@ -106,14 +116,20 @@ class TestEveryEvent:
             assert re.fullmatch(r"[0-9a-f]{64}", signature)
         assert headers["content-type"] == "application/json"
 
-    def test_is_refused_when_it_was_altered(self, sent: Mapping[str, Item], resend: Callable[..., int], event: str) -> None:
+    def test_is_refused_when_it_was_altered(
+        self, sent: Mapping[str, Item], resend: Callable[..., int], event: str
+    ) -> None:
         """Another event, another value or one key more is 401."""
         body = sent[event]["body"]
         assert resend(sent[event], body=body.replace(event, "payment.refunded")) == 401
-        assert resend(sent[event], body=body.replace('"webhookId":"wh_', '"webhookId":"wh_0')) == 401
+        assert (
+            resend(sent[event], body=body.replace('"webhookId":"wh_', '"webhookId":"wh_0')) == 401
+        )
         assert resend(sent[event], body=body.replace('"data":{', '"data":{"admin":true,')) == 401
 
-    def test_is_refused_when_it_is_old(self, sent: Mapping[str, Item], resend: Callable[..., int], event: str) -> None:
+    def test_is_refused_when_it_is_old(
+        self, sent: Mapping[str, Item], resend: Callable[..., int], event: str
+    ) -> None:
         """More than five minutes by the header, in either direction from when it is received, is 401."""
         for off in (-MINUTES_5_MS, MINUTES_5_MS):
             received_at = int(Clock().wall().timestamp() * 1000)  # it was sent some time ago
@@ -124,9 +140,13 @@ class TestEveryEvent:
     ) -> None:
         """Who signs JSON with spaces is refused, as the receiver signs what JavaScript writes; the server never sends such."""
         spaced = json.dumps(json.loads(sent[event]["body"]), ensure_ascii=False)
-        signature = hmac.new(partner["secret_key"].encode(), spaced.encode(), hashlib.sha256).hexdigest()
+        signature = hmac.new(
+            partner["secret_key"].encode(), spaced.encode(), hashlib.sha256
+        ).hexdigest()
         assert resend(sent[event], body=spaced, x_webhook_signature=signature) == 401
-        assert resend(sent[event], body=spaced) == 200, "the space itself does no harm: the receiver does not see it"
+        assert resend(sent[event], body=spaced) == 200, (
+            "the space itself does no harm: the receiver does not see it"
+        )
 
 
 def test_tells_what_happened(sent: Mapping[str, Item], partner: Keys, node: Node) -> None:
@@ -138,20 +158,40 @@ def test_tells_what_happened(sent: Mapping[str, Item], partner: Keys, node: Node
     expired = data["number.expired"]
     assert (expired["numberId"], expired["number"]) == (message["numberId"], message["number"])
     assert (expired["country"], expired["rentType"]) == ("Spain", "SHORT")
-    assert data["balance.low"] == {"balance": 9.7, "available": 9.7, "threshold": 10, "currency": "EUR"}
+    assert data["balance.low"] == {
+        "balance": 9.7,
+        "available": 9.7,
+        "threshold": 10,
+        "currency": "EUR",
+    }
     paid = data["payment.completed"]
-    assert (paid["amount"], paid["finalAmount"], paid["currency"], paid["status"]) == (500, 450, "EUR", "completed")
+    assert (paid["amount"], paid["finalAmount"], paid["currency"], paid["status"]) == (
+        500,
+        450,
+        "EUR",
+        "completed",
+    )
     unpaid = data["payment.failed"]
     assert (unpaid["amount"], unpaid["finalAmount"], unpaid["status"]) == (100.5, 95.48, "failed")
     [history] = send(node, partner, ("GET", "/wallet/transactions"))
-    assert paid["transactionId"] in [line["id"] for line in history["data"] if line["type"] == "topup"]
+    assert paid["transactionId"] in [
+        line["id"] for line in history["data"] if line["type"] == "topup"
+    ]
 
 
 async def test_each_of_three_attempts_is_fresh(sandbox: Server, node: Node) -> None:
     """A receiver that fails is tried three times: one webhookId, but a time and signatures of the attempt's own, so none is too old."""
     box = "failing-partner"
     partner = new_partner(sandbox, webhook_url=sandbox.inbox_url(box, "?status=503"))
-    [rental] = send(node, partner, ("POST", "/numbers/rent", {"country": "Spain", "rentType": "SHORT", "serviceIds": ["google"]}))
+    [rental] = send(
+        node,
+        partner,
+        (
+            "POST",
+            "/numbers/rent",
+            {"country": "Spain", "rentType": "SHORT", "serviceIds": ["google"]},
+        ),
+    )
     sandbox.message(rental["data"]["number"], TEXT)
 
     async def three() -> list[dict[str, Any]]:

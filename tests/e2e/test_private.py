@@ -32,7 +32,9 @@ def test_whatever_a_server_makes_is_for_its_user_alone(tmp_path: Path) -> None:
 
 def test_whatever_a_command_makes_is_for_its_user_alone(seeded_data: Path, tmp_path: Path) -> None:
     """Nor can a backup, the desk that it is restored to, or the rejected lines of a list, which hold what the list holds."""
-    backup, restored, bad, rejected = (tmp_path / name for name in ("desk.numdesk", "restored", "list.csv", "rejected.csv"))
+    backup, restored, bad, rejected = (
+        tmp_path / name for name in ("desk.numdesk", "restored", "list.csv", "rejected.csv")
+    )
     bad.write_text("country,service,operator,currency,price\nID,nobody,,IDR,9\n")
     for arguments in (
         ("backup", str(backup), "--data", str(seeded_data)),
@@ -50,20 +52,30 @@ def test_wide_modes_of_an_older_data_folder_are_tightened(seeded_data: Path) -> 
     """Serving an old data folder takes the rights of others from it, and it still serves."""
     folder = make_folder()
     copy_data(seeded_data, folder)
-    own = [path for path in (folder, *folder.iterdir()) if path.name not in ("postgres", "secret.key")]
+    own = [
+        path for path in (folder, *folder.iterdir()) if path.name not in ("postgres", "secret.key")
+    ]
     for path in own:
         path.chmod(0o755)
     server = Server(folder)
     try:
         server.start()
-        assert [str(path) for path in own if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+        assert [
+            str(path) for path in own if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
+        ] == []
     finally:
         server.close()
 
 
 def test_a_public_sandbox_must_be_asked_for() -> None:
     """A public URL in front of a loopback sandbox is refused without --public-sandbox."""
-    refused = run_command("serve", "--sandbox", "--listen", "127.0.0.1:0", env={"NUMDESK_PUBLIC_URL": "https://desk.example"})
+    refused = run_command(
+        "serve",
+        "--sandbox",
+        "--listen",
+        "127.0.0.1:0",
+        env={"NUMDESK_PUBLIC_URL": "https://desk.example"},
+    )
     assert refused.returncode == 2
     assert "--public-sandbox" in refused.stderr
 

@@ -31,7 +31,9 @@ def crowded(start_server: Callable[..., Server]) -> Server:
 
 def own_tiers(server: Server, customer: Customer) -> list[dict[str, Any]]:
     """Returns the tiers of our own stock, one for each country: the cheapest of the country's first service."""
-    with httpx.Client(base_url=server.base_url, headers=customer.headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=server.base_url, headers=customer.headers, timeout=60, trust_env=False
+    ) as client:
         country_ids = [one["id"] for one in client.get("/v1/catalog/countries").json()["data"]]
         service_id = client.get("/v1/catalog/services").json()["data"][0]["id"]
         found = []
@@ -46,7 +48,9 @@ async def leave(caller: Caller, tier: dict[str, Any], *, left: int) -> None:
     remaining = tier["available"] - left
     while remaining > 0:
         quantity = min(remaining, QUANTITY_MAX)
-        made = (await caller.post("/v1/orders/create", {"product_id": tier["id"], "quantity": quantity})).data
+        made = (
+            await caller.post("/v1/orders/create", {"product_id": tier["id"], "quantity": quantity})
+        ).data
         assert len(made["orders"]) == quantity
         remaining -= quantity
 
@@ -66,10 +70,16 @@ async def test_the_last_hundred_numbers_are_sold_once_each(crowded: Server) -> N
         caller = Caller(session, customer)
         await leave(caller, tier, left=100)
         buyers = [Caller(session, crowded.customer()) for _ in range(4)]
-        answers = [answer for group in await _together(buyers, {"product_id": tier["id"]}, times=250) for answer in group]
+        answers = [
+            answer
+            for group in await _together(buyers, {"product_id": tier["id"]}, times=250)
+            for answer in group
+        ]
         _log.info("99 in 100 answers within %s ms", percentile_99_ms(answers))
         assert Counter(answer.code for answer in answers) == {None: 100, "NO_OFFER_AVAILABLE": 900}
-        sold = [answer.data["orders"][0]["phone_number"] for answer in answers if answer.status == 200]
+        sold = [
+            answer.data["orders"][0]["phone_number"] for answer in answers if answer.status == 200
+        ]
         assert len(set(sold)) == 100
         listed = [order["phone_number"] for buyer in buyers for order in await buyer.orders()]
         assert sorted(listed) == sorted(sold)
@@ -87,7 +97,10 @@ async def test_a_wallet_buys_what_it_can_pay_and_no_more(crowded: Server) -> Non
     async with connections(CONNECTIONS) as session:
         caller = Caller(session, customer)
         answers = await all_at_once(caller, {"product_id": tier["id"]}, times=500)
-        assert Counter(answer.code for answer in answers) == {None: 100, "INSUFFICIENT_BALANCE": 400}
+        assert Counter(answer.code for answer in answers) == {
+            None: 100,
+            "INSUFFICIENT_BALANCE": 400,
+        }
         assert await caller.balance() == tier["price"] - 1
         assert len(await caller.orders()) == 100
 
@@ -96,10 +109,16 @@ async def test_a_wallet_buys_what_it_can_pay_and_no_more(crowded: Server) -> Non
 async def test_one_key_is_one_order(crowded: Server, own_stock: bool) -> None:
     """Of 200 parallel requests with one key one buys; the others get the same bytes, or are told that it is on its way."""
     customer = crowded.customer()
-    tier = max(own_tiers(crowded, customer), key=lambda one: one["available"])  # whoever came before may have emptied a country
+    tier = max(
+        own_tiers(crowded, customer), key=lambda one: one["available"]
+    )  # whoever came before may have emptied a country
     async with connections(CONNECTIONS) as session:
         caller = Caller(session, customer)
-        page = (await caller.get(f"/v1/catalog/products?country_id={tier['country_id']}&platform_id={tier['platform_id']}")).data
+        page = (
+            await caller.get(
+                f"/v1/catalog/products?country_id={tier['country_id']}&platform_id={tier['platform_id']}"
+            )
+        ).data
         product = page[0 if own_stock else -1]
         answers = await all_at_once(caller, {"product_id": product["id"]}, times=200, key="one-key")
         codes = Counter(answer.code for answer in answers)
@@ -108,5 +127,7 @@ async def test_one_key_is_one_order(crowded: Server, own_stock: bool) -> None:
         assert sum(not answer.replayed for answer in answers if answer.status == 200) == 1
         assert len(await caller.orders()) == 1
         assert await caller.balance() == customer.balance - product["price"]
-        other = await caller.post("/v1/orders/create", {"product_id": product["id"], "quantity": 2}, key="one-key")
+        other = await caller.post(
+            "/v1/orders/create", {"product_id": product["id"], "quantity": 2}, key="one-key"
+        )
         assert (other.status, other.code) == (422, "IDEMPOTENCY_KEY_REUSED")

@@ -31,7 +31,9 @@ async def shop(request: pytest.FixtureRequest, sandbox: Server) -> AsyncIterator
     sandbox.faults([])  # what a test that failed has left over must not meet the next one
 
 
-async def refused(error: type[smscode.SmscodeError], status: int, call: Coroutine[Any, Any, object]) -> Any:
+async def refused(
+    error: type[smscode.SmscodeError], status: int, call: Coroutine[Any, Any, object]
+) -> Any:
     """Returns the error that the call ends in, which must be of exactly this class and status, with a request id."""
     with pytest.raises(error) as caught:
         await call
@@ -46,7 +48,9 @@ class TestWhoCalls:
 
     async def test_a_token_that_nobody_has(self, shop: Shop) -> None:
         """An unknown token is refused as unauthorized by every resource."""
-        async with open_shop(shop.server, shop.flavour, customer=shop.customer, token=NOBODY) as stranger:
+        async with open_shop(
+            shop.server, shop.flavour, customer=shop.customer, token=NOBODY
+        ) as stranger:
             for name in ("catalog.countries", "balance.get", "orders.active", "webhook.get"):
                 await refused(smscode.UnauthorizedError, 401, stranger(name))
 
@@ -54,7 +58,10 @@ class TestWhoCalls:
         """A blocked customer may do nothing and a restricted one not buy; an approved one may both."""
         customer = sandbox.customer()
         async with AsyncExitStack() as stack:
-            shops = [await stack.enter_async_context(open_shop(sandbox, flavour, customer=customer)) for flavour in FLAVOURS]
+            shops = [
+                await stack.enter_async_context(open_shop(sandbox, flavour, customer=customer))
+                for flavour in FLAVOURS
+            ]
             tier = (await shops[0].tiers())[0].id
             self._set_state(sandbox, customer, "block")
             for shop in shops:
@@ -65,11 +72,16 @@ class TestWhoCalls:
                 await self._until_forbidden(shop, "orders.create", product_id=tier)
             self._set_state(sandbox, customer, "approve")
             for shop in shops:
-                await eventually(partial(shop, "orders.create", product_id=tier), but=smscode.ForbiddenError)
+                await eventually(
+                    partial(shop, "orders.create", product_id=tier), but=smscode.ForbiddenError
+                )
 
     @staticmethod
     async def _until_forbidden(shop: Shop, name: str, **kwargs: object) -> None:
-        await eventually(lambda: refused(smscode.ForbiddenError, 403, shop(name, **kwargs)), but=pytest.fail.Exception)
+        await eventually(
+            lambda: refused(smscode.ForbiddenError, 403, shop(name, **kwargs)),
+            but=pytest.fail.Exception,
+        )
 
     @staticmethod
     def _set_state(server: Server, customer: Customer, verb: str) -> None:
@@ -80,7 +92,9 @@ class TestWhoCalls:
 class TestNotFound:
     """404"""
 
-    @pytest.mark.parametrize("name", ["get", "cancel", "finish", "resend", "reactivate", "reactivate_options"])
+    @pytest.mark.parametrize(
+        "name", ["get", "cancel", "finish", "resend", "reactivate", "reactivate_options"]
+    )
     async def test_an_order_of_somebody_else(self, shop: Shop, name: str) -> None:
         """Another customer's order is as unknown as one that never was."""
         async with open_shop(shop.server, shop.flavour) as other:
@@ -138,8 +152,14 @@ class TestConflict:
         """One rupiah less than the price buys nothing and costs nothing."""
         tier = (await shop.tiers())[0]
         balance = shop.units(tier.price) * 3 - 1
-        async with open_shop(shop.server, shop.flavour, customer=shop.server.customer(balance=balance)) as poor:
-            await refused(smscode.InsufficientBalanceError, 409, poor("orders.create", product_id=tier.id, quantity=3))
+        async with open_shop(
+            shop.server, shop.flavour, customer=shop.server.customer(balance=balance)
+        ) as poor:
+            await refused(
+                smscode.InsufficientBalanceError,
+                409,
+                poor("orders.create", product_id=tier.id, quantity=3),
+            )
             assert poor.units((await poor("balance.get")).balance) == balance
 
     async def test_a_request_that_is_still_running(self, shop: Shop) -> None:
@@ -150,7 +170,9 @@ class TestConflict:
         async def both() -> tuple[Any, Callable[[], Coroutine[Any, Any, Any]]]:
             """Which of the two arrives first, nobody knows; and on a busy machine the one may come when the other is done."""
             shop.server.faults(["reserve:slow"])
-            buy = partial(shop, "orders.create", product_id=dear, idempotency_key=f"slow-{next(keys)}")
+            buy = partial(
+                shop, "orders.create", product_id=dear, idempotency_key=f"slow-{next(keys)}"
+            )
             ends: tuple[Any, ...] = await asyncio.gather(buy(), buy(), return_exceptions=True)
             made, refusal = sorted(ends, key=lambda end: isinstance(end, BaseException))
             assert type(refusal) is smscode.RequestInProgressError
@@ -190,16 +212,30 @@ class TestValidation:
     async def test_a_cap_of_the_other_version(self, shop: Shop) -> None:
         """Dollars are text and rupiah are numbers; the one never passes for the other."""
         cap = 20_000 if shop.is_v2 else "1.25"
-        await refused(smscode.ValidationError, 422, shop("orders.create", catalog_product_id=1, max_price=cap))
+        await refused(
+            smscode.ValidationError, 422, shop("orders.create", catalog_product_id=1, max_price=cap)
+        )
 
     @pytest.mark.parametrize("key", ["a b", "k" * 129, "käse", "a.b"])
     async def test_a_key_that_is_malformed(self, shop: Shop, key: str) -> None:
         """An idempotency key is 1 to 128 letters, digits, underscores and dashes."""
-        call = shop.request("POST", "/orders/create", json={"product_id": 1}, headers={"idempotency-key": key.encode()})
+        call = shop.request(
+            "POST",
+            "/orders/create",
+            json={"product_id": 1},
+            headers={"idempotency-key": key.encode()},
+        )
         await refused(smscode.ValidationError, 422, call)
 
     @pytest.mark.parametrize(
-        "url", ["http://example.com/hook", "https://127.0.0.1/hook", "ftp://example.com/", "https://[::1]/", "nonsense"]
+        "url",
+        [
+            "http://example.com/hook",
+            "https://127.0.0.1/hook",
+            "ftp://example.com/",
+            "https://[::1]/",
+            "nonsense",
+        ],
     )
     async def test_a_webhook_url_that_is_not_allowed(self, shop: Shop, url: str) -> None:
         """Webhooks go out by https and to public addresses only."""
@@ -215,7 +251,9 @@ class TestValidation:
         order = await shop.received()
         await shop("orders.finish", order["id"])
         cap = "0.0001" if shop.is_v2 else 1
-        await refused(smscode.ValidationError, 422, shop("orders.reactivate", order["id"], max_price=cap))
+        await refused(
+            smscode.ValidationError, 422, shop("orders.reactivate", order["id"], max_price=cap)
+        )
 
     async def test_a_key_with_another_body(self, shop: Shop) -> None:
         """A key belongs to its first request."""
@@ -229,15 +267,28 @@ class TestSupplier:
     """422 PROVIDER_ERROR and NO_OFFER_AVAILABLE"""
 
     @pytest.mark.parametrize(
-        ("fault", "cause"), [("no_numbers", "no_numbers"), ("price_rejected", "price_rejected"), ("error_500", "provider_error")]
+        ("fault", "cause"),
+        [
+            ("no_numbers", "no_numbers"),
+            ("price_rejected", "price_rejected"),
+            ("error_500", "provider_error"),
+        ],
     )
     async def test_a_supplier_that_fails(self, shop: Shop, fault: str, cause: str) -> None:
         """What a supplier answered is counted by cause, costs nothing, and is what the key replays."""
         dear = (await shop.tiers())[-1].id
         shop.server.faults([f"reserve:{fault}"])
-        error = await refused(smscode.ProviderError, 422, shop("orders.create", product_id=dear, idempotency_key="failed"))
+        error = await refused(
+            smscode.ProviderError,
+            422,
+            shop("orders.create", product_id=dear, idempotency_key="failed"),
+        )
         assert error.details == {"cause_counts": {cause: 1}}
-        again = await refused(smscode.ProviderError, 422, shop("orders.create", product_id=dear, idempotency_key="failed"))
+        again = await refused(
+            smscode.ProviderError,
+            422,
+            shop("orders.create", product_id=dear, idempotency_key="failed"),
+        )
         assert again.details == error.details
         assert shop.units((await shop("balance.get")).balance) == shop.customer.balance
 
@@ -245,8 +296,14 @@ class TestSupplier:
         """For a catalogue product each try is told: product, provider, result."""
         tier = (await shop.tiers(service=await self._remote_service(shop)))[0]
         shop.server.faults(["reserve:no_numbers"])
-        error = await refused(smscode.ProviderError, 422, shop("orders.create", catalog_product_id=tier.catalog_product_id))
-        assert error.details == {"attempts": [{"product_id": tier.id, "provider": "simulator", "result": "no_numbers"}]}
+        error = await refused(
+            smscode.ProviderError,
+            422,
+            shop("orders.create", catalog_product_id=tier.catalog_product_id),
+        )
+        assert error.details == {
+            "attempts": [{"product_id": tier.id, "provider": "simulator", "result": "no_numbers"}]
+        }
 
     async def test_half_of_a_request_fails(self, shop: Shop) -> None:
         """What could be bought is bought and charged, the rest is counted."""
@@ -254,7 +311,9 @@ class TestSupplier:
         shop.server.faults(["reserve:no_numbers", "reserve:error_500"])
         made = await shop("orders.create", product_id=dear.id, quantity=5)
         assert (len(made.orders), made.failed_count) == (3, 2)
-        assert shop.units((await shop("balance.get")).balance) == shop.customer.balance - 3 * shop.units(dear.price)
+        assert shop.units(
+            (await shop("balance.get")).balance
+        ) == shop.customer.balance - 3 * shop.units(dear.price)
 
     async def test_an_answer_that_is_lost(self, shop: Shop) -> None:
         """A supplier whose answer is lost is asked what became of it, and the number is not bought twice."""
@@ -262,7 +321,9 @@ class TestSupplier:
         shop.server.faults(["reserve:late_ok"])
         made = await shop("orders.create", product_id=dear.id)
         assert len(made.orders) == 1
-        assert shop.units((await shop("balance.get")).balance) == shop.customer.balance - shop.units(dear.price)
+        assert shop.units(
+            (await shop("balance.get")).balance
+        ) == shop.customer.balance - shop.units(dear.price)
 
     async def test_a_release_that_the_supplier_refuses(self, shop: Shop) -> None:
         """A cancel that the supplier refuses leaves the order as it was, and can be tried again."""
@@ -276,7 +337,12 @@ class TestSupplier:
     async def test_nothing_matches_the_wish(self, shop: Shop) -> None:
         """An operator that does not exist is no offer, with the search in the details."""
         tier = (await shop.tiers())[0]
-        call = shop("orders.create", catalog_product_id=tier.catalog_product_id, operator_id=999_999, policy="best_success")
+        call = shop(
+            "orders.create",
+            catalog_product_id=tier.catalog_product_id,
+            operator_id=999_999,
+            policy="best_success",
+        )
         error = await refused(smscode.NoOfferAvailableError, 422, call)
         assert error.details.keys() == {
             "catalog_product_id",
@@ -299,7 +365,9 @@ class TestTooMuch:
 
     async def test_a_body_above_a_megabyte(self, shop: Shop) -> None:
         """A body that no order needs is refused unread."""
-        call = shop.request("POST", "/orders/create", json={"product_id": 1, "policy": "x" * 1_100_000})
+        call = shop.request(
+            "POST", "/orders/create", json={"product_id": 1, "policy": "x" * 1_100_000}
+        )
         await refused(smscode.PayloadTooLargeError, 413, call)
 
     async def test_webhook_tests_share_ten_a_minute(self, shop: Shop) -> None:
@@ -357,17 +425,23 @@ class TestWithoutARate:
                 for name, call in MONEY_CALLS.items():
                     error = await refused(smscode.FxRateUnavailableError, 503, call(shop))
                     assert error.retry_after_seconds >= 1, name
-                await refused(smscode.FxRateUnavailableError, 503, shop("orders.cancel", order["id"]))
+                await refused(
+                    smscode.FxRateUnavailableError, 503, shop("orders.cancel", order["id"])
+                )
             else:
                 assert await shop("balance.get")
                 assert await shop("orders.get", order["id"])
             assert [one["id"] for one in await shop("orders.active")] == [order["id"]]
             shop.server.message(order["phone_number"], "Your code is 118822")
-            assert (await shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS)).otp_code == "118822"
+            assert (
+                await shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS)
+            ).otp_code == "118822"
             assert (await shop("orders.finish", order["id"])).status == "COMPLETED"
         finally:
             shop.server.rate(16_250)
-        assert shop.units((await shop("orders.get", order["id"])).amount) == shop.units(order.amount)
+        assert shop.units((await shop("orders.get", order["id"])).amount) == shop.units(
+            order.amount
+        )
 
 
 def test_a_customer_is_one_of_the_sandbox(sandbox: Server) -> None:

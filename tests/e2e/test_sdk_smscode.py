@@ -35,7 +35,10 @@ class TestCatalog:
         assert len(countries) >= 40
         assert len(services) >= 200
         assert len({one.id for one in countries}) == len(countries)
-        assert all(one.active and one.code == one.code.lower() and one.dial_code.isdigit() for one in countries)
+        assert all(
+            one.active and one.code == one.code.lower() and one.dial_code.isdigit()
+            for one in countries
+        )
 
     async def test_lists_the_services_of_a_country(self, shop: Shop) -> None:
         """With a country, only services that have something in stock there are listed."""
@@ -43,12 +46,16 @@ class TestCatalog:
         services = await shop("catalog.services", country_id=country.id)
         assert services
         for service in services[:3]:
-            assert (await shop("catalog.products", country_id=country.id, platform_id=service.id)).count
+            assert (
+                await shop("catalog.products", country_id=country.id, platform_id=service.id)
+            ).count
 
     async def test_lists_operators_with_any_first(self, shop: Shop) -> None:
         """Where operators can be chosen, the first entry stands for whichever."""
         tier = (await shop.tiers())[0]
-        operators = await shop("catalog.operators", country_id=tier.country_id, platform_id=tier.platform_id)
+        operators = await shop(
+            "catalog.operators", country_id=tier.country_id, platform_id=tier.platform_id
+        )
         assert operators[0].code == "any"
         assert operators[0].operator_id is None
         assert len(operators) > 1
@@ -58,8 +65,15 @@ class TestCatalog:
         """Pages of a sorted list join into the list, and its meta counts the rows of the page."""
         country = (await shop("catalog.countries"))[0].id
         whole = await shop("catalog.products", country_id=country, sort="price_desc", limit=90)
-        pages = [await shop("catalog.products", country_id=country, sort="price_desc", limit=30, page=page) for page in (1, 2, 3)]
-        assert [one.id for page in pages for one in page.products] == [one.id for one in whole.products]
+        pages = [
+            await shop(
+                "catalog.products", country_id=country, sort="price_desc", limit=30, page=page
+            )
+            for page in (1, 2, 3)
+        ]
+        assert [one.id for page in pages for one in page.products] == [
+            one.id for one in whole.products
+        ]
         assert (pages[1].page, pages[1].limit, pages[1].count) == (2, 30, 30)
         prices = [shop.units(one.price) for one in whole.products]
         assert prices == sorted(prices, reverse=True)
@@ -67,9 +81,16 @@ class TestCatalog:
     async def test_filters_products_by_operator(self, shop: Shop) -> None:
         """With an operator only its tiers are listed."""
         tier = (await shop.tiers())[0]
-        operators = await shop("catalog.operators", country_id=tier.country_id, platform_id=tier.platform_id)
+        operators = await shop(
+            "catalog.operators", country_id=tier.country_id, platform_id=tier.platform_id
+        )
         wanted = operators[1].operator_id
-        page = await shop("catalog.products", country_id=tier.country_id, platform_id=tier.platform_id, operator_id=wanted)
+        page = await shop(
+            "catalog.products",
+            country_id=tier.country_id,
+            platform_id=tier.platform_id,
+            operator_id=wanted,
+        )
         assert page.products
         assert {one.operator_id for one in page.products} == {wanted}
 
@@ -95,11 +116,19 @@ class TestOrders:
         assert (len(made.orders), made.failed_count) == (3, 0)
         assert len({order["phone_number"] for order in made.orders}) == 3
         order = await shop("orders.get", made.orders[0]["id"])
-        assert (order["status"], order["product_id"], shop.units(order.amount)) == ("ACTIVE", tier.id, shop.units(tier.price))
+        assert (order["status"], order["product_id"], shop.units(order.amount)) == (
+            "ACTIVE",
+            tier.id,
+            shop.units(tier.price),
+        )
         listed = await shop("orders.list", limit=10)
         listed = listed.orders if shop.is_v2 else listed
-        assert [one["id"] for one in listed] == sorted((one["id"] for one in made.orders), reverse=True)
-        assert {one["id"] for one in await shop("orders.active")} == {one["id"] for one in made.orders}
+        assert [one["id"] for one in listed] == sorted(
+            (one["id"] for one in made.orders), reverse=True
+        )
+        assert {one["id"] for one in await shop("orders.active")} == {
+            one["id"] for one in made.orders
+        }
         left = shop.units((await shop("balance.get")).balance)
         assert left == shop.customer.balance - 3 * shop.units(tier.price)
 
@@ -107,14 +136,23 @@ class TestOrders:
         """A catalogue product with wishes gets the cheapest tier that fulfils them."""
         tiers = await shop.tiers()
         cap = tiers[0].price.amount if shop.is_v2 else tiers[0].price
-        order = await shop.order(catalog_product_id=tiers[0].catalog_product_id, policy="cheapest", max_price=cap, prefer_provider="LOCAL")
+        order = await shop.order(
+            catalog_product_id=tiers[0].catalog_product_id,
+            policy="cheapest",
+            max_price=cap,
+            prefer_provider="LOCAL",
+        )
         assert order["product_id"] == tiers[0].id
 
     async def test_buys_from_a_supplier(self, shop: Shop) -> None:
         """A tier of the simulator sells a number of its own, and its message arrives like any other."""
         dear = (await shop.tiers())[-1]
         order = await shop.received(product_id=dear.id)
-        assert (order["status"], order["otp_code"], order["sms_revision"]) == ("OTP_RECEIVED", "482913", 1)
+        assert (order["status"], order["otp_code"], order["sms_revision"]) == (
+            "OTP_RECEIVED",
+            "482913",
+            1,
+        )
 
     async def test_cancels_after_two_minutes_with_a_full_refund(self, shop: Shop) -> None:
         """A cancelled order gives all its money back."""
@@ -122,7 +160,10 @@ class TestOrders:
         shop.server.advance(121)
         assert (await shop("orders.get", order["id"])).capabilities.can_cancel
         canceled = await shop("orders.cancel", order["id"])
-        assert (canceled.status, shop.units(canceled.refund_amount)) == ("CANCELED", shop.units(order.amount))
+        assert (canceled.status, shop.units(canceled.refund_amount)) == (
+            "CANCELED",
+            shop.units(order.amount),
+        )
         assert shop.units(canceled.new_balance) == shop.customer.balance
         read = await shop("orders.get", order["id"])
         assert read["canceled_at"] is not None
@@ -139,11 +180,19 @@ class TestOrders:
         again = await shop("orders.resend", order["id"])
         assert (again.status, again.resent) == ("ACTIVE", True)
         read = await shop("orders.get", order["id"])
-        assert (read["otp_code"], read["sms_revision"], read.capabilities.can_resend) == ("482913", 1, False)
+        assert (read["otp_code"], read["sms_revision"], read.capabilities.can_resend) == (
+            "482913",
+            1,
+            False,
+        )
         assert read.capabilities.resend_available_at
         shop.server.message(order["phone_number"], "Your code is 771204")
         read = await shop("orders.get", order["id"])
-        assert (read["status"], read["otp_code"], read["sms_revision"]) == ("OTP_RECEIVED", "771204", 2)
+        assert (read["status"], read["otp_code"], read["sms_revision"]) == (
+            "OTP_RECEIVED",
+            "771204",
+            2,
+        )
 
     async def test_buys_the_same_number_again(self, shop: Shop) -> None:
         """A completed order's number can be bought again at the price that reactivate-options told."""
@@ -152,7 +201,9 @@ class TestOrders:
         read = await shop("orders.get", order["id"])
         assert read.capabilities.can_reactivate
         # The supplier is told of the end a moment later, and until then the number is in use.
-        options = await eventually(lambda: shop("orders.reactivate_options", order["id"]), but=smscode.ConflictError)
+        options = await eventually(
+            lambda: shop("orders.reactivate_options", order["id"]), but=smscode.ConflictError
+        )
         cap = options.cost.amount if shop.is_v2 else options.cost
         child = (await shop("orders.reactivate", order["id"], max_price=cap)).orders[0]
         assert child["id"] != order["id"]
@@ -165,7 +216,9 @@ class TestOrders:
         shop.server.advance(20 * 60 + 1)
         statuses = [(await shop("orders.get", one["id"]))["status"] for one in (silent, heard)]
         assert statuses == ["EXPIRED", "COMPLETED"]
-        assert shop.units((await shop("balance.get")).balance) == shop.customer.balance - shop.units(heard.amount)
+        assert shop.units(
+            (await shop("balance.get")).balance
+        ) == shop.customer.balance - shop.units(heard.amount)
 
     async def test_list_is_filtered_by_status_and_paged(self, shop: Shop) -> None:
         """The list holds only the wanted status, and offset continues it."""
@@ -183,7 +236,9 @@ class TestOrders:
         created, cancel_at = order["created_at"], order["cancel_available_at"]
         assert created.endswith("+00:00")
         assert len(created) == len("2026-01-31T12:00:00+00:00")
-        assert datetime.fromisoformat(cancel_at) - datetime.fromisoformat(created) == timedelta(minutes=2)
+        assert datetime.fromisoformat(cancel_at) - datetime.fromisoformat(created) == timedelta(
+            minutes=2
+        )
 
 
 class TestWaitForOtp:
@@ -192,8 +247,12 @@ class TestWaitForOtp:
     async def test_returns_the_code_that_arrives_meanwhile(self, shop: Shop) -> None:
         """Who waits gets the code."""
         order = await shop.order()
-        waiting = asyncio.create_task(shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS, poll_interval_ms=50))
-        await asyncio.to_thread(shop.server.message, order["phone_number"], "552913 is your verification code")
+        waiting = asyncio.create_task(
+            shop("orders.wait_for_otp", order["id"], timeout_ms=TIMEOUT_MS, poll_interval_ms=50)
+        )
+        await asyncio.to_thread(
+            shop.server.message, order["phone_number"], "552913 is your verification code"
+        )
         assert (await waiting).otp_code == "552913"
 
     async def test_tells_the_same_code_again_by_its_revision(self, shop: Shop) -> None:
@@ -201,7 +260,13 @@ class TestWaitForOtp:
         order = await shop.received()
         await shop("orders.resend", order["id"])
         shop.server.message(order["phone_number"], "Your code is 482913.")
-        found = await shop("orders.wait_for_otp", order["id"], after_code="482913", after_revision=1, timeout_ms=TIMEOUT_MS)
+        found = await shop(
+            "orders.wait_for_otp",
+            order["id"],
+            after_code="482913",
+            after_revision=1,
+            timeout_ms=TIMEOUT_MS,
+        )
         assert found.otp_code == "482913"
 
     async def test_ends_with_the_order(self, shop: Shop) -> None:
@@ -237,7 +302,9 @@ class TestPriceCap:
         """A cap below every price is an offer not found, with the cap in rupiah in its details."""
         tier = (await shop.tiers())[0]
         with pytest.raises(smscode.NoOfferAvailableError) as caught:
-            await shop.order(catalog_product_id=tier.catalog_product_id, max_price="0.01" if shop.is_v2 else 100)
+            await shop.order(
+                catalog_product_id=tier.catalog_product_id, max_price="0.01" if shop.is_v2 else 100
+            )
         details: Any = caught.value.details
         assert details["max_price_idr"] == (162 if shop.is_v2 else 100)
         assert details["catalog_product_id"] == tier.catalog_product_id
@@ -272,7 +339,9 @@ async def test_the_same_key_buys_once(shop: Shop) -> None:
     """Create with one key twice is one order, and the second answer equals the first."""
     tier = (await shop.tiers())[0]
     first = await shop("orders.create", product_id=tier.id, idempotency_key="once-and-only")
-    again = await shop("orders.create", {"product_id": tier.id, "quantity": 1}, idempotency_key="once-and-only")
+    again = await shop(
+        "orders.create", {"product_id": tier.id, "quantity": 1}, idempotency_key="once-and-only"
+    )
     assert [one.raw for one in first.orders] == [one.raw for one in again.orders]
     assert first.idempotency_key == again.idempotency_key == "once-and-only"
     assert len(await shop("orders.active")) == 1
@@ -280,5 +349,7 @@ async def test_the_same_key_buys_once(shop: Shop) -> None:
 
 def test_the_four_flavours_are_all_there_are() -> None:
     """Sync and async times v1 and v2."""
-    assert set(FLAVOURS) == {Flavour(is_async, version) for is_async in (True, False) for version in (1, 2)}
+    assert set(FLAVOURS) == {
+        Flavour(is_async, version) for is_async in (True, False) for version in (1, 2)
+    }
     assert SERVICE

@@ -43,13 +43,21 @@ class Partner:
             "X-Signature": hmac.new(self._keys[1], signed, hashlib.sha256).hexdigest(),
             "Content-Type": "application/json",
         }
-        answer = httpx.request(method, f"{self._server.base_url}/api/v1{path}", content=text, headers=headers, timeout=ANSWERED_WITHIN_S)
+        answer = httpx.request(
+            method,
+            f"{self._server.base_url}/api/v1{path}",
+            content=text,
+            headers=headers,
+            timeout=ANSWERED_WITHIN_S,
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
     def top_up(self, amount: int, provider: str) -> str:
         """Wants a top-up and returns its invoice id."""
-        return self.call("POST", "/wallet/topup", {"amount": amount, "provider": provider})["invoiceId"]
+        return self.call("POST", "/wallet/topup", {"amount": amount, "provider": provider})[
+            "invoiceId"
+        ]
 
     def balance(self) -> float:
         """Returns what the wallet holds."""
@@ -66,14 +74,18 @@ def partner(sandbox: Server) -> Partner:
 class TestPay:
     """A payment, from the invoice to the wallet."""
 
-    async def test_credits_what_was_ordered(self, sandbox: Server, partner: Partner, provider: str) -> None:
+    async def test_credits_what_was_ordered(
+        self, sandbox: Server, partner: Partner, provider: str
+    ) -> None:
         """450 euro are due for 500, and bring 500, told by three copies of a callback."""
         invoice = partner.top_up(500, provider)
         paid = sandbox.ask("POST", f"/topups/{invoice}/pay", {"times": 3})
         assert paid["callbacks"] == 3
         await eventually(lambda: has(partner, 500.0))
 
-    async def test_credits_a_part_once_it_is_closed(self, sandbox: Server, partner: Partner, provider: str) -> None:
+    async def test_credits_a_part_once_it_is_closed(
+        self, sandbox: Server, partner: Partner, provider: str
+    ) -> None:
         """A part that may still grow is no credit, one that the gateway has closed brings its share; with the rest the whole is there."""
         invoice = partner.top_up(200, provider)
         sandbox.ask("POST", f"/topups/{invoice}/pay", {"amount": "90.00"})
@@ -81,12 +93,25 @@ class TestPay:
         sandbox.ask("POST", f"/topups/{invoice}/pay", {"amount": "100.00"})
         await eventually(lambda: has(partner, 190.0, most=200.0))
 
-    def test_changes_nothing_without_a_signature(self, sandbox: Server, partner: Partner, provider: str) -> None:
+    def test_changes_nothing_without_a_signature(
+        self, sandbox: Server, partner: Partner, provider: str
+    ) -> None:
         """A callback that somebody made up gets 400."""
         invoice = partner.top_up(500, provider)
-        body = {"order_id": invoice, "uuid": "x", "status": "paid", "payment_status": "finished", "sign": "0" * 32}
+        body = {
+            "order_id": invoice,
+            "uuid": "x",
+            "status": "paid",
+            "payment_status": "finished",
+            "sign": "0" * 32,
+        }
         headers = {"x-nowpayments-sig": "0" * 128}
-        answer = httpx.post(f"{sandbox.base_url}/callbacks/{provider}", json=body, headers=headers, timeout=ANSWERED_WITHIN_S)
+        answer = httpx.post(
+            f"{sandbox.base_url}/callbacks/{provider}",
+            json=body,
+            headers=headers,
+            timeout=ANSWERED_WITHIN_S,
+        )
         assert (answer.status_code, partner.balance()) == (400, 0)
 
 
@@ -95,11 +120,18 @@ def test_bounds_what_a_callback_may_be(sandbox: Server) -> None:
     url = f"{sandbox.base_url}/callbacks/cryptomus"
     assert httpx.post(url, content=b"x" * 70_000, timeout=ANSWERED_WITHIN_S).status_code == 413
     assert httpx.get(url, timeout=ANSWERED_WITHIN_S).status_code == 405
-    assert httpx.post(f"{sandbox.base_url}/callbacks/paypal", content=b"{}", timeout=ANSWERED_WITHIN_S).status_code == 404
+    assert (
+        httpx.post(
+            f"{sandbox.base_url}/callbacks/paypal", content=b"{}", timeout=ANSWERED_WITHIN_S
+        ).status_code
+        == 404
+    )
 
 
 @pytest.mark.timeout(600)
-async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(start_server: StartServer) -> None:
+async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(
+    start_server: StartServer,
+) -> None:
     """A thousand copies at two processes and a hundred more after kill -9 and a restart: eleven hundred answers 200, one credit."""
     server = start_server(workers=2)
     partner = Partner(server)
@@ -124,18 +156,26 @@ async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(star
 
 
 @pytest.mark.timeout(600)
-async def test_kill_9_at_any_moment_of_a_payment_loses_and_doubles_nothing(start_server: StartServer) -> None:
+async def test_kill_9_at_any_moment_of_a_payment_loses_and_doubles_nothing(
+    start_server: StartServer,
+) -> None:
     """Killed while the gateway calls back and we read back, at one moment after another: each top-up is credited once in the end."""
     server = start_server()
     partner = Partner(server)
     for count, moment_s in enumerate((0.0, 0.02, 0.06, 0.15, 0.4), start=1):
         invoice = partner.top_up(500, "cryptomus" if count % 2 else "nowpayments")
-        paying = asyncio.ensure_future(asyncio.to_thread(server.ask, "POST", f"/topups/{invoice}/pay", {"times": 20}))
+        paying = asyncio.ensure_future(
+            asyncio.to_thread(server.ask, "POST", f"/topups/{invoice}/pay", {"times": 20})
+        )
         await asyncio.wait({paying}, timeout=moment_s)
         server.kill9()
-        await asyncio.gather(paying, return_exceptions=True)  # whether it was answered depends on the moment
+        await asyncio.gather(
+            paying, return_exceptions=True
+        )  # whether it was answered depends on the moment
         server.start()
-        server.ask("POST", f"/topups/{invoice}/pay")  # what is still due: nothing, if the payment outlived the kill
+        server.ask(
+            "POST", f"/topups/{invoice}/pay"
+        )  # what is still due: nothing, if the payment outlived the kill
 
         async def is_credited(total: float = 500.0 * count) -> None:
             """The first poll may meet a gateway that has just begun, too."""

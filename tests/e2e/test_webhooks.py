@@ -73,7 +73,11 @@ class Receiver:
 
     def requests(self) -> list[dict[str, Any]]:
         """Returns every request that it read whole."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()] if self._log.exists() else []
+        return (
+            [json.loads(line) for line in self._log.read_text().splitlines()]
+            if self._log.exists()
+            else []
+        )
 
     def close(self) -> None:
         """Ends it."""
@@ -95,14 +99,23 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
     ("events", "kills"),
     [
         pytest.param(1_000, 5, id="1,000 events", marks=pytest.mark.timeout(600)),
-        pytest.param(10_000, 10, id="10,000 events", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
+        pytest.param(
+            10_000, 10, id="10,000 events", marks=[pytest.mark.soak, pytest.mark.timeout(1200)]
+        ),
     ],
 )
-async def test_no_event_is_lost(start_server: Callable[..., Server], receiver: Receiver, events: int, kills: int) -> None:
+async def test_no_event_is_lost(
+    start_server: Callable[..., Server], receiver: Receiver, events: int, kills: int
+) -> None:
     """Every event is delivered at least once, with the same body at each try, though receiver and server fail all the time."""
     targets = f"127.0.0.1:{receiver.port}"
-    server = start_server(env={"NUMDESK_RATE_LIMITS": "off", "NUMDESK_SANDBOX_WEBHOOK_TARGETS": targets})
-    customers = [server.customer(webhook_url=f"http://{targets}/customer/{number}") for number in range(CUSTOMERS)]
+    server = start_server(
+        env={"NUMDESK_RATE_LIMITS": "off", "NUMDESK_SANDBOX_WEBHOOK_TARGETS": targets}
+    )
+    customers = [
+        server.customer(webhook_url=f"http://{targets}/customer/{number}")
+        for number in range(CUSTOMERS)
+    ]
     async with connections(SENDERS) as session:
         numbers = await _buy(session, customers)
         acknowledged = await _send(server, session, numbers, events=events, kills=kills)
@@ -118,11 +131,15 @@ async def _buy(session: aiohttp.ClientSession, customers: list[Customer]) -> lis
     caller = Caller(session, customers[0])
     product = (await caller.get("/v1/catalog/products?country_id=6&platform_id=1")).data[0]["id"]
     body = {"product_id": product, "quantity": ORDERS_EACH}
-    made = await asyncio.gather(*(Caller(session, customer).post("/v1/orders/create", body) for customer in customers))
+    made = await asyncio.gather(
+        *(Caller(session, customer).post("/v1/orders/create", body) for customer in customers)
+    )
     return [order["phone_number"] for answer in made for order in answer.data["orders"]]
 
 
-async def _send(server: Server, session: aiohttp.ClientSession, numbers: list[str], *, events: int, kills: int) -> set[str]:
+async def _send(
+    server: Server, session: aiohttp.ClientSession, numbers: list[str], *, events: int, kills: int
+) -> set[str]:
     """Lets so many messages arrive while the server is killed again and again; returns the texts of those acknowledged."""
     acknowledged: set[str] = set()
     serials = itertools.count(1)
@@ -180,10 +197,18 @@ def _check(requests: list[dict[str, Any]], acknowledged: set[str]) -> None:
         if json.loads(one["body"])["event"] == "order.otp_received":
             deliveries[str(_text_of(one))].add(one["delivery"])
     ways = Counter(one["way"] for one in requests)
-    _log.info("%d events, %d deliveries, %d tries: %s", len(acknowledged), len(bodies), len(requests), dict(ways))
+    _log.info(
+        "%d events, %d deliveries, %d tries: %s",
+        len(acknowledged),
+        len(bodies),
+        len(requests),
+        dict(ways),
+    )
     assert {len(digests) for digests in bodies.values()} == {1}
     assert {len(ids) for ids in deliveries.values()} == {1}
-    assert 0.15 < 1 - ways["200"] / len(requests) < 0.4, "the receiver was to fail about three times in ten"
+    assert 0.15 < 1 - ways["200"] / len(requests) < 0.4, (
+        "the receiver was to fail about three times in ten"
+    )
 
 
 class TestBodies:
@@ -210,8 +235,12 @@ class TestBodies:
         found = Counter()
         for item in items:
             body = item["body"].encode()
-            assert smscode.verify_webhook_signature(body, item["headers"]["x-webhook-signature"], secret)
-            assert not smscode.verify_webhook_signature(body + b" ", item["headers"]["x-webhook-signature"], secret)
+            assert smscode.verify_webhook_signature(
+                body, item["headers"]["x-webhook-signature"], secret
+            )
+            assert not smscode.verify_webhook_signature(
+                body + b" ", item["headers"]["x-webhook-signature"], secret
+            )
             event = smscode.parse_webhook_event(body)
             assert list(event) == ["event", "timestamp", "data"]
             assert event["timestamp"].endswith("+00:00")

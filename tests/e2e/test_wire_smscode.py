@@ -18,8 +18,25 @@ FX = {"pair", "rate", "rate_as_of"}
 COUNTRY = {"id", "code", "name", "dial_code", "emoji", "active"}
 SERVICE = {"id", "code", "name", "active"}
 OPERATOR = {"operator_id", "code", "name", "local_name"}
-PRODUCT = {"id", "name", "country_id", "platform_id", "available", "price", "active", "catalog_product_id", "operator_id", "operator_name"}
-WEBHOOK = {"webhook_url", "webhook_secret", "webhook_disabled_at", "webhook_disabled_reason", "webhook_consecutive_failures"}
+PRODUCT = {
+    "id",
+    "name",
+    "country_id",
+    "platform_id",
+    "available",
+    "price",
+    "active",
+    "catalog_product_id",
+    "operator_id",
+    "operator_name",
+}
+WEBHOOK = {
+    "webhook_url",
+    "webhook_secret",
+    "webhook_disabled_at",
+    "webhook_disabled_reason",
+    "webhook_consecutive_failures",
+}
 
 
 class Wire:
@@ -32,9 +49,13 @@ class Wire:
         self._client = client
         self._prefix = f"/v{version}"
 
-    def __call__(self, method: str, path: str, body: object = None, *, meta: set[str] | None = None) -> Any:
+    def __call__(
+        self, method: str, path: str, body: object = None, *, meta: set[str] | None = None
+    ) -> Any:
         """Calls and returns the data of a success whose envelope has exactly these keys of meta, or none at all."""
-        answer = self._client.request(method, self._prefix + path, content=None if body is None else json.dumps(body))
+        answer = self._client.request(
+            method, self._prefix + path, content=None if body is None else json.dumps(body)
+        )
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-request-id"]
         assert answer.headers["content-type"].startswith("application/json")
@@ -57,7 +78,11 @@ class Wire:
             assert type(value) is int
             return
         assert value.keys() == set(MONEY)
-        assert (value["currency"], value["canonical_currency"], type(value["canonical_amount"])) == ("USD", "IDR", int)
+        assert (
+            value["currency"],
+            value["canonical_currency"],
+            type(value["canonical_amount"]),
+        ) == ("USD", "IDR", int)
         assert len(value["amount"].partition(".")[2]) == decimals
 
 
@@ -65,7 +90,9 @@ class Wire:
 def wire(request: pytest.FixtureRequest, sandbox: Server) -> Iterator[Wire]:
     """Each version, as a fresh customer."""
     customer = sandbox.customer()
-    with httpx.Client(base_url=sandbox.base_url, headers=customer.headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(
+        base_url=sandbox.base_url, headers=customer.headers, timeout=60, trust_env=False
+    ) as client:
         yield Wire(sandbox, client, request.param)
 
 
@@ -73,15 +100,21 @@ def test_the_catalogue_is_closed(wire: Wire) -> None:
     """Countries, services, operators, products and the rate have their keys and no other."""
     assert {frozenset(one) for one in wire("GET", "/catalog/countries")} == {frozenset(COUNTRY)}
     assert {frozenset(one) for one in wire("GET", "/catalog/services")} == {frozenset(SERVICE)}
-    assert {frozenset(one) for one in wire("GET", "/catalog/services?country_id=6")} == {frozenset(SERVICE)}
-    assert {frozenset(one) for one in wire("GET", "/catalog/operators?country_id=6&platform_id=1")} == {frozenset(OPERATOR)}
+    assert {frozenset(one) for one in wire("GET", "/catalog/services?country_id=6")} == {
+        frozenset(SERVICE)
+    }
+    assert {
+        frozenset(one) for one in wire("GET", "/catalog/operators?country_id=6&platform_id=1")
+    } == {frozenset(OPERATOR)}
     page = {"page", "limit", "count"} | (wire.fx or set())
     products = wire("GET", "/catalog/products?country_id=6", meta=page)
     assert {frozenset(one) for one in products} == {frozenset(PRODUCT)}
     for one in products:
         wire.check_money(one["price"])
     rate = wire("GET", "/catalog/exchange-rate?pair=USD/IDR")
-    assert rate.keys() == (FX if wire.is_v2 else {"pair", "base_currency", "quote_currency", "rate"})
+    assert rate.keys() == (
+        FX if wire.is_v2 else {"pair", "base_currency", "quote_currency", "rate"}
+    )
     assert type(rate["rate"]) is int
 
 
@@ -91,8 +124,14 @@ def test_the_life_of_an_order_is_closed(wire: Wire) -> None:
     assert balance.keys() == ({"balance"} if wire.is_v2 else {"currency", "balance"})
     wire.check_money(balance["balance"], decimals=2)
     assert wire("GET", "/orders", meta=wire.fx) == []
-    product = wire("GET", "/catalog/products?country_id=6&platform_id=1", meta={"page", "limit", "count"} | (wire.fx or set()))[-1]
-    made = wire("POST", "/orders/create", {"product_id": product["id"], "quantity": 2}, meta=wire.fx)
+    product = wire(
+        "GET",
+        "/catalog/products?country_id=6&platform_id=1",
+        meta={"page", "limit", "count"} | (wire.fx or set()),
+    )[-1]
+    made = wire(
+        "POST", "/orders/create", {"product_id": product["id"], "quantity": 2}, meta=wire.fx
+    )
     assert made.keys() == {"orders", "failed_count"}
     for order in made["orders"]:
         assert order.keys() == set(CREATED)
@@ -102,8 +141,15 @@ def test_the_life_of_an_order_is_closed(wire: Wire) -> None:
     heard, silent = made["orders"]
     assert [order.keys() for order in wire("GET", "/orders/active")] == [set(STATUS), set(STATUS)]
     wire.server.message(heard["phone_number"], "Your code is 482913")
-    assert wire("POST", "/orders/resend", {"id": heard["id"]}).keys() == {"order_id", "status", "resent"}
-    assert wire("POST", "/orders/finish", {"id": heard["id"]}) == {"order_id": heard["id"], "status": "COMPLETED"}
+    assert wire("POST", "/orders/resend", {"id": heard["id"]}).keys() == {
+        "order_id",
+        "status",
+        "resent",
+    }
+    assert wire("POST", "/orders/finish", {"id": heard["id"]}) == {
+        "order_id": heard["id"],
+        "status": "COMPLETED",
+    }
     wire.server.advance(121)
     canceled = wire("POST", "/orders/cancel", {"id": silent["id"]}, meta=wire.fx)
     assert canceled.keys() == {"order_id", "status", "refund_amount", "new_balance"}
@@ -124,7 +170,11 @@ def test_the_life_of_an_order_is_closed(wire: Wire) -> None:
 def test_the_webhook_configuration_is_closed_and_has_no_meta(wire: Wire) -> None:
     """Both versions answer the same five keys."""
     assert wire("GET", "/webhook").keys() == WEBHOOK
-    changed = wire("PATCH", "/webhook", {"webhook_url": wire.server.inbox_url("closed"), "webhook_secret": None})
+    changed = wire(
+        "PATCH",
+        "/webhook",
+        {"webhook_url": wire.server.inbox_url("closed"), "webhook_secret": None},
+    )
     assert changed.keys() == WEBHOOK
     assert wire("POST", "/webhook/test").keys() == {"status_code"}
 
@@ -134,11 +184,18 @@ def test_a_replay_has_the_same_bytes_and_says_so(wire: Wire, sandbox: Server) ->
     customer = sandbox.customer()
     headers = {**customer.headers, "idempotency-key": "twice"}
     path = f"{sandbox.base_url}/v{2 if wire.is_v2 else 1}"
-    products = httpx.get(f"{path}/catalog/products?country_id=6&platform_id=1", headers=headers, timeout=60, trust_env=False)
+    products = httpx.get(
+        f"{path}/catalog/products?country_id=6&platform_id=1",
+        headers=headers,
+        timeout=60,
+        trust_env=False,
+    )
     body = {"product_id": products.json()["data"][0]["id"]}
 
     def create() -> httpx.Response:
-        return httpx.post(f"{path}/orders/create", json=body, headers=headers, timeout=60, trust_env=False)
+        return httpx.post(
+            f"{path}/orders/create", json=body, headers=headers, timeout=60, trust_env=False
+        )
 
     first = create()
     sandbox.advance(300)
@@ -148,16 +205,25 @@ def test_a_replay_has_the_same_bytes_and_says_so(wire: Wire, sandbox: Server) ->
     finally:
         sandbox.rate(16_250)
     assert (again.status_code, again.content) == (200, first.content)
-    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (
+        None,
+        "true",
+    )
     assert first.headers["x-request-id"] != again.headers["x-request-id"]
 
 
 async def test_a_reader_can_wait_for_the_next_change(sandbox: Server) -> None:
     """GET /orders/{id}?wait= answers at the order's next change."""
     customer = sandbox.customer()
-    async with httpx.AsyncClient(base_url=sandbox.base_url, headers=customer.headers, timeout=60, trust_env=False) as client:
-        product = (await client.get("/v1/catalog/products?country_id=6&platform_id=1")).json()["data"][0]["id"]
-        order = (await client.post("/v1/orders/create", json={"product_id": product})).json()["data"]["orders"][0]
+    async with httpx.AsyncClient(
+        base_url=sandbox.base_url, headers=customer.headers, timeout=60, trust_env=False
+    ) as client:
+        product = (await client.get("/v1/catalog/products?country_id=6&platform_id=1")).json()[
+            "data"
+        ][0]["id"]
+        order = (await client.post("/v1/orders/create", json={"product_id": product})).json()[
+            "data"
+        ]["orders"][0]
         waiting = asyncio.create_task(client.get(f"/v1/orders/{order['id']}?wait=25"))
         for _ in range(50):  # until one of them arrives after the wait has begun
             await asyncio.to_thread(sandbox.message, order["phone_number"], "Your code is 482913")

@@ -18,7 +18,9 @@ ODD = {
     "broken header": b"HTTP/1.1 201 Created\r\nno colon here\r\n\r\n",
     "head without end": b"HTTP/1.1 200 OK\r\nServer: x\r\n",
     "early hints before": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nx",
-    "many headers": b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(90)) + b"Content-Length: 9\r\n\r\n",
+    "many headers": b"HTTP/1.1 200 OK\r\n"
+    + b"".join(b"X-%d: y\r\n" % n for n in range(90))
+    + b"Content-Length: 9\r\n\r\n",
     "too many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
 }

@@ -35,7 +35,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(answer: bytes | Answer = OK, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+async def receiving(
+    answer: bytes | Answer = OK, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Receiver]:
     """Listen for the length of the block; `answer` is sent after each whole request."""
     receiver = Receiver()
     tasks: set[asyncio.Task[None]] = set()

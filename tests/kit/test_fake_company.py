@@ -21,7 +21,11 @@ class TestScript:
         one, two = map(Script, files)
         await one.write([("list", "late"), (None, "old")])
         await one.write([("list", "garbage"), (None, "timeout"), ("list", "ok")])
-        assert [await two.take("create"), await one.take("list"), await two.take("list")] == ["timeout", "garbage", "ok"]
+        assert [await two.take("create"), await one.take("list"), await two.take("list")] == [
+            "timeout",
+            "garbage",
+            "ok",
+        ]
         assert await one.take("list") is None
         for file in files:
             file.close()
@@ -35,7 +39,10 @@ class TestDeliverAll:
         async with receiving() as receiver:
             http = OutgoingHttp(Clock())
             deliver = over_http(http, base_url=receiver.url(""))
-            calls = [(url, {"x-test": "1"}, b"{}") for url in (receiver.url("/here"), "http://127.0.0.1:1/")]
+            calls = [
+                (url, {"x-test": "1"}, b"{}")
+                for url in (receiver.url("/here"), "http://127.0.0.1:1/")
+            ]
             assert await deliver_all(deliver, calls, times=2) == 2
             assert len(receiver.requests) == 2
             await http.close()
@@ -54,5 +61,7 @@ class TestDeliverAll:
             return 200
 
         times = 3 * CALLS_MAX
-        assert await deliver_all(deliver, [("a", {}, b""), ("b", {}, b"")], times=times) == 2 * times
+        assert (
+            await deliver_all(deliver, [("a", {}, b""), ("b", {}, b"")], times=times) == 2 * times
+        )
         assert told == ["a"] * times + ["b"] * times

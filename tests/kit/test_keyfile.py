@@ -47,7 +47,11 @@ class TestLoadOrCreate:
     def test_processes_that_start_together_share_one_key(self, tmp_path: Path) -> None:
         """Of many first starts at once one makes the key and all use it."""
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: KeyFile.load_or_create(tmp_path / "k", may_create=True), range(16)))
+            made = list(
+                pool.map(
+                    lambda _: KeyFile.load_or_create(tmp_path / "k", may_create=True), range(16)
+                )
+            )
         assert len({file.keys for file in made}) == 1
         assert len(list(tmp_path.iterdir())) == 1
 

@@ -129,7 +129,10 @@ class TestAcceptRequestId:
         """A client's id is kept when it is short and plain."""
         assert accept_request_id(offered, new="new") == offered
 
-    @pytest.mark.parametrize("offered", [None, "", "short", "a" * 65, "abcd 1234", "abcd\n1234", "абвгдежз", "abcdefgh\n"])
+    @pytest.mark.parametrize(
+        "offered",
+        [None, "", "short", "a" * 65, "abcd 1234", "abcd\n1234", "абвгдежз", "abcdefgh\n"],
+    )
     def test_replaces_others(self, offered: str | None) -> None:
         """Anything else is replaced by an id of ours."""
         assert accept_request_id(offered, new="new") == "new"

@@ -28,10 +28,18 @@ class TestAddUp:
         """A count of several processes is the sum of theirs, and one that only one of them has is kept."""
         both = metrics.add_up([[counter("jobs", done=2, failed=1)], [counter("jobs", done=5)]])
         lines = (await metrics.render(both)).decode().splitlines()
-        assert lines[1:] == ["# TYPE jobs_total counter", 'jobs_total{kind="done"} 7.0', 'jobs_total{kind="failed"} 1.0']
+        assert lines[1:] == [
+            "# TYPE jobs_total counter",
+            'jobs_total{kind="done"} 7.0',
+            'jobs_total{kind="failed"} 1.0',
+        ]
 
-    @pytest.mark.parametrize(("name", "value"), [("numdesk_ledger_imbalance", 3), ("process_resident_memory_bytes", 4)])
-    def test_takes_the_largest_of_states_and_the_sum_of_amounts(self, name: str, value: float) -> None:
+    @pytest.mark.parametrize(
+        ("name", "value"), [("numdesk_ledger_imbalance", 3), ("process_resident_memory_bytes", 4)]
+    )
+    def test_takes_the_largest_of_states_and_the_sum_of_amounts(
+        self, name: str, value: float
+    ) -> None:
         """What each process says of the whole desk counts once; memory and the like are added up."""
         [family] = metrics.add_up([[gauge(name, 3)], [gauge(name, 1)]])
         assert [sample.value for sample in family.samples] == [value]
@@ -48,7 +56,9 @@ class TestAddUp:
 class TestRender:
     async def test_writes_what_the_library_writes(self) -> None:
         """In steps or at once, the text is the same, with one head for each family."""
-        many = counter("jobs", **{f"kind{number}": number for number in range(metrics.LINES_PER_STEP * 3 + 1)})
+        many = counter(
+            "jobs", **{f"kind{number}": number for number in range(metrics.LINES_PER_STEP * 3 + 1)}
+        )
 
         class All(Collector):
             def collect(self) -> list[Metric]:
@@ -58,7 +68,9 @@ class TestRender:
 
     async def test_never_holds_the_event_loop(self) -> None:
         """Others get their turn many times while a large page of metrics is written."""
-        many = counter("jobs", **{f"kind{number}": number for number in range(metrics.LINES_PER_STEP * 20)})
+        many = counter(
+            "jobs", **{f"kind{number}": number for number in range(metrics.LINES_PER_STEP * 20)}
+        )
         turns = 0
 
         async def others() -> None:

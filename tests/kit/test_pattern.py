@@ -7,10 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.cost import cost
 
-from numdesk.kit.pattern import PATTERN_LENGTH_MAX, TEXT_LENGTH_MAX, Pattern, PatternRefused, checked_pattern
+from numdesk.kit.pattern import (
+    PATTERN_LENGTH_MAX,
+    TEXT_LENGTH_MAX,
+    Pattern,
+    PatternRefused,
+    checked_pattern,
+)
 
 #: What makes a backtracking matcher try more ways than there are atoms.
-CATASTROPHIC = [r"(a+)+$", r"(?:a|a)*b(c)", r"((?:a?){30}a{30})b", r"^(?:.*?,){11}P(x)", r"(?:(?:\d+)+)+x(y)", r"(.*)*=(?P<code>.)"]
+CATASTROPHIC = [
+    r"(a+)+$",
+    r"(?:a|a)*b(c)",
+    r"((?:a?){30}a{30})b",
+    r"^(?:.*?,){11}P(x)",
+    r"(?:(?:\d+)+)+x(y)",
+    r"(.*)*=(?P<code>.)",
+]
 #: Far more than the worst of them costs (0.02).
 SEARCH_COST_MAX = 5
 
@@ -106,7 +119,9 @@ class TestFind:
         assert Pattern(r"(\d{4})").find("x" * (TEXT_LENGTH_MAX - 4) + "4829") is not None
 
     @pytest.mark.parametrize("text", CATASTROPHIC)
-    @pytest.mark.parametrize("message", ["a" * 100_000, "1" * 100_000, "ab, " * 25_000, "=" * 100_000])
+    @pytest.mark.parametrize(
+        "message", ["a" * 100_000, "1" * 100_000, "ab, " * 25_000, "=" * 100_000]
+    )
     def test_ends_in_time(self, text: str, message: str) -> None:
         """Patterns that hang a backtracking matcher end at once, however long the text."""
         pattern = Pattern(text)

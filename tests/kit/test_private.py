@@ -17,11 +17,19 @@ def test_wide_modes_are_tightened_in_the_whole_folder(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "uploads").mkdir(parents=True)
     (folder / "uploads" / "list.csv").write_text("")
-    for path, mode in ((folder, 0o755), (folder / "uploads", 0o777), (folder / "uploads" / "list.csv", 0o644)):
+    for path, mode in (
+        (folder, 0o755),
+        (folder / "uploads", 0o777),
+        (folder / "uploads" / "list.csv", 0o644),
+    ):
         path.chmod(mode)
     tighten(folder, apart=())
     assert open_to_others(folder, apart=()) == []
-    assert (_mode(folder), _mode(folder / "uploads"), _mode(folder / "uploads" / "list.csv")) == (0o700, 0o700, 0o600)
+    assert (_mode(folder), _mode(folder / "uploads"), _mode(folder / "uploads" / "list.csv")) == (
+        0o700,
+        0o700,
+        0o600,
+    )
 
 
 def test_what_stands_apart_stays_as_it_is(tmp_path: Path) -> None:

@@ -28,21 +28,34 @@ STEERING = [
 
 
 class TestCleanFields:
-    @pytest.mark.parametrize("name", [*sorted(SECRET_FIELDS), "Authorization", "X-Api-Key", "webhookSecret", "otp2"])
+    @pytest.mark.parametrize(
+        "name", [*sorted(SECRET_FIELDS), "Authorization", "X-Api-Key", "webhookSecret", "otp2"]
+    )
     def test_never_writes_secrets(self, name: str) -> None:
         """A secret's name hides its value even where a caller lists it as known, at any depth."""
-        cleaned = str(clean_fields({name: CANARY, "details": {name: [CANARY]}}, known=KNOWN | {name}))
+        cleaned = str(
+            clean_fields({name: CANARY, "details": {name: [CANARY]}}, known=KNOWN | {name})
+        )
         assert CANARY not in cleaned
         assert REDACTED in cleaned
 
-    @pytest.mark.parametrize("value", [CANARY, [CANARY], {"a": CANARY}, 79161234567, CANARY.encode()])
+    @pytest.mark.parametrize(
+        "value", [CANARY, [CANARY], {"a": CANARY}, 79161234567, CANARY.encode()]
+    )
     def test_withholds_fields_nobody_listed(self, value: object) -> None:
         """A field that is not on the list is named, so that its absence is noticed, and not shown."""
         assert clean_fields({"unlisted": value}, known=KNOWN) == {"unlisted": WITHHELD}
 
     def test_writes_known_fields(self) -> None:
         """Numbers, flags, nothing and short texts of known fields pass as they are."""
-        fields = {"order": "ord_17", "status": 200, "count": 0, "elapsed_ms": 1.5, "note": None, "details": {"order": 1}}
+        fields = {
+            "order": "ord_17",
+            "status": 200,
+            "count": 0,
+            "elapsed_ms": 1.5,
+            "note": None,
+            "details": {"order": 1},
+        }
         assert clean_fields(fields, known=KNOWN) == fields
 
     @pytest.mark.parametrize("name", ["msisdn", "phone", "to", "from", "recipient"])
@@ -65,23 +78,45 @@ class TestCleanFields:
         assert cleaned["count"] == str(1 << 70)
         assert len(str(cleaned["details"])) < VALUE_CHARS_MAX * 2
 
-    @pytest.mark.parametrize("value", ["8b03432e-385b-4670-8d06-064591096795", "5745459419", "topup-42", "whd_7", "A" * 64, 5745459419])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "8b03432e-385b-4670-8d06-064591096795",
+            "5745459419",
+            "topup-42",
+            "whd_7",
+            "A" * 64,
+            5745459419,
+        ],
+    )
     def test_writes_ids_as_they_are(self, value: object) -> None:
         """An id that looks like a token or a telephone number is what an operator searches for."""
-        assert clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"}) == {"payment_id": value}
+        assert clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"}) == {
+            "payment_id": value
+        }
 
-    @pytest.mark.parametrize("value", ["psw=hush", "a b", "x" * 65, "", "\x1b[2J", "https://me:hush@db/x"])
+    @pytest.mark.parametrize(
+        "value", ["psw=hush", "a b", "x" * 65, "", "\x1b[2J", "https://me:hush@db/x"]
+    )
     def test_judges_what_is_no_id_like_any_text(self, value: str) -> None:
         """A field that is named like an id hides what is not one."""
-        written = str(clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"})["payment_id"])
+        written = str(
+            clean_fields({"payment_id": value}, known=KNOWN | {"payment_id"})["payment_id"]
+        )
         assert "hush" not in written
         assert "\x1b" not in written
 
-    @given(st.dictionaries(st.text(max_size=20), st.recursive(st.text() | st.integers() | st.none(), st.lists)))
+    @given(
+        st.dictionaries(
+            st.text(max_size=20), st.recursive(st.text() | st.integers() | st.none(), st.lists)
+        )
+    )
     def test_any_fields_come_out_harmless(self, fields: dict[str, object]) -> None:
         """Whatever is logged, no name and no value holds a character that steers."""
         cleaned = clean_fields(fields, known=frozenset(fields))
-        flat = "".join(map(str, cleaned)) + "".join(v for v in cleaned.values() if isinstance(v, str))
+        flat = "".join(map(str, cleaned)) + "".join(
+            v for v in cleaned.values() if isinstance(v, str)
+        )
         assert escape(flat) == flat
 
 
@@ -121,13 +156,22 @@ class TestScrub:
     def test_masks_numbers_in_running_text(self) -> None:
         """A phone number in a message of some library is masked; short numbers and dates stay."""
         text = "no route to +79161234567 (79161234567), order 123456 of 2026-03-01, 0.5 s"
-        assert scrub(text) == "no route to +7916***4567 (7916***4567), order 123456 of 2026-03-01, 0.5 s"
+        assert (
+            scrub(text)
+            == "no route to +7916***4567 (7916***4567), order 123456 of 2026-03-01, 0.5 s"
+        )
 
 
 class TestMaskNumber:
     @pytest.mark.parametrize(
         ("number", "masked"),
-        [("+79161234567", "+7916***4567"), (79161234567, "7916***4567"), ("12345678", "***"), ("Bank", "***"), ("", "***")],
+        [
+            ("+79161234567", "+7916***4567"),
+            (79161234567, "7916***4567"),
+            ("12345678", "***"),
+            ("Bank", "***"),
+            ("", "***"),
+        ],
     )
     def test_hides_the_middle(self, number: object, masked: str) -> None:
         """Four digits at each end are shown, of a short number or a name nothing."""

@@ -74,16 +74,23 @@ class TestSealer:
     def test_serials_are_shown_as_opaque_ids(self) -> None:
         """An id is the same each time, another for another kind or number, and does not show the number."""
         ids = [SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)]
-        assert ids == [SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)]
+        assert ids == [
+            SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)
+        ]
         assert len({one.partition("_")[2] for one in ids}) == 4
         assert ids[0].startswith("tx_")
         assert len(ids[0]) == 19
 
     def test_keeps_its_layout(self) -> None:
         """What was sealed and fingerprinted by an earlier release still opens and is still found."""
-        sealed = bytes.fromhex("016f6c64318fc943c4d53e24b63e72baac62763fc77d276554efb2b782884cfebb0fcd10ec04f653fd")
+        sealed = bytes.fromhex(
+            "016f6c64318fc943c4d53e24b63e72baac62763fc77d276554efb2b782884cfebb0fcd10ec04f653fd"
+        )
         assert SEALER.open(sealed, context="table.column:1") == b"a secret"
-        assert SEALER.fingerprint(b"token").hex() == "7e974f773655c138cd575052ad4d14059ee202df1c574df7a3705622c65798f5"
+        assert (
+            SEALER.fingerprint(b"token").hex()
+            == "7e974f773655c138cd575052ad4d14059ee202df1c574df7a3705622c65798f5"
+        )
 
     def test_needs_a_key(self) -> None:
         """Without a key nothing is sealed, and nothing is passed through unsealed."""

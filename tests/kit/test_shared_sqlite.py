@@ -44,7 +44,12 @@ class TestNotebook:
     async def test_finishes_what_was_begun_before_it_is_closed(self, tmp_path: Path) -> None:
         """Work that waits for its turn is done before the file is closed, and what comes later is refused as unavailable."""
         notebook = Notebook(tmp_path / "n.sqlite", schema=SCHEMA)
-        begun = [asyncio.ensure_future(notebook.run(lambda db: db.execute("insert into words values ('a')"))) for _ in range(20)]
+        begun = [
+            asyncio.ensure_future(
+                notebook.run(lambda db: db.execute("insert into words values ('a')"))
+            )
+            for _ in range(20)
+        ]
         await asyncio.sleep(0)
         notebook.close()
         await asyncio.gather(*begun)

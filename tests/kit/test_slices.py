@@ -58,7 +58,9 @@ class TestSort:
     async def test_is_that_of_python(self, rows: list[tuple[int, int]], reverse: bool) -> None:
         """Rows that compare equal keep their order, whichever way is sorted."""
         many = rows * 30
-        assert await sort(many, key=itemgetter(0), reverse=reverse) == sorted(many, key=itemgetter(0), reverse=reverse)
+        assert await sort(many, key=itemgetter(0), reverse=reverse) == sorted(
+            many, key=itemgetter(0), reverse=reverse
+        )
 
     async def test_lets_others_take_turns(self) -> None:
         """A long list is sorted and merged in slices."""

@@ -67,7 +67,11 @@ class Reference:
 
     def held(self, customer: int) -> int:
         """Returns the open holds of a customer."""
-        return sum(o.price for o in self.orders.values() if o.customer == customer and o.state in (State.PENDING, State.ACTIVE))
+        return sum(
+            o.price
+            for o in self.orders.values()
+            if o.customer == customer and o.state in (State.PENDING, State.ACTIVE)
+        )
 
     def available(self, customer: int) -> int:
         """Returns what a customer can spend."""
@@ -75,9 +79,15 @@ class Reference:
 
     def free(self, offer: int) -> list[int]:
         """Returns our numbers that may be sold for an offer now."""
-        return [m for m, n in self.numbers.items() if n.order is None and n.free_at is None and n.rests.get(SERVICE[offer], 0) <= self.now]
+        return [
+            m
+            for m, n in self.numbers.items()
+            if n.order is None and n.free_at is None and n.rests.get(SERVICE[offer], 0) <= self.now
+        ]
 
-    def known(self, customer: int, space: str, key: str | None, fingerprint: bytes) -> Answer | None:
+    def known(
+        self, customer: int, space: str, key: str | None, fingerprint: bytes
+    ) -> Answer | None:
         """Returns what the key decides before anything else, or None."""
         if key is None or (customer, space, key) not in self.keys:
             return None
@@ -90,7 +100,9 @@ class Reference:
 
     def buy(self, customer: int, offers: list[int], quantity: int, word: str = "ok") -> Answer:
         """Returns what buying must come to: `offers` are the candidates of the request, `word` what the supplier does."""
-        ranked = sorted((o for o in offers if o == REMOTE or self.free(o)), key=lambda o: (self.prices[o], o))
+        ranked = sorted(
+            (o for o in offers if o == REMOTE or self.free(o)), key=lambda o: (self.prices[o], o)
+        )
         if not ranked:
             return Answer("NoOffer")
         if self.prices[ranked[0]] * quantity > self.available(customer):
@@ -117,7 +129,11 @@ class Reference:
     def reactivate(self, customer: int, order_id: int, word: str = "ok") -> Answer:
         """Returns what buying the order's number again must come to."""
         order = self.orders[order_id]
-        if order.customer != customer or order.state is State.FAILED or order.state is State.PENDING:
+        if (
+            order.customer != customer
+            or order.state is State.FAILED
+            or order.state is State.PENDING
+        ):
             return Answer("NotFound")
         number = self.numbers.get(order.msisdn or 0)
         if number:
@@ -144,7 +160,11 @@ class Reference:
             return "seen", None
         self.messages.add(message_id)
         owners = [i for i, o in self.orders.items() if o.msisdn == msisdn]
-        waiting = [i for i in owners if self.orders[i].state in OPEN and self.now < self.orders[i].created + LIFE_S]
+        waiting = [
+            i
+            for i in owners
+            if self.orders[i].state in OPEN and self.now < self.orders[i].created + LIFE_S
+        ]
         if not waiting:
             return ("late", max(owners)) if owners else ("orphan", None)
         order = self.orders[max(waiting)]
@@ -164,7 +184,9 @@ class Reference:
 
     def finish(self, customer: int, order_id: int) -> str | None:
         """Finishes, or returns the refusal."""
-        return self._end(customer, order_id, (State.RECEIVED, State.RESENT)) or self._ended(order_id, State.COMPLETED)
+        return self._end(customer, order_id, (State.RECEIVED, State.RESENT)) or self._ended(
+            order_id, State.COMPLETED
+        )
 
     def resend(self, customer: int, order_id: int) -> str | None:
         """Asks for one more message, or returns the refusal."""
@@ -178,9 +200,13 @@ class Reference:
 
     def expire(self) -> list[int]:
         """Ends what is due; returns those orders."""
-        due = [i for i, o in self.orders.items() if o.state in OPEN and o.created + LIFE_S <= self.now]
+        due = [
+            i for i, o in self.orders.items() if o.state in OPEN and o.created + LIFE_S <= self.now
+        ]
         for order_id in due:
-            self._ended(order_id, State.COMPLETED if self.orders[order_id].evidence else State.EXPIRED)
+            self._ended(
+                order_id, State.COMPLETED if self.orders[order_id].evidence else State.EXPIRED
+            )
         return due
 
     def release(self) -> int:
@@ -194,7 +220,11 @@ class Reference:
         order = self.orders[order_id]
         if order.customer != customer or order.state in (State.PENDING, State.FAILED):
             return "NotFound"
-        return "StateForbids" if order.state not in states or self.now >= order.created + LIFE_S else None
+        return (
+            "StateForbids"
+            if order.state not in states or self.now >= order.created + LIFE_S
+            else None
+        )
 
     def _ended(self, order_id: int, state: State) -> None:
         order = self.orders[order_id]

@@ -85,7 +85,9 @@ class Reference:
 
     def has_number(self, services: Sequence[str], now: datetime) -> bool:
         """Is there a number to be rented for these?"""
-        return any(number.is_free() and number.is_cool(services, now) for number in self.numbers.values())
+        return any(
+            number.is_free() and number.is_cool(services, now) for number in self.numbers.values()
+        )
 
     def rent(self, lease: Lease, *, now: datetime) -> str | None:
         """Notes a rent that succeeded; returns what is wrong with it."""
@@ -143,10 +145,14 @@ class Reference:
             if number.resting_until is not None and now >= number.resting_until:
                 number.resting_until = None
 
-    def receive(self, msisdn: int, service: str | None, text: str, *, now: datetime) -> tuple[Lease | None, bool]:
+    def receive(
+        self, msisdn: int, service: str | None, text: str, *, now: datetime
+    ) -> tuple[Lease | None, bool]:
         """Notes a message; returns whose it is, and whether they see it: not one of a service that they have not rented."""
         number = self.numbers[msisdn]
-        lease = number.holder if number.holder is not None and number.holder.is_active(now) else None
+        lease = (
+            number.holder if number.holder is not None and number.holder.is_active(now) else None
+        )
         if service is not None and (lease is None or service not in lease.services):
             number.cooling[service] = max(number.cooling.get(service, now), now + COOLDOWN)
         if lease is None:

@@ -13,7 +13,13 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.model.reference import LOCAL, LOCAL_TWO, OPEN, REMOTE, Answer, Order, Reference
 from tests.races.processes import open_desks
 from tests.support.desk import PRICE, REMOTE_PRICE, DeskOfTest
@@ -85,7 +91,13 @@ class DeskMachine(RuleBasedStateMachine):
         self.desk, self.do, self.answer = self.bench.desk, self.bench.do, self.bench.answer
         self.callers: list[Caller] = []
 
-    @initialize(credit=st.lists(st.sampled_from([2 * PRICE + 1, 200_000, 1_000_000]), min_size=CUSTOMERS, max_size=CUSTOMERS))
+    @initialize(
+        credit=st.lists(
+            st.sampled_from([2 * PRICE + 1, 200_000, 1_000_000]),
+            min_size=CUSTOMERS,
+            max_size=CUSTOMERS,
+        )
+    )
     def begin(self, credit: list[int]) -> None:
         """Fresh customers, fresh numbers, the usual prices."""
         self.bench.runs += 1
@@ -98,11 +110,21 @@ class DeskMachine(RuleBasedStateMachine):
             self._reprice(offer, price)
         self.do(self._shelve(list(msisdns)))
         self.callers = [self.do(self.desk.customer(units)) for units in credit]
-        self.ref.wallets = {caller.customer_id: units for caller, units in zip(self.callers, credit, strict=True)}
+        self.ref.wallets = {
+            caller.customer_id: units for caller, units in zip(self.callers, credit, strict=True)
+        }
         self.since = self.do(self.desk.pool.fetchval("select coalesce(max(id), 0) from entries"))
 
-    @rule(who=people, offer=st.sampled_from([LOCAL, LOCAL, LOCAL_TWO]), quantity=st.integers(1, 3), key=keys, fingerprint=fingerprints)
-    def buy_local(self, who: int, offer: int, quantity: int, key: str | None, fingerprint: bytes) -> None:
+    @rule(
+        who=people,
+        offer=st.sampled_from([LOCAL, LOCAL, LOCAL_TWO]),
+        quantity=st.integers(1, 3),
+        key=keys,
+        fingerprint=fingerprints,
+    )
+    def buy_local(
+        self, who: int, offer: int, quantity: int, key: str | None, fingerprint: bytes
+    ) -> None:
         """From our own stock, by offer."""
         self._buy(who, [offer], quantity, key, fingerprint)
 
@@ -111,7 +133,12 @@ class DeskMachine(RuleBasedStateMachine):
         """The cheapest of our stock and the supplier."""
         self._buy(who, [LOCAL, REMOTE], quantity, key, fingerprint)
 
-    @rule(who=people, key=keys, fingerprint=fingerprints, word=st.sampled_from(["ok", "ok", "no_numbers", "late_ok", "timeout", "unknown"]))
+    @rule(
+        who=people,
+        key=keys,
+        fingerprint=fingerprints,
+        word=st.sampled_from(["ok", "ok", "no_numbers", "late_ok", "timeout", "unknown"]),
+    )
     def buy_remote(self, who: int, key: str | None, fingerprint: bytes, word: str) -> None:
         """From the supplier, which does as the word says."""
         self._buy(who, [REMOTE], 1, key, fingerprint, word)
@@ -135,7 +162,9 @@ class DeskMachine(RuleBasedStateMachine):
         for order_id, caller in self._choose(who, pick, State.ACTIVE):
             answer = self.answer(lifecycle.cancel(self.desk.rt, caller, order_id, show=None))
             refusal = self.ref.cancel(caller.customer_id, order_id)
-            assert (answer if refusal else answer.balance.units) == (refusal or self.ref.available(caller.customer_id))
+            assert (answer if refusal else answer.balance.units) == (
+                refusal or self.ref.available(caller.customer_id)
+            )
 
     @rule(who=people, pick=picks)
     def finish(self, who: int, pick: int) -> None:
@@ -162,11 +191,17 @@ class DeskMachine(RuleBasedStateMachine):
         cheap=st.booleans(),
         word=st.sampled_from(["ok", "ok", "no_numbers", "late_ok"]),
     )
-    def reactivate(self, who: int, pick: int, key: str | None, fingerprint: bytes, cheap: bool, word: str) -> None:
+    def reactivate(
+        self, who: int, pick: int, key: str | None, fingerprint: bytes, cheap: bool, word: str
+    ) -> None:
         """The same number once more, sometimes with a bound below its price."""
         for order_id, caller in self._choose(who, pick, State.COMPLETED):
             parent, customer = self.ref.orders[order_id], caller.customer_id
-            cap = PriceCap(units=self.ref.prices[parent.offer] - 1) if cheap and self.ref.prices[parent.offer] else None
+            cap = (
+                PriceCap(units=self.ref.prices[parent.offer] - 1)
+                if cheap and self.ref.prices[parent.offer]
+                else None
+            )
             wanted = self.ref.known(customer, "again", key, fingerprint)
             if wanted is None:
                 wanted = self.ref.reactivate(customer, order_id, word)
@@ -183,7 +218,11 @@ class DeskMachine(RuleBasedStateMachine):
         self.desk.clock.advance(seconds)
         self.ref.now += seconds
 
-    @rule(seconds=st.sampled_from([0, 600, 1199, 1200, 1800, 90 * DAY_S]), expire=st.booleans(), release=st.booleans())
+    @rule(
+        seconds=st.sampled_from([0, 600, 1199, 1200, 1800, 90 * DAY_S]),
+        expire=st.booleans(),
+        release=st.booleans(),
+    )
     def advance(self, seconds: int, expire: bool, release: bool) -> None:
         """Time passes; the workers may be late."""
         self.desk.clock.advance(seconds)
@@ -195,7 +234,11 @@ class DeskMachine(RuleBasedStateMachine):
         if release:
             assert self.do(lifecycle.release_quarantined(self.desk.rt)) == self.ref.release()
 
-    @rule(offer=st.sampled_from([LOCAL, LOCAL_TWO]), price=st.sampled_from([0, 1000, PRICE, 20_000]), forget=st.booleans())
+    @rule(
+        offer=st.sampled_from([LOCAL, LOCAL_TWO]),
+        price=st.sampled_from([0, 1000, PRICE, 20_000]),
+        forget=st.booleans(),
+    )
     def change_price(self, offer: int, price: int, forget: bool) -> None:
         """Staff changes a price; the process may not have heard of it yet."""
         self.ref.prices[offer] = price
@@ -208,7 +251,9 @@ class DeskMachine(RuleBasedStateMachine):
         for order_id, order in self.ref.orders.items():
             if order.state is State.PENDING:
                 order.state, order.created = State.ACTIVE, self.ref.now
-                order.msisdn = self.do(self.desk.pool.fetchval("select msisdn from orders where id = $1", order_id))
+                order.msisdn = self.do(
+                    self.desk.pool.fetchval("select msisdn from orders where id = $1", order_id)
+                )
         self.ref.keys = {
             name: (bound, self._bought_under(name[2], name[0]) if outcome is None else outcome)
             for name, (bound, outcome) in self.ref.keys.items()
@@ -229,18 +274,47 @@ class DeskMachine(RuleBasedStateMachine):
             assert all(self.ref.held(caller.customer_id) == 0 for caller in self.callers)
             self.do(assert_clean(self.desk.rt))
 
-    def _buy(self, who: int, offers: list[int], quantity: int, key: str | None, fingerprint: bytes, word: str = "ok") -> None:
+    def _buy(
+        self,
+        who: int,
+        offers: list[int],
+        quantity: int,
+        key: str | None,
+        fingerprint: bytes,
+        word: str = "ok",
+    ) -> None:
         caller = self.callers[who]
         fingerprint += str((offers, quantity)).encode()
-        wanted = self.ref.known(caller.customer_id, "create", key, fingerprint) or self.ref.buy(caller.customer_id, offers, quantity, word)
+        wanted = self.ref.known(caller.customer_id, "create", key, fingerprint) or self.ref.buy(
+            caller.customer_id, offers, quantity, word
+        )
         self._hear(prices=len(offers) > 1)
         offer = None if len(offers) > 1 else offers[0]
-        buying = self.desk.buy(caller, offer, catalogue_id=None if offer else 1, quantity=quantity, key=key, fingerprint=fingerprint)
+        buying = self.desk.buy(
+            caller,
+            offer,
+            catalogue_id=None if offer else 1,
+            quantity=quantity,
+            key=key,
+            fingerprint=fingerprint,
+        )
         answer = self._with_word(word, buying)
-        self._agree(caller.customer_id, "create", key, fingerprint, wanted, answer, take=self.ref.sold)
-        if wanted.refusal == "RequestInProgress" and (caller.customer_id, "create", key) not in self.ref.keys:
+        self._agree(
+            caller.customer_id, "create", key, fingerprint, wanted, answer, take=self.ref.sold
+        )
+        if (
+            wanted.refusal == "RequestInProgress"
+            and (caller.customer_id, "create", key) not in self.ref.keys
+        ):
             serial = self.do(self.desk.pool.fetchval("select max(id) from orders where state = 0"))
-            self.ref.orders[serial] = Order(caller.customer_id, REMOTE, self.ref.prices[REMOTE], None, self.ref.now, State.PENDING)
+            self.ref.orders[serial] = Order(
+                caller.customer_id,
+                REMOTE,
+                self.ref.prices[REMOTE],
+                None,
+                self.ref.now,
+                State.PENDING,
+            )
             if key is not None:
                 self.ref.keys[caller.customer_id, "create", key] = (fingerprint, None)
 
@@ -261,7 +335,10 @@ class DeskMachine(RuleBasedStateMachine):
             assert answer == wanted.refusal
             outcome = "SupplierFailed" if answer == "SupplierFailed" else None
         elif wanted.replay is not None:
-            assert (answer.replayed, tuple(o.id for o in answer.document.orders)) == (True, wanted.replay)
+            assert (answer.replayed, tuple(o.id for o in answer.document.orders)) == (
+                True,
+                wanted.replay,
+            )
             return
         else:
             document: Document = answer.document
@@ -275,7 +352,9 @@ class DeskMachine(RuleBasedStateMachine):
 
     def _choose(self, who: int, pick: int, *likely: State) -> list[tuple[int, Caller]]:
         """Returns an order, mostly in a likely state, and who acts on it: its owner, or now and then somebody else."""
-        wanted = [i for i, o in self.ref.orders.items() if o.state in likely] if pick < UNLIKELY else []
+        wanted = (
+            [i for i, o in self.ref.orders.items() if o.state in likely] if pick < UNLIKELY else []
+        )
         among = wanted or sorted(self.ref.orders)
         if not among:
             return []
@@ -294,7 +373,10 @@ class DeskMachine(RuleBasedStateMachine):
             return self.answer(work)
         self.do(
             self.desk.simulator.script(
-                [f"{method}:late_ok" if word == "unknown" else f"{method}:{word}" for method in ("reserve", "reactivate")]
+                [
+                    f"{method}:late_ok" if word == "unknown" else f"{method}:{word}"
+                    for method in ("reserve", "reactivate")
+                ]
             )
         )
         with mock.patch.object(from_suppliers, "QUESTIONS_MAX", 0 if word == "unknown" else 3):
@@ -307,14 +389,22 @@ class DeskMachine(RuleBasedStateMachine):
             self.do(lifecycle.release_at_supplier(self.desk.rt, {"order": order_id}))
 
     def _reprice(self, offer: int, price: int, *, forget: bool = True) -> None:
-        self.do(self.desk.pool.execute("update offer_prices set price = $2 where offer_id = $1 and price <> $2", offer, price))
+        self.do(
+            self.desk.pool.execute(
+                "update offer_prices set price = $2 where offer_id = $1 and price <> $2",
+                offer,
+                price,
+            )
+        )
         if forget:
             self.desk.rt.memory.forget("catalogue")
 
     def _bought_under(self, key: str, customer: int) -> tuple[int, ...]:
         row = self.do(
             self.desk.pool.fetchval(
-                "select outcome::text from idempotency where customer_id = $1 and namespace = 0 and key = $2", customer, key
+                "select outcome::text from idempotency where customer_id = $1 and namespace = 0 and key = $2",
+                customer,
+                key,
             )
         )
         return tuple(made["id"] for made in json.loads(row)["orders"])
@@ -325,7 +415,10 @@ class DeskMachine(RuleBasedStateMachine):
         await pool.execute("delete from jobs")
         await pool.execute("delete from number_uses")
         await pool.execute("delete from numbers")
-        await pool.execute("insert into numbers (msisdn, country_id, rnd) select m, 6, m % 1000 from unnest($1::bigint[]) m", msisdns)
+        await pool.execute(
+            "insert into numbers (msisdn, country_id, rnd) select m, 6, m % 1000 from unnest($1::bigint[]) m",
+            msisdns,
+        )
 
     async def _resolve_all(self) -> None:
         await self.desk.resolve_by_jobs()
@@ -334,14 +427,26 @@ class DeskMachine(RuleBasedStateMachine):
     async def _compare(self) -> None:
         ref, who = self.ref, [caller.customer_id for caller in self.callers]
         async with self.desk.pool.acquire() as connection:
-            wallets = await connection.fetch("select owner, balance, held from accounts where owner = any($1)", who)
-            rows = await connection.fetch("select id, state, sms_revision, msisdn from orders where customer_id = any($1)", who)
+            wallets = await connection.fetch(
+                "select owner, balance, held from accounts where owner = any($1)", who
+            )
+            rows = await connection.fetch(
+                "select id, state, sms_revision, msisdn from orders where customer_id = any($1)",
+                who,
+            )
             numbers = await connection.fetch("select msisdn, state, order_id from numbers")
-            total = await connection.fetchval("select coalesce(sum(amount), 0) from entries where id > $1", self.since)
-        assert {row[0]: (row[1], row[2]) for row in wallets} == {c: (ref.wallets[c], ref.held(c)) for c in who}
+            total = await connection.fetchval(
+                "select coalesce(sum(amount), 0) from entries where id > $1", self.since
+            )
+        assert {row[0]: (row[1], row[2]) for row in wallets} == {
+            c: (ref.wallets[c], ref.held(c)) for c in who
+        }
         made = {row[0]: (State(row[1]), row[2]) for row in rows if row[1] != State.FAILED}
         assert made == {i: (o.state, o.revision) for i, o in ref.orders.items()}
-        held = {m: (2 if n.free_at is not None else int(n.order is not None), n.order) for m, n in ref.numbers.items()}
+        held = {
+            m: (2 if n.free_at is not None else int(n.order is not None), n.order)
+            for m, n in ref.numbers.items()
+        }
         assert {row[0]: (row[1], row[2]) for row in numbers} == held
         in_use = [row[3] for row in rows if State(row[1]) in OPEN]
         assert len(in_use) == len(set(in_use)), "a number has two open orders"

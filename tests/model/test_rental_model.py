@@ -86,12 +86,21 @@ class Year:
     async def rent_some(self) -> None:
         """Lets several customers rent at once, and compares what each was told."""
         wishes = [
-            (*self.chance.choice(self.callers), tuple(self.chance.sample(sorted(PRICES), self.chance.choice([1, 1, 2, 3]))), days)
+            (
+                *self.chance.choice(self.callers),
+                tuple(self.chance.sample(sorted(PRICES), self.chance.choice([1, 1, 2, 3]))),
+                days,
+            )
             for days in self.chance.choices(PERIODS, k=RENTS_A_DAY)
         ]
-        works = [shop.rent(self.desk, caller, services=services, units=days) for caller, _, services, days in wishes]
+        works = [
+            shop.rent(self.desk, caller, services=services, units=days)
+            for caller, _, services, days in wishes
+        ]
         answers = await asyncio.gather(*works, return_exceptions=True)
-        told = sorted(zip(wishes, answers, strict=True), key=lambda pair: not isinstance(pair[1], Rented))
+        told = sorted(
+            zip(wishes, answers, strict=True), key=lambda pair: not isinstance(pair[1], Rented)
+        )
         for (_, purse, services, days), answer in told:
             price = self.reference.price(services, days)
             if isinstance(answer, Rented):
@@ -100,7 +109,9 @@ class Year:
                 assert paid is not None, "nobody rents beyond their means"
                 number = self.reference.numbers[answer.rental.msisdn]
                 ends = self.now + timedelta(days=days)
-                lease = Lease(answer.rental.id, purse, number, services, self.now, ends, days, [paid])
+                lease = Lease(
+                    answer.rental.id, purse, number, services, self.now, ends, days, [paid]
+                )
                 assert self.reference.rent(lease, now=self.now) is None
             elif isinstance(answer, PeriodNotOffered):
                 assert price is None
@@ -117,9 +128,16 @@ class Year:
         if not self.reference.leases:
             return
         lease = self.chance.choice(list(self.reference.leases.values()))
-        if not lease.is_active(self.now) and self.chance.random() < 0.5:  # most have ended; those that run are of more interest
-            lease = self.chance.choice([one for one in self.reference.leases.values() if one.is_active(self.now)] or [lease])
-        name = self.chance.choice(["extend", "extend", "extend", "rerent", "rerent", "rerent", "cancel"])
+        if (
+            not lease.is_active(self.now) and self.chance.random() < 0.5
+        ):  # most have ended; those that run are of more interest
+            lease = self.chance.choice(
+                [one for one in self.reference.leases.values() if one.is_active(self.now)]
+                or [lease]
+            )
+        name = self.chance.choice(
+            ["extend", "extend", "extend", "rerent", "rerent", "rerent", "cancel"]
+        )
         try:
             word = await getattr(self, "_" + name)(lease, self.chance.choice(PERIODS))
         except Refusal as refusal:
@@ -128,7 +146,9 @@ class Year:
 
     async def _extend(self, lease: Lease, days: int) -> str:
         caller = self.caller_of(lease)
-        self.wanted = self.reference.price(lease.services, days) if lease.days + days <= DAYS_MAX else None
+        self.wanted = (
+            self.reference.price(lease.services, days) if lease.days + days <= DAYS_MAX else None
+        )
         extended = await shop.extend(self.desk, caller, lease.id, units=days)
         assert lease.is_active(self.now)
         assert extended.price == self.wanted
@@ -145,7 +165,11 @@ class Year:
         again = await shop.rerent(self.desk, self.caller_of(lease), lease.id, units=days)
         assert not lease.is_active(self.now)
         assert self.reference.can_rerent(lease, self.now)
-        assert (again.price, again.rental.msisdn, again.rental.id) == (self.wanted, lease.number.msisdn, lease.id)
+        assert (again.price, again.rental.msisdn, again.rental.id) == (
+            self.wanted,
+            lease.number.msisdn,
+            lease.id,
+        )
         paid = lease.customer.pay(again.price)
         assert paid is not None
         self.reference.rerent(lease, days=days, paid=paid, now=self.now)
@@ -184,7 +208,13 @@ class Year:
             self.serial += 1
             service = self.chance.choice([*PRICES, None])
             name = SERVICES_BY_CODE[service].name if service else "INFO"
-            coming.append((self.chance.choice(list(self.reference.numbers)), service, f"{name}: your code is {self.serial:06}"))
+            coming.append(
+                (
+                    self.chance.choice(list(self.reference.numbers)),
+                    service,
+                    f"{name}: your code is {self.serial:06}",
+                )
+            )
         taken = await asyncio.gather(*(shop.message(self.desk, to, text) for to, _, text in coming))
         for (to, service, text), answer in zip(coming, taken, strict=True):
             lease, shown = self.reference.receive(to, service, text, now=self.now)
@@ -195,7 +225,9 @@ class Year:
 
     async def pass_time(self) -> None:
         """Moves the clock by about a day; the background work comes along most of the time."""
-        self.desk.clock.advance(self.chance.choice([600, 3600, 8 * 3600, 24 * 3600, 42 * 3600, 45 * 3600]))
+        self.desk.clock.advance(
+            self.chance.choice([600, 3600, 8 * 3600, 24 * 3600, 42 * 3600, 45 * 3600])
+        )
         if self.chance.random() < 0.7:
             await lifecycle.expire_due(self.desk.rt)
             await order_lifecycle.release_quarantined(self.desk.rt)
@@ -221,13 +253,23 @@ async def test_a_year_of_rentals(desk: DeskOfTest) -> None:
     chance = random.Random(seed)
     names = {code: SERVICES_BY_CODE[code].name for code in PRICES}
     await desk.pool.executemany(
-        "insert into services values ($1, $2, $3) on conflict do nothing", [(1000 + n, *pair) for n, pair in enumerate(names.items())]
+        "insert into services values ($1, $2, $3) on conflict do nothing",
+        [(1000 + n, *pair) for n, pair in enumerate(names.items())],
     )
     await shop.open_shop(desk, numbers=NUMBERS)
-    lines = [shop.given(2, "ES", (code, "LONG", days), price) for code, prices in PRICES.items() for days, price in prices.items()]
+    lines = [
+        shop.given(2, "ES", (code, "LONG", days), price)
+        for code, prices in PRICES.items()
+        for days, price in prices.items()
+    ]
     lines.append(rental_prices.GivenRentalPrice(3, "ES", "telegram", "LONG", "7", "off"))
     await rental_prices.load(desk.rt, lines, complain=shop.refuse)
-    numbers = {row[0]: Number(row[0]) for row in await desk.pool.fetch("select msisdn from numbers where country_id = $1", shop.SPAIN)}
+    numbers = {
+        row[0]: Number(row[0])
+        for row in await desk.pool.fetch(
+            "select msisdn from numbers where country_id = $1", shop.SPAIN
+        )
+    }
     callers = []
     for _ in range(CUSTOMERS):
         purse = Purse(chance.randrange(1_500_00), chance.choice([0, 0, 20_00]))

@@ -29,7 +29,9 @@ from numdesk.protocols.json_tokens import (
     write_php,
 )
 
-NUMBERS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?\Z").map(NumberToken)
+NUMBERS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?\Z").map(
+    NumberToken
+)
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=12)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -55,7 +57,18 @@ class TestRead:
         assert write_js(read_object(text)) == text
 
     @pytest.mark.parametrize(
-        "text", ["", "1", "[]", "nul", '{"a":1,"a":2}', '{"a":{"b":1,"b":1}}', '{"a":NaN}', '{"a":-Infinity}', '{"a":01}']
+        "text",
+        [
+            "",
+            "1",
+            "[]",
+            "nul",
+            '{"a":1,"a":2}',
+            '{"a":{"b":1,"b":1}}',
+            '{"a":NaN}',
+            '{"a":-Infinity}',
+            '{"a":01}',
+        ],
     )
     def test_refuses_what_readers_disagree_about(self, text: str) -> None:
         """A key named twice, and numbers that JSON does not have, are refused."""
@@ -83,12 +96,38 @@ class TestReadMembers:
         """An id or an amount is the token that stood there, whether in quotes or not; what is not there is None."""
         row = read_object('{"id": 7, "name": "x/К", "sum": 1.50, "text": "1e-7", "none": null}')
         assert [read_word(row, name) for name in ("id", "name", "sum")] == ["7", "x/К", "1.50"]
-        assert [read_amount(row, name) for name in ("sum", "text")] == [Decimal("1.50"), Decimal("0.0000001")]
-        assert {maybe_word(row, "none"), maybe_amount(row, "none"), maybe_word(row, "nowhere"), maybe_amount(row, "nowhere")} == {None}
+        assert [read_amount(row, name) for name in ("sum", "text")] == [
+            Decimal("1.50"),
+            Decimal("0.0000001"),
+        ]
+        assert {
+            maybe_word(row, "none"),
+            maybe_amount(row, "none"),
+            maybe_word(row, "nowhere"),
+            maybe_amount(row, "nowhere"),
+        } == {None}
 
     @pytest.mark.parametrize(
         "value",
-        ["", "-1", "1,5", "NaN", "Infinity", "1e999", "0x10", "１", " 1", "1" * 31, None, True, 15, 15.0, ["1"], {}, NumberToken("-0.5")],
+        [
+            "",
+            "-1",
+            "1,5",
+            "NaN",
+            "Infinity",
+            "1e999",
+            "0x10",
+            "１",
+            " 1",
+            "1" * 31,
+            None,
+            True,
+            15,
+            15.0,
+            ["1"],
+            {},
+            NumberToken("-0.5"),
+        ],
     )
     def test_refuses_what_is_no_amount(self, value: object) -> None:
         """Nothing but plain digits is money, and nobody's text is repeated."""
@@ -113,7 +152,17 @@ class TestReadMembers:
             ("2026-03-01T12:00:00+03:00", datetime(2026, 3, 1, 9, tzinfo=UTC)),
             ("2026-03-01T12:00:00.250Z", datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)),
             ("2026-03-01T12:00:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
-            *((text, None) for text in (None, 1, "", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59")),
+            *(
+                (text, None)
+                for text in (
+                    None,
+                    1,
+                    "",
+                    "yesterday",
+                    "2026-13-01T00:00:00Z",
+                    "0001-01-01T00:00:00+23:59",
+                )
+            ),
         ],
     )
     def test_has_no_moment_where_none_is_told(self, value: object, moment: datetime | None) -> None:
@@ -125,10 +174,14 @@ class TestCutMember:
     """Taking a member out of a text."""
 
     @given(DOCUMENTS, st.integers(0, 5), VALUES, st.sampled_from(["", " ", "\n\t "]))
-    def test_leaves_the_rest_as_it_was(self, document: dict[str, Any], at: int, value: Any, space: str) -> None:
+    def test_leaves_the_rest_as_it_was(
+        self, document: dict[str, Any], at: int, value: Any, space: str
+    ) -> None:
         """Wherever it stands, however it is spaced, only the one member goes."""
         document.pop("sign", None)
-        members = [f"{write_js(name)}{space}:{space}{write_js(item)}" for name, item in document.items()]
+        members = [
+            f"{write_js(name)}{space}:{space}{write_js(item)}" for name, item in document.items()
+        ]
         rest = "{" + f"{space},{space}".join(members) + "}"
         whole = [*members[:at], f'"sign"{space}:{write_js(value)}', *members[at:]]
         cut = cut_member("{" + f"{space},{space}".join(whole) + "}", "sign")
@@ -148,8 +201,14 @@ class TestWrite:
     def test_writes_like_php(self) -> None:
         """Slashes are escaped, letters as asked, ends of lines always, numbers never touched."""
         value = {"a/b": 'К/"\\\u2028\x7f\x01\n😀', "n": NumberToken("1.50")}
-        assert write_php(value, escape_unicode=False) == r'{"a\/b":"К\/\"\\\u2028' + "\x7f" + r'\u0001\n😀","n":1.50}'
-        assert write_php(value, escape_unicode=True) == r'{"a\/b":"\u041a\/\"\\\u2028' + "\x7f" + r'\u0001\n\ud83d\ude00","n":1.50}'
+        assert (
+            write_php(value, escape_unicode=False)
+            == r'{"a\/b":"К\/\"\\\u2028' + "\x7f" + r'\u0001\n😀","n":1.50}'
+        )
+        assert (
+            write_php(value, escape_unicode=True)
+            == r'{"a\/b":"\u041a\/\"\\\u2028' + "\x7f" + r'\u0001\n\ud83d\ude00","n":1.50}'
+        )
 
     def test_writes_like_javascript(self) -> None:
         """Neither slashes nor letters are escaped; halves of letters are."""
@@ -179,7 +238,18 @@ class TestWrite:
     def test_sorts_like_a_javascript_object(self) -> None:
         """Array indices come first by number, the rest by UTF-16 code units."""
         names = ["b", "10", "9", "a", "01", "4294967295", "4294967294", "￿", "😀", ""]
-        assert sort_like_js(names) == ["9", "10", "4294967294", "", "01", "4294967295", "a", "b", "😀", "￿"]
+        assert sort_like_js(names) == [
+            "9",
+            "10",
+            "4294967294",
+            "",
+            "01",
+            "4294967295",
+            "a",
+            "b",
+            "😀",
+            "￿",
+        ]
 
     @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node to compare with")
     @settings(max_examples=1)
@@ -194,14 +264,22 @@ class TestWrite:
             process.stdout.write(JSON.stringify(read.map(d => JSON.stringify(sorted(JSON.parse(d))))))"""
         asked = json.dumps([write_js(document) for document in documents])
         documents = [_as_doubles(document, js_number) for document in documents]
-        done = subprocess.run(["node", "-e", program], input=asked, capture_output=True, text=True, check=True)  # noqa: S607 - whichever there is
+        done = subprocess.run(
+            ["node", "-e", program],  # noqa: S607
+            input=asked,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert json.loads(done.stdout) == [write_js(_sorted(document)) for document in documents]
 
 
 def _as_doubles(value: Any, write: Callable[[str], NumberToken] = NumberToken) -> Any:
     """Writes numbers anew, and leaves out the one key that JavaScript takes for something else."""
     if isinstance(value, dict):
-        return {name: _as_doubles(item, write) for name, item in value.items() if name != "__proto__"}
+        return {
+            name: _as_doubles(item, write) for name, item in value.items() if name != "__proto__"
+        }
     if isinstance(value, list):
         return [_as_doubles(item, write) for item in value]
     return write(value) if isinstance(value, NumberToken) else value

@@ -33,7 +33,9 @@ async def open_desks(url: str, folder: Path, *, processes: int) -> AsyncIterator
         databases: list[Database] = []
         for _ in range(processes):
             databases.append(await Database.open(url))
-            stack.callback(databases[-1]._pool.terminate)  # what a dead process was releasing is waited for by nobody
+            stack.callback(
+                databases[-1]._pool.terminate
+            )  # what a dead process was releasing is waited for by nobody
         yield await stack.enter_async_context(open_desks_on(databases, pool=pool, folder=folder))
 
 
@@ -44,13 +46,18 @@ async def outcomes(*works: Awaitable[T]) -> tuple[list[T], Counter[type[BaseExce
     return [answer for answer in answers if not isinstance(answer, BaseException)], refused
 
 
-async def undecided(pool: asyncpg.Pool, chance: random.Random, *, numbers: int, until: asyncio.Event) -> None:
+async def undecided(
+    pool: asyncpg.Pool, chance: random.Random, *, numbers: int, until: asyncio.Event
+) -> None:
     """Locks some free numbers, again and again, and gives them back."""
     while not until.is_set():
         async with pool.acquire() as connection:
             locking = connection.transaction()
             await locking.start()
-            await connection.fetch("select id from numbers where state = 0 order by random() limit $1 for update skip locked", numbers)
+            await connection.fetch(
+                "select id from numbers where state = 0 order by random() limit $1 for update skip locked",
+                numbers,
+            )
             await asyncio.sleep(chance.random() * 0.01)
             await locking.rollback()
         await asyncio.sleep(chance.random() * 0.02)
@@ -58,7 +65,9 @@ async def undecided(pool: asyncpg.Pool, chance: random.Random, *, numbers: int, 
 
 async def shelve(pool: asyncpg.Pool, numbers: int, *, first: int = 62_100_000_000) -> None:
     """Replaces our own stock by so many fresh numbers."""
-    await pool.execute("update numbers set state = 3, order_id = null, free_at = null where state in (0, 2)")
+    await pool.execute(
+        "update numbers set state = 3, order_id = null, free_at = null where state in (0, 2)"
+    )
     await pool.execute(
         "insert into numbers (msisdn, country_id, rnd) select $1::bigint + i, 6, i * 7919 from generate_series(1, $2::bigint) i",
         first,

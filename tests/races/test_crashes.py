@@ -56,29 +56,47 @@ async def ripe(desk: DeskOfTest, caller: Caller) -> None:
     desk.clock.advance(115)
 
 
-async def buy(rt: Runtime, caller: Caller, *, offer_id: int | None = REMOTE_OFFER, quantity: int = 1) -> Any:
+async def buy(
+    rt: Runtime, caller: Caller, *, offer_id: int | None = REMOTE_OFFER, quantity: int = 1
+) -> Any:
     """Buys with a key."""
     desk = DeskOfTest(rt, None, None, None)  # type: ignore[arg-type] - it only buys
-    return await desk.buy(caller, offer_id, catalogue_id=None if offer_id else 1, quantity=quantity, key="k")
+    return await desk.buy(
+        caller, offer_id, catalogue_id=None if offer_id else 1, quantity=quantity, key="k"
+    )
 
 
 async def buy_again(rt: Runtime, caller: Caller) -> Any:
     """Buys the number of the customer's first order again."""
-    first = min(order.id for order in await lifecycle.listing(rt, caller, states=None, limit=9, offset=0))
-    return await reactivation.reactivate(rt, caller, reactivation.ReactivateRequest("k", b"f", first, None, None))
+    first = min(
+        order.id for order in await lifecycle.listing(rt, caller, states=None, limit=9, offset=0)
+    )
+    return await reactivation.reactivate(
+        rt, caller, reactivation.ReactivateRequest("k", b"f", first, None, None)
+    )
 
 
 async def cancel(rt: Runtime, caller: Caller) -> Any:
     """Cancels the customer's only order, unless that is done."""
     (order,) = await lifecycle.listing(rt, caller, states=None, limit=9, offset=0)
-    return order if order.state is State.CANCELED else await lifecycle.cancel(rt, caller, order.id, show=None)
+    return (
+        order
+        if order.state is State.CANCELED
+        else await lifecycle.cancel(rt, caller, order.id, show=None)
+    )
 
 
 FLOWS = (
     Flow("buy", buy),
     Flow("buy, answer lost", buy, script=("late_ok",)),
     Flow("reactivate", buy_again, ready=completed, end=({1: 1, 4: 1}, REMOTE_PRICE, REMOTE_PRICE)),
-    Flow("reactivate, answer lost", buy_again, script=("late_ok",), ready=completed, end=({1: 1, 4: 1}, REMOTE_PRICE, REMOTE_PRICE)),
+    Flow(
+        "reactivate, answer lost",
+        buy_again,
+        script=("late_ok",),
+        ready=completed,
+        end=({1: 1, 4: 1}, REMOTE_PRICE, REMOTE_PRICE),
+    ),
     Flow("cancel", cancel, ready=ripe, end=({5: 1}, 0, 0)),
 )
 
@@ -96,7 +114,9 @@ class Place:
         rt = another(self.desk.rt, MortalDatabase(self.desk.rt.database, life))
         await catalogue.catalogue(self.desk.rt, self.caller.currency)
         rt.memory = self.desk.rt.memory  # the catalogue was read long ago: not a step of this flow
-        rt.suppliers = {"simulator": cast("NumberSupplier", MortalUpstream(self.desk.simulator, life))}
+        rt.suppliers = {
+            "simulator": cast("NumberSupplier", MortalUpstream(self.desk.simulator, life))
+        }
         return await life.lead(act(rt, self.caller))
 
     async def die(self, act: Act, life: Life) -> Runtime:
@@ -112,15 +132,20 @@ class Place:
     async def sight(self) -> tuple[dict[int, int], int, int]:
         """Returns the customer's orders by state (but the failed), what is held and what is spent."""
         rows = await self.pool.fetch(
-            "select state, count(*) from orders where customer_id = $1 and state <> 7 group by 1", self.caller.customer_id
+            "select state, count(*) from orders where customer_id = $1 and state <> 7 group by 1",
+            self.caller.customer_id,
         )
-        balance, held = await self.pool.fetchrow("select balance, held from accounts where id = $1", self.caller.wallet_id)
+        balance, held = await self.pool.fetchrow(
+            "select balance, held from accounts where id = $1", self.caller.wallet_id
+        )
         return {row[0]: row[1] for row in rows}, held, CREDIT - balance
 
     async def check_supplier(self) -> None:
         """Nothing is in use at the supplier that no open order of ours has."""
         open_there = sum((await self.desk.simulator._world.open_sales()).values())
-        assert open_there == await self.pool.fetchval("select count(*) from orders where provider = 'simulator' and state in (1, 2, 3)")
+        assert open_there == await self.pool.fetchval(
+            "select count(*) from orders where provider = 'simulator' and state in (1, 2, 3)"
+        )
 
 
 @asynccontextmanager
@@ -162,7 +187,9 @@ async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, fl
 
 
 @pytest.mark.timeout(600)
-async def test_a_mixed_request_charges_for_what_its_answer_names(server: TestServer, tmp_path: Path) -> None:
+async def test_a_mixed_request_charges_for_what_its_answer_names(
+    server: TestServer, tmp_path: Path
+) -> None:
     """A request for numbers from two sources may get fewer after a death, but pays for exactly those that its answer names."""
     act: Act = lambda rt, caller: buy(rt, caller, offer_id=None, quantity=22)  # noqa: E731 - twenty of ours, two of the supplier's
     life = Life()
@@ -175,7 +202,11 @@ async def test_a_mixed_request_charges_for_what_its_answer_names(server: TestSer
             await here.resolve(survivor)
             document = (await act(survivor, here.caller)).document
             states, held, spent = await here.sight()
-            assert (states, held, spent) == ({1: len(document.orders)}, sum(order.price for order in document.orders), 0)
+            assert (states, held, spent) == (
+                {1: len(document.orders)},
+                sum(order.price for order in document.orders),
+                0,
+            )
             assert document.failed == 22 - len(document.orders)
             await here.check_supplier()
             await assert_clean(survivor)

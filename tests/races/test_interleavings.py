@@ -21,7 +21,11 @@ from numdesk.ports.suppliers import Outcome
 from numdesk.usecases.orders import lifecycle
 
 ROUND, CUSTOMERS = 2_000, 40
-ENDED = {State.COMPLETED: "order.completed", State.CANCELED: "order.canceled", State.EXPIRED: "order.expired"}
+ENDED = {
+    State.COMPLETED: "order.completed",
+    State.CANCELED: "order.canceled",
+    State.EXPIRED: "order.expired",
+}
 #: After everything an order has seen, what its hold must have come to: posted, voided or expired.
 HOLD = {State.COMPLETED: 1, State.CANCELED: 2, State.EXPIRED: 3}
 
@@ -54,7 +58,9 @@ async def test_thousands_of_orders_end_once(database_url: str, tmp_path: Path, r
             assert not faults, f"seed {seed}, round {number}: {faults[:5]}"
 
 
-async def test_a_message_that_commits_before_the_cancel_wins(database_url: str, tmp_path: Path) -> None:
+async def test_a_message_that_commits_before_the_cancel_wins(
+    database_url: str, tmp_path: Path
+) -> None:
     """A message that comes while the supplier is told of the cancel keeps the order and its price."""
     async with open_desks(database_url, tmp_path, processes=1) as (desk,):
         caller = await desk.customer()
@@ -149,8 +155,14 @@ async def _faults(desk: DeskOfTest, stories: list[Story]) -> list[str]:
         if not agrees:
             faults.append(f"{story.order_id} {state.name} {hold=}, {journals=}, {kinds=}, {told=}")
     for caller in {story.caller.customer_id: story.caller for story in stories}.values():
-        earned = sum(State(found[s.order_id][1]) is State.COMPLETED for s in stories if s.caller is caller)
-        balance, held = await desk.pool.fetchrow("select balance, held from accounts where id = $1", caller.wallet_id)
+        earned = sum(
+            State(found[s.order_id][1]) is State.COMPLETED for s in stories if s.caller is caller
+        )
+        balance, held = await desk.pool.fetchrow(
+            "select balance, held from accounts where id = $1", caller.wallet_id
+        )
         if (balance, held) != (PRICE * (ROUND - earned), 0):
-            faults.append(f"customer {caller.customer_id}: has {balance}, holds {held}, {earned} orders earned")
+            faults.append(
+                f"customer {caller.customer_id}: has {balance}, holds {held}, {earned} orders earned"
+            )
     return faults

@@ -33,8 +33,13 @@ async def spend(database: Database, wallet_id: int, order_id: int) -> Applied:
     """Holds the price of an order and posts it, in two transactions, as orders do."""
     hold = chart.hold_for_order(order_id, wallet_id=wallet_id, price=price(10))
     await database.run("test.hold", lambda tx: ledger_journals.hold(tx, hold, now=NOW))
-    journal = chart.earn_order(order_id, customer_id=1, provider="local", price=price(10), cost=price(4))
-    return await database.run("test.post", lambda tx: ledger_journals.post(tx, kind="order", ref=order_id, journal=journal, now=NOW))
+    journal = chart.earn_order(
+        order_id, customer_id=1, provider="local", price=price(10), cost=price(4)
+    )
+    return await database.run(
+        "test.post",
+        lambda tx: ledger_journals.post(tx, kind="order", ref=order_id, journal=journal, now=NOW),
+    )
 
 
 async def balance(database: Database, wallet_id: int) -> tuple[int, int]:
@@ -48,7 +53,9 @@ class TestOneWallet:
     async def test_pays_for_what_it_affords_and_no_more(self, database: Database) -> None:
         """500 parallel spends from a wallet that affords 100: exactly 100 succeed, the others are refused as short."""
         wallet_id = await funded_wallet(database, units=1_000)
-        paid, refused = await settled(*(spend(database, wallet_id, order_id) for order_id in range(1, 501)))
+        paid, refused = await settled(
+            *(spend(database, wallet_id, order_id) for order_id in range(1, 501))
+        )
         assert len(paid) == 100
         assert [type(refusal) for refusal in refused] == [WalletShort] * 400
         assert await balance(database, wallet_id) == (0, 0)
@@ -63,8 +70,12 @@ class TestOneWallet:
             total = 0
             for turn in range(200 // workers):
                 units = 50 - 3 * ((worker + turn) % 20)
-                journal = chart.adjustment(customer_id=1, currency="IDR", units=units, ref=f"{worker}:{turn}")
-                await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))
+                journal = chart.adjustment(
+                    customer_id=1, currency="IDR", units=units, ref=f"{worker}:{turn}"
+                )
+                await database.run(
+                    "test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW)
+                )
                 await spend(database, wallet_id, worker * 1_000 + turn + 1)
                 total += units - 10
             return total
@@ -80,30 +91,49 @@ class TestOneKey:
         wallet_id = await funded_wallet(database)
         journal = chart.adjustment(customer_id=1, currency="IDR", units=70, ref="same")
         applied, refused = await settled(
-            *(database.run("test", lambda tx: ledger_journals.apply(tx, journal, now=NOW)) for _ in range(100))
+            *(
+                database.run("test", lambda tx: ledger_journals.apply(tx, journal, now=NOW))
+                for _ in range(100)
+            )
         )
         assert refused == []
         assert len({answer.journal_id for answer in applied if isinstance(answer, Applied)}) == 1
-        assert [answer.repeated for answer in applied if isinstance(answer, Applied)].count(False) == 1
+        assert [answer.repeated for answer in applied if isinstance(answer, Applied)].count(
+            False
+        ) == 1
         assert (await balance(database, wallet_id))[0] == 70
         await assert_clean(database)
 
     async def test_is_reversed_once(self, database: Database) -> None:
         """Two reversals of each of 30 journals at once make 30 reversals."""
         wallet_id = await funded_wallet(database, units=1_000)
-        journals = [chart.adjustment(customer_id=1, currency="IDR", units=-10, ref=str(number)) for number in range(30)]
+        journals = [
+            chart.adjustment(customer_id=1, currency="IDR", units=-10, ref=str(number))
+            for number in range(30)
+        ]
         ids = [
-            (await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))).journal_id
+            (
+                await database.run(
+                    "test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW)
+                )
+            ).journal_id
             for journal in journals
         ]
         answers, refused = await settled(
             *(
-                database.run("test", lambda tx, journal_id=journal_id: ledger_journals.reverse(tx, journal_id=journal_id, now=NOW))
+                database.run(
+                    "test",
+                    lambda tx, journal_id=journal_id: ledger_journals.reverse(
+                        tx, journal_id=journal_id, now=NOW
+                    ),
+                )
                 for journal_id in ids * 2
             )
         )
         assert refused == []
-        assert [answer.repeated for answer in answers if isinstance(answer, Applied)].count(False) == 30
+        assert [answer.repeated for answer in answers if isinstance(answer, Applied)].count(
+            False
+        ) == 30
         assert (await balance(database, wallet_id))[0] == 1_000
         await assert_clean(database)
 
@@ -114,10 +144,14 @@ class TestOneHold:
         wallet_id = await funded_wallet(database, units=400)
         for ref in range(1, 41):
             hold = chart.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
-            await database.run("test", lambda tx, hold=hold: ledger_journals.hold(tx, hold, now=NOW))
+            await database.run(
+                "test", lambda tx, hold=hold: ledger_journals.hold(tx, hold, now=NOW)
+            )
 
         def post(tx: Tx, ref: int) -> Awaitable[object]:
-            journal = chart.earn_order(ref, customer_id=1, provider="local", price=price(10), cost=price(4))
+            journal = chart.earn_order(
+                ref, customer_id=1, provider="local", price=price(10), cost=price(4)
+            )
             return ledger_journals.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
 
         ends = [
@@ -126,7 +160,11 @@ class TestOneHold:
             lambda tx, ref: ledger_journals.expire(tx, kind="order", ref=ref, now=NOW),
         ]
         won, refused = await settled(
-            *(database.run("test", lambda tx, end=end, ref=ref: end(tx, ref)) for ref in range(1, 41) for end in ends)
+            *(
+                database.run("test", lambda tx, end=end, ref=ref: end(tx, ref))
+                for ref in range(1, 41)
+                for end in ends
+            )
         )
         posted = sum(isinstance(answer, Applied) for answer in won)
         assert (len(won), {type(refusal) for refusal in refused}) == (40, {StateForbids})
@@ -144,10 +182,17 @@ class TestManyWallets:
         async def work(worker: int) -> None:
             for turn in range(15):
                 places = [(worker * 7 + turn * step) % 20 for step in (3, 5, 11)]
-                pairs = [(places[at], places[at - 1]) for at in range(3) if places[at] != places[at - 1]]
-                transfers = tuple(ledger_journals.Transfer(names[debit], names[credit], price(1 + turn)) for debit, credit in pairs)
+                pairs = [
+                    (places[at], places[at - 1]) for at in range(3) if places[at] != places[at - 1]
+                ]
+                transfers = tuple(
+                    ledger_journals.Transfer(names[debit], names[credit], price(1 + turn))
+                    for debit, credit in pairs
+                )
                 journal = ledger_journals.Journal("test", f"{worker}:{turn}", transfers)
-                await database.run("test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW))
+                await database.run(
+                    "test", lambda tx, journal=journal: ledger_journals.apply(tx, journal, now=NOW)
+                )
 
         _, refused = await settled(*(work(worker) for worker in range(32)))
         assert refused == []

@@ -43,7 +43,9 @@ def _with(desk: DeskOfTest, database: Database) -> DeskOfTest:
 
 
 @pytest.mark.parametrize("name", MONEY)
-async def test_an_act_whose_commit_is_lost_happens_once(server: TestServer, tmp_path: Path, name: str) -> None:
+async def test_an_act_whose_commit_is_lost_happens_once(
+    server: TestServer, tmp_path: Path, name: str
+) -> None:
     """Lost before or after the server committed: the act is answered as if nothing had been lost, and is booked once."""
     seen, said = [], []
     for after in (None, False, True):
@@ -52,7 +54,9 @@ async def test_an_act_whose_commit_is_lost_happens_once(server: TestServer, tmp_
         async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
             await shop.open_shop(desk)
             act = await MONEY[name](desk)
-            lossy = LossyDatabase(desk.rt.database, name, after=bool(after), losses=0 if after is None else 1)
+            lossy = LossyDatabase(
+                desk.rt.database, name, after=bool(after), losses=0 if after is None else 1
+            )
             said.append(type(await act(_with(desk, lossy))))
             assert lossy.losses == 0, f"{name} stands in this act"
             seen.append(await _sight(desk.pool))
@@ -82,7 +86,9 @@ def test_every_transaction_is_known_to_move_money_or_not() -> None:
     """A new transaction is put into one of the two lists, so that none that moves money goes untested."""
     folder = Path(numdesk.usecases.__file__).parent
     written = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
-    names = set(re.findall(r'\brt\.run[(,]\s*"([a-z_.]+)"', written)) | set(re.findall(r'\bSweep\("([a-z_.]+)", [A-Z]', written))
+    names = set(re.findall(r'\brt\.run[(,]\s*"([a-z_.]+)"', written)) | set(
+        re.findall(r'\bSweep\("([a-z_.]+)", [A-Z]', written)
+    )
     assert names - {*MONEY, *NO_MONEY} == set()
     assert {*MONEY, *NO_MONEY} - names - {"orders.create", "inbound.receive"} == set()
 
@@ -90,7 +96,8 @@ def test_every_transaction_is_known_to_move_money_or_not() -> None:
 async def _waits_for(pool: asyncpg.Pool, event: str) -> None:
     """Returns when a connection of the desk waits for such a thing."""
     while not await pool.fetchval(  # noqa: ASYNC110 - what is waited for happens in the server
-        "select count(*) from pg_stat_activity where application_name = 'numdesk' and wait_event = $1", event
+        "select count(*) from pg_stat_activity where application_name = 'numdesk' and wait_event = $1",
+        event,
     ):
         await asyncio.sleep(0)
 
@@ -152,7 +159,9 @@ async def test_what_cannot_be_found_out_in_time_is_said(
     assert await desk.pool.fetchval("select count(*) from rental_charges") == 2
 
 
-async def test_what_was_not_committed_is_only_unavailable(rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_not_committed_is_only_unavailable(
+    rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection that is lost before COMMIT was sent leaves nothing behind: the refusal says no more than that."""
     monkeypatch.setattr(pool_module, "OUTAGE_PATIENCE_S", 0.0)
 

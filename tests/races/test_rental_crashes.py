@@ -70,10 +70,27 @@ async def _message(desk: DeskOfTest, here: Place) -> None:
 
 
 FLOWS = (
-    Flow("rent", lambda desk, here: shop.rent(desk, here.caller, services=["google", "whatsapp"], key="k"), (16_00, 0)),
-    Flow("extend", lambda desk, here: shop.extend(desk, here.caller, here.rental_id, key="k"), (31_00, 0)),
-    Flow("rerent", lambda desk, here: shop.rerent(desk, here.caller, here.rental_id, key="k"), (31_00, 0), lapsed=True),
-    Flow("cancel", lambda desk, here: shop.cancel(desk, here.caller, here.rental_id, key="k"), (CREDIT, BONUS)),
+    Flow(
+        "rent",
+        lambda desk, here: shop.rent(desk, here.caller, services=["google", "whatsapp"], key="k"),
+        (16_00, 0),
+    ),
+    Flow(
+        "extend",
+        lambda desk, here: shop.extend(desk, here.caller, here.rental_id, key="k"),
+        (31_00, 0),
+    ),
+    Flow(
+        "rerent",
+        lambda desk, here: shop.rerent(desk, here.caller, here.rental_id, key="k"),
+        (31_00, 0),
+        lapsed=True,
+    ),
+    Flow(
+        "cancel",
+        lambda desk, here: shop.cancel(desk, here.caller, here.rental_id, key="k"),
+        (CREDIT, BONUS),
+    ),
     Flow("message", _message, (43_00, 0)),
     Flow("expire", lambda desk, here: lifecycle.expire_due(desk.rt), (43_00, 0), lapsed=True),
 )
@@ -96,7 +113,9 @@ async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dic
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         here = await _place(desk, flow)
         try:
-            await life.lead(flow.act(here.by(MortalDatabase(desk.rt.database, life, by_statement=True)), here))
+            await life.lead(
+                flow.act(here.by(MortalDatabase(desk.rt.database, life, by_statement=True)), here)
+            )
         except Died:
             await flow.act(here.by(desk.rt.database), here)
         found = await here.sight()

@@ -52,7 +52,9 @@ class TestLastNumbers:
     async def test_go_to_ten_of_a_hundred(self, desks: list[DeskOfTest]) -> None:
         """A hundred renters in two processes rent exactly ten numbers, each once; everybody else hears that there are none."""
         callers = [await shop.renter(desks[0]) for _ in range(100)]
-        rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers)))
+        rented, refused = await outcomes(
+            *(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers))
+        )
         assert len({one.rental.msisdn for one in rented}) == len(rented) == 10
         assert refused == {NoNumbers: 90}
 
@@ -60,8 +62,13 @@ class TestLastNumbers:
         """While other transactions lock numbers and give them back, nobody is turned away before the last number is rented."""
         callers = [await shop.renter(desks[0]) for _ in range(100)]
         done, chance = asyncio.Event(), random.Random(5)
-        others = [asyncio.create_task(undecided(desks[0].pool, chance, numbers=3, until=done)) for _ in range(2)]
-        rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers)))
+        others = [
+            asyncio.create_task(undecided(desks[0].pool, chance, numbers=3, until=done))
+            for _ in range(2)
+        ]
+        rented, refused = await outcomes(
+            *(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers))
+        )
         done.set()
         await asyncio.gather(*others)
         assert len({one.rental.msisdn for one in rented}) == 10
@@ -71,7 +78,12 @@ class TestLastNumbers:
         """Renters of different services in one batch never get one number."""
         callers = [await shop.renter(desks[0]) for _ in range(60)]
         sets = (["google"], ["whatsapp"], ["telegram"], ["google", "whatsapp"])
-        rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller, services=sets[n % 4]) for n, caller in enumerate(callers)))
+        rented, refused = await outcomes(
+            *(
+                shop.rent(desks[n % 2], caller, services=sets[n % 4])
+                for n, caller in enumerate(callers)
+            )
+        )
         assert len({one.rental.msisdn for one in rented}) == len(rented) == 10
         assert refused == {NoNumbers: 50}
 
@@ -82,7 +94,9 @@ class TestOneKey:
     async def test_rents_one_number(self, desks: list[DeskOfTest]) -> None:
         """Fifty parallel tries over two processes are one rental and one charge; all others get its answer."""
         caller = await shop.renter(desks[0])
-        rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller, key="k") for n in range(50)))
+        rented, refused = await outcomes(
+            *(shop.rent(desks[n % 2], caller, key="k") for n in range(50))
+        )
         again = await shop.rent(desks[1], caller, key="k")
         assert {*rented} == {again}
         assert set(refused) <= {RequestInProgress}
@@ -93,7 +107,10 @@ class TestOneKey:
         caller = await shop.renter(desks[0])
         signature = Signature("sig:00")
         keys = [None if n % 5 == 0 else f"k{n}" for n in range(50)]
-        tries = (shop.rent(desks[n % 2], caller, key=key, signature=signature) for n, key in enumerate(keys))
+        tries = (
+            shop.rent(desks[n % 2], caller, key=key, signature=signature)
+            for n, key in enumerate(keys)
+        )
         rented, refused = await outcomes(*tries)
         again = await shop.rent(desks[1], caller, key="late", signature=signature)
         assert {*rented} == {again}
@@ -103,7 +120,10 @@ class TestOneKey:
     async def test_serves_one_of_two_requests(self, desks: list[DeskOfTest]) -> None:
         """Two different requests under one key: one is served, every try of the other is refused."""
         caller = await shop.renter(desks[0])
-        tries = (shop.rent(desks[n % 2], caller, key="k", fingerprint=b"one" if n % 3 else b"other") for n in range(50))
+        tries = (
+            shop.rent(desks[n % 2], caller, key="k", fingerprint=b"one" if n % 3 else b"other")
+            for n in range(50)
+        )
         rented, refused = await outcomes(*tries)
         assert len({*rented}) == 1
         assert set(refused) == {KeyReused}
@@ -116,7 +136,9 @@ class TestOneKey:
         if act is shop.rerent:
             desks[0].clock.advance(WEEK.total_seconds())
         before = sum(await shop.money(desks[0], caller))
-        done, refused = await outcomes(*(act(desks[n % 2], caller, rental_id, key="k") for n in range(30)))
+        done, refused = await outcomes(
+            *(act(desks[n % 2], caller, rental_id, key="k") for n in range(30))
+        )
         assert len({*done}) == 1
         assert not refused
         change = {shop.extend: -PRICE, shop.rerent: -PRICE, shop.cancel: PRICE}[act]
@@ -129,7 +151,9 @@ class TestOneWallet:
     async def test_pays_for_exactly_what_it_affords(self, desks: list[DeskOfTest]) -> None:
         """A hundred rents at once from a wallet and a bonus for twenty: twenty succeed, and nothing is left of either."""
         await shop.shelve(desks[0], numbers=100, first=34_700_000_000)
-        caller = await shop.renter(desks[0], credit=PRICE * 17 + PRICE // 2, bonus=PRICE * 2 + PRICE // 2)
+        caller = await shop.renter(
+            desks[0], credit=PRICE * 17 + PRICE // 2, bonus=PRICE * 2 + PRICE // 2
+        )
         rented, refused = await outcomes(*(shop.rent(desks[n % 2], caller) for n in range(100)))
         assert (len(rented), refused) == (20, {WalletShort: 80})
         assert await shop.money(desks[0], caller) == (0, 0)
@@ -139,7 +163,9 @@ class TestOneWallet:
         await shop.shelve(desks[0], numbers=50, first=34_700_000_000)
         caller = await shop.renter(desks[0], credit=PRICE * 15)
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(5)]
-        works = [shop.rent(desks[n % 2], caller) for n in range(20)] + [shop.extend(desks[n % 2], caller, ids[n % 5]) for n in range(20)]
+        works = [shop.rent(desks[n % 2], caller) for n in range(20)] + [
+            shop.extend(desks[n % 2], caller, ids[n % 5]) for n in range(20)
+        ]
         done, refused = await outcomes(*works)
         assert (len(done), refused) == (10, {WalletShort: 30})
         assert await shop.money(desks[0], caller) == (0, 0)
@@ -154,7 +180,9 @@ class TestOneNumber:
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
         await lifecycle.expire_due(desks[1].rt)
-        works = [shop.rerent(desks[n % 2], caller, ids[0]) for n in range(20)] + [shop.rent(desks[n % 2], other) for n in range(20)]
+        works = [shop.rerent(desks[n % 2], caller, ids[0]) for n in range(20)] + [
+            shop.rent(desks[n % 2], other) for n in range(20)
+        ]
         done, refused = await outcomes(*works)
         assert len(done) == 1
         assert refused == {RentalStillActive: 19, NoNumbers: 20}
@@ -169,7 +197,10 @@ class TestOneNumber:
         await order_lifecycle.release_quarantined(desks[0].rt)
         works: list[Awaitable[Rented]] = []
         for n, rental_id in enumerate(ids):
-            works += [shop.rent(desks[n % 2], other), shop.rerent(desks[(n + 1) % 2], caller, rental_id)]
+            works += [
+                shop.rent(desks[n % 2], other),
+                shop.rerent(desks[(n + 1) % 2], caller, rental_id),
+            ]
         done, refused = await outcomes(*works)
         assert len({one.rental.msisdn for one in done}) == len(done) == 10
         assert set(refused) <= {NoNumbers, NumberGone}
@@ -208,7 +239,11 @@ class Story:
             self.told[(await shop.message(desk, self.msisdn)).status] += 1
         else:
             try:
-                self.told["refund" if (await shop.cancel(desk, self.caller, self.rental_id)).refunded else "cancel"] += 1
+                self.told[
+                    "refund"
+                    if (await shop.cancel(desk, self.caller, self.rental_id)).refunded
+                    else "cancel"
+                ] += 1
             except RentalNotActive:
                 self.told["not active"] += 1
 
@@ -233,7 +268,11 @@ async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
     await shop.shelve(desk, numbers=300, first=34_700_000_000)
     callers = [await shop.renter(desk, credit=price * 30, bonus=price // 2) for _ in range(10)]
     for _ in range(3):
-        rented = [(caller, (await shop.rent(desk, caller, units=1)).rental) for caller in callers for _ in range(8)]
+        rented = [
+            (caller, (await shop.rent(desk, caller, units=1)).rental)
+            for caller in callers
+            for _ in range(8)
+        ]
         stories = [Story(caller, rental.id, rental.msisdn) for caller, rental in rented]
         before = {caller.customer_id: sum(await shop.money(desk, caller)) for caller in callers}
         await _play(desks, stories, chance)
@@ -241,7 +280,9 @@ async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
         assert not faults, f"seed {seed}: {faults[:5]}"
         for caller in callers:
             back = price * sum(story.told["refund"] for story in stories if story.caller is caller)
-            assert sum(await shop.money(desk, caller)) == before[caller.customer_id] + back, f"seed {seed}"
+            assert sum(await shop.money(desk, caller)) == before[caller.customer_id] + back, (
+                f"seed {seed}"
+            )
         desk.clock.advance(3600)
         await order_lifecycle.release_quarantined(desk.rt)
 
@@ -268,7 +309,9 @@ async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
     """Whatever many customers do to their rentals at once, every answer is one that a customer can be given."""
     chance = random.Random(11)
     callers = [await shop.renter(desks[0], credit=PRICE * 4) for _ in range(8)]
-    mine = {caller.customer_id: [(await shop.rent(desks[0], caller)).rental.id] for caller in callers}
+    mine = {
+        caller.customer_id: [(await shop.rent(desks[0], caller)).rental.id] for caller in callers
+    }
     for _ in range(5):
         works: list[Awaitable[Any]] = []
         for _ in range(40):

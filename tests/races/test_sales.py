@@ -14,7 +14,15 @@ from tests.races.processes import open_desks, outcomes, shelve, undecided
 from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_ONLY_OFFER, DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import KeyReused, NoOffer, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
+from numdesk.domain.errors import (
+    KeyReused,
+    NoOffer,
+    Refusal,
+    RequestInProgress,
+    StateForbids,
+    Unavailable,
+    WalletShort,
+)
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 
 
@@ -37,12 +45,19 @@ class TestLastNumbers:
         assert refused == {NoOffer: 900}
 
     @pytest.mark.parametrize("buyers", [100, 1000])
-    async def test_all_go_although_others_cannot_decide(self, desks: list[DeskOfTest], buyers: int) -> None:
+    async def test_all_go_although_others_cannot_decide(
+        self, desks: list[DeskOfTest], buyers: int
+    ) -> None:
         """While other transactions lock numbers and give them back, nobody is turned away before the last number is sold."""
         callers = [await desks[0].customer() for _ in range(50)]
         done, chance = asyncio.Event(), random.Random(5)
-        others = [asyncio.create_task(undecided(desks[0].pool, chance, numbers=10, until=done)) for _ in range(2)]
-        bought, refused = await outcomes(*(desks[n % 2].buy(callers[n % 50]) for n in range(buyers)))
+        others = [
+            asyncio.create_task(undecided(desks[0].pool, chance, numbers=10, until=done))
+            for _ in range(2)
+        ]
+        bought, refused = await outcomes(
+            *(desks[n % 2].buy(callers[n % 50]) for n in range(buyers))
+        )
         done.set()
         await asyncio.gather(*others)
         assert len({outcome.document.orders[0].msisdn for outcome in bought}) == 100
@@ -68,7 +83,9 @@ class TestOneKey:
     async def test_makes_one_order(self, desks: list[DeskOfTest], offer_id: int) -> None:
         """Two hundred parallel tries over two processes are one order; others replay it or hear that it is on its way."""
         caller = await desks[0].customer()
-        bought, refused = await outcomes(*(desks[n % 2].buy(caller, offer_id, key="k") for n in range(200)))
+        bought, refused = await outcomes(
+            *(desks[n % 2].buy(caller, offer_id, key="k") for n in range(200))
+        )
         again = await desks[1].buy(caller, offer_id, key="k")
         assert [outcome.replayed for outcome in bought].count(False) == 1
         assert {outcome.document for outcome in bought} == {again.document}
@@ -79,7 +96,10 @@ class TestOneKey:
         """Two different requests under one key: one is served, every try of the other is refused."""
         caller = await desks[0].customer()
         bought, refused = await outcomes(
-            *(desks[n % 2].buy(caller, key="k", fingerprint=b"one" if n % 3 else b"other") for n in range(200))
+            *(
+                desks[n % 2].buy(caller, key="k", fingerprint=b"one" if n % 3 else b"other")
+                for n in range(200)
+            )
         )
         assert len({outcome.document for outcome in bought}) == 1
         assert set(refused) == {KeyReused}
@@ -89,11 +109,17 @@ class TestOneKey:
         """One process takes a request to our own stock and the other to a supplier: still one order, and no fault of ours."""
         callers = [await desks[0].customer() for _ in range(40)]
         bought, refused = await outcomes(
-            *(desks[n % 2].buy(caller, LOCAL_OFFER if n % 2 else REMOTE_ONLY_OFFER, key="k") for caller in callers for n in range(4))
+            *(
+                desks[n % 2].buy(caller, LOCAL_OFFER if n % 2 else REMOTE_ONLY_OFFER, key="k")
+                for caller in callers
+                for n in range(4)
+            )
         )
         assert [outcome.replayed for outcome in bought].count(False) == len(callers)
         assert set(refused) <= {RequestInProgress}
-        assert await desks[0].pool.fetchval("select count(*) from orders where state = 1") == len(callers)
+        assert await desks[0].pool.fetchval("select count(*) from orders where state = 1") == len(
+            callers
+        )
 
 
 class TestReactivation:
@@ -104,14 +130,25 @@ class TestReactivation:
         """Fifty parallel reactivations over two processes make one order."""
         caller = await desks[0].customer(10_000_000)
         order = await self._completed(desks[0], caller, offer_id)
-        bought, refused = await outcomes(*(reactivation.reactivate(desks[n % 2].rt, caller, self._request(n, order)) for n in range(50)))
+        bought, refused = await outcomes(
+            *(
+                reactivation.reactivate(desks[n % 2].rt, caller, self._request(n, order))
+                for n in range(50)
+            )
+        )
         assert len(bought) == 1
         assert set(refused) == {StateForbids}
-        assert await desks[0].pool.fetchval("select count(*) from orders where state in (0, 1, 2, 3)") == 1
+        assert (
+            await desks[0].pool.fetchval("select count(*) from orders where state in (0, 1, 2, 3)")
+            == 1
+        )
 
     async def test_or_to_a_new_buyer(self, desks: list[DeskOfTest]) -> None:
         """A number that is free again goes to whoever is first: its last customer or a buyer for another service, never to both."""
-        caller, buyers = await desks[0].customer(10_000_000), [await desks[0].customer(10_000_000) for _ in range(10)]
+        caller, buyers = (
+            await desks[0].customer(10_000_000),
+            [await desks[0].customer(10_000_000) for _ in range(10)],
+        )
         await shelve(desks[0].pool, 0)
         for turn in range(10):
             await shelve(desks[0].pool, 1, first=62_400_000_000 + turn)
@@ -122,7 +159,12 @@ class TestReactivation:
             desks[1].rt.memory.forget("catalogue")
             bought, refused = await outcomes(
                 *(desks[1].buy(buyer, LOCAL_OFFER_TWO) for buyer in buyers),
-                *(reactivation.reactivate(desks[0].rt, caller, self._request(n + turn * 10, order)) for n in range(10)),
+                *(
+                    reactivation.reactivate(
+                        desks[0].rt, caller, self._request(n + turn * 10, order)
+                    )
+                    for n in range(10)
+                ),
             )
             assert len(bought) == 1
             assert set(refused) <= {NoOffer, StateForbids}
@@ -145,7 +187,9 @@ class TestLocks:
     async def test_no_deadlock_reaches_a_caller(self, desks: list[DeskOfTest]) -> None:
         """5,000 random acts by 64 workers on few wallets: refusals only, and hardly a transaction that had to be run again."""
         await shelve(desks[0].pool, 3000, first=62_500_000_000)
-        crowd = Crowd(desks, [await desks[0].customer(100_000_000) for _ in range(4)], random.Random(11))
+        crowd = Crowd(
+            desks, [await desks[0].customer(100_000_000) for _ in range(4)], random.Random(11)
+        )
         before = retries()
         await asyncio.gather(*(crowd.work(5000 // 64 + 1) for _ in range(64)))
         assert crowd.faults == []
@@ -156,7 +200,9 @@ class TestLocks:
 class Crowd:
     """Workers who do anything to anybody's orders."""
 
-    def __init__(self, desks: list[DeskOfTest], callers: list[Caller], chance: random.Random) -> None:
+    def __init__(
+        self, desks: list[DeskOfTest], callers: list[Caller], chance: random.Random
+    ) -> None:
         self.desks, self.callers, self.chance = desks, callers, chance
         self.mine: list[tuple[Caller, int, int]] = []
         self.acts: Counter[str] = Counter()
@@ -166,7 +212,19 @@ class Crowd:
         """Does so many random acts."""
         for _ in range(turns):
             name = self.chance.choice(
-                ["buy", "buy", "route", "message", "message", "cancel", "cancel", "finish", "resend", "again", "time"]
+                [
+                    "buy",
+                    "buy",
+                    "route",
+                    "message",
+                    "message",
+                    "cancel",
+                    "cancel",
+                    "finish",
+                    "resend",
+                    "again",
+                    "time",
+                ]
             )
             try:
                 await getattr(self, "_" + name)(self.chance.choice(self.desks))
@@ -188,12 +246,16 @@ class Crowd:
 
     async def _buy(self, desk: DeskOfTest) -> None:
         caller, key = self.chance.choice(self.callers), f"k{self.chance.randrange(400)}"
-        self._note(caller, await desk.buy(caller, LOCAL_OFFER, quantity=self.chance.randint(1, 3), key=key))
+        self._note(
+            caller, await desk.buy(caller, LOCAL_OFFER, quantity=self.chance.randint(1, 3), key=key)
+        )
 
     async def _route(self, desk: DeskOfTest) -> None:
         caller, key = self.chance.choice(self.callers), f"k{self.chance.randrange(400)}"
         offer_id = self.chance.choice([None, REMOTE_ONLY_OFFER])
-        self._note(caller, await desk.buy(caller, offer_id, catalogue_id=None if offer_id else 1, key=key))
+        self._note(
+            caller, await desk.buy(caller, offer_id, catalogue_id=None if offer_id else 1, key=key)
+        )
 
     async def _message(self, desk: DeskOfTest) -> None:
         await desk.message(self._some()[2], message_id=f"x{self.chance.randrange(3000)}")
@@ -213,7 +275,9 @@ class Crowd:
 
     async def _again(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        request = reactivation.ReactivateRequest(f"k{self.chance.randrange(200)}", b"f", order_id, None, None)
+        request = reactivation.ReactivateRequest(
+            f"k{self.chance.randrange(200)}", b"f", order_id, None, None
+        )
         self._note(caller, await reactivation.reactivate(desk.rt, caller, request))
 
     async def _time(self, desk: DeskOfTest) -> None:

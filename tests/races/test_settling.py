@@ -54,18 +54,26 @@ async def test_two_settle_once(desk: DeskOfTest) -> None:
     """The job and the process that settle at the same time record one outcome."""
     caller = await desk.customer()
     outcome, *_ = await asyncio.gather(
-        desk.buy(caller, catalogue_id=1, key="k", quantity=22), *(_eager(desk) for _ in range(20)), return_exceptions=True
+        desk.buy(caller, catalogue_id=1, key="k", quantity=22),
+        *(_eager(desk) for _ in range(20)),
+        return_exceptions=True,
     )
     held = await desk.pool.fetchval("select held from accounts where id = $1", caller.wallet_id)
     row = await desk.pool.fetchrow("select state, outcome::text from idempotency where key = 'k'")
     made = json.loads(row[1])["orders"] if row and row[1] else []
     assert held == sum(order["price"] for order in made) <= 22 * PRICE * 2
-    assert (len(outcome.document.orders) == len(made)) if isinstance(outcome, Outcome) else isinstance(outcome, RequestInProgress)
+    assert (
+        (len(outcome.document.orders) == len(made))
+        if isinstance(outcome, Outcome)
+        else isinstance(outcome, RequestInProgress)
+    )
 
 
 async def _eager(desk: DeskOfTest) -> None:
     """Tries to settle as soon as there is something to settle."""
-    while not await desk.pool.fetchval("select count(*), pg_sleep(0.001) from jobs where kind = 'orders.resolve'"):
+    while not await desk.pool.fetchval(
+        "select count(*), pg_sleep(0.001) from jobs where kind = 'orders.resolve'"
+    ):
         pass
     try:
         await desk.resolve_by_jobs()

@@ -67,7 +67,9 @@ class Story:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("money", [PaymentStatus.PAID, PaymentStatus.REFUNDED])
-async def test_ends_alike_wherever_the_process_dies(server: TestServer, tmp_path: Path, money: PaymentStatus) -> None:
+async def test_ends_alike_wherever_the_process_dies(
+    server: TestServer, tmp_path: Path, money: PaymentStatus
+) -> None:
     """Death before and after each transaction and each call to the gateway: one invoice, one credit, or none after a refund."""
     end = 50_000 if money is PaymentStatus.PAID else 0
     life = Life()
@@ -77,13 +79,17 @@ async def test_ends_alike_wherever_the_process_dies(server: TestServer, tmp_path
         await _run(server, tmp_path / str(death), money, death, end=end)
 
 
-async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int) -> None:
+async def _run(
+    server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int
+) -> None:
     """Lets a process live its life and another one finish; fails unless the wallet then holds `end`."""
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         story = Story(await open_till(desk), money)
         mortal = another(desk.rt, MortalDatabase(desk.rt.database, life))
-        mortal.payments = {PROVIDER: cast("PaymentGateway", MortalUpstream(story.till.gateway, life))}
+        mortal.payments = {
+            PROVIDER: cast("PaymentGateway", MortalUpstream(story.till.gateway, life))
+        }
         with suppress(Died):
             await life.lead(story.live(mortal))
         survivor = another(desk.rt, desk.rt.database)
@@ -95,7 +101,9 @@ async def _run(server: TestServer, folder: Path, money: PaymentStatus, life: Lif
 
 
 @pytest.mark.timeout(400)
-async def test_a_thousand_copies_of_a_callback_credit_once(server: TestServer, tmp_path: Path) -> None:
+async def test_a_thousand_copies_of_a_callback_credit_once(
+    server: TestServer, tmp_path: Path
+) -> None:
     """A thousand copies at once at two processes, a hundred more at a third that has just begun: one credit."""
     async with server.create_database() as url, open_desks(url, tmp_path, processes=3) as desks:
         till = await open_till(desks[0], GatewayInMemory())
@@ -104,10 +112,14 @@ async def test_a_thousand_copies_of_a_callback_credit_once(server: TestServer, t
         topup = await till.order()
         till.gateway.pay(topup)
         working = [asyncio.ensure_future(runner.run_due(desk.rt)) for desk in desks[:2]]
-        await asyncio.gather(*(topups.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000)))
+        await asyncio.gather(
+            *(topups.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000))
+        )
         await asyncio.gather(*working, *(runner.run_due(desk.rt) for desk in desks[:2]))
         assert await till.balance() == 50_000
-        await asyncio.gather(*(topups.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100)))
+        await asyncio.gather(
+            *(topups.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100))
+        )
         await asyncio.gather(*(topups.settle(desk.rt, topup.id) for desk in desks * 5))
         assert await till.balance() == 50_000
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1

@@ -36,7 +36,14 @@ async def client(desk: Desk, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]
     """Speaks to the sandbox API."""
     assert desk.simulation
     inbox = Inbox(tmp_path / "inbox.sqlite")
-    door = SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, BASE, inbox, runner.run_due)
+    door = SandboxDoor(
+        desk.rt,
+        desk.simulation,
+        {"smscode": Terms("IDR", signed=False)},
+        BASE,
+        inbox,
+        runner.run_due,
+    )
     transport = httpx.ASGITransport(make_routes(door))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as opened:
         yield opened
@@ -51,8 +58,17 @@ class TestBrokenFile:
         assert desk.simulation
         (tmp_path / "broken.sqlite").mkdir()
         inbox = Inbox(tmp_path / "broken.sqlite")
-        door = SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, BASE, inbox, runner.run_due)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(make_routes(door)), base_url=BASE) as client:
+        door = SandboxDoor(
+            desk.rt,
+            desk.simulation,
+            {"smscode": Terms("IDR", signed=False)},
+            BASE,
+            inbox,
+            runner.run_due,
+        )
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(make_routes(door)), base_url=BASE
+        ) as client:
             answer = await client.get("/webhooks/inbox")
         inbox.close()
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
@@ -74,7 +90,9 @@ class TestHost:
             ("", 403),
         ],
     )
-    async def test_gives_its_tokens_to_nobody_by_another_name(self, client: httpx.AsyncClient, host: str, status: int) -> None:
+    async def test_gives_its_tokens_to_nobody_by_another_name(
+        self, client: httpx.AsyncClient, host: str, status: int
+    ) -> None:
         """A name that an attacker turned towards this machine is refused before anything is read."""
         answer = await client.get("/credentials", headers={"host": host})
         assert answer.status_code == status
@@ -85,7 +103,16 @@ class TestHost:
         assert desk.simulation
         url = base_url_of(Address("desk.test", 80))
         inbox = Inbox(tmp_path / "other.sqlite")
-        app = make_routes(SandboxDoor(desk.rt, desk.simulation, {"smscode": Terms("IDR", signed=False)}, url, inbox, runner.run_due))
+        app = make_routes(
+            SandboxDoor(
+                desk.rt,
+                desk.simulation,
+                {"smscode": Terms("IDR", signed=False)},
+                url,
+                inbox,
+                runner.run_due,
+            )
+        )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as client:
             assert (await client.get("/clock")).status_code == 200
             assert (await client.get("/clock", headers={"host": "desk.test:80"})).status_code == 200
@@ -119,7 +146,9 @@ class TestCustomers:
             [],
         ],
     )
-    async def test_refuses_what_it_does_not_understand(self, client: httpx.AsyncClient, body: object) -> None:
+    async def test_refuses_what_it_does_not_understand(
+        self, client: httpx.AsyncClient, body: object
+    ) -> None:
         """A misspelt field is told and never ignored."""
         answer = await client.post("/customers", json=body)
         assert answer.status_code == 422
@@ -138,7 +167,9 @@ class TestMessages:
 
     async def test_knows_no_other_number(self, client: httpx.AsyncClient) -> None:
         """A message to a number that nobody has is a 404."""
-        answer = await client.post("/messages", json={"to": "629999999999", "from": "A", "text": "b"})
+        answer = await client.post(
+            "/messages", json={"to": "629999999999", "from": "A", "text": "b"}
+        )
         assert answer.status_code == 404
 
     async def test_says_that_it_takes_no_calls(self, client: httpx.AsyncClient) -> None:
@@ -157,21 +188,30 @@ class TestWorld:
         assert (await rates.current(desk.rt, "USD/IDR")).value == 16250
 
     @pytest.mark.parametrize("seconds", ["-1", '"x"', "1e400", "null"])
-    async def test_refuses_a_clock_that_goes_back(self, client: httpx.AsyncClient, seconds: str) -> None:
+    async def test_refuses_a_clock_that_goes_back(
+        self, client: httpx.AsyncClient, seconds: str
+    ) -> None:
         """Only a number of seconds moves the clock."""
         answer = await client.post("/clock", content=f'{{"advance_s": {seconds}}}')
         assert answer.status_code == 422
 
     async def test_scripts_faults(self, client: httpx.AsyncClient) -> None:
         """What the next calls will meet is told back; an unknown provider or outcome is refused."""
-        answer = await client.post("/faults", json={"provider": "simulator", "next": ["no_numbers", "late_ok"]})
+        answer = await client.post(
+            "/faults", json={"provider": "simulator", "next": ["no_numbers", "late_ok"]}
+        )
         assert answer.json()["next"] == ["no_numbers", "late_ok"]
-        for body in ({"provider": "local", "next": []}, {"provider": "simulator", "next": ["nope"]}):
+        for body in (
+            {"provider": "local", "next": []},
+            {"provider": "simulator", "next": ["nope"]},
+        ):
             assert (await client.post("/faults", json=body)).status_code == 422
 
     async def test_takes_a_rate_away_for_good(self, client: httpx.AsyncClient, desk: Desk) -> None:
         """A rate that was taken away does not come back with the next refresh."""
-        assert (await client.post("/rates", json={"pair": "USD/IDR", "rate": None})).status_code == 200
+        assert (
+            await client.post("/rates", json={"pair": "USD/IDR", "rate": None})
+        ).status_code == 200
         assert await rates.refresh(desk.rt) == 0
         assert rates.remembered(desk.rt, "USD/IDR") is None
 
@@ -193,7 +233,9 @@ class TestInbox:
     async def test_keeps_what_it_got_in_order(self, client: httpx.AsyncClient) -> None:
         """Bytes and headers are kept as they came, and the answer is the one that was asked for."""
         for name, status in (("a", 200), ("b", 503)):
-            answer = await client.post(f"/webhooks/inbox/{name}?status={status}", content=b'{"n":1}')
+            answer = await client.post(
+                f"/webhooks/inbox/{name}?status={status}", content=b'{"n":1}'
+            )
             assert answer.status_code == status
         items = (await client.get("/webhooks/inbox")).json()["items"]
         assert [(item["name"], item["method"], item["body"]) for item in items] == [

@@ -19,7 +19,9 @@ class TestSeed:
             credentials = await enter(desk) or []
             found = await catalogue.catalogue(desk.rt, "IDR")
             assert [one.dialect for one in credentials] == [one.slug for one in desk.dialects]
-            assert [one.secret is not None for one in credentials] == [one.signed for one in desk.dialects]
+            assert [one.secret is not None for one in credentials] == [
+                one.signed for one in desk.dialects
+            ]
             assert len(found.countries) >= 40
             assert len(found.services) >= 200
             tiers = found.tiers(INDONESIA, WHATSAPP)

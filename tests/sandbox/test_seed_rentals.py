@@ -19,10 +19,21 @@ async def test_opens_spain_with_the_documents_prices(database_url: str, tmp_path
         known = await prices.price_list(desk.rt)
         await seed_rentals.seed(desk.rt, complain=refuse)
         assert await prices.price_list(desk.rt) == known
-    assert {place.name: place.open for place in known.countries.values()} == {"Spain": True, "Germany": False, "UK": False}
-    services = {service.code: service for service in known.services[known.country("Spain").id, RentType.LONG]}
+    assert {place.name: place.open for place in known.countries.values()} == {
+        "Spain": True,
+        "Germany": False,
+        "UK": False,
+    }
+    services = {
+        service.code: service
+        for service in known.services[known.country("Spain").id, RentType.LONG]
+    }
     assert dict(services["google"].prices) == {1: 250, 3: 600, 7: 1200, 30: 3500}
     assert dict(services["whatsapp"].prices) == {1: 300, 7: 1500, 30: 4500}
     assert [one.code for one in services.values()][:2] == ["google", "whatsapp"]
     for place in known.countries.values():
-        assert {code for rent_type in RentType for code in (s.code for s in known.services[place.id, rent_type])} == set(services)
+        assert {
+            code
+            for rent_type in RentType
+            for code in (s.code for s in known.services[place.id, rent_type])
+        } == set(services)

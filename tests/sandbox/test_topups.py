@@ -21,7 +21,14 @@ class Hand:
         self.seen: list[tuple[str, Decimal | None, str | None, int]] = []
         self.knows = True
 
-    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+    async def pay(
+        self,
+        invoice: str,
+        *,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+        times: int = 1,
+    ) -> int:
         """Notes a payment."""
         if currency == "XYZ":
             raise UnknownMoney(currency)
@@ -63,7 +70,11 @@ class TestPay:
             await topups.pay(till.rt, {}, topup.public_id, Paid())
         with pytest.raises(InvalidInput):
             await topups.pay(till.rt, hands, topup.public_id, Paid(amount=Decimal("NaN")))  # type: ignore[arg-type] - the same
-        for absurd in (Paid(amount=Decimal(10**12 + 1)), Paid(amount=Decimal("1e99")), Paid(currency="XYZ")):
+        for absurd in (
+            Paid(amount=Decimal(10**12 + 1)),
+            Paid(amount=Decimal("1e99")),
+            Paid(currency="XYZ"),
+        ):
             with pytest.raises(InvalidInput):
                 await topups.pay(till.rt, hands, topup.public_id, absurd)  # type: ignore[arg-type] - the same
         assert hand.seen == []

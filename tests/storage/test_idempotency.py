@@ -38,7 +38,13 @@ async def test_one_commit_records_the_key_and_the_signature(desk: DeskOfTest) ->
     """Either of them has the outcome afterwards, whatever comes with it."""
     await do(desk, key("k1"))
     other = Key(1, Namespace.EXTEND, "sig:01", b"")
-    for known in (SIGNATURE, key("k1"), key("k2", fingerprint=b"other"), key("k1", signature=None), key("k1", signature=other)):
+    for known in (
+        SIGNATURE,
+        key("k1"),
+        key("k2", fingerprint=b"other"),
+        key("k1", signature=None),
+        key("k1", signature=other),
+    ):
         assert await claim(desk, known) == OUTCOME
 
 
@@ -68,7 +74,9 @@ async def test_many_are_claimed_and_ended_together(desk: DeskOfTest) -> None:
     done, refused = (Key(1, Namespace.EXTEND, text, b"") for text in ("sig:01", "sig:02"))
 
     async def work(tx: Tx) -> None:
-        assert await idempotency.claim_all(tx, [refused, SIGNATURE, done], now=desk.clock.now()) == {done, refused}
+        assert await idempotency.claim_all(
+            tx, [refused, SIGNATURE, done], now=desk.clock.now()
+        ) == {done, refused}
         await idempotency.end_all(tx, {done: OUTCOME, refused: None})
 
     await desk.rt.run("test", work)

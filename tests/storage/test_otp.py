@@ -12,15 +12,28 @@ from numdesk.storage.inbound.messages import Arrival
 WHATSAPP, TELEGRAM, GOOGLE = 3, 4, 5
 
 
-def arrival(to: int | None, *, provider: str = "simulator", ref: str | None = None, name: str = "m1") -> Arrival:
+def arrival(
+    to: int | None, *, provider: str = "simulator", ref: str | None = None, name: str = "m1"
+) -> Arrival:
     """Returns a message for a number."""
     assert to is not None, "an order without a number gets no message"
     return Arrival(provider, name, to, "Bank", "code 4829", "4829", ref)
 
 
-async def insert(desk: DeskOfTest, *, service_id: int = WHATSAPP, sender: str | None = None, pattern: str = r"(\d+)") -> int | None:
+async def insert(
+    desk: DeskOfTest,
+    *,
+    service_id: int = WHATSAPP,
+    sender: str | None = None,
+    pattern: str = r"(\d+)",
+) -> int | None:
     """Adds a rule."""
-    return await desk.rt.run("t", lambda tx: rows.insert(tx, service_id=service_id, sender=sender, pattern=pattern, now=START))
+    return await desk.rt.run(
+        "t",
+        lambda tx: rows.insert(
+            tx, service_id=service_id, sender=sender, pattern=pattern, now=START
+        ),
+    )
 
 
 class TestRules:
@@ -52,7 +65,9 @@ class TestRules:
         assert await desk.rt.run("t", rows.count) == 2
         assert await desk.rt.run("t", lambda tx: rows.count(tx, service_id=TELEGRAM)) == 1
 
-    async def test_raise_the_version_with_each_change(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    async def test_raise_the_version_with_each_change(
+        self, desk: DeskOfTest, pool: asyncpg.Pool
+    ) -> None:
         """Every process that looks at the versions learns of an added and of a removed rule."""
         looks = "select n from versions where name = 'otp_rules'"
         before = await pool.fetchval(looks)
@@ -63,10 +78,16 @@ class TestRules:
 
 
 class TestServicesOf:
-    async def test_are_those_of_the_orders_that_get_the_messages(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    async def test_are_those_of_the_orders_that_get_the_messages(
+        self, desk: DeskOfTest, pool: asyncpg.Pool
+    ) -> None:
         """The look and the taking agree: by number, by provider, by the provider's name of the order, and on nobody's messages."""
         caller = await desk.customer()
-        ours, theirs, only = await desk.order(caller), await desk.order(caller, REMOTE_OFFER), await desk.order(caller, REMOTE_ONLY_OFFER)
+        ours, theirs, only = (
+            await desk.order(caller),
+            await desk.order(caller, REMOTE_OFFER),
+            await desk.order(caller, REMOTE_ONLY_OFFER),
+        )
         await pool.execute("update orders set msisdn = $1 where id = $2", ours.msisdn, theirs.id)
         arrivals = [
             arrival(ours.msisdn, provider="other", name="a"),
@@ -79,14 +100,20 @@ class TestServicesOf:
         ]
         services = await desk.rt.repeat("t", lambda tx: rows.services_of(tx, arrivals, now=START))
         assert services == [WHATSAPP, WHATSAPP, GOOGLE, GOOGLE, None, None, None]
-        taken = await desk.rt.repeat("t", lambda tx: message_rows.receive(tx, arrivals, now=START, withhold=True))
+        taken = await desk.rt.repeat(
+            "t", lambda tx: message_rows.receive(tx, arrivals, now=START, withhold=True)
+        )
         of_order = {ours.id: WHATSAPP, theirs.id: WHATSAPP, only.id: GOOGLE}
-        assert [of_order[one.order_id or 0] if one.status == "taken" else None for one in taken] == services
+        assert [
+            of_order[one.order_id or 0] if one.status == "taken" else None for one in taken
+        ] == services
 
     async def test_are_none_when_the_order_is_over(self, desk: DeskOfTest) -> None:
         """An order whose time is up gets no message, whether or not anybody has ended it."""
         order = await desk.order(await desk.customer())
         desk.clock.advance(1200)
         now = desk.clock.now()
-        assert await desk.rt.repeat("t", lambda tx: rows.services_of(tx, [arrival(order.msisdn)], now=now)) == [None]
+        assert await desk.rt.repeat(
+            "t", lambda tx: rows.services_of(tx, [arrival(order.msisdn)], now=now)
+        ) == [None]
         assert await desk.available(await desk.customer(PRICE)) == PRICE

@@ -47,4 +47,6 @@ async def count_writes(pool: asyncpg.Pool, table: str) -> None:
 
 async def writes_counted(pool: asyncpg.Pool) -> int:
     """Returns how many statements have inserted into the table of `count_writes` since."""
-    return await pool.fetchval("select case when is_called then last_value else 0 end from writes_counted")
+    return await pool.fetchval(
+        "select case when is_called then last_value else 0 end from writes_counted"
+    )

@@ -68,7 +68,9 @@ class SpeechlessSupplier(Simulator):
 class DeskOfTest:
     """The Runtime and the few acts that many tests repeat."""
 
-    def __init__(self, rt: Runtime, clock: FakeClock, simulator: Simulator, pool: asyncpg.Pool) -> None:
+    def __init__(
+        self, rt: Runtime, clock: FakeClock, simulator: Simulator, pool: asyncpg.Pool
+    ) -> None:
         self.rt = rt
         self.clock = clock
         self.simulator = simulator
@@ -77,7 +79,9 @@ class DeskOfTest:
 
     async def customer(self, credit: int = 1_000_000) -> Caller:
         """Registers a funded customer and returns them as a caller."""
-        new = await callers.register(self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit)
+        new = await callers.register(
+            self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit
+        )
         return await callers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)
 
     async def buy(
@@ -120,26 +124,40 @@ class DeskOfTest:
         return await lifecycle.read(self.rt, caller, document.orders[0].id)
 
     async def message(
-        self, to: int | None, text: str = "Your code is 482913", *, sender: str = "INFO", message_id: str | None = None
+        self,
+        to: int | None,
+        text: str = "Your code is 482913",
+        *,
+        sender: str = "INFO",
+        message_id: str | None = None,
     ) -> Taken:
         """Lets a message arrive that names no service; a new one unless it has an id."""
         assert to is not None, "an order without a number gets no message"
         self._messages += 1
         return await receive.receive_message(
             self.rt,
-            MessageReceived(provider="simulator", provider_message_id=message_id or f"m{self._messages}", to=to, sender=sender, text=text),
+            MessageReceived(
+                provider="simulator",
+                provider_message_id=message_id or f"m{self._messages}",
+                to=to,
+                sender=sender,
+                text=text,
+            ),
         )
 
     async def release_by_jobs(self) -> None:
         """Does what the jobs that wait to release numbers at suppliers would do."""
-        for row in await self.pool.fetch("delete from jobs where kind = 'orders.release' returning payload::text"):
+        for row in await self.pool.fetch(
+            "delete from jobs where kind = 'orders.release' returning payload::text"
+        ):
             await lifecycle.release_at_supplier(self.rt, json.loads(row[0]))
 
     async def resolve_by_jobs(self, rt: Runtime | None = None) -> None:
         """Does what the jobs that settle requests would do, first those that have suppliers asked, then those that ask one."""
         for asks in (False, True):
             found = await self.pool.fetch(
-                "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = $1 order by id", asks
+                "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = $1 order by id",
+                asks,
             )
             for row in found:
                 with suppress(*([] if asks else [RequestInProgress])):
@@ -147,11 +165,17 @@ class DeskOfTest:
 
     async def available(self, caller: Caller) -> int:
         """Returns what the caller's wallet shows."""
-        return int(await self.pool.fetchval("select balance - held from accounts where id = $1", caller.wallet_id))
+        return int(
+            await self.pool.fetchval(
+                "select balance - held from accounts where id = $1", caller.wallet_id
+            )
+        )
 
 
 @asynccontextmanager
-async def open_desks_on(databases: Sequence[Database], *, pool: asyncpg.Pool, folder: Path) -> AsyncIterator[list[DeskOfTest]]:
+async def open_desks_on(
+    databases: Sequence[Database], *, pool: asyncpg.Pool, folder: Path
+) -> AsyncIterator[list[DeskOfTest]]:
     """Yields a desk with the small catalogue for each handle on a database, like processes of one desk: with one clock, upstream and
     key file. The ledger is checked at the end."""
     await pool.execute(CATALOGUE)
@@ -159,7 +183,10 @@ async def open_desks_on(databases: Sequence[Database], *, pool: asyncpg.Pool, fo
     http = OutgoingHttp(clock)
     simulator = Simulator(world, SimulatorSettings(delay_s=0), sleep=lambda _: asyncio.sleep(0))
     try:
-        desks = [DeskOfTest(_runtime(one, clock, http, simulator, folder), clock, simulator, pool) for one in databases]
+        desks = [
+            DeskOfTest(_runtime(one, clock, http, simulator, folder), clock, simulator, pool)
+            for one in databases
+        ]
         yield desks
         await assert_clean(desks[0].rt)
     finally:
@@ -167,7 +194,9 @@ async def open_desks_on(databases: Sequence[Database], *, pool: asyncpg.Pool, fo
         world.close()
 
 
-def _runtime(database: Database, clock: FakeClock, http: OutgoingHttp, simulator: Simulator, folder: Path) -> Runtime:
+def _runtime(
+    database: Database, clock: FakeClock, http: OutgoingHttp, simulator: Simulator, folder: Path
+) -> Runtime:
     return Runtime(
         settings=Settings(),
         clock=clock,

@@ -13,7 +13,9 @@ PROCESS = pytest.StashKey[ServerProcess]()
 SERVER = pytest.StashKey[TestServer]()
 
 # How long an example or its making takes says more about the machine than about the code.
-UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+UNTIMED = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.register_profile("default", UNTIMED, max_examples=100)
 hypothesis.settings.register_profile("soak", UNTIMED, max_examples=5_000)
 

@@ -44,7 +44,10 @@ class Receiver:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head[1:] if line)
+        }
         body = await reader.readexactly(int(headers["content-length"]))
         path, delivery = head[0].split(" ")[1], headers["x-webhook-delivery"]
         way = self._choose(path, delivery)
@@ -59,7 +62,9 @@ class Receiver:
         self._log.write(json.dumps(entry) + "\n")
         self._log.flush()
         if way in STATUS_LINES:
-            writer.write(f"HTTP/1.1 {STATUS_LINES[way]}\r\ncontent-length: 2\r\nretry-after: 1\r\n\r\nok".encode())
+            writer.write(
+                f"HTTP/1.1 {STATUS_LINES[way]}\r\ncontent-length: 2\r\nretry-after: 1\r\n\r\nok".encode()
+            )
             await writer.drain()
             return True
         if way == "half":

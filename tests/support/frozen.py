@@ -40,7 +40,10 @@ class FrozenWay:
         self._clients.add(task)
         there = f"{self._query['host']}/.s.PGSQL.{self._query.get('port', '5432')}"
         from_server, to_server = await asyncio.open_unix_connection(there)
-        ways = [asyncio.ensure_future(self._pass(reader, to_server)), asyncio.ensure_future(self._pass(from_server, writer))]
+        ways = [
+            asyncio.ensure_future(self._pass(reader, to_server)),
+            asyncio.ensure_future(self._pass(from_server, writer)),
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:

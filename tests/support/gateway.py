@@ -50,20 +50,33 @@ class GatewayInMemory:
         """Makes an invoice, or finds it."""
         self._fail()
         self.created.append(intent)
-        fresh = Invoice(f"g-{intent.reference}", intent.reference, intent.amount, intent.currency, f"https://pay/{intent.reference}", None)
+        fresh = Invoice(
+            f"g-{intent.reference}",
+            intent.reference,
+            intent.amount,
+            intent.currency,
+            f"https://pay/{intent.reference}",
+            None,
+        )
         invoice = self.invoices.setdefault(intent.reference, fresh)
         if self.loses_answers:
             error, self.loses_answers = self.loses_answers, None
             raise error
         return invoice
 
-    async def look_up(self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()) -> Sequence[Payment]:
+    async def look_up(
+        self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
+    ) -> Sequence[Payment]:
         """Tells the truth about an invoice."""
         assert self.invoices[reference].gateway_id == invoice_id
         assert since is not None
         await self._meet()
         self.asked += 1
-        return [one for one in self.truth.values() if one.invoice_id == invoice_id or one.payment_id in payment_ids]
+        return [
+            one
+            for one in self.truth.values()
+            if one.invoice_id == invoice_id or one.payment_id in payment_ids
+        ]
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
         """Returns the invoice of a reference."""
@@ -82,7 +95,9 @@ class GatewayInMemory:
         if headers.get("x-signature") != SIGNATURE:
             raise CallbackRefused("signature")
         said = json.loads(body)
-        return PaymentHint(said["reference"], said.get("invoice"), said.get("payment"), json.dumps(said))
+        return PaymentHint(
+            said["reference"], said.get("invoice"), said.get("payment"), json.dumps(said)
+        )
 
     def pay(
         self,
@@ -128,9 +143,16 @@ class GatewayInMemory:
             raise self.failures.pop(0)
 
 
-def callback_of(topup: TopUp, *, number: int = 0, payment_id: str | None = None) -> tuple[dict[str, str], bytes]:
+def callback_of(
+    topup: TopUp, *, number: int = 0, payment_id: str | None = None
+) -> tuple[dict[str, str], bytes]:
     """Returns headers and body of a callback; another `number` makes another body."""
-    said = {"reference": topup.public_id, "invoice": topup.invoice_id, "payment": payment_id, "number": number}
+    said = {
+        "reference": topup.public_id,
+        "invoice": topup.invoice_id,
+        "payment": payment_id,
+        "number": number,
+    }
     return {"x-signature": SIGNATURE}, json.dumps(said).encode()
 
 
@@ -150,7 +172,11 @@ class Till:
 
     async def order(self, amount: int = 50_000, *, key: str | None = None) -> TopUp:
         """Wants a top-up."""
-        return (await topups.create_topup(self.rt, self.caller, topups.TopUpRequest(key, b"same", self.provider, amount)))[0]
+        return (
+            await topups.create_topup(
+                self.rt, self.caller, topups.TopUpRequest(key, b"same", self.provider, amount)
+            )
+        )[0]
 
     async def read(self, topup: TopUp) -> TopUp:
         """Reads it back."""
@@ -171,7 +197,11 @@ class Till:
 
     async def balance(self) -> int:
         """Returns what the wallet holds."""
-        return int(await self.desk.pool.fetchval("select balance from accounts where id = $1", self.caller.wallet_id))
+        return int(
+            await self.desk.pool.fetchval(
+                "select balance from accounts where id = $1", self.caller.wallet_id
+            )
+        )
 
     async def account(self, kind: str, label: str) -> int:
         """Returns the sum of a system account's entries."""
@@ -186,21 +216,38 @@ class Till:
 
     async def events(self) -> list[tuple[str, dict[str, object]]]:
         """Returns what the customer was told, oldest first."""
-        rows = await self.desk.pool.fetch("select kind, document::text from events where kind <> 'balance.low' order by id")
+        rows = await self.desk.pool.fetch(
+            "select kind, document::text from events where kind <> 'balance.low' order by id"
+        )
         return [(row[0], json.loads(row[1])) for row in rows]
 
     async def spend(self, units: int) -> None:
         """Moves money out of the wallet as if it were spent."""
-        await wallets.adjust(self.rt, customer_id=self.caller.customer_id, currency=EUR, units=-units, reason_ref=f"spent {units}")
+        await wallets.adjust(
+            self.rt,
+            customer_id=self.caller.customer_id,
+            currency=EUR,
+            units=-units,
+            reason_ref=f"spent {units}",
+        )
 
 
-async def open_till(desk: DeskOfTest, gateway: GatewayInMemory | None = None, *, provider: str = PROVIDER) -> Till:
+async def open_till(
+    desk: DeskOfTest, gateway: GatewayInMemory | None = None, *, provider: str = PROVIDER
+) -> Till:
     """Gives the desk a gateway, beside those that it has, and a customer with an empty euro wallet."""
     gateway = gateway or GatewayInMemory()
     desk.rt.payments = {**desk.rt.payments, provider: gateway}
     desk.rt.provider_titles = {**desk.rt.provider_titles, provider: provider.capitalize()}
-    made = await callers.register(desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True)
-    return Till(desk, gateway, await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"), provider)
+    made = await callers.register(
+        desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True
+    )
+    return Till(
+        desk,
+        gateway,
+        await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"),
+        provider,
+    )
 
 
 def later(desk: DeskOfTest, **span: float) -> datetime:

@@ -72,7 +72,9 @@ async def serving_gateway(
         closing.callback(fake.close)
         apps.append(fake.app)
         fake.deliver = catcher = Catcher()
-        adapters = provider.make(read_settings(provider, {"timeout_s": PATIENT_S, **fake.words, **words}), around)
+        adapters = provider.make(
+            read_settings(provider, {"timeout_s": PATIENT_S, **fake.words, **words}), around
+        )
         assert adapters.payments is not None, f"{provider.slug} serves payments"
         opened.callback(adapters.close)
         yield Served(fake, adapters.payments, catcher, base_url, http)
@@ -81,4 +83,8 @@ async def serving_gateway(
 def timeout_s(request: pytest.FixtureRequest) -> str:
     """Returns how long the adapter of a test waits for an answer: long, unless the test is about a fake that never answers."""
     given = getattr(request.node, "callspec", None)
-    return HASTY_S if given and any("timeout" in str(value) for value in given.params.values()) else PATIENT_S
+    return (
+        HASTY_S
+        if given and any("timeout" in str(value) for value in given.params.values())
+        else PATIENT_S
+    )

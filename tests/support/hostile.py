@@ -150,7 +150,11 @@ HEADERS: dict[str, dict[str, str]] = {
     "request id": {"x-request-id": "a" * 5000},
     "request id injection": {"x-request-id": "<script>"},
     "websocket": {"connection": "upgrade", "upgrade": "websocket"},
-    "http/2": {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQAAP__"},
+    "http/2": {
+        "connection": "Upgrade, HTTP2-Settings",
+        "upgrade": "h2c",
+        "http2-settings": "AAMAAABkAAQAAP__",
+    },
     "preflight": {"origin": "null"},
     "expect nonsense": {"expect": "200-maybe"},
 }
@@ -209,8 +213,12 @@ RAW: dict[str, bytes] = {
     + b"a" * 100_000
     + b"\r\n{}\r\n0\r\n\r\n",
     "bare LF": b"GET /v1/balance HTTP/1.1\nHost: x\n\n",
-    "header of a megabyte": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 1_000_000 + b"\r\n\r\n",
-    "5,000 headers": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\n" + b"".join(b"a%d: 1\r\n" % n for n in range(5000)) + b"\r\n",
+    "header of a megabyte": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\nA: "
+    + b"a" * 1_000_000
+    + b"\r\n\r\n",
+    "5,000 headers": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\n"
+    + b"".join(b"a%d: 1\r\n" % n for n in range(5000))
+    + b"\r\n",
     "header without name": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\n: x\r\n\r\n",
     "space before colon": b"GET /v1/balance HTTP/1.1\r\nHost : x\r\n\r\n",
     "folded": b"GET /v1/balance HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",

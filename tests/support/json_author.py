@@ -52,13 +52,18 @@ class Author:
         text = self._space() + text + self._space()
         if self._random.random() < 0.1:
             place = self._random.randrange(len(text) + 1)
-            text = text[:place] + self._random.choice(SPOILS) + text[place + self._random.randrange(2) :]
+            text = (
+                text[:place]
+                + self._random.choice(SPOILS)
+                + text[place + self._random.randrange(2) :]
+            )
         return text
 
     def _tower(self) -> str:
         """Returns a value far down."""
         shells = [
-            self._random.choice(["[%s]", '{"a":%s}', "[0,%s]", '{"7":%s,"x":1}']) for _ in range(self._random.randrange(2, DEPTH_MAX))
+            self._random.choice(["[%s]", '{"a":%s}', "[0,%s]", '{"7":%s,"x":1}'])
+            for _ in range(self._random.randrange(2, DEPTH_MAX))
         ]
         text = self._number()
         for shell in shells:
@@ -67,15 +72,33 @@ class Author:
 
     def _value(self, depth: int) -> str:
         kinds: list[Callable[[int], str]] = [self._object, self._array] if depth < 4 else []
-        leaves: list[Callable[[int], str]] = [self._word, self._number_at, self._number_at, self._text_at]
+        leaves: list[Callable[[int], str]] = [
+            self._word,
+            self._number_at,
+            self._number_at,
+            self._text_at,
+        ]
         return self._random.choice(kinds * (3 if depth == 0 else 1) + leaves)(depth)
 
     def _object(self, depth: int) -> str:
         keys = self._random.choices(self._names, k=self._random.randrange(7))  # with repetitions
-        return "{" + ",".join(self._padded(self._text(key)) + ":" + self._padded(self._value(depth + 1)) for key in keys) + "}"
+        return (
+            "{"
+            + ",".join(
+                self._padded(self._text(key)) + ":" + self._padded(self._value(depth + 1))
+                for key in keys
+            )
+            + "}"
+        )
 
     def _array(self, depth: int) -> str:
-        return "[" + ",".join(self._padded(self._value(depth + 1)) for _ in range(self._random.randrange(5))) + "]"
+        return (
+            "["
+            + ",".join(
+                self._padded(self._value(depth + 1)) for _ in range(self._random.randrange(5))
+            )
+            + "]"
+        )
 
     def _word(self, _depth: int) -> str:
         return self._random.choice(["true", "false", "null"])
@@ -92,15 +115,35 @@ class Author:
                 double = struct.unpack("<d", self._random.randbytes(8))[0]
                 return repr(double) if double - double == 0 else "1e999"
             case 2:
-                return repr(self._random.choice((-1, 1)) * self._random.randrange(10**9) * 10.0 ** self._random.randrange(-12, 25))
+                return repr(
+                    self._random.choice((-1, 1))
+                    * self._random.randrange(10**9)
+                    * 10.0 ** self._random.randrange(-12, 25)
+                )
             case _:
                 return self._layout()
 
     def _layout(self) -> str:
-        digits = "".join(self._random.choices("0123456789", k=self._random.randrange(1, 30))).lstrip("0") or "0"
-        fraction = "." + "".join(self._random.choices("0123456789", k=self._random.randrange(1, 20))) if self._random.random() < 0.5 else ""
-        exponent = self._random.choice("eE") + self._random.choice(["", "+", "-", "-0"]) + str(self._random.randrange(330))
-        return self._random.choice(["", "-"]) + digits + fraction + (exponent if self._random.random() < 0.4 else "")
+        digits = (
+            "".join(self._random.choices("0123456789", k=self._random.randrange(1, 30))).lstrip("0")
+            or "0"
+        )
+        fraction = (
+            "." + "".join(self._random.choices("0123456789", k=self._random.randrange(1, 20)))
+            if self._random.random() < 0.5
+            else ""
+        )
+        exponent = (
+            self._random.choice("eE")
+            + self._random.choice(["", "+", "-", "-0"])
+            + str(self._random.randrange(330))
+        )
+        return (
+            self._random.choice(["", "-"])
+            + digits
+            + fraction
+            + (exponent if self._random.random() < 0.4 else "")
+        )
 
     def _text_at(self, _depth: int) -> str:
         return self._text("".join(self._random.choices(LETTERS, k=self._random.randrange(9))))
@@ -110,11 +153,25 @@ class Author:
 
     def _letter(self, letter: str) -> str:
         """Returns a letter as it is, or escaped where it must be, or where the author likes it."""
-        short = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(letter)
+        short = {
+            '"': '\\"',
+            "\\": "\\\\",
+            "/": "\\/",
+            "\b": "\\b",
+            "\f": "\\f",
+            "\n": "\\n",
+            "\r": "\\r",
+            "\t": "\\t",
+        }.get(letter)
         units = struct.iter_unpack("<H", letter.encode("utf-16-le", "surrogatepass"))
-        escaped = "".join(f"\\u{unit:04x}" if self._random.random() < 0.5 else f"\\u{unit:04X}" for (unit,) in units)
+        escaped = "".join(
+            f"\\u{unit:04x}" if self._random.random() < 0.5 else f"\\u{unit:04X}"
+            for (unit,) in units
+        )
         ways = [escaped] + ([short] if short else [])
-        if letter not in '"\\' and letter >= " " and not "\ud800" <= letter <= "\udfff":  # UTF-8 has no halves of pairs
+        if (
+            letter not in '"\\' and letter >= " " and not "\ud800" <= letter <= "\udfff"
+        ):  # UTF-8 has no halves of pairs
             ways += [letter] * 3
         return self._random.choice(ways)
 

@@ -19,13 +19,21 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 #: Rules that a test which holds or earns money for no order cannot keep.
-WITHOUT_ORDERS = frozenset({"open_orders_match_holds", "orders_match_holds", "earned_orders_match_journals"})
+WITHOUT_ORDERS = frozenset(
+    {"open_orders_match_holds", "orders_match_holds", "earned_orders_match_journals"}
+)
 
 
-async def assert_clean(source: Runtime | Database | asyncpg.Pool, *, besides: frozenset[str] = frozenset()) -> Report:
+async def assert_clean(
+    source: Runtime | Database | asyncpg.Pool, *, besides: frozenset[str] = frozenset()
+) -> Report:
     """Checks the ledger in full and fails with the names of whatever breaks a rule, other than those in `besides`."""
     report = await ledger_check.check_ledger(runtime_on(source), full=True)
-    broken = {name: check.examples for name, check in report.checks.items() if check.violations and name not in besides}
+    broken = {
+        name: check.examples
+        for name, check in report.checks.items()
+        if check.violations and name not in besides
+    }
     assert not broken, f"the ledger breaks rules: {broken}"
     return report
 
@@ -37,18 +45,30 @@ def runtime_on(source: Runtime | Database | asyncpg.Pool) -> Runtime:
     database = source if isinstance(source, Database) else Database(source)
     nothing = cast("Any", None)  # the ledger asks neither for HTTP nor for keys
     return Runtime(
-        settings=Settings(), clock=Clock(), http=nothing, keys=nothing, suppliers={}, renderers={}, rate_sources={}, database=database
+        settings=Settings(),
+        clock=Clock(),
+        http=nothing,
+        keys=nothing,
+        suppliers={},
+        renderers={},
+        rate_sources={},
+        database=database,
     )
 
 
-async def funded_wallet(database: Database, *, customer_id: int = 1, currency: str = "IDR", units: int = 0) -> int:
+async def funded_wallet(
+    database: Database, *, customer_id: int = 1, currency: str = "IDR", units: int = 0
+) -> int:
     """Opens a wallet with this much in it and returns its id."""
 
     async def work(tx: journals.Tx) -> int:
         wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
         if units:
             journal = journals.chart.adjustment(
-                customer_id=customer_id, currency=currency, units=units, ref=f"fund:{customer_id}:{currency}"
+                customer_id=customer_id,
+                currency=currency,
+                units=units,
+                ref=f"fund:{customer_id}:{currency}",
             )
             await journals.apply(tx, journal, now=NOW)
         return wallet_id

@@ -52,7 +52,9 @@ class Caller:
 
     async def post(self, path: str, body: object, *, key: str | None = None) -> Answer:
         """Sends a POST, with an idempotency key if there is one."""
-        return await self._send("POST", path, json.dumps(body).encode(), {"idempotency-key": key} if key else {})
+        return await self._send(
+            "POST", path, json.dumps(body).encode(), {"idempotency-key": key} if key else {}
+        )
 
     async def orders(self) -> list[dict[str, Any]]:
         """Returns every order there is, newest first."""
@@ -65,28 +67,45 @@ class Caller:
         """Returns what can be spent."""
         return (await self.get("/v1/balance")).data["balance"]
 
-    async def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> Answer:
         started = time.monotonic()
         url = self.customer.base_url + path
-        async with self._session.request(method, url, data=body, headers={**self.customer.headers, **headers}) as answer:
+        async with self._session.request(
+            method, url, data=body, headers={**self.customer.headers, **headers}
+        ) as answer:
             content = await answer.read()
-            return Answer(answer.status, content, "idempotency-replayed" in answer.headers, time.monotonic() - started)
+            return Answer(
+                answer.status,
+                content,
+                "idempotency-replayed" in answer.headers,
+                time.monotonic() - started,
+            )
 
 
 @asynccontextmanager
 async def connections(count: int) -> AsyncIterator[aiohttp.ClientSession]:
     """Yields a client of so many connections; a kept-alive one is used again."""
     timeout = aiohttp.ClientTimeout(total=None, sock_read=PATIENCE_S, sock_connect=PATIENCE_S)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=count), timeout=timeout) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=count), timeout=timeout
+    ) as session:
         yield session
     await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
 
-async def all_at_once(caller: Caller, body: object, *, times: int, key: str | None = None) -> list[Answer]:
+async def all_at_once(
+    caller: Caller, body: object, *, times: int, key: str | None = None
+) -> list[Answer]:
     """Sends the same order many times, as parallel as there are connections."""
-    return await asyncio.gather(*(caller.post("/v1/orders/create", body, key=key) for _ in range(times)))
+    return await asyncio.gather(
+        *(caller.post("/v1/orders/create", body, key=key) for _ in range(times))
+    )
 
 
 def percentile_99_ms(answers: list[Answer]) -> float:
     """Returns the time that 99 in 100 answers did not exceed."""
-    return round(sorted(answer.elapsed_s for answer in answers)[len(answers) * 99 // 100 - 1] * 1000, 1)
+    return round(
+        sorted(answer.elapsed_s for answer in answers)[len(answers) * 99 // 100 - 1] * 1000, 1
+    )

@@ -126,12 +126,16 @@ async def _expire_orders(desk: DeskOfTest) -> Act:
 
 async def _adjust(desk: DeskOfTest) -> Act:
     who = (await desk.customer()).customer_id
-    return lambda one: wallets.adjust(one.rt, customer_id=who, currency=CURRENCY, units=-5, reason_ref="cli:ref")
+    return lambda one: wallets.adjust(
+        one.rt, customer_id=who, currency=CURRENCY, units=-5, reason_ref="cli:ref"
+    )
 
 
 async def _bonus(desk: DeskOfTest) -> Act:
     who = (await shop.renter(desk)).customer_id
-    return lambda one: wallets.give_bonus(one.rt, customer_id=who, currency="EUR", units=5, reason_ref="cli:ref")
+    return lambda one: wallets.give_bonus(
+        one.rt, customer_id=who, currency="EUR", units=5, reason_ref="cli:ref"
+    )
 
 
 async def _reverse(desk: DeskOfTest) -> Act:
@@ -146,12 +150,16 @@ async def _limit(desk: DeskOfTest) -> Act:
 
 
 async def _register(_desk: DeskOfTest) -> Act:
-    return lambda one: callers.register(one.rt, name="New", dialect=DIALECT, currency=CURRENCY, credit=7)
+    return lambda one: callers.register(
+        one.rt, name="New", dialect=DIALECT, currency=CURRENCY, credit=7
+    )
 
 
 async def _open_topup(desk: DeskOfTest) -> Act:
     till = await open_till(desk)
-    return lambda one: topups.create_topup(one.rt, till.caller, TopUpRequest(None, b"", PROVIDER, 50_000))
+    return lambda one: topups.create_topup(
+        one.rt, till.caller, TopUpRequest(None, b"", PROVIDER, 50_000)
+    )
 
 
 async def _paid(desk: DeskOfTest, **facts: Any) -> tuple[Till, Any]:
@@ -177,7 +185,9 @@ async def _collect(desk: DeskOfTest) -> Act:
     till, topup = await _paid(desk)
     await topups.settle(desk.rt, topup.id)
     who, balance = till.caller.customer_id, await till.balance()
-    await wallets.adjust(desk.rt, customer_id=who, currency="EUR", units=-balance, reason_ref="spent")
+    await wallets.adjust(
+        desk.rt, customer_id=who, currency="EUR", units=-balance, reason_ref="spent"
+    )
     till.gateway.pay(topup, PaymentStatus.REFUNDED)
     await topups.settle(desk.rt, topup.id)
     await wallets.adjust(desk.rt, customer_id=who, currency="EUR", units=9_00, reason_ref="again")

@@ -27,7 +27,11 @@ class Life:
 
     def __str__(self) -> str:
         """Name it in a failure, or a folder."""
-        return f"died {'after' if self.after else 'before'} step {self.step}" if self.step else "did not die"
+        return (
+            f"died {'after' if self.after else 'before'} step {self.step}"
+            if self.step
+            else "did not die"
+        )
 
     def deaths(self) -> Iterator[Life]:
         """Yields a life for every way to die that one with these steps had.
@@ -86,12 +90,18 @@ class MortalDatabase(Database):
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs a transaction, as far as it lives."""
-        mortal = (lambda tx: work(cast("Tx", _MortalTx(tx, self._life)))) if self._by_statement else work
+        mortal = (
+            (lambda tx: work(cast("Tx", _MortalTx(tx, self._life)))) if self._by_statement else work
+        )
         return await self._life.live(lambda: super(MortalDatabase, self).run(name, mortal))
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
+    async def repeat(
+        self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
+    ) -> T:
         """Runs a statement, if alive."""
-        return await self._life.live(lambda: super(MortalDatabase, self).repeat(name, work, books=books))
+        return await self._life.live(
+            lambda: super(MortalDatabase, self).repeat(name, work, books=books)
+        )
 
 
 class _MortalTx:

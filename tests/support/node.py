@@ -38,7 +38,9 @@ class Node:
         """Starts a program, to be talked to over its standard input and output, and ends it if it has not ended by itself."""
         pipe = subprocess.PIPE
         command = [NODE, PROGRAMS / program]
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8", env=_environment(env)) as process:
+        with subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, encoding="utf-8", env=_environment(env)
+        ) as process:
             try:
                 yield process
             finally:
@@ -77,10 +79,20 @@ def install() -> None:
             return
         command = [NODE, NPM, "ci", "--prefer-offline", "--loglevel=error"]
         try:
-            subprocess.run(command, cwd=PROGRAMS, check=True, capture_output=True, text=True, timeout=INSTALL_WITHIN_S)
+            subprocess.run(
+                command,
+                cwd=PROGRAMS,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_WITHIN_S,
+            )
         except (subprocess.SubprocessError, OSError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            pytest.fail(f"npm could not install the packages of {PROGRAMS / 'package-lock.json'}: {said[:3]}", pytrace=False)
+            pytest.fail(
+                f"npm could not install the packages of {PROGRAMS / 'package-lock.json'}: {said[:3]}",
+                pytrace=False,
+            )
         INSTALLED.write_text(wanted)
 
 

@@ -8,7 +8,9 @@ import asyncpg
 from tests.support.ledger import NOW
 
 
-async def insert_order(pool: asyncpg.Pool, *, customer_id: int, wallet_id: int, price: int, cost: int = 0) -> int:
+async def insert_order(
+    pool: asyncpg.Pool, *, customer_id: int, wallet_id: int, price: int, cost: int = 0
+) -> int:
     """Inserts an active order of a supplier's number with its hold, and returns its id."""
     async with pool.acquire() as connection, connection.transaction():
         order_id = await connection.fetchval(
@@ -23,6 +25,10 @@ async def insert_order(pool: asyncpg.Pool, *, customer_id: int, wallet_id: int, 
             NOW + timedelta(minutes=20),
         )
         await connection.execute(
-            "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)", order_id, wallet_id, price, NOW
+            "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
+            order_id,
+            wallet_id,
+            price,
+            NOW,
         )
     return order_id

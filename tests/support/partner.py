@@ -18,7 +18,9 @@ WITHIN_S = 60.0
 
 def new_partner(server: Server, *, balance: int = 100_00, webhook_url: str | None = None) -> Keys:
     """Makes a partner with so many cents; returns what the sandbox tells of it: base_url, api_key, secret_key..."""
-    return server.ask("POST", "/customers", {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url})
+    return server.ask(
+        "POST", "/customers", {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url}
+    )
 
 
 def send(node: Node, partner: Keys, *calls: tuple[Any, ...]) -> list[Any]:
@@ -46,7 +48,10 @@ def webhooks(server: Server, box: str, *events: str) -> dict[str, dict[str, Any]
     ends = time.monotonic() + WITHIN_S
     found: dict[str, dict[str, Any]] = {}
     while time.monotonic() < ends:
-        found = {item["event"]: item for item in reversed([with_event(item) for item in server.inbox(box)])}
+        found = {
+            item["event"]: item
+            for item in reversed([with_event(item) for item in server.inbox(box)])
+        }
         if found.keys() >= set(events):
             return found
         server.advance(1)

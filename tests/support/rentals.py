@@ -49,13 +49,19 @@ def refuse(bad: BadLine) -> None:
 
 def given(line: int, country: str, key: tuple[str, str, int], price: int) -> GivenRentalPrice:
     """Returns a line of a price list."""
-    return GivenRentalPrice(line, country, key[0], key[1], str(key[2]), f"{price // 100}.{price % 100:02}")
+    return GivenRentalPrice(
+        line, country, key[0], key[1], str(key[2]), f"{price // 100}.{price % 100:02}"
+    )
 
 
-async def open_shop(desk: DeskOfTest, *, numbers: int = NUMBERS, first: int = 34_600_000_000) -> None:
+async def open_shop(
+    desk: DeskOfTest, *, numbers: int = NUMBERS, first: int = 34_600_000_000
+) -> None:
     """Opens Spain, announces Germany, loads the prices of both and puts Spanish numbers on the shelf."""
     await prices.set_country(desk.rt, iso2="ES", name="Spain", is_open=True)
-    lines = [given(2, country, key, price) for key, price in PRICES.items() for country in ("ES", "DE")]
+    lines = [
+        given(2, country, key, price) for key, price in PRICES.items() for country in ("ES", "DE")
+    ]
     await prices.load(desk.rt, lines, complain=refuse)
     await shelve(desk, numbers=numbers, first=first)
 
@@ -71,12 +77,22 @@ async def shelve(desk: DeskOfTest, *, numbers: int, first: int = 34_600_000_000)
     desk.rt.memory.forget("rentals")
 
 
-async def renter(desk: DeskOfTest, *, credit: int = 1_000_00, bonus: int = 0, options: dict[str, str] | None = None) -> Caller:
+async def renter(
+    desk: DeskOfTest,
+    *,
+    credit: int = 1_000_00,
+    bonus: int = 0,
+    options: dict[str, str] | None = None,
+) -> Caller:
     """Registers a customer with so many cents in the wallet and as a bonus, and returns them as a caller."""
-    new = await callers.register(desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit)
+    new = await callers.register(
+        desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit
+    )
     if bonus:
         ref = f"bonus {new.customer_id}"
-        await wallets.give_bonus(desk.rt, customer_id=new.customer_id, currency=CURRENCY, units=bonus, reason_ref=ref)
+        await wallets.give_bonus(
+            desk.rt, customer_id=new.customer_id, currency=CURRENCY, units=bonus, reason_ref=ref
+        )
     for name, value in (options or {}).items():
         await callers.set_option(desk.rt, new.customer_id, name=name, value=value)
     return await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
@@ -94,31 +110,56 @@ async def rent(
     signature: Signature | None = None,
 ) -> Rented:
     """Rents a Spanish number."""
-    wanted = lifecycle.RentRequest(key, fingerprint, "Spain", rent_type, tuple(services), units, signature)
+    wanted = lifecycle.RentRequest(
+        key, fingerprint, "Spain", rent_type, tuple(services), units, signature
+    )
     return (await lifecycle.rent(desk.rt, caller, wanted))[0]
 
 
-async def extend(desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None) -> Extended:
+async def extend(
+    desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None
+) -> Extended:
     """Extends a rental."""
-    return (await lifecycle.extend(desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)))[0]
+    return (
+        await lifecycle.extend(
+            desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)
+        )
+    )[0]
 
 
-async def rerent(desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None) -> Rented:
+async def rerent(
+    desk: DeskOfTest, caller: Caller, rental_id: str, *, units: int = 7, key: str | None = None
+) -> Rented:
     """Rents a number again."""
-    return (await lifecycle.rerent(desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)))[0]
+    return (
+        await lifecycle.rerent(
+            desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)
+        )
+    )[0]
 
 
-async def cancel(desk: DeskOfTest, caller: Caller, rental_id: str, *, key: str | None = None) -> Canceled:
+async def cancel(
+    desk: DeskOfTest, caller: Caller, rental_id: str, *, key: str | None = None
+) -> Canceled:
     """Cancels a rental."""
-    return (await lifecycle.cancel(desk.rt, caller, lifecycle.CancelRequest(key, b"same", rental_id)))[0]
+    return (
+        await lifecycle.cancel(desk.rt, caller, lifecycle.CancelRequest(key, b"same", rental_id))
+    )[0]
 
 
 async def message(
-    desk: DeskOfTest, to: int, text: str = "Your code is 482913", *, sender: str = "+34999", message_id: str | None = None
+    desk: DeskOfTest,
+    to: int,
+    text: str = "Your code is 482913",
+    *,
+    sender: str = "+34999",
+    message_id: str | None = None,
 ) -> Taken:
     """Lets a message arrive; a new one unless it has an id."""
     name = message_id or f"r{next(_serials)}"
-    return await receive.receive_message(desk.rt, MessageReceived("simulator", name, to, sender, text))
+    return await receive.receive_message(
+        desk.rt, MessageReceived("simulator", name, to, sender, text)
+    )
 
 
 async def money(desk: DeskOfTest, caller: Caller) -> tuple[int, int]:

@@ -24,13 +24,17 @@ async def open_sandbox(database_url: str, folder: Path) -> AsyncIterator[Desk]:
         yield desk
 
 
-async def shelve(desk: Desk, *, numbers: int, operator: str = "", first: int = 620000000000) -> None:
+async def shelve(
+    desk: Desk, *, numbers: int, operator: str = "", first: int = 620000000000
+) -> None:
     """Puts Indonesian numbers on the shelf."""
     lines = [GivenNumber(n + 2, str(first + n), "ID", operator) for n in range(numbers)]
     await stock_numbers.load(desk.rt, lines, complain=refuse)
 
 
-async def sell(desk: Desk, *, price: int = 3000, operator: str = "", provider: str = "local") -> None:
+async def sell(
+    desk: Desk, *, price: int = 3000, operator: str = "", provider: str = "local"
+) -> None:
     """Offers Indonesian numbers for WhatsApp."""
     line = GivenPrice(2, "ID", "whatsapp", operator, "IDR", str(price), "100", provider)
     await stock_numbers.price(desk.rt, [line], complain=refuse)

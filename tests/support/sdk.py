@@ -37,7 +37,9 @@ FLAVOURS = tuple(Flavour(is_async, version) for version in (1, 2) for is_async i
 class Shop:
     """The SDK's client of one customer. Call its methods by name: `await shop("orders.get", 7)`."""
 
-    def __init__(self, client: Any, *, server: Server, customer: Customer, flavour: Flavour) -> None:
+    def __init__(
+        self, client: Any, *, server: Server, customer: Customer, flavour: Flavour
+    ) -> None:
         """Take the client over."""
         self.client = client
         self.server = server
@@ -53,7 +55,9 @@ class Shop:
             return await method(*args, **kwargs)
         return await asyncio.to_thread(method, *args, **kwargs)
 
-    async def request(self, method: str, path: str, *, version: int | None = None, **kwargs: Any) -> Any:
+    async def request(
+        self, method: str, path: str, *, version: int | None = None, **kwargs: Any
+    ) -> Any:
         """Calls the SDK's own request method, for what none of its resources sends."""
         call = self.client.request
         whole = f"/v{version or self.flavour.version}{path}"
@@ -86,13 +90,25 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(server: Server, flavour: Flavour, *, customer: Customer | None = None, token: str | None = None) -> AsyncIterator[Shop]:
+async def open_shop(
+    server: Server, flavour: Flavour, *, customer: Customer | None = None, token: str | None = None
+) -> AsyncIterator[Shop]:
     """Yields the SDK in one of its ways, speaking as a fresh customer unless told otherwise."""
     who = customer or server.customer()
-    arguments: dict[str, Any] = {"token": token or who.token, "base_url": server.base_url, "timeout_ms": TIMEOUT_MS}
+    arguments: dict[str, Any] = {
+        "token": token or who.token,
+        "base_url": server.base_url,
+        "timeout_ms": TIMEOUT_MS,
+    }
     if flavour.is_async:
-        async with httpx.AsyncClient(timeout=60, trust_env=False) as own, smscode.AsyncSmscodeClient(client=own, **arguments) as client:
+        async with (
+            httpx.AsyncClient(timeout=60, trust_env=False) as own,
+            smscode.AsyncSmscodeClient(client=own, **arguments) as client,
+        ):
             yield Shop(client, server=server, customer=who, flavour=flavour)
     else:
-        with httpx.Client(timeout=60, trust_env=False) as own, smscode.SmscodeClient(client=own, **arguments) as client:
+        with (
+            httpx.Client(timeout=60, trust_env=False) as own,
+            smscode.SmscodeClient(client=own, **arguments) as client,
+        ):
             yield Shop(client, server=server, customer=who, flavour=flavour)

@@ -30,7 +30,11 @@ SETTINGS = {
     "max_connections": "200",
     "autovacuum": "off",
 }
-TEMPLATES = {"migrated": "numdesk_template", "empty": "template0", "latin1": "template0 ENCODING 'LATIN1' LOCALE 'C'"}
+TEMPLATES = {
+    "migrated": "numdesk_template",
+    "empty": "template0",
+    "latin1": "template0 ENCODING 'LATIN1' LOCALE 'C'",
+}
 COPY_STRATEGY = "file_copy"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only looked for; the folder in it is made by mkdtemp
 MEMORY_DISK_FREE_MIN = 1024**3  # a container may have as little as 64 MB there
@@ -71,7 +75,10 @@ class ServerProcess:
 def _fastest_folder() -> Path | None:
     """Choose the disk in memory where there is one with room; None means the usual temporary folder."""
     with contextlib.suppress(OSError):
-        if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_FREE_MIN:
+        if (
+            os.access(MEMORY_DISK, os.W_OK)
+            and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_FREE_MIN
+        ):
             return MEMORY_DISK
     return None
 
@@ -94,7 +101,9 @@ class TestServer:
         name = f"t_{os.getpid()}_{next(self._numbers)}"
         admin = await asyncpg.connect(self.admin_url)
         try:
-            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATES[kind]} STRATEGY {COPY_STRATEGY}")
+            await admin.execute(
+                f"CREATE DATABASE {name} TEMPLATE {TEMPLATES[kind]} STRATEGY {COPY_STRATEGY}"
+            )
             yield self.admin_url.replace("@/postgres?", f"@/{name}?")
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         finally:

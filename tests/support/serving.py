@@ -86,7 +86,11 @@ def reserved_port() -> Iterator[int]:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Returns our environment without settings of numdesk, and with `extra`; nobody listens for operators unless that says so."""
-    own = {name: value for name, value in psutil.Process().environ().items() if not name.startswith("NUMDESK_")}
+    own = {
+        name: value
+        for name, value in psutil.Process().environ().items()
+        if not name.startswith("NUMDESK_")
+    }
     return {**own, "NUMDESK_OPS_LISTEN": "off", **(extra or {})}
 
 
@@ -97,11 +101,16 @@ def command(*arguments: str, after: str = "") -> list[str]:
 
 
 def run_command(
-    *arguments: str, after: str = "", env: Mapping[str, str] | None = None, within_s: float = ANSWERED_WITHIN_S
+    *arguments: str,
+    after: str = "",
+    env: Mapping[str, str] | None = None,
+    within_s: float = ANSWERED_WITHIN_S,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end and returns what it wrote."""
     line = command(*arguments, after=after)
-    return subprocess.run(line, env=environment(env), capture_output=True, text=True, check=False, timeout=within_s)
+    return subprocess.run(
+        line, env=environment(env), capture_output=True, text=True, check=False, timeout=within_s
+    )
 
 
 @contextlib.contextmanager
@@ -122,7 +131,14 @@ class Server:
     """One numdesk on a port and in a data folder of its own. Every method waits; use a thread where that is in the way."""
 
     def __init__(
-        self, data: Path, *, workers: int = 1, env: Mapping[str, str] | None = None, public: bool = False, after: str = "", output: int = -1
+        self,
+        data: Path,
+        *,
+        workers: int = 1,
+        env: Mapping[str, str] | None = None,
+        public: bool = False,
+        after: str = "",
+        output: int = -1,
     ) -> None:
         """Choose the port; nothing runs before `start`. A `public` one listens on every address.
 
@@ -131,17 +147,23 @@ class Server:
         self.data = data
         self._after = after
         self._descriptor = output
-        self._reserved = contextlib.ExitStack()  # until `close`, so also between a kill and the next start
+        self._reserved = (
+            contextlib.ExitStack()
+        )  # until `close`, so also between a kill and the next start
         self.port = self._reserved.enter_context(reserved_port())
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.ops_port = self._reserved.enter_context(reserved_port())
         self.ops_url = f"http://127.0.0.1:{self.ops_port}"
         self.env = {"NUMDESK_OPS_LISTEN": f"127.0.0.1:{self.ops_port}", **(env or {})}
         self._workers = workers
-        self._listen = [f"0.0.0.0:{self.port}", "--public-sandbox"] if public else [f"127.0.0.1:{self.port}"]
+        self._listen = (
+            [f"0.0.0.0:{self.port}", "--public-sandbox"] if public else [f"127.0.0.1:{self.port}"]
+        )
         self._output = data.with_name(data.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx.Client(base_url=self.base_url, timeout=ANSWERED_WITHIN_S, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self.base_url, timeout=ANSWERED_WITHIN_S, trust_env=False
+        )
 
     @property
     def pid(self) -> int:
@@ -151,7 +173,16 @@ class Server:
 
     def start(self) -> float:
         """Starts the server and returns after how many seconds it was ready."""
-        arguments = ["serve", "--sandbox", "--data", str(self.data), "--workers", str(self._workers), "--listen", *self._listen]
+        arguments = [
+            "serve",
+            "--sandbox",
+            "--data",
+            str(self.data),
+            "--workers",
+            str(self._workers),
+            "--listen",
+            *self._listen,
+        ]
         started = time.monotonic()
         with self._output.open("ab") as output:
             to = output if self._descriptor < 0 else self._descriptor
@@ -164,11 +195,15 @@ class Server:
         began = time.monotonic() if since is None else since
         while time.monotonic() - began < READY_WITHIN_S:
             if self._process is None or self._process.poll() is not None:
-                raise ServerFailed(f"the server ended before it was ready:\n{self.output()[-3000:]}")
+                raise ServerFailed(
+                    f"the server ended before it was ready:\n{self.output()[-3000:]}"
+                )
             if self.is_ready():
                 return time.monotonic() - began
             time.sleep(ASK_EVERY_S)
-        raise ServerFailed(f"the server was not ready within {READY_WITHIN_S} s:\n{self.output()[-3000:]}")
+        raise ServerFailed(
+            f"the server was not ready within {READY_WITHIN_S} s:\n{self.output()[-3000:]}"
+        )
 
     def is_ready(self) -> bool:
         """Asks /readyz once."""
@@ -197,7 +232,9 @@ class Server:
             return self._process.wait(STOPPED_WITHIN_S)
         except subprocess.TimeoutExpired as error:
             self.kill9()
-            raise ServerFailed(f"the server did not stop within {STOPPED_WITHIN_S} s:\n{self.output()[-3000:]}") from error
+            raise ServerFailed(
+                f"the server did not stop within {STOPPED_WITHIN_S} s:\n{self.output()[-3000:]}"
+            ) from error
 
     def close(self) -> None:
         """Stops the server if it runs, and removes what it left."""
@@ -246,13 +283,19 @@ class Server:
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Calls the sandbox API and returns the JSON of its answer, which must be a success."""
         content = None if body is None else json.dumps(body).encode()
-        answer = self._client.request(method, SANDBOX + path, content=content, headers={"content-type": "application/json"})
+        answer = self._client.request(
+            method, SANDBOX + path, content=content, headers={"content-type": "application/json"}
+        )
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def customer(self, *, balance: int | None = None, webhook_url: str | None = None) -> Customer:
         """Makes a fresh customer."""
-        made = self.ask("POST", "/customers", {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url})
+        made = self.ask(
+            "POST",
+            "/customers",
+            {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url},
+        )
         return Customer(made["customer_id"], made["base_url"], made["token"], made["balance"])
 
     def message(self, to: str, text: str, *, sender: str = "Sandbox") -> int | None:

@@ -34,11 +34,17 @@ class RendererOfTest:
         """Write the event as JSON, or nothing."""
         if facts.kind == BROKEN:
             raise KeyError("a fault of ours")
-        return None if facts.kind == UNSPOKEN else json.dumps({"event": facts.kind, "data": facts.document}).encode()
+        return (
+            None
+            if facts.kind == UNSPOKEN
+            else json.dumps({"event": facts.kind, "data": facts.document}).encode()
+        )
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
         """Sign with the secret."""
-        signature = {} if secret is None else {"X-Signature": hmac.digest(secret, body, "sha256").hex()}
+        signature = (
+            {} if secret is None else {"X-Signature": hmac.digest(secret, body, "sha256").hex()}
+        )
         return {"Content-Type": "application/json", "X-Delivery": delivery_id, **signature}
 
 
@@ -97,7 +103,9 @@ class Inbox:
 
 
 @asynccontextmanager
-async def open_inbox(desk: DeskOfTest, script: Callable[[int], int | str | bytes] = lambda _: 200) -> AsyncIterator[Inbox]:
+async def open_inbox(
+    desk: DeskOfTest, script: Callable[[int], int | str | bytes] = lambda _: 200
+) -> AsyncIterator[Inbox]:
     """Listen for the length of the block; the desk's address guard lets webhooks through to it."""
     inbox = Inbox(script)
     async with receiving(inbox.answer) as receiver:
@@ -114,7 +122,9 @@ async def subscribe(desk: DeskOfTest, inbox: Inbox) -> Caller:
     return caller
 
 
-async def write_events(desk: DeskOfTest, caller: Caller, count: int = 1, *, kind: str = "order.received") -> None:
+async def write_events(
+    desk: DeskOfTest, caller: Caller, count: int = 1, *, kind: str = "order.received"
+) -> None:
     """Writes events with the data {"n": 1}, {"n": 2}..."""
     await desk.pool.execute(
         """insert into events (customer_id, dialect, kind, document, at)

@@ -82,8 +82,16 @@ async def rt(database: Database) -> Runtime:
 class TestExtendChain:
     async def test_puts_every_entry_into_one_block(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """Blocks follow each other without gap, the last may be short, and the rollups are the sums of what is in them."""
-        blocks = await pool.fetch("select number, last_entry_id, entries from ledger_blocks order by number")
-        assert [tuple(block) for block in blocks] == [(1, 5, 5), (2, 10, 5), (3, 15, 5), (4, 20, 5), (5, 24, 4)]
+        blocks = await pool.fetch(
+            "select number, last_entry_id, entries from ledger_blocks order by number"
+        )
+        assert [tuple(block) for block in blocks] == [
+            (1, 5, 5),
+            (2, 10, 5),
+            (3, 15, 5),
+            (4, 20, 5),
+            (5, 24, 4),
+        ]
         assert await pool.fetchval("select sum(balance) from ledger_rollups") == 0
         report = await assert_clean(rt)
         assert (report.block, len(report.block_hash)) == (5, 64)
@@ -92,7 +100,9 @@ class TestExtendChain:
         """Without new entries there are no new blocks."""
         assert await seal(rt) == 0
 
-    async def test_builds_full_blocks_only_between_minutes(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch, database: Database) -> None:
+    async def test_builds_full_blocks_only_between_minutes(
+        self, rt: Runtime, monkeypatch: pytest.MonkeyPatch, database: Database
+    ) -> None:
         """A block that is not full waits for its minute, so an idle desk makes few."""
         await book(database, 3, start=50)
         monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", float("inf"))
@@ -101,7 +111,9 @@ class TestExtendChain:
         assert await seal(rt) == 1
 
     @pytest.mark.parametrize("elder", [False, True])
-    async def test_waits_for_a_slow_transaction(self, database: Database, pool: asyncpg.Pool, elder: bool) -> None:
+    async def test_waits_for_a_slow_transaction(
+        self, database: Database, pool: asyncpg.Pool, elder: bool
+    ) -> None:
         """Entries of a transaction that is slow to commit are not left out, although younger entries are long committed.
 
         With `elder`, the younger entries belong to a transaction that began before the slow one and ended after it drew its ids: the
@@ -130,7 +142,9 @@ class TestExtendChain:
         assert await pool.fetchval("select sum(entries) from ledger_blocks") == 4
         await assert_clean(rt)
 
-    async def test_is_done_by_one_at_a_time(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+    async def test_is_done_by_one_at_a_time(
+        self, rt: Runtime, database: Database, pool: asyncpg.Pool
+    ) -> None:
         """While another process builds, this one leaves it alone and loses nothing by it."""
         await book(database, 5, start=50)
         await usecase_ledger_check.extend_chain(rt)
@@ -151,10 +165,16 @@ class TestExtendChain:
 
 
 class TestRestore:
-    async def test_goes_on_with_the_chain(self, rt: Runtime, database_url: str, empty_database_url: str) -> None:
+    async def test_goes_on_with_the_chain(
+        self, rt: Runtime, database_url: str, empty_database_url: str
+    ) -> None:
         """A dump restored elsewhere verifies and goes on growing: nothing in it depends on the server it came from."""
         dump = await asyncio.to_thread(
-            subprocess.run, [str(binaries() / "pg_dump"), database_url], capture_output=True, text=True, check=True
+            subprocess.run,
+            [str(binaries() / "pg_dump"), database_url],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         await asyncio.to_thread(
             subprocess.run,
@@ -198,23 +218,37 @@ class TestTampering:
         ("update ledger_blocks set hash = sha256('x') where number = 3", "chain_verifies", "block 3"),
         ("delete from ledger_blocks where number = 3", "chain_verifies", "block 3: it or the one before it is missing"),
     ])  # fmt: skip
-    async def test_is_found_and_named(self, rt: Runtime, pool: asyncpg.Pool, statement: LiteralString, rule: str, named: str) -> None:
+    async def test_is_found_and_named(
+        self, rt: Runtime, pool: asyncpg.Pool, statement: LiteralString, rule: str, named: str
+    ) -> None:
         """Whatever a superuser changes behind the triggers, a full check names the rule and the place."""
         async with unguarded(pool) as connection:
             await connection.execute(statement)
         found = broken(await usecase_ledger_check.check_ledger(rt, full=True))
         assert any(named in example for example in found.get(rule, ())), found
 
-    async def test_of_a_whole_consistent_journal_is_found_by_the_chain(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+    async def test_of_a_whole_consistent_journal_is_found_by_the_chain(
+        self, rt: Runtime, pool: asyncpg.Pool
+    ) -> None:
         """Who changes a transfer, its entries, the balance and the rollup all alike, still has the chain against them."""
         async with unguarded(pool) as connection:
             await connection.execute("update transfers set amount = 15 where id = 4")
-            await connection.execute("update entries set amount = case when amount < 0 then -15 else 15 end where transfer_id = 4")
-            await connection.execute("update accounts set balance = balance + 5 where kind = 'wallet'")
-            await connection.execute("update ledger_rollups set balance = balance + case when balance < 0 then -5 else 5 end")
-        assert list(broken(await usecase_ledger_check.check_ledger(rt, full=True))) == ["chain_verifies"]
+            await connection.execute(
+                "update entries set amount = case when amount < 0 then -15 else 15 end where transfer_id = 4"
+            )
+            await connection.execute(
+                "update accounts set balance = balance + 5 where kind = 'wallet'"
+            )
+            await connection.execute(
+                "update ledger_rollups set balance = balance + case when balance < 0 then -5 else 5 end"
+            )
+        assert list(broken(await usecase_ledger_check.check_ledger(rt, full=True))) == [
+            "chain_verifies"
+        ]
 
-    async def test_of_what_is_new_is_found_by_an_incremental_check(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+    async def test_of_what_is_new_is_found_by_an_incremental_check(
+        self, rt: Runtime, database: Database, pool: asyncpg.Pool
+    ) -> None:
         """The check of every minute sees what happened since the last block."""
         await book(database, 3, start=50)
         async with unguarded(pool) as connection:
@@ -263,7 +297,9 @@ class TestOrders:
 
 
 class TestTick:
-    async def test_checks_when_it_is_time_and_makes_the_result_known(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+    async def test_checks_when_it_is_time_and_makes_the_result_known(
+        self, rt: Runtime, pool: asyncpg.Pool
+    ) -> None:
         """The first full tick checks in full, the next has nothing to do; the report is in memory and in the database."""
         with capture_logs() as lines:
             report = await usecase_ledger_check.tick_full(rt)
@@ -273,9 +309,14 @@ class TestTick:
         assert report.violations == 0
         assert usecase_ledger_check.last_report(rt) == report
         assert await usecase_ledger_check.tick_full(rt) is None
-        assert await pool.fetchval("select report->>'ok' from ledger_checks where scope = 'full'") == "true"
+        assert (
+            await pool.fetchval("select report->>'ok' from ledger_checks where scope = 'full'")
+            == "true"
+        )
 
-    async def test_checks_what_is_new_although_the_full_check_fails(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_checks_what_is_new_although_the_full_check_fails(
+        self, rt: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A full check that fails is tried again and takes nothing from the incremental one, which keeps its own time."""
 
         async def broken_down(tx: Tx) -> None:
@@ -295,7 +336,9 @@ class TestTick:
     async def test_says_loudly_what_is_wrong(self, rt: Runtime, pool: asyncpg.Pool) -> None:
         """A broken rule is an error in the log with its name and the place."""
         async with unguarded(pool) as connection:
-            await connection.execute("update accounts set balance = balance + 1 where kind = 'wallet'")
+            await connection.execute(
+                "update accounts set balance = balance + 1 where kind = 'wallet'"
+            )
         with capture_logs() as lines:
             report = await usecase_ledger_check.tick(rt)
         assert report is not None
@@ -306,11 +349,17 @@ class TestTick:
 
 
 class TestKeepReport:
-    async def test_lets_what_a_full_check_found_stand_until_the_next_one(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+    async def test_lets_what_a_full_check_found_stand_until_the_next_one(
+        self, rt: Runtime, pool: asyncpg.Pool
+    ) -> None:
         """A check of what is new says nothing of what lies further back, in this process and in any other; a full one does."""
         async with unguarded(pool) as connection:
             await connection.execute("update journals set at = at + interval '1 us' where id = 4")
-        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True)))
+        assert broken(
+            await usecase_ledger_check.keep_report(
+                rt, await usecase_ledger_check.check_ledger(rt, full=True)
+            )
+        )
         assert broken(await usecase_ledger_check.check_ledger(rt, full=False)) == {}
         for process in (rt, runtime_on(rt.database)):
             report = await usecase_ledger_check.tick(process)
@@ -319,52 +368,94 @@ class TestKeepReport:
             assert usecase_ledger_check.last_report(process) == report
         async with unguarded(pool) as connection:
             await connection.execute("update journals set at = at - interval '1 us' where id = 4")
-        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True))) == {}
+        assert (
+            broken(
+                await usecase_ledger_check.keep_report(
+                    rt, await usecase_ledger_check.check_ledger(rt, full=True)
+                )
+            )
+            == {}
+        )
 
-    async def test_lets_what_is_new_stand_when_it_has_gone_into_a_block(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+    async def test_lets_what_is_new_stand_when_it_has_gone_into_a_block(
+        self, rt: Runtime, database: Database, pool: asyncpg.Pool
+    ) -> None:
         """What the check of one minute found is not forgotten by that of the next, which begins behind it."""
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:
-            await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
+            await connection.execute(
+                "update transfers set journal_id = 999 where id = (select max(id) from transfers)"
+            )
         assert "transfers_have_a_journal" in broken(
-            await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+            await usecase_ledger_check.keep_report(
+                rt, await usecase_ledger_check.check_ledger(rt, full=False)
+            )
         )
         await seal(rt)
         assert broken(await usecase_ledger_check.check_ledger(rt, full=False)) == {}
         assert "transfers_have_a_journal" in broken(
-            await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+            await usecase_ledger_check.keep_report(
+                rt, await usecase_ledger_check.check_ledger(rt, full=False)
+            )
         )
 
-    async def test_takes_back_what_every_check_looks_at_as_a_whole(self, rt: Runtime, pool: asyncpg.Pool) -> None:
+    async def test_takes_back_what_every_check_looks_at_as_a_whole(
+        self, rt: Runtime, pool: asyncpg.Pool
+    ) -> None:
         """What is held is compared for every account each minute: once it is right again, that is said at once."""
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set held = 3 where kind = 'wallet'")
-        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=True)))
+        assert broken(
+            await usecase_ledger_check.keep_report(
+                rt, await usecase_ledger_check.check_ledger(rt, full=True)
+            )
+        )
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set held = 0 where kind = 'wallet'")
-        assert broken(await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))) == {}
+        assert (
+            broken(
+                await usecase_ledger_check.keep_report(
+                    rt, await usecase_ledger_check.check_ledger(rt, full=False)
+                )
+            )
+            == {}
+        )
 
-    async def test_does_not_believe_a_full_check_of_an_earlier_moment(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+    async def test_does_not_believe_a_full_check_of_an_earlier_moment(
+        self, rt: Runtime, database: Database, pool: asyncpg.Pool
+    ) -> None:
         """A full check that takes long and saw less than the one that found something does not clear it."""
         earlier = await usecase_ledger_check.check_ledger(rt, full=True)
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:
-            await connection.execute("update transfers set journal_id = 999 where id = (select max(id) from transfers)")
-        await usecase_ledger_check.keep_report(rt, await usecase_ledger_check.check_ledger(rt, full=False))
+            await connection.execute(
+                "update transfers set journal_id = 999 where id = (select max(id) from transfers)"
+            )
+        await usecase_ledger_check.keep_report(
+            rt, await usecase_ledger_check.check_ledger(rt, full=False)
+        )
         assert broken(await usecase_ledger_check.keep_report(rt, earlier))
 
 
 class TestLearnReport:
     def gauges(self) -> tuple[float | None, float | None]:
         """Returns what /metrics says of imbalance and age."""
-        return REGISTRY.get_sample_value("numdesk_ledger_imbalance"), REGISTRY.get_sample_value("numdesk_ledger_check_age_seconds")
+        return REGISTRY.get_sample_value("numdesk_ledger_imbalance"), REGISTRY.get_sample_value(
+            "numdesk_ledger_check_age_seconds"
+        )
 
-    async def test_tells_a_process_what_another_one_found(self, rt: Runtime, database: Database, pool: asyncpg.Pool) -> None:
+    async def test_tells_a_process_what_another_one_found(
+        self, rt: Runtime, database: Database, pool: asyncpg.Pool
+    ) -> None:
         """A door that never checks knows the violations and the age of the worker's last check."""
         async with unguarded(pool) as connection:
-            await connection.execute("update accounts set balance = balance + 1 where kind = 'wallet'")
+            await connection.execute(
+                "update accounts set balance = balance + 1 where kind = 'wallet'"
+            )
         found = await usecase_ledger_check.tick(rt)
-        await pool.execute("update ledger_checks set report = report || jsonb_build_object('at', at - interval '5 minutes')")
+        await pool.execute(
+            "update ledger_checks set report = report || jsonb_build_object('at', at - interval '5 minutes')"
+        )
         door = runtime_on(database)
         assert usecase_ledger_check.last_report(door) is None
         await usecase_ledger_check.learn_report(door)
@@ -382,7 +473,9 @@ class TestLearnReport:
         await usecase_ledger_check.learn_report(rt)
         assert usecase_ledger_check.last_report(rt) is report
 
-    async def test_lets_the_age_grow_where_nobody_ever_checked(self, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_lets_the_age_grow_where_nobody_ever_checked(
+        self, rt: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A desk without a worker shows an age that an alarm will notice, not 0 for ever."""
         door = runtime_on(rt.database)
         await usecase_ledger_check.learn_report(door)

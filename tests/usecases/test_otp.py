@@ -36,7 +36,12 @@ async def code_of(desk: DeskOfTest, text: str = TEXT) -> str | None:
 
 def counted(rule_id: int, result: str) -> float:
     """Returns what the metric says of a rule."""
-    return REGISTRY.get_sample_value("numdesk_otp_rules_total", {"rule": str(rule_id), "result": result}) or 0.0
+    return (
+        REGISTRY.get_sample_value(
+            "numdesk_otp_rules_total", {"rule": str(rule_id), "result": result}
+        )
+        or 0.0
+    )
 
 
 class TestAdd:
@@ -54,21 +59,26 @@ class TestAdd:
             ("service", "", RULE, None),
         ],
     )
-    async def test_refuses_by_field(self, desk: DeskOfTest, field: str, service: str, pattern: str, sender: str | None) -> None:
+    async def test_refuses_by_field(
+        self, desk: DeskOfTest, field: str, service: str, pattern: str, sender: str | None
+    ) -> None:
         """What cannot be a rule is refused, and nothing is written."""
         with pytest.raises(InvalidInput) as refused:
             await otp.add(desk.rt, service=service, pattern=pattern, sender=sender)
         assert refused.value.field == field
         assert await otp.every(desk.rt, removed=True) == []
 
-    async def test_refuses_the_same_and_too_many(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    async def test_refuses_the_same_and_too_many(
+        self, desk: DeskOfTest, pool: asyncpg.Pool
+    ) -> None:
         """A rule is there once; a service has a bounded number of them, and so has the desk."""
         await otp.add(desk.rt, service="whatsapp", pattern=RULE)
         with pytest.raises(InvalidInput) as again:
             await otp.add(desk.rt, service=" WhatsApp ", pattern=RULE)
         assert again.value.reason == "is there already"
         insert = (
-            "insert into otp_rules (service_id, pattern, created_at) select $1, '(' || i || ')', now() from generate_series(1, $2::int) i"
+            "insert into otp_rules (service_id, pattern, created_at)"
+            " select $1, '(' || i || ')', now() from generate_series(1, $2::int) i"
         )
         await pool.execute(insert, 3, otp.PER_SERVICE_MAX - 1)
         with pytest.raises(InvalidInput) as full:
@@ -82,7 +92,9 @@ class TestAdd:
     async def test_meets_a_service_that_was_never_sold(self, desk: DeskOfTest) -> None:
         """What the atlas knows may have rules before it has prices."""
         await otp.add(desk.rt, service="discord", pattern=RULE, sender=" Discord ")
-        assert [(one.service, one.sender) for one in await otp.every(desk.rt)] == [("discord", "Discord")]
+        assert [(one.service, one.sender) for one in await otp.every(desk.rt)] == [
+            ("discord", "Discord")
+        ]
 
 
 class TestRemove:
@@ -132,17 +144,31 @@ class TestOrders:
         assert counted(rule_id, "implausible") == before + 2
         told = [entry for entry in logs if entry["event"] == "a rule gave no code"]
         assert told == [
-            {"event": "a rule gave no code", "log_level": "warning", "rule": f"operator:{rule_id}", "reason": Trial.IMPLAUSIBLE.value}
+            {
+                "event": "a rule gave no code",
+                "log_level": "warning",
+                "rule": f"operator:{rule_id}",
+                "reason": Trial.IMPLAUSIBLE.value,
+            }
         ]
 
-    async def test_survive_a_rule_that_cannot_be_compiled(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    async def test_survive_a_rule_that_cannot_be_compiled(
+        self, desk: DeskOfTest, pool: asyncpg.Pool
+    ) -> None:
         """A pattern that another version took is left out and told of; the other rules count."""
         await otp.add(desk.rt, service="whatsapp", pattern=RULE)
-        await pool.execute("insert into otp_rules (service_id, pattern, created_at) values (3, '(?=x)(y)', now())")
+        await pool.execute(
+            "insert into otp_rules (service_id, pattern, created_at) values (3, '(?=x)(y)', now())"
+        )
         desk.rt.memory.forget("otp_rules")
         with structlog.testing.capture_logs() as logs:
             assert await code_of(desk) == "77123"
-        assert {"event": "a rule is left out", "log_level": "warning", "rule_id": ANY, "reason": ANY} in logs
+        assert {
+            "event": "a rule is left out",
+            "log_level": "warning",
+            "rule_id": ANY,
+            "reason": ANY,
+        } in logs
 
     async def test_are_read_whole_when_they_come_in_parts(self, desk: DeskOfTest) -> None:
         """A rule sees the joined message."""
@@ -151,10 +177,17 @@ class TestOrders:
         order = await desk.order(caller)
         for position, text in ((1, "code 482913, Order 77"), (2, "123.")):
             part = Part(7, 2, position)
-            await receive.receive_message(desk.rt, MessageReceived("simulator", f"p{position}", order.msisdn or 0, "Bank", text, part=part))
+            await receive.receive_message(
+                desk.rt,
+                MessageReceived(
+                    "simulator", f"p{position}", order.msisdn or 0, "Bank", text, part=part
+                ),
+            )
         assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "77123"
 
-    async def test_have_rules_for_messages_that_came_before_the_number(self, desk: DeskOfTest) -> None:
+    async def test_have_rules_for_messages_that_came_before_the_number(
+        self, desk: DeskOfTest
+    ) -> None:
         """A message that is quicker than the supplier's answer is read by the rules of the order that it turns out to be for."""
         await otp.add(desk.rt, service="google", pattern=RULE)
         reserve = desk.simulator.reserve
@@ -169,7 +202,9 @@ class TestOrders:
         order = await desk.order(await desk.customer(), REMOTE_ONLY_OFFER)
         assert order.otp_code == "77123"
 
-    async def test_without_rules_cost_no_query_more(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_without_rules_cost_no_query_more(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Once it is remembered that there are none, a message is one statement; with rules it is two, for a whole batch."""
         names: list[str] = []
         repeat = desk.rt.database.repeat
@@ -188,13 +223,18 @@ class TestOrders:
         await desk.message(order.msisdn)
         names.clear()
         await desk.message(order.msisdn)
-        assert [name for name in names if not name.startswith("news")] == ["otp_rules.services", "inbound.receive"]
+        assert [name for name in names if not name.startswith("news")] == [
+            "otp_rules.services",
+            "inbound.receive",
+        ]
 
 
 class TestRentals:
     async def codes(self, desk: DeskOfTest) -> list[str | None]:
         """Returns the codes that were kept with messages, newest last."""
-        return [row[0] for row in await desk.pool.fetch("select otp_code from messages order by id")]
+        return [
+            row[0] for row in await desk.pool.fetch("select otp_code from messages order by id")
+        ]
 
     async def test_are_read_by_the_rules_of_the_message_s_service(self, desk: DeskOfTest) -> None:
         """Of a rental for several services those of the one that the message is of count, and all when that cannot be told."""
@@ -243,4 +283,6 @@ class TestReadFor:
     async def test_writes_nothing(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
         """A service that was never sold has no rules, and is not met by a look."""
         assert (await otp.read_for(desk.rt, TEXT, sender="", service="Discord")).trials == ()
-        assert not await pool.fetchval("select exists (select from services where code = 'discord')")
+        assert not await pool.fetchval(
+            "select exists (select from services where code = 'discord')"
+        )

@@ -41,8 +41,12 @@ class TestCurrent:
             with pytest.raises(RateUnavailable):
                 await rates.current(desk.rt, "USD/IDR")
 
-    @pytest.mark.parametrize(("pair", "value"), [("USD", 1), ("USD/USD", 1), ("XXX/IDR", 1), ("USD/IDR", 0)])
-    async def test_takes_no_nonsense(self, database_url: str, tmp_path: Path, pair: str, value: int) -> None:
+    @pytest.mark.parametrize(
+        ("pair", "value"), [("USD", 1), ("USD/USD", 1), ("XXX/IDR", 1), ("USD/IDR", 0)]
+    )
+    async def test_takes_no_nonsense(
+        self, database_url: str, tmp_path: Path, pair: str, value: int
+    ) -> None:
         """A pair is two different known currencies, a rate is positive."""
         async with open_sandbox(database_url, tmp_path) as desk:
             with pytest.raises(InvalidInput):

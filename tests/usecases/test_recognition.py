@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import rentals as shop
-from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, DeskOfTest
+from tests.support.desk import (
+    LOCAL_OFFER,
+    LOCAL_OFFER_TWO,
+    PRICE,
+    REMOTE_OFFER,
+    REMOTE_ONLY_OFFER,
+    DeskOfTest,
+)
 
 from numdesk.domain.errors import InvalidInput, NoOffer, NotFound
 from numdesk.domain.orders.lifecycle import State
@@ -27,7 +34,12 @@ FOREIGN, OWN = "Telegram code: 48291", "Your WhatsApp code: 482-913"
 
 async def uses(desk: DeskOfTest) -> set[int]:
     """Returns the services that some number may not be sold for."""
-    return {row[0] for row in await desk.pool.fetch("select service_id from number_uses where until > $1", desk.clock.now())}
+    return {
+        row[0]
+        for row in await desk.pool.fetch(
+            "select service_id from number_uses where until > $1", desk.clock.now()
+        )
+    }
 
 
 async def earned(desk: DeskOfTest) -> int:
@@ -45,8 +57,13 @@ def delivering(desk: DeskOfTest) -> None:
 class TestForeign:
     """A message of another service than the order is for."""
 
-    @pytest.mark.parametrize(("sender", "text"), [("Telegram", "48291"), ("INFO", FOREIGN), ("TELEGRAM.", "Use your WhatsApp")])
-    async def test_is_withheld_and_earns_nothing(self, desk: DeskOfTest, sender: str, text: str) -> None:
+    @pytest.mark.parametrize(
+        ("sender", "text"),
+        [("Telegram", "48291"), ("INFO", FOREIGN), ("TELEGRAM.", "Use your WhatsApp")],
+    )
+    async def test_is_withheld_and_earns_nothing(
+        self, desk: DeskOfTest, sender: str, text: str
+    ) -> None:
         """The order stays as it was: no code, no text, no revision, no event, no money."""
         caller = await desk.customer()
         order = await desk.order(caller)
@@ -55,14 +72,19 @@ class TestForeign:
         assert await order_lifecycle.read(desk.rt, caller, order.id) == order
         assert await desk.pool.fetchval("select count(*) from events") == 0
         assert await earned(desk) == 0
-        assert (await desk.message(order.msisdn, text, sender=sender, message_id="one")).status == "seen"
+        assert (
+            await desk.message(order.msisdn, text, sender=sender, message_id="one")
+        ).status == "seen"
         assert await uses(desk) == {TELEGRAM}
 
     async def test_does_not_stand_in_the_way_of_the_right_one(self, desk: DeskOfTest) -> None:
         """The order's own message, before or after, is delivered and earns the price once."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        statuses = [(await desk.message(order.msisdn, text)).status for text in (FOREIGN, OWN, FOREIGN, "Your code is 771204")]
+        statuses = [
+            (await desk.message(order.msisdn, text)).status
+            for text in (FOREIGN, OWN, FOREIGN, "Your code is 771204")
+        ]
         assert statuses == ["withheld", "taken", "withheld", "taken"]
         read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert (read.state, read.otp_code, read.sms_revision) == (State.RECEIVED, "771204", 2)
@@ -87,10 +109,14 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(120)
-        assert (await order_lifecycle.cancel(desk.rt, caller, order.id, show=None)).refund.units == PRICE
+        assert (
+            await order_lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        ).refund.units == PRICE
         assert await desk.available(caller) == 1_000_000
 
-    async def test_of_an_order_without_any_message_keeps_its_service(self, desk: DeskOfTest) -> None:
+    async def test_of_an_order_without_any_message_keeps_its_service(
+        self, desk: DeskOfTest
+    ) -> None:
         """Nothing came: the number rests for the order's service, whose message may still be on its way."""
         caller = await desk.customer()
         await desk.order(caller)
@@ -135,7 +161,9 @@ class TestForeign:
             (second.message_id, "telegram", ["whatsapp"], "sender", True),
             (first.message_id, "telegram", ["whatsapp"], "text", True),
         ]
-        assert [one.id for one in await withheld.foreign(desk.rt, limit=10, before=second.message_id)] == [first.message_id]
+        assert [
+            one.id for one in await withheld.foreign(desk.rt, limit=10, before=second.message_id)
+        ] == [first.message_id]
         assert (await withheld.read(desk.rt, first.message_id or 0)).text == FOREIGN
         assert await withheld.count_withheld(desk.rt, hours=24) == 2
         with pytest.raises(NotFound):
@@ -148,7 +176,12 @@ class TestForeign:
         desk.clock.advance(31 * 86_400)
         for one in retention.SWEEPS:
             await retention.sweep(desk.rt, one=one)
-        assert await desk.pool.fetchval("select (select count(*) from messages) + (select count(*) from foreign_messages)") == 0
+        assert (
+            await desk.pool.fetchval(
+                "select (select count(*) from messages) + (select count(*) from foreign_messages)"
+            )
+            == 0
+        )
 
 
 class TestLooks:
@@ -171,7 +204,14 @@ class TestPaths:
         caller = await desk.customer()
         order = await desk.order(caller)
         for position, text in ((2, "gram code: 48291"), (1, "Tele")):
-            event = MessageReceived("simulator", f"p{position}", order.msisdn or 0, "INFO", text, part=Part(7, 2, position))
+            event = MessageReceived(
+                "simulator",
+                f"p{position}",
+                order.msisdn or 0,
+                "INFO",
+                text,
+                part=Part(7, 2, position),
+            )
             status = (await receive.receive_message(desk.rt, event)).status
         assert status == "withheld"
         assert (await order_lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
@@ -180,7 +220,14 @@ class TestPaths:
         """An order on a supplier's number, the supplier naming its order."""
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
-        event = MessageReceived("simulator", "s1", order.msisdn or 0, "Telegram", "48291", provider_ref=order.provider_ref)
+        event = MessageReceived(
+            "simulator",
+            "s1",
+            order.msisdn or 0,
+            "Telegram",
+            "48291",
+            provider_ref=order.provider_ref,
+        )
         assert (await receive.receive_message(desk.rt, event)).status == "withheld"
         assert await earned(desk) == 0
 
@@ -211,7 +258,9 @@ class TestPaths:
 
     async def test_for_an_order_of_any_service_is_delivered(self, desk: DeskOfTest) -> None:
         """The catch-all takes every message, and its number remembers what that was of."""
-        await desk.pool.execute("update services set code = 'other', name = 'Any other' where id = $1", WHATSAPP)
+        await desk.pool.execute(
+            "update services set code = 'other', name = 'Any other' where id = $1", WHATSAPP
+        )
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
@@ -220,7 +269,9 @@ class TestPaths:
 
     async def test_of_a_family_is_delivered(self, desk: DeskOfTest) -> None:
         """Services of one family have each other's messages: a code of Google's opens YouTube."""
-        await desk.pool.execute("update services set code = 'youtube', name = 'YouTube' where id = $1", WHATSAPP)
+        await desk.pool.execute(
+            "update services set code = 'youtube', name = 'YouTube' where id = $1", WHATSAPP
+        )
         order = await desk.order(await desk.customer())
         assert (await desk.message(order.msisdn, "G-482913", sender="Google")).status == "taken"
 
@@ -234,14 +285,20 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller, services=["google", "whatsapp"])).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")
         assert (taken.status, taken.customer_id) == ("withheld", caller.customer_id)
-        assert (await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")).status == "seen"
+        assert (
+            await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")
+        ).status == "seen"
         page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert (page.items, page.total) == ((), 0)
         rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
         assert not any(service.used for service in rental.services)
         assert await rental_desk.pool.fetchval("select count(*) from events") == 0
         [kept] = await withheld.foreign(rental_desk.rt, limit=10)
-        assert (kept.rental, kept.service, kept.bought) == (rented.id, "telegram", ["google", "whatsapp"])
+        assert (kept.rental, kept.service, kept.bought) == (
+            rented.id,
+            "telegram",
+            ["google", "whatsapp"],
+        )
         assert (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert await uses(rental_desk) == {TELEGRAM}
 
@@ -250,17 +307,23 @@ class TestRental:
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller)).rental
         texts = ["G-482913", "Your code is 482913", FOREIGN]
-        assert [(await shop.message(rental_desk, rented.msisdn, text)).status for text in texts] == ["taken", "taken", "withheld"]
+        assert [
+            (await shop.message(rental_desk, rented.msisdn, text)).status for text in texts
+        ] == ["taken", "taken", "withheld"]
         rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
         assert [service.used for service in rental.services] == [True]
 
-    async def test_is_told_everything_when_the_operator_says_so(self, rental_desk: DeskOfTest) -> None:
+    async def test_is_told_everything_when_the_operator_says_so(
+        self, rental_desk: DeskOfTest
+    ) -> None:
         """With "deliver" a foreign message is listed and counts against a refund, and the number remembers its service."""
         delivering(rental_desk)
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller)).rental
         assert (await shop.message(rental_desk, rented.msisdn, FOREIGN)).status == "taken"
-        assert (await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)).total == 1
+        assert (
+            await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+        ).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert await uses(rental_desk) == {TELEGRAM}
 
@@ -268,7 +331,9 @@ class TestRental:
 class TestRaces:
     """Foreign and own messages, and what ends an order, at the same time."""
 
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(
+        max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    )
     @given(seed=st.integers(0, 2**32))
     async def test_only_an_own_message_earns(self, desk: DeskOfTest, seed: int) -> None:
         """In any interleaving the price is booked exactly when an own message was taken, and given back otherwise."""
@@ -277,14 +342,20 @@ class TestRaces:
         order = await desk.order(caller)
         desk.clock.advance(chance.choice([120, 1199, 1200]))
         acts = [
-            lambda: desk.message(order.msisdn, FOREIGN, message_id=f"f{order.id}-{chance.randrange(2)}"),
+            lambda: desk.message(
+                order.msisdn, FOREIGN, message_id=f"f{order.id}-{chance.randrange(2)}"
+            ),
             lambda: desk.message(order.msisdn, OWN, message_id=f"o{order.id}"),
             lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
             lambda: order_lifecycle.expire_due(desk.rt),
         ]
-        await asyncio.gather(*(chance.choice(acts)() for _ in range(chance.randrange(2, 9))), return_exceptions=True)
+        await asyncio.gather(
+            *(chance.choice(acts)() for _ in range(chance.randrange(2, 9))), return_exceptions=True
+        )
         read = await order_lifecycle.read(desk.rt, caller, order.id)
-        journal_id = await desk.pool.fetchval("select journal_id from holds where kind = 'order' and ref = $1", order.id)
+        journal_id = await desk.pool.fetchval(
+            "select journal_id from holds where kind = 'order' and ref = $1", order.id
+        )
         own = await desk.pool.fetchval(
             """select count(*) from messages m where order_id = $1 and not late
                  and not exists (select from foreign_messages f where f.message_id = m.id)""",
@@ -294,7 +365,9 @@ class TestRaces:
         assert read.otp_message in (None, OWN)
         desk.clock.advance(1300)
         await order_lifecycle.expire_due(desk.rt)
-        await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
+        await desk.pool.execute(
+            "update numbers set state = 0, order_id = null, free_at = null where state = 2"
+        )
         await desk.pool.execute("delete from number_uses")
         desk.rt.memory.forget("catalogue")
 
@@ -326,7 +399,11 @@ class TestWords:
         """Services that the operator puts together share messages; one that is alone shares none."""
         order = await desk.order(await desk.customer())
         await recognition.set_family(desk.rt, services=["whatsapp", "telegram"], family="Chats")
-        assert [line.family for line in await recognition.every(desk.rt)] == ["google", "chats", "chats"]
+        assert [line.family for line in await recognition.every(desk.rt)] == [
+            "google",
+            "chats",
+            "chats",
+        ]
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
         await recognition.set_family(desk.rt, services=["telegram", "google"], family=None)
         assert [line.family for line in await recognition.every(desk.rt)] == [None, None, "chats"]
@@ -334,7 +411,13 @@ class TestWords:
 
     async def test_are_refused_by_field(self, desk: DeskOfTest) -> None:
         """Unknown services, words without a letter and too many words are refused."""
-        for service, word in (("nobody", "x"), ("telegram", " "), ("telegram", "!!"), ("telegram", "x" * 65), ("telegram", "a\0b")):
+        for service, word in (
+            ("nobody", "x"),
+            ("telegram", " "),
+            ("telegram", "!!"),
+            ("telegram", "x" * 65),
+            ("telegram", "a\0b"),
+        ):
             with pytest.raises(InvalidInput):
                 await recognition.set_word(desk.rt, service=service, word=word, use="text")
         with pytest.raises(InvalidInput):

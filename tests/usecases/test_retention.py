@@ -58,7 +58,11 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
              select id, 1, due_at, 1 from webhook_deliveries where state <> 0"""
     )
     assert await retention.sweep(desk.rt, one=SWEEPS["webhooks.forget"]) == 10
-    assert [row[0] for row in await desk.pool.fetch("select kind from events order by id")] == ["e1", "e2", "e13"]
+    assert [row[0] for row in await desk.pool.fetch("select kind from events order by id")] == [
+        "e1",
+        "e2",
+        "e13",
+    ]
     assert await desk.pool.fetchval("select count(*) from webhook_deliveries") == 2
     assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 1
 
@@ -99,10 +103,19 @@ async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
     for name in ("messages.forget", "orders.forget_texts", "events.forget_texts"):
         await retention.sweep(desk.rt, one=SWEEPS[name])
     shown = await lifecycle.read(desk.rt, caller, old.id)
-    assert (shown.state, shown.otp_code, shown.otp_message, shown.sms_revision) == (State.COMPLETED, None, None, 1)
-    assert [(await lifecycle.read(desk.rt, caller, order.id)).otp_code for order in (young, waiting)] == ["482913", "482913"]
+    assert (shown.state, shown.otp_code, shown.otp_message, shown.sms_revision) == (
+        State.COMPLETED,
+        None,
+        None,
+        1,
+    )
+    assert [
+        (await lifecycle.read(desk.rt, caller, order.id)).otp_code for order in (young, waiting)
+    ] == ["482913", "482913"]
     assert await desk.pool.fetch("select id, kind, at from events order by id") == before
-    left = await desk.pool.fetch("select order_id from events where document ->> 'otp_message' is not null")
+    left = await desk.pool.fetch(
+        "select order_id from events where document ->> 'otp_message' is not null"
+    )
     assert {row[0] for row in left} == {young.id}
     assert await desk.pool.fetchval("select count(*) from messages") == 0
 
@@ -114,12 +127,21 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
              select 1, 'smscode', 'e' || n, '{"otp_code": "1", "otp_message": "t", "id": 7}', $1 from generate_series(1, 10) n""",
         desk.clock.now() - timedelta(days=31),
     )
-    await desk.pool.execute("insert into webhook_deliveries (id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events")
+    await desk.pool.execute(
+        "insert into webhook_deliveries (id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events"
+    )
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 10
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 0
-    left = [row[0] for row in await desk.pool.fetch("select kind from events where document ->> 'otp_code' is not null")]
+    left = [
+        row[0]
+        for row in await desk.pool.fetch(
+            "select kind from events where document ->> 'otp_code' is not null"
+        )
+    ]
     assert left == ["e10"]
-    assert await desk.pool.fetchval("select count(*) from events where document ->> 'id' = '7'") == 10
+    assert (
+        await desk.pool.fetchval("select count(*) from events where document ->> 'id' = '7'") == 10
+    )
 
 
 @pytest.mark.parametrize(

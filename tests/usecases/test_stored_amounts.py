@@ -83,7 +83,10 @@ async def pay_in_every_way(till: Till) -> None:
     topup = await till.order()
     till.gateway.pay(topup, share="0.5", fee="1.00")
     await till.settle(topup)
-    await till.desk.pool.execute("update topup_payments set decision = 'approved', worth = received where topup_id = $1", topup.id)
+    await till.desk.pool.execute(
+        "update topup_payments set decision = 'approved', worth = received where topup_id = $1",
+        topup.id,
+    )
     topup = await till.order()
     till.gateway.pay(topup)
     await till.settle(topup)
@@ -104,7 +107,9 @@ async def populated(rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) ->
     renter = await shop.renter(desk, bonus=100)
     await shop.rent(desk, renter)
     await pay_in_every_way(await open_till(desk))
-    while await desk.pool.fetchval("select coalesce(max(last_entry_id), 0) < (select max(id) from entries) from ledger_blocks"):
+    while await desk.pool.fetchval(
+        "select coalesce(max(last_entry_id), 0) < (select max(id) from entries) from ledger_blocks"
+    ):
         await usecase_ledger_check.extend_chain(desk.rt)
     await assert_clean(desk.rt)
     return desk
@@ -135,7 +140,11 @@ async def test_every_column_of_money_is_proven_or_explained(pool: asyncpg.Pool) 
              join information_schema.tables t using (table_schema, table_name)
              where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.data_type in ('bigint', 'numeric')"""
     )
-    found = {row["name"] for row in rows if row["column_name"] not in NO_MONEY and not row["column_name"].endswith("_id")}
+    found = {
+        row["name"]
+        for row in rows
+        if row["column_name"] not in NO_MONEY and not row["column_name"].endswith("_id")
+    }
     assert found == set(PROVEN) | set(NOT_USED)
 
 

@@ -28,13 +28,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def rows_of(desk: DeskOfTest, table: str) -> list[str]:
     """Returns what stands in a table, a row a text, the oldest first."""
     age = "case jsonb_typeof(to_jsonb(t) -> 'id') when 'number' then (to_jsonb(t) ->> 'id')::bigint end, ctid"
-    return [row[0] for row in await desk.pool.fetch(f"select to_jsonb(t)::text from {table} t order by {age}")]  # noqa: S608
+    return [
+        row[0]
+        for row in await desk.pool.fetch(
+            f"select to_jsonb(t)::text from {table} t order by {age}"  # noqa: S608
+        )
+    ]
 
 
 async def test_rows_are_forgotten_beside_one_that_cannot(desk: DeskOfTest) -> None:
     """Of each table the other rows go at once, in batches that leave the bad one out, and that goes by itself when it can."""
     for one in SWEEPS:
-        table = await insert_old(desk, one, kept=timedelta(days=30) if one.kept is None else one.kept)
+        table = await insert_old(
+            desk, one, kept=timedelta(days=30) if one.kept is None else one.kept
+        )
         before = await rows_of(desk, table)
         bad = before[-8]
         await break_rows(desk.pool, table, f"to_jsonb(old) = '{bad}'::jsonb", on="delete or update")
@@ -55,7 +62,9 @@ async def test_items_that_cannot_be_set_aside_stop_no_sweep(desk: DeskOfTest) ->
     (one,) = [sweep for sweep in SWEEPS if sweep.name == "events.forget_texts"]
     table = await insert_old(desk, one, kept=timedelta(days=30))
     before = await rows_of(desk, table)
-    await break_rows(desk.pool, table, f"to_jsonb(old) = '{before[1]}'::jsonb", on="delete or update")
+    await break_rows(
+        desk.pool, table, f"to_jsonb(old) = '{before[1]}'::jsonb", on="delete or update"
+    )
     await desk.pool.execute("alter table set_aside add constraint full_up check (item = '')")
     await retention.sweep(desk.rt, one=one)
     assert set(before) - set(await rows_of(desk, table)) == {before[0], before[2]}

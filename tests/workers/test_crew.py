@@ -43,13 +43,21 @@ class Work:
 
 def crew(desk: DeskOfTest, work: Any, *, parallel: int = 4) -> Crew:
     """Returns a crew that knows one kind of job."""
-    return Crew(desk.rt, kinds={"work": JobKind(work, (10.0, 10.0), time_limit_s=LIMIT_S, parallel=parallel)})
+    return Crew(
+        desk.rt,
+        kinds={"work": JobKind(work, (10.0, 10.0), time_limit_s=LIMIT_S, parallel=parallel)},
+    )
 
 
 async def add(desk: DeskOfTest, count: int = 1, **said: str) -> None:
     """Adds jobs that are due, with a number each and what is said."""
     for n in range(count):
-        await desk.rt.run("t", lambda tx, n=n: rows.add(tx, kind="work", payload={"n": n, **said}, run_at=desk.clock.now()))
+        await desk.rt.run(
+            "t",
+            lambda tx, n=n: rows.add(
+                tx, kind="work", payload={"n": n, **said}, run_at=desk.clock.now()
+            ),
+        )
 
 
 class TestWorkOff:
@@ -94,7 +102,9 @@ class TestWorkOff:
         await desk.pool.execute("update jobs set attempts = 3")
         await crew(desk, work).work_off()
         assert work.payloads == []
-        assert "never ended" in await desk.pool.fetchval("select last_error from jobs where dead_at is not null")
+        assert "never ended" in await desk.pool.fetchval(
+            "select last_error from jobs where dead_at is not null"
+        )
 
     async def test_ends_a_try_that_takes_too_long(self, desk: DeskOfTest) -> None:
         """A try that hangs is ended before its lease is, and counts as failed."""
@@ -117,7 +127,12 @@ class TestWorkOff:
 
         await add(desk)
         await crew(desk, sleep_past_the_lease).work_off()
-        assert await desk.pool.fetchval("select count(*) from jobs where lease_until > now() - interval '100 years'") == 1
+        assert (
+            await desk.pool.fetchval(
+                "select count(*) from jobs where lease_until > now() - interval '100 years'"
+            )
+            == 1
+        )
 
 
 class TestLanes:
@@ -138,7 +153,9 @@ class TestLanes:
         desk.clock.advance(1)
         await add(desk, 9, provider="well")
         await add(desk, 9)
-        workers = Crew(desk.rt, kinds={"work": JobKind(work, (10.0,), time_limit_s=30.0, parallel=4)})
+        workers = Crew(
+            desk.rt, kinds={"work": JobKind(work, (10.0,), time_limit_s=30.0, parallel=4)}
+        )
         working = asyncio.create_task(workers.work_off())
         async with asyncio.timeout(20):
             await others_done.wait()
@@ -165,14 +182,21 @@ class TestBrokenRows:
         ["[1]", '"text"', "null", '{"n": ' + "[" * 3000 + "]" * 3000 + "}"],
         ids=["list", "text", "null", "deep"],
     )
-    async def test_one_that_cannot_be_read_is_dead_at_once(self, desk: DeskOfTest, payload: str) -> None:
+    async def test_one_that_cannot_be_read_is_dead_at_once(
+        self, desk: DeskOfTest, payload: str
+    ) -> None:
         """It is kept with the reason, and the others are done."""
         work = Work()
         await add(desk, 2)
-        await desk.pool.execute("update jobs set payload = $1::text::jsonb where id = (select min(id) from jobs)", payload)
+        await desk.pool.execute(
+            "update jobs set payload = $1::text::jsonb where id = (select min(id) from jobs)",
+            payload,
+        )
         await crew(desk, work).work_off()
         assert len(work.payloads) == 1
-        assert "cannot be read" in await desk.pool.fetchval("select last_error from jobs where dead_at is not null")
+        assert "cannot be read" in await desk.pool.fetchval(
+            "select last_error from jobs where dead_at is not null"
+        )
 
     async def test_one_that_cannot_be_taken_is_set_aside_and_named(self, desk: DeskOfTest) -> None:
         """The others of every kind are taken; it is tried again by itself, less and less often, and done when its fault is gone."""
@@ -197,7 +221,9 @@ class TestBrokenRows:
         """Whatever the row lacks room for, the others are taken."""
         work = Work()
         await add(desk, 2)
-        await desk.pool.execute("update jobs set attempts = 2147483647 where id = (select min(id) from jobs)")
+        await desk.pool.execute(
+            "update jobs set attempts = 2147483647 where id = (select min(id) from jobs)"
+        )
         assert await crew(desk, work).work_off() == 1
         assert len(await sweeps.every(desk.rt)) == 1
 
@@ -222,7 +248,9 @@ class TestBrokenRows:
         broken = await desk.pool.fetchval("select min(id) from jobs")
         await break_row(desk.pool, "jobs", broken)
         assert await queue.revive(desk.rt, job_id=None) == 2
-        assert [row[0] for row in await desk.pool.fetch("select id from jobs where dead_at is not null")] == [broken]
+        assert [
+            row[0] for row in await desk.pool.fetch("select id from jobs where dead_at is not null")
+        ] == [broken]
 
     async def test_an_outage_sets_nothing_aside(self, desk: DeskOfTest) -> None:
         """When the database cannot write, the take fails as a whole."""

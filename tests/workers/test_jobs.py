@@ -20,7 +20,10 @@ def test_every_kind_that_is_added_is_known() -> None:
     written = {
         kind
         for source in sources
-        for kind in re.findall(r"""(?:insert into jobs[^;]*?select|jobs\.add\([^)]*?kind=)\s*['"]([a-z.]+)['"]""", source)
+        for kind in re.findall(
+            r"""(?:insert into jobs[^;]*?select|jobs\.add\([^)]*?kind=)\s*['"]([a-z.]+)['"]""",
+            source,
+        )
     }
     assert written
     assert written <= KINDS.keys()
@@ -34,7 +37,10 @@ def test_rate_limits_are_exchanged_as_often_as_the_papers_say() -> None:
 
 def test_everything_is_bounded() -> None:
     """Every kind has an end to its tries and its time, every recurring item an interval, and names are not used twice."""
-    assert all(kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1 for kind in KINDS.values())
+    assert all(
+        kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1
+        for kind in KINDS.values()
+    )
     items = [*TENDING, *TIMETABLE, *ASKING]
     assert all(item.every_s > 0 for item in items)
     assert len({item.name for item in items}) == len(items)

@@ -76,7 +76,9 @@ async def released() -> AsyncIterator[asyncio.Event]:
 
 def ask_only(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Lets the workers ask providers for one thing only, round after round without a pause."""
-    monkeypatch.setattr(runner, "ASKING", tuple(replace(item, every_s=0.01) for item in ASKING if item.name == name))
+    monkeypatch.setattr(
+        runner, "ASKING", tuple(replace(item, every_s=0.01) for item in ASKING if item.name == name)
+    )
 
 
 async def open_tills(desk: DeskOfTest, released: asyncio.Event) -> tuple[Till, Till]:
@@ -118,19 +120,26 @@ async def test_a_gateway_that_hangs_delays_no_other_ones_comparison(
 
     async def compared() -> None:
         assert stuck.gateway.hanging
-        assert [tuple(row) for row in await desk.pool.fetch("select distinct provider from payment_audits")] == [("well",)]
+        assert [
+            tuple(row)
+            for row in await desk.pool.fetch("select distinct provider from payment_audits")
+        ] == [("well",)]
 
     async with working(desk.rt):
         await eventually(compared)
         released.set()
 
 
-async def test_a_gateway_that_does_not_answer_hides_no_other_ones_differences(desk: DeskOfTest) -> None:
+async def test_a_gateway_that_does_not_answer_hides_no_other_ones_differences(
+    desk: DeskOfTest,
+) -> None:
     """A comparison by hand tells what it found at the others, and which gateway did not answer; when none does, it fails."""
     away, well = await open_till(desk, provider="away"), await open_till(desk, provider="well")
     paid = await well.order()
     well.gateway.pay(paid)
-    away.gateway.failures = [ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection") for _ in range(2)]
+    away.gateway.failures = [
+        ProviderError(Cause.PROVIDER_UNAVAILABLE, "no connection") for _ in range(2)
+    ]
     now = desk.clock.now()
     found = await audit.compare(desk.rt, since=now, until=now)
     assert [(one.provider, one.fault, one.invoice) for one in found] == [
@@ -188,15 +197,26 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
     ask_only(monkeypatch, "nothing")
     stuck = SupplierThatHangs(released)
     desk.rt.suppliers = {**desk.rt.suppliers, "stuck": stuck}  # type: ignore[dict-item]
-    await desk.pool.execute("insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' where id = 4")
+    await desk.pool.execute(
+        "insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' where id = 4"
+    )
     caller = await desk.customer()
     with monkeypatch.context() as hurried:
         hurried.setattr(from_suppliers, "CUSTOMER_WAITS_S", 0.01)
-        lost = [desk.buy(caller, REMOTE_ONLY_OFFER) for _ in range(KINDS["orders.resolve"].parallel + 1)]
-        assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {RequestInProgress}
+        lost = [
+            desk.buy(caller, REMOTE_ONLY_OFFER) for _ in range(KINDS["orders.resolve"].parallel + 1)
+        ]
+        assert {type(error) for error in await asyncio.gather(*lost, return_exceptions=True)} == {
+            RequestInProgress
+        }
     for ref in range(KINDS["orders.release"].parallel + 1):
         payload = {"provider": "stuck", "ref": str(ref)}
-        await desk.rt.run("t", lambda tx, payload=payload: queue.add(tx, kind="orders.release", payload=payload, run_at=desk.clock.now()))
+        await desk.rt.run(
+            "t",
+            lambda tx, payload=payload: queue.add(
+                tx, kind="orders.release", payload=payload, run_at=desk.clock.now()
+            ),
+        )
     ended = await desk.order(caller, REMOTE_OFFER)
     await desk.message(ended.msisdn)
     desk.deafen()
@@ -208,7 +228,12 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
 
     async def told() -> None:
         assert (await desk.buy(caller, REMOTE_OFFER, key="lost")).replayed
-        assert await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release' and lane = 'simulator'") == 0
+        assert (
+            await desk.pool.fetchval(
+                "select count(*) from jobs where kind = 'orders.release' and lane = 'simulator'"
+            )
+            == 0
+        )
         assert (await lifecycle.read(desk.rt, caller, ended.id)).ended_at
 
     async with working(desk.rt):
@@ -217,12 +242,16 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
         released.set()
 
 
-async def test_every_job_that_asks_a_provider_names_it(desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+async def test_every_job_that_asks_a_provider_names_it(
+    desk: DeskOfTest, pool: asyncpg.Pool
+) -> None:
     """What is written in SQL or in Python has the lane of its provider, so that it takes no slot of another."""
     till = await open_till(desk)
     paid, other = await till.order(), await till.order()
     till.gateway.pay(paid)
-    till.gateway.truth[f"p-{paid.public_id}"] = replace(till.gateway.truth[f"p-{paid.public_id}"], reference=other.public_id)
+    till.gateway.truth[f"p-{paid.public_id}"] = replace(
+        till.gateway.truth[f"p-{paid.public_id}"], reference=other.public_id
+    )
     await topups.receive(desk.rt, till.provider, *callback_of(paid))
     await till.settle(paid)
     caller = await desk.customer()
@@ -237,5 +266,9 @@ async def test_every_job_that_asks_a_provider_names_it(desk: DeskOfTest, pool: a
     desk.clock.advance(LIFETIME.total_seconds())
     await lifecycle.expire_due(desk.rt)
     await desk.resolve_by_jobs()
-    found = await pool.fetch("select distinct kind, lane from jobs where kind <> 'orders.resolve' or lane <> ''")
-    assert {tuple(row) for row in found} == {(kind, till.provider if kind.startswith("payments") else "simulator") for kind in KINDS}
+    found = await pool.fetch(
+        "select distinct kind, lane from jobs where kind <> 'orders.resolve' or lane <> ''"
+    )
+    assert {tuple(row) for row in found} == {
+        (kind, till.provider if kind.startswith("payments") else "simulator") for kind in KINDS
+    }

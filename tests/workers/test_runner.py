@@ -36,7 +36,9 @@ class TestRunDue:
             assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
             assert [post.body[:25] for post in inbox.posts] == [b'{"event": "order.expired"']
 
-    async def test_does_it_although_one_item_fails(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_does_it_although_one_item_fails(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """One that breaks is logged, and the others are done."""
         done: list[str] = []
 
@@ -47,7 +49,10 @@ class TestRunDue:
             done.append("works")
             return 1 if len(done) == 1 else 0
 
-        timetable = (Recurring("broken", 1.0, broken, by_clock=True), Recurring("works", 1.0, works, by_clock=True))
+        timetable = (
+            Recurring("broken", 1.0, broken, by_clock=True),
+            Recurring("works", 1.0, works, by_clock=True),
+        )
         monkeypatch.setattr(runner, "TIMETABLE", timetable)
         await runner.run_due(desk.rt)
         assert done == ["works", "works"]
@@ -56,7 +61,9 @@ class TestRunDue:
 class TestRun:
     """The long-running side."""
 
-    async def test_keeps_doing_the_timetable(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_keeps_doing_the_timetable(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Each item comes round again, also one that failed, and also beside one that always fails."""
         counts = {"well": 0, "ill": 0, "dead": 0}
         enough = asyncio.Event()
@@ -97,7 +104,10 @@ class TestRun:
             stop.set()
             async with asyncio.timeout(60):
                 await running
-        assert await desk.pool.fetchval("select count(*) from webhook_deliveries where state <> 1") == 0
+        assert (
+            await desk.pool.fetchval("select count(*) from webhook_deliveries where state <> 1")
+            == 0
+        )
 
     async def test_tend_stops_too(self, desk: DeskOfTest) -> None:
         """A process that only answers looks after itself until it is told to stop."""

@@ -50,7 +50,13 @@ def make_callbacks(rt: Runtime) -> App:
         if status in _REFUSED and rt.settings.rate_limits:
             await refusals.wait(peer)
         body = _SAID.get(status, b"Try again.\n")
-        await send_whole(send, status=status, common=_TEXT, own=((b"content-length", b"%d" % len(body)),), body=body)
+        await send_whole(
+            send,
+            status=status,
+            common=_TEXT,
+            own=((b"content-length", b"%d" % len(body)),),
+            body=body,
+        )
 
     return answer
 
@@ -62,10 +68,14 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
         return 404
     if scope["method"] != "POST":
         return 405
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
     try:
         body = await read_body(scope, receive, bytes_max=topups.BODY_BYTES_MAX)
-        await take_turn()  # verifying takes a millisecond or two: of a flood, each lets others go on
+        await (
+            take_turn()
+        )  # verifying takes a millisecond or two: of a flood, each lets others go on
         await topups.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(rt, error, provider, peer)

@@ -25,30 +25,72 @@ EXIT_INTERRUPTED = 130
 
 #: Where each command is found, and its line of `numdesk --help`: modules are imported when their command is called, not before.
 _COMMANDS = {
-    "serve": ("numdesk.cli.serve:serve", "Run the server: doors and background work in one process tree."),
-    "work": ("numdesk.cli.serve:work", "Do the background work only, beside `numdesk serve --no-work` on the same database."),
+    "serve": (
+        "numdesk.cli.serve:serve",
+        "Run the server: doors and background work in one process tree.",
+    ),
+    "work": (
+        "numdesk.cli.serve:work",
+        "Do the background work only, beside `numdesk serve --no-work` on the same database.",
+    ),
     "migrate": (
         "numdesk.cli.database:migrate",
         "Make the desk when there is none, and bring its database up to date; harmless when it is.",
     ),
-    "customer": ("numdesk.cli.customer:app", "Add, credit, approve, restrict, block and list customers, and their keys."),
+    "customer": (
+        "numdesk.cli.customer:app",
+        "Add, credit, approve, restrict, block and list customers, and their keys.",
+    ),
     "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
-    "rental": ("numdesk.cli.rental:app", "Price, open and look at rentals by the hour and by the day."),
+    "rental": (
+        "numdesk.cli.rental:app",
+        "Price, open and look at rentals by the hour and by the day.",
+    ),
     "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
-    "topup": ("numdesk.cli.topup:app", "Look at top-ups, decide about those that are held, and compare them with the payment gateways."),
-    "provider": ("numdesk.cli.provider:app", "Keep settings of payment gateways and other upstreams sealed in the database."),
-    "message": ("numdesk.cli.message:app", "Look at messages that were withheld because they are another service's, and release them."),
-    "service": ("numdesk.cli.service:app", "Look at services, and say by which words their messages are recognised."),
-    "otp": ("numdesk.cli.otp:app", "See what code is found in a text and why, and keep rules for the codes of a service."),
-    "webhooks": ("numdesk.cli.webhooks:app", "Say where a customer's webhooks go, look at them, and send them again."),
-    "jobs": ("numdesk.cli.jobs:app", "Look at the background jobs, and try those again that were given up."),
-    "ledger": ("numdesk.cli.ledger:app", "Prove the ledger: sums, balances, holds, orders and the hash chain."),
-    "doctor": ("numdesk.cli.doctor:doctor", "Check the installation; the exit code is 1 when something has to be mended."),
+    "topup": (
+        "numdesk.cli.topup:app",
+        "Look at top-ups, decide about those that are held, and compare them with the payment gateways.",
+    ),
+    "provider": (
+        "numdesk.cli.provider:app",
+        "Keep settings of payment gateways and other upstreams sealed in the database.",
+    ),
+    "message": (
+        "numdesk.cli.message:app",
+        "Look at messages that were withheld because they are another service's, and release them.",
+    ),
+    "service": (
+        "numdesk.cli.service:app",
+        "Look at services, and say by which words their messages are recognised.",
+    ),
+    "otp": (
+        "numdesk.cli.otp:app",
+        "See what code is found in a text and why, and keep rules for the codes of a service.",
+    ),
+    "webhooks": (
+        "numdesk.cli.webhooks:app",
+        "Say where a customer's webhooks go, look at them, and send them again.",
+    ),
+    "jobs": (
+        "numdesk.cli.jobs:app",
+        "Look at the background jobs, and try those again that were given up.",
+    ),
+    "ledger": (
+        "numdesk.cli.ledger:app",
+        "Prove the ledger: sums, balances, holds, orders and the hash chain.",
+    ),
+    "doctor": (
+        "numdesk.cli.doctor:doctor",
+        "Check the installation; the exit code is 1 when something has to be mended.",
+    ),
     "backup": (
         "numdesk.cli.database:backup",
         "Write the whole database to a file, while the server runs; the key file is not in it unless you say so.",
     ),
-    "restore": ("numdesk.cli.database:restore", "Fill an empty database from a backup; the server must not be running."),
+    "restore": (
+        "numdesk.cli.database:restore",
+        "Fill an empty database from a backup; the server must not be running.",
+    ),
 }
 
 #: What `numdesk serve --workers` starts; nobody else's business.
@@ -64,10 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     given = sys.argv[1:] if arguments is None else arguments
     if given and not given[0].startswith("-") and given[0] not in (*_COMMANDS, _DOOR):
-        errors.print(f"numdesk: There is no command {given[0]}: it must be one of {', '.join(_COMMANDS)}.")
+        errors.print(
+            f"numdesk: There is no command {given[0]}: it must be one of {', '.join(_COMMANDS)}."
+        )
         return EXIT_REFUSED
     try:
-        answer = _make_app(errors)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        answer = _make_app(errors)(
+            arguments, exit_on_error=False, print_error=True, result_action="return_value"
+        )
     except cyclopts.CycloptsError:
         return EXIT_REFUSED
     except KeyboardInterrupt:

@@ -73,7 +73,9 @@ async def attached(common: Common, *, looks_only: bool = False) -> AsyncIterator
             yield desk
 
 
-def at_desk(common: Common, work: Callable[[Desk], Awaitable[Answer]], *, looks_only: bool = False) -> Answer:
+def at_desk(
+    common: Common, work: Callable[[Desk], Awaitable[Answer]], *, looks_only: bool = False
+) -> Answer:
     """Does a command's work at a desk (see `attached`) and returns its answer."""
 
     async def run() -> Answer:
@@ -89,7 +91,9 @@ async def _prepare(dsn: str, *, may_migrate: bool) -> bool:
     try:
         pending = await pending_migrations(connection)
         if pending and not may_migrate:
-            raise CommandRefused(f"The database is older than this numdesk ({len(pending)} migrations are missing): run `numdesk migrate`.")
+            raise CommandRefused(
+                f"The database is older than this numdesk ({len(pending)} migrations are missing): run `numdesk migrate`."
+            )
         if pending:
             await migrate(connection)
         return await setting_rows.read(connection, name="mode") == Mode.SANDBOX

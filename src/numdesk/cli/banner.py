@@ -20,13 +20,21 @@ KNOCK_EVERY_S = 0.1
 KNOCKS = 600
 
 
-def show(settings: Settings, credentials: Sequence[Credential] | None, *, ops: socket.socket | None, as_json: bool) -> None:
+def show(
+    settings: Settings,
+    credentials: Sequence[Credential] | None,
+    *,
+    ops: socket.socket | None,
+    as_json: bool,
+) -> None:
     """Writes where the server is found and, in the sandbox (`credentials` is not None), with what to speak to it."""
     console = Console(highlight=False, soft_wrap=True)
     base_url = base_url_of(settings.listen)
     ops_url = base_url_of(_ops_address(settings, ops)) if ops else None
     if as_json:
-        console.out(msgspec.json.encode(_facts(base_url, ops_url, credentials)).decode(), highlight=False)
+        console.out(
+            msgspec.json.encode(_facts(base_url, ops_url, credentials)).decode(), highlight=False
+        )
         return
     mode = "production" if credentials is None else "sandbox"
     console.print(f"\n[bold]numdesk {__version__}[/bold] is ready ({mode}).\n")
@@ -36,14 +44,26 @@ def show(settings: Settings, credentials: Sequence[Credential] | None, *, ops: s
     if credentials is not None:
         rows.append(("Sandbox API", f"{base_url}{PREFIX}"))
     for one in credentials or ():
-        rows += [(f"API {one.dialect}", base_url), *((f"  {name}", value) for name, value in one.key().items())]
+        rows += [
+            (f"API {one.dialect}", base_url),
+            *((f"  {name}", value) for name, value in one.key().items()),
+        ]
     width = max(len(name) for name, _ in rows)
-    for name, value in rows:  # plain lines: a table would be broken to 80 columns where the output is a file
+    for (
+        name,
+        value,
+    ) in rows:  # plain lines: a table would be broken to 80 columns where the output is a file
         console.print(f"{name:<{width}}   {value}", markup=False)
     console.print()
 
 
-async def show_when_open(settings: Settings, credentials: Sequence[Credential] | None, *, ops: socket.socket | None, as_json: bool) -> None:
+async def show_when_open(
+    settings: Settings,
+    credentials: Sequence[Credential] | None,
+    *,
+    ops: socket.socket | None,
+    as_json: bool,
+) -> None:
     """Waits until the port answers, then shows."""
     for _ in range(KNOCKS):
         try:
@@ -62,11 +82,15 @@ def _ops_address(settings: Settings, listener: socket.socket) -> Address:
     return address_of(listener, asked.host if isinstance(asked, Address) else "127.0.0.1")
 
 
-def _facts(base_url: str, ops_url: str | None, credentials: Sequence[Credential] | None) -> dict[str, object]:
+def _facts(
+    base_url: str, ops_url: str | None, credentials: Sequence[Credential] | None
+) -> dict[str, object]:
     return {
         "version": __version__,
         "base_url": base_url,
         "ops_url": ops_url,
         "mode": "production" if credentials is None else "sandbox",
-        "credentials": {one.dialect: {"base_url": base_url, **one.key()} for one in credentials or ()},
+        "credentials": {
+            one.dialect: {"base_url": base_url, **one.key()} for one in credentials or ()
+        },
     }

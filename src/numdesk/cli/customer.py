@@ -11,7 +11,16 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk
 from numdesk.cli import key
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole, currency_of, customer_of, is_signed, labelled, public_ids, require_customer, shown_key
+from numdesk.cli.given import (
+    Whole,
+    currency_of,
+    customer_of,
+    is_signed,
+    labelled,
+    public_ids,
+    require_customer,
+    shown_key,
+)
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
@@ -19,14 +28,24 @@ from numdesk.usecases.customers import callers
 from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
-app = cyclopts.App(name="customer", help="Add, credit, approve, restrict, block and list customers, and their keys.")
+app = cyclopts.App(
+    name="customer",
+    help="Add, credit, approve, restrict, block and list customers, and their keys.",
+)
 app.command(key.app)
 
 Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command
-def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag = False, common: Common | None = None) -> None:
+def add(
+    name: str,
+    *,
+    dialect: str = "smscode",
+    credit: str = "0",
+    pending: Flag = False,
+    common: Common | None = None,
+) -> None:
     """Add a customer and show the API token, which is not shown again.
 
     Parameters
@@ -53,15 +72,32 @@ def add(name: str, *, dialect: str = "smscode", credit: str = "0", pending: Flag
             credit=_units(credit, currency),
             state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
         )
-        return {"customer_id": made.customer_id, "dialect": dialect, "currency": currency}, shown_key(made.token, made.secret)
+        return {
+            "customer_id": made.customer_id,
+            "dialect": dialect,
+            "currency": currency,
+        }, shown_key(made.token, made.secret)
 
-    with if_unknown("see in `numdesk customer list` whether the customer is there before you add it again"):
+    with if_unknown(
+        "see in `numdesk customer list` whether the customer is there before you add it again"
+    ):
         facts, key = at_desk(common, register)
-    tell({**facts, **key}, as_json=common.json, text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}")
+    tell(
+        {**facts, **key},
+        as_json=common.json,
+        text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}",
+    )
 
 
 @app.command
-def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference: str | None = None, common: Common | None = None) -> None:
+def credit(
+    customer_id: Whole,
+    amount: str,
+    currency: str = "IDR",
+    *,
+    reference: str | None = None,
+    common: Common | None = None,
+) -> None:
     """Credit a wallet, or debit it with a negative amount.
 
     Parameters
@@ -83,12 +119,18 @@ def credit(customer_id: Whole, amount: str, currency: str = "IDR", *, reference:
 
     async def adjust(desk: Desk) -> Money:
         await require_customer(desk, customer_id)
-        return await wallets.adjust(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}")
+        return await wallets.adjust(
+            desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}"
+        )
 
     with if_unknown(_once_more(name)):
         money = at_desk(common, adjust)
     facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
-    tell(facts, as_json=common.json, text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} to spend.")
+    tell(
+        facts,
+        as_json=common.json,
+        text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} to spend.",
+    )
 
 
 @app.command
@@ -128,7 +170,14 @@ def block(customer_id: str, *, common: Common | None = None) -> None:
 
 
 @app.command
-def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: str | None = None, common: Common | None = None) -> None:
+def bonus(
+    customer_id: Whole,
+    amount: str,
+    currency: str = "EUR",
+    *,
+    reference: str | None = None,
+    common: Common | None = None,
+) -> None:
     """Give a customer bonus, which is spent before the wallet and never paid out; a negative amount takes some back.
 
     Parameters
@@ -148,16 +197,30 @@ def bonus(customer_id: Whole, amount: str, currency: str = "EUR", *, reference: 
 
     async def give(desk: Desk) -> int:
         await require_customer(desk, customer_id)
-        return (await wallets.give_bonus(desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}")).bonus
+        return (
+            await wallets.give_bonus(
+                desk.rt,
+                customer_id=customer_id,
+                currency=wanted,
+                units=units,
+                reason_ref=f"cli:{name}",
+            )
+        ).bonus
 
     with if_unknown(_once_more(name)):
         left = at_desk(common, give)
     facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
-    tell(facts, as_json=common.json, text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.")
+    tell(
+        facts,
+        as_json=common.json,
+        text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.",
+    )
 
 
 @app.command
-def option(customer_id: Whole, name: str, value: str | None = None, *, common: Common | None = None) -> None:
+def option(
+    customer_id: Whole, name: str, value: str | None = None, *, common: Common | None = None
+) -> None:
     """Set what is special about one customer: replay, answers, rental_discount_bp, low_balance; without a value, as for everybody.
 
     Parameters
@@ -174,7 +237,11 @@ def option(customer_id: Whole, name: str, value: str | None = None, *, common: C
     common = common or Common()
     at_desk(common, lambda desk: callers.set_option(desk.rt, customer_id, name=name, value=value))
     shown = "as for everybody" if value is None else value
-    tell({"customer_id": customer_id, name: value}, as_json=common.json, text=f"Customer {customer_id}: {name} is {shown} now.")
+    tell(
+        {"customer_id": customer_id, name: value},
+        as_json=common.json,
+        text=f"Customer {customer_id}: {name} is {shown} now.",
+    )
 
 
 @app.command(name="list")
@@ -189,11 +256,18 @@ def show(*, common: Common | None = None) -> None:
             fact["state"],
             ", ".join(fact["ids"]) or None,
             fact["email"],
-            ", ".join(print_amount(wallet["balance"] - wallet["held"], code) for code, wallet in fact["wallets"].items()),
+            ", ".join(
+                print_amount(wallet["balance"] - wallet["held"], code)
+                for code, wallet in fact["wallets"].items()
+            ),
         )
         for fact in facts
     ]
-    text = table(["customer", "name", "state", "id in the API", "email", "to spend"], rows) if rows else "There are no customers yet."
+    text = (
+        table(["customer", "name", "state", "id in the API", "email", "to spend"], rows)
+        if rows
+        else "There are no customers yet."
+    )
     tell(facts, as_json=common.json, text=text)
 
 
@@ -209,7 +283,8 @@ async def _all_facts(desk: Desk) -> list[dict[str, Any]]:
             "email": one.contact.get("email"),
             "phone": one.contact.get("phone"),
             "wallets": {
-                wallet.name.currency: {"balance": wallet.balance, "held": wallet.held} for wallet in await wallets.wallets(desk.rt, one.id)
+                wallet.name.currency: {"balance": wallet.balance, "held": wallet.held}
+                for wallet in await wallets.wallets(desk.rt, one.id)
             },
         }
         for one in await installation.customers(desk.rt)
@@ -223,7 +298,11 @@ def _set_state(meant: str, state: CustomerState, common: Common) -> None:
         return customer_id
 
     customer_id, word = at_desk(common, change), state.name.lower()
-    tell({"customer_id": customer_id, "state": word}, as_json=common.json, text=f"Customer {customer_id} is {word} now.")
+    tell(
+        {"customer_id": customer_id, "state": word},
+        as_json=common.json,
+        text=f"Customer {customer_id} is {word} now.",
+    )
 
 
 def _checked_name(name: str) -> str:
@@ -237,7 +316,9 @@ def _change(amount: str, currency: str) -> tuple[str, int]:
     """Returns the currency that is meant, and how many of its units come, or go. Raises CommandRefused."""
     wanted = currency.upper()
     if wanted not in DECIMALS:
-        raise CommandRefused(f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}.")
+        raise CommandRefused(
+            f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}."
+        )
     return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
 
 

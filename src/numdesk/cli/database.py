@@ -77,14 +77,24 @@ def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None)
     common = common or Common()
     settings = common.settings()
     if file.exists():
-        raise CommandRefused(f"The file {file} is there already: choose another name, or remove it first.")
+        raise CommandRefused(
+            f"The file {file} is there already: choose another name, or remove it first."
+        )
 
     async def run() -> None:
         async with existing_database(settings) as dsn:
             with _beside(file) as folder:
                 dump = folder / DUMP
                 with _busy("dumping the database", quiet=common.json):
-                    await _run("pg_dump", dsn, "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump))
+                    await _run(
+                        "pg_dump",
+                        dsn,
+                        "--format=custom",
+                        "--no-owner",
+                        "--no-privileges",
+                        "--file",
+                        str(dump),
+                    )
                 _pack(folder / "backup.tar", dump, settings, with_keys=with_keys)
                 (folder / "backup.tar").rename(file)
 
@@ -112,10 +122,20 @@ def restore(file: Path, *, common: Common | None = None) -> None:
         async with open_database(settings.database_url, data=settings.data) as dsn:
             _make_place_for_keys(settings)
             await _require_empty(dsn)
-            with tarfile.open(file) as tar, tempfile.TemporaryDirectory(prefix="numdesk-") as folder:
+            with (
+                tarfile.open(file) as tar,
+                tempfile.TemporaryDirectory(prefix="numdesk-") as folder,
+            ):
                 tar.extract(DUMP, folder, filter="data")
                 with _busy("restoring the database", quiet=common.json):
-                    await _run("pg_restore", dsn, "--exit-on-error", "--no-owner", "--no-privileges", f"{folder}/{DUMP}")
+                    await _run(
+                        "pg_restore",
+                        dsn,
+                        "--exit-on-error",
+                        "--no-owner",
+                        "--no-privileges",
+                        f"{folder}/{DUMP}",
+                    )
                 if manifest.with_keys:
                     _restore_keys(tar, settings)
             return await migrations.migrate(dsn)
@@ -124,7 +144,12 @@ def restore(file: Path, *, common: Common | None = None) -> None:
     text = f"The database is as it was at {manifest.made_at}."
     if not settings.key_path.exists():
         text += f" Put the key file (keys {', '.join(manifest.keys)}) at {settings.key_path} before you serve."
-    facts = {"file": str(file), "made_at": manifest.made_at, "migrated": applied, "key_file": settings.key_path.exists()}
+    facts = {
+        "file": str(file),
+        "made_at": manifest.made_at,
+        "migrated": applied,
+        "key_file": settings.key_path.exists(),
+    }
     tell(facts, as_json=common.json, text=text)
 
 
@@ -132,7 +157,9 @@ def _pack(target: Path, dump: Path, settings: Settings, *, with_keys: bool) -> N
     """Puts the parts of a backup into one file that only the owner can read."""
     keys = KeyFile.load(settings.key_path)
     names = [key.id.hex() for key in keys.keys]
-    manifest = Manifest(FORMAT, __version__, Clock().wall().isoformat(timespec="seconds"), names, with_keys)
+    manifest = Manifest(
+        FORMAT, __version__, Clock().wall().isoformat(timespec="seconds"), names, with_keys
+    )
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as opened, tarfile.open(fileobj=opened, mode="w") as tar:
         _add(tar, MANIFEST, msgspec.json.encode(manifest))
@@ -155,13 +182,19 @@ def _read_manifest(file: Path) -> Manifest:
     try:
         with tarfile.open(file) as tar:
             part = tar.extractfile(MANIFEST)
-            manifest = msgspec.json.decode(part.read(PART_BYTES_MAX) if part else b"", type=Manifest)
+            manifest = msgspec.json.decode(
+                part.read(PART_BYTES_MAX) if part else b"", type=Manifest
+            )
     except OSError as error:
-        raise CommandRefused(f"The file {file} cannot be read: {error.strerror or error}.") from error
+        raise CommandRefused(
+            f"The file {file} cannot be read: {error.strerror or error}."
+        ) from error
     except (tarfile.TarError, KeyError, msgspec.MsgspecError, EOFError) as error:
         raise CommandRefused(f"The file {file} is no backup of numdesk, or is damaged.") from error
     if manifest.format != FORMAT:
-        raise CommandRefused(f"The backup {file} was made by numdesk {manifest.version}: restore it with that version.")
+        raise CommandRefused(
+            f"The backup {file} was made by numdesk {manifest.version}: restore it with that version."
+        )
     return manifest
 
 
@@ -169,13 +202,19 @@ async def _require_empty(dsn: str) -> None:
     """Makes room for a restore where nothing is lost. Raises CommandRefused where something would be."""
     connection = await asyncpg.connect(dsn)
     try:
-        is_unused_desk = await migrations.is_ours_alone(connection) and await installation.is_empty(connection)
+        is_unused_desk = await migrations.is_ours_alone(connection) and await installation.is_empty(
+            connection
+        )
         async with connection.transaction():
             # Without "cascade" the database itself refuses when anything at all is in the schema.
-            await connection.execute(f"drop schema if exists public {'cascade' if is_unused_desk else ''}")
+            await connection.execute(
+                f"drop schema if exists public {'cascade' if is_unused_desk else ''}"
+            )
             await connection.execute("create schema public")
     except asyncpg.DependentObjectsStillExistError as error:
-        raise CommandRefused("The database is not empty: restore into a new one, or into an empty --data folder.") from error
+        raise CommandRefused(
+            "The database is not empty: restore into a new one, or into an empty --data folder."
+        ) from error
     finally:
         await connection.close()
 
@@ -224,8 +263,12 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
 def _reason(said: str) -> str:
     """Returns why a program of PostgreSQL failed: its first error with what explains it, hints and the like, in one line."""
     lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
-    first = next((place for place, line in enumerate(lines) if "error:" in line or "FATAL:" in line), 0)
-    return scrub("; ".join(lines[first : first + REASON_LINES_MAX])).rstrip(".") or "it gave no reason"
+    first = next(
+        (place for place, line in enumerate(lines) if "error:" in line or "FATAL:" in line), 0
+    )
+    return (
+        scrub("; ".join(lines[first : first + REASON_LINES_MAX])).rstrip(".") or "it gave no reason"
+    )
 
 
 @contextlib.contextmanager
@@ -235,7 +278,9 @@ def _beside(file: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=".numdesk-", dir=file.absolute().parent) as folder:
             yield Path(folder)
     except OSError as error:
-        raise CommandRefused(f"The file {file} cannot be written: {error.strerror or error}.") from error
+        raise CommandRefused(
+            f"The file {file} cannot be written: {error.strerror or error}."
+        ) from error
 
 
 def _busy(text: str, *, quiet: bool) -> contextlib.AbstractContextManager[object]:

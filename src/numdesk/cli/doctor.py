@@ -63,9 +63,15 @@ def doctor(*, common: Common | None = None) -> int:
     settings = common.settings()
     findings = [*_look_outside(settings), *asyncio.run(_look_inside(common, settings))]
     rows = [(finding.state, finding.name, finding.text) for finding in findings]
-    facts = [{"name": finding.name, "state": finding.state, "text": finding.text} for finding in findings]
+    facts = [
+        {"name": finding.name, "state": finding.state, "text": finding.text} for finding in findings
+    ]
     is_well = all(finding.state != FAIL for finding in findings)
-    tell({"ok": is_well, "checks": facts}, as_json=common.json, text=table(["", "check", "finding"], rows))
+    tell(
+        {"ok": is_well, "checks": facts},
+        as_json=common.json,
+        text=table(["", "check", "finding"], rows),
+    )
     return 0 if is_well else 1
 
 
@@ -108,14 +114,29 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         _clock(seen, wall, lag=await clock.heed_books(rt), set_back_max=rt.clock.set_back_max),
         Finding("ledger", OK, "the books agree")
         if report.violations == 0
-        else Finding("ledger", FAIL, f"{report.violations} violations: run `numdesk ledger check` and stop selling"),
+        else Finding(
+            "ledger",
+            FAIL,
+            f"{report.violations} violations: run `numdesk ledger check` and stop selling",
+        ),
         _connections(seen),
         _waiting("jobs", seen.jobs_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
         Finding("dead jobs", OK, "none")
         if seen.jobs_dead == 0
-        else Finding("dead jobs", WARN, f"{seen.jobs_dead} jobs were given up: `numdesk jobs list --dead` says why, `revive` tries again"),
-        _waiting("webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
-        _waiting("pending orders", seen.order_oldest_pending, now, "a supplier does not say what became of them"),
+        else Finding(
+            "dead jobs",
+            WARN,
+            f"{seen.jobs_dead} jobs were given up: `numdesk jobs list --dead` says why, `revive` tries again",
+        ),
+        _waiting(
+            "webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"
+        ),
+        _waiting(
+            "pending orders",
+            seen.order_oldest_pending,
+            now,
+            "a supplier does not say what became of them",
+        ),
         await _serials(desk),
         await _set_aside(desk),
         await _rates(desk),
@@ -123,23 +144,37 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
         await _withheld(desk),
         Finding("offers", OK, "there are some")
         if seen.offers
-        else Finding("offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"),
+        else Finding(
+            "offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"
+        ),
         Finding("stock", OK, "there are free numbers of our own")
         if seen.numbers_free
-        else Finding("stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` brings some"),
-        Finding("mode", OK, f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} MB"),
+        else Finding(
+            "stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` brings some"
+        ),
+        Finding(
+            "mode",
+            OK,
+            f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} MB",
+        ),
     ]
 
 
 def _data_folder(data: Path) -> Finding:
     if not data.exists():
-        return Finding("data folder", OK, f"{data} is not there yet and will be made at the first start")
+        return Finding(
+            "data folder", OK, f"{data} is not there yet and will be made at the first start"
+        )
     probe = data / ".doctor"
     try:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        return Finding("data folder", FAIL, f"{data} cannot be written ({error.strerror}): give it to this user")
+        return Finding(
+            "data folder",
+            FAIL,
+            f"{data} cannot be written ({error.strerror}): give it to this user",
+        )
     return Finding("data folder", OK, f"{data} can be written")
 
 
@@ -148,18 +183,28 @@ def _privacy(settings: Settings) -> Finding:
     if not found:
         return Finding("privacy", OK, "what is in the data folder is for its user alone")
     first = shlex.quote(str(found[0]))
-    return Finding("privacy", WARN, f"others have rights in {len(found)} files or folders: `chmod go= {first}` takes them from the first")
+    return Finding(
+        "privacy",
+        WARN,
+        f"others have rights in {len(found)} files or folders: `chmod go= {first}` takes them from the first",
+    )
 
 
 def _settings(settings: Settings) -> Finding:
     unused = unused_settings(settings)
     if not unused:
         return Finding("settings", OK, "every one is known")
-    return Finding("settings", WARN, f"{', '.join(unused)}: no setting or provider has this name, see `numdesk --help`")
+    return Finding(
+        "settings",
+        WARN,
+        f"{', '.join(unused)}: no setting or provider has this name, see `numdesk --help`",
+    )
 
 
 def _disk(data: Path) -> Finding:
-    place = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists())
+    place = next(
+        folder for folder in (data.absolute(), *data.absolute().parents) if folder.exists()
+    )
     free = shutil.disk_usage(place).free
     state = FAIL if free < DISK_FAIL_BYTES else WARN if free < DISK_WARN_BYTES else OK
     advice = "" if state == OK else ": free some, or move the data folder"
@@ -171,10 +216,18 @@ def _key_file(path: Path) -> Finding:
         keys = KeyFile.load(path)
     except KeyFileError as error:
         if not path.exists():
-            return Finding("key file", WARN, f"{path} is not there yet; it is made at the first start on an empty database")
+            return Finding(
+                "key file",
+                WARN,
+                f"{path} is not there yet; it is made at the first start on an empty database",
+            )
         return Finding("key file", FAIL, str(error))
     mode = stat.S_IMODE(path.stat().st_mode)
-    return Finding("key file", OK, f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; is there a copy elsewhere?")
+    return Finding(
+        "key file",
+        OK,
+        f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; is there a copy elsewhere?",
+    )
 
 
 def _descriptors(settings: Settings) -> Finding:
@@ -183,7 +236,11 @@ def _descriptors(settings: Settings) -> Finding:
     most = min(settings.connections_max, room_for_connections(limit))
     text = f"a process holds up to {most:,} connections ({limit:,} descriptors; NUMDESK_CONNECTIONS_MAX is {settings.connections_max:,})"
     if most < min(settings.connections_max, CONNECTIONS_FEW):
-        return Finding("descriptors", WARN, f"{text}: raise the limit of descriptors (ulimit -n, or LimitNOFILE of systemd)")
+        return Finding(
+            "descriptors",
+            WARN,
+            f"{text}: raise the limit of descriptors (ulimit -n, or LimitNOFILE of systemd)",
+        )
     return Finding("descriptors", OK, text)
 
 
@@ -195,8 +252,14 @@ def _port(settings: Settings) -> Finding:
             probe.bind((address.host, address.port))
         except OSError as error:
             if settings.database_url is None and running_dsn(settings.data):
-                return Finding("port", OK, f"{address} is in use, and a numdesk runs on this data folder")
-            return Finding("port", WARN, f"{address} cannot be listened on ({error.strerror}): another program may have it")
+                return Finding(
+                    "port", OK, f"{address} is in use, and a numdesk runs on this data folder"
+                )
+            return Finding(
+                "port",
+                WARN,
+                f"{address} cannot be listened on ({error.strerror}): another program may have it",
+            )
     return Finding("port", OK, f"{address} is free")
 
 
@@ -214,7 +277,11 @@ async def _migrations(dsn: str) -> Finding:
 def _fsync(seen: Condition) -> Finding:
     if seen.fsync and seen.synchronous_commit:
         return Finding("durability", OK, "fsync and synchronous_commit are on")
-    return Finding("durability", FAIL, "fsync or synchronous_commit is off: a power cut would lose money; switch both on")
+    return Finding(
+        "durability",
+        FAIL,
+        "fsync or synchronous_commit is off: a power cut would lose money; switch both on",
+    )
 
 
 def _clock(seen: Condition, wall: datetime, *, lag: timedelta, set_back_max: timedelta) -> Finding:
@@ -223,12 +290,22 @@ def _clock(seen: Condition, wall: datetime, *, lag: timedelta, set_back_max: tim
         if lag > set_back_max:
             rest = "that is too much to wait for, so what is booked now has an earlier time than what was booked then"
         return Finding(
-            "clock", FAIL, f"this machine's clock is {lag.total_seconds():.0f} s behind the books: set it right with NTP; {rest}"
+            "clock",
+            FAIL,
+            f"this machine's clock is {lag.total_seconds():.0f} s behind the books: set it right with NTP; {rest}",
         )
     offset = abs(seen.wall - wall)
     if offset <= CLOCK_OFFSET_MAX:
-        return Finding("clock", OK, f"the database's watch agrees within {offset.total_seconds():.2f} s, and the books are not ahead of it")
-    return Finding("clock", FAIL, f"the database's watch is {offset.total_seconds():.0f} s off: run NTP on both machines")
+        return Finding(
+            "clock",
+            OK,
+            f"the database's watch agrees within {offset.total_seconds():.2f} s, and the books are not ahead of it",
+        )
+    return Finding(
+        "clock",
+        FAIL,
+        f"the database's watch is {offset.total_seconds():.0f} s off: run NTP on both machines",
+    )
 
 
 def _connections(seen: Condition) -> Finding:
@@ -250,15 +327,25 @@ async def _topups(desk: Desk) -> Finding:
             reasons[doubt] += n
         told = ", ".join(f"{n} {doubt}" for doubt, n in sorted(reasons.items()))
         advice = "`numdesk topup list --held` shows them and what to do"
-        return Finding("top-ups", WARN, f"{reasons.total()} payments wait for a person ({told}): {advice}")
+        return Finding(
+            "top-ups", WARN, f"{reasons.total()} payments wait for a person ({told}): {advice}"
+        )
     return Finding("top-ups", OK, "no payment waits for a person")
 
 
 async def _serials(desk: Desk) -> Finding:
     most, *_ = await installation.serials(desk.rt)
-    state = FAIL if most.used >= installation.SERIALS_FAIL else WARN if most.used >= installation.SERIALS_WARN else OK
+    state = (
+        FAIL
+        if most.used >= installation.SERIALS_FAIL
+        else WARN
+        if most.used >= installation.SERIALS_WARN
+        else OK
+    )
     advice = (
-        "" if state == OK else ": at its end everything that needs it is refused; docs/runbook.md, 'A serial runs out', says what to do"
+        ""
+        if state == OK
+        else ": at its end everything that needs it is refused; docs/runbook.md, 'A serial runs out', says what to do"
     )
     return Finding("serials", state, f"the most used is {most.name} at {most.used:.1%}{advice}")
 
@@ -271,14 +358,22 @@ async def _set_aside(desk: Desk) -> Finding:
     names = ", ".join(f"{one.sweep} {one.item}" for one in found[:10])
     told = f"{names}. The first, since {first.since:%Y-%m-%d %H:%M} UTC, tried {first.failures} times: {first.reason}"
     advice = f"Fix the cause; each is tried again by itself (that one at {first.again_at:%Y-%m-%d %H:%M} UTC)"
-    return Finding("set aside", WARN, f"{len(found)} items could not be done by background work: {told}. {advice}")
+    return Finding(
+        "set aside",
+        WARN,
+        f"{len(found)} items could not be done by background work: {told}. {advice}",
+    )
 
 
 async def _withheld(desk: Desk) -> Finding:
     count = await withheld.count_withheld(desk.rt, hours=WITHHELD_HOURS)
     if count:
         advice = "`numdesk message list` shows them and why, `numdesk service word` corrects what is recognised"
-        return Finding("foreign messages", WARN, f"{count} withheld in the last {WITHHELD_HOURS} hours: {advice}")
+        return Finding(
+            "foreign messages",
+            WARN,
+            f"{count} withheld in the last {WITHHELD_HOURS} hours: {advice}",
+        )
     return Finding("foreign messages", OK, f"none withheld in the last {WITHHELD_HOURS} hours")
 
 
@@ -287,9 +382,15 @@ async def _rates(desk: Desk) -> Finding:
     known = await rates.every(desk.rt)
     if not known:
         return Finding(
-            "rates", WARN, "there is none, and prices in another currency are refused: `numdesk rate set USD/IDR 16250` sets one"
+            "rates",
+            WARN,
+            "there is none, and prices in another currency are refused: `numdesk rate set USD/IDR 16250` sets one",
         )
     old = [rate.pair for rate in known if not rates.is_fresh(rate, now)]
     if old:
-        return Finding("rates", WARN, f"{', '.join(old)} are older than a day and not used: `numdesk rate set` renews them")
+        return Finding(
+            "rates",
+            WARN,
+            f"{', '.join(old)} are older than a day and not used: `numdesk rate set` renews them",
+        )
     return Finding("rates", OK, "none is too old")

@@ -40,7 +40,9 @@ Whole = Annotated[int, Parameter(converter=_read_whole)]
 async def require_customer(desk: Desk, customer_id: int) -> None:
     """Sees that there is such a customer. Raises CommandRefused."""
     if not 1 <= customer_id <= ID_MAX or not await wallets.wallets(desk.rt, customer_id):
-        raise CommandRefused(f"There is no customer {customer_id}: `numdesk customer list` shows all.")
+        raise CommandRefused(
+            f"There is no customer {customer_id}: `numdesk customer list` shows all."
+        )
 
 
 async def customer_of(desk: Desk, text: str) -> int:
@@ -55,7 +57,9 @@ async def customer_of(desk: Desk, text: str) -> int:
 
 def public_ids(desk: Desk, customer_id: int, dialects: Collection[str]) -> list[str]:
     """Returns what the APIs of these dialects call a customer."""
-    prefixes = [one.customer_prefix for one in desk.dialects if one.slug in dialects and one.customer_prefix]
+    prefixes = [
+        one.customer_prefix for one in desk.dialects if one.slug in dialects and one.customer_prefix
+    ]
     return [desk.rt.keys.opaque_id(prefix, customer_id) for prefix in prefixes]
 
 
@@ -63,7 +67,9 @@ def currency_of(desk: Desk, dialect: str) -> str:
     """Returns the currency that a dialect's prices are in. Raises CommandRefused."""
     currencies = {one.slug: one.currency for one in desk.dialects}
     if dialect not in currencies:
-        raise CommandRefused(f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}.")
+        raise CommandRefused(
+            f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}."
+        )
     return currencies[dialect]
 
 
@@ -88,14 +94,22 @@ def read_secret(file: Path | None, *, prompt: str) -> str:
     Secrets are not arguments, because everybody on a machine can list those of its processes. Raises CommandRefused.
     """
     if file is None or str(file) == "-":
-        return (getpass.getpass(f"{prompt}: ") if sys.stdin.isatty() else sys.stdin.readline(SECRET_LINE_MAX)).strip()
+        return (
+            getpass.getpass(f"{prompt}: ")
+            if sys.stdin.isatty()
+            else sys.stdin.readline(SECRET_LINE_MAX)
+        ).strip()
     try:
         with file.open(encoding="utf-8") as opened:
             return opened.readline(SECRET_LINE_MAX).strip()
     except OSError as error:
-        raise CommandRefused(f"The file {file} cannot be read: {error.strerror or error}.") from error
+        raise CommandRefused(
+            f"The file {file} cannot be read: {error.strerror or error}."
+        ) from error
     except UnicodeDecodeError as error:
-        raise CommandRefused(f"The file {file} is not UTF-8 text: it must hold the secret in its first line.") from error
+        raise CommandRefused(
+            f"The file {file} is not UTF-8 text: it must hold the secret in its first line."
+        ) from error
 
 
 def moment(text: str, *, option: str) -> datetime:
@@ -103,7 +117,9 @@ def moment(text: str, *, option: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise CommandRefused(f"{option} {text} cannot be used: it must be a date or time such as 2030-01-31T12:00.") from error
+        raise CommandRefused(
+            f"{option} {text} cannot be used: it must be a date or time such as 2030-01-31T12:00."
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -111,7 +127,9 @@ def words(text: str, *, option: str, allowed: Collection[str]) -> frozenset[str]
     """Returns the words of a list with commas between, in any case. Raises CommandRefused."""
     found = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     if unknown := sorted(found - set(allowed)):
-        raise CommandRefused(f"{option} {unknown[0]} is not known: it must be some of {','.join(sorted(allowed))}.")
+        raise CommandRefused(
+            f"{option} {unknown[0]} is not known: it must be some of {','.join(sorted(allowed))}."
+        )
     return found
 
 
@@ -122,5 +140,7 @@ def networks(text: str, *, option: str) -> tuple[str, ...]:
         try:
             ip_network(part)
         except ValueError as error:
-            raise CommandRefused(f"{option} {part} cannot be used: it must be a network such as 192.0.2.0/24.") from error
+            raise CommandRefused(
+                f"{option} {part} cannot be used: it must be a network such as 192.0.2.0/24."
+            ) from error
     return tuple(found)

@@ -9,7 +9,18 @@ from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import ID_MAX, Whole, currency_of, is_signed, labelled, moment, networks, require_customer, shown_key, words
+from numdesk.cli.given import (
+    ID_MAX,
+    Whole,
+    currency_of,
+    is_signed,
+    labelled,
+    moment,
+    networks,
+    require_customer,
+    shown_key,
+    words,
+)
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers.callers import Scope
 from numdesk.storage.customers.callers import KeyLine
@@ -44,7 +55,13 @@ class Rules:
 
 
 @app.command
-def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = None, common: Common | None = None) -> None:
+def add(
+    customer_id: Whole,
+    *,
+    dialect: str = "smscode",
+    rules: Rules | None = None,
+    common: Common | None = None,
+) -> None:
     """Add an API key to a customer and show its token, which is not shown again.
 
     Parameters
@@ -61,13 +78,22 @@ def add(customer_id: Whole, *, dialect: str = "smscode", rules: Rules | None = N
         await require_customer(desk, customer_id)
         wanted = _rules(desk, dialect, rules or Rules())
         key = await callers.add_key(
-            desk.rt, customer_id=customer_id, dialect=dialect, currency=currency, rules=wanted, signed=is_signed(desk, dialect)
+            desk.rt,
+            customer_id=customer_id,
+            dialect=dialect,
+            currency=currency,
+            rules=wanted,
+            signed=is_signed(desk, dialect),
         )
         return shown_key(key.token, key.secret)
 
     shown = at_desk(common, make)
     facts = {"customer_id": customer_id, "dialect": dialect, **shown}
-    tell(facts, as_json=common.json, text=f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}")
+    tell(
+        facts,
+        as_json=common.json,
+        text=f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}",
+    )
 
 
 @app.command(name="list")
@@ -101,8 +127,23 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
         }
         for key in found
     ]
-    columns = ["key", "token", "dialect", "name", "scopes", "methods", "networks", "expires", "last used", "revoked"]
-    tell(facts, as_json=common.json, text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]))
+    columns = [
+        "key",
+        "token",
+        "dialect",
+        "name",
+        "scopes",
+        "methods",
+        "networks",
+        "expires",
+        "last used",
+        "revoked",
+    ]
+    tell(
+        facts,
+        as_json=common.json,
+        text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]),
+    )
 
 
 @app.command
@@ -118,15 +159,23 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
     if not 1 <= key_id <= ID_MAX:
         raise CommandRefused(f"There is no key {key_id}.")
     at_desk(common, lambda desk: callers.revoke_key(desk.rt, key_id))
-    tell({"key_id": key_id, "revoked": True}, as_json=common.json, text=f"The key {key_id} is revoked.")
+    tell(
+        {"key_id": key_id, "revoked": True},
+        as_json=common.json,
+        text=f"The key {key_id} is revoked.",
+    )
 
 
 def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:
     """Returns the rules that were asked for. Raises CommandRefused."""
     name = given.name.strip()
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
-        raise CommandRefused(f"--name cannot be used: it must be 1 to {NAME_CHARACTERS_MAX} printable characters.")
-    operations = {route.operation for one in desk.dialects if one.slug == dialect for route in one.routes}
+        raise CommandRefused(
+            f"--name cannot be used: it must be 1 to {NAME_CHARACTERS_MAX} printable characters."
+        )
+    operations = {
+        route.operation for one in desk.dialects if one.slug == dialect for route in one.routes
+    }
     scopes = words(given.scopes, option="--scopes", allowed=[scope.name.lower() for scope in Scope])
     expires_at = moment(given.expires, option="--expires") if given.expires else None
     if expires_at is not None and expires_at <= desk.rt.clock.wall():

@@ -17,11 +17,17 @@ from numdesk.usecases import ledger_check
 #: A rule of the books is broken.
 EXIT_VIOLATED = 1
 
-app = cyclopts.App(name="ledger", help="Prove the ledger: sums, balances, holds, orders and the hash chain.")
+app = cyclopts.App(
+    name="ledger", help="Prove the ledger: sums, balances, holds, orders and the hash chain."
+)
 
 
 @app.command(name="check")
-def check(*, full: Annotated[bool, Parameter(negative="--incremental")] = True, common: Common | None = None) -> int:
+def check(
+    *,
+    full: Annotated[bool, Parameter(negative="--incremental")] = True,
+    common: Common | None = None,
+) -> int:
     """Check the ledger and exit with 0 when it is clean, 1 when a rule is broken, 2 when it could not be checked.
 
     Parameters
@@ -47,7 +53,10 @@ async def _check(desk: Desk, *, full: bool) -> Report:
 
 def _table(report: Report) -> Table:
     """Returns one row per rule, and the first things that break it by name."""
-    rows = [(name.replace("_", " "), check.checked, check.violations, "\n".join(check.examples)) for name, check in report.checks.items()]
+    rows = [
+        (name.replace("_", " "), check.checked, check.violations, "\n".join(check.examples))
+        for name, check in report.checks.items()
+    ]
     return table(["rule", "checked", "violations", "named"], rows)
 
 
@@ -55,5 +64,9 @@ def _summary(report: Report) -> str:
     """Returns the verdict, and what to write down elsewhere to prove it later."""
     verdict = f"{report.violations} violations" if report.violations else "The books are in order"
     scope = f"{'all' if report.full else 'the newest'} entries up to {report.through_entry_id}"
-    head = f"block {report.block} has the hash {report.block_hash}" if report.block else "the chain has no block yet"
+    head = (
+        f"block {report.block} has the hash {report.block_hash}"
+        if report.block
+        else "the chain has no block yet"
+    )
     return f"\n{verdict} ({scope}, {report.seconds} s); {head}."

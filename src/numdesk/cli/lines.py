@@ -44,7 +44,9 @@ class Line:
 
     async def ask(self, question: str) -> bytes | None:
         """Returns the child's answer, None when it is not there or too busy."""
-        exchange = asyncio.create_task(self._exchange(question))  # never cut short: the next answer would be taken for this one
+        exchange = asyncio.create_task(
+            self._exchange(question)
+        )  # never cut short: the next answer would be taken for this one
         done, _ = await asyncio.wait({exchange}, timeout=PATIENCE_S)
         return exchange.result() if done else None
 

@@ -86,7 +86,9 @@ def ops_socket(settings: Settings) -> Iterator[socket.socket | None]:
                 listener = stack.enter_context(_bound(address, shared=False, remedy=OPS_REMEDY))
                 _listen(listener, address, remedy=OPS_REMEDY)
             except CommandRefused as refused:
-                _log.warning("the server starts without a listener for operators", reason=str(refused))
+                _log.warning(
+                    "the server starts without a listener for operators", reason=str(refused)
+                )
                 listener = None
         yield listener
 
@@ -110,7 +112,9 @@ def reached_by_others(settings: Settings) -> str | None:
     """Returns the first address of ours that other machines reach: where we listen, or the public URL; None when there is none."""
     if not is_loopback(settings.listen.host):
         return str(settings.listen)
-    if settings.public_url and not _means_this_machine(urlsplit(settings.public_url).hostname or ""):
+    if settings.public_url and not _means_this_machine(
+        urlsplit(settings.public_url).hostname or ""
+    ):
         return settings.public_url
     return None
 
@@ -130,9 +134,9 @@ def address_of(listener: socket.socket, host: str) -> Address:
 
 def _bound(address: Address, *, shared: bool, remedy: str = REMEDY) -> socket.socket:
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         opened = socket.socket(family, kind, protocol)
     except OSError as error:
         raise _refused(address, error, remedy) from error
@@ -157,7 +161,9 @@ def _listen(bound: socket.socket, address: Address, *, remedy: str = REMEDY) -> 
 
 def _refused(address: Address, error: OSError, remedy: str) -> CommandRefused:
     if error.errno == errno.EADDRINUSE:
-        return CommandRefused(f"{address} is in use by another program: stop that one, or {remedy}.")
+        return CommandRefused(
+            f"{address} is in use by another program: stop that one, or {remedy}."
+        )
     return CommandRefused(f"{address} cannot be listened on ({error.strerror}): {remedy}.")
 
 
@@ -192,12 +198,24 @@ class HttpServer:
         mounts |= {f"{GATEWAYS}/{slug}": fake.app for slug, fake in desk.gateways.items()}
         base_url = base_url_of(settings.listen)
         if desk.simulation and self._inbox:
-            sandbox = SandboxDoor(desk.rt, desk.simulation, desk.terms(), base_url, self._inbox, runner.run_due, desk.gateways)
+            sandbox = SandboxDoor(
+                desk.rt,
+                desk.simulation,
+                desk.terms(),
+                base_url,
+                self._inbox,
+                runner.run_due,
+                desk.gateways,
+            )
             mounts[PREFIX] = make_routes(sandbox)
             allow_inbox(desk, settings)
         descriptors = raise_limit()
         limits = connection_limits(settings, descriptors=descriptors)
-        _log.info("connections are bounded", connections_max=limits.connections_max, descriptors=descriptors)
+        _log.info(
+            "connections are bounded",
+            connections_max=limits.connections_max,
+            descriptors=descriptors,
+        )
         app = make_app(desk.rt, dialects=desk.dialects, mounts=mounts)
         self.readiness = app.readiness
         config = uvicorn.Config(
@@ -240,7 +258,9 @@ def allow_inbox(desk: Desk, settings: Settings) -> None:
     address = settings.listen
     hosts = {address.host, "127.0.0.1", "localhost"} if address.host in ANY_HOST else {address.host}
     targets = [(target.host, target.port) for target in settings.sandbox_webhook_targets]
-    deliveries.allow(desk.rt, addresses=[*((host, address.port) for host in sorted(hosts)), *targets])
+    deliveries.allow(
+        desk.rt, addresses=[*((host, address.port) for host in sorted(hosts)), *targets]
+    )
 
 
 def base_url_of(address: Address) -> str:

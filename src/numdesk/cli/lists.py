@@ -27,7 +27,9 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 class List:
     """A CSV file with a header; columns may stand in any order, unknown ones are refused."""
 
-    def __init__(self, file: BinaryIO, path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+    def __init__(
+        self, file: BinaryIO, path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()
+    ) -> None:
         """Read the header. Raises CommandRefused."""
         self._file = file
         self._path = path
@@ -70,8 +72,14 @@ class List:
                 cells = next(csv.reader([text], delimiter=self._separator, strict=True), [])
             except csv.Error:
                 return BadLine(number, _shown(line), "has a quote that does not end on the line")
-        if len(cells) > len(self._columns) or (len(cells) < len(self._columns) and not self._may_end_early(len(cells))):
-            return BadLine(number, _shown(line), f"has {len(cells)} columns, the header has {len(self._columns)}")
+        if len(cells) > len(self._columns) or (
+            len(cells) < len(self._columns) and not self._may_end_early(len(cells))
+        ):
+            return BadLine(
+                number,
+                _shown(line),
+                f"has {len(cells)} columns, the header has {len(self._columns)}",
+            )
         return dict(zip(self._columns, cells, strict=False))
 
     def _may_end_early(self, count: int) -> bool:
@@ -82,13 +90,17 @@ class List:
         line = self._file.readline(LINE_BYTES_MAX + 1)
         self.bytes_read += len(line)
         if not line:
-            raise CommandRefused(f"{self._path} is empty: it must begin with a line that names the columns.")
+            raise CommandRefused(
+                f"{self._path} is empty: it must begin with a line that names the columns."
+            )
         if line.startswith(_UTF16):
             raise CommandRefused(f"{self._path} is UTF-16: save it as UTF-8.")
         try:
             return line.decode("utf-8-sig").strip("\r\n")
         except UnicodeDecodeError as error:
-            raise CommandRefused(f"{self._path} is not UTF-8 text: save it as a CSV file in UTF-8.") from error
+            raise CommandRefused(
+                f"{self._path} is not UTF-8 text: save it as a CSV file in UTF-8."
+            ) from error
 
     def _check(self, needed: Sequence[str], optional: Sequence[str]) -> None:
         self._optional = frozenset(optional)
@@ -98,7 +110,9 @@ class List:
         if missing or wrong or len(set(self._columns)) < len(self._columns):
             shape = ",".join(needed) + "".join(f"[,{name}]" for name in optional)
             found = ",".join(self._columns)[:200]
-            raise CommandRefused(f"The first line of {self._path} must name the columns {shape}, but it is: {found!r}.")
+            raise CommandRefused(
+                f"The first line of {self._path} must name the columns {shape}, but it is: {found!r}."
+            )
 
     def _skip_rest(self) -> None:
         """Reads on to the end of a line that is too long, without keeping it."""
@@ -109,7 +123,9 @@ class List:
 
 
 @contextmanager
-def opened_list(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> Iterator[List]:
+def opened_list(
+    path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[List]:
     """Yields the list in a file. Raises CommandRefused."""
     try:
         file = path.open("rb")
@@ -144,7 +160,9 @@ class Complaints:
         lines = [f"line {bad.line}: {_quoted(bad.value)} {bad.reason}" for bad in self.shown]
         hidden = self.count - len(self.shown)
         if hidden:
-            where = "see the file of --errors" if self._writer else "--errors FILE writes all of them"
+            where = (
+                "see the file of --errors" if self._writer else "--errors FILE writes all of them"
+            )
             lines.append(f"and {hidden} more: {where}")
         return "\n".join(lines)
 
@@ -161,7 +179,11 @@ def complaints_into(errors: Path | None, *, inputs: Sequence[Path]) -> Iterator[
 
 def _quoted(value: str) -> str:
     short = value if len(value) <= SHOWN_MAX else value[:SHOWN_MAX] + "..."
-    return '"' + "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in short) + '"'
+    return (
+        '"'
+        + "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in short)
+        + '"'
+    )
 
 
 def _shown(line: bytes) -> str:

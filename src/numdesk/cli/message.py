@@ -13,13 +13,18 @@ from numdesk.domain.errors import StateForbids
 from numdesk.usecases.inbound import withheld
 from numdesk.usecases.inbound.withheld import KeptMessage
 
-app = cyclopts.App(name="message", help="Look at messages that were withheld because they are another service's, and release them.")
+app = cyclopts.App(
+    name="message",
+    help="Look at messages that were withheld because they are another service's, and release them.",
+)
 
 _TOLD_BY = {"sender": "its sender", "text": "its text"}
 
 
 @app.command(name="list")
-def show_list(*, limit: Whole = 50, before: Whole | None = None, common: Common | None = None) -> None:
+def show_list(
+    *, limit: Whole = 50, before: Whole | None = None, common: Common | None = None
+) -> None:
     """List messages of another service than their order or rental is for, newest first, without their texts.
 
     Parameters
@@ -30,11 +35,27 @@ def show_list(*, limit: Whole = 50, before: Whole | None = None, common: Common 
         Only messages with a lower number: the last number of a page shows the next one.
     """
     common = common or Common()
-    found = at_desk(common, lambda desk: withheld.foreign(desk.rt, limit=limit, before=before), looks_only=True)
+    found = at_desk(
+        common, lambda desk: withheld.foreign(desk.rt, limit=limit, before=before), looks_only=True
+    )
     columns = ["message", "received", "number", "sender", "for", "reason"]
-    rows = [(one.id, f"{one.received_at:%Y-%m-%d %H:%M}", f"+{one.msisdn}", one.sender, _place(one), _reason(one)) for one in found]
+    rows = [
+        (
+            one.id,
+            f"{one.received_at:%Y-%m-%d %H:%M}",
+            f"+{one.msisdn}",
+            one.sender,
+            _place(one),
+            _reason(one),
+        )
+        for one in found
+    ]
     facts = [_facts(one) for one in found]
-    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "No message of another service has come.")
+    tell(
+        facts,
+        as_json=common.json,
+        text=table(columns, rows) if rows else "No message of another service has come.",
+    )
 
 
 @app.command
@@ -73,7 +94,11 @@ def release(message: Whole, *, common: Common | None = None) -> None:
         raise CommandRefused(
             f"Message {message} cannot be released: its order or rental has ended, and the customer's money is settled."
         ) from refusal
-    tell(_facts(found), as_json=common.json, text=f"Message {message}, for {_place(found)}: {_reason(found)}.")
+    tell(
+        _facts(found),
+        as_json=common.json,
+        text=f"Message {message}, for {_place(found)}: {_reason(found)}.",
+    )
 
 
 def _place(one: KeptMessage) -> str:

@@ -30,7 +30,13 @@ METRICS_KEPT_S = 1.0
 RATE = 50
 BURST = 100
 LIMITS = ConnectionLimits(
-    listener="operators", connections_max=32, connections_per_peer_max=16, head_s=5, body_s=5, message_bytes_max=8192, pipelined_max=4
+    listener="operators",
+    connections_max=32,
+    connections_per_peer_max=16,
+    head_s=5,
+    body_s=5,
+    message_bytes_max=8192,
+    pipelined_max=4,
 )
 
 TEXT = "text/plain; charset=utf-8"
@@ -50,7 +56,11 @@ class OpsApp:
         self._collect = collect
         self._look = look
         self._text = Remembered(self._render, keep_s=METRICS_KEPT_S)
-        self._pages = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+        self._pages = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
         self._allowance = float(BURST)
         self._last = 0.0
         self._refusals = Pace.of_refusals()
@@ -69,8 +79,15 @@ class OpsApp:
         else:
             answer = await page()
         status, kind, body = answer
-        own = ((b"content-type", kind.encode("ascii")), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *extra)
-        await send_whole(send, status=status, common=(), own=own, body=b"" if scope["method"] == "HEAD" else body)
+        own = (
+            (b"content-type", kind.encode("ascii")),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            *extra,
+        )
+        await send_whole(
+            send, status=status, common=(), own=own, body=b"" if scope["method"] == "HEAD" else body
+        )
 
     def _may_ask(self, now: float) -> bool:
         """Takes one from the allowance, which grows by RATE a second up to BURST."""
@@ -107,16 +124,26 @@ class Together:
     async def collect(self) -> list[Metric]:
         """Returns the metrics of this process and its children as one."""
         answers = await asyncio.gather(*(line.ask("metrics") for line in self._lines))
-        known = [self._newest(line, answer) for line, answer in zip(self._lines, answers, strict=True)]
+        known = [
+            self._newest(line, answer) for line, answer in zip(self._lines, answers, strict=True)
+        ]
         return metrics.add_up([await metrics.collect(), self._past, *known])
 
     async def look(self) -> Report:
         """Returns how the parts are, as a child sees them; not ready unless every child answers and is."""
         answers = await asyncio.gather(*(line.ask("ready") for line in self._lines))
-        reports = {line.name: msgspec.json.decode(answer, type=Report) for line, answer in zip(self._lines, answers, strict=True) if answer}
-        processes = {line.name: line.name in reports and reports[line.name].ready for line in self._lines}
+        reports = {
+            line.name: msgspec.json.decode(answer, type=Report)
+            for line, answer in zip(self._lines, answers, strict=True)
+            if answer
+        }
+        processes = {
+            line.name: line.name in reports and reports[line.name].ready for line in self._lines
+        }
         told = [report for report in reports.values() if not report.ready] or list(reports.values())
-        return Report(all(processes.values()), {**(told[0].checks if told else {}), "processes": processes})
+        return Report(
+            all(processes.values()), {**(told[0].checks if told else {}), "processes": processes}
+        )
 
     def _newest(self, line: Line, answer: bytes | None) -> list[Metric]:
         """Returns what the child has counted; what one that has ended had counted is kept, so that no count goes back."""
@@ -137,10 +164,20 @@ async def serving(listener: socket.socket | None, app: OpsApp) -> AsyncIterator[
         yield
         return
     protocol = make_protocol(LIMITS)
-    config = uvicorn.Config(app, interface="asgi3", http=protocol, ws="none", lifespan="off", log_config=None, server_header=False)
+    config = uvicorn.Config(
+        app,
+        interface="asgi3",
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+    )
     config.load()
     state = ServerState()
-    server = await asyncio.get_running_loop().create_server(lambda: protocol(config, state, {}), sock=listener)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: protocol(config, state, {}), sock=listener
+    )
     try:
         yield
     finally:

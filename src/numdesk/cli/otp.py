@@ -18,7 +18,10 @@ from numdesk.domain.otp.rules import Reading
 from numdesk.domain.otp.weight import LIKELY
 from numdesk.usecases import otp
 
-app = cyclopts.App(name="otp", help="See what code is found in a text and why, and keep rules for the codes of a service.")
+app = cyclopts.App(
+    name="otp",
+    help="See what code is found in a text and why, and keep rules for the codes of a service.",
+)
 rules = cyclopts.App(name="rules", help="Add, list and remove rules for the codes of a service.")
 app.command(rules)
 
@@ -26,7 +29,9 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 
 @app.command(name="try")
-def try_text(text: str, *, sender: str = "", service: str | None = None, common: Common | None = None) -> None:
+def try_text(
+    text: str, *, sender: str = "", service: str | None = None, common: Common | None = None
+) -> None:
     """Show which code is found in a text, by which rule, and what else in it was weighed.
 
     Parameters
@@ -41,7 +46,11 @@ def try_text(text: str, *, sender: str = "", service: str | None = None, common:
     common = common or Common()
     reading = Reading(None)
     if service is not None:
-        reading = at_desk(common, lambda desk: otp.read_for(desk.rt, text, sender=sender, service=service), looks_only=True)
+        reading = at_desk(
+            common,
+            lambda desk: otp.read_for(desk.rt, text, sender=sender, service=service),
+            looks_only=True,
+        )
     found = reading.found or extract(text, sender=sender)
     weighed = candidates(text, sender=sender)
     if common.json:
@@ -49,11 +58,20 @@ def try_text(text: str, *, sender: str = "", service: str | None = None, common:
         return
     tell(None, as_json=False, text="\n".join(_answer(found, reading)))
     if weighed:
-        tell(None, as_json=False, text=table(["candidate", "written", "at", "weight", "by", ""], [_row(one, found) for one in weighed]))
+        tell(
+            None,
+            as_json=False,
+            text=table(
+                ["candidate", "written", "at", "weight", "by", ""],
+                [_row(one, found) for one in weighed],
+            ),
+        )
 
 
 @rules.command
-def add(pattern: str, *, service: str, sender: str | None = None, common: Common | None = None) -> None:
+def add(
+    pattern: str, *, service: str, sender: str | None = None, common: Common | None = None
+) -> None:
     r"""Add a rule: in messages for orders of a service, the code is what a pattern finds, whatever else would be found.
 
     Parameters
@@ -68,8 +86,15 @@ def add(pattern: str, *, service: str, sender: str | None = None, common: Common
     """
     common = common or Common()
     sender = None if sender is None else sender.strip()
-    rule_id = at_desk(common, lambda desk: otp.add(desk.rt, service=service, pattern=pattern, sender=sender))
-    facts = {"rule": rule_id, "service": service.strip().lower(), "sender": sender, "pattern": pattern}
+    rule_id = at_desk(
+        common, lambda desk: otp.add(desk.rt, service=service, pattern=pattern, sender=sender)
+    )
+    facts = {
+        "rule": rule_id,
+        "service": service.strip().lower(),
+        "sender": sender,
+        "pattern": pattern,
+    }
     tell(facts, as_json=common.json, text=f"Rule {rule_id} counts from the next message on.")
 
 
@@ -86,7 +111,12 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
     known = at_desk(common, lambda desk: otp.every(desk.rt, removed=removed), looks_only=True)
     found = sorted(known, key=lambda one: (one.service, one.sender is None, one.id))
     columns = ["rule", "service", "sender", "pattern", "added", *(["removed"] if removed else [])]
-    rows = [(one.id, one.service, one.sender, one.pattern, one.created_at, one.removed_at)[: len(columns)] for one in found]
+    rows = [
+        (one.id, one.service, one.sender, one.pattern, one.created_at, one.removed_at)[
+            : len(columns)
+        ]
+        for one in found
+    ]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
     shown = [[_shown(cell) for cell in row] for row in rows]
     empty = "There are none: the code of a message is what `numdesk otp try` finds by itself."
@@ -104,7 +134,9 @@ def remove(rule: Whole, *, common: Common | None = None) -> None:
     """
     common = common or Common()
     at_desk(common, lambda desk: otp.remove(desk.rt, rule))
-    tell({"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} no longer counts.")
+    tell(
+        {"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} no longer counts."
+    )
 
 
 def _answer(found: Extraction | None, reading: Reading) -> list[str]:
@@ -114,7 +146,10 @@ def _answer(found: Extraction | None, reading: Reading) -> list[str]:
         return ["There is no code in it.", *tried]
     start, end = found.span
     written = "" if found.raw == found.code else f', written "{found.raw}"'
-    return [f"{found.code} is the code{written}: characters {start} to {end}, by {found.rule}, confidence {found.confidence:g}.", *tried]
+    return [
+        f"{found.code} is the code{written}: characters {start} to {end}, by {found.rule}, confidence {found.confidence:g}.",
+        *tried,
+    ]
 
 
 def _shown(cell: object) -> object:
@@ -135,14 +170,19 @@ def _verdict(one: Weighed, found: Extraction | None) -> str:
     return "passed over" if one.is_likely else f"below {LIKELY:g}"
 
 
-def _facts(found: Extraction | None, reading: Reading, weighed: Sequence[Weighed]) -> dict[str, Any]:
+def _facts(
+    found: Extraction | None, reading: Reading, weighed: Sequence[Weighed]
+) -> dict[str, Any]:
     return {
         "code": found.code if found else None,
         "raw": found.raw if found else None,
         "span": found.span if found else None,
         "rule": found.rule if found else None,
         "confidence": found.confidence if found else None,
-        "rules": [{"rule": rule.id, "sender": rule.sender, "result": trial.value} for rule, trial in reading.trials],
+        "rules": [
+            {"rule": rule.id, "sender": rule.sender, "result": trial.value}
+            for rule, trial in reading.trials
+        ],
         "candidates": [
             {
                 "code": one.code,

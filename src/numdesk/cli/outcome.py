@@ -41,7 +41,9 @@ def if_unknown(remedy: str) -> Iterator[None]:
     try:
         yield
     except OutcomeUnknown as error:
-        raise CommandRefused(f"The database went away, and whether this was done is not known: {remedy}.") from error
+        raise CommandRefused(
+            f"The database went away, and whether this was done is not known: {remedy}."
+        ) from error
 
 
 def sentence_of(error: Exception) -> str | None:
@@ -52,7 +54,9 @@ def sentence_of(error: Exception) -> str | None:
         return _of_refusal(error)
     if isinstance(error, ProviderError):
         return f"The provider gave no answer that can be used ({_one_line(error)}): try again."
-    if isinstance(error, (asyncpg.PostgresError, *OUTAGES)) and not isinstance(error, FileNotFoundError):
+    if isinstance(error, (asyncpg.PostgresError, *OUTAGES)) and not isinstance(
+        error, FileNotFoundError
+    ):
         return _of_database(error)
     if isinstance(error, OSError):
         return _of_system(error)
@@ -92,11 +96,15 @@ def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
     if as_json:
         document = msgspec.json.encode(facts)
         is_unicode = codecs.lookup(console.encoding).name.startswith("utf")
-        console.out(document.decode() if is_unicode else json.dumps(json.loads(document)), highlight=False)
+        console.out(
+            document.decode() if is_unicode else json.dumps(json.loads(document)), highlight=False
+        )
     elif isinstance(text, str):
         console.print(text)
     else:
-        Console(highlight=False, markup=False, width=None if console.is_terminal else FILE_COLUMNS).print(text)
+        Console(
+            highlight=False, markup=False, width=None if console.is_terminal else FILE_COLUMNS
+        ).print(text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

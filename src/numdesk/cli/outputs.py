@@ -21,7 +21,9 @@ def written_whole(target: Path, *, inputs: Sequence[Path] = ()) -> Iterator[Text
     """
     for path in inputs:
         if _is_same(target, path):
-            raise CommandRefused(f"{target} is the same file as {path}, which is read: choose another name to write to.")
+            raise CommandRefused(
+                f"{target} is the same file as {path}, which is read: choose another name to write to."
+            )
     file, draft = _open(target)
     try:
         with file:
@@ -50,7 +52,9 @@ def _refusing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CommandRefused(f"The file {target} cannot be written: {error.strerror or error}.") from error
+        raise CommandRefused(
+            f"The file {target} cannot be written: {error.strerror or error}."
+        ) from error
 
 
 def _is_same(one: Path, other: Path) -> bool:

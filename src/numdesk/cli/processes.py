@@ -59,8 +59,16 @@ async def _keep_one(child: Child, stop: asyncio.Event) -> None:
             child.line.close()
             return
         stopping.cancel()
-        pause_s = PAUSE_MIN_S if loop.time() - started > HEALTHY_AFTER_S else min(pause_s * 2, PAUSE_MAX_S)
-        _log.warning("a child process ended and is started again", child=child.name, exit_code=process.returncode)
+        pause_s = (
+            PAUSE_MIN_S
+            if loop.time() - started > HEALTHY_AFTER_S
+            else min(pause_s * 2, PAUSE_MAX_S)
+        )
+        _log.warning(
+            "a child process ended and is started again",
+            child=child.name,
+            exit_code=process.returncode,
+        )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
 

@@ -30,7 +30,11 @@ def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
         raise CommandRefused(f"The rate {rate} cannot be used: it must be a whole number from 0.")
     common, pair = common or Common(), pair.strip().upper()
     at_desk(common, lambda desk: rates.set_rate(desk.rt, pair, rate or None))
-    said = f"One {pair.partition('/')[0]} is worth {rate} now." if rate else f"{pair} has no rate any more."
+    said = (
+        f"One {pair.partition('/')[0]} is worth {rate} now."
+        if rate
+        else f"{pair} has no rate any more."
+    )
     tell({"pair": pair, "rate": rate or None}, as_json=common.json, text=said)
 
 
@@ -43,6 +47,17 @@ def show(*, common: Common | None = None) -> None:
         return await rates.every(desk.rt), desk.rt.clock.now()
 
     found, now = at_desk(common, look)
-    facts = [{"pair": rate.pair, "rate": rate.value, "as_of": rate.as_of, "usable": rates.is_fresh(rate, now)} for rate in found]
-    rows = [(fact["pair"], fact["rate"], fact["as_of"], "yes" if fact["usable"] else "no, too old") for fact in facts]
+    facts = [
+        {
+            "pair": rate.pair,
+            "rate": rate.value,
+            "as_of": rate.as_of,
+            "usable": rates.is_fresh(rate, now),
+        }
+        for rate in found
+    ]
+    rows = [
+        (fact["pair"], fact["rate"], fact["as_of"], "yes" if fact["usable"] else "no, too old")
+        for fact in facts
+    ]
     tell(facts, as_json=common.json, text=table(["pair", "rate", "as of", "usable"], rows))

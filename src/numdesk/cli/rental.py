@@ -20,7 +20,9 @@ from numdesk.usecases.rentals import lifecycle
 from numdesk.usecases.rentals import prices as rental_prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice, RentalList
 
-app = cyclopts.App(name="rental", help="Price, open and look at rentals by the hour and by the day.")
+app = cyclopts.App(
+    name="rental", help="Price, open and look at rentals by the hour and by the day."
+)
 prices = cyclopts.App(name="prices", help="Load and show the price list.")
 app.command(prices)
 
@@ -44,9 +46,18 @@ def load(file: Path, *, errors: Path | None = None, common: Common | None = None
         A file that every line which could not be used is written to.
     """
     common = common or Common()
-    columns = {"needed": ["country", "service", "rent_type", "period", "price"], "optional": ["priority"]}
-    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
-        total = at_desk(common, lambda desk: rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add))
+    columns = {
+        "needed": ["country", "service", "rent_type", "period", "price"],
+        "optional": ["priority"],
+    }
+    with (
+        complaints_into(errors, inputs=[file]) as complaints,
+        opened_list(file, **columns) as found,
+    ):
+        total = at_desk(
+            common,
+            lambda desk: rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add),
+        )
     return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
 
 
@@ -63,7 +74,11 @@ def show_prices(*, country: str | None = None, common: Common | None = None) -> 
     facts = _price_facts(at_desk(common, lambda desk: rental_prices.price_list(desk.rt)), country)
     columns = ["country", "service", "rent_type", "priority", "prices"]
     rows = [(*(fact[name] for name in columns[:4]), _shown(fact["prices"])) for fact in facts]
-    text = table(columns, rows) if rows else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
+    text = (
+        table(columns, rows)
+        if rows
+        else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
+    )
     tell(facts, as_json=common.json, text=text)
 
 
@@ -73,8 +88,14 @@ def countries(*, common: Common | None = None) -> None:
     common = common or Common()
     known = at_desk(common, lambda desk: rental_prices.price_list(desk.rt)).countries.values()
     facts = [{"country": one.iso2, "name": one.name, "open": one.open} for one in known]
-    rows = [(fact["country"], fact["name"], "open" if fact["open"] else "announced") for fact in facts]
-    text = table(["country", "name", "state"], rows) if rows else "There are none yet: `numdesk rental open ES` opens Spain."
+    rows = [
+        (fact["country"], fact["name"], "open" if fact["open"] else "announced") for fact in facts
+    ]
+    text = (
+        table(["country", "name", "state"], rows)
+        if rows
+        else "There are none yet: `numdesk rental open ES` opens Spain."
+    )
     tell(facts, as_json=common.json, text=text)
 
 
@@ -121,7 +142,9 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
     if not 1 <= limit <= LIMIT_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
     states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else lifecycle.ACTIVE_ONLY
-    found = at_desk(common, lambda desk: lifecycle.listing(desk.rt, states=states, limit=limit, offset=0))
+    found = at_desk(
+        common, lambda desk: lifecycle.listing(desk.rt, states=states, limit=limit, offset=0)
+    )
     facts = [
         {
             "rental": one.public_id,
@@ -157,7 +180,9 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
 
 def _set_country(country: str, name: str | None, *, is_open: bool, common: Common) -> None:
     async def change(desk: Desk) -> tuple[bool, RentalList]:
-        return await rental_prices.set_country(desk.rt, iso2=country, name=name, is_open=is_open), await rental_prices.price_list(desk.rt)
+        return await rental_prices.set_country(
+            desk.rt, iso2=country, name=name, is_open=is_open
+        ), await rental_prices.price_list(desk.rt)
 
     changed, known = at_desk(common, change)
     one = next(found for found in known.countries.values() if found.iso2 == country.strip().upper())
@@ -184,9 +209,15 @@ def _given(line: int, cells: dict[str, str]) -> GivenRentalPrice:
 def _price_facts(known: RentalList, country: str | None) -> list[dict[str, Any]]:
     """Returns one row per country, type and service. Raises CommandRefused."""
     wanted = (country or "").strip().lower()
-    chosen = [one for one in known.countries.values() if wanted in ("", one.iso2.lower(), one.name.lower())]
+    chosen = [
+        one
+        for one in known.countries.values()
+        if wanted in ("", one.iso2.lower(), one.name.lower())
+    ]
     if wanted and not chosen:
-        raise CommandRefused(f"Nothing is rented out in {country}: `numdesk rental countries` shows where.")
+        raise CommandRefused(
+            f"Nothing is rented out in {country}: `numdesk rental countries` shows where."
+        )
     return [
         _service_facts(one.name, rent_type, service)
         for one in chosen

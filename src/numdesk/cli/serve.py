@@ -21,7 +21,15 @@ from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli import banner, ops
 from numdesk.cli.attach import Common
 from numdesk.cli.lines import Answers, Line, answering
-from numdesk.cli.listening import HttpServer, address_of, allow_inbox, claim_port, listen_socket, ops_socket, reached_by_others
+from numdesk.cli.listening import (
+    HttpServer,
+    address_of,
+    allow_inbox,
+    claim_port,
+    listen_socket,
+    ops_socket,
+    reached_by_others,
+)
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
 from numdesk.config import Settings, parse_address
@@ -58,7 +66,10 @@ class Plan:
 
     def at(self, listener: socket.socket) -> Plan:
         """Returns this plan with the port that the listener really has, which matters where port 0 was asked for."""
-        return replace(self, settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)))
+        return replace(
+            self,
+            settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)),
+        )
 
     def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
         """Opens the database; with `attach`, beside the process that keeps it."""
@@ -103,22 +114,37 @@ def serve(  # noqa: PLR0913 - one for each option
                 "listen on a loopback address such as 127.0.0.1:8080 without NUMDESK_PUBLIC_URL, or add --public-sandbox."
             )
         _log.warning("other machines can use this sandbox without a password", listen=place)
-    return uvloop.run(_serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers))
+    return uvloop.run(
+        _serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers)
+    )
 
 
-def work(*, sandbox: Flag = False, parent: Inner = None, line: Inner = None, common: Common | None = None) -> int:
+def work(
+    *, sandbox: Flag = False, parent: Inner = None, line: Inner = None, common: Common | None = None
+) -> int:
     """Do the background work only, beside `numdesk serve --no-work` on the same database."""
-    return uvloop.run(_work_alone(_plan(common or Common(), sandbox=sandbox), parent=parent, line=line))
+    return uvloop.run(
+        _work_alone(_plan(common or Common(), sandbox=sandbox), parent=parent, line=line)
+    )
 
 
-def door(*, listen: str, parent: int, line: int, sandbox: Flag = False, common: Common | None = None) -> int:
+def door(
+    *, listen: str, parent: int, line: int, sandbox: Flag = False, common: Common | None = None
+) -> int:
     """Answer HTTP as one of several processes; started by `numdesk serve --workers`."""
-    return uvloop.run(_serve_beside(_plan(common or Common(), listen=listen, sandbox=sandbox), parent=parent, line=line))
+    return uvloop.run(
+        _serve_beside(
+            _plan(common or Common(), listen=listen, sandbox=sandbox), parent=parent, line=line
+        )
+    )
 
 
 async def _serve_alone(plan: Plan) -> int:
     """Runs everything in this process."""
-    with claim_port(plan.settings.listen, shared=False) as listener, ops_socket(plan.at(listener).settings) as ops_listener:
+    with (
+        claim_port(plan.settings.listen, shared=False) as listener,
+        ops_socket(plan.at(listener).settings) as ops_listener,
+    ):
         plan = plan.at(listener)
         async with (
             plan.database(attach=not plan.works) as dsn,
@@ -132,14 +158,21 @@ async def _serve_alone(plan: Plan) -> int:
             def ready() -> None:
                 banner.show(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json)
 
-            async with ops.serving(ops_listener, ops.OpsApp(collect=metrics.collect, look=server.readiness.look)):
-                await _run_until(stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop))
+            async with ops.serving(
+                ops_listener, ops.OpsApp(collect=metrics.collect, look=server.readiness.look)
+            ):
+                await _run_until(
+                    stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop)
+                )
     return 0
 
 
 async def _serve_together(plan: Plan, *, workers: int) -> int:
     """Prepares the database, then keeps the doors and the worker alive as processes of their own."""
-    with claim_port(plan.settings.listen, shared=True) as reserved, ops_socket(plan.at(reserved).settings) as ops_listener:
+    with (
+        claim_port(plan.settings.listen, shared=True) as reserved,
+        ops_socket(plan.at(reserved).settings) as ops_listener,
+    ):
         plan = plan.at(reserved)
         async with plan.database(attach=not plan.works) as dsn:
             async with _entered_desk(plan, dsn=dsn, alone=False) as (_, credentials):
@@ -147,8 +180,14 @@ async def _serve_together(plan: Plan, *, workers: int) -> int:
             stop = _stop_on_signals()
             children = _children(plan, workers=workers)
             together = ops.Together([child.line for child in children])
-            announcing = asyncio.create_task(banner.show_when_open(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json))
-            async with ops.serving(ops_listener, ops.OpsApp(collect=together.collect, look=together.look)):
+            announcing = asyncio.create_task(
+                banner.show_when_open(
+                    plan.settings, credentials, ops=ops_listener, as_json=plan.as_json
+                )
+            )
+            async with ops.serving(
+                ops_listener, ops.OpsApp(collect=together.collect, look=together.look)
+            ):
                 await keep_alive(children, stop=stop)
             announcing.cancel()
     return 0
@@ -173,7 +212,11 @@ async def _serve_beside(plan: Plan, *, parent: int, line: int | None) -> int:
         async with _attached_desk(plan) as desk:
             server = HttpServer(desk, plan.settings, listener)
             _settle_memory()
-            parts = (server.run(stop), runner.tend(desk.rt, stop=stop), watch_parent(parent, stop=stop))
+            parts = (
+                server.run(stop),
+                runner.tend(desk.rt, stop=stop),
+                watch_parent(parent, stop=stop),
+            )
             async with answering(line, _answers(server.readiness)):
                 await _run_until(stop, desk, *parts)
     return 0
@@ -223,7 +266,9 @@ async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any
 
 
 @asynccontextmanager
-async def _entered_desk(plan: Plan, *, dsn: str, alone: bool) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
+async def _entered_desk(
+    plan: Plan, *, dsn: str, alone: bool
+) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
     """Brings the database up to date and enters it, seeds and all."""
     await migrate(dsn)
     async with open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox, alone=alone) as desk:
@@ -233,7 +278,10 @@ async def _entered_desk(plan: Plan, *, dsn: str, alone: bool) -> AsyncIterator[t
 @asynccontextmanager
 async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
     """Gives a desk on a database that another process keeps. Raises SandboxRefused and MoneyIsMakeBelieve."""
-    async with plan.database(attach=True) as dsn, open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk:
+    async with (
+        plan.database(attach=True) as dsn,
+        open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk,
+    ):
         await installation.require_mode(desk.rt, sandbox=desk.sandbox)
         yield desk
 
@@ -242,7 +290,9 @@ def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bo
     """Returns how to run, and sets logging up for it. Raises CommandRefused."""
     settings = common.settings()
     try:
-        settings = replace(settings, listen=parse_address(listen)) if listen is not None else settings
+        settings = (
+            replace(settings, listen=parse_address(listen)) if listen is not None else settings
+        )
     except ValueError as wanted:
         raise CommandRefused(f"--listen {listen} cannot be used: it must be {wanted}.") from wanted
     never_wait_for_readers()

@@ -12,7 +12,9 @@ from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.recognition.recogniser import WordUse
 from numdesk.usecases import recognition
 
-app = cyclopts.App(name="service", help="Look at services, and say by which words their messages are recognised.")
+app = cyclopts.App(
+    name="service", help="Look at services, and say by which words their messages are recognised."
+)
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -22,18 +24,40 @@ def show(*, common: Common | None = None) -> None:
     """List the services of the catalogue with the family whose messages each shares, and the words that were added here."""
     common = common or Common()
     found = at_desk(common, lambda desk: recognition.every(desk.rt), looks_only=True)
-    rows = [(one.code, one.name, one.family or "", ", ".join(f"{word.word} ({word.use})" for word in one.words)) for one in found]
+    rows = [
+        (
+            one.code,
+            one.name,
+            one.family or "",
+            ", ".join(f"{word.word} ({word.use})" for word in one.words),
+        )
+        for one in found
+    ]
     facts = [
-        {"service": one.code, "name": one.name, "family": one.family, "words": [{"word": word.word, "use": word.use} for word in one.words]}
+        {
+            "service": one.code,
+            "name": one.name,
+            "family": one.family,
+            "words": [{"word": word.word, "use": word.use} for word in one.words],
+        }
         for one in found
     ]
     empty = "There are no services yet: `numdesk stock price FILE.csv` brings those that it names."
-    tell(facts, as_json=common.json, text=table(["service", "name", "family", "words"], rows) if rows else empty)
+    tell(
+        facts,
+        as_json=common.json,
+        text=table(["service", "name", "family", "words"], rows) if rows else empty,
+    )
 
 
 @app.command
 def word(
-    service: str, text: Annotated[str, Parameter(name="word")], *, use: WordUse = "text", forget: Flag = False, common: Common | None = None
+    service: str,
+    text: Annotated[str, Parameter(name="word")],
+    *,
+    use: WordUse = "text",
+    forget: Flag = False,
+    common: Common | None = None,
 ) -> None:
     """Add a word by which the messages of a service are recognised; its name and code count without.
 
@@ -54,13 +78,25 @@ def word(
         at_desk(common, lambda desk: recognition.remove_word(desk.rt, service=service, word=text))
         said = f"Nothing is said about {text!r} for {service} any more."
     else:
-        at_desk(common, lambda desk: recognition.set_word(desk.rt, service=service, word=text, use=use))
-        said = f"{text!r} counts for {service} from the next message on." if use != "never" else f"{text!r} no longer counts for {service}."
-    tell({"service": service, "word": text, "use": None if forget else use}, as_json=common.json, text=said)
+        at_desk(
+            common, lambda desk: recognition.set_word(desk.rt, service=service, word=text, use=use)
+        )
+        said = (
+            f"{text!r} counts for {service} from the next message on."
+            if use != "never"
+            else f"{text!r} no longer counts for {service}."
+        )
+    tell(
+        {"service": service, "word": text, "use": None if forget else use},
+        as_json=common.json,
+        text=said,
+    )
 
 
 @app.command
-def family(*services: str, name: str | None = None, alone: Flag = False, common: Common | None = None) -> None:
+def family(
+    *services: str, name: str | None = None, alone: Flag = False, common: Common | None = None
+) -> None:
     """Say that services share messages: one's code is delivered to an order for another.
 
     Parameters
@@ -92,7 +128,13 @@ def try_text(text: str, *, sender: str = "", common: Common | None = None) -> No
         Whom it came from.
     """
     common = common or Common()
-    found = at_desk(common, lambda desk: recognition.try_text(desk.rt, text, sender=sender), looks_only=True)
+    found = at_desk(
+        common, lambda desk: recognition.try_text(desk.rt, text, sender=sender), looks_only=True
+    )
     facts = {"service": found[1] if found else None, "told_by": found[0].told_by if found else None}
-    said = f"It is {found[1]}'s, by the {found[0].told_by}." if found else "It is not recognised, and so delivered."
+    said = (
+        f"It is {found[1]}'s, by the {found[0].told_by}."
+        if found
+        else "It is not recognised, and so delivered."
+    )
     tell(facts, as_json=common.json, text=said)

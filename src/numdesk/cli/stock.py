@@ -41,7 +41,13 @@ class PriceFlags:
 
 
 @app.command
-def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False, common: Common | None = None) -> int:
+def load(
+    file: Path,
+    *,
+    errors: Path | None = None,
+    new_operators: Flag = False,
+    common: Common | None = None,
+) -> int:
     """Put the numbers of a CSV file on the shelf; loading the same file again changes nothing.
 
     Parameters
@@ -56,19 +62,34 @@ def load(file: Path, *, errors: Path | None = None, new_operators: Flag = False,
     common = common or Common()
 
     columns = {"needed": ["msisdn", "country"], "optional": ["operator"]}
-    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
+    with (
+        complaints_into(errors, inputs=[file]) as complaints,
+        opened_list(file, **columns) as found,
+    ):
         lines = found.rows(_number)
 
         async def read(desk: Desk) -> Loaded:
             with _progress(found, file, quiet=common.json) as progress:
-                return await stock_numbers.load(desk.rt, lines, new_operators=new_operators, complain=complaints.add, progress=progress)
+                return await stock_numbers.load(
+                    desk.rt,
+                    lines,
+                    new_operators=new_operators,
+                    complain=complaints.add,
+                    progress=progress,
+                )
 
         total = at_desk(common, read)
     return report(total, complaints, common, done=("loaded", "loaded"), same="in stock already")
 
 
 @app.command
-def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = None, common: Common | None = None) -> int:
+def price(
+    file: Path,
+    *,
+    errors: Path | None = None,
+    flags: PriceFlags | None = None,
+    common: Common | None = None,
+) -> int:
     """Set prices from a CSV file: of our own numbers, or of what a supplier sells.
 
     Lines that contradict each other are reported, and none of them is loaded.
@@ -85,12 +106,22 @@ def price(file: Path, *, errors: Path | None = None, flags: PriceFlags | None = 
     """
     common, flags = common or Common(), flags or PriceFlags()
 
-    columns = {"needed": ["country", "service", "operator", "currency", "price"], "optional": ["cost", "provider"]}
-    with complaints_into(errors, inputs=[file]) as complaints, opened_list(file, **columns) as found:
+    columns = {
+        "needed": ["country", "service", "operator", "currency", "price"],
+        "optional": ["cost", "provider"],
+    }
+    with (
+        complaints_into(errors, inputs=[file]) as complaints,
+        opened_list(file, **columns) as found,
+    ):
         lines = found.rows(_price)
 
         async def read(desk: Desk) -> Loaded:
-            sellers = [dialect for dialect in desk.dialects if any(route.operation == "orders.create" for route in dialect.routes)]
+            sellers = [
+                dialect
+                for dialect in desk.dialects
+                if any(route.operation == "orders.create" for route in dialect.routes)
+            ]
             currencies = {dialect.currency for dialect in sellers}
             rules = PriceRules(flags.new_operators, flags.allow_free, flags.allow_loss, currencies)
             return await stock_numbers.price(desk.rt, lines, rules=rules, complain=complaints.add)
@@ -105,8 +136,23 @@ def show(*, common: Common | None = None) -> None:
     common = common or Common()
     found = at_desk(common, lambda desk: stock_numbers.summary(desk.rt))
     columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
-    rows = [(line.country, line.operator, line.free, line.taken, line.rented, line.quarantined, line.withdrawn) for line in found]
-    text = table(columns, rows) if rows else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
+    rows = [
+        (
+            line.country,
+            line.operator,
+            line.free,
+            line.taken,
+            line.rented,
+            line.quarantined,
+            line.withdrawn,
+        )
+        for line in found
+    ]
+    text = (
+        table(columns, rows)
+        if rows
+        else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
+    )
     tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
 
 
@@ -130,12 +176,24 @@ def countries(*, common: Common | None = None) -> None:
         }
         for country in atlas.COUNTRIES
     ]
-    rows = sorted((one.iso2, one.name, f"+{one.dial_code}", ", ".join(known.code for known in one.operators)) for one in atlas.COUNTRIES)
-    tell(facts, as_json=(common or Common()).json, text=table(["country", "name", "dial code", "operators"], rows))
+    rows = sorted(
+        (one.iso2, one.name, f"+{one.dial_code}", ", ".join(known.code for known in one.operators))
+        for one in atlas.COUNTRIES
+    )
+    tell(
+        facts,
+        as_json=(common or Common()).json,
+        text=table(["country", "name", "dial code", "operators"], rows),
+    )
 
 
 @app.command
-def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None, common: Common | None = None) -> int:
+def withdraw(
+    *numbers: str,
+    file: Path | None = None,
+    errors: Path | None = None,
+    common: Common | None = None,
+) -> int:
     """Take numbers off the shelf for good; one that is rented out stays until its order has ended.
 
     Parameters
@@ -150,13 +208,22 @@ def withdraw(*numbers: str, file: Path | None = None, errors: Path | None = None
     common = common or Common()
     if bool(numbers) == bool(file):
         raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
-    with complaints_into(errors, inputs=[file] if file else []) as complaints, _given(numbers, file) as found:
-        total = at_desk(common, lambda desk: stock_numbers.withdraw(desk.rt, found, complain=complaints.add))
-    return report(total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before")
+    with (
+        complaints_into(errors, inputs=[file] if file else []) as complaints,
+        _given(numbers, file) as found,
+    ):
+        total = at_desk(
+            common, lambda desk: stock_numbers.withdraw(desk.rt, found, complain=complaints.add)
+        )
+    return report(
+        total, complaints, common, done=("withdrawn", "withdrawn"), same="withdrawn before"
+    )
 
 
 @contextmanager
-def _given(numbers: tuple[str, ...], file: Path | None) -> Iterator[Iterator[GivenNumber | BadLine]]:
+def _given(
+    numbers: tuple[str, ...], file: Path | None
+) -> Iterator[Iterator[GivenNumber | BadLine]]:
     if file is None:
         yield (GivenNumber(place, text, "", "") for place, text in enumerate(numbers, start=1))
         return
@@ -196,19 +263,27 @@ def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loa
         yield lambda total: bar.update(task, completed=found.bytes_read, lines=total.read)
 
 
-def report(total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str) -> int:
+def report(
+    total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str
+) -> int:
     """Says what came of a list, and returns 0 when nothing was refused; `done` is what became of one line, and of several."""
     unused = f", {total.bad:,} not used" if total.bad else ""
     changed = "" if total.added else " Nothing was changed."
     text = f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, {total.present:,} {same}{unused}.{changed}"
-    loss = f"Sold at a loss, below their cost: {_counted(total.losses, ('price', 'prices'))}." if total.losses else ""
+    loss = (
+        f"Sold at a loss, below their cost: {_counted(total.losses, ('price', 'prices'))}."
+        if total.losses
+        else ""
+    )
     facts = {
         "lines": total.read,
         "changed": total.added,
         "unchanged": total.present,
         "bad": total.bad,
         "losses": total.losses,
-        "errors": [{"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown],
+        "errors": [
+            {"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown
+        ],
     }
     tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text, loss])))
     return 1 if total.bad else 0

@@ -23,7 +23,10 @@ from numdesk.storage.payments.topups import Booked
 from numdesk.usecases.payments import audit, settlement, topups
 from numdesk.usecases.payments import held as payment_held
 
-app = cyclopts.App(name="topup", help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.")
+app = cyclopts.App(
+    name="topup",
+    help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.",
+)
 
 Flag = Annotated[bool, Parameter(negative=())]
 _ASK = "settle it at the gateway: credit or refund follows by itself, or at once by `topup settle`"
@@ -49,7 +52,13 @@ DAYS_MAX = 366
 
 
 @app.command(name="list")
-def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole = 50, common: Common | None = None) -> None:
+def show_list(
+    *,
+    held: Flag = False,
+    customer: Whole | None = None,
+    limit: Whole = 50,
+    common: Common | None = None,
+) -> None:
     """Show top-ups, newest first, in minor units.
 
     Parameters
@@ -65,12 +74,31 @@ def show_list(*, held: Flag = False, customer: Whole | None = None, limit: Whole
     if not 1 <= limit <= topups.PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {topups.PAGE_MAX}.")
     if held:
-        _show_held(at_desk(common, lambda desk: payment_held.listed(desk.rt, customer_id=customer, limit=limit)), common)
+        _show_held(
+            at_desk(
+                common, lambda desk: payment_held.listed(desk.rt, customer_id=customer, limit=limit)
+            ),
+            common,
+        )
         return
     found = at_desk(common, lambda desk: topups.listed(desk.rt, customer_id=customer, limit=limit))
     facts = [_facts(one) for one in found]
-    columns = ["invoice", "customer", "gateway", "state", "amount", "to pay", "credited", "currency", "created"]
-    text = table(columns, [list(one.values())[: len(columns)] for one in facts]) if facts else "No top-ups."
+    columns = [
+        "invoice",
+        "customer",
+        "gateway",
+        "state",
+        "amount",
+        "to pay",
+        "credited",
+        "currency",
+        "created",
+    ]
+    text = (
+        table(columns, [list(one.values())[: len(columns)] for one in facts])
+        if facts
+        else "No top-ups."
+    )
     tell(facts, as_json=common.json, text=text)
 
 
@@ -86,13 +114,35 @@ def show(invoice: str, *, common: Common | None = None) -> None:
     common = common or Common()
     topup, lines = at_desk(common, lambda desk: topups.read(desk.rt, invoice))
     facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
-    columns = ["payment", "status", "its word", "paid", "due", "coin", "credited", "kept apart", "owed", "doubt", "decision"]
+    columns = [
+        "payment",
+        "status",
+        "its word",
+        "paid",
+        "due",
+        "coin",
+        "credited",
+        "kept apart",
+        "owed",
+        "doubt",
+        "decision",
+    ]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
-    tell(facts, as_json=common.json, text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.")
+    tell(
+        facts,
+        as_json=common.json,
+        text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.",
+    )
 
 
 @app.command
-def approve(invoice: str, *, payment: str | None = None, worth: Whole | None = None, common: Common | None = None) -> None:
+def approve(
+    invoice: str,
+    *,
+    payment: str | None = None,
+    worth: Whole | None = None,
+    common: Common | None = None,
+) -> None:
     """Credit a payment that is held, by the discount of its top-up.
 
     Parameters
@@ -171,7 +221,11 @@ def collect(invoice: str, *, common: Common | None = None) -> None:
     common = common or Common()
     with if_unknown(_look(invoice)):
         units = at_desk(common, lambda desk: settlement.collect(desk.rt, invoice))
-    tell({"invoice": invoice, "collected": units}, as_json=common.json, text=f"{units} minor units were collected.")
+    tell(
+        {"invoice": invoice, "collected": units},
+        as_json=common.json,
+        text=f"{units} minor units were collected.",
+    )
 
 
 @app.command
@@ -191,12 +245,16 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
 
     async def ask(desk: Desk) -> list[Difference]:
         if gateway is not None and gateway not in desk.rt.payments:
-            raise CommandRefused(f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}.")
+            raise CommandRefused(
+                f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}."
+            )
         if not desk.rt.payments:
             raise CommandRefused("No payment gateway is set up, so there is nothing to compare.")
         now = desk.rt.clock.now()
         with _asking(desk):
-            return await audit.compare(desk.rt, since=now - timedelta(days=days), until=now, provider=gateway)
+            return await audit.compare(
+                desk.rt, since=now - timedelta(days=days), until=now, provider=gateway
+            )
 
     found = at_desk(common, ask)
     columns = ["gateway", "fault", "invoice", "payment", "how"]
@@ -206,9 +264,16 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
     return 1 if found else 0
 
 
-def _decide(invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common) -> None:
+def _decide(
+    invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common
+) -> None:
     with if_unknown(_look(invoice)):
-        topup = at_desk(common, lambda desk: settlement.decide(desk.rt, invoice, decision, payment_id=payment, worth=worth))
+        topup = at_desk(
+            common,
+            lambda desk: settlement.decide(
+                desk.rt, invoice, decision, payment_id=payment, worth=worth
+            ),
+        )
     _tell_state(topup, common)
 
 
@@ -232,9 +297,15 @@ def _asking(desk: Desk) -> Iterator[None]:
 
 def _tell_state(topup: TopUp, common: Common) -> None:
     facts = _facts(topup)
-    credited, ordered = (print_amount(units, topup.currency) for units in (topup.credited, topup.amount))
+    credited, ordered = (
+        print_amount(units, topup.currency) for units in (topup.credited, topup.amount)
+    )
     state = facts["state"].replace("_", " ")
-    tell(facts, as_json=common.json, text=f"{topup.public_id} is {state}: {credited} credited, {ordered} ordered.")
+    tell(
+        facts,
+        as_json=common.json,
+        text=f"{topup.public_id} is {state}: {credited} credited, {ordered} ordered.",
+    )
 
 
 def _facts(topup: TopUp) -> dict[str, Any]:
@@ -274,8 +345,21 @@ def _payment(one: Booked) -> dict[str, Any]:
 
 def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) -> None:
     """Shows payments that wait for a person, each with the gateway's own word and what to do."""
-    facts = [{**_facts(topup), "payments": [_payment(one) for one in lines]} for topup, lines in found]
-    columns = ["invoice", "customer", "gateway", "payment", "its word", "paid", "due", "coin", "doubt", "what to do"]
+    facts = [
+        {**_facts(topup), "payments": [_payment(one) for one in lines]} for topup, lines in found
+    ]
+    columns = [
+        "invoice",
+        "customer",
+        "gateway",
+        "payment",
+        "its word",
+        "paid",
+        "due",
+        "coin",
+        "doubt",
+        "what to do",
+    ]
     names = ("payment", "gateway_status", "paid", "due", "coin", "doubt", "next")
     rows = [
         (topup["invoice"], topup["customer"], topup["gateway"], *(one[name] for name in names))

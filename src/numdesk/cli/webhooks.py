@@ -18,7 +18,9 @@ from numdesk.usecases.customers import callers
 from numdesk.usecases.webhooks import endpoints
 from numdesk.usecases.webhooks.endpoints import PAGE_MAX
 
-app = cyclopts.App(name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again.")
+app = cyclopts.App(
+    name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again."
+)
 
 #: What was given up is sent again for so long back, unless another time is named.
 SINCE = timedelta(days=1)
@@ -27,7 +29,14 @@ PREFIX = "whd_"
 
 
 @app.command(name="set")
-def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Path | None = None, common: Common | None = None) -> None:
+def set_endpoint(
+    customer_id: Whole,
+    dialect: str,
+    url: str,
+    *,
+    secret_file: Path | None = None,
+    common: Common | None = None,
+) -> None:
     """Say where a customer's webhooks go, and switch them on (again); no URL ("") switches them off.
 
     Parameters
@@ -52,7 +61,9 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Pat
         if secret is None and url and is_signed(desk, dialect):
             signed_with = await callers.signing_secret(desk.rt, customer_id, dialect=dialect)
             if signed_with is None:
-                raise CommandRefused(f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one.")
+                raise CommandRefused(
+                    f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one."
+                )
         found = await endpoints.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)
         own = {} if is_signed(desk, dialect) else {"secret": found.secret}
         return _endpoint_facts(owner, found) | own
@@ -61,11 +72,17 @@ def set_endpoint(customer_id: Whole, dialect: str, url: str, *, secret_file: Pat
     text = f"Webhooks of customer {customer_id} go to {facts['url']} now."
     if not facts["url"]:
         text = f"Customer {customer_id} gets no webhooks now."
-    tell(facts, as_json=common.json, text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""))
+    tell(
+        facts,
+        as_json=common.json,
+        text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""),
+    )
 
 
 @app.command(name="show")
-def show_endpoint(customer_id: Whole, dialect: str = "smscode", *, common: Common | None = None) -> None:
+def show_endpoint(
+    customer_id: Whole, dialect: str = "smscode", *, common: Common | None = None
+) -> None:
     """Show where a customer's webhooks go, and whether they are switched off.
 
     Parameters
@@ -86,7 +103,9 @@ def show_endpoint(customer_id: Whole, dialect: str = "smscode", *, common: Commo
 
 
 @app.command(name="list")
-def show(customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, common: Common | None = None) -> None:
+def show(
+    customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, common: Common | None = None
+) -> None:
     """Show the newest deliveries to a customer's endpoint, with the last attempt of each.
 
     Parameters
@@ -104,18 +123,33 @@ def show(customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, com
 
     async def look(desk: Desk) -> list[DeliveryLog]:
         await _owner(desk, customer_id, dialect)
-        return await endpoints.deliveries(desk.rt, customer_id=customer_id, dialect=dialect, limit=limit)
+        return await endpoints.deliveries(
+            desk.rt, customer_id=customer_id, dialect=dialect, limit=limit
+        )
 
     found = at_desk(common, look)
     columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
-    rows = [(f"{PREFIX}{one.id}", one.kind, one.at, one.state.name.lower(), one.attempts, one.status, one.failure or "") for one in found]
+    rows = [
+        (
+            f"{PREFIX}{one.id}",
+            one.kind,
+            one.at,
+            one.state.name.lower(),
+            one.attempts,
+            one.status,
+            one.failure or "",
+        )
+        for one in found
+    ]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
     text = table(columns, rows) if rows else f"Nothing was ever sent to customer {customer_id}."
     tell(facts, as_json=common.json, text=text)
 
 
 @app.command
-def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", common: Common | None = None) -> None:
+def replay(
+    customer_id: Whole, delivery: str, *, dialect: str = "smscode", common: Common | None = None
+) -> None:
     """Send one delivery again: the same body under the same id.
 
     Parameters
@@ -130,21 +164,31 @@ def replay(customer_id: Whole, delivery: str, *, dialect: str = "smscode", commo
     common = common or Common()
     digits = delivery.removeprefix(PREFIX)
     if not digits.isascii() or not digits.isdigit() or len(digits) > len("9223372036854775"):
-        raise CommandRefused(f"{delivery} is not a delivery id: it must be one such as {PREFIX}7, in the digits 0-9.")
+        raise CommandRefused(
+            f"{delivery} is not a delivery id: it must be one such as {PREFIX}7, in the digits 0-9."
+        )
 
     async def send(desk: Desk) -> None:
         await require_customer(desk, customer_id)
         try:
-            await endpoints.replay(desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits))
+            await endpoints.replay(
+                desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits)
+            )
         except StateForbids as refusal:
             raise _switched_off(customer_id) from refusal
 
     at_desk(common, send)
-    tell({"delivery": f"{PREFIX}{digits}"}, as_json=common.json, text=f"The delivery {PREFIX}{digits} is sent again.")
+    tell(
+        {"delivery": f"{PREFIX}{digits}"},
+        as_json=common.json,
+        text=f"The delivery {PREFIX}{digits} is sent again.",
+    )
 
 
 @app.command
-def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscode", common: Common | None = None) -> None:
+def replay_failed(
+    customer_id: Whole, *, since: str = "", dialect: str = "smscode", common: Common | None = None
+) -> None:
     """Send everything again that was given up.
 
     Parameters
@@ -164,14 +208,20 @@ def replay_failed(customer_id: Whole, *, since: str = "", dialect: str = "smscod
         count, last = 0, REPLAY_MAX
         try:
             while last == REPLAY_MAX:
-                last = await endpoints.replay_failed(desk.rt, customer_id=customer_id, dialect=dialect, since=begin)
+                last = await endpoints.replay_failed(
+                    desk.rt, customer_id=customer_id, dialect=dialect, since=begin
+                )
                 count += last
         except StateForbids as refusal:
             raise _switched_off(customer_id) from refusal
         return begin, count
 
     begin, count = at_desk(common, send)
-    tell({"customer_id": customer_id, "count": count}, as_json=common.json, text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}.")
+    tell(
+        {"customer_id": customer_id, "count": count},
+        as_json=common.json,
+        text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}.",
+    )
 
 
 async def _owner(desk: Desk, customer_id: int, dialect: str) -> Owner:

@@ -41,12 +41,30 @@ class Request:
     once the door let somebody in, `body` once it was read.
     """
 
-    __slots__ = ("address", "body", "caller", "form", "headers", "id", "method", "params", "path", "query", "scope")
+    __slots__ = (
+        "address",
+        "body",
+        "caller",
+        "form",
+        "headers",
+        "id",
+        "method",
+        "params",
+        "path",
+        "query",
+        "scope",
+    )
 
     caller: Caller
     body: bytes
 
-    def __init__(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], params: tuple[str, ...], id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        scope: Mapping[str, Any],
+        headers: Mapping[bytes, bytes],
+        params: tuple[str, ...],
+        id: str,  # noqa: A002
+    ) -> None:
         """Look at what the server received; nothing is parsed before a handler asks."""
         client = scope["client"]
         self.scope = scope
@@ -65,7 +83,9 @@ class Answer:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON_TYPE,)) -> None:
+    def __init__(
+        self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON_TYPE,)
+    ) -> None:
         """Answer with `body`; a body that is not JSON needs its own content-type among `headers`."""
         self.status = status
         self.body = body
@@ -131,7 +151,9 @@ class Dialect:
     def refuse(self, refusal: Refusal, request: Request) -> Answer:
         """Returns the refusal in this dialect's words."""
         kinds = type(refusal).__mro__
-        return next(self.refusals[kind] for kind in kinds if kind in self.refusals)(refusal, request)
+        return next(self.refusals[kind] for kind in kinds if kind in self.refusals)(
+            refusal, request
+        )
 
 
 def retry_after(seconds: float) -> Header:
@@ -152,9 +174,14 @@ def check_routes(dialects: Iterable[Dialect]) -> None:
     owners: dict[tuple[str, str], str] = {}
     for dialect in dialects:
         for route in dialect.routes:
-            call = (route.method, "/".join("{}" if is_parameter(part) else part for part in route.path.split("/")))
+            call = (
+                route.method,
+                "/".join("{}" if is_parameter(part) else part for part in route.path.split("/")),
+            )
             if call in owners:
-                raise RouteClaimedTwice(f"{route.method} {route.path} is claimed by {owners[call]} and {dialect.slug}")
+                raise RouteClaimedTwice(
+                    f"{route.method} {route.path} is claimed by {owners[call]} and {dialect.slug}"
+                )
             owners[call] = dialect.slug
 
 

@@ -15,7 +15,15 @@ from datetime import datetime
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
 from numdesk.domain.customers.callers import Caller, check_call
-from numdesk.domain.errors import BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, Refusal, TooManyRequests, Unavailable
+from numdesk.domain.errors import (
+    BodyTooLarge,
+    GuardBanned,
+    NotAuthenticated,
+    NotPermitted,
+    Refusal,
+    TooManyRequests,
+    Unavailable,
+)
 from numdesk.kit.incoming import body as bodies
 from numdesk.kit.incoming.body import Receive, Scope, Send
 from numdesk.kit.incoming.one_write import send_whole
@@ -55,7 +63,11 @@ class RequestIds:
     def accept(self, headers: Mapping[bytes, bytes]) -> str:
         """Returns the id that the client gave its request, when it is harmless, else a new one."""
         offered = headers.get(b"x-request-id")
-        return self.new() if offered is None else accept_request_id(offered.decode("latin-1"), new=self.new())
+        return (
+            self.new()
+            if offered is None
+            else accept_request_id(offered.decode("latin-1"), new=self.new())
+        )
 
 
 class Finishing:
@@ -142,8 +154,16 @@ class Door:
         await send_answer(send, answer, request)
         took = time.perf_counter() - started
         self._tally.note(answer.status, took)
-        if _level.isEnabledFor(logging.DEBUG):  # a line costs several times the request; metrics count them all
-            _log.debug("request", method=request.method, route=self._route.path, status=answer.status, elapsed_ms=round(took * 1000, 1))
+        if _level.isEnabledFor(
+            logging.DEBUG
+        ):  # a line costs several times the request; metrics count them all
+            _log.debug(
+                "request",
+                method=request.method,
+                route=self._route.path,
+                status=answer.status,
+                elapsed_ms=round(took * 1000, 1),
+            )
 
     async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Answer:
         """Returns the handler's answer, or the refusal or fault in the dialect's words."""
@@ -175,13 +195,21 @@ class Door:
         if route.needs_caller:
             await self._let_in(scope, receive, request)
         else:
-            rate_limits.admit(rt, subject=peer_group(request.address), bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            rate_limits.admit(
+                rt,
+                subject=peer_group(request.address),
+                bucket=self._bucket,
+                limit=self._limit,
+                window_s=self._window_s,
+            )
         if self._has_body and not self._is_body_signed:
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
         if route.is_long:
             return await self._answer_at_length(request)
         if route.is_write:
-            return await self._shares.finishing.start(asyncio.get_running_loop().create_task(route.handler(rt, request)))
+            return await self._shares.finishing.start(
+                asyncio.get_running_loop().create_task(route.handler(rt, request))
+            )
         return await route.handler(rt, request)
 
     async def _answer_at_length(self, request: Request) -> Answer:
@@ -200,21 +228,41 @@ class Door:
         """
         rt, dialect, route = self._rt, self._dialect, self._route
         token = dialect.credential(request) or b""
-        caller = callers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(request, token)
+        caller = callers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(
+            request, token
+        )
         request.caller = caller
         refusal: Refusal | None = None
         try:
-            check_call(caller, operation=route.operation, scope=route.scope, address=request.address, wall=rt.clock.wall)
+            check_call(
+                caller,
+                operation=route.operation,
+                scope=route.scope,
+                address=request.address,
+                wall=rt.clock.wall,
+            )
         except Refusal as refused:
             refusal = refused
             self._count_failure(request, self._forbidden_bucket)
         if dialect.verify is not None:
-            rate_limits.refuse_exhausted(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+            rate_limits.refuse_exhausted(
+                rt,
+                subject=caller.customer_id,
+                bucket=self._bucket,
+                limit=self._limit,
+                window_s=self._window_s,
+            )
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
             self._verify(request, dialect.verify)
         if refusal is not None:
             raise refusal
-        rate_limits.admit(rt, subject=caller.customer_id, bucket=self._bucket, limit=self._limit, window_s=self._window_s)
+        rate_limits.admit(
+            rt,
+            subject=caller.customer_id,
+            bucket=self._bucket,
+            limit=self._limit,
+            window_s=self._window_s,
+        )
 
     async def _recognise(self, request: Request, token: bytes) -> Caller:
         """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
@@ -225,7 +273,9 @@ class Door:
             self._count_stranger(request)
             raise
 
-    def _verify(self, request: Request, verify: Callable[[Request, Caller, datetime], None]) -> None:
+    def _verify(
+        self, request: Request, verify: Callable[[Request, Caller, datetime], None]
+    ) -> None:
         """Refuses as `_recognise` does a request that does not bear its key's signature.
 
         Failures count for this key from this address, and beyond the limit nothing is computed any more: a caller who only knows the
@@ -233,7 +283,11 @@ class Door:
         """
         rt, dialect = self._rt, self._dialect
         rate_limits.refuse_exhausted(
-            rt, subject=_key_and_address(request), bucket=self._failed_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s
+            rt,
+            subject=_key_and_address(request),
+            bucket=self._failed_bucket,
+            limit=dialect.stranger_limit,
+            window_s=dialect.window_s,
         )
         try:
             verify(request, request.caller, rt.clock.wall())
@@ -246,13 +300,23 @@ class Door:
         """Counts a failure of the key from the address; refuses with TooManyRequests beyond the limit."""
         dialect = self._dialect
         rate_limits.admit(
-            self._rt, subject=_key_and_address(request), bucket=bucket, limit=dialect.stranger_limit, window_s=dialect.window_s
+            self._rt,
+            subject=_key_and_address(request),
+            bucket=bucket,
+            limit=dialect.stranger_limit,
+            window_s=dialect.window_s,
         )
 
     def _count_stranger(self, request: Request) -> None:
         """Counts a failure to the address, whoever it was said to come from; refuses with TooManyRequests who keeps guessing."""
         dialect, subject = self._dialect, peer_group(request.address)
-        rate_limits.admit(self._rt, subject=subject, bucket=self._stranger_bucket, limit=dialect.stranger_limit, window_s=dialect.window_s)
+        rate_limits.admit(
+            self._rt,
+            subject=subject,
+            bucket=self._stranger_bucket,
+            limit=dialect.stranger_limit,
+            window_s=dialect.window_s,
+        )
 
 
 def _key_and_address(request: Request) -> str:
@@ -267,6 +331,10 @@ async def send_answer(send: Send, answer: Answer, request: Request) -> None:
         send,
         status=answer.status,
         common=answer.headers,
-        own=(_NO_STORE, (b"content-length", b"%d" % len(body)), (b"x-request-id", request.id.encode("ascii"))),
+        own=(
+            _NO_STORE,
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request.id.encode("ascii")),
+        ),
         body=b"" if request.method == "HEAD" else body,
     )

@@ -76,13 +76,19 @@ def parse_amount(text: str, currency: str) -> int:
     if any(char.isdigit() and not char.isascii() for char in text):
         raise AmountRefused("has digits other than 0-9: write it with the digits 0-9")
     if not whole.isdigit() or (point and not fraction.isdigit()):
-        shape = "a whole number" if places == 0 else f"a number with at most {places} decimals after a point"
+        shape = (
+            "a whole number"
+            if places == 0
+            else f"a number with at most {places} decimals after a point"
+        )
         raise AmountRefused(f"is not an amount of {currency}: it must be {shape}, not negative")
     if len(fraction) > places:
         raise AmountRefused(f"has {len(fraction)} decimals: {currency} has {places}")
     digits = (whole + fraction.ljust(places, "0")).lstrip("0") or "0"
     if len(digits) > len(str(AMOUNT_MAX)) or int(digits) > AMOUNT_MAX:
-        raise AmountRefused(f"is too large: it must be at most {print_amount(AMOUNT_MAX, currency)}")
+        raise AmountRefused(
+            f"is too large: it must be at most {print_amount(AMOUNT_MAX, currency)}"
+        )
     return int(digits)
 
 

@@ -91,7 +91,9 @@ def asked_pause_s(status: int | None, retry_after: str | None, *, wall: datetime
     return min(max(0.0, (moment - wall).total_seconds()), PAUSE_MAX_S)
 
 
-def next_attempt(delays_s: Sequence[float], *, attempt: int, random: float, pause_s: float = 0.0) -> float | None:
+def next_attempt(
+    delays_s: Sequence[float], *, attempt: int, random: float, pause_s: float = 0.0
+) -> float | None:
     """Returns the seconds to wait after `attempt` (the first is 1) failed, or None when that was the last.
 
     `random` in [0, 1) spreads the delay evenly by JITTER to both sides; the receiver may have asked for `pause_s` at least.

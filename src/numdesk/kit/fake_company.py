@@ -20,7 +20,9 @@ CALL_S = 15.0
 HANG_S = 120.0
 
 #: Belongs to the schema of a notebook that holds a script.
-SCRIPT_SCHEMA = "create table if not exists script (id integer primary key, call text, outcome text not null);"
+SCRIPT_SCHEMA = (
+    "create table if not exists script (id integer primary key, call text, outcome text not null);"
+)
 
 #: Sends a body and returns the status of the answer, 0 for none.
 Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
@@ -61,7 +63,9 @@ def over_http(http: OutgoingHttp, *, base_url: str) -> Deliver:
     return post
 
 
-async def deliver_all(deliver: Deliver, calls: Iterable[tuple[str, Mapping[str, str], bytes]], *, times: int) -> int:
+async def deliver_all(
+    deliver: Deliver, calls: Iterable[tuple[str, Mapping[str, str], bytes]], *, times: int
+) -> int:
     """Makes calls (URL, headers, body) in the order given, each `times` times at once; returns how many were answered."""
     lanes = asyncio.Semaphore(CALLS_MAX)
 

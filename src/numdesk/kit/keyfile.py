@@ -98,7 +98,9 @@ def _read_private(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise KeyFileMissing(f"The key file {path} is missing; restore it from your copy.") from None
+        raise KeyFileMissing(
+            f"The key file {path} is missing; restore it from your copy."
+        ) from None
     except OSError as error:
         raise KeyFileBroken(f"The key file {path} cannot be read: {error.strerror}.") from error
     try:
@@ -123,7 +125,9 @@ def _parse(text: str, path: Path) -> tuple[Key, ...]:
             continue
         key = _parse_line(line)
         if key is None or key.id in keys:
-            raise KeyFileBroken(f"Line {number} of the key file {path} is not a key, or repeats one.")
+            raise KeyFileBroken(
+                f"Line {number} of the key file {path} is not a key, or repeats one."
+            )
         keys[key.id] = key
     if not keys:
         raise KeyFileBroken(f"The key file {path} holds no key.")

@@ -21,7 +21,11 @@ _is_request_id = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII).fullmatch
 _declared: set[str] = set()
 
 # What these say at lower levels holds URLs with credentials in them.
-_QUIET = {"uvicorn.access": logging.CRITICAL, "asyncio": logging.WARNING, "aiohttp": logging.WARNING}
+_QUIET = {
+    "uvicorn.access": logging.CRITICAL,
+    "asyncio": logging.WARNING,
+    "aiohttp": logging.WARNING,
+}
 
 
 def accept_request_id(offered: str | None, *, new: str) -> str:
@@ -64,7 +68,9 @@ def configure_logging(
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             _Cleaner(_declared),
-            structlog.processors.JSONRenderer(ensure_ascii=False) if style == "json" else _render_text,
+            structlog.processors.JSONRenderer(ensure_ascii=False)
+            if style == "json"
+            else _render_text,
         ],
     )
     handler = logging.StreamHandler(stream or sys.stderr)

@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, PROCESS_COLLECTOR, REGISTRY, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    PROCESS_COLLECTOR,
+    REGISTRY,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -14,7 +20,13 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 LINES_PER_STEP = 100
 #: Amounts that several processes have together. Of other gauges, such as ages, the largest counts.
 SUMMED_GAUGES = frozenset(
-    {"numdesk_connections", "numdesk_connections_max", "process_open_fds", "process_resident_memory_bytes", "process_virtual_memory_bytes"}
+    {
+        "numdesk_connections",
+        "numdesk_connections_max",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+    }
 )
 
 disable_created_metrics()
@@ -36,8 +48,12 @@ async def render(families: Iterable[Metric]) -> bytes:
     for family in families:
         for place in range(0, max(len(family.samples), 1), LINES_PER_STEP):
             samples = family.samples[place : place + LINES_PER_STEP]
-            text = generate_latest(_Only(_family(family.name, family.documentation, family.type, samples)))
-            parts.append(text if place == 0 else b"".join(text.splitlines(keepends=True)[2:]))  # HELP and TYPE stand once
+            text = generate_latest(
+                _Only(_family(family.name, family.documentation, family.type, samples))
+            )
+            parts.append(
+                text if place == 0 else b"".join(text.splitlines(keepends=True)[2:])
+            )  # HELP and TYPE stand once
             await asyncio.sleep(0)
     return b"".join(parts)
 
@@ -45,14 +61,23 @@ async def render(families: Iterable[Metric]) -> bytes:
 def pack(families: Iterable[Metric]) -> bytes:
     """Return families in a form that another process can `unpack`."""
     return msgspec.msgpack.encode(
-        [(one.name, one.documentation, one.type, [(s.name, s.labels, s.value) for s in one.samples]) for one in families]
+        [
+            (
+                one.name,
+                one.documentation,
+                one.type,
+                [(s.name, s.labels, s.value) for s in one.samples],
+            )
+            for one in families
+        ]
     )
 
 
 def unpack(data: bytes) -> list[Metric]:
     """Return the families that another process has packed."""
     return [
-        _family(name, text, kind, [Sample(*sample) for sample in samples]) for name, text, kind, samples in msgspec.msgpack.decode(data)
+        _family(name, text, kind, [Sample(*sample) for sample in samples])
+        for name, text, kind, samples in msgspec.msgpack.decode(data)
     ]
 
 
@@ -61,16 +86,25 @@ def add_up(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
     families: dict[str, tuple[Metric, dict[tuple[object, ...], Sample]]] = {}
     for family in (family for process in processes for family in process):
         _, samples = families.setdefault(family.name, (family, {}))
-        takes_largest = family.type not in ("counter", "histogram") and family.name not in SUMMED_GAUGES
+        takes_largest = (
+            family.type not in ("counter", "histogram") and family.name not in SUMMED_GAUGES
+        )
         for sample in family.samples:
             key = (sample.name, *sorted(sample.labels.items()))
             before = samples.get(key)
             if before is None:
                 samples[key] = sample
             else:
-                value = max(before.value, sample.value) if takes_largest else before.value + sample.value
+                value = (
+                    max(before.value, sample.value)
+                    if takes_largest
+                    else before.value + sample.value
+                )
                 samples[key] = sample._replace(value=value)
-    return [_family(one.name, one.documentation, one.type, samples.values()) for one, samples in families.values()]
+    return [
+        _family(one.name, one.documentation, one.type, samples.values())
+        for one, samples in families.values()
+    ]
 
 
 def counts_of(families: Iterable[Metric]) -> list[Metric]:

@@ -16,7 +16,11 @@ WAITING_BYTES_MAX = 1 << 20
 #: How long the end of the program waits for what is still to be written.
 FLUSH_PATIENCE_S = 1.0
 
-_dropped = Counter("numdesk_output_dropped_total", "Pieces of standard output or error that nobody took", ["stream"])
+_dropped = Counter(
+    "numdesk_output_dropped_total",
+    "Pieces of standard output or error that nobody took",
+    ["stream"],
+)
 
 
 class PatientStream(io.TextIOBase):

@@ -23,7 +23,18 @@ PROBE_TRIES = 3
 #: The group around what is wanted, where a pattern has several.
 GROUP = "code"
 #: What patterns are probed with, repeated to long texts, beside their own characters.
-_PROBES = (*map(chr, range(9, 127)), "é", "я", "验", "١", "€", "\u0301", "\u200b", "ab 12, ", "Your code is 48291 ")
+_PROBES = (
+    *map(chr, range(9, 127)),
+    "é",
+    "я",
+    "验",
+    "١",
+    "€",
+    "\u0301",
+    "\u200b",
+    "ab 12, ",
+    "Your code is 48291 ",
+)
 
 
 class PatternRefused(ValueError):
@@ -45,10 +56,14 @@ class Pattern:
         try:
             self._compiled = re2.compile(text, options)
         except (re2.error, UnicodeEncodeError) as error:
-            raise PatternRefused(f"does not compile: {_reason(error)} (patterns are those of RE2)") from error
+            raise PatternRefused(
+                f"does not compile: {_reason(error)} (patterns are those of RE2)"
+            ) from error
         groups: dict[str, int] = self._compiled.groupindex
         if GROUP not in groups and self._compiled.groups != 1:
-            raise PatternRefused(rf"must have exactly one group, such as (\d{{6}}), or one that is called {GROUP}: (?P<{GROUP}>\d{{6}})")
+            raise PatternRefused(
+                rf"must have exactly one group, such as (\d{{6}}), or one that is called {GROUP}: (?P<{GROUP}>\d{{6}})"
+            )
         self._group = groups.get(GROUP, 1)
 
     def find(self, text: str) -> tuple[int, int] | None:
@@ -56,7 +71,9 @@ class Pattern:
         text = text[:TEXT_LENGTH_MAX]
         try:
             match = self._compiled.search(text)
-        except UnicodeEncodeError:  # a lone surrogate: as long as before with a question mark in its place
+        except (
+            UnicodeEncodeError
+        ):  # a lone surrogate: as long as before with a question mark in its place
             match = self._compiled.search(text.encode("utf-8", "replace").decode())
         if match is None:
             return None
@@ -88,7 +105,9 @@ def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took
                 break
             unit_s = took_s(measure, measure_text)  # measured again: the machine may be slower now
         else:
-            raise PatternRefused(f"takes too long for a text of {TEXT_LENGTH_MAX:,} characters: say more closely what stands around it")
+            raise PatternRefused(
+                f"takes too long for a text of {TEXT_LENGTH_MAX:,} characters: say more closely what stands around it"
+            )
     return pattern
 
 
@@ -101,4 +120,6 @@ def _probes(text: str) -> Iterator[str]:
 def _reason(error: Exception) -> str:
     """Returns what RE2 says, which comes as bytes."""
     said = error.args[0] if error.args else ""
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else "it holds half a character"
+    return (
+        said.decode("utf-8", "replace") if isinstance(said, bytes) else "it holds half a character"
+    )

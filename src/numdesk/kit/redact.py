@@ -18,7 +18,9 @@ REDACTED = "[redacted]"
 WITHHELD = "[withheld]"
 
 #: Written by every logger; all others are declared beside the logger that writes them.
-COMMON_FIELDS = frozenset({"count", "error", "event", "exception", "level", "logger", "reason", "request_id", "timestamp"})
+COMMON_FIELDS = frozenset(
+    {"count", "error", "event", "exception", "level", "logger", "reason", "request_id", "timestamp"}
+)
 
 #: Never written, whatever a caller lists as known.
 SECRET_FIELDS = frozenset(
@@ -31,7 +33,9 @@ SECRET_FIELDS = frozenset(
 )  # fmt: skip
 
 #: Written with the middle hidden.
-NUMBER_FIELDS = frozenset({"caller", "from", "msisdn", "number", "phone", "phone_number", "recipient", "sender", "to"})
+NUMBER_FIELDS = frozenset(
+    {"caller", "from", "msisdn", "number", "phone", "phone_number", "recipient", "sender", "to"}
+)
 
 #: How the names of fields end that hold one id; ids look like tokens and numbers, and are written as they are.
 ID_ENDINGS = ("_id", "_hash")
@@ -40,7 +44,9 @@ _is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII).fullmatch
 _SECRET_PART = re.compile(r"secret|passw|psw|token|api_?key|authorization|cookie|private|otp")
 
 # C0 and C1 controls, line and paragraph separators, marks that reorder or hide text, lone surrogates.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 _STEERING_BUT_LINES = re.compile(_STEERING.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 
 # In running text: long runs of digits are people's numbers, `name=value` of a secret name is its value,
@@ -53,7 +59,9 @@ _SECRET_PAIR = re.compile(
 # A password in a URL ends at the last @ before a blank: one that is not escaped may hold slashes and further @.
 _URL_PASSWORD = re.compile(r"(://[^\s:@/]*:)\S+@")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
-_TOKEN = re.compile(r"\b(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b", re.ASCII)
+_TOKEN = re.compile(
+    r"\b(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b", re.ASCII
+)
 
 
 def mask_number(number: object) -> str:
@@ -88,7 +96,10 @@ def clean_traceback(text: str) -> str:
 
 def clean_fields(fields: Mapping[str, Any], *, known: Collection[str]) -> dict[str, Any]:
     """Return the fields that may be written; a field nobody listed is named but its value is withheld."""
-    return {escape(str(name))[:64]: _clean(name, value, known, DEPTH_MAX) for name, value in fields.items()}
+    return {
+        escape(str(name))[:64]: _clean(name, value, known, DEPTH_MAX)
+        for name, value in fields.items()
+    }
 
 
 def _clean(name: str, value: Any, known: Collection[str], depth: int) -> Any:
@@ -114,7 +125,9 @@ def _clean_value(value: Any, known: Collection[str], depth: int) -> Any:
         return value if abs(value) < 1 << 63 else str(value)[:VALUE_CHARS_MAX]
     if depth and isinstance(value, Mapping):
         items = list(value.items())[:ITEMS_MAX]
-        return {escape(str(key))[:64]: _clean(str(key), item, known, depth - 1) for key, item in items}
+        return {
+            escape(str(key))[:64]: _clean(str(key), item, known, depth - 1) for key, item in items
+        }
     if depth and isinstance(value, list | tuple | set | frozenset):
         return [_clean_value(item, known, depth - 1) for item in list(value)[:ITEMS_MAX]]
     return _clean_text(str(value))

@@ -40,7 +40,9 @@ class Sealer:
         self._ciphers = {key.id: AESGCM(_derive(key, purpose=b"numdesk seal 1")) for key in keys}
         self._newest = keys[-1].id
         # A token is found by its fingerprint, so that must stay the same when a key is added.
-        self._pepper = hmac.new(_derive(keys[0], purpose=b"numdesk fingerprint 1"), digestmod=sha256)
+        self._pepper = hmac.new(
+            _derive(keys[0], purpose=b"numdesk fingerprint 1"), digestmod=sha256
+        )
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Return `plain` sealed for one place; `context` names it (table, column, row) and is needed to open."""
@@ -48,7 +50,11 @@ class Sealer:
             raise ValueError("Only small secrets are sealed.")
         header = bytes((VERSION,)) + self._newest
         nonce = os.urandom(_NONCE_BYTES)
-        return header + nonce + self._ciphers[self._newest].encrypt(nonce, plain, _aad(header, context))
+        return (
+            header
+            + nonce
+            + self._ciphers[self._newest].encrypt(nonce, plain, _aad(header, context))
+        )
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """Return what was sealed; raise SealBroken."""
@@ -60,7 +66,9 @@ class Sealer:
             raise SealBroken(f"The key {header[1:].hex()} that sealed this is not in the key file.")
         nonce_end = _HEADER_BYTES + _NONCE_BYTES
         try:
-            return cipher.decrypt(sealed[_HEADER_BYTES:nonce_end], sealed[nonce_end:], _aad(header, context))
+            return cipher.decrypt(
+                sealed[_HEADER_BYTES:nonce_end], sealed[nonce_end:], _aad(header, context)
+            )
         except InvalidTag:
             raise SealBroken("This was changed, or was sealed for another place.") from None
 
@@ -70,7 +78,9 @@ class Sealer:
 
     def fingerprint(self, token: bytes) -> bytes:
         """Return 32 bytes by which a random token is stored and found; without the key file they say nothing."""
-        mac = self._pepper.copy()  # the keyed state is prepared once; a copy is a third of a new one
+        mac = (
+            self._pepper.copy()
+        )  # the keyed state is prepared once; a copy is a third of a new one
         mac.update(token)
         return mac.digest()
 

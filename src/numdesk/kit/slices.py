@@ -39,7 +39,11 @@ async def take_turn() -> None:
 
 async def sort(rows: Iterable[T], *, key: Callable[[T], Any], reverse: bool = False) -> list[T]:
     """Returns what `sorted` would, rows that compare equal in their order included."""
-    runs = [sorted(part, key=key, reverse=reverse) async for part in slices(rows, length=SORTED_SLICE)]
+    runs = [
+        sorted(part, key=key, reverse=reverse) async for part in slices(rows, length=SORTED_SLICE)
+    ]
     if len(runs) == 1:
         return runs[0]
-    return [row async for part in slices(heapq.merge(*runs, key=key, reverse=reverse)) for row in part]
+    return [
+        row async for part in slices(heapq.merge(*runs, key=key, reverse=reverse)) for row in part
+    ]

@@ -23,7 +23,9 @@ class ProviderError(Exception):
     `ours` says that staff must mend something (our credit there, our key).
     """
 
-    def __init__(self, cause: Cause, text: str = "", *, unknown: bool = False, ours: bool = False) -> None:
+    def __init__(
+        self, cause: Cause, text: str = "", *, unknown: bool = False, ours: bool = False
+    ) -> None:
         super().__init__(text or cause.value)
         self.cause = cause
         self.unknown = unknown

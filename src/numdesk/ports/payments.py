@@ -10,7 +10,15 @@ from typing import Protocol
 
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 
-__all__ = ["CallbackRefused", "Intent", "Invoice", "Payment", "PaymentGateway", "PaymentHint", "PaymentStatus"]
+__all__ = [
+    "CallbackRefused",
+    "Intent",
+    "Invoice",
+    "Payment",
+    "PaymentGateway",
+    "PaymentHint",
+    "PaymentStatus",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,9 @@ class PaymentGateway(Protocol):
         """Makes the invoice of an intent, or finds the one that was made for the same reference; never two for one reference."""
         ...
 
-    async def look_up(self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()) -> Sequence[Payment]:
+    async def look_up(
+        self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
+    ) -> Sequence[Payment]:
         """Returns every deposit of an invoice as it stands now (one that waits counts as one); empty when the gateway knows none.
 
         `since` is when the invoice was made, for gateways that can only be asked for a span of time. `payment_ids` are deposits that

@@ -47,6 +47,8 @@ class EventRenderer(Protocol):
 class StampedRenderer(Protocol):
     """An EventRenderer whose body bears the time of the attempt, so that every attempt has a body and signatures of its own."""
 
-    def post(self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime) -> Post | None:
+    def post(
+        self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime
+    ) -> Post | None:
         """Returns what is sent in an attempt at this real time, or None when this dialect has no word for the event."""
         ...

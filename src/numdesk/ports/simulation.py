@@ -61,7 +61,14 @@ class FakeGateway(Protocol):
         """The settings with which the provider's adapter speaks to this fake."""
         ...
 
-    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+    async def pay(
+        self,
+        invoice: str,
+        *,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+        times: int = 1,
+    ) -> int:
         """Sees money for an invoice (our reference or its own id), says so `times` times, and returns how many callbacks were answered.
 
         `amount` is in `currency`, that of the invoice if none is given; no amount is all that is still due. A `currency` that is a coin is

@@ -29,7 +29,9 @@ TEXT_CHARS_MAX = 255
 #: Amounts have at most so many digits before and after the point; more is not money.
 DIGITS_MAX = 30
 
-_AMOUNT = re.compile(rf"[0-9]{{1,{DIGITS_MAX}}}(?:\.[0-9]{{1,{DIGITS_MAX}}})?(?:[eE][+-]?[0-9]{{1,2}})?", re.ASCII)
+_AMOUNT = re.compile(
+    rf"[0-9]{{1,{DIGITS_MAX}}}(?:\.[0-9]{{1,{DIGITS_MAX}}})?(?:[eE][+-]?[0-9]{{1,2}})?", re.ASCII
+)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]+")
@@ -47,7 +49,9 @@ class JsonRefused(ValueError):
     """The bytes are no JSON object that two readers would understand alike, or not the one we need; the text says why and holds no byte."""
 
 
-def read_text(raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None) -> str:
+def read_text(
+    raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None
+) -> str:
     """Returns a document's text. Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is bounded.
 
     What it costs to look at a stranger's document grows with its parts, and they are counted before anything is made of them.
@@ -177,7 +181,10 @@ def js_number(number: str) -> NumberToken:
 
 def sort_like_js(names: Iterable[str]) -> list[str]:
     """Returns names in the order that a JavaScript object has to which they were added sorted: array indices first, by number."""
-    return sorted(names, key=lambda name: (0, int(name), b"") if _is_array_index(name) else (1, 0, _utf16(name)))
+    return sorted(
+        names,
+        key=lambda name: (0, int(name), b"") if _is_array_index(name) else (1, 0, _utf16(name)),
+    )
 
 
 def sort_by_utf16(names: Iterable[str]) -> list[str]:
@@ -190,7 +197,13 @@ def _utf16(name: str) -> bytes:
 
 
 def _is_array_index(name: str) -> bool:
-    return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) <= 10 and int(name) < 2**32 - 1
+    return (
+        name.isascii()
+        and name.isdigit()
+        and (name == "0" or name[0] != "0")
+        and len(name) <= 10
+        and int(name) < 2**32 - 1
+    )
 
 
 def _member_spans(text: str) -> Iterable[tuple[str, int, int]]:
@@ -222,7 +235,11 @@ def _write(value: Any, string: Callable[[str], str]) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{string(name)}:{_write(item, string)}" for name, item in value.items()) + "}"
+        return (
+            "{"
+            + ",".join(f"{string(name)}:{_write(item, string)}" for name, item in value.items())
+            + "}"
+        )
     assert isinstance(value, list), f"no document holds {type(value).__name__}"
     return "[" + ",".join(_write(item, string) for item in value) + "]"
 
@@ -260,4 +277,9 @@ def _no_constant(_word: str) -> NoReturn:
 #: json.dumps without its preparations, which would be made anew for every letter.
 _IN_ASCII = json.JSONEncoder().encode
 _AS_IT_IS = json.JSONEncoder(ensure_ascii=False).encode
-_DECODER = json.JSONDecoder(parse_float=NumberToken, parse_int=NumberToken, parse_constant=_no_constant, object_pairs_hook=_once)
+_DECODER = json.JSONDecoder(
+    parse_float=NumberToken,
+    parse_int=NumberToken,
+    parse_constant=_no_constant,
+    object_pairs_hook=_once,
+)

@@ -105,7 +105,9 @@ def find_providers() -> dict[str, Provider]:
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:
             provider: Provider = importlib.import_module(f"{__name__}.{module.name}").PROVIDER
-            assert provider.slug == module.name, f"the folder {module.name} calls itself {provider.slug}"
+            assert provider.slug == module.name, (
+                f"the folder {module.name} calls itself {provider.slug}"
+            )
             found[provider.slug] = provider
     return found
 
@@ -116,18 +118,27 @@ def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec
         return msgspec.convert(dict(environment), provider.settings, strict=False)
     except msgspec.ValidationError as error:
         prefix = f"NUMDESK_PROVIDER_{provider.slug.upper()}_"
-        raise ProviderSettingRefused(f"The settings {prefix}* cannot be used: {error}. Mend or unset them.") from error
+        raise ProviderSettingRefused(
+            f"The settings {prefix}* cannot be used: {error}. Mend or unset them."
+        ) from error
 
 
 def unanswered(failure: HttpFailure) -> ProviderError:
     """Returns the failure of a call that got no answer."""
-    return ProviderError(Cause.PROVIDER_UNAVAILABLE, str(failure), unknown=failure.kind not in _UNHEARD, ours=failure.kind in _OURS)
+    return ProviderError(
+        Cause.PROVIDER_UNAVAILABLE,
+        str(failure),
+        unknown=failure.kind not in _UNHEARD,
+        ours=failure.kind in _OURS,
+    )
 
 
 def check_outage(status: int) -> None:
     """Raises ProviderError for an answer's status by which the upstream says nothing but that it cannot work now."""
     if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
-        raise ProviderError(Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True)
+        raise ProviderError(
+            Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "the gateway wants fewer calls")
 
@@ -150,5 +161,7 @@ def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -
     """Translates a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
     if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
         _reported.add((provider, word))
-        _log.warning("a payment has a status that we do not know", provider=provider, gateway_status=word)
+        _log.warning(
+            "a payment has a status that we do not know", provider=provider, gateway_status=word
+        )
     return known.get(word, PaymentStatus.UNKNOWN)

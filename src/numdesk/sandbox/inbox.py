@@ -58,10 +58,14 @@ class Inbox:
         """Returns what was received, oldest first; with `name`, only what was sent there."""
         found = await self._file.run(
             lambda db: db.execute(
-                "select name, method, headers, body from requests where ? is null or name = ? order by id", (name, name)
+                "select name, method, headers, body from requests where ? is null or name = ? order by id",
+                (name, name),
             ).fetchall()
         )
-        return [Received(to, method, msgspec.json.decode(headers), body) for to, method, headers, body in found]
+        return [
+            Received(to, method, msgspec.json.decode(headers), body)
+            for to, method, headers, body in found
+        ]
 
     async def empty(self) -> None:
         """Throws everything away."""

@@ -64,10 +64,14 @@ class SandboxDoor:
         terms = self.dialects.get(wanted.dialect)
         if terms is None:
             raise InvalidInput(field="dialect", reason=f"must be one of {', '.join(self.dialects)}")
-        made = await new_customer(self.rt, dialect=wanted.dialect, terms=terms, balance=wanted.balance)
+        made = await new_customer(
+            self.rt, dialect=wanted.dialect, terms=terms, balance=wanted.balance
+        )
         if wanted.webhook_url:
             caller = await callers.authenticate(self.rt, made.token.encode(), dialect=made.dialect)
-            await endpoints.change_endpoint(self.rt, caller, url=wanted.webhook_url, secret=made.secret)
+            await endpoints.change_endpoint(
+                self.rt, caller, url=wanted.webhook_url, secret=made.secret
+            )
         return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
 
     async def send_message(self, request: Request) -> Response:
@@ -76,13 +80,17 @@ class SandboxDoor:
         to = int(sent.to.removeprefix("+"))
         if not await inbound_receive.is_known(self.rt, to) and not await self.simulation.owns(to):
             raise NotFound(what=f"number {sent.to}")
-        taken = await inbound_receive.receive_message(self.rt, self.simulation.text(to=to, sender=sent.sender, text=sent.text))
+        taken = await inbound_receive.receive_message(
+            self.rt, self.simulation.text(to=to, sender=sent.sender, text=sent.text)
+        )
         return wire.answer({"message_id": taken.message_id})
 
     async def place_call(self, request: Request) -> Response:
         """POST /calls: calls are not part of this desk, and it says so instead of losing one."""
         await wire.parse(request, wire.CallPlaced)
-        return wire.refuse(501, "not_implemented", "This desk takes messages; it has no inbound calls yet.")
+        return wire.refuse(
+            501, "not_implemented", "This desk takes messages; it has no inbound calls yet."
+        )
 
     async def show_clock(self, _request: Request) -> Response:
         """GET /clock."""
@@ -101,17 +109,23 @@ class SandboxDoor:
         paid = await wire.parse_optional(request, topups.Paid)
         answered = await topups.pay(self.rt, self.gateways, request.path_params["invoice_id"], paid)
         await self.run_due(self.rt)
-        return wire.answer({"callbacks": answered, **await topups.show(self.rt, request.path_params["invoice_id"])})
+        return wire.answer(
+            {"callbacks": answered, **await topups.show(self.rt, request.path_params["invoice_id"])}
+        )
 
     async def script_faults(self, request: Request) -> Response:
         """POST /faults: what the next calls of a provider will meet."""
         faults = await wire.parse(request, wire.Faults)
         if faults.provider != "simulator":
-            raise InvalidInput(field="provider", reason="must be simulator, the only one that does as it is told")
+            raise InvalidInput(
+                field="provider", reason="must be simulator, the only one that does as it is told"
+            )
         try:
             await self.simulation.script(faults.next)
         except UnknownOutcome as error:
-            raise InvalidInput(field="next", reason=f"holds {error}, which is no outcome") from error
+            raise InvalidInput(
+                field="next", reason=f"holds {error}, which is no outcome"
+            ) from error
         return wire.answer({"provider": faults.provider, "next": await self.simulation.scripted()})
 
     async def set_rate(self, request: Request) -> Response:
@@ -123,15 +137,30 @@ class SandboxDoor:
 
     async def check_ledger(self, _request: Request) -> Response:
         """GET /ledger/check: the books, checked from the first entry on."""
-        report = wire.json_of(ledger_check.print_report(await ledger_check.check_ledger(self.rt, full=True)))
-        checks = {name: {"checked": check["checked"], "violations": check["violations"]} for name, check in report["checks"].items()}
+        report = wire.json_of(
+            ledger_check.print_report(await ledger_check.check_ledger(self.rt, full=True))
+        )
+        checks = {
+            name: {"checked": check["checked"], "violations": check["violations"]}
+            for name, check in report["checks"].items()
+        }
         return wire.answer({"ok": report["ok"], "checks": checks})
 
     async def show_inbox(self, request: Request) -> Response:
         """GET /webhooks/inbox (?name=): what was received, oldest first."""
         items = await self.inbox.items(name=request.query_params.get("name"))
         return wire.answer(
-            {"items": [{"name": item.name, "method": item.method, "headers": item.headers, "body": _text(item.body)} for item in items]}
+            {
+                "items": [
+                    {
+                        "name": item.name,
+                        "method": item.method,
+                        "headers": item.headers,
+                        "body": _text(item.body),
+                    }
+                    for item in items
+                ]
+            }
         )
 
     async def empty_inbox(self, _request: Request) -> Response:
@@ -143,7 +172,10 @@ class SandboxDoor:
         """ANY /webhooks/inbox/{name}: takes whatever comes and answers as the query says (status, delay_ms)."""
         status = _number(request, "status", least=_STATUS_MIN, most=_STATUS_MAX, otherwise=200)
         delay_ms = _number(request, "delay_ms", least=0, most=DELAY_MS_MAX, otherwise=0)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in request.scope["headers"]
+        }
         body = await wire.read_body(request)
         await self.inbox.add(Received(request.path_params["name"], request.method, headers, body))
         await asyncio.sleep(delay_ms / 1000)
@@ -153,11 +185,18 @@ class SandboxDoor:
         """Returns what a program needs to speak a dialect."""
         caller = await callers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
         balance = await wallets.balance(self.rt, caller)
-        return {"base_url": self.base_url, **one.key(), "currency": balance.currency, "balance": balance.units}
+        return {
+            "base_url": self.base_url,
+            **one.key(),
+            "currency": balance.currency,
+            "balance": balance.units,
+        }
 
     def _clock(self) -> Response:
         clock = self.rt.clock
-        return wire.answer({"now": clock.now().isoformat(), "offset_s": clock.offset.total_seconds()})
+        return wire.answer(
+            {"now": clock.now().isoformat(), "offset_s": clock.offset.total_seconds()}
+        )
 
 
 def make_routes(door: SandboxDoor) -> Starlette:
@@ -176,10 +215,17 @@ def make_routes(door: SandboxDoor) -> Starlette:
         ("GET", "/webhooks/inbox", door.show_inbox),
         ("DELETE", "/webhooks/inbox", door.empty_inbox),
     ]
-    routes = [Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table]
+    routes = [
+        Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table
+    ]
     inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
     only = Middleware(_OwnHostOnly, hosts=_own_hosts(door.base_url))
-    handlers = {HTTPException: _miss, OSError: _turn_away, ProviderError: _turn_away, Exception: _break}
+    handlers = {
+        HTTPException: _miss,
+        OSError: _turn_away,
+        ProviderError: _turn_away,
+        Exception: _break,
+    }
     return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers=handlers)
 
 
@@ -195,7 +241,11 @@ class _OwnHostOnly:
         """Answers 403, or lets the request in."""
         said = [value.lower() for name, value in scope.get("headers", ()) if name == b"host"]
         if scope["type"] == "http" and not (len(said) == 1 and said[0] in self._hosts):
-            refusal = wire.refuse(403, "host_not_allowed", "The sandbox API answers to the address it listens on, or localhost, only.")
+            refusal = wire.refuse(
+                403,
+                "host_not_allowed",
+                "The sandbox API answers to the address it listens on, or localhost, only.",
+            )
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -214,13 +264,19 @@ async def _miss(_request: Request, error: Exception) -> Response:
     """Answers an unknown path or method."""
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
-    return wire.refuse(error.status_code, code, f"The sandbox API has no such call ({error.detail}).")
+    return wire.refuse(
+        error.status_code, code, f"The sandbox API has no such call ({error.detail})."
+    )
 
 
 async def _turn_away(_request: Request, error: Exception) -> Response:
     """Answers what cannot be done now: a file of the sandbox cannot be written."""
     _log.error("a call of the sandbox API cannot be done now", reason=str(error))
-    return wire.refuse(503, "unavailable", "A file of the sandbox cannot be read or written now: see that its disk has room.")
+    return wire.refuse(
+        503,
+        "unavailable",
+        "A file of the sandbox cannot be read or written now: see that its disk has room.",
+    )
 
 
 async def _break(_request: Request, error: Exception) -> Response:

@@ -71,7 +71,11 @@ class Credential:
 
     def key(self) -> dict[str, str]:
         """Returns what a program is given: a token, or the two halves of a signing key."""
-        return {"token": self.token} if self.secret is None else {"api_key": self.token, "secret_key": self.secret}
+        return (
+            {"token": self.token}
+            if self.secret is None
+            else {"api_key": self.token, "secret_key": self.secret}
+        )
 
 
 async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterable[str]) -> None:
@@ -105,11 +109,15 @@ async def _keep_customers(rt: Runtime, dialects: Mapping[str, Terms]) -> None:
     await installation.keep_sandbox_credentials(rt, kept)
 
 
-async def new_customer(rt: Runtime, *, dialect: str, terms: Terms, balance: int | None = None) -> Credential:
+async def new_customer(
+    rt: Runtime, *, dialect: str, terms: Terms, balance: int | None = None
+) -> Credential:
     """Registers an approved customer with money in the wallet."""
     credit = CREDIT[terms.currency] if balance is None else balance
     name = f"Sandbox {dialect} {secrets.token_hex(3)}"
-    made = await callers.register(rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit)
+    made = await callers.register(
+        rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit
+    )
     return Credential(dialect, made.customer_id, made.token, made.secret)
 
 
@@ -124,7 +132,9 @@ def _local_prices() -> Iterator[GivenPrice]:
                     yield _given(country, service, operator.code, price + 150 * (place + 1))
 
 
-def _given(country: atlas.CountryFacts, service: atlas.ServiceFacts, operator: str | None, price: int) -> GivenPrice:
+def _given(
+    country: atlas.CountryFacts, service: atlas.ServiceFacts, operator: str | None, price: int
+) -> GivenPrice:
     return GivenPrice(0, country.iso2, service.code, operator or "", "IDR", str(price), "0", LOCAL)
 
 
@@ -135,7 +145,17 @@ def _remote_prices(slug: str, tiers: Iterable[Tier]) -> Iterator[GivenPrice]:
     for tier in tiers:
         if tier.country in sold_countries and tier.service in sold_services:
             price = str(tier.cost + tier.cost // 4)
-            yield GivenPrice(0, tier.country, tier.service, tier.operator or "", "IDR", price, str(tier.cost), slug, tier.available)
+            yield GivenPrice(
+                0,
+                tier.country,
+                tier.service,
+                tier.operator or "",
+                "IDR",
+                price,
+                str(tier.cost),
+                slug,
+                tier.available,
+            )
 
 
 def _price(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:
@@ -150,8 +170,12 @@ def _numbers() -> Iterator[GivenNumber]:
         count = NUMBERS_IN_SHOWCASE if country.iso2 == SHOWCASE else per_country + extra
         for serial in range(count):
             operators = country.operators
-            operator = operators[serial // 2 % len(operators)].code if operators and serial % 2 else ""
-            yield GivenNumber(0, str(atlas.synthetic_msisdn(country, serial)), country.iso2, operator)
+            operator = (
+                operators[serial // 2 % len(operators)].code if operators and serial % 2 else ""
+            )
+            yield GivenNumber(
+                0, str(atlas.synthetic_msisdn(country, serial)), country.iso2, operator
+            )
 
 
 def _refuse(bad: BadLine) -> None:

@@ -42,9 +42,13 @@ async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, pa
     if paid.amount is not None and not (paid.amount.is_finite() and 0 < paid.amount <= PAID_MAX):
         raise InvalidInput(field="amount", reason=f"must be above zero, and {PAID_MAX} at most")
     try:
-        return await gateway.pay(topup.public_id, amount=paid.amount, currency=paid.currency, times=paid.times)
+        return await gateway.pay(
+            topup.public_id, amount=paid.amount, currency=paid.currency, times=paid.times
+        )
     except UnknownMoney as error:
-        raise InvalidInput(field="currency", reason=f"must be one that {topup.provider} has a rate for") from error
+        raise InvalidInput(
+            field="currency", reason=f"must be one that {topup.provider} has a rate for"
+        ) from error
     except UnknownInvoice as error:
         raise NotFound(what=f"invoice {invoice} at {topup.provider}") from error
 
@@ -52,4 +56,9 @@ async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, pa
 async def show(rt: Runtime, invoice: str) -> dict[str, object]:
     """Returns how a top-up stands, in minor units."""
     topup, _ = await topups.read(rt, invoice)
-    return {"invoice_id": topup.public_id, "status": topup.state.name.lower(), "credited": topup.credited, "currency": topup.currency}
+    return {
+        "invoice_id": topup.public_id,
+        "status": topup.state.name.lower(),
+        "credited": topup.credited,
+        "currency": topup.currency,
+    }

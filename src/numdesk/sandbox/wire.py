@@ -57,7 +57,9 @@ class MessageSent(Strict, frozen=True):
 
     to: Digits
     text: Text
-    sender: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(name="from", default="Sandbox")
+    sender: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(
+        name="from", default="Sandbox"
+    )
 
 
 class CallPlaced(Strict, frozen=True):
@@ -140,7 +142,9 @@ def guarded(handler: Handler) -> Handler:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except Refusal as refusal:
-            return refuse(_STATUSES.get(type(refusal), _STATUS_OTHERWISE), refusal.code, _sentence(refusal))
+            return refuse(
+                _STATUSES.get(type(refusal), _STATUS_OTHERWISE), refusal.code, _sentence(refusal)
+            )
 
     return handle
 

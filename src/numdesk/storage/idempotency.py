@@ -162,7 +162,11 @@ async def end_all(tx: Tx, outcomes: Mapping[Key, str | None]) -> None:
 
 def _names(keys: Collection[Key]) -> tuple[list[int], list[int], list[str]]:
     """Returns the columns of the primary key."""
-    return [key.customer_id for key in keys], [int(key.namespace) for key in keys], [key.text for key in keys]
+    return (
+        [key.customer_id for key in keys],
+        [int(key.namespace) for key in keys],
+        [key.text for key in keys],
+    )
 
 
 async def in_progress(tx: Tx, request_id: int) -> Key | None:
@@ -176,4 +180,8 @@ async def in_progress(tx: Tx, request_id: int) -> Key | None:
 
 async def lock_in_progress(tx: Tx, request_id: int) -> bool:
     """Keeps a request from being settled until this transaction ends; False when it is recorded or released already."""
-    return bool(await tx.fetchval("select true from idempotency where request_id = $1 and state = 1 for share", request_id))
+    return bool(
+        await tx.fetchval(
+            "select true from idempotency where request_id = $1 and state = 1 for share", request_id
+        )
+    )

@@ -42,10 +42,15 @@ async def lock(tx: Tx) -> None:
 
 async def count(tx: Tx, *, service_id: int | None = None) -> int:
     """Returns how many rules there are, of one service or of all."""
-    return await tx.fetchval("select count(*) from otp_rules where removed_at is null and ($1::int is null or service_id = $1)", service_id)
+    return await tx.fetchval(
+        "select count(*) from otp_rules where removed_at is null and ($1::int is null or service_id = $1)",
+        service_id,
+    )
 
 
-async def insert(tx: Tx, *, service_id: int, sender: str | None, pattern: str, now: datetime) -> int | None:
+async def insert(
+    tx: Tx, *, service_id: int, sender: str | None, pattern: str, now: datetime
+) -> int | None:
     """Adds a rule and returns its id; None when there is the same already."""
     return await tx.fetchval(
         """insert into otp_rules (service_id, sender, pattern, created_at) values ($1, $2, $3, $4)
@@ -59,7 +64,14 @@ async def insert(tx: Tx, *, service_id: int, sender: str | None, pattern: str, n
 
 async def remove(tx: Tx, *, rule_id: int, now: datetime) -> bool:
     """Takes a rule away; False when there is none of that id."""
-    return await tx.execute("update otp_rules set removed_at = $2 where id = $1 and removed_at is null", rule_id, now) == "UPDATE 1"
+    return (
+        await tx.execute(
+            "update otp_rules set removed_at = $2 where id = $1 and removed_at is null",
+            rule_id,
+            now,
+        )
+        == "UPDATE 1"
+    )
 
 
 async def services_of(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[int | None]:

@@ -14,7 +14,9 @@ async def read(tx: Tx, *, pair: str) -> Rate | None:
 
 async def every(tx: Tx) -> list[Rate]:
     """Returns all rates by pair."""
-    return [Rate(*row) for row in await tx.fetch("select pair, rate, as_of from fx_rates order by pair")]
+    return [
+        Rate(*row) for row in await tx.fetch("select pair, rate, as_of from fx_rates order by pair")
+    ]
 
 
 async def write(tx: Tx, *, rate: Rate) -> None:

@@ -40,14 +40,21 @@ async def service_id(tx: Tx, *, code: str) -> int | None:
 
 async def words(tx: Tx) -> list[ServiceWord]:
     """Returns the operator's words, by service and word."""
-    rows = await tx.fetch("select service_id, word, use from service_words order by service_id, word")
+    rows = await tx.fetch(
+        "select service_id, word, use from service_words order by service_id, word"
+    )
     uses: dict[str, WordUse] = {"text": "text", "sender": "sender", "never": "never"}
     return [ServiceWord(row[0], row[1], uses[row[2]]) for row in rows]
 
 
 async def families(tx: Tx) -> dict[int, str]:
     """Returns the operator's families by service id; empty for a service that is alone."""
-    return {row[0]: row[1] for row in await tx.fetch("select service_id, family from service_families order by service_id")}
+    return {
+        row[0]: row[1]
+        for row in await tx.fetch(
+            "select service_id, family from service_families order by service_id"
+        )
+    }
 
 
 async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: int) -> bool:
@@ -67,7 +74,12 @@ async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: in
 
 async def remove_word(tx: Tx, *, service_id: int, word: str) -> bool:
     """Deletes what was said about a word; False when nothing was."""
-    return await tx.execute("delete from service_words where service_id = $1 and word = $2", service_id, word) == "DELETE 1"
+    return (
+        await tx.execute(
+            "delete from service_words where service_id = $1 and word = $2", service_id, word
+        )
+        == "DELETE 1"
+    )
 
 
 async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None:
@@ -83,7 +95,9 @@ async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None
 async def foreign_messages(tx: Tx, *, limit: int, before: int | None) -> list[KeptMessage]:
     """Returns messages of another service than they came for, newest first, from below an id."""
     rows = await tx.fetch(
-        "select " + _COLUMNS + " where m.id in (select message_id from foreign_messages where $2::bigint is null or message_id < $2"
+        "select "
+        + _COLUMNS
+        + " where m.id in (select message_id from foreign_messages where $2::bigint is null or message_id < $2"
         " order by message_id desc limit $1) order by m.id desc",
         limit,
         before,

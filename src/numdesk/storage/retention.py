@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
 #: Which rows are wanted, and which are given, where a number is the key.
-_WANTED: LiteralString = "id <> all($3::text[]::bigint[]) and ($4::text[] is null or id = any($4::text[]::bigint[]))"
+_WANTED: LiteralString = (
+    "id <> all($3::text[]::bigint[]) and ($4::text[] is null or id = any($4::text[]::bigint[]))"
+)
 _GIVEN: LiteralString = "id = any($1::text[]::bigint[])"
 
 
@@ -34,7 +36,15 @@ class Old:
     mark: str | None = None
 
 
-async def due(tx: Tx, *, old: Old, before: datetime, limit: int, without: Sequence[str], only: Sequence[str] | None) -> list[str]:
+async def due(
+    tx: Tx,
+    *,
+    old: Old,
+    before: datetime,
+    limit: int,
+    without: Sequence[str],
+    only: Sequence[str] | None,
+) -> list[str]:
     """Returns the keys of up to `limit` rows from before a time, leaving some out, or only of those named."""
     seen = [] if old.mark is None else [int(await settings.read(tx, name=old.mark) or 0)]
     return [row[0] for row in await tx.fetch(old.due, before, limit, without, only, *seen)]
@@ -61,7 +71,9 @@ def _by_id(table: LiteralString, is_old: LiteralString) -> Old:
     )
 
 
-def _by_columns(table: LiteralString, is_old: LiteralString, *, key: LiteralString, same: LiteralString) -> Old:
+def _by_columns(
+    table: LiteralString, is_old: LiteralString, *, key: LiteralString, same: LiteralString
+) -> Old:
     """Returns what deletes rows with other columns as their `key`; `same` compares those of o with the JSON array k."""
     text: LiteralString = f"jsonb_build_array({key})::text"
     wanted: LiteralString = f"{text} <> all($3) and ($4::text[] is null or {text} = any($4))"
@@ -93,7 +105,9 @@ MESSAGES = Old(
 ORDER_TEXTS = Old(
     f"""select id::text from orders where {_WANTED} and otp_message is not null and ended_at < $1
           order by ended_at limit $2 for update skip locked""",
-    (f"update orders set otp_message = null, otp_code = null, revision = revision + 1 where {_GIVEN}",),
+    (
+        f"update orders set otp_message = null, otp_code = null, revision = revision + 1 where {_GIVEN}",
+    ),
 )
 #: The next events behind the last that was looked at, up to the first that is young.
 _NEXT_EVENTS: LiteralString = f"""
@@ -115,7 +129,9 @@ EVENT_TEXTS = Old(
 #: Events without a delivery. One that has a delivery goes with it.
 EVENTS = Old(
     _NEXT_EVENTS,
-    (f"delete from events e where {_GIVEN} and not exists (select from webhook_deliveries d where d.id = e.id)",),
+    (
+        f"delete from events e where {_GIVEN} and not exists (select from webhook_deliveries d where d.id = e.id)",
+    ),
     mark="retention.events_swept",
 )
 #: Keys of requests that have an answer.

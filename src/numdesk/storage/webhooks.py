@@ -62,7 +62,14 @@ class Room:
 
     def columns(self) -> tuple[object, ...]:
         """Returns the arguments of the commands."""
-        return self.after, self.total, self.other, list(self.free), list(self.free.values()), self.without
+        return (
+            self.after,
+            self.total,
+            self.other,
+            list(self.free),
+            list(self.free.values()),
+            self.without,
+        )
 
 
 class Leased(NamedTuple):
@@ -143,7 +150,15 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
     return EndpointRow(*row)
 
 
-async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: Room, only: Sequence[int] | None = None) -> list[Taken]:
+async def take(
+    tx: Tx,
+    *,
+    now: datetime,
+    wall: datetime,
+    lease_s: float,
+    room: Room,
+    only: Sequence[int] | None = None,
+) -> list[Taken]:
     """Takes due deliveries (of those named only, if any are) under a lease, with all that is needed to send them.
 
     See `take_deliveries_v2`.
@@ -157,7 +172,10 @@ async def take(tx: Tx, *, now: datetime, wall: datetime, lease_s: float, room: R
         *room.columns(),
         only,
     )
-    return [Taken(*row[:5], deliveries=[Leased(*delivery) for delivery in zip(*row[5:], strict=True)]) for row in rows]
+    return [
+        Taken(*row[:5], deliveries=[Leased(*delivery) for delivery in zip(*row[5:], strict=True)])
+        for row in rows
+    ]
 
 
 async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]:

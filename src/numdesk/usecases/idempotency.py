@@ -43,7 +43,15 @@ class Keyed(Protocol):
 def key_of(caller: Caller, namespace: Namespace, request: Keyed) -> Key:
     """Returns the key of a request; one of our own where the client gave nothing to know a repeat by."""
     signature = request.signature
-    signed = signature and Key(caller.customer_id, namespace, signature.text, _ANY_SPELLING, is_single=signature.is_single)
+    signed = signature and Key(
+        caller.customer_id, namespace, signature.text, _ANY_SPELLING, is_single=signature.is_single
+    )
     if request.key is None and signed is not None:
         return signed
-    return Key(caller.customer_id, namespace, request.key or "~" + secrets.token_hex(16), request.fingerprint, signature=signed)
+    return Key(
+        caller.customer_id,
+        namespace,
+        request.key or "~" + secrets.token_hex(16),
+        request.fingerprint,
+        signature=signed,
+    )

@@ -37,9 +37,15 @@ FACTS_BATCH = 200
 #: Where the last report lies in the memory of a process.
 REPORT = "ledger.report"
 
-_log = get_logger(__name__, "block", "block_hash", "examples", "rule", "scope", "seconds", "violations")
-_imbalance = Gauge("numdesk_ledger_imbalance", "Violations that the last check of the ledger found; must be 0")
-_check_age = Gauge("numdesk_ledger_check_age_seconds", "Seconds since the last check of the ledger ended")
+_log = get_logger(
+    __name__, "block", "block_hash", "examples", "rule", "scope", "seconds", "violations"
+)
+_imbalance = Gauge(
+    "numdesk_ledger_imbalance", "Violations that the last check of the ledger found; must be 0"
+)
+_check_age = Gauge(
+    "numdesk_ledger_check_age_seconds", "Seconds since the last check of the ledger ended"
+)
 
 
 @dataclass(slots=True)
@@ -112,9 +118,19 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
     The books are seen at one moment. The chain is verified beside them: blocks never change, so no moment matters to it.
     """
     started = time.perf_counter()
-    (head, checks), chain = await asyncio.gather(_check_books(rt, full=full), _check_chain(rt, full=full))
+    (head, checks), chain = await asyncio.gather(
+        _check_books(rt, full=full), _check_chain(rt, full=full)
+    )
     seconds = round(time.perf_counter() - started, 3)
-    return Report(full, rt.clock.now(), seconds, head.newest_entry_id, head.block, head.block_hash, checks | chain)
+    return Report(
+        full,
+        rt.clock.now(),
+        seconds,
+        head.newest_entry_id,
+        head.block,
+        head.block_hash,
+        checks | chain,
+    )
 
 
 async def keep_report(rt: Runtime, found: Report) -> Report:
@@ -126,10 +142,16 @@ async def keep_report(rt: Runtime, found: Report) -> Report:
     async def work(tx: Tx) -> Report:
         await ledger_check.lock_reports(tx)
         document = await ledger_check.newest_report(tx)
-        report = found if document is None else found.after(msgspec.json.decode(document, type=Report))
+        report = (
+            found if document is None else found.after(msgspec.json.decode(document, type=Report))
+        )
         scope = "full" if report.full else "incremental"
         await ledger_check.keep_report(
-            tx, at=report.at, through_entry_id=report.through_entry_id, scope=scope, document=print_report(report)
+            tx,
+            at=report.at,
+            through_entry_id=report.through_entry_id,
+            scope=scope,
+            document=print_report(report),
         )
         return report
 
@@ -189,9 +211,15 @@ async def _check_facts(tx: Tx) -> dict[str, Check]:
             checked += 1
             due = topups.judge(owners[booked.topup_id], booked.line).share
             if due != booked.share:
-                wrong.append(f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its facts come to {due}")
+                wrong.append(
+                    f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its facts come to {due}"
+                )
         await asyncio.sleep(0)
-    return {"topup_payments_match_facts": Check(checked, len(wrong), tuple(wrong[: ledger_check.EXAMPLES_MAX]))}
+    return {
+        "topup_payments_match_facts": Check(
+            checked, len(wrong), tuple(wrong[: ledger_check.EXAMPLES_MAX])
+        )
+    }
 
 
 async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
@@ -204,7 +232,10 @@ async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
     partial = time.monotonic() - progress.partial_at >= PARTIAL_BLOCK_EVERY_S
     added = 0
     while added < BLOCKS_PER_TICK:
-        step = await rt.run("ledger.extend", lambda tx: ledger_check.extend_chain(tx, sight, partial=partial, now=rt.clock.now()))
+        step = await rt.run(
+            "ledger.extend",
+            lambda tx: ledger_check.extend_chain(tx, sight, partial=partial, now=rt.clock.now()),
+        )
         if step is None:
             return None
         added += step
@@ -223,7 +254,12 @@ async def _publish(rt: Runtime, found: Report) -> Report:
     scope = "full" if report.full else "incremental"
     for name, check in report.checks.items():
         if check.violations:
-            _log.error("the ledger breaks a rule", rule=name, violations=check.violations, examples=check.examples)
+            _log.error(
+                "the ledger breaks a rule",
+                rule=name,
+                violations=check.violations,
+                examples=check.examples,
+            )
     _log.info(
         "ledger checked",
         scope=scope,

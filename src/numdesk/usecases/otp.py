@@ -37,7 +37,11 @@ ID_MAX = 2**31 - 1
 _NAME = "otp_rules"
 
 _log = get_logger(__name__, "rule", "rule_id")
-_trials = Counter("numdesk_otp_rules_total", "Rules of the operator that matched or failed, by what came of it", ["rule", "result"])
+_trials = Counter(
+    "numdesk_otp_rules_total",
+    "Rules of the operator that matched or failed, by what came of it",
+    ["rule", "result"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,11 @@ class Book:
     def of(self, service_ids: Sequence[int | None]) -> tuple[Rule, ...]:
         """Returns the rules of some services."""
         theirs = [self.rules[one] for one in service_ids if one is not None and one in self.rules]
-        return theirs[0] if len(theirs) == 1 else in_order([rule for found in theirs for rule in found])
+        return (
+            theirs[0]
+            if len(theirs) == 1
+            else in_order([rule for found in theirs for rule in found])
+        )
 
 
 async def every(rt: Runtime, *, removed: bool = False) -> list[RuleRow]:
@@ -63,7 +71,9 @@ async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = N
     """Adds a rule and returns its id. Refuses with InvalidInput."""
     given = None if sender is None else sender.strip()
     if given is not None and not (given.isprintable() and 0 < len(given) <= SENDER_LENGTH_MAX):
-        raise InvalidInput(field="sender", reason=f"must have 1 to {SENDER_LENGTH_MAX} characters that can be seen")
+        raise InvalidInput(
+            field="sender", reason=f"must have 1 to {SENDER_LENGTH_MAX} characters that can be seen"
+        )
     if "\0" in pattern:
         raise InvalidInput(field="pattern", reason="must not hold NUL; \\x00 stands for it")
     try:
@@ -75,10 +85,16 @@ async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = N
     async def work(tx: Tx) -> int:
         await rows.lock(tx)
         if await rows.count(tx) >= RULES_MAX:
-            raise InvalidInput(field="rule", reason=f"would be one more than the {RULES_MAX} that there may be")
+            raise InvalidInput(
+                field="rule", reason=f"would be one more than the {RULES_MAX} that there may be"
+            )
         if await rows.count(tx, service_id=service_id) >= PER_SERVICE_MAX:
-            raise InvalidInput(field="service", reason=f"has {PER_SERVICE_MAX} rules, and may not have more")
-        rule_id = await rows.insert(tx, service_id=service_id, sender=given, pattern=pattern, now=rt.clock.now())
+            raise InvalidInput(
+                field="service", reason=f"has {PER_SERVICE_MAX} rules, and may not have more"
+            )
+        rule_id = await rows.insert(
+            tx, service_id=service_id, sender=given, pattern=pattern, now=rt.clock.now()
+        )
         if rule_id is None:
             raise InvalidInput(field="rule", reason="is there already")
         return rule_id
@@ -90,7 +106,9 @@ async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = N
 
 async def remove(rt: Runtime, rule_id: int) -> None:
     """Takes a rule away; the row stays, marked. Refuses with NotFound."""
-    if not 0 < rule_id <= ID_MAX or not await rt.run("otp_rules.remove", lambda tx: rows.remove(tx, rule_id=rule_id, now=rt.clock.now())):
+    if not 0 < rule_id <= ID_MAX or not await rt.run(
+        "otp_rules.remove", lambda tx: rows.remove(tx, rule_id=rule_id, now=rt.clock.now())
+    ):
         raise NotFound(what=f"rule {rule_id}")
     rt.memory.forget(_NAME)
 
@@ -108,7 +126,11 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
     """Tries the rules of a service on a text, as they stand in the database. Refuses with InvalidInput (no such service)."""
     code = service.strip().lower()
     theirs = [row for row in await every(rt) if row.service == code]
-    if not theirs and code not in atlas.SERVICES_BY_CODE and code not in (await numbers.find_words(rt)).services:
+    if (
+        not theirs
+        and code not in atlas.SERVICES_BY_CODE
+        and code not in (await numbers.find_words(rt)).services
+    ):
         raise _no_service()
     return read(text, sender=sender, rules=_book(theirs).of([row.service_id for row in theirs[:1]]))
 
@@ -122,7 +144,9 @@ async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequenc
     book = await known(rt)
     if not book.rules:
         return arrivals
-    services = await rt.repeat("otp_rules.services", lambda tx: rows.services_of(tx, arrivals, now=rt.clock.now()))
+    services = await rt.repeat(
+        "otp_rules.services", lambda tx: rows.services_of(tx, arrivals, now=rt.clock.now())
+    )
     return [reread(book, one, [service]) for one, service in zip(arrivals, services, strict=True)]
 
 
@@ -149,7 +173,9 @@ def _tell(book: Book, rule: Rule, trial: Trial) -> None:
 def _book(found: Sequence[RuleRow]) -> Book:
     """Compiles the rules; one that cannot be compiled any more is left out."""
     rules: dict[int, tuple[Rule, ...]] = {}
-    for service_id, theirs in groupby(sorted(found, key=lambda row: row.service_id), key=lambda row: row.service_id):
+    for service_id, theirs in groupby(
+        sorted(found, key=lambda row: row.service_id), key=lambda row: row.service_id
+    ):
         rules[service_id] = in_order([rule for rule in map(_compiled, theirs) if rule is not None])
     return Book(rules)
 

@@ -50,7 +50,9 @@ async def set_rate(rt: Runtime, pair: str, value: int | None) -> None:
     """Sets the rate of a pair as of now, or takes it away. Raises InvalidInput."""
     base, _, quote = pair.partition("/")
     if base not in DECIMALS or quote not in DECIMALS or base == quote:
-        raise InvalidInput(field="pair", reason="must be two different known currencies, such as USD/IDR")
+        raise InvalidInput(
+            field="pair", reason="must be two different known currencies, such as USD/IDR"
+        )
     if value is None:
         await rt.run("rates.remove", lambda tx: rows.remove(tx, pair=pair))
     elif 0 < value <= AMOUNT_MAX:

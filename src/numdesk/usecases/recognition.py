@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.recognition.recogniser import Recogniser, Recognition, ServiceWord, WordUse, default_family, joined, make_recogniser
+from numdesk.domain.recognition.recogniser import (
+    Recogniser,
+    Recognition,
+    ServiceWord,
+    WordUse,
+    default_family,
+    joined,
+    make_recogniser,
+)
 from numdesk.storage import recognition as rows
 from numdesk.storage.inbound.messages import Arrival, Taken
 from numdesk.storage.stock import catalogue as catalogue_rows
@@ -27,7 +35,10 @@ WORDS_PER_SERVICE_MAX = 100
 #: The name in the memory and in the table of versions.
 _NAME = "services"
 
-_withheld = Counter("numdesk_messages_withheld_total", "Messages kept from customers because they were of another service")
+_withheld = Counter(
+    "numdesk_messages_withheld_total",
+    "Messages kept from customers because they were of another service",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,10 @@ async def recognise(rt: Runtime, arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 def recognised(recogniser: Recogniser, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Returns messages with the services that this recogniser says."""
-    return [replace(one, recognition=recogniser.recognise(one.text, sender=one.sender)) for one in arrivals]
+    return [
+        replace(one, recognition=recogniser.recognise(one.text, sender=one.sender))
+        for one in arrivals
+    ]
 
 
 def withholds(rt: Runtime) -> bool:
@@ -74,7 +88,11 @@ async def try_text(rt: Runtime, text: str, *, sender: str) -> tuple[Recognition,
     """Returns how a message would be recognised now, with the code of its service, or None."""
     services, words, families = await _facts(rt)
     found = make_recogniser(services, words, families).recognise(text, sender=sender)
-    return None if found is None else (found, next(one.code for one in services if one.id == found.service_id))
+    return (
+        None
+        if found is None
+        else (found, next(one.code for one in services if one.id == found.service_id))
+    )
 
 
 async def every(rt: Runtime) -> list[ServiceLine]:
@@ -98,12 +116,20 @@ async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> Non
     """
     shown = word.strip()
     if not joined(shown) or len(shown) > WORD_LENGTH_MAX or not shown.isprintable():
-        raise InvalidInput(field="word", reason=f"must have 1 to {WORD_LENGTH_MAX} characters, one of them a letter or a digit")
+        raise InvalidInput(
+            field="word",
+            reason=f"must have 1 to {WORD_LENGTH_MAX} characters, one of them a letter or a digit",
+        )
 
     async def work(tx: Tx) -> None:
         service_id = await _service_id(tx, service)
-        if not await rows.set_word(tx, service_id=service_id, word=shown, use=use, most=WORDS_PER_SERVICE_MAX):
-            raise InvalidInput(field="word", reason=f"would be one more than the {WORDS_PER_SERVICE_MAX} that a service may have")
+        if not await rows.set_word(
+            tx, service_id=service_id, word=shown, use=use, most=WORDS_PER_SERVICE_MAX
+        ):
+            raise InvalidInput(
+                field="word",
+                reason=f"would be one more than the {WORDS_PER_SERVICE_MAX} that a service may have",
+            )
 
     await rt.run("services.set_word", work)
     rt.memory.forget(_NAME)
@@ -113,7 +139,9 @@ async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
     """Takes back what the operator said about a word of a service. Refuses with InvalidInput (no such service) and NotFound."""
 
     async def work(tx: Tx) -> None:
-        if not await rows.remove_word(tx, service_id=await _service_id(tx, service), word=word.strip()):
+        if not await rows.remove_word(
+            tx, service_id=await _service_id(tx, service), word=word.strip()
+        ):
             raise NotFound(what=f"word {word.strip()!r} of {service} that was added here")
 
     await rt.run("services.remove_word", work)
@@ -123,11 +151,18 @@ async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
 async def set_family(rt: Runtime, *, services: Sequence[str], family: str | None) -> None:
     """Says that services share messages with each other, or with None that each is alone. Refuses with InvalidInput (no such service)."""
     name = None if family is None else family.strip().lower()
-    if name is not None and not (joined(name) and len(name) <= WORD_LENGTH_MAX and name.isprintable()):
-        raise InvalidInput(field="family", reason=f"must have 1 to {WORD_LENGTH_MAX} characters, one of them a letter or a digit")
+    if name is not None and not (
+        joined(name) and len(name) <= WORD_LENGTH_MAX and name.isprintable()
+    ):
+        raise InvalidInput(
+            field="family",
+            reason=f"must have 1 to {WORD_LENGTH_MAX} characters, one of them a letter or a digit",
+        )
 
     async def work(tx: Tx) -> None:
-        await rows.set_family(tx, service_ids=[await _service_id(tx, one) for one in services], family=name or "")
+        await rows.set_family(
+            tx, service_ids=[await _service_id(tx, one) for one in services], family=name or ""
+        )
 
     await rt.run("services.set_family", work)
     rt.memory.forget(_NAME)
@@ -143,5 +178,8 @@ async def _facts(rt: Runtime) -> tuple[list[Service], list[ServiceWord], dict[in
 async def _service_id(tx: Tx, code: str) -> int:
     found = await rows.service_id(tx, code=code.strip().lower())
     if found is None:
-        raise InvalidInput(field="service", reason=f"is {code!r}, which is not in the catalogue: `numdesk service list` shows the codes")
+        raise InvalidInput(
+            field="service",
+            reason=f"is {code!r}, which is not in the catalogue: `numdesk service list` shows the codes",
+        )
     return found

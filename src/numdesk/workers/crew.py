@@ -26,7 +26,9 @@ class Crew:
     def __init__(self, rt: Runtime, *, kinds: Mapping[str, JobKind]) -> None:
         self._rt = rt
         self._kinds = kinds
-        self._rooms = {name: (kind.parallel, kind.time_limit_s + LEASE_SLACK_S) for name, kind in kinds.items()}
+        self._rooms = {
+            name: (kind.parallel, kind.time_limit_s + LEASE_SLACK_S) for name, kind in kinds.items()
+        }
         #: How many jobs are under way, by kind and lane.
         self._busy: Counter[tuple[str, str]] = Counter()
         self._pumping = asyncio.Lock()
@@ -71,19 +73,28 @@ class Crew:
         try:
             payload = queue.payload_of(job)
             if payload is None:
-                await queue.fail(self._rt, job=job, error="the payload cannot be read; expected a JSON object", delays_s=())
+                await queue.fail(
+                    self._rt,
+                    job=job,
+                    error="the payload cannot be read; expected a JSON object",
+                    delays_s=(),
+                )
             elif (error := await _try(self._rt, job, kind, payload)) is None:
                 await queue.finish(self._rt, job=job)
             else:
                 await queue.fail(self._rt, job=job, error=error, delays_s=kind.delays_s)
         except Refusal as refusal:
-            _log.warning("job outcome not recorded", job_id=job.id, kind=job.kind, reason=refusal.code)
+            _log.warning(
+                "job outcome not recorded", job_id=job.id, kind=job.kind, reason=refusal.code
+            )
         finally:
             self._busy[job.kind, job.lane] -= 1
             self._freed.set()
 
 
-async def _try(rt: Runtime, job: queue.Job, kind: JobKind, payload: Mapping[str, Any]) -> str | None:
+async def _try(
+    rt: Runtime, job: queue.Job, kind: JobKind, payload: Mapping[str, Any]
+) -> str | None:
     """Tries a job once and returns what went wrong, if anything."""
     if job.attempts > len(kind.delays_s) + 1:
         return f"taken {job.attempts - 1} times and never ended: it may be killing its worker"

@@ -56,7 +56,10 @@ class Asking:
     def lines(self, rt: Runtime) -> list[Recurring]:
         """Returns the line of each provider."""
         return [
-            Recurring(f"{self.name}.{slug}", self.every_s, partial(self.do, provider=slug), self.by_clock) for slug in self.providers(rt)
+            Recurring(
+                f"{self.name}.{slug}", self.every_s, partial(self.do, provider=slug), self.by_clock
+            )
+            for slug in self.providers(rt)
         ]
 
 
@@ -64,10 +67,19 @@ class Asking:
 _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_400.0, 43_200.0)
 
 KINDS: Mapping[str, JobKind] = {
-    "orders.release": JobKind(order_lifecycle.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16),
-    "orders.look_again": JobKind(supplier_answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8),
+    "orders.release": JobKind(
+        order_lifecycle.release_at_supplier, _PATIENT_S, time_limit_s=30.0, parallel=16
+    ),
+    "orders.look_again": JobKind(
+        supplier_answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8
+    ),
     # Money is held until the supplier has said what became of the order, so this is never given up.
-    "orders.resolve": JobKind(from_suppliers.resolve_pending, (*_PATIENT_S, *[43_200.0] * 100_000), time_limit_s=60.0, parallel=8),
+    "orders.resolve": JobKind(
+        from_suppliers.resolve_pending,
+        (*_PATIENT_S, *[43_200.0] * 100_000),
+        time_limit_s=60.0,
+        parallel=8,
+    ),
     # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
     "payments.hear": JobKind(topups.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
     "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
@@ -95,13 +107,17 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("ledger.tick_full", 60.0, ledger_check.tick_full),
     Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
-    Recurring(retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True),
+    Recurring(
+        retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True
+    ),
     *(Recurring(one.name, 3600.0, partial(retention.sweep, one=one)) for one in retention.SWEEPS),
 )
 
 #: What a working process asks of providers.
 ASKING: tuple[Asking, ...] = (
-    Asking("catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers),
+    Asking(
+        "catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers
+    ),
     Asking("payments.poll", 15.0, topups.poll_due, lambda rt: rt.payments, by_clock=True),
     Asking("payments.audit", 3600.0, audit.audit_due, lambda rt: rt.payments),
 )

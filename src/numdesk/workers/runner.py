@@ -27,7 +27,9 @@ PAUSE_MAX_S = 30.0
 DUE_PATIENCE_S = 60.0
 
 _log = get_logger(__name__, "seconds", "work")
-_failures = Counter("numdesk_background_failures_total", "Background work that failed and is tried again", ["name"])
+_failures = Counter(
+    "numdesk_background_failures_total", "Background work that failed and is tried again", ["name"]
+)
 
 
 async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
@@ -53,7 +55,10 @@ async def run_due(rt: Runtime) -> None:
         async with asyncio.timeout(DUE_PATIENCE_S):
             while True:
                 done = sum([await _do(rt, item) or 0 for item in due])
-                done += sum(count or 0 for count in await asyncio.gather(*(_do(rt, item) for item in asking)))
+                done += sum(
+                    count or 0
+                    for count in await asyncio.gather(*(_do(rt, item) for item in asking))
+                )
                 done += await crew_of(rt).work_off()
                 done += await endpoints.deliver_due(rt)
                 if not done:
@@ -164,9 +169,19 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 def _interval_s(every_s: float, failures: int) -> float:
     """Returns how long to wait: twice as long with each failure in a row."""
-    return every_s if failures == 0 else max(every_s, min(every_s * 2 ** min(failures, 10), PAUSE_MAX_S))
+    return (
+        every_s
+        if failures == 0
+        else max(every_s, min(every_s * 2 ** min(failures, 10), PAUSE_MAX_S))
+    )
 
 
 def _report(name: str, error: Exception, failures: int) -> None:
     _failures.labels(name).inc()
-    _log.error("background work failed", work=name, error=type(error).__name__, count=failures, exc_info=error)
+    _log.error(
+        "background work failed",
+        work=name,
+        error=type(error).__name__,
+        count=failures,
+        exc_info=error,
+    )

@@ -63,5 +63,9 @@ class TestJudge:
 
 def test_cancels_count_by_utc_day() -> None:
     """Yesterday's cancels are forgotten at midnight, expiries never count."""
-    hours = [Hour(THIS_HOUR, 1, 3, 9), Hour(NOW.replace(hour=0, minute=0), 0, 4, 0), Hour(THIS_HOUR - timedelta(hours=13), 0, 50, 0)]
+    hours = [
+        Hour(THIS_HOUR, 1, 3, 9),
+        Hour(NOW.replace(hour=0, minute=0), 0, 4, 0),
+        Hour(THIS_HOUR - timedelta(hours=13), 0, 50, 0),
+    ]
     assert cancels_today(hours, now=NOW) == 7

@@ -10,12 +10,29 @@ from numdesk.domain.customers.callers import Caller, CustomerState, Scope, check
 from numdesk.domain.errors import NotAuthenticated, NotPermitted, Refusal
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-CALLER = Caller(1, 1, CustomerState.ACTIVE, "smscode", 1, "IDR", frozenset(Scope), frozenset(), (), None, None, None)
+CALLER = Caller(
+    1,
+    1,
+    CustomerState.ACTIVE,
+    "smscode",
+    1,
+    "IDR",
+    frozenset(Scope),
+    frozenset(),
+    (),
+    None,
+    None,
+    None,
+)
 NETWORKS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
 
 
 def refusal(
-    caller: Caller, *, operation: str = "orders.get", scope: Scope = Scope.READ, address: str = "192.0.2.7"
+    caller: Caller,
+    *,
+    operation: str = "orders.get",
+    scope: Scope = Scope.READ,
+    address: str = "192.0.2.7",
 ) -> type[Refusal] | None:
     """Returns how the call is refused, or None."""
     try:
@@ -36,7 +53,9 @@ def test_a_key_of_all_scopes_may_do_all(scope: Scope) -> None:
     (CustomerState.RESTRICTED, Scope.READ, None), (CustomerState.RESTRICTED, Scope.CONFIGURE, None),
     (CustomerState.RESTRICTED, Scope.ORDER, None), (CustomerState.RESTRICTED, Scope.SPEND, NotPermitted),
 ])  # fmt: skip
-def test_the_customers_state_counts(state: CustomerState, scope: Scope, expected: type[Refusal] | None) -> None:
+def test_the_customers_state_counts(
+    state: CustomerState, scope: Scope, expected: type[Refusal] | None
+) -> None:
     """Parked and blocked customers may do nothing, restricted ones all but spend."""
     assert refusal(replace(CALLER, state=state), scope=scope) is expected
 

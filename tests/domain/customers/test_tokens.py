@@ -19,7 +19,9 @@ def test_every_token_looks_genuine(environment: str, random: str) -> None:
 
 
 @given(environments, randoms, st.integers(8, 50), st.sampled_from(ALPHABET))
-def test_a_wrong_character_is_noticed(environment: str, random: str, place: int, wrong: str) -> None:
+def test_a_wrong_character_is_noticed(
+    environment: str, random: str, place: int, wrong: str
+) -> None:
     """A checksum of 32 bits finds every single wrong character."""
     token = make_token(environment, random=random)
     changed = token[:place] + wrong + token[place + 1 :]
@@ -40,7 +42,15 @@ def test_other_bytes_are_not_genuine(noise: bytes) -> None:
     assert not looks_genuine(noise)
 
 
-@pytest.mark.parametrize("change", [lambda t: t + b"\n", lambda t: b" " + t, lambda t: t.replace(b"nd_live", b"nd_test"), bytes.lower])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t + b"\n",
+        lambda t: b" " + t,
+        lambda t: t.replace(b"nd_live", b"nd_test"),
+        bytes.lower,
+    ],
+)
 def test_the_frame_counts_too(change: object) -> None:
     """White space, another environment and another case make another token."""
     token = make_token("live", random="A" * RANDOM_CHARACTERS).encode()

@@ -37,20 +37,30 @@ class TestEarnOrder:
             "payable/local IDR": 40,
         }
 
-    @pytest.mark.parametrize(("price", "cost", "count"), [(100, 40, 2), (100, 0, 1), (0, 40, 1), (0, 0, 0)])
-    async def test_is_what_sql_writes(self, database: Database, pool: asyncpg.Pool, price: int, cost: int, count: int) -> None:
+    @pytest.mark.parametrize(
+        ("price", "cost", "count"), [(100, 40, 2), (100, 0, 1), (0, 40, 1), (0, 0, 0)]
+    )
+    async def test_is_what_sql_writes(
+        self, database: Database, pool: asyncpg.Pool, price: int, cost: int, count: int
+    ) -> None:
         """The command that earns orders writes the journal that the chart says, and ends the hold by it."""
         wallet_id = await funded_wallet(database, customer_id=3, units=1_000)
-        order_id = await insert_order(pool, customer_id=3, wallet_id=wallet_id, price=price, cost=cost)
+        order_id = await insert_order(
+            pool, customer_id=3, wallet_id=wallet_id, price=price, cost=cost
+        )
         await pool.execute("select earn_orders_v1($1, $2)", NOW, [order_id])
         await pool.execute("update orders set state = 2, first_sms_at = $1", NOW)
-        journal_id = await pool.fetchval("select journal_id from holds where kind = 'order' and ref = $1 and state = 1", order_id)
+        journal_id = await pool.fetchval(
+            "select journal_id from holds where kind = 'order' and ref = $1 and state = 1", order_id
+        )
 
         async with database.transaction("test") as tx:
             written = await rows.read_journal(tx, journal_id=journal_id)
 
         assert written is not None
-        assert written == chart.earn_order(order_id, customer_id=3, provider="local", price=idr(price), cost=idr(cost))
+        assert written == chart.earn_order(
+            order_id, customer_id=3, provider="local", price=idr(price), cost=idr(cost)
+        )
         assert len(written.transfers) == count
         await assert_clean(database)
 
@@ -60,11 +70,15 @@ class TestAdjustment:
         """A credit takes from funding, a debit gives back, and one reference cannot serve both."""
         credit = chart.adjustment(customer_id=3, currency="IDR", units=70, ref="r1")
         debit = chart.adjustment(customer_id=3, currency="IDR", units=-70, ref="r1")
-        assert journals.gains(credit) == {name: -gain for name, gain in journals.gains(debit).items()}
+        assert journals.gains(credit) == {
+            name: -gain for name, gain in journals.gains(debit).items()
+        }
         assert journals.gains(credit)[chart.wallet(3, currency="IDR")] == 70
         assert (credit.reason, credit.ref) == (debit.reason, debit.ref)
 
-    @pytest.mark.parametrize(("units", "ref"), [(0, "r"), (AMOUNT_MAX + 1, "r"), (1, ""), (1, "x" * 201), (1, "a\nb")])
+    @pytest.mark.parametrize(
+        ("units", "ref"), [(0, "r"), (AMOUNT_MAX + 1, "r"), (1, ""), (1, "x" * 201), (1, "a\nb")]
+    )
     def test_refuses_what_cannot_be_booked(self, units: int, ref: str) -> None:
         """Nothing, too much, and references that no one could read back are refused."""
         with pytest.raises(InvalidInput):
@@ -75,9 +89,13 @@ class TestReversal:
     @given(st.integers(1, AMOUNT_MAX), st.integers(0, AMOUNT_MAX))
     def test_undoes_the_journal(self, price: int, cost: int) -> None:
         """A journal and its reversal together move nothing."""
-        journal = chart.earn_order(5, customer_id=3, provider="local", price=idr(price), cost=idr(cost))
+        journal = chart.earn_order(
+            5, customer_id=3, provider="local", price=idr(price), cost=idr(cost)
+        )
         back = chart.reversal(9, journal)
-        assert journals.gains(back) == {name: -gain for name, gain in journals.gains(journal).items()}
+        assert journals.gains(back) == {
+            name: -gain for name, gain in journals.gains(journal).items()
+        }
         assert (back.reason, back.ref) == ("reversal", "9")
 
     def test_is_not_reversed(self) -> None:
@@ -93,8 +111,22 @@ class TestReversal:
         moved = [
             chart.charge_rental(1, customer_id=3, from_bonus=none, from_wallet=ten),
             chart.refund_rental(1, customer_id=3, to_bonus=none, to_wallet=ten),
-            chart.topup(customer_id=3, provider="gate", currency="EUR", ref="1", was=(NOTHING, 0), becomes=paid),
-            chart.topup(customer_id=3, provider="gate", currency="EUR", ref="2", was=paid, becomes=(NOTHING, 0)),
+            chart.topup(
+                customer_id=3,
+                provider="gate",
+                currency="EUR",
+                ref="1",
+                was=(NOTHING, 0),
+                becomes=paid,
+            ),
+            chart.topup(
+                customer_id=3,
+                provider="gate",
+                currency="EUR",
+                ref="2",
+                was=paid,
+                becomes=(NOTHING, 0),
+            ),
         ]
         for journal in moved:
             with pytest.raises(StateForbids):
@@ -108,7 +140,9 @@ class TestTopUp:
 
     def journal(self, was: tuple[Share, int], becomes: tuple[Share, int]) -> Journal:
         """Returns the journal from one share to another."""
-        return chart.topup(customer_id=7, provider="gate", currency="EUR", ref="gate:p:1", was=was, becomes=becomes)
+        return chart.topup(
+            customer_id=7, provider="gate", currency="EUR", ref="gate:p:1", was=was, becomes=becomes
+        )
 
     def test_a_payment_is_split_between_wallet_fee_and_discount(self) -> None:
         """450.00 with a fee of 4.50 for a credit of 500.00: the clearing account holds what the gateway owes us."""
@@ -126,7 +160,17 @@ class TestTopUp:
         assert gains(journal)[chart.wallet(7, currency="EUR")] == -30_000
         assert gains(journal)[chart.receivable(7, currency="EUR")] == -20_000
 
-    @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(-100, 10**4), st.integers(0, 10**6)), max_size=8))
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(0, 10**6),
+                st.integers(0, 10**6),
+                st.integers(-100, 10**4),
+                st.integers(0, 10**6),
+            ),
+            max_size=8,
+        )
+    )
     def test_only_the_last_share_stays(self, steps: list[tuple[int, int, int, int]]) -> None:
         """However often it goes to and fro, the sum of all journals is the journal of the last share."""
         shares = [NOTHING, *(Share(*step) for step in steps)]
@@ -135,4 +179,6 @@ class TestTopUp:
             for name, units in gains(self.journal((before, 0), (after, 0))).items():
                 total[name] += units
         whole = gains(self.journal((NOTHING, 0), (shares[-1], 0)))
-        assert {name: units for name, units in total.items() if units} == {name: units for name, units in whole.items() if units}
+        assert {name: units for name, units in total.items() if units} == {
+            name: units for name, units in whole.items() if units
+        }

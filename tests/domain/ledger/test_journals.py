@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from numdesk.domain.errors import StateForbids, WalletShort
 from numdesk.domain.ledger import journals as ledger_journals
-from numdesk.domain.ledger.journals import Account, AccountKind, AccountName, Hold, HoldState, Journal, Transfer
+from numdesk.domain.ledger.journals import (
+    Account,
+    AccountKind,
+    AccountName,
+    Hold,
+    HoldState,
+    Journal,
+    Transfer,
+)
 from numdesk.domain.money import Money
 
 WALLETS = [AccountName(AccountKind.WALLET, "IDR", owner=number) for number in range(3)]
@@ -18,20 +26,29 @@ NAMES = [*WALLETS, REVENUE]
 
 def accounts(balance: int = 1_000) -> dict[AccountName, Account]:
     """Returns one account per name, the wallets with this much in each."""
-    return {name: Account(number, name, balance if name.live else 0) for number, name in enumerate(NAMES, 1)}
+    return {
+        name: Account(number, name, balance if name.live else 0)
+        for number, name in enumerate(NAMES, 1)
+    }
 
 
 @st.composite
 def journals(draw: st.DrawFn) -> Journal:
     """Draws a journal of one to six transfers among the accounts."""
-    pairs = draw(st.lists(st.permutations(NAMES).map(lambda names: names[:2]), min_size=1, max_size=6))
-    transfers = tuple(Transfer(debit, credit, Money(draw(st.integers(1, 600)), "IDR")) for debit, credit in pairs)
+    pairs = draw(
+        st.lists(st.permutations(NAMES).map(lambda names: names[:2]), min_size=1, max_size=6)
+    )
+    transfers = tuple(
+        Transfer(debit, credit, Money(draw(st.integers(1, 600)), "IDR")) for debit, credit in pairs
+    )
     return Journal("test", "ref", transfers)
 
 
 class TestTransfer:
     @pytest.mark.parametrize(("credit", "units"), [(WALLETS[0], 1), (REVENUE, 0), (REVENUE, -5)])
-    def test_moves_a_positive_amount_between_two_accounts(self, credit: AccountName, units: int) -> None:
+    def test_moves_a_positive_amount_between_two_accounts(
+        self, credit: AccountName, units: int
+    ) -> None:
         """A transfer from an account to itself, or of nothing, cannot be made."""
         with pytest.raises(AssertionError):
             Transfer(WALLETS[0], credit, Money(units, "IDR"))
@@ -39,7 +56,9 @@ class TestTransfer:
     def test_stays_in_one_currency(self) -> None:
         """A transfer between accounts of two currencies cannot be made."""
         with pytest.raises(AssertionError):
-            Transfer(WALLETS[0], AccountName(AccountKind.REVENUE, "USD", label="orders"), Money(1, "IDR"))
+            Transfer(
+                WALLETS[0], AccountName(AccountKind.REVENUE, "USD", label="orders"), Money(1, "IDR")
+            )
 
 
 class TestAccountName:
@@ -67,13 +86,21 @@ class TestApplyJournal:
             assert refused.value.needed > refused.value.available
             return
         after = ledger_journals.apply_journal(journal, before)
-        assert sum(account.balance for account in after.values()) == sum(account.balance for account in before.values())
+        assert sum(account.balance for account in after.values()) == sum(
+            account.balance for account in before.values()
+        )
         assert all(account.available >= 0 for name, account in after.items() if name.live)
 
     def test_lets_a_wallet_use_its_credit_limit(self) -> None:
         """A credit limit can be spent to the last unit and no further."""
-        before = {WALLETS[0]: Account(1, WALLETS[0], balance=10, held=4, credit_limit=5), REVENUE: Account(2, REVENUE)}
-        last, one_more = (Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(units, "IDR")),)) for units in (11, 12))
+        before = {
+            WALLETS[0]: Account(1, WALLETS[0], balance=10, held=4, credit_limit=5),
+            REVENUE: Account(2, REVENUE),
+        }
+        last, one_more = (
+            Journal("test", "r", (Transfer(WALLETS[0], REVENUE, Money(units, "IDR")),))
+            for units in (11, 12)
+        )
         assert ledger_journals.apply_journal(last, before)[WALLETS[0]].available == 0
         with pytest.raises(WalletShort):
             ledger_journals.apply_journal(one_more, before)
@@ -108,7 +135,9 @@ class TestHold:
         wallet = ledger_journals.open_hold(self.hold(), Account(1, WALLETS[0], balance=600))
         transfers = (Transfer(WALLETS[0], REVENUE, Money(taken, "IDR")),) if taken else ()
         ended, after = ledger_journals.post_hold(
-            self.hold(), Journal("test", "r", transfers), {WALLETS[0]: wallet, REVENUE: Account(9, REVENUE)}
+            self.hold(),
+            Journal("test", "r", transfers),
+            {WALLETS[0]: wallet, REVENUE: Account(9, REVENUE)},
         )
         assert ended.state is HoldState.POSTED
         assert (after[WALLETS[0]].balance, after[WALLETS[0]].held) == (600 - taken, 0)

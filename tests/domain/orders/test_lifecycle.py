@@ -40,15 +40,29 @@ ages = st.floats(0, 2 * LIFETIME.total_seconds()).map(lambda seconds: timedelta(
 LIFE = {
     "PENDING": {"assign": "ACTIVE", "fail": "FAILED"},
     "ACTIVE": {"receive": "RECEIVED", "cancel": "CANCELED", "expire": "EXPIRED"},
-    "RECEIVED": {"receive": "RECEIVED", "resend": "RESENT", "finish": "COMPLETED", "expire": "COMPLETED"},
-    "RESENT": {"receive": "RECEIVED", "resend": "RESENT", "finish": "COMPLETED", "expire": "COMPLETED"},
+    "RECEIVED": {
+        "receive": "RECEIVED",
+        "resend": "RESENT",
+        "finish": "COMPLETED",
+        "expire": "COMPLETED",
+    },
+    "RESENT": {
+        "receive": "RECEIVED",
+        "resend": "RESENT",
+        "finish": "COMPLETED",
+        "expire": "COMPLETED",
+    },
 }
 
 
-def at(state: State, age_s: float = 0.0, *, resend_s: float | None = None, **changes: object) -> tuple[Order, datetime]:
+def at(
+    state: State, age_s: float = 0.0, *, resend_s: float | None = None, **changes: object
+) -> tuple[Order, datetime]:
     """Returns an order in a state and the moment at which it has the age."""
     resend_at = None if resend_s is None else CREATED + timedelta(seconds=resend_s)
-    return replace(ORDER, state=state, resend_at=resend_at, **changes), CREATED + timedelta(seconds=age_s)
+    return replace(ORDER, state=state, resend_at=resend_at, **changes), CREATED + timedelta(
+        seconds=age_s
+    )
 
 
 class TestMove:
@@ -73,7 +87,11 @@ class TestMove:
 
     def test_never_forgets_a_message(self) -> None:
         """An order that had a message can only come to states that know of it."""
-        assert all(following in EVIDENCE_STATES for (state, _), following in MOVES.items() if state in EVIDENCE_STATES)
+        assert all(
+            following in EVIDENCE_STATES
+            for (state, _), following in MOVES.items()
+            if state in EVIDENCE_STATES
+        )
 
 
 class TestCheckCancel:
@@ -83,7 +101,9 @@ class TestCheckCancel:
         (0, CancelTooEarly), (114.999, CancelTooEarly), (115, None), (120, None), (1199.999, None), (1200, StateForbids),
         (9999, StateForbids),
     ])  # fmt: skip
-    def test_opens_a_little_before_the_sign_and_closes_at_expiry(self, age_s: float, refusal: type[Refusal] | None) -> None:
+    def test_opens_a_little_before_the_sign_and_closes_at_expiry(
+        self, age_s: float, refusal: type[Refusal] | None
+    ) -> None:
         """The sign says 120 s, the door opens at 115 s, and what has run out is no longer cancelled."""
         order, now = at(State.ACTIVE, age_s)
         if refusal is None:
@@ -120,7 +140,9 @@ class TestCheckFinishAndResend:
     @pytest.mark.parametrize(("age_s", "resend_s", "allowed"), [
         (10, None, True), (39.9, 40, False), (40, 40, True), (1199, 40, True), (1200, 40, False), (1200, None, False),
     ])  # fmt: skip
-    def test_resend_waits_for_its_cooldown(self, age_s: float, resend_s: float | None, *, allowed: bool) -> None:
+    def test_resend_waits_for_its_cooldown(
+        self, age_s: float, resend_s: float | None, *, allowed: bool
+    ) -> None:
         """One more message may be asked for when the supplier has had its moment, until the order runs out."""
         for state in WITH_MESSAGE:
             order, now = at(state, age_s, resend_s=resend_s)
@@ -134,12 +156,20 @@ class TestCheckFinishAndResend:
 class TestCapabilities:
     """What a customer is told that they may do."""
 
-    @given(st.sampled_from(State), ages, st.none() | st.floats(0, 1300), st.booleans(), st.booleans())
+    @given(
+        st.sampled_from(State), ages, st.none() | st.floats(0, 1300), st.booleans(), st.booleans()
+    )
     def test_promise_what_the_checks_allow(
         self, state: State, age: timedelta, resend_s: float | None, reactivatable: bool, free: bool
     ) -> None:
         """What is promised is allowed; what is allowed is promised, but for the five seconds before the sign of cancelling."""
-        order, now = at(state, age.total_seconds(), resend_s=resend_s, reactivatable=reactivatable, number_free=free)
+        order, now = at(
+            state,
+            age.total_seconds(),
+            resend_s=resend_s,
+            reactivatable=reactivatable,
+            number_free=free,
+        )
         promised = capabilities(order, now=now)
         assert promised.finish == _allows(check_finish, order, now)
         assert promised.resend == _allows(check_resend, order, now)
@@ -156,7 +186,9 @@ class TestCapabilities:
         (State.CANCELED, 60, None, Capabilities(False, False, False, False, None, None)),
         (State.EXPIRED, 1300, None, Capabilities(False, False, False, False, None, None)),
     ])  # fmt: skip
-    def test_say_when(self, state: State, age_s: float, resend_s: float | None, expected: Capabilities) -> None:
+    def test_say_when(
+        self, state: State, age_s: float, resend_s: float | None, expected: Capabilities
+    ) -> None:
         """A time is told only while it is to come and only where it matters."""
         order, now = at(state, age_s, resend_s=resend_s)
         assert capabilities(order, now=now) == expected

@@ -26,7 +26,9 @@ class TestCandidates:
             elif found.rule not in UNWEIGHED:
                 taken = next(one for one in weighed if one.span == found.span)
                 assert (taken.code, taken.rule) == (found.code, found.rule)
-                assert taken.points == max(one.points for one in weighed if one.code.isalpha() == taken.code.isalpha())
+                assert taken.points == max(
+                    one.points for one in weighed if one.code.isalpha() == taken.code.isalpha()
+                )
 
     def test_tell_every_number_with_its_weight(self) -> None:
         """What was not taken is there, too, the heaviest first, with places in the message as it came."""
@@ -39,7 +41,9 @@ class TestCandidates:
     def test_rule_the_sender_out(self) -> None:
         """A number that is the sender itself is vetoed by name."""
         weighed = candidates("Your code 482913 from 72345", sender="+482913")
-        assert [(one.rule, one.is_vetoed) for one in weighed if one.code == "482913"] == [("sender", True)]
+        assert [(one.rule, one.is_vetoed) for one in weighed if one.code == "482913"] == [
+            ("sender", True)
+        ]
 
     @given(st.text(max_size=200), st.text(max_size=12))
     def test_never_raise(self, text: str, sender: str) -> None:

@@ -110,7 +110,14 @@ class TestShapes:
 
     @pytest.mark.parametrize(
         "text",
-        ["Use A7K9QZ to log in", "Sign in with A7K9QZ", "A7K9QZ is your login", "A7K9QZ to verify your email", "A7K9QZ", "Zoom: A7K9QZ"],
+        [
+            "Use A7K9QZ to log in",
+            "Sign in with A7K9QZ",
+            "A7K9QZ is your login",
+            "A7K9QZ to verify your email",
+            "A7K9QZ",
+            "Zoom: A7K9QZ",
+        ],
     )
     def test_reads_letters_and_digits_without_a_codeword(self, text: str) -> None:
         """What is entered or used, or stands alone, is the code even if nothing names it one."""
@@ -239,12 +246,17 @@ def _check(text: str, found: Extraction) -> None:
     assert text[start:end] == found.raw
     assert found.code.isascii()
     written = normalise(found.raw)[0]
-    assert found.code in (written.replace("-", "") if found.rule == "origin-bound" else unjoined(written))
+    assert found.code in (
+        written.replace("-", "") if found.rule == "origin-bound" else unjoined(written)
+    )
     assert 0.0 < found.confidence <= 1.0
 
 
 class TestLaws:
-    @given(st.text(st.characters(), max_size=400) | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=9)).map("".join))
+    @given(
+        st.text(st.characters(), max_size=400)
+        | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=9)).map("".join)
+    )
     @example("\x00" * 500)
     @example("\ud800\udfff code 4829")
     @example("@0.0 #00:")
@@ -258,10 +270,20 @@ class TestLaws:
     def test_reads_every_script_of_digits(self, zero: int, case: object) -> None:
         """Writing the digits of a message in another script does not change the answer."""
         text = normalise(getattr(case, "text"))[0]  # noqa: B009
-        assert _code(text.translate({48 + digit: zero + digit for digit in range(10)})) == _code(text)
+        assert _code(text.translate({48 + digit: zero + digit for digit in range(10)})) == _code(
+            text
+        )
 
     @pytest.mark.parametrize(
-        "text", ["1" * 1_000_000, "a." * 500_000, "code 1 " * 150_000, "验证码1" * 250_000, "\n@a.b #" * 150_000, "x-" * 500_000]
+        "text",
+        [
+            "1" * 1_000_000,
+            "a." * 500_000,
+            "code 1 " * 150_000,
+            "验证码1" * 250_000,
+            "\n@a.b #" * 150_000,
+            "x-" * 500_000,
+        ],
     )
     def test_reads_only_the_beginning_of_a_long_text(self, text: str) -> None:
         """A megabyte costs no more than the part that is read."""

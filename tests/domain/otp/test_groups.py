@@ -138,13 +138,25 @@ class TestTwoNumbers:
 
     @pytest.mark.parametrize(
         "text",
-        ["您的动态码是482-910,5分钟内有效", "验证码:482 910,10分钟", "【Vexa】验证码为４８２—９１０,１５分钟内有效", "Код 482–910,5 минут"],
+        [
+            "您的动态码是482-910,5分钟内有效",
+            "验证码:482 910,10分钟",
+            "【Vexa】验证码为４８２—９１０,１５分钟内有效",
+            "Код 482–910,5 минут",
+        ],
     )
     def test_joins_groups_with_a_comma_after_them(self, text: str) -> None:
         """A comma without a blank before the minutes does not make a decimal of the last group."""
         assert _code(text) == "482910"
 
-    @pytest.mark.parametrize("text", ["Your code 482 910 12.05.2026 14:30", "12.05.2026 482-910 is your code", "482 910 24/7 code"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Your code 482 910 12.05.2026 14:30",
+            "12.05.2026 482-910 is your code",
+            "482 910 24/7 code",
+        ],
+    )
     def test_joins_groups_beside_a_date(self, text: str) -> None:
         """A date or a time beside the groups does not keep them apart."""
         assert _code(text) == "482910"
@@ -152,7 +164,13 @@ class TestTwoNumbers:
 
 class TestDecimals:
     @pytest.mark.parametrize(
-        "text", ["Your PIN is 18.56", "Kode: 18.56 berlaku 5 menit", "18.56 is your PIN", "Dale el PIN 18.56. Tel. 900 123 456"]
+        "text",
+        [
+            "Your PIN is 18.56",
+            "Kode: 18.56 berlaku 5 menit",
+            "18.56 is your PIN",
+            "Dale el PIN 18.56. Tel. 900 123 456",
+        ],
     )
     def test_takes_the_form_of_a_decimal_for_a_code_right_beside_its_name(self, text: str) -> None:
         """Two groups of two digits with a full stop are a code where one is named right beside."""
@@ -175,7 +193,9 @@ class TestDecimals:
         """A preposition, a currency or a full stop between keeps the form of a decimal what it is."""
         assert _code(text) is None
 
-    @pytest.mark.parametrize("text", ["Код из SMS: 10-26", "Code per SMS: 10-26", "Kode via SMS: 10-26"])
+    @pytest.mark.parametrize(
+        "text", ["Код из SMS: 10-26", "Code per SMS: 10-26", "Kode via SMS: 10-26"]
+    )
     def test_takes_the_form_of_a_range_behind_the_way_it_came(self, text: str) -> None:
         """How the code was sent may stand between its name and the colon."""
         assert _code(text) == "1026"
@@ -255,6 +275,8 @@ class TestCost:
     )
     def test_grows_with_the_text(self, piece: str) -> None:
         """A text of nothing but groups and joiners costs at most in proportion to its length."""
-        short, long = ((piece * TEXT_LENGTH_MAX)[:length] for length in (TEXT_LENGTH_MAX // 4, TEXT_LENGTH_MAX))
+        short, long = (
+            (piece * TEXT_LENGTH_MAX)[:length] for length in (TEXT_LENGTH_MAX // 4, TEXT_LENGTH_MAX)
+        )
         extract(long)
         assert _calls(long) <= 5 * _calls(short)

@@ -55,8 +55,15 @@ class TestRead:
         rules = [_rule(1, r"PIN (\d+)"), _rule(2, r"code (\d+)"), _rule(3, r"(\d+)")]
         reading = read("code 482913, PIN", sender="", rules=rules)
         assert reading.found is not None
-        assert (reading.found.code, reading.found.rule, reading.found.span) == ("482913", "operator:2", (5, 11))
-        assert [(rule.id, trial) for rule, trial in reading.trials] == [(1, Trial.NO_MATCH), (2, Trial.FOUND)]
+        assert (reading.found.code, reading.found.rule, reading.found.span) == (
+            "482913",
+            "operator:2",
+            (5, 11),
+        )
+        assert [(rule.id, trial) for rule, trial in reading.trials] == [
+            (1, Trial.NO_MATCH),
+            (2, Trial.FOUND),
+        ]
 
     def test_sees_folded_digits_and_tells_places_of_the_message(self) -> None:
         """Digits of any script are ASCII to a pattern, invisible marks are gone, and the span is that of the message as it came."""
@@ -74,7 +81,9 @@ class TestRead:
 
     def test_passes_an_empty_group_over(self) -> None:
         """A group that holds nothing is no code."""
-        assert [trial for _, trial in read("code", sender="", rules=[_rule(1, r"code(\d*)")]).trials] == [Trial.IMPLAUSIBLE]
+        assert [
+            trial for _, trial in read("code", sender="", rules=[_rule(1, r"code(\d*)")]).trials
+        ] == [Trial.IMPLAUSIBLE]
 
     def test_survives_a_pattern_that_breaks(self) -> None:
         """The next rule is tried."""
@@ -87,14 +96,21 @@ class TestRead:
         assert [trial for _, trial in reading.trials] == [Trial.OTHER_SENDER]
 
     @given(
-        st.text(max_size=80) | st.text(alphabet="0123456789\u200f۴- ", max_size=TEXT_LENGTH_MAX + 50),
+        st.text(max_size=80)
+        | st.text(alphabet="0123456789\u200f۴- ", max_size=TEXT_LENGTH_MAX + 50),
         st.text(max_size=20),
         st.integers(0, 2100),
         st.integers(0, 2100),
     )
-    def test_never_raises_and_points_into_the_message(self, text: str, sender: str, start: int, end: int) -> None:
+    def test_never_raises_and_points_into_the_message(
+        self, text: str, sender: str, start: int, end: int
+    ) -> None:
         """Whatever a pattern points at, the span is of the message and holds what was written."""
-        found = read(text, sender=sender, rules=[Rule(1, None, Anywhere(start, end)), Rule(2, "*[?", Broken())]).found
+        found = read(
+            text,
+            sender=sender,
+            rules=[Rule(1, None, Anywhere(start, end)), Rule(2, "*[?", Broken())],
+        ).found
         if found is not None:
             assert text[slice(*found.span)] == found.raw
             assert found.code.isalnum()
@@ -104,7 +120,12 @@ class TestRead:
 class TestInOrder:
     def test_puts_those_for_a_sender_first(self) -> None:
         """Then the older ones."""
-        rules = [_rule(1, "(a)"), _rule(4, "(a)", sender="B"), _rule(2, "(a)", sender="A"), _rule(3, "(a)")]
+        rules = [
+            _rule(1, "(a)"),
+            _rule(4, "(a)", sender="B"),
+            _rule(2, "(a)", sender="A"),
+            _rule(3, "(a)"),
+        ]
         assert [rule.id for rule in in_order(rules)] == [2, 4, 1, 3]
 
 
@@ -126,7 +147,9 @@ class TestIsFrom:
             ("abc", "a.c", False),
         ],
     )
-    def test_knows_stars_and_question_marks_only(self, sender: str, glob: str | None, answer: bool) -> None:
+    def test_knows_stars_and_question_marks_only(
+        self, sender: str, glob: str | None, answer: bool
+    ) -> None:
         """Everything else in a glob stands for itself, in whatever case."""
         assert is_from(sender, glob=glob) is answer
 

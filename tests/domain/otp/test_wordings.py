@@ -63,7 +63,14 @@ class TestAmounts:
         """The number of an authorization tells about a payment that was made."""
         assert _code(text) is None
 
-    @pytest.mark.parametrize("text", ["Código de autorización 482910", "Clave de autorización: 482910", "Su autorización: 482910"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Código de autorización 482910",
+            "Clave de autorización: 482910",
+            "Su autorización: 482910",
+        ],
+    )
     def test_takes_the_code_of_an_authorization(self, text: str) -> None:
         """A code that is to authorize a payment is one."""
         assert _code(text) == "482910"

@@ -11,18 +11,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.payments.gateway_payments import FOLLOWERS, KEPT_BACK, ODD, OPEN, PLAINLY_PAID, Payment, PaymentStatus, has_money, newer
+from numdesk.domain.payments.gateway_payments import (
+    FOLLOWERS,
+    KEPT_BACK,
+    ODD,
+    OPEN,
+    PLAINLY_PAID,
+    Payment,
+    PaymentStatus,
+    has_money,
+    newer,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WAITING = Payment("p", "i", "r", PaymentStatus.WAITING, "waiting", Decimal("450.00"), "EUR")
-LIFE = (PaymentStatus.WAITING, PaymentStatus.SEEN, PaymentStatus.UNDERPAID, PaymentStatus.PAID, PaymentStatus.REFUNDED)
+LIFE = (
+    PaymentStatus.WAITING,
+    PaymentStatus.SEEN,
+    PaymentStatus.UNDERPAID,
+    PaymentStatus.PAID,
+    PaymentStatus.REFUNDED,
+)
 
 
 def told(status: PaymentStatus, *, paid: str | None = None, minute: int | None = None) -> Payment:
     """Returns an answer."""
     at = None if minute is None else NOON + timedelta(minutes=minute)
     word = f"says {status}" if status in PLAINLY_PAID | KEPT_BACK else "waiting"
-    return replace(WAITING, status=status, gateway_status=word, paid=None if paid is None else Decimal(paid), changed_at=at)
+    return replace(
+        WAITING,
+        status=status,
+        gateway_status=word,
+        paid=None if paid is None else Decimal(paid),
+        changed_at=at,
+    )
 
 
 class TestNewer:
@@ -46,7 +68,10 @@ class TestNewer:
     def test_a_refund_is_final(self) -> None:
         """Nothing follows it, whatever the gateway's watch says."""
         assert FOLLOWERS[PaymentStatus.REFUNDED] == frozenset()
-        assert newer(told(PaymentStatus.REFUNDED, minute=1), told(PaymentStatus.PAID, minute=2)).status is PaymentStatus.REFUNDED
+        assert (
+            newer(told(PaymentStatus.REFUNDED, minute=1), told(PaymentStatus.PAID, minute=2)).status
+            is PaymentStatus.REFUNDED
+        )
 
     def test_goes_by_the_gateways_watch_where_both_ways_are_legal(self) -> None:
         """Held and released: the later one counts, in whichever order they are heard."""
@@ -62,10 +87,17 @@ class TestNewer:
 
     @pytest.mark.parametrize("odd", sorted(ODD))
     @pytest.mark.parametrize("firm", sorted(PLAINLY_PAID | KEPT_BACK))
-    def test_an_odd_word_contradicts_and_moves_nothing(self, firm: PaymentStatus, odd: PaymentStatus) -> None:
+    def test_an_odd_word_contradicts_and_moves_nothing(
+        self, firm: PaymentStatus, odd: PaymentStatus
+    ) -> None:
         """What was settled or kept back stays so, with the odd word noted beside it, until the gateway says it again."""
         known = newer(told(firm, paid="10"), told(odd))
-        assert (known.status, known.paid, known.contradicted, known.gateway_status) == (firm, Decimal(10), True, "waiting")
+        assert (known.status, known.paid, known.contradicted, known.gateway_status) == (
+            firm,
+            Decimal(10),
+            True,
+            "waiting",
+        )
         assert newer(known, told(odd)) is known
         assert not newer(known, told(firm, paid="10")).contradicted
 
@@ -76,7 +108,9 @@ class TestNewer:
         assert newer(known, told(status)) is known
 
     @given(st.sampled_from(PaymentStatus), st.sampled_from(PaymentStatus))
-    def test_hears_the_same_twice_without_harm(self, first: PaymentStatus, second: PaymentStatus) -> None:
+    def test_hears_the_same_twice_without_harm(
+        self, first: PaymentStatus, second: PaymentStatus
+    ) -> None:
         """What is known already changes nothing."""
         known = newer(told(first), told(second))
         assert newer(known, known) == known
@@ -87,7 +121,10 @@ def test_every_status_has_its_followers() -> None:
     assert set(FOLLOWERS) == set(PaymentStatus)
 
 
-@pytest.mark.parametrize(("status", "paid", "has"), [("waiting", None, 0), ("waiting", "0.1", 1), ("seen", None, 1), ("expired", None, 0)])
+@pytest.mark.parametrize(
+    ("status", "paid", "has"),
+    [("waiting", None, 0), ("waiting", "0.1", 1), ("seen", None, 1), ("expired", None, 0)],
+)
 def test_knows_whether_money_was_seen(status: str, paid: str | None, has: int) -> None:
     """An open or expired invoice has none, unless somebody paid a part."""
     assert has_money(told(PaymentStatus(status), paid=paid)) is bool(has)

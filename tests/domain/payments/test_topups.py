@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from numdesk.domain.payments import topups
 from numdesk.domain.payments.gateway_payments import PLAINLY_PAID, Payment, PaymentStatus
-from numdesk.domain.payments.topups import MOVES, NOTHING, Decision, Doubt, Line, Policy, TopUp, TopUpState
+from numdesk.domain.payments.topups import (
+    MOVES,
+    NOTHING,
+    Decision,
+    Doubt,
+    Line,
+    Policy,
+    TopUp,
+    TopUpState,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIERS = {10_000: 500, 50_000: 1_000}
@@ -26,27 +35,55 @@ def topup(amount: int = 50_000, discount_bp: int = 1_000, **facts: object) -> To
     """Returns a top-up."""
     final = topups.final_amount(amount, discount_bp=discount_bp)
     made = TopUp(
-        1, "inv", 7, "partner", "gate", "EUR", amount, final, discount_bp, TopUpState.AWAITING, NOON, invoice_id="i", expires_at=NOON
+        1,
+        "inv",
+        7,
+        "partner",
+        "gate",
+        "EUR",
+        amount,
+        final,
+        discount_bp,
+        TopUpState.AWAITING,
+        NOON,
+        invoice_id="i",
+        expires_at=NOON,
     )
     return replace(made, **facts)
 
 
-def line(one: TopUp, share: Fraction | int | str = 1, status: PaymentStatus = PaymentStatus.PAID, **facts: object) -> Line:
+def line(
+    one: TopUp,
+    share: Fraction | int | str = 1,
+    status: PaymentStatus = PaymentStatus.PAID,
+    **facts: object,
+) -> Line:
     """Returns a payment of a share of what is due, in a coin with a million parts."""
     paid = Decimal(int(Fraction(share) * 10**6))
     asked = Decimal(one.final_amount) / 100
-    return Line(replace(Payment("p", "i", "inv", status, "x", asked, "EUR", Decimal(10**6), paid, "USDT"), **facts))
+    return Line(
+        replace(
+            Payment("p", "i", "inv", status, "x", asked, "EUR", Decimal(10**6), paid, "USDT"),
+            **facts,
+        )
+    )
 
 
 class TestPrice:
     """Discounts."""
 
-    @pytest.mark.parametrize(("amount", "discount"), [(9_999, 0), (10_000, 500), (49_999, 500), (50_000, 1_000), (10**9, 1_000)])
+    @pytest.mark.parametrize(
+        ("amount", "discount"),
+        [(9_999, 0), (10_000, 500), (49_999, 500), (50_000, 1_000), (10**9, 1_000)],
+    )
     def test_the_highest_tier_that_is_reached_counts(self, amount: int, discount: int) -> None:
         """Tiers begin at their amount."""
         assert topups.discount_for(amount, tiers=TIERS) == discount
 
-    @pytest.mark.parametrize(("amount", "price"), [(50_000, 45_000), (100_000, 90_000), (5, 5), (15, 14), (111_111, 100_000)])
+    @pytest.mark.parametrize(
+        ("amount", "price"),
+        [(50_000, 45_000), (100_000, 90_000), (5, 5), (15, 14), (111_111, 100_000)],
+    )
     def test_rounds_half_up(self, amount: int, price: int) -> None:
         """450.00 for 500.00; half a cent is a cent."""
         assert topups.final_amount(amount, discount_bp=1_000) == price
@@ -62,7 +99,9 @@ class TestCreditFor:
         assert topups.credit_for(one.final_amount, topup=one) == amount
 
     @given(AMOUNTS, DISCOUNTS, st.data())
-    def test_less_brings_less_and_more_brings_more(self, amount: int, discount: int, data: st.DataObject) -> None:
+    def test_less_brings_less_and_more_brings_more(
+        self, amount: int, discount: int, data: st.DataObject
+    ) -> None:
         """Never more than the fair part for less, never less than the amount for more, never above the operator's limit."""
         one = topup(amount, discount)
         received = data.draw(st.integers(0, one.final_amount * 3))
@@ -74,7 +113,15 @@ class TestCreditFor:
             assert credit >= amount
 
     @pytest.mark.parametrize(
-        ("received", "credit"), [(45_000, 50_000), (44_999, 47_367), (9_500, 10_000), (9_499, 9_499), (90_000, 100_000), (1, 1)]
+        ("received", "credit"),
+        [
+            (45_000, 50_000),
+            (44_999, 47_367),
+            (9_500, 10_000),
+            (9_499, 9_499),
+            (90_000, 100_000),
+            (1, 1),
+        ],
     )
     def test_too_little_has_the_discount_that_it_reaches(self, received: int, credit: int) -> None:
         """With tiers, what is paid too little gets the highest discount whose tier it comes to; all else is as ever."""
@@ -82,17 +129,23 @@ class TestCreditFor:
         assert topups.credit_for(received, topup=one) == credit
 
     @given(AMOUNTS, DISCOUNTS, st.data())
-    def test_a_tier_never_brings_more_than_was_promised(self, amount: int, discount: int, data: st.DataObject) -> None:
+    def test_a_tier_never_brings_more_than_was_promised(
+        self, amount: int, discount: int, data: st.DataObject
+    ) -> None:
         """However the operator's tiers lie, the top-up's own discount is the most; and a cent more never brings less."""
         bounds = data.draw(st.lists(st.tuples(AMOUNTS, DISCOUNTS), min_size=1, max_size=4))
         one = topup(amount, discount)
         tiered = replace(one, policy=Policy(tiers=tuple(bounds)))
         received = data.draw(st.integers(0, one.final_amount))
         assert topups.credit_for(received, topup=tiered) <= topups.credit_for(received, topup=one)
-        assert topups.credit_for(received, topup=tiered) <= topups.credit_for(received + 1, topup=tiered)
+        assert topups.credit_for(received, topup=tiered) <= topups.credit_for(
+            received + 1, topup=tiered
+        )
 
     @given(AMOUNTS, DISCOUNTS, st.data())
-    def test_grows_with_what_was_paid(self, amount: int, discount: int, data: st.DataObject) -> None:
+    def test_grows_with_what_was_paid(
+        self, amount: int, discount: int, data: st.DataObject
+    ) -> None:
         """Who pays a cent more never gets less."""
         one = topup(amount, discount)
         received = data.draw(st.integers(0, one.final_amount * 2))
@@ -108,18 +161,27 @@ class TestJudge:
         verdict = topups.judge(topup(amount, discount), line(topup(amount, discount), share))
         found = verdict.share
         assert found.credit + found.suspense == found.received + found.discount
-        assert min(found.credit, found.received, found.suspense, found.discount if found.credit else 0) >= 0
+        assert (
+            min(found.credit, found.received, found.suspense, found.discount if found.credit else 0)
+            >= 0
+        )
 
-    @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.PAID, PaymentStatus.UNDERPAID}))
+    @pytest.mark.parametrize(
+        "status", sorted(set(PaymentStatus) - {PaymentStatus.PAID, PaymentStatus.UNDERPAID})
+    )
     def test_only_settled_money_is_booked(self, status: PaymentStatus) -> None:
         """Whatever else a gateway says, nothing is the customer's."""
         assert topups.judge(topup(), line(topup(), 1, status)).share == NOTHING
 
-    @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - PLAINLY_PAID - {PaymentStatus.REFUNDED}))
+    @pytest.mark.parametrize(
+        "status", sorted(set(PaymentStatus) - PLAINLY_PAID - {PaymentStatus.REFUNDED})
+    )
     def test_money_that_is_not_plainly_paid_is_doubted(self, status: PaymentStatus) -> None:
         """At once, or after a day where it is on its way: no status has money that nobody sees."""
         found = line(topup(), 1, status)
-        late = topups.with_time(topup(), found, topups.judge(topup(), found), now=NOON + topups.SETTLING_MAX)
+        late = topups.with_time(
+            topup(), found, topups.judge(topup(), found), now=NOON + topups.SETTLING_MAX
+        )
         assert late.share == NOTHING
         assert late.doubt in topups.OPEN_AT_GATEWAY
 
@@ -147,7 +209,11 @@ class TestJudge:
         """With the rule off, what is paid too little waits, and lies apart meanwhile."""
         strict = topup(policy=Policy(credits_underpaid=False))
         verdict = topups.judge(strict, line(strict, "0.5", PaymentStatus.UNDERPAID))
-        assert (verdict.share.credit, verdict.share.suspense, verdict.doubt) == (0, 22_500, Doubt.UNDERPAID)
+        assert (verdict.share.credit, verdict.share.suspense, verdict.doubt) == (
+            0,
+            22_500,
+            Doubt.UNDERPAID,
+        )
 
     def test_takes_a_persons_word(self) -> None:
         """Approved is credited for what it is worth, refused is kept apart; money that went back is neither."""
@@ -169,13 +235,24 @@ class TestMoves:
 
     def test_never_goes_back_before_the_money(self) -> None:
         """No state that money has reached is followed by one of waiting for it."""
-        before = {TopUpState.CREATED, TopUpState.AWAITING, TopUpState.SEEN, TopUpState.UNDERPAID, TopUpState.EXPIRED, TopUpState.FAILED}
+        before = {
+            TopUpState.CREATED,
+            TopUpState.AWAITING,
+            TopUpState.SEEN,
+            TopUpState.UNDERPAID,
+            TopUpState.EXPIRED,
+            TopUpState.FAILED,
+        }
         for state in set(TopUpState) - before:
             assert not MOVES[state] & before, state
 
     def test_from_credited_only_to_taken_back(self) -> None:
         """In part, in whole, or by a lock."""
-        assert MOVES[TopUpState.CREDITED] == {TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED}
+        assert MOVES[TopUpState.CREDITED] == {
+            TopUpState.PARTLY_CREDITED,
+            TopUpState.HELD,
+            TopUpState.REFUNDED,
+        }
 
     def test_stays_where_it_is_when_a_move_is_illegal(self) -> None:
         """An answer that would lead back is ignored."""

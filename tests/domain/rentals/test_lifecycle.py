@@ -48,11 +48,15 @@ def service(name: str, prices: dict[int, int]) -> RentalService:
 
 class TestMove:
     @pytest.mark.parametrize(("state", "event"), list(product(RentalState, RentalEvent)))
-    def test_makes_the_legal_moves_and_no_other(self, state: RentalState, event: RentalEvent) -> None:
+    def test_makes_the_legal_moves_and_no_other(
+        self, state: RentalState, event: RentalEvent
+    ) -> None:
         """Each of the 15 pairs goes where the life of a rental says, or is refused by what the rental is."""
         following = LIFE[state.name].get(event.value)
         if following is None:
-            with pytest.raises(RentalStillActive if state is RentalState.ACTIVE else RentalNotActive):
+            with pytest.raises(
+                RentalStillActive if state is RentalState.ACTIVE else RentalNotActive
+            ):
                 move(state, event)
         else:
             assert move(state, event) is RentalState[following]
@@ -60,27 +64,43 @@ class TestMove:
     async def test_is_what_the_database_knows(self, pool: asyncpg.Pool) -> None:
         """The table of the database holds the moves that change the state, and those only."""
         rows = await pool.fetch("select state, event, next from rental_moves")
-        changing = {(int(state), event.value, int(after)) for (state, event), after in MOVES.items() if state is not after}
+        changing = {
+            (int(state), event.value, int(after))
+            for (state, event), after in MOVES.items()
+            if state is not after
+        }
         assert {tuple(row) for row in rows} == changing
 
     def test_counts_an_unnoticed_end(self) -> None:
         """A rental whose time is up has expired, whether or not the clockwork has come by."""
         assert as_of(RentalState.ACTIVE, expires_at=NOW, now=NOW) is RentalState.EXPIRED
-        assert as_of(RentalState.ACTIVE, expires_at=NOW + timedelta(seconds=1), now=NOW) is RentalState.ACTIVE
+        assert (
+            as_of(RentalState.ACTIVE, expires_at=NOW + timedelta(seconds=1), now=NOW)
+            is RentalState.ACTIVE
+        )
         assert as_of(RentalState.CANCELED, expires_at=NOW, now=NOW) is RentalState.CANCELED
 
 
 class TestQuotes:
     def test_are_for_the_periods_that_all_have(self) -> None:
         """A period that one of the services lacks is not offered."""
-        found = quotes([service("Google", {1: 250, 3: 600, 7: 1200}), service("WhatsApp", {1: 300, 7: 1500})])
-        assert [(quote.units, quote.base_price, quote.price) for quote in found] == [(1, 550, 550), (7, 2700, 2700)]
+        found = quotes(
+            [service("Google", {1: 250, 3: 600, 7: 1200}), service("WhatsApp", {1: 300, 7: 1500})]
+        )
+        assert [(quote.units, quote.base_price, quote.price) for quote in found] == [
+            (1, 550, 550),
+            (7, 2700, 2700),
+        ]
         assert found[1].breakdown == (("Google", 1200), ("WhatsApp", 1500))
 
     def test_take_the_discount_off_the_sum(self) -> None:
         """The discount is taken once per quote and rounded half up: 5 % of 0.50 are 2.5 cents, so 48 are paid."""
-        assert [quote.price for quote in quotes([service("Google", {1: 50})], discount_bp=500)] == [48]
-        assert [quote.price for quote in quotes([service("Google", {1: 50})], discount_bp=10_000)] == [0]
+        assert [quote.price for quote in quotes([service("Google", {1: 50})], discount_bp=500)] == [
+            48
+        ]
+        assert [
+            quote.price for quote in quotes([service("Google", {1: 50})], discount_bp=10_000)
+        ] == [0]
 
     def test_of_nothing_are_none(self) -> None:
         """No service, no price."""
@@ -89,7 +109,9 @@ class TestQuotes:
     @given(st.lists(price_lists, min_size=1, max_size=5), st.integers(0, 10_000))
     def test_add_up(self, lists: list[dict[int, int]], discount_bp: int) -> None:
         """A breakdown sums to the base price, and a customer never pays more than that, nor a cent off the exact discount."""
-        for quote in quotes([service(f"S{n}", prices) for n, prices in enumerate(lists)], discount_bp=discount_bp):
+        for quote in quotes(
+            [service(f"S{n}", prices) for n, prices in enumerate(lists)], discount_bp=discount_bp
+        ):
             assert sum(price for _, price in quote.breakdown) == quote.base_price
             assert abs(quote.base_price * (10_000 - discount_bp) - quote.price * 10_000) <= 5_000
 
@@ -109,11 +131,24 @@ class TestExtensions:
 
     def test_are_for_days_only(self) -> None:
         """An hour cannot be made longer."""
-        assert extensions(quotes([service("Google", {1: 1})]), rent_type=RentType.SHORT, units_so_far=1, units_max=99) == []
+        assert (
+            extensions(
+                quotes([service("Google", {1: 1})]),
+                rent_type=RentType.SHORT,
+                units_so_far=1,
+                units_max=99,
+            )
+            == []
+        )
 
 
-@pytest.mark.parametrize(("messages", "hours", "refunded"), [(0, 0, True), (0, 23.99, True), (0, 24, False), (1, 0, False)])
-def test_a_refund_is_for_who_got_nothing_and_comes_early(messages: int, hours: float, refunded: bool) -> None:
+@pytest.mark.parametrize(
+    ("messages", "hours", "refunded"),
+    [(0, 0, True), (0, 23.99, True), (0, 24, False), (1, 0, False)],
+)
+def test_a_refund_is_for_who_got_nothing_and_comes_early(
+    messages: int, hours: float, refunded: bool
+) -> None:
     """Money goes back before the first message, within the operator's window."""
     now = NOW + timedelta(hours=hours)
     assert is_refunded(messages=messages, starts_at=NOW, now=now, window=WINDOW) is refunded

@@ -38,7 +38,9 @@ class TestShelf:
 
     def test_groups_by_product(self) -> None:
         """A product's tiers are the shelf's offers."""
-        shelf = Shelf({1: offer(1), 2: offer(2, operator_id=9)}, Stock({(6, None): 4, (6, 9): 1}, {}))
+        shelf = Shelf(
+            {1: offer(1), 2: offer(2, operator_id=9)}, Stock({(6, None): 4, (6, 9): 1}, {})
+        )
         tiers = Tiers({1: (1, 2)}, shelf)
         assert [tier.available for tier in tiers[1]] == [4, 1]
         assert (len(tiers), list(tiers), len(shelf)) == (1, [1], 2)

@@ -22,7 +22,12 @@ class Pieces:
         """Give `pieces`; without an end when they are not the whole body."""
         parts = list(pieces) or [b""]
         self.messages: list[Message] = [
-            {"type": "http.request", "body": part, "more_body": not is_whole or index < len(parts) - 1} for index, part in enumerate(parts)
+            {
+                "type": "http.request",
+                "body": part,
+                "more_body": not is_whole or index < len(parts) - 1,
+            }
+            for index, part in enumerate(parts)
         ]
         self.calls = 0
 
@@ -34,7 +39,9 @@ class Pieces:
 
 class TestReadBody:
     @given(st.lists(st.binary(max_size=20), max_size=8), st.integers(min_value=0, max_value=100))
-    async def test_returns_the_pieces_joined_or_refuses_by_their_length(self, pieces: list[bytes], bytes_max: int) -> None:
+    async def test_returns_the_pieces_joined_or_refuses_by_their_length(
+        self, pieces: list[bytes], bytes_max: int
+    ) -> None:
         """A body is returned exactly when it is within the bound, however it is cut."""
         whole = b"".join(pieces)
         if len(whole) <= bytes_max:
@@ -66,7 +73,9 @@ class TestReadBody:
 
 
 class TestBodyGuard:
-    async def _run(self, body: list[bytes], *, answers_first: bool = False, path: str = "/") -> list[Message]:
+    async def _run(
+        self, body: list[bytes], *, answers_first: bool = False, path: str = "/"
+    ) -> list[Message]:
         """Run an application that joins its body behind a guard of ten bytes (a hundred on /upload)."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -116,7 +125,9 @@ class TestBodyGuard:
         async def send(message: Message) -> None:
             raise AssertionError(message)
 
-        await BodyGuard(app, bytes_max_for=lambda _path: 10)(scope_of(), Pieces([b"half"], is_whole=False), send)
+        await BodyGuard(app, bytes_max_for=lambda _path: 10)(
+            scope_of(), Pieces([b"half"], is_whole=False), send
+        )
 
     async def test_leaves_other_kinds_of_traffic_alone(self) -> None:
         """Start-up and shut-down messages pass untouched."""

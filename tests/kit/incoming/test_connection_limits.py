@@ -21,7 +21,11 @@ class TestConnectionLimits:
 class TestAnswers:
     def test_are_whole_and_end_the_connection(self) -> None:
         """Each ready-made answer has a true length and says that the connection closes."""
-        ready = [value for name, value in vars(answers).items() if name.isupper() and isinstance(value, bytes)]
+        ready = [
+            value
+            for name, value in vars(answers).items()
+            if name.isupper() and isinstance(value, bytes)
+        ]
         assert len(ready) == 10
         for answer in ready:
             head, _, body = answer.partition(b"\r\n\r\n")

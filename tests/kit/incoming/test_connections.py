@@ -66,7 +66,9 @@ class TestConnectionRegister:
 
     async def test_counts_refused_ones_neither_for_their_peer_nor_for_the_house(self) -> None:
         """However many connections of one peer are refused, and stay to take their answer, others find room."""
-        register = ConnectionRegister(ConnectionLimits(connections_per_peer_max=2, connections_max=4, sweep_s=0.001))
+        register = ConnectionRegister(
+            ConnectionLimits(connections_per_peer_max=2, connections_max=4, sweep_s=0.001)
+        )
         loop = asyncio.get_running_loop()
         greedy, others = ([FakeConnection(register) for _ in range(count)] for count in (20, 2))
         assert [register.add(one, loop, "8.8.8.8") for one in greedy] == [None] * 2 + ["peer"] * 18
@@ -81,7 +83,9 @@ class TestConnectionRegister:
             register.remove(one)
         await until(lambda: not register.is_sweeping)
 
-    async def test_makes_room_when_the_process_has_no_descriptor_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_makes_room_when_the_process_has_no_descriptor_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Idle connections are closed then, oldest first, and the log says so."""
         monkeypatch.setattr(descriptors, "is_one_left", lambda: False)
         register = ConnectionRegister(ConnectionLimits(sweep_s=0.001))
@@ -90,7 +94,9 @@ class TestConnectionRegister:
             for connection in connections:
                 register.add(connection, asyncio.get_running_loop(), "127.0.0.1")
             await until(lambda: register.tick >= 1)
-        assert [len(connection.expired_at) for connection in connections][:CLOSED_AT_ONCE] == [1] * CLOSED_AT_ONCE
+        assert [len(connection.expired_at) for connection in connections][:CLOSED_AT_ONCE] == [
+            1
+        ] * CLOSED_AT_ONCE
         assert {line["reason"] for line in log} >= {"no_descriptor"}
         for connection in connections:
             register.remove(connection)

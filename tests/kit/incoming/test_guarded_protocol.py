@@ -36,7 +36,9 @@ class TestHonestClients:
             await front.reached.wait()
             client.say(b"llo")
             assert await client.answer() == (200, b"hello")
-            client.say(head(b"Host: [::1]:80", b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n")
+            client.say(
+                head(b"Host: [::1]:80", b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n"
+            )
             assert await client.answer() == (200, b"abc")
             assert len(front.protocol.register.connections) == 1
             assert not front.protocol.register.refusals
@@ -53,7 +55,15 @@ class TestHonestClients:
 
     async def test_may_say_once_who_they_are_in_every_request(self) -> None:
         """Headers that say who asks may stand once each in every request of a connection, and others as often as liked."""
-        said = (b"Authorization: a", b"Idempotency-Key: a", b"X-Api-Key: a", b"X-Signature: a", b"X-Timestamp: 1", b"X: 1", b"X: 2")
+        said = (
+            b"Authorization: a",
+            b"Idempotency-Key: a",
+            b"X-Api-Key: a",
+            b"X-Signature: a",
+            b"X-Timestamp: 1",
+            b"X: 1",
+            b"X: 2",
+        )
         async with guarded(idle_s=5) as front:
             client = await front.dial()
             for _ in range(2):
@@ -64,7 +74,9 @@ class TestHonestClients:
         """Several requests in one packet are answered in order."""
         async with guarded(idle_s=5) as front:
             client = await front.dial()
-            client.say(b"".join(head(b"Host: a", b"Content-Length: 1") + b"%d" % n for n in range(10)))
+            client.say(
+                b"".join(head(b"Host: a", b"Content-Length: 1") + b"%d" % n for n in range(10))
+            )
             assert [(await client.answer())[1] for _ in range(10)] == [b"%d" % n for n in range(10)]
 
     async def test_may_read_a_large_answer_in_their_time(self) -> None:
@@ -76,14 +88,25 @@ class TestHonestClients:
 
     async def test_may_offer_another_protocol(self) -> None:
         """An offer of HTTP/2 or WebSocket is passed over; body and connection stay whole."""
-        offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+        offer = (
+            b"Connection: Upgrade, HTTP2-Settings",
+            b"Upgrade: h2c",
+            b"HTTP2-Settings: AAMAAABk",
+        )
         async with guarded(idle_s=5) as front:
             client = await front.dial()
             for body in (b"first", b"second"):
                 length = b"Content-Length: %d" % len(body)
                 client.say(head(b"Host: a.test", length, *offer) + body)
                 assert await client.answer() == (200, body)
-            client.say(head(b"Host: a.test", b"Connection: Upgrade", b"Upgrade: websocket", start=b"GET / HTTP/1.1"))
+            client.say(
+                head(
+                    b"Host: a.test",
+                    b"Connection: Upgrade",
+                    b"Upgrade: websocket",
+                    start=b"GET / HTTP/1.1",
+                )
+            )
             assert (await client.answer())[0] == 200
             assert all(name != b"upgrade" for headers in front.headers for name, _ in headers)
 
@@ -97,7 +120,9 @@ class TestHonestClients:
             assert await client.answer() == (200, b"ok")
 
     @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-    async def test_may_leave_the_host_out_in_the_version_that_does_not_know_it(self, method: bytes) -> None:
+    async def test_may_leave_the_host_out_in_the_version_that_does_not_know_it(
+        self, method: bytes
+    ) -> None:
         """HTTP/1.0, which load balancers speak, has no Host; it is answered and the connection ends."""
         async with guarded() as front:
             assert await status_of(front, head(start=method + b" /healthz HTTP/1.0")) == 200
@@ -175,7 +200,9 @@ class TestSlowClients:
         """An answer given before the body came does not turn the body's time into idle time."""
         async with guarded(idle_s=60) as front:
             client = await front.dial()
-            client.say(head(b"Host: a", b"Content-Length: 1000", start=b"POST /rude HTTP/1.1") + b"x")
+            client.say(
+                head(b"Host: a", b"Content-Length: 1000", start=b"POST /rude HTTP/1.1") + b"x"
+            )
             assert (await client.answer())[0] == 200
             async with asyncio.timeout(60):
                 await client.drip(b"x")
@@ -192,8 +219,16 @@ class TestMalformedRequests:
     @pytest.mark.parametrize(
         ("request_bytes", "status"),
         [
-            (head(b"Host: a", b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
-            (head(b"Host: a", b"Transfer-Encoding: chunked", b"Content-Length: 3") + b"0\r\n\r\n", 400),
+            (
+                head(b"Host: a", b"Content-Length: 3", b"Transfer-Encoding: chunked")
+                + b"0\r\n\r\n",
+                400,
+            ),
+            (
+                head(b"Host: a", b"Transfer-Encoding: chunked", b"Content-Length: 3")
+                + b"0\r\n\r\n",
+                400,
+            ),
             (head(b"Host: a", b"Content-Length: 3", b"Content-Length: 4") + b"abcd", 400),
             (head(b"Host: a", b"Content-Length: 3", b"content-length: 3") + b"abc", 400),
             (head(b"Host: a", b"Content-Length: 3, 3") + b"abc", 400),
@@ -205,14 +240,30 @@ class TestMalformedRequests:
             (head(b"Host: a", b"Transfer-Encoding: chunked, identity") + b"0\r\n\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 400),
-            (head(b"Host: a", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
+            (
+                head(b"Host: a", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked")
+                + b"0\r\n\r\n",
+                400,
+            ),
             (head(b"Host: a", b"Transfer-Encoding : chunked") + b"0\r\n\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: \x0bchunked") + b"0\r\n\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"-1\r\nx\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"FFFFFFFFFFFFFFFFF\r\nx\r\n", 400),
             (head(b"Host: a", b"Transfer-Encoding: chunked") + b"zz\r\n", 400),
-            (head(b"Host: a", b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0") + b"0\r\n\r\n", 400),
-            (head(b"Host: a", b"Authorization: Bearer a", b"Accept: */*", b"authorization: Bearer b"), 400),
+            (
+                head(b"Host: a", b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0")
+                + b"0\r\n\r\n",
+                400,
+            ),
+            (
+                head(
+                    b"Host: a",
+                    b"Authorization: Bearer a",
+                    b"Accept: */*",
+                    b"authorization: Bearer b",
+                ),
+                400,
+            ),
             (head(b"Host: a", b"Authorization: Bearer a", b"Authorization: Bearer a"), 400),
             (head(b"Host: a", b"Idempotency-Key: a", b"Idempotency-Key: b"), 400),
             (head(b"Host: a", b"X-Api-Key: a", b"X-API-Key: b"), 400),
@@ -229,7 +280,14 @@ class TestMalformedRequests:
             (head(b"Host: a", b": no name"), 400),
             (head(b"Host: a", b"Bad Name: x"), 400),
             (head(b"Host: a", b"X: a\x00b"), 400),
-            (head(b"Host: a", b"Connection: close", start=b"GET http://evil.test:99999999/ HTTP/1.1"), 400),
+            (
+                head(
+                    b"Host: a",
+                    b"Connection: close",
+                    start=b"GET http://evil.test:99999999/ HTTP/1.1",
+                ),
+                400,
+            ),
             (head(b"Host: a", start=b"CONNECT evil.test:443 HTTP/1.1"), 405),
             (head(b"Host: a", start=b"BREW / HTTP/1.1"), 405),
             (head(b"Host: a", start=b"get / HTTP/1.1"), 405),
@@ -285,7 +343,9 @@ class TestMalformedRequests:
             "long trailer",
         ],
     )
-    async def test_too_large_is_told_what_was_too_large(self, request_bytes: bytes, status: int) -> None:
+    async def test_too_large_is_told_what_was_too_large(
+        self, request_bytes: bytes, status: int
+    ) -> None:
         """Heads, URLs and messages have bounds, kept also when their end never comes."""
         async with guarded(message_bytes_max=100_000, linger_s=1) as front:
             assert await status_of(front, request_bytes) == status
@@ -302,13 +362,19 @@ class TestMalformedRequests:
         async with guarded() as front:
             lines = [b"X-%d: y" % n for n in range(98)]
             start = b"GET /" + b"y" * 8_000 + b" HTTP/1.1"
-            assert await status_of(front, head(b"Host: a", b"Connection: close", *lines, start=start)) == 200
+            assert (
+                await status_of(front, head(b"Host: a", b"Connection: close", *lines, start=start))
+                == 200
+            )
 
     async def test_trailers_do_not_become_headers(self) -> None:
         """What comes after the body cannot add to what the application was told before it."""
         async with guarded(idle_s=5) as front:
             client = await front.dial()
-            client.say(head(b"Host: a", b"Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\nAuthorization: b\r\n\r\n")
+            client.say(
+                head(b"Host: a", b"Transfer-Encoding: chunked")
+                + b"1\r\na\r\n0\r\nAuthorization: b\r\n\r\n"
+            )
             assert await client.answer() == (200, b"a")
             assert dict(front.headers[0]).keys() == {b"host", b"transfer-encoding"}
 
@@ -342,7 +408,10 @@ class TestCaps:
             assert b"retry-after: 1\r\n" in said
             front.go.set()
             assert [(await guest.answer())[0] for guest in guests] == [200, 200]
-            assert await status_of(front, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) == 200
+            assert (
+                await status_of(front, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                == 200
+            )
 
     async def test_an_idle_connection_makes_room_the_oldest_first(self) -> None:
         """Beyond the total the connection that has been idle for longest is closed, never one with a request under way."""
@@ -375,7 +444,13 @@ class TestCaps:
 
     async def test_refused_ones_that_stay_have_a_bound(self) -> None:
         """Of many refused clients that close nothing, few keep a descriptor, and all are told why."""
-        async with guarded(connections_per_peer_max=1, uncounted_peers=frozenset(), head_s=60, idle_s=60, linger_s=60) as front:
+        async with guarded(
+            connections_per_peer_max=1,
+            uncounted_peers=frozenset(),
+            head_s=60,
+            idle_s=60,
+            linger_s=60,
+        ) as front:
             await front.dial()
             refused = [await front.dial() for _ in range(3 * LEAVING_MAX)]
             assert all([b"from your address" in await client.rest() for client in refused])
@@ -393,7 +468,9 @@ class TestCaps:
     async def test_a_proxy_is_not_counted(self) -> None:
         """All callers of a proxy come from its address, so the limit of one peer does not hold for it."""
         proxies = TrustedProxies([ip_network("127.0.0.0/8")])
-        async with guarded(connections_per_peer_max=1, uncounted_peers=frozenset(), proxies=proxies) as front:
+        async with guarded(
+            connections_per_peer_max=1, uncounted_peers=frozenset(), proxies=proxies
+        ) as front:
             clients = [await front.dial() for _ in range(3)]
             for client in clients:
                 client.say(GET)

@@ -20,11 +20,21 @@ HEADERS = ((b"content-type", b"text/plain"), (b"content-length", b"5"))
 async def _app(scope: Scope, _receive: Receive, send: Send) -> None:
     if scope["path"] == "/plain":
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await send({"type": "http.response.body", "body": b"hello" if scope["method"] != "HEAD" else b""})
+        await send(
+            {"type": "http.response.body", "body": b"hello" if scope["method"] != "HEAD" else b""}
+        )
     elif scope["path"] == "/broken":
-        await send_whole(send, status=200, common=HEADERS, own=[(b"x", b"a\r\ny: b")], body=b"hello")
+        await send_whole(
+            send, status=200, common=HEADERS, own=[(b"x", b"a\r\ny: b")], body=b"hello"
+        )
     else:
-        await send_whole(send, status=200, common=HEADERS[:1], own=HEADERS[1:], body=b"hello" if scope["method"] != "HEAD" else b"")
+        await send_whole(
+            send,
+            status=200,
+            common=HEADERS[:1],
+            own=HEADERS[1:],
+            body=b"hello" if scope["method"] != "HEAD" else b"",
+        )
 
 
 @pytest.fixture
@@ -33,7 +43,13 @@ async def port() -> AsyncIterator[int]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            _app, http=make_protocol(ConnectionLimits()), lifespan="off", log_config=None, ws="none", server_header=False, date_header=False
+            _app,
+            http=make_protocol(ConnectionLimits()),
+            lifespan="off",
+            log_config=None,
+            ws="none",
+            server_header=False,
+            date_header=False,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -80,4 +96,7 @@ class TestSendWhole:
             sent.append(message)
 
         await send_whole(send, status=204, common=(), own=[], body=b"")  # type: ignore[arg-type]
-        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        assert [message["type"] for message in sent] == [
+            "http.response.start",
+            "http.response.body",
+        ]

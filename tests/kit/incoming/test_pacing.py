@@ -19,7 +19,9 @@ class TestPace:
             now += pause
             done.append(now + pace.delay_s("a", now=now))
         assert done == sorted(done)
-        assert all(later - earlier > 1 - 1e-6 for earlier, later in zip(done, done[16:], strict=False))
+        assert all(
+            later - earlier > 1 - 1e-6 for earlier, later in zip(done, done[16:], strict=False)
+        )
 
     def test_lets_a_burst_through_at_once(self) -> None:
         """Who is refused now and then never waits."""

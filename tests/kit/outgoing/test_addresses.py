@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.kit.outgoing.addresses import CARRIERS_OF_V4, FORBIDDEN_V4, FORBIDDEN_V6, is_public, peer_group
+from numdesk.kit.outgoing.addresses import (
+    CARRIERS_OF_V4,
+    FORBIDDEN_V4,
+    FORBIDDEN_V6,
+    is_public,
+    peer_group,
+)
 
 #: Ranges that published lists of others forbid; ours must forbid every one of them.
 RANGES_OTHERS_FORBID = [
@@ -39,7 +45,17 @@ PUBLIC = [
     "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808",
 ]  # fmt: skip
 
-NO_ADDRESS = ["", "localhost", "127.1", "0177.0.0.1", "0x7f.1", "2130706433", "8.8.8.8 ", "8.8.8.8\n", "[2606:4700::1]"]
+NO_ADDRESS = [
+    "",
+    "localhost",
+    "127.1",
+    "0177.0.0.1",
+    "0x7f.1",
+    "2130706433",
+    "8.8.8.8 ",
+    "8.8.8.8\n",
+    "[2606:4700::1]",
+]
 
 
 class TestIsPublic:
@@ -66,7 +82,9 @@ class TestIsPublic:
             assert not is_public(str(network[index]))
 
     @given(st.ip_addresses(v=4))
-    def test_judges_an_ipv4_address_alike_in_ipv6_clothes(self, address: ipaddress.IPv4Address) -> None:
+    def test_judges_an_ipv4_address_alike_in_ipv6_clothes(
+        self, address: ipaddress.IPv4Address
+    ) -> None:
         """A v4-mapped or NAT64 address is as public as the IPv4 address that will be connected to."""
         for network in CARRIERS_OF_V4:
             dressed = ipaddress.IPv6Address(int(network.network_address) | int(address))
@@ -76,7 +94,11 @@ class TestIsPublic:
     def test_never_lets_ipv4_ride_in_other_carriers(self, address: ipaddress.IPv4Address) -> None:
         """6to4, Teredo and v4-compatible addresses are refused whatever they carry."""
         number = int(address)
-        for carrier in (0x2002 << 112 | number << 80, 0x2001 << 112 | (number ^ 0xFFFFFFFF), number):
+        for carrier in (
+            0x2002 << 112 | number << 80,
+            0x2001 << 112 | (number ^ 0xFFFFFFFF),
+            number,
+        ):
             assert not is_public(str(ipaddress.IPv6Address(carrier)))
 
     @given(st.ip_addresses(v=6))

@@ -72,4 +72,9 @@ class TestPolicyFor:
     def test_keeps_the_whole_of_an_answer_up_to_its_bound(self) -> None:
         """What is read is also handed on, since it is a document and no head."""
         policy = policy_for("https://api.example.com", timeout_s=2, answer_bytes_max=100)
-        assert (policy.answer_read_max, policy.answer_keep_max, policy.total_timeout_s, policy.connect_timeout_s) == (100, 100, 2, 2)
+        assert (
+            policy.answer_read_max,
+            policy.answer_keep_max,
+            policy.total_timeout_s,
+            policy.connect_timeout_s,
+        ) == (100, 100, 2, 2)

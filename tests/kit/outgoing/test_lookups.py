@@ -10,7 +10,16 @@ from tests.kit.names import FakeResolver, HangingResolver
 
 from numdesk.kit.clock import FakeClock
 from numdesk.kit.outgoing import lookups
-from numdesk.kit.outgoing.lookups import DOMAIN_LOOKUPS_MAX, FOUND_S, LOOKUPS_MAX, MISSED_S, NAMES_MAX, SHARE, Lookups, on_account_of
+from numdesk.kit.outgoing.lookups import (
+    DOMAIN_LOOKUPS_MAX,
+    FOUND_S,
+    LOOKUPS_MAX,
+    MISSED_S,
+    NAMES_MAX,
+    SHARE,
+    Lookups,
+    on_account_of,
+)
 
 
 def still() -> FakeClock:
@@ -39,7 +48,11 @@ class TestMemory:
         """A name is asked for once, and again when the answer is old."""
         resolver, clock = FakeResolver(a_test=[["8.8.8.8"], ["8.8.4.4"]]), still()
         async with opened(resolver, clock) as found:
-            assert await found.resolve("a.test", 443) == await found.resolve("a.test", 443) == ["8.8.8.8"]
+            assert (
+                await found.resolve("a.test", 443)
+                == await found.resolve("a.test", 443)
+                == ["8.8.8.8"]
+            )
             clock.advance(FOUND_S)
             assert await found.resolve("a.test", 443) == ["8.8.4.4"]
 
@@ -107,11 +120,15 @@ class TestShares:
 
     async def test_accounts_that_hog_leave_places(self) -> None:
         """However many domains each of fifty accounts has whose name servers hang, the next account and the house are served."""
-        async with opened(HangingResolver(good_test=[["8.8.8.8"]], house_test=[["8.8.4.4"]])) as found:
+        async with opened(
+            HangingResolver(good_test=[["8.8.8.8"]], house_test=[["8.8.4.4"]])
+        ) as found:
             hanging: list[asyncio.Task[list[str]]] = []
             for account in range(50):
                 with on_account_of(account):
-                    hanging += await begin(found, *(f"h.{n}-{account}-hanging.test" for n in range(200)))
+                    hanging += await begin(
+                        found, *(f"h.{n}-{account}-hanging.test" for n in range(200))
+                    )
             with on_account_of(99):
                 assert await found.resolve("good.test", 443) == ["8.8.8.8"]
             assert await found.resolve("house.test", 443) == ["8.8.4.4"]

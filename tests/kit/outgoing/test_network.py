@@ -4,13 +4,21 @@ import asyncio
 
 import pytest
 
-from numdesk.kit.outgoing.network import NetworkForbidden, assert_network_allowed, forbid_network, network_forbidden_by
+from numdesk.kit.outgoing.network import (
+    NetworkForbidden,
+    assert_network_allowed,
+    forbid_network,
+    network_forbidden_by,
+)
 
 
 class TestForbidNetwork:
     def test_forbids_inside_and_allows_after(self) -> None:
         """The call is forbidden in the block's name and allowed again after it, whatever ended the block."""
-        with pytest.raises(NetworkForbidden, match=r"orders\.create"), forbid_network("orders.create"):
+        with (
+            pytest.raises(NetworkForbidden, match=r"orders\.create"),
+            forbid_network("orders.create"),
+        ):
             assert_network_allowed()
         assert_network_allowed()
 

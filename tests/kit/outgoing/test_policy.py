@@ -19,7 +19,9 @@ class TestHttpFailure:
 
     def test_says_its_kind_and_sentence(self) -> None:
         """The text of the exception begins with the kind."""
-        assert str(HttpFailure("timeout", "The host did not answer in time.")).startswith("timeout: ")
+        assert str(HttpFailure("timeout", "The host did not answer in time.")).startswith(
+            "timeout: "
+        )
 
 
 class TestEgressPolicy:

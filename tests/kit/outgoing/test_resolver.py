@@ -32,10 +32,14 @@ class TestSystemResolver:
 
     async def test_hanging_names_hold_up_no_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """With hundreds of look-ups that no name server answers, another name is found meanwhile, and no thread is held."""
-        monkeypatch.setattr(resolver_module, "NAME_SERVER_TRIES", 50)  # the fake may lose some of so many questions on a busy machine
+        monkeypatch.setattr(
+            resolver_module, "NAME_SERVER_TRIES", 50
+        )  # the fake may lose some of so many questions on a busy machine
         with name_server() as server:
             resolver = SystemResolver([server])
-            hanging = [asyncio.create_task(resolver.resolve(f"h{n}.hanging.test", 443)) for n in range(440)]
+            hanging = [
+                asyncio.create_task(resolver.resolve(f"h{n}.hanging.test", 443)) for n in range(440)
+            ]
             await asyncio.sleep(0)
             assert await resolver.resolve("good.test", 443) == ["8.8.8.8"]
             assert not any(task.done() for task in hanging)
@@ -56,7 +60,9 @@ class TestSystemResolver:
 class TestCheckedResolver:
     async def test_hands_on_numbers_only(self) -> None:
         """What is connected to is an address in digits, so nothing is looked up a second time."""
-        checked = CheckedResolver(FakeResolver(a_test=[["8.8.8.8", "2606:4700::1111"]]), EgressPolicy())
+        checked = CheckedResolver(
+            FakeResolver(a_test=[["8.8.8.8", "2606:4700::1111"]]), EgressPolicy()
+        )
         results = await checked.resolve("a.test", 443)
         assert [(found["host"], found["family"]) for found in results] == [
             ("8.8.8.8", socket.AF_INET),

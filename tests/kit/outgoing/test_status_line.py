@@ -28,18 +28,24 @@ async def http() -> AsyncIterator[OutgoingHttp]:
 
 def by_status(receiver: Receiver, *hosts: str, total_timeout_s: float = 30.0) -> EgressPolicy:
     """Return the policy of a receiver whose status line decides."""
-    return dataclasses.replace(receiver.policy(*hosts, total_timeout_s=total_timeout_s), needs_body=False)
+    return dataclasses.replace(
+        receiver.policy(*hosts, total_timeout_s=total_timeout_s), needs_body=False
+    )
 
 
 async def post(http: OutgoingHttp, receiver: Receiver, **policy: float) -> HttpAnswer:
     """Post to the receiver."""
-    return await http.post(receiver.url(), body=b"x", headers={}, policy=by_status(receiver, **policy))
+    return await http.post(
+        receiver.url(), body=b"x", headers={}, policy=by_status(receiver, **policy)
+    )
 
 
 class TestStatusDecides:
     @pytest.mark.parametrize("ending", ["close", "reset", "stay"])
     @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-    async def test_whatever_follows_the_status_line(self, odd: bytes, ending: str, http: OutgoingHttp) -> None:
+    async def test_whatever_follows_the_status_line(
+        self, odd: bytes, ending: str, http: OutgoingHttp
+    ) -> None:
         """A success is one however its rest is broken, and however the connection ends."""
 
         async def answer(writer: asyncio.StreamWriter) -> None:
@@ -114,8 +120,12 @@ class TestStatusDecides:
             got = await post(http, receiver)
         assert (got.status, got.retry_after) == (429, "7")
 
-    @pytest.mark.parametrize("silence", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 2", b"SSH-2.0-x\r\n\r\n"])
-    async def test_without_a_status_line_there_is_no_answer(self, silence: bytes, http: OutgoingHttp) -> None:
+    @pytest.mark.parametrize(
+        "silence", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 2", b"SSH-2.0-x\r\n\r\n"]
+    )
+    async def test_without_a_status_line_there_is_no_answer(
+        self, silence: bytes, http: OutgoingHttp
+    ) -> None:
         """Nothing, only interim answers, half a line or another protocol stay failures of the host."""
         async with receiving(silence) as receiver:
             with pytest.raises(HttpFailure) as caught:
@@ -133,21 +143,50 @@ class TestStatusDecides:
 class TestWhoseFailure:
     @pytest.mark.parametrize(
         ("number", "ours"),
-        [(number, True) for number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)]
-        + [(number, True) for number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM)]
+        [
+            (number, True)
+            for number in (
+                errno.EMFILE,
+                errno.ENFILE,
+                errno.ENOBUFS,
+                errno.ENOMEM,
+                errno.EADDRNOTAVAIL,
+            )
+        ]
+        + [
+            (number, True)
+            for number in (
+                errno.ENETUNREACH,
+                errno.EHOSTUNREACH,
+                errno.ENETDOWN,
+                errno.EACCES,
+                errno.EPERM,
+            )
+        ]
         + [(number, False) for number in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT)],
-        ids=lambda value: errno.errorcode.get(value, "") if value is not True and value is not False else str(value),
+        ids=lambda value: (
+            errno.errorcode.get(value, "")
+            if value is not True and value is not False
+            else str(value)
+        ),
     )
     @pytest.mark.parametrize("addresses", [1, 2])
     async def test_is_told_by_the_system(
-        self, number: int, ours: bool, addresses: int, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
+        self,
+        number: int,
+        ours: bool,
+        addresses: int,
+        http: OutgoingHttp,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """No route and what this machine ran out of are ours, a refusal is the host's."""
 
         def refuse(*_: object) -> None:
             raise OSError(number, "as the kernel says it")
 
-        several = OutgoingHttp(Clock(), resolver=FakeResolver(b_test=[["127.0.0.1", "127.0.0.2"][:addresses]]))
+        several = OutgoingHttp(
+            Clock(), resolver=FakeResolver(b_test=[["127.0.0.1", "127.0.0.2"][:addresses]])
+        )
         monkeypatch.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
         policy = EgressPolicy(allowed=frozenset({("b.test", 81)}), needs_body=False)
         with pytest.raises(HttpFailure) as caught:
@@ -155,7 +194,9 @@ class TestWhoseFailure:
         await several.close()
         assert caught.value.ours is ours
 
-    async def test_one_address_that_refuses_is_the_hosts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_one_address_that_refuses_is_the_hosts(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Without IPv6 here, a host that refuses by IPv4 has failed itself."""
         numbers = iter((errno.ENETUNREACH, errno.ECONNREFUSED))
 
@@ -170,7 +211,9 @@ class TestWhoseFailure:
         await http.close()
         assert (caught.value.kind, caught.value.ours) == ("connect", False)
 
-    async def test_threads_and_memory_are_ours(self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_threads_and_memory_are_ours(
+        self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What the interpreter cannot give is not the host's failure either."""
         for error in (RuntimeError("can't start new thread"), MemoryError()):
 
@@ -201,14 +244,20 @@ class TestWhoseFailure:
 
         http = OutgoingHttp(Clock(), resolver=Slow())
         async with receiving(OK) as receiver:
-            policy = dataclasses.replace(by_status(receiver, "slow.test", total_timeout_s=1.0), connect_timeout_s=9)
-            got = await http.post(receiver.url(host="slow.test"), body=b"", headers={}, policy=policy)
+            policy = dataclasses.replace(
+                by_status(receiver, "slow.test", total_timeout_s=1.0), connect_timeout_s=9
+            )
+            got = await http.post(
+                receiver.url(host="slow.test"), body=b"", headers={}, policy=policy
+            )
         await http.close()
         assert asked.is_set()
         assert got.status == 200
         assert got.elapsed_ms < 1000
 
-    async def test_a_hosts_share_is_ours(self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_hosts_share_is_ours(
+        self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A host with many requests under way gets the next when it has answered one; other hosts wait for none of this."""
         monkeypatch.setattr("numdesk.kit.outgoing.http.REQUESTS_PER_HOST_MAX", 3)
         open_up, busy = asyncio.Event(), asyncio.Event()
@@ -221,15 +270,24 @@ class TestWhoseFailure:
 
         async with receiving(hang) as slow, receiving(OK) as well:
             allowed = frozenset({("127.0.0.1", slow.port), ("good.test", well.port)})
-            policy = EgressPolicy(allowed=allowed, needs_body=False, connect_timeout_s=30, total_timeout_s=30)
-            sent = [asyncio.create_task(http.post(slow.url(), body=b"", headers={}, policy=policy)) for _ in range(9)]
+            policy = EgressPolicy(
+                allowed=allowed, needs_body=False, connect_timeout_s=30, total_timeout_s=30
+            )
+            sent = [
+                asyncio.create_task(http.post(slow.url(), body=b"", headers={}, policy=policy))
+                for _ in range(9)
+            ]
             await busy.wait()
-            assert (await http.post(well.url(host="good.test"), body=b"", headers={}, policy=policy)).status == 200
+            assert (
+                await http.post(well.url(host="good.test"), body=b"", headers={}, policy=policy)
+            ).status == 200
             assert len(slow.requests) == 3
             open_up.set()
             assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
 
-    async def test_a_turn_that_never_comes_is_ours(self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_turn_that_never_comes_is_ours(
+        self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Who waited in vain behind our own requests has not heard from the host at all."""
         monkeypatch.setattr("numdesk.kit.outgoing.http.REQUESTS_PER_HOST_MAX", 1)
 
@@ -238,9 +296,14 @@ class TestWhoseFailure:
 
         async with receiving(hang) as silent:
             policy = EgressPolicy(
-                allowed=frozenset({("127.0.0.1", silent.port)}), needs_body=False, connect_timeout_s=0.05, total_timeout_s=30
+                allowed=frozenset({("127.0.0.1", silent.port)}),
+                needs_body=False,
+                connect_timeout_s=0.05,
+                total_timeout_s=30,
             )
-            first = asyncio.create_task(http.post(silent.url(), body=b"", headers={}, policy=policy))
+            first = asyncio.create_task(
+                http.post(silent.url(), body=b"", headers={}, policy=policy)
+            )
             await asyncio.sleep(0)
             with pytest.raises(HttpFailure) as caught:
                 await http.post(silent.url(), body=b"", headers={}, policy=policy)
@@ -264,6 +327,8 @@ class TestStatusOf:
             (b"ICY 200 OK\r\n", None),
         ],
     )
-    def test_reads_whole_lines_only(self, beginning: bytes, found: tuple[int, str | None] | None) -> None:
+    def test_reads_whole_lines_only(
+        self, beginning: bytes, found: tuple[int, str | None] | None
+    ) -> None:
         """A status counts when its line is whole; interim answers are passed over."""
         assert status_of(beginning) == found

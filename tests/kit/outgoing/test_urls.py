@@ -15,10 +15,20 @@ PLAIN = EgressPolicy(allow_http=True, extra_ports=frozenset({8080}))
 
 GOOD = [
     ("https://example.com", "https://example.com/", "example.com", 443),
-    ("HTTPS://Example.COM/Path?q=1&r=%20", "https://example.com/Path?q=1&r=%20", "example.com", 443),
+    (
+        "HTTPS://Example.COM/Path?q=1&r=%20",
+        "https://example.com/Path?q=1&r=%20",
+        "example.com",
+        443,
+    ),
     ("https://example.com:443/", "https://example.com/", "example.com", 443),
     ("https://example.com:8443/a/@b:c", "https://example.com:8443/a/@b:c", "example.com", 8443),
-    ("https://xn--e1afmkfd.xn--p1ai/", "https://xn--e1afmkfd.xn--p1ai/", "xn--e1afmkfd.xn--p1ai", 443),
+    (
+        "https://xn--e1afmkfd.xn--p1ai/",
+        "https://xn--e1afmkfd.xn--p1ai/",
+        "xn--e1afmkfd.xn--p1ai",
+        443,
+    ),
     ("https://a_b.example.com/", "https://a_b.example.com/", "a_b.example.com", 443),
     ("https://8.8.8.8/", "https://8.8.8.8/", "8.8.8.8", 443),
     ("https://[2606:4700:0:0::1111]/x", "https://[2606:4700::1111]/x", "2606:4700::1111", 443),
@@ -153,7 +163,11 @@ class TestParseUrl:
         """An allowed host and port needs no https and no usual port; its neighbours do."""
         policy = EgressPolicy(allowed=frozenset({("127.0.0.1", 18080)}))
         assert parse_url("http://127.0.0.1:18080/inbox", policy).is_address
-        for text in ("http://127.0.0.1:18081/", "http://localhost:18080/", "http://127.0.0.2:18080/"):
+        for text in (
+            "http://127.0.0.1:18081/",
+            "http://localhost:18080/",
+            "http://127.0.0.2:18080/",
+        ):
             with pytest.raises(HttpFailure):
                 parse_url(text, policy)
 

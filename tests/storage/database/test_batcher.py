@@ -98,7 +98,10 @@ class TestBatcher:
 
         batcher: Batcher[int, int] = Batcher(run, batch_max=10)
         futures = [batcher.submit(n) for n in range(3)]
-        assert all(isinstance(a, Unavailable) for a in await asyncio.gather(*futures, return_exceptions=True))
+        assert all(
+            isinstance(a, Unavailable)
+            for a in await asyncio.gather(*futures, return_exceptions=True)
+        )
         assert tries == [[0, 1, 2]]
 
     async def test_somebody_who_gave_up_is_passed_over(self) -> None:

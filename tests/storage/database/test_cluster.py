@@ -5,11 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from numdesk.storage.database.cluster import SOCKET_NAME, SOCKET_PATH_MAX, Cluster, binaries, choose_socket_folder
-from numdesk.storage.database.faults import DatabaseFault, DataFolderNotWritable, DataFolderOfOtherVersion, DiskFull, ServerFailedToStart
+from numdesk.storage.database.cluster import (
+    SOCKET_NAME,
+    SOCKET_PATH_MAX,
+    Cluster,
+    binaries,
+    choose_socket_folder,
+)
+from numdesk.storage.database.faults import (
+    DatabaseFault,
+    DataFolderNotWritable,
+    DataFolderOfOtherVersion,
+    DiskFull,
+    ServerFailedToStart,
+)
 
 
-@pytest.mark.parametrize("program", ["postgres", "initdb", "psql", "pg_dump", "pg_restore", "pg_basebackup", "pgbench"])
+@pytest.mark.parametrize(
+    "program", ["postgres", "initdb", "psql", "pg_dump", "pg_restore", "pg_basebackup", "pgbench"]
+)
 def test_the_programs_come_with_numdesk(program: str) -> None:
     """Nothing of a PostgreSQL installed on the machine is ever used."""
     assert os.access(binaries() / program, os.X_OK)
@@ -32,7 +46,9 @@ class TestSocketFolder:
         """A path in Cyrillic takes two bytes a letter."""
         assert choose_socket_folder(Path("/" + "ж" * 60)) != Path("/" + "ж" * 60)
 
-    def test_of_a_stranger_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_a_stranger_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The temporary place is open to all: a link laid there beforehand must not lead our socket away."""
         monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
         cluster = Cluster.of(tmp_path / ("d" * 100))
@@ -55,13 +71,18 @@ def test_access_rules_follow_no_link(tmp_path: Path, name: str) -> None:
     assert victim.read_text() == "precious"
     assert not (cluster.folder / name).is_symlink()
     assert "numdesk" in (cluster.folder / name).read_text()
-    assert sorted(path.name for path in cluster.folder.iterdir()) == ["pg_hba.conf", "pg_ident.conf"]
+    assert sorted(path.name for path in cluster.folder.iterdir()) == [
+        "pg_hba.conf",
+        "pg_ident.conf",
+    ]
 
 
 class TestPostmaster:
     """Cluster.postmaster()."""
 
-    @pytest.mark.parametrize("card", ["", "12", "12\n/x\n1\n5432\n", "no number\n/x\n1\n5432\n/x\n\n  0 0\nready   \n"])
+    @pytest.mark.parametrize(
+        "card", ["", "12", "12\n/x\n1\n5432\n", "no number\n/x\n1\n5432\n/x\n\n  0 0\nready   \n"]
+    )
     def test_of_a_half_written_card_is_unknown(self, tmp_path: Path, card: str) -> None:
         """The file is read while the server writes it."""
         cluster = Cluster.of(tmp_path)
@@ -85,13 +106,18 @@ class TestPostmaster:
     ("log", "fault"),
     [
         ('FATAL:  could not write lock file "postmaster.pid": No space left on device', DiskFull),
-        ("FATAL:  database files are incompatible with server\nDETAIL:  made by version 17", DataFolderOfOtherVersion),
+        (
+            "FATAL:  database files are incompatible with server\nDETAIL:  made by version 17",
+            DataFolderOfOtherVersion,
+        ),
         ("initdb: error: could not change permissions: Permission denied", DataFolderNotWritable),
         ('FATAL:  data directory "/x" has wrong ownership', DataFolderNotWritable),
         ("PANIC:  could not locate a valid checkpoint record", ServerFailedToStart),
         ("", ServerFailedToStart),
     ],
 )
-def test_the_last_words_of_a_server_become_a_fault(tmp_path: Path, log: str, fault: type[DatabaseFault]) -> None:
+def test_the_last_words_of_a_server_become_a_fault(
+    tmp_path: Path, log: str, fault: type[DatabaseFault]
+) -> None:
     """The operator reads one sentence with a remedy, not a log."""
     assert type(Cluster.of(tmp_path).fault(log=log)) is fault

@@ -13,7 +13,13 @@ from tests.support.frozen import FrozenWay, way_to
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.storage.database import pool as pool_module
 from numdesk.storage.database import silence
-from numdesk.storage.database.pool import CONNECTIONS_MAX, LENT_WITHIN_S, OUTAGE_PATIENCE_S, Database, Tx
+from numdesk.storage.database.pool import (
+    CONNECTIONS_MAX,
+    LENT_WITHIN_S,
+    OUTAGE_PATIENCE_S,
+    Database,
+    Tx,
+)
 from numdesk.storage.database.silence import LOOK_EVERY_S, SIGN_OF_LIFE_S, SILENCE_S
 
 #: How much faster than in earnest a test waits.
@@ -65,14 +71,18 @@ async def test_nobody_waits_long(hasty: Database, way: FrozenWay, attempt: str, 
     await ask("test.ask", nothing)
     way.freeze()
     async with asyncio.timeout(AT_MOST_S):
-        told = await asyncio.gather(*(ask("test.ask", nothing) for _ in range(lent)), return_exceptions=True)
+        told = await asyncio.gather(
+            *(ask("test.ask", nothing) for _ in range(lent)), return_exceptions=True
+        )
     assert {type(one) for one in told} == {Unavailable}
     way.thaw()
     async with asyncio.timeout(AT_MOST_S):
         assert await asyncio.gather(*(ask("test.ask", nothing) for _ in range(lent))) == [1] * lent
 
 
-async def test_an_outcome_that_nobody_knows_is_told_as_one(hasty: Database, way: FrozenWay, pool: asyncpg.Pool) -> None:
+async def test_an_outcome_that_nobody_knows_is_told_as_one(
+    hasty: Database, way: FrozenWay, pool: asyncpg.Pool
+) -> None:
     """Frozen in the middle of COMMIT, the answer is that the outcome is unknown."""
 
     async def work(tx: Tx) -> None:
@@ -114,11 +124,15 @@ async def test_a_slow_statement_is_let_be(hasty: Database) -> None:
     assert await hasty.run("test.slow", slow) == "done"
 
 
-async def test_a_caller_who_leaves_leaves_no_connection_behind(hasty: Database, way: FrozenWay) -> None:
+async def test_a_caller_who_leaves_leaves_no_connection_behind(
+    hasty: Database, way: FrozenWay
+) -> None:
     """Requests that were given up while the server was frozen cost the pool nothing."""
     await hasty.repeat("test.ask", nothing)
     way.freeze()
-    waiting = [asyncio.create_task(hasty.repeat("test.ask", nothing)) for _ in range(CONNECTIONS_MAX)]
+    waiting = [
+        asyncio.create_task(hasty.repeat("test.ask", nothing)) for _ in range(CONNECTIONS_MAX)
+    ]
     await asyncio.sleep(0.05)
     for task in waiting:
         task.cancel()

@@ -30,7 +30,10 @@ def small_disk() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="numdesk-disk-") as name:
         Path(name).chmod(0o711)
         mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0711", "tmpfs", name]
-        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        if (
+            os.geteuid() != 0
+            or subprocess.run(mount, capture_output=True, check=False).returncode != 0
+        ):
             pytest.skip("a small disk can only be mounted by root, where the system lets it")
         try:
             yield Path(name)
@@ -58,14 +61,19 @@ async def until_it_answers(database: Database) -> int:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(Unavailable):
-                return await database.repeat("test.read", lambda tx: tx.fetchval("select count(*)::int from filler"))
+                return await database.repeat(
+                    "test.read", lambda tx: tx.fetchval("select count(*)::int from filler")
+                )
 
 
 async def test_refuses_writes_and_recovers_by_itself(database: Database, small_disk: Path) -> None:
     """Every write on the full disk is refused as unavailable, reads go on, and once there is room everything works without a restart
     by hand: what was confirmed is there, and nothing else."""
     await database.run(
-        "test.table", lambda tx: tx.execute("create table filler (text text); alter table filler alter text set storage external")
+        "test.table",
+        lambda tx: tx.execute(
+            "create table filler (text text); alter table filler alter text set storage external"
+        ),
     )
     kept = 0
     ballast = small_disk / "ballast"

@@ -12,7 +12,13 @@ from numdesk.storage.database import launcher as database_launcher
 def launch(parent: int, user: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run the launcher as numdesk does."""
     launcher = [sys.executable, "-I", "-S", database_launcher.__file__]
-    return subprocess.run([*launcher, str(parent), user, "/", *command], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [*launcher, str(parent), user, "/", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_becomes_the_command() -> None:

@@ -9,7 +9,9 @@ from numdesk.storage.database.faults import DatabaseIsNewer, MigrationBlocked, M
 from numdesk.storage.database.migrate import Migration, find_migrations, migrate, pending_migrations
 
 FIRST = Migration(1, "things", "create table things (id integer primary key)")
-SECOND = Migration(2, "more", "alter table things add column note text; insert into things values (1, 'x')")
+SECOND = Migration(
+    2, "more", "alter table things add column note text; insert into things values (1, 'x')"
+)
 BROKEN = Migration(3, "broken", "create table half (id integer); select 1/0")
 
 
@@ -18,12 +20,17 @@ class TestMigrate:
 
     async def test_applies_each_file_once_and_in_order(self, empty_database_url: str) -> None:
         """A second run finds nothing to do."""
-        assert await migrate(empty_database_url, migrations=[FIRST, SECOND]) == ["0001_things", "0002_more"]
+        assert await migrate(empty_database_url, migrations=[FIRST, SECOND]) == [
+            "0001_things",
+            "0002_more",
+        ]
         assert await migrate(empty_database_url, migrations=[FIRST, SECOND]) == []
 
     async def test_two_processes_may_start_together(self, empty_database_url: str) -> None:
         """The second one waits and then finds nothing to do."""
-        runs = await asyncio.gather(*(migrate(empty_database_url, migrations=[FIRST, SECOND]) for _ in range(4)))
+        runs = await asyncio.gather(
+            *(migrate(empty_database_url, migrations=[FIRST, SECOND]) for _ in range(4))
+        )
         assert sorted(map(len, runs)) == [0, 0, 0, 2]
 
     async def test_leaves_nothing_of_a_file_that_fails(self, empty_database_url: str) -> None:
@@ -31,7 +38,9 @@ class TestMigrate:
         with pytest.raises(asyncpg.DivisionByZeroError):
             await migrate(empty_database_url, migrations=[FIRST, SECOND, BROKEN])
         mended = Migration(3, "broken", "create table half (id integer)")
-        assert await migrate(empty_database_url, migrations=[FIRST, SECOND, mended]) == ["0003_broken"]
+        assert await migrate(empty_database_url, migrations=[FIRST, SECOND, mended]) == [
+            "0003_broken"
+        ]
 
     async def test_refuses_a_database_that_is_ahead(self, empty_database_url: str) -> None:
         """Old code must not write into tables that it does not know."""
@@ -43,12 +52,16 @@ class TestMigrate:
         """What was applied and what is in the tree must stay the same text."""
         await migrate(empty_database_url, migrations=[FIRST])
         with pytest.raises(MigrationChanged, match="0001_things"):
-            await migrate(empty_database_url, migrations=[Migration(1, "things", "create table others ()")])
+            await migrate(
+                empty_database_url, migrations=[Migration(1, "things", "create table others ()")]
+            )
 
     async def test_gives_up_on_a_lock_that_others_hold(self, empty_database_url: str) -> None:
         """A migration that cannot get its lock ends instead of making everyone queue behind it."""
         await migrate(empty_database_url, migrations=[FIRST])
-        quick = Migration(2, "more", "set local lock_timeout = '20ms'; alter table things add column note text")
+        quick = Migration(
+            2, "more", "set local lock_timeout = '20ms'; alter table things add column note text"
+        )
         holder = await asyncpg.connect(empty_database_url)
         async with holder.transaction():
             await holder.execute("lock table things in access exclusive mode")

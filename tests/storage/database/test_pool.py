@@ -20,7 +20,9 @@ async def write(tx: Tx) -> None:
 
 
 @pytest.mark.parametrize("sqlstate", EXHAUSTED)
-async def test_answers_that_it_cannot_now(database: Database, pool: asyncpg.Pool, sqlstate: str) -> None:
+async def test_answers_that_it_cannot_now(
+    database: Database, pool: asyncpg.Pool, sqlstate: str
+) -> None:
     """Whatever the database is short of, a write is refused as unavailable at once, and reads go on."""
     await break_writes(pool, "settings", sqlstate)
     for attempt in (database.run, database.repeat):
@@ -56,9 +58,14 @@ async def test_says_it_once_in_a_while(database: Database, pool: asyncpg.Pool) -
 
 
 @pytest.mark.parametrize(("books", "refusal"), [(True, OutcomeUnknown), (False, Unavailable)])
-async def test_what_may_have_been_booked_before_is_never_refused(database: Database, books: bool, refusal: type[Unavailable]) -> None:
+async def test_what_may_have_been_booked_before_is_never_refused(
+    database: Database, books: bool, refusal: type[Unavailable]
+) -> None:
     """When the answer to a statement that books was lost, and the next attempt finds no room, nobody says that nothing was booked."""
-    attempts: list[Exception] = [asyncpg.DiskFullError("no room"), asyncpg.ConnectionDoesNotExistError("lost")]
+    attempts: list[Exception] = [
+        asyncpg.DiskFullError("no room"),
+        asyncpg.ConnectionDoesNotExistError("lost"),
+    ]
 
     async def book(_tx: Tx) -> None:
         raise attempts.pop()

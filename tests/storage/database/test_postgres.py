@@ -29,7 +29,12 @@ from numdesk.storage.database.faults import (
     ServerTooOld,
     ServerUnreachable,
 )
-from numdesk.storage.database.postgres import EmbeddedPostgres, check_server, open_database, running_dsn
+from numdesk.storage.database.postgres import (
+    EmbeddedPostgres,
+    check_server,
+    open_database,
+    running_dsn,
+)
 
 # A numdesk that is killed while its database runs.
 KILLED_NUMDESK = """
@@ -79,7 +84,9 @@ def is_gone(pid: int) -> bool:
 class TestStart:
     """EmbeddedPostgres.start()."""
 
-    async def test_gives_a_database_that_keeps_what_it_confirms(self, running: EmbeddedPostgres) -> None:
+    async def test_gives_a_database_that_keeps_what_it_confirms(
+        self, running: EmbeddedPostgres
+    ) -> None:
         """Ours is a database called numdesk, in UTF-8, with fsync on."""
         assert await ask(running.dsn, "SELECT current_database()") == "numdesk"
         assert await ask(running.dsn, "SHOW server_encoding") == "UTF8"
@@ -91,9 +98,13 @@ class TestStart:
         assert await ask(running.dsn, "SHOW listen_addresses") == ""
         assert (running.cluster.folder.stat().st_mode & 0o777) == 0o700
 
-    async def test_refuses_a_folder_that_another_numdesk_holds(self, data: Path, running: EmbeddedPostgres) -> None:
+    async def test_refuses_a_folder_that_another_numdesk_holds(
+        self, data: Path, running: EmbeddedPostgres
+    ) -> None:
         """One sentence says what is wrong, who holds the folder and what to do; the holder is not disturbed."""
-        with pytest.raises(DataFolderInUse, match=rf"in use by another numdesk \(process {os.getpid()}\).*--data"):
+        with pytest.raises(
+            DataFolderInUse, match=rf"in use by another numdesk \(process {os.getpid()}\).*--data"
+        ):
             await EmbeddedPostgres(data).start()
         assert await ask(running.dsn, "SELECT 1") == 1
 
@@ -103,7 +114,9 @@ class TestStart:
         with pytest.raises(DataFolderNotWritable, match="Not a directory"):
             await EmbeddedPostgres(tmp_path / "file" / "data").start()
 
-    async def test_refuses_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_refuses_a_full_disk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Better not to start than to stop in the middle; the folder is free again afterwards."""
         monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1024))
         for _ in range(2):
@@ -188,18 +201,28 @@ class TestSurvival:
     async def test_a_killed_numdesk_does_not_block_the_next(self, data: Path) -> None:
         """The orphan is ended, its folder taken over, and the database answers."""
         done = subprocess.run(  # noqa: ASYNC221 - nothing else runs in this test
-            [sys.executable, "-c", KILLED_NUMDESK, str(data)], capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, "-c", KILLED_NUMDESK, str(data)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         orphan = int(done.stdout)
         async with open_database(None, data=data) as dsn:
             assert await ask(dsn, "SELECT 1") == 1
             assert is_gone(orphan)
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+    @pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux tells a child that its parent died"
+    )
     async def test_the_orphan_of_a_killed_numdesk_stops_by_itself(self, data: Path) -> None:
         """Nothing keeps running on a machine whose numdesk was killed for good."""
         done = subprocess.run(  # noqa: ASYNC221 - nothing else runs in this test
-            [sys.executable, "-c", KILLED_NUMDESK, str(data)], capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, "-c", KILLED_NUMDESK, str(data)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         async with asyncio.timeout(60):
             while not is_gone(int(done.stdout)):  # noqa: ASYNC110 - a process sends no event
@@ -210,18 +233,25 @@ class TestSurvival:
         async with open_database(None, data=data):
             card = (data / "postgres" / "postmaster.pid").read_text()
         bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: ASYNC220
-        (data / "postgres" / "postmaster.pid").write_text(card.replace(card.split("\n")[0], str(bystander.pid), 1))
+        (data / "postgres" / "postmaster.pid").write_text(
+            card.replace(card.split("\n")[0], str(bystander.pid), 1)
+        )
         async with open_database(None, data=data) as dsn:
             assert await ask(dsn, "SELECT 1") == 1
         assert bystander.poll() is None
         bystander.communicate(b"\n")
 
-    @pytest.mark.parametrize("left", ["", "12345", "12345\n/nowhere\n", "\0\0\0", "not a pid\n" * 9])
+    @pytest.mark.parametrize(
+        "left", ["", "12345", "12345\n/nowhere\n", "\0\0\0", "not a pid\n" * 9]
+    )
     async def test_a_damaged_pid_file_keeps_nobody_down(self, data: Path, left: str) -> None:
         """What a crash or a full disk left of postmaster.pid or of the socket's lock file is removed: the folder's lock is ours."""
         async with open_database(None, data=data):
             cluster = EmbeddedPostgres(data).cluster
-        for path in (cluster.folder / "postmaster.pid", cluster.socket_folder / ".s.PGSQL.5432.lock"):
+        for path in (
+            cluster.folder / "postmaster.pid",
+            cluster.socket_folder / ".s.PGSQL.5432.lock",
+        ):
             path.write_text(left)
         async with open_database(None, data=data) as dsn:
             assert await ask(dsn, "SELECT 1") == 1
@@ -233,25 +263,39 @@ class TestSurvival:
         assert found is not None
         assert found.pid == running.pid
 
-    async def test_a_server_that_cannot_be_ended_is_named(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_server_that_cannot_be_ended_is_named(
+        self, data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Where another user's server runs on the folder, the sentence says which process to stop."""
 
         def refuse(*_: object) -> None:
             raise psutil.AccessDenied(4711)
 
-        monkeypatch.setattr(Cluster, "find_server", lambda _: SimpleNamespace(pid=4711, send_signal=refuse))
-        with pytest.raises(ServerFailedToStart, match="process 4711 of another user runs PostgreSQL on it: stop that process first"):
+        monkeypatch.setattr(
+            Cluster, "find_server", lambda _: SimpleNamespace(pid=4711, send_signal=refuse)
+        )
+        with pytest.raises(
+            ServerFailedToStart,
+            match="process 4711 of another user runs PostgreSQL on it: stop that process first",
+        ):
             await EmbeddedPostgres(data).start()
 
 
 class TestEnvironment:
     """What the operator's shell says to PostgreSQL's own programs."""
 
-    async def test_reaches_neither_the_server_nor_its_tools(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_reaches_neither_the_server_nor_its_tools(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A cluster is made and started as always, whatever PG variables are set."""
         with contextlib.suppress(OSError):
             tmp_path.parent.chmod(0o711)
-        for name, value in {"PGOPTIONS": "-c nonsense=1", "PGDATA": "/nowhere", "PGTZ": "nowhere", "PGCLIENTENCODING": "LATIN1"}.items():
+        for name, value in {
+            "PGOPTIONS": "-c nonsense=1",
+            "PGDATA": "/nowhere",
+            "PGTZ": "nowhere",
+            "PGCLIENTENCODING": "LATIN1",
+        }.items():
             monkeypatch.setenv(name, value)
         async with open_database(None, data=tmp_path / "data") as dsn:
             assert await ask(dsn, "SELECT 1") == 1
@@ -266,13 +310,17 @@ class TestOpenDatabase:
             assert running_dsn(data)
         assert running_dsn(data) is None
 
-    async def test_attaches_to_a_server_that_runs(self, data: Path, running: EmbeddedPostgres) -> None:
+    async def test_attaches_to_a_server_that_runs(
+        self, data: Path, running: EmbeddedPostgres
+    ) -> None:
         """A command beside `serve` uses its database and leaves it running."""
         async with open_database(None, data=data, attach=True) as dsn:
             assert dsn == running.dsn
         assert running.pid is not None
 
-    async def test_uses_an_external_server_when_one_is_named(self, database_url: str, tmp_path: Path) -> None:
+    async def test_uses_an_external_server_when_one_is_named(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """Then the data folder gets no database."""
         async with open_database(database_url, data=tmp_path) as dsn:
             assert dsn == database_url
@@ -294,14 +342,18 @@ class TestCheckServer:
 
     async def test_tells_where_nobody_answers_without_the_password(self) -> None:
         """The sentence ends up in logs."""
-        with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1/numdesk does not answer") as refusal:
+        with pytest.raises(
+            ServerUnreachable, match=r"127\.0\.0\.1:1/numdesk does not answer"
+        ) as refusal:
             await check_server("postgresql://me:hush@127.0.0.1:1/numdesk")
         assert "hush" not in str(refusal.value)
 
     async def test_refuses_a_database_in_another_encoding(self, server: TestServer) -> None:
         """Text in all languages does not fit into a database that is not UTF-8; the sentence says how to make one that is."""
         async with server.create_database("latin1") as url:
-            with pytest.raises(DatabaseNotUtf8, match="has the encoding LATIN1: numdesk needs UTF8"):
+            with pytest.raises(
+                DatabaseNotUtf8, match="has the encoding LATIN1: numdesk needs UTF8"
+            ):
                 await check_server(url)
 
 
@@ -316,7 +368,9 @@ async def old_server(version: str) -> AsyncIterator[int]:
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError):
-            request = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
+            request = await reader.readexactly(
+                int.from_bytes(await reader.readexactly(4), "big") - 4
+            )
             if request == (80877103).to_bytes(4, "big"):  # it asks for TLS first
                 writer.write(b"N")
                 await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)

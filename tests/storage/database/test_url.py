@@ -17,13 +17,27 @@ class TestSplitPassword:
     @pytest.mark.parametrize(
         ("url", "bare", "password"),
         [
-            ("postgresql://me:p%40ss:w@db:5433/x?sslmode=require", "postgresql://me@db:5433/x?sslmode=require", "p@ss:w"),
-            ("postgres://me@/x?host=%2Ftmp&password=a%2Fb&port=1", "postgres://me@/x?host=%2Ftmp&port=1", "a/b"),
-            ("postgresql://numdesk@/numdesk?host=/tmp/s", "postgresql://numdesk@/numdesk?host=/tmp/s", None),
+            (
+                "postgresql://me:p%40ss:w@db:5433/x?sslmode=require",
+                "postgresql://me@db:5433/x?sslmode=require",
+                "p@ss:w",
+            ),
+            (
+                "postgres://me@/x?host=%2Ftmp&password=a%2Fb&port=1",
+                "postgres://me@/x?host=%2Ftmp&port=1",
+                "a/b",
+            ),
+            (
+                "postgresql://numdesk@/numdesk?host=/tmp/s",
+                "postgresql://numdesk@/numdesk?host=/tmp/s",
+                None,
+            ),
             ("postgresql:///x", "postgresql:///x", None),
         ],
     )
-    def test_leaves_the_rest_of_the_url_alone(self, url: str, bare: str, password: str | None) -> None:
+    def test_leaves_the_rest_of_the_url_alone(
+        self, url: str, bare: str, password: str | None
+    ) -> None:
         """What a program is given as an argument names the same database, without the secret."""
         assert split_password(url) == (bare, password)
 
@@ -32,25 +46,42 @@ class TestReadDatabaseUrl:
     @pytest.mark.parametrize(
         ("given", "read"),
         [
-            ("postgresql://me:p%40ss@db:5433/x?sslmode=require", "postgresql://me:p%40ss@db:5433/x?sslmode=require"),
+            (
+                "postgresql://me:p%40ss@db:5433/x?sslmode=require",
+                "postgresql://me:p%40ss@db:5433/x?sslmode=require",
+            ),
             ("postgres://db/numdesk", "postgresql://db/numdesk"),
             ("  postgresql:///x?host=/tmp&port=1 ", "postgresql:///x?host=/tmp&port=1"),
             ("postgresql://[::1]:5432/x", "postgresql://[::1]:5432/x"),
-            ("postgresql://a:1,b:2/x?target_session_attrs=read-write", "postgresql://a:1,b:2/x?target_session_attrs=read-write"),
-            ("postgresql://db/x?connect_timeout=10&channel_binding=prefer&keepalives=1", "postgresql://db/x"),
-            ("postgresql://db/x?gssencmode=disable&application_name=a%20b", "postgresql://db/x?application_name=a%20b"),
+            (
+                "postgresql://a:1,b:2/x?target_session_attrs=read-write",
+                "postgresql://a:1,b:2/x?target_session_attrs=read-write",
+            ),
+            (
+                "postgresql://db/x?connect_timeout=10&channel_binding=prefer&keepalives=1",
+                "postgresql://db/x",
+            ),
+            (
+                "postgresql://db/x?gssencmode=disable&application_name=a%20b",
+                "postgresql://db/x?application_name=a%20b",
+            ),
         ],
     )
     def test_leaves_out_what_changes_nothing(self, given: str, read: str) -> None:
         """Parameters of libpq that asyncpg would hand to the server are dropped where they change nothing; the rest stays."""
         assert read_database_url(given) == read
 
-    def test_finds_the_certificates_of_the_system(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_finds_the_certificates_of_the_system(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """sslrootcert=system means what it means to libpq: the system's certificates and a checked host name."""
         bundle = tmp_path / "ca.pem"
         bundle.touch()
         monkeypatch.setattr(database_url, "_system_certificates", lambda: str(bundle))
-        assert read_database_url("postgresql://db/x?sslrootcert=system") == f"postgresql://db/x?sslrootcert={bundle}&sslmode=verify-full"
+        assert (
+            read_database_url("postgresql://db/x?sslrootcert=system")
+            == f"postgresql://db/x?sslrootcert={bundle}&sslmode=verify-full"
+        )
         with pytest.raises(DatabaseUrlRefused, match="needs sslmode=verify-full"):
             read_database_url("postgresql://db/x?sslmode=require&sslrootcert=system")
 
@@ -79,8 +110,14 @@ class TestReadDatabaseUrl:
             ("postgresql://me:hush@[::1/x", "brackets"),
             ("postgresql://me:hush@db/x?sslmode", "not NAME=VALUE"),
             ("postgresql://me:hush@db/x?hush=1", "a parameter that PostgreSQL does not know"),
-            ("postgresql://me:hush@db/x?sslpassword=hush", "the parameter sslpassword, which numdesk does not support"),
-            ("postgresql://me:hush@db/x?channel_binding=require", "the parameter channel_binding, which numdesk does not support \\(only"),
+            (
+                "postgresql://me:hush@db/x?sslpassword=hush",
+                "the parameter sslpassword, which numdesk does not support",
+            ),
+            (
+                "postgresql://me:hush@db/x?channel_binding=require",
+                "the parameter channel_binding, which numdesk does not support \\(only",
+            ),
             ("postgresql://me:hush@db/x?service=hush", "the parameter service"),
             ("postgresql://me:hu sh@db/x", "has blanks"),
         ],

@@ -15,14 +15,28 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE_S = 30.0
 
 
-async def add(database: Database, n: int = 1, *, kind: str = "work", run_at: datetime = NOW, unique_key: str | None = None) -> None:
+async def add(
+    database: Database,
+    n: int = 1,
+    *,
+    kind: str = "work",
+    run_at: datetime = NOW,
+    unique_key: str | None = None,
+) -> None:
     """Adds a job in a transaction of its own."""
-    await database.run("t", lambda tx: queue.add(tx, kind=kind, payload={"n": n}, run_at=run_at, unique_key=unique_key))
+    await database.run(
+        "t",
+        lambda tx: queue.add(tx, kind=kind, payload={"n": n}, run_at=run_at, unique_key=unique_key),
+    )
 
 
-async def take(database: Database, *, now: datetime = NOW, wall: datetime = NOW, **limits: int) -> list[Job]:
+async def take(
+    database: Database, *, now: datetime = NOW, wall: datetime = NOW, **limits: int
+) -> list[Job]:
     """Takes jobs of the kinds named, so many of each."""
-    room = Room(now, wall, {kind: (limit, LEASE_S) for kind, limit in (limits or {"work": 10}).items()}, {})
+    room = Room(
+        now, wall, {kind: (limit, LEASE_S) for kind, limit in (limits or {"work": 10}).items()}, {}
+    )
     return await database.repeat("t", lambda tx: queue.take(tx, room=room))
 
 
@@ -89,17 +103,28 @@ class TestFencing:
         await add(database)
         (lost,) = await take(database)
         (held,) = await take(database, wall=NOW + timedelta(seconds=LEASE_S))
-        assert await database.run("t", lambda tx: queue.finish(tx, jobs=[(lost.id, lost.lease_no)])) == set()
-        assert not await database.run("t", lambda tx: queue.postpone(tx, job=lost, run_at=NOW, error="x"))
+        assert (
+            await database.run("t", lambda tx: queue.finish(tx, jobs=[(lost.id, lost.lease_no)]))
+            == set()
+        )
+        assert not await database.run(
+            "t", lambda tx: queue.postpone(tx, job=lost, run_at=NOW, error="x")
+        )
         assert not await database.run("t", lambda tx: queue.bury(tx, job=lost, now=NOW, error="x"))
-        assert await database.run("t", lambda tx: queue.finish(tx, jobs=[(held.id, held.lease_no)])) == {held.id}
+        assert await database.run(
+            "t", lambda tx: queue.finish(tx, jobs=[(held.id, held.lease_no)])
+        ) == {held.id}
 
     async def test_refuses_the_same_word_twice(self, database: Database) -> None:
         """A postponement that is repeated after a lost connection does not move the job again."""
         await add(database)
         (job,) = await take(database)
-        assert await database.run("t", lambda tx: queue.postpone(tx, job=job, run_at=NOW, error="x"))
-        assert not await database.run("t", lambda tx: queue.postpone(tx, job=job, run_at=NOW + timedelta(days=9), error="y"))
+        assert await database.run(
+            "t", lambda tx: queue.postpone(tx, job=job, run_at=NOW, error="x")
+        )
+        assert not await database.run(
+            "t", lambda tx: queue.postpone(tx, job=job, run_at=NOW + timedelta(days=9), error="y")
+        )
         assert len(await take(database)) == 1
 
 
@@ -110,7 +135,9 @@ class TestBury:
         """Its error stays to be read, cut to a bound and without what the database cannot hold."""
         await add(database, unique_key="only")
         (job,) = await take(database)
-        await database.run("t", lambda tx: queue.bury(tx, job=job, now=NOW, error="\0" + "why" * 5000))
+        await database.run(
+            "t", lambda tx: queue.bury(tx, job=job, now=NOW, error="\0" + "why" * 5000)
+        )
         assert await take(database, wall=NOW + timedelta(days=9)) == []
         async with database.transaction("t") as tx:
             row = await tx.fetchrow("select dead_at, last_error from jobs")

@@ -19,16 +19,29 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
     """Each line begins where the one before it ended, in both directions and over all pages."""
     made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
     for turn, (move, units) in enumerate(
-        [(wallets.adjust, 5000), (wallets.give_bonus, 700), (wallets.adjust, -1200), (wallets.give_bonus, -700)]
+        [
+            (wallets.adjust, 5000),
+            (wallets.give_bonus, 700),
+            (wallets.adjust, -1200),
+            (wallets.give_bonus, -700),
+        ]
     ):
-        await move(desk.rt, customer_id=made.customer_id, currency="EUR", units=units, reason_ref=f"r{turn}")
+        await move(
+            desk.rt,
+            customer_id=made.customer_id,
+            currency="EUR",
+            units=units,
+            reason_ref=f"r{turn}",
+        )
         desk.clock.advance(1)
     caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     first = await wallets.history(desk.rt, caller, page=1, limit=3)
     second = await wallets.history(desk.rt, caller, page=2, limit=3)
     lines = [*first.items, *second.items]
     assert (first.total, second.total, len(lines)) == (4, 4, 4)
-    assert [(line.type, line.amount, line.balance_before, line.balance_after) for line in lines] == [
+    assert [
+        (line.type, line.amount, line.balance_before, line.balance_after) for line in lines
+    ] == [
         ("bonus", -700, 4500, 3800),
         ("adjustment", -1200, 5700, 4500),
         ("bonus", 700, 5000, 5700),
@@ -41,7 +54,9 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
 
 async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
     """However long a history is, its first and last pages cost the same, and its length is known without counting."""
-    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    made = await callers.register(
+        desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
+    )
     caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     await desk.pool.execute(
         """with j as (insert into journals (reason, ref, at)
@@ -54,19 +69,25 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
         lines = await wallets.history(desk.rt, caller, page=page, limit=10, ascending=from_oldest)
         assert (lines.total, lines.items[0].type) == (3001, "adjustment")
     plan = await desk.pool.fetchval(
-        "explain (analyze, buffers, format json) select * from account_lines_v1($1, $2, false, 10, 0)", caller.wallet_id, caller.bonus_id
+        "explain (analyze, buffers, format json) select * from account_lines_v1($1, $2, false, 10, 0)",
+        caller.wallet_id,
+        caller.bonus_id,
     )
     assert msgspec.json.decode(plan)[0]["Plan"]["Shared Hit Blocks"] < 1000
 
 
 async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
     """The note that a use case wrote is what the customer reads, and a second one changes nothing."""
-    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100)
+    made = await callers.register(
+        desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
+    )
     journal_id = await desk.pool.fetchval("select max(id) from journals")
 
     async def work(tx: Tx) -> None:
         for text in ("first", "second"):
-            await history.describe(tx, journal_id, type="topup", description=text, metadata={"provider": "x"})
+            await history.describe(
+                tx, journal_id, type="topup", description=text, metadata={"provider": "x"}
+            )
 
     await desk.rt.run("test.describe", work)
     caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")

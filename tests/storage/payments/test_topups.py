@@ -17,7 +17,9 @@ insert into topups (public_id, customer_id, dialect, provider, currency, amount,
 async def test_the_table_of_moves_is_the_domains(pool: asyncpg.Pool) -> None:
     """The database lets a top-up move exactly as the domain does."""
     rows = await pool.fetch("select state, next from topup_moves")
-    assert {(row["state"], row["next"]) for row in rows} == {(int(state), int(after)) for state in MOVES for after in MOVES[state]}
+    assert {(row["state"], row["next"]) for row in rows} == {
+        (int(state), int(after)) for state in MOVES for after in MOVES[state]
+    }
 
 
 async def test_a_state_never_goes_backwards(pool: asyncpg.Pool) -> None:

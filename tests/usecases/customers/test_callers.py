@@ -21,16 +21,30 @@ class TestAuthenticate:
 
     async def test_knows_a_token_and_no_other(self, desk: DeskOfTest) -> None:
         """The right token of the right dialect is a caller with the wallet of its currency; anything else is nobody."""
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY, credit=5)
+        new = await callers.register(
+            desk.rt, name="A", dialect=DIALECT, currency=CURRENCY, credit=5
+        )
         caller = await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
-        assert (caller.customer_id, caller.wallet_id, caller.currency) == (new.customer_id, new.wallet_id, CURRENCY)
+        assert (caller.customer_id, caller.wallet_id, caller.currency) == (
+            new.customer_id,
+            new.wallet_id,
+            CURRENCY,
+        )
         assert callers.remembered(desk.rt, new.token.encode(), dialect=DIALECT) == caller
         stranger = tokens.make_token("test", random="a" * tokens.RANDOM_CHARACTERS)
-        for token, dialect in ((new.token, "other"), (new.token[:-1], DIALECT), (stranger, DIALECT), ("", DIALECT), ("\u00e9", DIALECT)):
+        for token, dialect in (
+            (new.token, "other"),
+            (new.token[:-1], DIALECT),
+            (stranger, DIALECT),
+            ("", DIALECT),
+            ("\u00e9", DIALECT),
+        ):
             with pytest.raises(NotAuthenticated):
                 await callers.authenticate(desk.rt, token.encode(), dialect=dialect)
 
-    async def test_asks_once_for_a_token_that_is_nobodys(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_asks_once_for_a_token_that_is_nobodys(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A token that is nobody's is looked up once; a flood of others makes it forgotten, and no caller with it."""
         monkeypatch.setattr(callers, "UNKNOWN_MAX", 3)
         new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
@@ -43,7 +57,10 @@ class TestAuthenticate:
             return await look_up(tx, hashes)
 
         monkeypatch.setattr(rows, "callers", watched)
-        nobodys = [tokens.make_token("test", random=letter * tokens.RANDOM_CHARACTERS).encode() for letter in "abcd"]
+        nobodys = [
+            tokens.make_token("test", random=letter * tokens.RANDOM_CHARACTERS).encode()
+            for letter in "abcd"
+        ]
         for token, times in ((nobodys[0], 2), *((one, 1) for one in nobodys[1:])):
             for _ in range(times):
                 with pytest.raises(NotAuthenticated):
@@ -58,9 +75,13 @@ class TestAuthenticate:
             await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
         await versions.look(desk.rt)
         new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
-        await desk.pool.execute("update api_keys set hash = $1", desk.rt.keys.fingerprint(token.encode()))
+        await desk.pool.execute(
+            "update api_keys set hash = $1", desk.rt.keys.fingerprint(token.encode())
+        )
         await versions.look(desk.rt)
-        assert (await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)).customer_id == new.customer_id
+        assert (
+            await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
+        ).customer_id == new.customer_id
 
     async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
         """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""
@@ -70,7 +91,9 @@ class TestAuthenticate:
         caller = await callers.authenticate(desk.rt, token, dialect=DIALECT)
         await callers.set_state(desk.rt, new.customer_id, CustomerState.BLOCKED)
         await versions.look(desk.rt)
-        assert (await callers.authenticate(desk.rt, token, dialect=DIALECT)).state is CustomerState.BLOCKED
+        assert (
+            await callers.authenticate(desk.rt, token, dialect=DIALECT)
+        ).state is CustomerState.BLOCKED
         await callers.revoke_key(desk.rt, caller.key_id)
         await versions.look(desk.rt)
         with pytest.raises(NotAuthenticated):
@@ -81,10 +104,25 @@ class TestAuthenticate:
     async def test_keeps_the_rules_of_a_key(self, desk: DeskOfTest) -> None:
         """Scopes, call names, networks and the end of a key are what it was made with."""
         new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
-        rules = callers.KeyRules(frozenset({Scope.READ}), frozenset({"orders.get"}), ("10.0.0.0/8",), START + timedelta(days=1))
-        token = (await callers.add_key(desk.rt, customer_id=new.customer_id, dialect=DIALECT, currency=CURRENCY, rules=rules)).token
+        rules = callers.KeyRules(
+            frozenset({Scope.READ}),
+            frozenset({"orders.get"}),
+            ("10.0.0.0/8",),
+            START + timedelta(days=1),
+        )
+        token = (
+            await callers.add_key(
+                desk.rt,
+                customer_id=new.customer_id,
+                dialect=DIALECT,
+                currency=CURRENCY,
+                rules=rules,
+            )
+        ).token
         caller = await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
-        check_call(caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=lambda: START)
+        check_call(
+            caller, operation="orders.get", scope=Scope.READ, address="10.1.2.3", wall=lambda: START
+        )
         for operation, scope, address, wall, refusal in (
             ("orders.list", Scope.READ, "10.1.2.3", START, NotPermitted),
             ("orders.get", Scope.SPEND, "10.1.2.3", START, NotPermitted),
@@ -92,7 +130,13 @@ class TestAuthenticate:
             ("orders.get", Scope.READ, "10.1.2.3", START + timedelta(days=1), NotAuthenticated),
         ):
             with pytest.raises(refusal):
-                check_call(caller, operation=operation, scope=scope, address=address, wall=lambda wall=wall: wall)
+                check_call(
+                    caller,
+                    operation=operation,
+                    scope=scope,
+                    address=address,
+                    wall=lambda wall=wall: wall,
+                )
 
     async def test_never_stores_the_token(self, desk: DeskOfTest) -> None:
         """The database holds a keyed hash and a few characters to tell keys apart."""

@@ -55,7 +55,9 @@ class TestAdmit:
                 pass
             assert limits_left == (4 if rt is desk.rt else 0)
 
-    async def test_counts_an_address_for_all_processes_in_long_windows_only(self, desk: DeskOfTest) -> None:
+    async def test_counts_an_address_for_all_processes_in_long_windows_only(
+        self, desk: DeskOfTest
+    ) -> None:
         """What an address may do five times an hour it may do five times at all doors together; a minute's guesses write no rows."""
         other = replace(desk.rt, local={})
         for subject in ("192.0.2.1", "2001:db8::/64"):
@@ -67,10 +69,20 @@ class TestAdmit:
         with pytest.raises(TooManyRequests):
             rate_limits.admit(other, subject="192.0.2.1", bucket="b", limit=5, window_s=3600)
         with pytest.raises(TooManyRequests):
-            rate_limits.refuse_exhausted(other, subject="2001:db8::/64", bucket="b", limit=5, window_s=3600)
+            rate_limits.refuse_exhausted(
+                other, subject="2001:db8::/64", bucket="b", limit=5, window_s=3600
+            )
         rate_limits.admit(other, subject="192.0.2.2", bucket="b", limit=5, window_s=3600)
-        assert await desk.pool.fetchval("select count(*) from rate_counts where customer_id < 0 and bucket = 'b'") == 4
-        assert await desk.pool.fetchval("select count(*) from rate_counts where bucket = 'guesses'") == 0
+        assert (
+            await desk.pool.fetchval(
+                "select count(*) from rate_counts where customer_id < 0 and bucket = 'b'"
+            )
+            == 4
+        )
+        assert (
+            await desk.pool.fetchval("select count(*) from rate_counts where bucket = 'guesses'")
+            == 0
+        )
 
     async def test_asked_whether_it_would_refuse_counts_nothing(self, desk: DeskOfTest) -> None:
         """Asking is free until the limit is reached, and is refused from then to the end of the window."""

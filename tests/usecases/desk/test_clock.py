@@ -16,7 +16,10 @@ class TestAdvance:
 
     async def test_is_seen_by_other_processes(self, database_url: str, tmp_path: Path) -> None:
         """An offset that one process adds is the other's after a look, and that of a process that starts later."""
-        async with open_sandbox(database_url, tmp_path) as one, open_sandbox(database_url, tmp_path) as two:
+        async with (
+            open_sandbox(database_url, tmp_path) as one,
+            open_sandbox(database_url, tmp_path) as two,
+        ):
             await clock.advance(one.rt, 60)
             await clock.advance(two.rt, 30)
             await clock.look(one.rt)
@@ -25,7 +28,9 @@ class TestAdvance:
             assert later.rt.clock.offset.total_seconds() == 90
 
     @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12])
-    async def test_takes_no_nonsense(self, database_url: str, tmp_path: Path, seconds: float) -> None:
+    async def test_takes_no_nonsense(
+        self, database_url: str, tmp_path: Path, seconds: float
+    ) -> None:
         """Time does not go back, and not beyond what anybody can mean."""
         async with open_sandbox(database_url, tmp_path) as desk:
             with pytest.raises(InvalidInput):

@@ -25,14 +25,25 @@ from numdesk.workers import runner
 SECOND, HOUR, DAYS = 1, 3600, 3 * 86_400
 YEARS = 5 * 366 * 86_400
 #: Every time that the books have, by table; those of one table follow each other by id.
-BOOKED = {"journals": "at", "orders": "created_at", "rental_charges": "at", "events": "at", "ledger_blocks": "at"}
+BOOKED = {
+    "journals": "at",
+    "orders": "created_at",
+    "rental_charges": "at",
+    "events": "at",
+    "ledger_blocks": "at",
+}
 
 
 async def booked(desk: DeskOfTest) -> dict[str, list[datetime]]:
     """Returns the times of the books in the order in which they were written."""
     order = {table: "number" if table == "ledger_blocks" else "id" for table in BOOKED}
     return {
-        table: [row[0] for row in await desk.pool.fetch(f"select {column} from {table} order by {order[table]}")]  # noqa: S608
+        table: [
+            row[0]
+            for row in await desk.pool.fetch(
+                f"select {column} from {table} order by {order[table]}"  # noqa: S608
+            )
+        ]
         for table, column in BOOKED.items()
     }
 
@@ -93,7 +104,9 @@ async def test_everybody_rents_after_a_correction_by_years(rental_desk: DeskOfTe
     desk.clock.advance(3600)
     await runner.run_due(desk.rt)
     desk.clock.set_back(YEARS)
-    answers = await asyncio.gather(*(shop.rent(desk, renter) for renter in renters for _ in range(3)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(shop.rent(desk, renter) for renter in renters for _ in range(3)), return_exceptions=True
+    )
     assert [type(answer).__name__ for answer in answers if isinstance(answer, BaseException)] == []
     with pytest.raises(Unavailable):
         await shop.rerent(desk, renters[0], early[2].rental.id)
@@ -107,15 +120,21 @@ async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfT
     renter = await shop.renter(desk)
     for _ in range(shop.NUMBERS - 1):
         await shop.rent(desk, renter)
-    await desk.pool.execute("update rentals set state = 1, ended_at = expires_at; update numbers set state = 0, rental_id = null")
+    await desk.pool.execute(
+        "update rentals set state = 1, ended_at = expires_at; update numbers set state = 0, rental_id = null"
+    )
     last = await shop.rent(desk, renter)
     assert last.rental.msisdn
     with pytest.raises(Refusal, match="No number"):
         await shop.rent(desk, renter)
     found = await lifecycle.active(desk.rt, renter, page=1, limit=50, states=frozenset(RentalState))
     assert len({one.msisdn for one in found.items}) == shop.NUMBERS
-    await desk.pool.execute("update numbers n set state = 4, rental_id = r.id from rentals r where r.number_id = n.id")
-    await desk.pool.execute("alter table rentals disable trigger all; update rentals set state = 0, ended_at = null")
+    await desk.pool.execute(
+        "update numbers n set state = 4, rental_id = r.id from rentals r where r.number_id = n.id"
+    )
+    await desk.pool.execute(
+        "alter table rentals disable trigger all; update rentals set state = 0, ended_at = null"
+    )
 
 
 async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:

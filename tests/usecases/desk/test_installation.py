@@ -13,14 +13,18 @@ from numdesk.usecases.desk.installation import Mode, MoneyIsMakeBelieve, Sandbox
 class TestEnter:
     """Taking note of how a database is served."""
 
-    async def test_refuses_a_sandbox_where_it_was_served_in_earnest(self, database_url: str, tmp_path: Path) -> None:
+    async def test_refuses_a_sandbox_where_it_was_served_in_earnest(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """Once without the sandbox is for ever without it."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await installation.enter(desk.rt, sandbox=False)
             with pytest.raises(SandboxRefused, match="--data"):
                 await installation.enter(desk.rt, sandbox=True)
 
-    async def test_refuses_a_sandbox_on_data_that_it_did_not_make(self, database_url: str, tmp_path: Path) -> None:
+    async def test_refuses_a_sandbox_on_data_that_it_did_not_make(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """A database that was filled before it was ever served may hold what is dear to somebody."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1)
@@ -37,7 +41,9 @@ class TestEnter:
             assert not await installation.enter(desk.rt, sandbox=True)
             assert await installation.mode(desk.rt) is Mode.SANDBOX
 
-    async def test_never_takes_make_believe_money_for_real(self, database_url: str, tmp_path: Path) -> None:
+    async def test_never_takes_make_believe_money_for_real(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """Once a sandbox is for ever a sandbox: forgetting the switch serves nothing and changes nothing."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await installation.enter(desk.rt, sandbox=True)

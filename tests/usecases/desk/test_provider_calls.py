@@ -41,7 +41,9 @@ async def test_one_that_hangs_has_failed_with_an_unknown_outcome() -> None:
     assert caught.value.unknown
 
 
-async def test_a_supplier_that_hangs_is_not_sold_from(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_supplier_that_hangs_is_not_sold_from(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its price list that does not come is one that cannot be had."""
     hurry(monkeypatch, catalogue)
     desk.rt.suppliers = {"simulator": SimpleNamespace(tiers=hang)}  # type: ignore[dict-item]
@@ -49,7 +51,9 @@ async def test_a_supplier_that_hangs_is_not_sold_from(desk: DeskOfTest, monkeypa
     assert not await desk.pool.fetchval("select healthy from providers where slug = 'simulator'")
 
 
-async def test_a_source_of_rates_that_hangs_leaves_it_to_the_next(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_source_of_rates_that_hangs_leaves_it_to_the_next(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first that answers wins."""
     hurry(monkeypatch, rates)
 
@@ -60,7 +64,9 @@ async def test_a_source_of_rates_that_hangs_leaves_it_to_the_next(desk: DeskOfTe
     assert await rates.refresh(desk.rt) == 1
 
 
-async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Staff who ask get the reason instead of waiting for ever."""
     till = await open_till(desk)
     topup = await till.order()
@@ -74,10 +80,15 @@ async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(desk: Des
         await audit.compare(desk.rt, since=now, until=now)
 
 
-async def test_a_supplier_that_hangs_holds_no_customer_up(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_supplier_that_hangs_holds_no_customer_up(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who cancels or wants one more message hears that the supplier failed, and the order stays as it was."""
     caller = await desk.customer()
-    order, heard = await desk.order(caller, REMOTE_ONLY_OFFER), await desk.order(caller, REMOTE_ONLY_OFFER)
+    order, heard = (
+        await desk.order(caller, REMOTE_ONLY_OFFER),
+        await desk.order(caller, REMOTE_ONLY_OFFER),
+    )
     await desk.message(heard.msisdn)
     before = await lifecycle.read(desk.rt, caller, heard.id)
     desk.clock.advance(121)
@@ -88,7 +99,10 @@ async def test_a_supplier_that_hangs_holds_no_customer_up(desk: DeskOfTest, monk
         await lifecycle.cancel(desk.rt, caller, order.id, show=None)
     with pytest.raises(SupplierFailed):
         await lifecycle.resend(desk.rt, caller, heard.id)
-    assert [await lifecycle.read(desk.rt, caller, one.id) for one in (order, heard)] == [order, before]
+    assert [await lifecycle.read(desk.rt, caller, one.id) for one in (order, heard)] == [
+        order,
+        before,
+    ]
 
 
 async def test_each_is_awaited_to_its_end() -> None:

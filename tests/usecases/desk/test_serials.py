@@ -34,7 +34,9 @@ async def test_every_sequence_is_looked_at(desk: DeskOfTest) -> None:
     for name in names:
         await use_up(desk, name, 0.75)
     assert {round(one.used, 2) for one in await installation.serials(desk.rt)} == {0.75}
-    await desk.pool.execute("create sequence wide; create table narrow (id int default nextval('wide')); select setval('wide', 2147483647)")
+    await desk.pool.execute(
+        "create sequence wide; create table narrow (id int default nextval('wide')); select setval('wide', 2147483647)"
+    )
     first, *_ = await installation.serials(desk.rt)
     assert (first.name, first.used) == ("wide", 1.0)
 
@@ -52,7 +54,11 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
     """Whatever draws from a sequence that is used up is refused as unavailable, without effect."""
     desk = rental_desk
     buyer, renter = await desk.customer(), await shop.renter(desk)
-    order, rented, over = await desk.order(buyer), await shop.rent(desk, renter), await shop.rent(desk, renter)
+    order, rented, over = (
+        await desk.order(buyer),
+        await shop.rent(desk, renter),
+        await shop.rent(desk, renter),
+    )
     await shop.cancel(desk, renter, over.rental.id)
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "buy": lambda: desk.buy(buyer),
@@ -61,7 +67,9 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
         "rerent": lambda: shop.rerent(desk, renter, over.rental.id),
         "cancel": lambda: shop.cancel(desk, renter, rented.rental.id),
         "message": lambda: desk.message(order.msisdn),
-        "register": lambda: callers.register(desk.rt, name="New", dialect="smscode", currency="IDR"),
+        "register": lambda: callers.register(
+            desk.rt, name="New", dialect="smscode", currency="IDR"
+        ),
     }
     await use_up(desk, sequence)
     with pytest.raises(Unavailable):
@@ -75,7 +83,9 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
         ("payment_inbox_id_seq", "callback"), ("jobs_id_seq", "callback"), ("webhook_endpoints_id_seq", "endpoint"),
     ],
 )  # fmt: skip
-async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTest, sequence: str, act: str) -> None:
+async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(
+    desk: DeskOfTest, sequence: str, act: str
+) -> None:
     """The same holds for what opens a top-up, credits it, hears of it, and for what makes an endpoint."""
     till = await open_till(desk)
     topup, customer = await till.order(), await desk.customer()
@@ -85,7 +95,9 @@ async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(desk: DeskOfTe
         "open": till.order,
         "settle": lambda: till.settle(topup),
         "callback": lambda: topups.receive(desk.rt, PROVIDER, *callback_of(topup)),
-        "endpoint": lambda: endpoints.change_endpoint(desk.rt, customer, url="https://1.1.1.1/", secret=None),
+        "endpoint": lambda: endpoints.change_endpoint(
+            desk.rt, customer, url="https://1.1.1.1/", secret=None
+        ),
     }
     await use_up(desk, sequence)
     with pytest.raises(Unavailable):

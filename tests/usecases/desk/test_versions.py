@@ -25,10 +25,14 @@ class TestLook:
         await self.remember(desk)
         await desk.pool.execute("update fx_rates set rate = rate + 1")
         await versions.look(desk.rt)
-        assert [desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")] == ["catalogue:IDR", None, "other"]
+        assert [
+            desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")
+        ] == ["catalogue:IDR", None, "other"]
 
     async def test_forgets_all_at_the_first_look(self, desk: DeskOfTest) -> None:
         """What was remembered before the first look may be old."""
         await self.remember(desk)
         await versions.look(desk.rt)
-        assert [desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")] == [None, None, "other"]
+        assert [
+            desk.rt.memory.peek(name) for name in ("catalogue:IDR", "rates:USD/IDR", "other")
+        ] == [None, None, "other"]

@@ -20,7 +20,14 @@ from numdesk.usecases.orders import lifecycle
 
 
 def _part(to: int, position: int, total: int, text: str, *, reference: int = 7) -> MessageReceived:
-    return MessageReceived("simulator", f"p{reference}-{position}", to, "Bank", text, part=Part(reference, total, position))
+    return MessageReceived(
+        "simulator",
+        f"p{reference}-{position}",
+        to,
+        "Bank",
+        text,
+        part=Part(reference, total, position),
+    )
 
 
 class TestReceive:
@@ -30,7 +37,9 @@ class TestReceive:
         """Repeats of the same provider id, also in parallel, change nothing."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        answers = await asyncio.gather(*(desk.message(order.msisdn, message_id="same") for _ in range(30)))
+        answers = await asyncio.gather(
+            *(desk.message(order.msisdn, message_id="same") for _ in range(30))
+        )
         assert sorted(a.status for a in answers) == ["seen"] * 29 + ["taken"]
         assert (await desk.message(order.msisdn, message_id="same")).status == "seen"
         assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
@@ -43,9 +52,15 @@ class TestReceive:
         for n in range(3):
             await desk.message(order.msisdn, f"Your code is 10020{n}")
         read = await lifecycle.read(desk.rt, caller, order.id)
-        assert (read.sms_revision, read.otp_code, read.first_sms_at) == (3, "100202", desk.clock.now())
+        assert (read.sms_revision, read.otp_code, read.first_sms_at) == (
+            3,
+            "100202",
+            desk.clock.now(),
+        )
         assert (
-            await desk.pool.fetchval("select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'")
+            await desk.pool.fetchval(
+                "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'"
+            )
             == PRICE
         )
 
@@ -56,7 +71,11 @@ class TestReceive:
         await desk.message(order.msisdn)
         await desk.message(order.msisdn, "Welcome aboard, enjoy!")
         read = await lifecycle.read(desk.rt, caller, order.id)
-        assert (read.otp_code, read.otp_message, read.sms_revision) == ("482913", "Welcome aboard, enjoy!", 2)
+        assert (read.otp_code, read.otp_message, read.sms_revision) == (
+            "482913",
+            "Welcome aboard, enjoy!",
+            2,
+        )
 
     async def test_knows_late_and_unknown_numbers(self, desk: DeskOfTest) -> None:
         """A message for an ended order is kept as late, one for a number that was never ours as an orphan; no money moves."""
@@ -91,7 +110,9 @@ class TestReceive:
             with pytest.raises(InvalidInput):
                 await receive.receive_message(desk.rt, event)
         odd = [
-            MessageReceived("simulator", "o1", msisdn, "B\0" * 9_000, "a\0\ud800", part=Part(1, 2, 1)),
+            MessageReceived(
+                "simulator", "o1", msisdn, "B\0" * 9_000, "a\0\ud800", part=Part(1, 2, 1)
+            ),
             MessageReceived("simulator", "o2", msisdn, "B", "x", provider_ref="ref\0"),
             MessageReceived("simulator", "o3", msisdn, "B", "x"),
         ]
@@ -108,18 +129,33 @@ class TestSegments:
         order = await desk.order(caller)
         parts = [
             _part(order.msisdn or 0, n, 3, text)
-            for n, text in ((3, "913."), (1, "Your code "), (1, "Your code "), (2, "is 482"), (2, "is 482"))
+            for n, text in (
+                (3, "913."),
+                (1, "Your code "),
+                (1, "Your code "),
+                (2, "is 482"),
+                (2, "is 482"),
+            )
         ]
         statuses = [(await receive.receive_message(desk.rt, part)).status for part in parts]
         assert statuses == ["waiting", "waiting", "seen", "taken", "seen"]
         read = await lifecycle.read(desk.rt, caller, order.id)
-        assert (read.otp_message, read.otp_code, read.sms_revision) == ("Your code is 482913.", "482913", 1)
+        assert (read.otp_message, read.otp_code, read.sms_revision) == (
+            "Your code is 482913.",
+            "482913",
+            1,
+        )
 
     async def test_last_two_at_once_make_one_message(self, desk: DeskOfTest) -> None:
         """Two last segments that arrive at the same moment join once."""
         caller = await desk.customer()
         order = await desk.order(caller)
-        await asyncio.gather(*(receive.receive_message(desk.rt, _part(order.msisdn or 0, n, 2, f"half {n} ")) for n in (1, 2)))
+        await asyncio.gather(
+            *(
+                receive.receive_message(desk.rt, _part(order.msisdn or 0, n, 2, f"half {n} "))
+                for n in (1, 2)
+            )
+        )
         assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 1
 
     async def test_gives_up_waiting(self, desk: DeskOfTest) -> None:
@@ -133,12 +169,16 @@ class TestSegments:
         assert await receive.join_overdue(desk.rt) == 0
         assert (await lifecycle.read(desk.rt, caller, order.id)).otp_code == "482913"
 
-    async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A whole batch of messages that are set aside holds up none behind them, and each is taken when it can be."""
         monkeypatch.setattr(receive, "OVERDUE_BATCH", 2)
         order = await desk.order(await desk.customer())
         for reference in (1, 2, 3):
-            await receive.receive_message(desk.rt, _part(order.msisdn or 0, 1, 2, f"{reference}", reference=reference))
+            await receive.receive_message(
+                desk.rt, _part(order.msisdn or 0, 1, 2, f"{reference}", reference=reference)
+            )
             desk.clock.advance(1)
         await break_rows(desk.pool, "messages", "new.text in ('1', '2')", on="insert")
         desk.clock.advance(121)
@@ -155,7 +195,9 @@ class TestRaces:
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(seed=st.integers(0, 2**32))
-    async def test_deliver_cancel_expire_finish_in_any_interleaving(self, desk: DeskOfTest, seed: int) -> None:
+    async def test_deliver_cancel_expire_finish_in_any_interleaving(
+        self, desk: DeskOfTest, seed: int
+    ) -> None:
         """Random acts at the same time leave one end state that agrees with the money."""
         chance = random.Random(seed)
         caller = await desk.customer()
@@ -167,15 +209,23 @@ class TestRaces:
             lambda: lifecycle.expire_due(desk.rt),
             lambda: lifecycle.finish(desk.rt, caller, order.id),
         ]
-        await asyncio.gather(*(chance.choice(acts)() for _ in range(chance.randrange(2, 8))), return_exceptions=True)
+        await asyncio.gather(
+            *(chance.choice(acts)() for _ in range(chance.randrange(2, 8))), return_exceptions=True
+        )
         read = await lifecycle.read(desk.rt, caller, order.id)
         refunded = read.state in (State.CANCELED, State.EXPIRED) or read.state is State.ACTIVE
-        hold = await desk.pool.fetchrow("select state, journal_id from holds where kind = 'order' and ref = $1", order.id)
+        hold = await desk.pool.fetchrow(
+            "select state, journal_id from holds where kind = 'order' and ref = $1", order.id
+        )
         assert (hold["journal_id"] is None) == refunded == (read.first_sms_at is None)
-        await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
+        await desk.pool.execute(
+            "update numbers set state = 0, order_id = null, free_at = null where state = 2"
+        )
         await desk.pool.execute("delete from number_uses")
         desk.clock.advance(1300)
         await lifecycle.expire_due(desk.rt)
-        await desk.pool.execute("update numbers set state = 0, order_id = null, free_at = null where state = 2")
+        await desk.pool.execute(
+            "update numbers set state = 0, order_id = null, free_at = null where state = 2"
+        )
         await desk.pool.execute("delete from number_uses")
         desk.rt.memory.forget("catalogue")

@@ -44,9 +44,16 @@ class TestOrder:
         released = [await inbound_withheld.release(desk.rt, message) for _ in range(2)]
         assert [one.withheld for one in released] == [False, False]
         read = await order_lifecycle.read(desk.rt, caller, order.id)
-        assert (read.state, read.otp_code, read.otp_message, read.sms_revision) == (State.RECEIVED, "48291", FOREIGN, 1)
+        assert (read.state, read.otp_code, read.otp_message, read.sms_revision) == (
+            State.RECEIVED,
+            "48291",
+            FOREIGN,
+            1,
+        )
         assert await charged(desk) == PRICE
-        [document] = await desk.pool.fetch("select kind, document->>'otp_code' code, document->>'state' state from events")
+        [document] = await desk.pool.fetch(
+            "select kind, document->>'otp_code' code, document->>'state' state from events"
+        )
         assert tuple(document) == ("order.received", "48291", "2")
 
     async def test_released_marks_the_number_as_used(self, desk: DeskOfTest) -> None:
@@ -83,7 +90,9 @@ class TestOrder:
             await inbound_withheld.release(desk.rt, message + 1)
 
     @pytest.mark.parametrize("seed", range(6))
-    async def test_released_beside_its_end_is_charged_or_paid_back(self, desk: DeskOfTest, seed: int) -> None:
+    async def test_released_beside_its_end_is_charged_or_paid_back(
+        self, desk: DeskOfTest, seed: int
+    ) -> None:
         """Releases, an own message and a cancel at the same time: the order is charged once or not at all, by its state."""
         caller = await desk.customer()
         order = await desk.order(caller)
@@ -113,10 +122,17 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller)).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
         assert taken.message_id is not None
-        await asyncio.gather(*(inbound_withheld.release(rental_desk.rt, taken.message_id) for _ in range(2)))
+        await asyncio.gather(
+            *(inbound_withheld.release(rental_desk.rt, taken.message_id) for _ in range(2))
+        )
         page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert [one.text for one in page.items] == [FOREIGN]
-        assert await rental_desk.pool.fetchval("select count(*) from events where kind = 'rental.message'") == 1
+        assert (
+            await rental_desk.pool.fetchval(
+                "select count(*) from events where kind = 'rental.message'"
+            )
+            == 1
+        )
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
 
     async def test_released_marks_the_number_as_used(self, rental_desk: DeskOfTest) -> None:

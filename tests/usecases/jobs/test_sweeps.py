@@ -53,13 +53,22 @@ async def test_rentals_expire_beside_one_that_cannot(rental_desk: DeskOfTest) ->
     assert await lifecycle.expire_due(desk.rt) == 2
     assert [one.sweep for one in await sweeps.every(desk.rt)] == ["rentals.expire"]
     await desk.pool.execute("drop trigger out_of_order on rentals; drop function out_of_order")
-    await break_row(desk.pool, "numbers", await desk.pool.fetchval("select min(id) from numbers where state = 2"))
+    await break_row(
+        desk.pool,
+        "numbers",
+        await desk.pool.fetchval("select min(id) from numbers where state = 2"),
+    )
     desk.clock.advance(3600)
     assert await order_lifecycle.release_quarantined(desk.rt) == 1
-    assert {one.sweep for one in await sweeps.every(desk.rt)} == {"rentals.expire", "stock.release_quarantined"}
+    assert {one.sweep for one in await sweeps.every(desk.rt)} == {
+        "rentals.expire",
+        "stock.release_quarantined",
+    }
 
 
-async def test_a_customer_who_cannot_be_reviewed_stops_nobody(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_customer_who_cannot_be_reviewed_stops_nobody(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The guard looks at the others, and later at that one, too."""
     seen: list[int] = []
 
@@ -72,13 +81,17 @@ async def test_a_customer_who_cannot_be_reviewed_stops_nobody(desk: DeskOfTest, 
 
     monkeypatch.setattr(callers.rows, "hours", hours)
     await callers.review(desk.rt, [1, 2, 3])
-    assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [("customers.review", "2")]
+    assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [
+        ("customers.review", "2")
+    ]
     desk.clock.advance(61)
     await callers.review(desk.rt, [3])
     assert (seen, await sweeps.every(desk.rt)) == ([1, 2, 3, 2, 3], [])
 
 
-async def test_a_top_up_that_cannot_be_settled_is_named(desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_top_up_that_cannot_be_settled_is_named(
+    desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The others are asked about all the same; it is named until it can be settled."""
     till = await open_till(desk)
     bad, good = await till.order(), await till.order()
@@ -108,7 +121,9 @@ async def test_top_ups_are_polled_beside_one_that_cannot_be_put_off(desk: DeskOf
     await break_row(desk.pool, "topups", found[1].id)
     desk.clock.advance(61)
     assert await till.poll() == 3
-    assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [("payments.poll", str(found[1].id))]
+    assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [
+        ("payments.poll", str(found[1].id))
+    ]
     await fix_writes(desk.pool, "topups")
     desk.clock.advance(61)
     await till.poll()

@@ -18,7 +18,20 @@ from numdesk.usecases.ledger import wallets
 
 def caller(wallet_id: int, customer_id: int = 1) -> Caller:
     """Returns who asks for this wallet."""
-    return Caller(customer_id, 1, CustomerState.ACTIVE, "test", wallet_id, "IDR", frozenset(), frozenset(), (), None, None, None)
+    return Caller(
+        customer_id,
+        1,
+        CustomerState.ACTIVE,
+        "test",
+        wallet_id,
+        "IDR",
+        frozenset(),
+        frozenset(),
+        (),
+        None,
+        None,
+        None,
+    )
 
 
 class TestBalance:
@@ -32,8 +45,13 @@ class TestBalance:
     async def test_answers_many_at_once_each_their_own(self, database: Database) -> None:
         """Customers who ask in one moment share a query and not an answer."""
         rt = runtime_on(database)
-        ids = [await funded_wallet(database, customer_id=number, units=number * 10) for number in range(1, 21)]
-        answers = await asyncio.gather(*(wallets.balance(rt, caller(wallet_id)) for wallet_id in ids))
+        ids = [
+            await funded_wallet(database, customer_id=number, units=number * 10)
+            for number in range(1, 21)
+        ]
+        answers = await asyncio.gather(
+            *(wallets.balance(rt, caller(wallet_id)) for wallet_id in ids)
+        )
         assert [money.units for money in answers] == [number * 10 for number in range(1, 21)]
 
 
@@ -44,7 +62,9 @@ class TestStatement:
         await funded_wallet(database, customer_id=2, units=5)
         (entry,) = await wallets.statement(runtime_on(database), caller(wallet_id))
         assert (entry.amount, entry.reason) == (Money(900, "IDR"), "adjustment")
-        assert await wallets.statement(runtime_on(database), caller(wallet_id), before=entry.id) == []
+        assert (
+            await wallets.statement(runtime_on(database), caller(wallet_id), before=entry.id) == []
+        )
 
     @pytest.mark.parametrize("limit", [0, -1, wallets.PAGE_MAX + 1])
     async def test_refuses_pages_without_measure(self, database: Database, limit: int) -> None:
@@ -59,10 +79,14 @@ class TestAdjust:
         rt = runtime_on(database)
         await funded_wallet(database)
         for _ in range(2):
-            assert await wallets.adjust(rt, customer_id=1, currency="IDR", units=500, reason_ref="ticket 1") == Money(500, "IDR")
+            assert await wallets.adjust(
+                rt, customer_id=1, currency="IDR", units=500, reason_ref="ticket 1"
+            ) == Money(500, "IDR")
         for units in (501, -500):
             with pytest.raises(KeyReused):
-                await wallets.adjust(rt, customer_id=1, currency="IDR", units=units, reason_ref="ticket 1")
+                await wallets.adjust(
+                    rt, customer_id=1, currency="IDR", units=units, reason_ref="ticket 1"
+                )
         await assert_clean(database)
 
     async def test_debits_what_is_there(self, database: Database) -> None:
@@ -71,14 +95,20 @@ class TestAdjust:
         await funded_wallet(database, units=900)
         with pytest.raises(WalletShort):
             await wallets.adjust(rt, customer_id=1, currency="IDR", units=-901, reason_ref="a")
-        assert await wallets.adjust(rt, customer_id=1, currency="IDR", units=-900, reason_ref="b") == Money(0, "IDR")
+        assert await wallets.adjust(
+            rt, customer_id=1, currency="IDR", units=-900, reason_ref="b"
+        ) == Money(0, "IDR")
 
     async def test_refuses_strangers_and_unknown_currencies(self, database: Database) -> None:
         """Nothing is booked for a wallet or a currency that does not exist."""
         with pytest.raises(NotFound):
-            await wallets.adjust(runtime_on(database), customer_id=404, currency="IDR", units=1, reason_ref="a")
+            await wallets.adjust(
+                runtime_on(database), customer_id=404, currency="IDR", units=1, reason_ref="a"
+            )
         with pytest.raises(InvalidInput):
-            await wallets.adjust(runtime_on(database), customer_id=1, currency="XXX", units=1, reason_ref="a")
+            await wallets.adjust(
+                runtime_on(database), customer_id=1, currency="XXX", units=1, reason_ref="a"
+            )
 
 
 class TestReverse:
@@ -101,7 +131,9 @@ class TestSetCreditLimit:
         await funded_wallet(database, units=100)
         account = await wallets.set_credit_limit(rt, customer_id=1, currency="IDR", units=50)
         assert account.available == 150
-        assert await wallets.adjust(rt, customer_id=1, currency="IDR", units=-150, reason_ref="a") == Money(-50, "IDR")
+        assert await wallets.adjust(
+            rt, customer_id=1, currency="IDR", units=-150, reason_ref="a"
+        ) == Money(-50, "IDR")
         with pytest.raises(WalletShort):
             await wallets.set_credit_limit(rt, customer_id=1, currency="IDR", units=49)
         with pytest.raises(InvalidInput):

@@ -79,12 +79,16 @@ class TestMessages:
         assert (order.state, order.otp_code, order.sms_revision) == (State.RECEIVED, "482913", 1)
         assert (await desk.message(order.msisdn, message_id="m1")).status == "seen"
 
-    async def test_go_to_the_order_of_their_own_supplier(self, desk: DeskOfTest, pool: asyncpg.Pool) -> None:
+    async def test_go_to_the_order_of_their_own_supplier(
+        self, desk: DeskOfTest, pool: asyncpg.Pool
+    ) -> None:
         """When two sellers have one number, a supplier's message is for its own order."""
         local, remote = await desk.customer(), await desk.customer()
         ours, theirs = await desk.order(local), await desk.order(remote, REMOTE_OFFER)
         await pool.execute("update orders set msisdn = $1 where id = $2", ours.msisdn, theirs.id)
-        taken = await receive.receive_message(desk.rt, MessageReceived("other", "x1", ours.msisdn or 0, "Bank", "code 482913"))
+        taken = await receive.receive_message(
+            desk.rt, MessageReceived("other", "x1", ours.msisdn or 0, "Bank", "code 482913")
+        )
         assert taken.order_id == ours.id
         assert (await lifecycle.read(desk.rt, remote, theirs.id)).sms_revision == 0
         assert await desk.available(local) == 1_000_000 - PRICE
@@ -95,7 +99,15 @@ class TestMessages:
         order = await desk.order(caller)
         for position, name in ((1, "bbb"), (2, "aaa")):
             await receive.receive_message(
-                desk.rt, MessageReceived("simulator", name, order.msisdn or 0, "Bank", f"half {position} ", part=Part(7, 2, position))
+                desk.rt,
+                MessageReceived(
+                    "simulator",
+                    name,
+                    order.msisdn or 0,
+                    "Bank",
+                    f"half {position} ",
+                    part=Part(7, 2, position),
+                ),
             )
         await desk.pool.execute("update message_parts set joined = false")
         desk.clock.advance(121)
@@ -110,7 +122,9 @@ async def test_asks_about_each_order_whatever_becomes_of_the_others(desk: DeskOf
     with pytest.raises(RequestInProgress):
         await desk.buy(await desk.customer(), REMOTE_ONLY_OFFER, quantity=3)
     desk.hear()
-    first, *others = [row[0] for row in await desk.pool.fetch("select id from orders where state = 0 order by id")]
+    first, *others = [
+        row[0] for row in await desk.pool.fetch("select id from orders where state = 0 order by id")
+    ]
     await break_row(desk.pool, "orders", first)
     with pytest.raises(asyncpg.CheckViolationError):
         await desk.resolve_by_jobs()

@@ -8,8 +8,21 @@ import pytest
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import CancelCapReached, CancelTooEarly, NotFound, StateForbids, SupplierFailed
-from numdesk.domain.orders.lifecycle import CANCEL_OPEN_AFTER, LIFETIME, MOVES, RESEND_COOLDOWN, Event, State
+from numdesk.domain.errors import (
+    CancelCapReached,
+    CancelTooEarly,
+    NotFound,
+    StateForbids,
+    SupplierFailed,
+)
+from numdesk.domain.orders.lifecycle import (
+    CANCEL_OPEN_AFTER,
+    LIFETIME,
+    MOVES,
+    RESEND_COOLDOWN,
+    Event,
+    State,
+)
 from numdesk.domain.orders.outcomes import CreatedOrder
 from numdesk.ports.errors import ProviderError
 from numdesk.usecases.orders import changes, lifecycle, reactivation
@@ -33,7 +46,11 @@ class TestCancel:
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
         canceled = await lifecycle.cancel(desk.rt, caller, order.id, show=None)
-        assert (canceled.order.state, canceled.refund.units, canceled.balance.units) == (State.CANCELED, PRICE, 1_000_000)
+        assert (canceled.order.state, canceled.refund.units, canceled.balance.units) == (
+            State.CANCELED,
+            PRICE,
+            1_000_000,
+        )
 
     async def test_refuses_inside_the_window(self, desk: DeskOfTest) -> None:
         """A young order cannot be cancelled and stays as it is."""
@@ -63,14 +80,19 @@ class TestCancel:
         with pytest.raises(SupplierFailed):
             await lifecycle.cancel(desk.rt, caller, order.id, show=None)
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
-        assert (await lifecycle.cancel(desk.rt, caller, order.id, show=None)).refund.units == REMOTE_PRICE
+        assert (
+            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        ).refund.units == REMOTE_PRICE
 
     async def test_happens_once(self, desk: DeskOfTest) -> None:
         """Of many parallel cancels one refunds and the others are refused."""
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
-        answers = await asyncio.gather(*(lifecycle.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(lifecycle.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)),
+            return_exceptions=True,
+        )
         assert sum(isinstance(a, lifecycle.Canceled) for a in answers) == 1
         assert await desk.available(caller) == 1_000_000
 
@@ -79,7 +101,11 @@ class TestCancel:
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
-        await desk.pool.execute("insert into customer_hours values ($1, $2, 0, 2000, 0)", caller.customer_id, desk.clock.now())
+        await desk.pool.execute(
+            "insert into customer_hours values ($1, $2, 0, 2000, 0)",
+            caller.customer_id,
+            desk.clock.now(),
+        )
         with pytest.raises(CancelCapReached) as caught:
             await lifecycle.cancel(desk.rt, caller, order.id, show=None)
         assert 0 < caught.value.retry_after_s <= 86_400
@@ -130,7 +156,9 @@ class TestEnd:
         order = await desk.order(caller, REMOTE_OFFER)
         desk.clock.advance(LIFE_S)
         await lifecycle.expire_due(desk.rt)
-        job = await desk.pool.fetchval("select payload->>'order' from jobs where kind = 'orders.release'")
+        job = await desk.pool.fetchval(
+            "select payload->>'order' from jobs where kind = 'orders.release'"
+        )
         assert int(job) == order.id
         await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
         await desk.simulator.script(["error_500"])
@@ -149,7 +177,11 @@ class TestResend:
             await lifecycle.resend(desk.rt, caller, order.id)
         await desk.message(order.msisdn)
         resent = await lifecycle.resend(desk.rt, caller, order.id)
-        assert (resent.resent, resent.order.state, resent.order.otp_code) == (True, State.RESENT, "482913")
+        assert (resent.resent, resent.order.state, resent.order.otp_code) == (
+            True,
+            State.RESENT,
+            "482913",
+        )
         with pytest.raises(StateForbids) as refused:
             await lifecycle.resend(desk.rt, caller, order.id)
         assert refused.value.until == desk.clock.now() + RESEND_COOLDOWN
@@ -184,7 +216,9 @@ class TestWait:
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
-        assert (await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)).sms_revision == 1
+        assert (
+            await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)
+        ).sms_revision == 1
         await lifecycle.resend(desk.rt, caller, order.id)
         waiter = asyncio.create_task(lifecycle.wait(desk.rt, caller, order.id, seconds=25))
         await asyncio.sleep(0)
@@ -199,7 +233,9 @@ class TestWait:
         await asyncio.sleep(0)
         changes.close(desk.rt)
         assert (await asyncio.wait_for(waiter, 60)).state is State.ACTIVE
-        assert (await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)).state is State.ACTIVE
+        assert (
+            await asyncio.wait_for(lifecycle.wait(desk.rt, caller, order.id, seconds=25), 60)
+        ).state is State.ACTIVE
 
 
 class TestReactivate:
@@ -220,7 +256,9 @@ class TestReactivate:
         await desk.pool.execute("update services set active = false")
         desk.rt.memory.forget("catalogue")
         with pytest.raises(StateForbids):
-            await reactivation.reactivate(desk.rt, caller, reactivation.ReactivateRequest("k", b"f", order_id, None, None))
+            await reactivation.reactivate(
+                desk.rt, caller, reactivation.ReactivateRequest("k", b"f", order_id, None, None)
+            )
 
     @pytest.mark.parametrize("offer_id", [1, REMOTE_OFFER])
     async def test_sells_the_number_to_a_child_order(self, desk: DeskOfTest, offer_id: int) -> None:
@@ -232,7 +270,9 @@ class TestReactivate:
         first = await reactivation.reactivate(desk.rt, caller, request)
         again = await reactivation.reactivate(desk.rt, caller, request)
         with pytest.raises(StateForbids) as refused:
-            await reactivation.reactivate(desk.rt, caller, reactivation.ReactivateRequest("k2", b"f", order_id, None, None))
+            await reactivation.reactivate(
+                desk.rt, caller, reactivation.ReactivateRequest("k2", b"f", order_id, None, None)
+            )
         assert refused.value.state == "number taken"
         child: CreatedOrder = first.document.orders[0]
         assert (child.msisdn, again.document, again.replayed) == (msisdn, first.document, True)
@@ -243,7 +283,11 @@ class TestReactivate:
     async def test_one_of_many_wins(self, desk: DeskOfTest) -> None:
         """A number that is in use again cannot be bought a second time."""
         caller, order_id, _ = await self._completed(desk, 1)
-        requests = [reactivation.ReactivateRequest(f"k{n}", b"f", order_id, None, None) for n in range(8)]
-        answers = await asyncio.gather(*(reactivation.reactivate(desk.rt, caller, r) for r in requests), return_exceptions=True)
+        requests = [
+            reactivation.ReactivateRequest(f"k{n}", b"f", order_id, None, None) for n in range(8)
+        ]
+        answers = await asyncio.gather(
+            *(reactivation.reactivate(desk.rt, caller, r) for r in requests), return_exceptions=True
+        )
         assert sum(not isinstance(a, BaseException) for a in answers) == 1
         assert all(isinstance(a, StateForbids) for a in answers if isinstance(a, BaseException))

@@ -48,7 +48,9 @@ class TestBuyFromStock:
     async def test_sells_each_number_once(self, desk: DeskOfTest) -> None:
         """The last numbers go to exactly as many buyers as there are numbers."""
         callers = [await desk.customer() for _ in range(5)]
-        answers = await asyncio.gather(*(desk.buy(callers[n % 5]) for n in range(NUMBERS * 3)), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(desk.buy(callers[n % 5]) for n in range(NUMBERS * 3)), return_exceptions=True
+        )
         sold = [a.document.orders[0].msisdn for a in answers if not isinstance(a, BaseException)]
         assert len(sold) == len(set(sold)) == NUMBERS
         assert all(isinstance(a, NoOffer) for a in answers if isinstance(a, BaseException))
@@ -56,7 +58,9 @@ class TestBuyFromStock:
     async def test_never_spends_more_than_the_wallet_holds(self, desk: DeskOfTest) -> None:
         """Parallel orders from one wallet succeed exactly as often as it can pay."""
         caller = await desk.customer(PRICE * 7 + 1)
-        answers = await asyncio.gather(*(desk.buy(caller) for _ in range(15)), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(desk.buy(caller) for _ in range(15)), return_exceptions=True
+        )
         assert sum(not isinstance(a, BaseException) for a in answers) == 7
         assert {type(a) for a in answers if isinstance(a, BaseException)} == {WalletShort}
         assert await desk.available(caller) == 1
@@ -75,10 +79,14 @@ class TestBuyFromStock:
             await desk.buy(caller, quantity=4)
         assert await desk.available(caller) == PRICE * 3
 
-    async def test_a_refused_item_leaves_money_and_numbers_to_the_next(self, desk: DeskOfTest) -> None:
+    async def test_a_refused_item_leaves_money_and_numbers_to_the_next(
+        self, desk: DeskOfTest
+    ) -> None:
         """Within one batch an item that is too dear does not spoil a smaller one of the same wallet."""
         caller = await desk.customer(PRICE * 2)
-        dear, cheap = await asyncio.gather(desk.buy(caller, quantity=3), desk.buy(caller, quantity=2), return_exceptions=True)
+        dear, cheap = await asyncio.gather(
+            desk.buy(caller, quantity=3), desk.buy(caller, quantity=2), return_exceptions=True
+        )
         assert isinstance(dear, WalletShort)
         assert not isinstance(cheap, BaseException)
 
@@ -90,7 +98,9 @@ class TestBuyFromStock:
         with pytest.raises(NotFound):
             await desk.buy(caller, catalogue_id=999)
 
-    async def test_does_not_sell_a_number_again_for_the_service_it_was_used_for(self, desk: DeskOfTest) -> None:
+    async def test_does_not_sell_a_number_again_for_the_service_it_was_used_for(
+        self, desk: DeskOfTest
+    ) -> None:
         """Once used for a service a number rests for that service, and after quarantine serves others."""
         caller = await desk.customer()
         order = await desk.order(caller)
@@ -167,7 +177,11 @@ class TestBuyFromSuppliers:
         """A supplier's number is sold at our price and its cost is owed when the first message comes."""
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
-        assert (order.state, order.price, order.provider) == (State.ACTIVE, REMOTE_PRICE, "simulator")
+        assert (order.state, order.price, order.provider) == (
+            State.ACTIVE,
+            REMOTE_PRICE,
+            "simulator",
+        )
         await desk.message(order.msisdn)
         owed = await desk.pool.fetchval(
             "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'payable'"
@@ -215,7 +229,9 @@ class TestBuyFromSuppliers:
             await desk.buy(caller, REMOTE_ONLY_OFFER)
         assert await desk.available(caller) == 1_000_000
 
-    async def test_an_unknown_outcome_keeps_the_key_until_the_job_knows(self, desk: DeskOfTest) -> None:
+    async def test_an_unknown_outcome_keeps_the_key_until_the_job_knows(
+        self, desk: DeskOfTest
+    ) -> None:
         """While the supplier cannot say, the request stays in progress with its hold; the job then settles it."""
         caller = await desk.customer()
         await desk.simulator.script(["late_ok"])
@@ -250,7 +266,9 @@ class TestRoute:
     """Offers are chosen by the wish, and the choice is kept."""
 
     @pytest.mark.parametrize(("cap", "refused"), [(PRICE, False), (PRICE - 1, True)])
-    async def test_keeps_the_price_bound(self, desk: DeskOfTest, cap: int, *, refused: bool) -> None:
+    async def test_keeps_the_price_bound(
+        self, desk: DeskOfTest, cap: int, *, refused: bool
+    ) -> None:
         """An offer above the bound is no candidate."""
         caller = await desk.customer()
         wish = Wish(max_price=PriceCap(units=cap))
@@ -259,12 +277,18 @@ class TestRoute:
                 await desk.buy(caller, catalogue_id=1, wish=wish)
             assert caught.value.details["max_price"] == cap
         else:
-            assert (await desk.buy(caller, catalogue_id=1, wish=wish)).document.orders[0].price == PRICE
+            assert (await desk.buy(caller, catalogue_id=1, wish=wish)).document.orders[
+                0
+            ].price == PRICE
 
     async def test_prefers_a_provider_under_best_success(self, desk: DeskOfTest) -> None:
         """The preferred provider stands first although it is dearer."""
         caller = await desk.customer()
-        outcome = await desk.buy(caller, catalogue_id=1, wish=Wish(policy=Policy.BEST_SUCCESS, prefer_provider="simulator"))
+        outcome = await desk.buy(
+            caller,
+            catalogue_id=1,
+            wish=Wish(policy=Policy.BEST_SUCCESS, prefer_provider="simulator"),
+        )
         assert outcome.document.orders[0].price == REMOTE_PRICE
 
     async def test_explains_the_choice(self, desk: DeskOfTest) -> None:
@@ -284,7 +308,11 @@ class TestGuard:
     async def test_bans_after_many_orders_without_a_message(self, desk: DeskOfTest) -> None:
         """A hundred endings without a message close ordering for the tier's time, then it is open again."""
         caller = await desk.customer()
-        await desk.pool.execute("insert into customer_hours values ($1, $2, 0, 60, 45)", caller.customer_id, desk.clock.now())
+        await desk.pool.execute(
+            "insert into customer_hours values ($1, $2, 0, 60, 45)",
+            caller.customer_id,
+            desk.clock.now(),
+        )
         await customer_callers.review(desk.rt, [caller.customer_id])
         desk.rt.memory.forget("customers")
         banned = await _again(desk, caller)
@@ -297,14 +325,18 @@ class TestGuard:
 
 async def _again(desk: DeskOfTest, caller: Caller) -> Caller:
     """Returns the caller as the database knows it now."""
-    hashed = await desk.pool.fetchval("select hash from api_keys where customer_id = $1", caller.customer_id)
+    hashed = await desk.pool.fetchval(
+        "select hash from api_keys where customer_id = $1", caller.customer_id
+    )
     async with desk.rt.transaction("test") as tx:
         return (await rows.callers(tx, [hashed]))[hashed]
 
 
 def test_every_refusal_has_a_sentence() -> None:
     """Staff read a refusal's docstring, so each has one."""
-    assert all(cls.__doc__ and cls.__doc__.strip().endswith(".") for cls in Refusal.__subclasses__())
+    assert all(
+        cls.__doc__ and cls.__doc__.strip().endswith(".") for cls in Refusal.__subclasses__()
+    )
 
 
 async def test_a_wallet_in_other_hands_holds_up_nobody_else(desk: DeskOfTest) -> None:
@@ -322,7 +354,11 @@ async def test_what_customers_ask_for_does_not_grow_the_explanations(desk: DeskO
     """Free text and bounds of a customer make no new routing decision."""
     caller = await desk.customer()
     for n in range(5):
-        await desk.buy(caller, catalogue_id=1, wish=Wish(prefer_provider=f"p{n}", max_price=PriceCap(units=PRICE + n)))
+        await desk.buy(
+            caller,
+            catalogue_id=1,
+            wish=Wish(prefer_provider=f"p{n}", max_price=PriceCap(units=PRICE + n)),
+        )
     assert await desk.pool.fetchval("select count(*) from routing_decisions") == 1
 
 

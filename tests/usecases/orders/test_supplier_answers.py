@@ -33,7 +33,9 @@ async def given_up(desk: DeskOfTest) -> None:
 
 async def look(desk: DeskOfTest) -> timedelta | None:
     """Does what the job that waits to look again would do, and returns how long it has waited; None when there is none."""
-    row = await desk.pool.fetchrow("delete from jobs where kind = 'orders.look_again' returning payload::text, run_at")
+    row = await desk.pool.fetchrow(
+        "delete from jobs where kind = 'orders.look_again' returning payload::text, run_at"
+    )
     if row is None:
         return None
     waited = row[1] - desk.clock.now()
@@ -57,7 +59,9 @@ class TestLookAgain:
     async def test_comes_to_an_end(self, desk: DeskOfTest) -> None:
         """After the last look the call is believed to have come to nothing."""
         await given_up(desk)
-        assert [await look(desk) for _ in range(5)] == [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)] + [None]
+        assert [await look(desk) for _ in range(5)] == [
+            timedelta(minutes=minutes) for minutes in (1, 5, 15, 60)
+        ] + [None]
 
     async def test_waits_for_a_supplier_that_cannot_be_asked(self, desk: DeskOfTest) -> None:
         """A supplier that is away is no answer: the job is tried again."""
@@ -79,7 +83,9 @@ class TestLookAgain:
 
         desk.simulator.look_up = mistaken
         await look(desk)
-        assert await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release'") == 0
+        assert (
+            await desk.pool.fetchval("select count(*) from jobs where kind = 'orders.release'") == 0
+        )
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
 
@@ -88,5 +94,7 @@ async def test_a_request_of_several_rounds_is_given_time_for_each(desk: DeskOfTe
     caller = await desk.customer()
     for quantity, minutes in [(1, 1), (10, 1), (11, 2)]:
         await desk.buy(caller, REMOTE_ONLY_OFFER, quantity=quantity)
-        run_at = await desk.pool.fetchval("delete from jobs where kind = 'orders.resolve' returning run_at")
+        run_at = await desk.pool.fetchval(
+            "delete from jobs where kind = 'orders.resolve' returning run_at"
+        )
         assert run_at - desk.clock.now() == timedelta(minutes=minutes)

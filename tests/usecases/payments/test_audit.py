@@ -38,7 +38,9 @@ async def paid(till: Till, **facts: object) -> tuple[TopUp, Payment]:
 async def compare(till: Till) -> list[Difference]:
     """Compares the day around now."""
     now = till.desk.clock.now()
-    return await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    return await audit.compare(
+        till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)
+    )
 
 
 Lie = Callable[[Payment, Payment], list[Payment]]
@@ -60,7 +62,10 @@ LIES: dict[str, tuple[Lie, Fault]] = {
     "another fee": (told_as(fee=Decimal("9.99")), Fault.FACTS),
     "another outcome": (told_as(settled=Decimal("1.00"), settled_currency="EUR"), Fault.FACTS),
     "another invoice": (told_as(invoice_id="g-other"), Fault.FACTS),
-    "another top-up of ours": (lambda truth, other: [replace(truth, reference=other.reference)], Fault.FACTS),
+    "another top-up of ours": (
+        lambda truth, other: [replace(truth, reference=other.reference)],
+        Fault.FACTS,
+    ),
     "nobody's reference": (told_as(reference="inv_nobody"), Fault.FACTS),
     "a wrong asset": (told_as(wrong_asset=True), Fault.FACTS),
     "a repeated payment": (told_as(parent_id="p-first"), Fault.FACTS),
@@ -68,13 +73,24 @@ LIES: dict[str, tuple[Lie, Fault]] = {
     "held": (told_as(status=PaymentStatus.HELD), Fault.FACTS),
     "never paid": (told_as(status=PaymentStatus.WAITING, paid=None), Fault.FACTS),
     "listed twice": (lambda truth, _: [truth, replace(truth, paid=Decimal(1))], Fault.TWICE),
-    "money for nobody": (lambda truth, _: [truth, replace(truth, payment_id="p-x", reference="inv_nobody")], Fault.UNOWNED),
-    "a payment that we never heard of": (lambda truth, _: [truth, replace(truth, payment_id="p-y")], Fault.UNHEARD),
+    "money for nobody": (
+        lambda truth, _: [truth, replace(truth, payment_id="p-x", reference="inv_nobody")],
+        Fault.UNOWNED,
+    ),
+    "a payment that we never heard of": (
+        lambda truth, _: [truth, replace(truth, payment_id="p-y")],
+        Fault.UNHEARD,
+    ),
     "no such payment": (lambda _truth, _other: [], Fault.MISSING),
 }
 
 
-KINDS = (("1", PaymentStatus.PAID), ("0.5", PaymentStatus.UNDERPAID), ("1.3", PaymentStatus.PAID), ("1", PaymentStatus.REFUNDED))
+KINDS = (
+    ("1", PaymentStatus.PAID),
+    ("0.5", PaymentStatus.UNDERPAID),
+    ("1.3", PaymentStatus.PAID),
+    ("1", PaymentStatus.REFUNDED),
+)
 
 #: Copies of a top-up: every name of the model has its public id in it, and that of a copy ends with its number.
 COPIES = (
@@ -122,7 +138,9 @@ class TestCompare:
         await till.desk.pool.execute("update topup_payments set credit = credit + 1")
         (one,) = await compare(till)
         assert (one.fault, one.invoice) == (Fault.BOOKS, topup.public_id)
-        await till.desk.pool.execute("update topup_payments set credit = credit - 1")  # the ledger's own check would tell, too
+        await till.desk.pool.execute(
+            "update topup_payments set credit = credit - 1"
+        )  # the ledger's own check would tell, too
 
     async def test_asks_again_before_it_calls_a_payment_missing(self, till: Till) -> None:
         """A list that goes by other times than ours is no lie: what is not in it is asked for by itself."""
@@ -147,8 +165,12 @@ class TestCompare:
         """Paid exactly, too little and too much, refunded after the credit: none of them differs, and one lie among them is found."""
         for share, status in KINDS:
             topup = await till.order()
-            for known in [status] if status is not PaymentStatus.REFUNDED else [PaymentStatus.PAID, status]:
-                told = till.gateway.pay(topup, known, share=share, fee="1.00", at=till.desk.clock.now())
+            for known in (
+                [status] if status is not PaymentStatus.REFUNDED else [PaymentStatus.PAID, status]
+            ):
+                told = till.gateway.pay(
+                    topup, known, share=share, fee="1.00", at=till.desk.clock.now()
+                )
                 await settlement.take(till.rt, topup.id, [told])
             await multiply(till, topup, HONEST // len(KINDS) - 1)
         assert len(till.gateway.truth) == HONEST
@@ -173,9 +195,16 @@ class TestAuditDue:
         assert topup.public_id in row["differences"]
         till.desk.clock.advance(86_400)
         assert await audit.audit_due(till.rt, provider=PROVIDER) == 1
-        assert await till.desk.pool.fetchval("select differences::text from payment_audits order by id desc limit 1") == "[]"
+        assert (
+            await till.desk.pool.fetchval(
+                "select differences::text from payment_audits order by id desc limit 1"
+            )
+            == "[]"
+        )
 
-    async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_one_that_nobody_can_settle_does_not_stop_the_others(
+        self, till: Till, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Whatever one answer breaks, the night's other news are booked and the comparison is done."""
         (first, one), (second, other) = await paid(till), await paid(till)
         for truth in (one, other):
@@ -190,7 +219,10 @@ class TestAuditDue:
         monkeypatch.setattr(settlement, "settle", breaks)
         till.desk.clock.advance(60)
         assert await audit.audit_due(till.rt, provider=PROVIDER) == 1
-        assert ((await till.read(first)).credited, (await till.read(second)).credited) == (50_000, 0)
+        assert ((await till.read(first)).credited, (await till.read(second)).credited) == (
+            50_000,
+            0,
+        )
 
     async def test_asks_nobody_before_the_first_top_up(self, till: Till) -> None:
         """A desk that never took a payment has nothing to compare."""
@@ -211,4 +243,6 @@ async def multiply(till: Till, model: TopUp, count: int) -> None:
     for n in range(1, count + 1):
         names = (f"{name}-{n}" for name in (truth.payment_id, truth.invoice_id, truth.reference))
         payment_id, invoice_id, reference = names
-        till.gateway.truth[payment_id] = replace(truth, payment_id=payment_id, invoice_id=invoice_id, reference=reference)
+        till.gateway.truth[payment_id] = replace(
+            truth, payment_id=payment_id, invoice_id=invoice_id, reference=reference
+        )

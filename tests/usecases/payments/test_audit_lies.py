@@ -41,7 +41,9 @@ class Shop:
 
     async def paid(self) -> TopUp:
         """A top-up that was paid and settled."""
-        topup, _ = await payment_topups.create_topup(self.desk.rt, self.caller, TopUpRequest(None, b"", self.slug, 50_000))
+        topup, _ = await payment_topups.create_topup(
+            self.desk.rt, self.caller, TopUpRequest(None, b"", self.slug, 50_000)
+        )
         await self.served.fake.pay(topup.public_id)
         await settlement.settle(self.desk.rt, topup.id)
         found, _ = await payment_topups.read(self.desk.rt, topup.public_id)
@@ -51,21 +53,37 @@ class Shop:
     async def compare(self) -> list[Difference]:
         """Compares the days around now."""
         now = self.desk.clock.now()
-        return await audit.compare(self.desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+        return await audit.compare(
+            self.desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)
+        )
 
 
 @pytest.fixture
-async def shop(desk: DeskOfTest, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+async def shop(
+    desk: DeskOfTest, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Shop]:
     """A shop with the gateway that the test names."""
     provider: Provider = request.param
     (tmp_path / "gateway").mkdir()
     async with serving_gateway(provider, tmp_path / "gateway", clock=desk.clock) as served:
         desk.rt.payments = {provider.slug: served.gateway}
-        made = await callers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
-        yield Shop(desk, served, provider.slug, await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"))
+        made = await callers.register(
+            desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True
+        )
+        yield Shop(
+            desk,
+            served,
+            provider.slug,
+            await callers.authenticate(desk.rt, made.token.encode(), dialect="partner"),
+        )
 
 
-@pytest.mark.parametrize(("shop", "lie"), CASES, indirect=["shop"], ids=[f"{provider.slug}-{lie}" for provider, lie in CASES])
+@pytest.mark.parametrize(
+    ("shop", "lie"),
+    CASES,
+    indirect=["shop"],
+    ids=[f"{provider.slug}-{lie}" for provider, lie in CASES],
+)
 async def test_finds_every_lie(shop: Shop, lie: str) -> None:
     """Each of twenty lies about one of three payments is found and named; the honest two are not."""
     topups = [await shop.paid() for _ in range(3)]
@@ -78,7 +96,12 @@ async def test_finds_every_lie(shop: Shop, lie: str) -> None:
     assert await shop.compare() == []
 
 
-@pytest.mark.parametrize("shop", [cryptomus.PROVIDER, nowpayments.PROVIDER], indirect=True, ids=["cryptomus", "nowpayments"])
+@pytest.mark.parametrize(
+    "shop",
+    [cryptomus.PROVIDER, nowpayments.PROVIDER],
+    indirect=True,
+    ids=["cryptomus", "nowpayments"],
+)
 async def test_a_late_list_is_no_lie(shop: Shop) -> None:
     """What a list does not have today is asked for by itself, and is there."""
     topup = await shop.paid()
@@ -86,7 +109,12 @@ async def test_a_late_list_is_no_lie(shop: Shop) -> None:
     assert await shop.compare() == []
 
 
-@pytest.mark.parametrize("shop", [cryptomus.PROVIDER, nowpayments.PROVIDER], indirect=True, ids=["cryptomus", "nowpayments"])
+@pytest.mark.parametrize(
+    "shop",
+    [cryptomus.PROVIDER, nowpayments.PROVIDER],
+    indirect=True,
+    ids=["cryptomus", "nowpayments"],
+)
 async def test_the_clearing_account_holds_what_the_gateway_owes(shop: Shop) -> None:
     """What came in less the gateway's commission, and neither customer nor gateway is given more."""
     await shop.paid()

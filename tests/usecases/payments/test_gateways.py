@@ -24,7 +24,9 @@ LISTS_GO_BY_OTHER_TIMES = "late"
 
 
 @pytest.fixture(params=GATEWAYS)
-async def served(request: pytest.FixtureRequest, desk: DeskOfTest, tmp_path: Path) -> AsyncIterator[Served]:
+async def served(
+    request: pytest.FixtureRequest, desk: DeskOfTest, tmp_path: Path
+) -> AsyncIterator[Served]:
     """The desk with one gateway."""
     slug = request.param
     async with serving_gateway(find_providers()[slug], tmp_path, clock=desk.clock) as made:
@@ -36,27 +38,37 @@ async def served(request: pytest.FixtureRequest, desk: DeskOfTest, tmp_path: Pat
 @pytest.fixture
 async def payer(desk: DeskOfTest) -> Caller:
     """A customer with an empty wallet."""
-    made = await callers.register(desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True)
+    made = await callers.register(
+        desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True
+    )
     return await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
 
 
 async def order(desk: DeskOfTest, payer: Caller) -> TopUp:
     """Wants 500.00."""
     (slug,) = desk.rt.payments
-    return (await topups.create_topup(desk.rt, payer, topups.TopUpRequest(None, b"", slug, 50_000)))[0]
+    return (
+        await topups.create_topup(desk.rt, payer, topups.TopUpRequest(None, b"", slug, 50_000))
+    )[0]
 
 
 async def settled(desk: DeskOfTest, topup: TopUp, served: Served) -> TopUp:
     """Settles by what callbacks named, as our door would."""
-    hints = [served.gateway.read_callback(headers, body) for _, headers, body in served.catcher.caught]
-    await topups.settle(desk.rt, topup.id, payment_ids=[hint.payment_id for hint in hints if hint.payment_id])
+    hints = [
+        served.gateway.read_callback(headers, body) for _, headers, body in served.catcher.caught
+    ]
+    await topups.settle(
+        desk.rt, topup.id, payment_ids=[hint.payment_id for hint in hints if hint.payment_id]
+    )
     return (await topups.read(desk.rt, topup.public_id))[0]
 
 
 async def differences(desk: DeskOfTest) -> list[str]:
     """Compares the day around now."""
     now = desk.clock.now()
-    found = await audit.compare(desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    found = await audit.compare(
+        desk.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)
+    )
     return [one.fault for one in found]
 
 
@@ -64,7 +76,9 @@ class TestTopUp:
     """From the invoice to the credit."""
 
     @pytest.mark.parametrize(("coin", "share"), [("USDT", "1"), ("BTC", "1"), ("USDT", "1.05")])
-    async def test_credits_what_was_paid(self, desk: DeskOfTest, payer: Caller, served: Served, coin: str, share: str) -> None:
+    async def test_credits_what_was_paid(
+        self, desk: DeskOfTest, payer: Caller, served: Served, coin: str, share: str
+    ) -> None:
         """Whatever the coin, the cents are those that were bought; what is a little more is credited, too."""
         topup = await order(desk, payer)
         price = Decimal(topup.final_amount) / 100 * Decimal(share)
@@ -75,7 +89,9 @@ class TestTopUp:
         assert found.credited == int(50_000 * Decimal(share))
         assert await differences(desk) == []
 
-    async def test_credits_both_parts(self, desk: DeskOfTest, payer: Caller, served: Served) -> None:
+    async def test_credits_both_parts(
+        self, desk: DeskOfTest, payer: Caller, served: Served
+    ) -> None:
         """What is paid in two parts comes to the whole as one payment that grows; as two of their own, each is rounded down to a cent."""
         topup = await order(desk, payer)
         await served.fake.pay(topup.public_id, amount=Decimal(100), currency="EUR")
@@ -90,7 +106,9 @@ class TestComparison:
     """What the list says against what is booked."""
 
     @pytest.mark.parametrize("lie", [lie for lie in LIES if lie != LISTS_GO_BY_OTHER_TIMES])
-    async def test_finds_what_the_gateway_lies_about(self, desk: DeskOfTest, payer: Caller, served: Served, lie: str) -> None:
+    async def test_finds_what_the_gateway_lies_about(
+        self, desk: DeskOfTest, payer: Caller, served: Served, lie: str
+    ) -> None:
         """A lie that is told by the list and the read-back alike is found; the honest neighbour is left alone."""
         liar, honest = await order(desk, payer), await order(desk, payer)
         for topup in (liar, honest):
@@ -100,7 +118,9 @@ class TestComparison:
         await served.fake.lie(liar.public_id, lie)
         assert await differences(desk)
 
-    async def test_is_silent_about_a_list_that_goes_by_other_times(self, desk: DeskOfTest, payer: Caller, served: Served) -> None:
+    async def test_is_silent_about_a_list_that_goes_by_other_times(
+        self, desk: DeskOfTest, payer: Caller, served: Served
+    ) -> None:
         """What is missing from its day's list is asked for by itself before it is called missing."""
         topup = await order(desk, payer)
         await served.fake.pay(topup.public_id)

@@ -55,12 +55,16 @@ async def by_comparison(till: Till, topup: TopUp) -> None:
     """The nightly comparison finds it."""
     assert topup.id
     now = till.desk.clock.now()
-    await audit.audit(till.rt, PROVIDER, since=now - timedelta(days=1), until=now + timedelta(days=1))
+    await audit.audit(
+        till.rt, PROVIDER, since=now - timedelta(days=1), until=now + timedelta(days=1)
+    )
 
 
 def gauge(doubt: Doubt) -> float | None:
     """Returns what the metrics say."""
-    return REGISTRY.get_sample_value("numdesk_topup_payments_held", {"provider": PROVIDER, "reason": doubt.value})
+    return REGISTRY.get_sample_value(
+        "numdesk_topup_payments_held", {"provider": PROVIDER, "reason": doubt.value}
+    )
 
 
 async def held(till: Till, topup: TopUp) -> Doubt | None:
@@ -77,28 +81,43 @@ class TestHeld:
     ) -> None:
         """However it is heard of, money of an odd status waits for staff under the gateway's own word, and is in nobody's books."""
         topup = await till.order()
-        told = till.gateway.pay(topup, status, share="1.01", gateway_status=WORD, at=till.desk.clock.now())
+        told = till.gateway.pay(
+            topup, status, share="1.01", gateway_status=WORD, at=till.desk.clock.now()
+        )
         await hears(till, topup)
         assert (await till.read(topup)).state is TopUpState.HELD
         ((found, (line,)),) = await payment_held.listed(till.rt)
         assert (found.id, line.doubt) == (topup.id, ODD[status])
         assert (line.line.payment.gateway_status, line.line.payment.paid) == (WORD, told.paid)
         assert await payment_held.count(till.rt) == {(PROVIDER, ODD[status]): 1}
-        assert [await till.balance(), await till.account("clearing", PROVIDER), await till.account("suspense", "unapplied")] == [0, 0, 0]
+        assert [
+            await till.balance(),
+            await till.account("clearing", PROVIDER),
+            await till.account("suspense", "unapplied"),
+        ] == [0, 0, 0]
 
     async def test_is_told_by_the_comparison(self, till: Till) -> None:
         """A held payment is named with the word, the money, and that nothing was credited, each time until it is decided."""
         topup = await till.order()
-        till.gateway.pay(topup, PaymentStatus.UNKNOWN, gateway_status=WORD, at=till.desk.clock.now())
+        till.gateway.pay(
+            topup, PaymentStatus.UNKNOWN, gateway_status=WORD, at=till.desk.clock.now()
+        )
         await till.settle(topup)
         now = till.desk.clock.now()
         for _ in range(2):
-            (one,) = await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1))
+            (one,) = await audit.compare(
+                till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)
+            )
             assert (one.fault, one.invoice) == (Fault.HELD, topup.public_id)
             assert WORD in one.what
             assert "500.000000 USDT paid of 500.000000 due; 0 credited" in one.what
         await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
-        assert await audit.compare(till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)) == []
+        assert (
+            await audit.compare(
+                till.rt, since=now - timedelta(days=1), until=now + timedelta(days=1)
+            )
+            == []
+        )
 
     async def test_is_measured(self, till: Till) -> None:
         """The metrics have the number of held payments by gateway and doubt, and forget what was settled."""
@@ -113,7 +132,9 @@ class TestHeld:
         assert gauge(Doubt.STATUS) is None
 
     @pytest.mark.parametrize("status", [PaymentStatus.SEEN, PaymentStatus.WAITING])
-    async def test_is_what_does_not_settle_within_a_day(self, till: Till, status: PaymentStatus) -> None:
+    async def test_is_what_does_not_settle_within_a_day(
+        self, till: Till, status: PaymentStatus
+    ) -> None:
         """Money on its way is no news for staff until it has been so for a day."""
         topup = await till.order()
         till.gateway.pay(topup, status, share="0.9", at=till.desk.clock.now())
@@ -132,13 +153,19 @@ class TestHeld:
         topup = await till.order()
         till.gateway.pay(topup, status, paid=None)
         await till.settle(topup)
-        assert (await held(till, topup) is not None) is (status in (PaymentStatus.HELD, PaymentStatus.REFUNDING))
+        assert (await held(till, topup) is not None) is (
+            status in (PaymentStatus.HELD, PaymentStatus.REFUNDING)
+        )
 
 
 class TestResolved:
     @pytest.mark.parametrize("status", ODD)
-    @pytest.mark.parametrize(("end", "balance"), [(PaymentStatus.PAID, 50_000), (PaymentStatus.REFUNDED, 0)])
-    async def test_ends_by_itself(self, till: Till, status: PaymentStatus, end: PaymentStatus, balance: int) -> None:
+    @pytest.mark.parametrize(
+        ("end", "balance"), [(PaymentStatus.PAID, 50_000), (PaymentStatus.REFUNDED, 0)]
+    )
+    async def test_ends_by_itself(
+        self, till: Till, status: PaymentStatus, end: PaymentStatus, balance: int
+    ) -> None:
         """Once the gateway says paid it is credited, once it says refunded it is over; staff need do nothing."""
         topup = await till.order()
         for news in (status, end, end):
@@ -147,7 +174,9 @@ class TestResolved:
         assert (await held(till, topup), await till.balance()) == (None, balance)
         assert await payment_held.count(till.rt) == {}
 
-    async def test_is_credited_by_a_persons_word_and_not_again_by_the_gateways(self, till: Till) -> None:
+    async def test_is_credited_by_a_persons_word_and_not_again_by_the_gateways(
+        self, till: Till
+    ) -> None:
         """Approved for what it is worth; other odd words, and paid in the end, change nothing of it; a refund takes it back."""
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNKNOWN, gateway_status=WORD, due=None)
@@ -155,7 +184,12 @@ class TestResolved:
         with pytest.raises(InvalidInput):
             await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
         await settlement.decide(till.rt, topup.public_id, Decision.APPROVED, worth=9_000)
-        for status in (PaymentStatus.UNKNOWN, PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.PAID):
+        for status in (
+            PaymentStatus.UNKNOWN,
+            PaymentStatus.FAILED,
+            PaymentStatus.EXPIRED,
+            PaymentStatus.PAID,
+        ):
             till.gateway.pay(topup, status, due=None)
             assert (await till.settle(topup)).credited == await till.balance() == 10_000
             assert await held(till, topup) is None
@@ -165,7 +199,9 @@ class TestResolved:
         assert [await till.balance(), await till.account("clearing", PROVIDER)] == [0, 0]
 
     @pytest.mark.parametrize("status", [PaymentStatus.UNKNOWN, PaymentStatus.PAID])
-    async def test_is_in_doubt_again_when_the_gateway_holds_it(self, till: Till, status: PaymentStatus) -> None:
+    async def test_is_in_doubt_again_when_the_gateway_holds_it(
+        self, till: Till, status: PaymentStatus
+    ) -> None:
         """What staff approved, and the gateway then keeps back, is not credited any longer and waits for a person again."""
         topup = await till.order()
         till.gateway.pay(topup, status, share="0.1", due=None)
@@ -177,9 +213,14 @@ class TestResolved:
         assert await held(till, topup) is Doubt.GATEWAY
         assert [await till.balance(), await till.account("clearing", PROVIDER)] == [0, 0]
 
-    @pytest.mark.parametrize(("decision", "state"), [(Decision.REFUSED, TopUpState.REFUSED), (Decision.RETURNED, TopUpState.REFUNDED)])
+    @pytest.mark.parametrize(
+        ("decision", "state"),
+        [(Decision.REFUSED, TopUpState.REFUSED), (Decision.RETURNED, TopUpState.REFUNDED)],
+    )
     @pytest.mark.parametrize("status", ODD)
-    async def test_is_written_off_by_a_persons_word(self, till: Till, status: PaymentStatus, decision: Decision, state: TopUpState) -> None:
+    async def test_is_written_off_by_a_persons_word(
+        self, till: Till, status: PaymentStatus, decision: Decision, state: TopUpState
+    ) -> None:
         """What is refused or went back is in nobody's books and waits for nobody; plainly paid after all, it is credited."""
         topup = await till.order()
         till.gateway.pay(topup, status)
@@ -191,7 +232,9 @@ class TestResolved:
         assert (await till.settle(topup)).credited == 50_000
 
     @pytest.mark.parametrize("status", [PaymentStatus.HELD, PaymentStatus.REFUNDING])
-    async def test_is_never_credited_while_the_gateway_keeps_it(self, till: Till, status: PaymentStatus) -> None:
+    async def test_is_never_credited_while_the_gateway_keeps_it(
+        self, till: Till, status: PaymentStatus
+    ) -> None:
         """Nobody's word credits money that the gateway keeps back or is sending back."""
         topup = await till.order()
         till.gateway.pay(topup, status)
@@ -203,7 +246,9 @@ class TestResolved:
 class TestContradicted:
     """Paid, and then a word that does not go with it."""
 
-    async def contradicted(self, till: Till, status: PaymentStatus = PaymentStatus.UNKNOWN) -> TopUp:
+    async def contradicted(
+        self, till: Till, status: PaymentStatus = PaymentStatus.UNKNOWN
+    ) -> TopUp:
         """A credited top-up whose gateway says an odd word since."""
         topup = await till.order()
         till.gateway.pay(topup)
@@ -211,7 +256,9 @@ class TestContradicted:
         till.gateway.pay(topup, status, gateway_status="partially_refunded")
         return await till.settle(topup)
 
-    @pytest.mark.parametrize("status", [PaymentStatus.UNKNOWN, PaymentStatus.FAILED, PaymentStatus.EXPIRED])
+    @pytest.mark.parametrize(
+        "status", [PaymentStatus.UNKNOWN, PaymentStatus.FAILED, PaymentStatus.EXPIRED]
+    )
     async def test_keeps_the_credit_and_asks_staff(self, till: Till, status: PaymentStatus) -> None:
         """Nothing is taken from a customer because of a word; staff see it, and the gateway is asked on until it is plain again."""
         topup = await self.contradicted(till, status)
@@ -252,11 +299,18 @@ class TestContradicted:
         assert (await till.settle(topup)).credited == 50_000
 
 
-STEP = st.tuples(st.sampled_from(list(PaymentStatus)), st.sampled_from(["0.5", "1", "1.01"]), st.sampled_from([None, 1, 2, 3]))
+STEP = st.tuples(
+    st.sampled_from(list(PaymentStatus)),
+    st.sampled_from(["0.5", "1", "1.01"]),
+    st.sampled_from([None, 1, 2, 3]),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(steps=st.lists(STEP, max_size=8), end=st.sampled_from([PaymentStatus.PAID, PaymentStatus.REFUNDED]))
+@given(
+    steps=st.lists(STEP, max_size=8),
+    end=st.sampled_from([PaymentStatus.PAID, PaymentStatus.REFUNDED]),
+)
 async def test_any_sequence_of_statuses_moves_money_once(
     till: Till, steps: list[tuple[PaymentStatus, str, int | None]], end: PaymentStatus
 ) -> None:
@@ -267,7 +321,14 @@ async def test_any_sequence_of_statuses_moves_money_once(
     start = till.desk.clock.now()
     for status, share, minute in steps:
         at = None if minute is None else start + timedelta(minutes=minute)
-        news = till.gateway.pay(topup, status, share=share, at=at, gateway_status=f"says {status}", payment_id=f"p{topup.id}")
+        news = till.gateway.pay(
+            topup,
+            status,
+            share=share,
+            at=at,
+            gateway_status=f"says {status}",
+            payment_id=f"p{topup.id}",
+        )
         for _ in range(2):
             await settlement.take(till.rt, topup.id, [news])
         (line,) = await till.lines(topup)
@@ -276,7 +337,9 @@ async def test_any_sequence_of_statuses_moves_money_once(
         assert line.share.credit <= topup.amount * Decimal("1.01")
         if line.line.payment.status in ODD:
             assert line.doubt is ODD[line.line.payment.status]
-    last = till.gateway.pay(topup, end, share="1.01", at=start + timedelta(minutes=9), payment_id=f"p{topup.id}")
+    last = till.gateway.pay(
+        topup, end, share="1.01", at=start + timedelta(minutes=9), payment_id=f"p{topup.id}"
+    )
     await settlement.take(till.rt, topup.id, [last])
     (line,) = await till.lines(topup)
     was_refunded = PaymentStatus.REFUNDED in {line.line.payment.status, end}

@@ -79,7 +79,11 @@ class TestPaid:
             "transaction": till.rt.keys.opaque_id("tx", line.id),
             "paid_at": int(till.desk.clock.now().timestamp()),
         }
-        assert (line.type, line.description, line.amount) == ("topup", "Wallet top-up via Cryptomus", 50_000)
+        assert (line.type, line.description, line.amount) == (
+            "topup",
+            "Wallet top-up via Cryptomus",
+            50_000,
+        )
         assert line.metadata == {"provider": PROVIDER, "invoiceId": topup.public_id}
 
     async def test_clearing_equals_what_the_gateway_owes(self, till: Till) -> None:
@@ -100,7 +104,12 @@ class TestPaid:
 
 def counted_doubts() -> set[str]:
     """Returns the reasons for which payments were counted as doubtful so far."""
-    found = (sample for metric in REGISTRY.collect() for sample in metric.samples if metric.name == "numdesk_topup_doubts")
+    found = (
+        sample
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if metric.name == "numdesk_topup_doubts"
+    )
     return {sample.labels["reason"] for sample in found}
 
 
@@ -132,8 +141,13 @@ class TestNotExact:
             assert (await till.settle(topup)).credited == 100_000
         assert await till.account("suspense", "unapplied") == 0
 
-    @pytest.mark.parametrize(("decision", "credited", "apart"), [(Decision.APPROVED, 75_000, 0), (Decision.REFUSED, 55_000, 18_000)])
-    async def test_keeps_what_is_far_too_much_apart(self, till: Till, decision: Decision, credited: int, apart: int) -> None:
+    @pytest.mark.parametrize(
+        ("decision", "credited", "apart"),
+        [(Decision.APPROVED, 75_000, 0), (Decision.REFUSED, 55_000, 18_000)],
+    )
+    async def test_keeps_what_is_far_too_much_apart(
+        self, till: Till, decision: Decision, credited: int, apart: int
+    ) -> None:
         """What goes beyond the operator's limit belongs to nobody until a person says whose it is; what is below stays the customer's."""
         till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
         topup = await till.order()
@@ -141,11 +155,17 @@ class TestNotExact:
         assert (await till.settle(topup)).state is TopUpState.CREDITED
         assert [line.doubt for line in await till.lines(topup)] == [Doubt.OVERPAID]
         assert [one.id for one in await payment_topups.listed(till.rt, doubtful=True)] == [topup.id]
-        assert (await till.balance(), await till.account("suspense", "unapplied")) == (55_000, 67_500 - 49_500)
+        assert (await till.balance(), await till.account("suspense", "unapplied")) == (
+            55_000,
+            67_500 - 49_500,
+        )
         await settlement.decide(till.rt, topup.public_id, decision)
         await till.settle(topup)
         assert [line.doubt for line in await till.lines(topup)] == [None]
-        assert (await till.balance(), await till.account("suspense", "unapplied")) == (credited, apart)
+        assert (await till.balance(), await till.account("suspense", "unapplied")) == (
+            credited,
+            apart,
+        )
 
     @pytest.mark.parametrize("is_refused_first", [False, True])
     async def test_writes_off_the_excess_alone(self, till: Till, is_refused_first: bool) -> None:
@@ -156,7 +176,9 @@ class TestNotExact:
         await till.settle(topup)
         if is_refused_first:
             await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
-        assert (await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)).state is TopUpState.CREDITED
+        assert (
+            await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
+        ).state is TopUpState.CREDITED
         await till.settle(topup)
         assert [line.doubt for line in await till.lines(topup)] == [None]
         assert (await till.balance(), await till.account("suspense", "unapplied")) == (55_000, 0)
@@ -176,7 +198,10 @@ class TestNotExact:
         with pytest.raises(InvalidInput):
             await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
         await settlement.decide(till.rt, topup.public_id, Decision.RETURNED, payment_id="refused")
-        assert [(line.line.payment.payment_id, line.doubt, line.share.suspense > 0) for line in await till.lines(topup)] == [
+        assert [
+            (line.line.payment.payment_id, line.doubt, line.share.suspense > 0)
+            for line in await till.lines(topup)
+        ] == [
             ("refused", None, False),
             ("held", Doubt.OVERPAID, True),
         ]
@@ -189,8 +214,14 @@ class TestNotExact:
         await till.settle(topup)
         await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
         assert await till.account("suspense", "unapplied") == 22_500
-        assert (await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)).state is TopUpState.REFUNDED
-        assert [await till.account("suspense", "unapplied"), await till.account("clearing", PROVIDER), await till.balance()] == [0, 0, 0]
+        assert (
+            await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
+        ).state is TopUpState.REFUNDED
+        assert [
+            await till.account("suspense", "unapplied"),
+            await till.account("clearing", PROVIDER),
+            await till.balance(),
+        ] == [0, 0, 0]
 
     async def test_gives_too_little_the_discount_that_it_reaches(self, till: Till) -> None:
         """Where the operator wants it so, who orders 5,000 and pays 95 has the discount of 100, and not that of 5,000."""
@@ -251,7 +282,11 @@ class TestNotExact:
         till.gateway.pay(topup, wrong_asset=True, settled=Decimal("90.00"), settled_currency="EUR")
         assert (await till.settle(topup)).state is TopUpState.HELD
         done = await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
-        assert (done.state, done.credited, await till.balance()) == (TopUpState.PARTLY_CREDITED, 10_000, 10_000)
+        assert (done.state, done.credited, await till.balance()) == (
+            TopUpState.PARTLY_CREDITED,
+            10_000,
+            10_000,
+        )
 
     @pytest.mark.parametrize(
         ("facts", "doubt"),
@@ -264,7 +299,9 @@ class TestNotExact:
             ({"status": PaymentStatus.HELD}, Doubt.GATEWAY),
         ],
     )
-    async def test_quarantines_what_does_not_fit(self, till: Till, facts: dict[str, object], doubt: Doubt) -> None:
+    async def test_quarantines_what_does_not_fit(
+        self, till: Till, facts: dict[str, object], doubt: Doubt
+    ) -> None:
         """Another currency, amount or reference than ours, or no amounts at all: nothing is credited, staff is told."""
         topup = await till.order()
         till.gateway.pay(topup, **facts)  # type: ignore[arg-type] - fields by name
@@ -278,7 +315,9 @@ class TestNotExact:
         told = till.gateway.pay(others)
         await settlement.take(till.rt, mine.id, [told])
         assert await till.lines(mine) == []
-        payload = await till.desk.pool.fetchval("select payload::text from jobs where kind = 'payments.settle'")
+        payload = await till.desk.pool.fetchval(
+            "select payload::text from jobs where kind = 'payments.settle'"
+        )
         assert payload is not None
         await till.settle(others)
         assert await till.balance() == 50_000
@@ -308,9 +347,16 @@ class TestTakenBack:
         await till.settle(topup)
         assert await till.balance() == 0
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == -49_000
-        assert await till.desk.pool.fetchval("select state from customers where id = $1", till.caller.customer_id) == 2
+        assert (
+            await till.desk.pool.fetchval(
+                "select state from customers where id = $1", till.caller.customer_id
+            )
+            == 2
+        )
         assert "spent" in counted_doubts()
-        assert not [reason for reason in counted_doubts() if any(letter.isdigit() for letter in reason)]
+        assert not [
+            reason for reason in counted_doubts() if any(letter.isdigit() for letter in reason)
+        ]
 
     async def test_what_is_owed_can_be_collected(self, till: Till) -> None:
         """Once the wallet has money again, staff takes what is owed, and no more."""
@@ -320,7 +366,13 @@ class TestTakenBack:
         await till.spend(50_000)
         till.gateway.pay(topup, PaymentStatus.REFUNDED)
         await till.settle(topup)
-        await wallets.adjust(till.rt, customer_id=till.caller.customer_id, currency="EUR", units=20_000, reason_ref="cash")
+        await wallets.adjust(
+            till.rt,
+            customer_id=till.caller.customer_id,
+            currency="EUR",
+            units=20_000,
+            reason_ref="cash",
+        )
         assert [await settlement.collect(till.rt, topup.public_id) for _ in range(2)] == [20_000, 0]
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == -30_000
 
@@ -330,7 +382,11 @@ class TestTakenBack:
         for status in (PaymentStatus.PAID, PaymentStatus.HELD, PaymentStatus.PAID):
             till.gateway.pay(topup, status)
             await till.settle(topup)
-            if await till.balance() == 50_000 and status is PaymentStatus.PAID and (await till.lines(topup))[0].seq == 1:
+            if (
+                await till.balance() == 50_000
+                and status is PaymentStatus.PAID
+                and (await till.lines(topup))[0].seq == 1
+            ):
                 await till.spend(10_000)
         assert await till.balance() == 40_000
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == 0
@@ -370,14 +426,18 @@ class TestDecide:
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
         await till.settle(topup)
-        assert (await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)).state is TopUpState.REFUSED
+        assert (
+            await settlement.decide(till.rt, topup.public_id, Decision.REFUSED)
+        ).state is TopUpState.REFUSED
         assert (await till.settle(topup)).state is TopUpState.REFUSED
         assert await till.account("clearing", PROVIDER) == -45
         with pytest.raises(NotFound):
             await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
 
     @pytest.mark.parametrize("decision", list(Decision))
-    async def test_a_decision_is_about_the_money_that_was_there(self, till: Till, decision: Decision) -> None:
+    async def test_a_decision_is_about_the_money_that_was_there(
+        self, till: Till, decision: Decision
+    ) -> None:
         """A word about a thousandth of what is due says nothing of the rest: once that has come, it is credited as ever."""
         topup = await till.order(50_000)
         till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
@@ -417,33 +477,65 @@ def told(till: Till, topup: TopUp, news: tuple[PaymentStatus, str]) -> Payment:
 @pytest.mark.timeout(120)
 async def test_every_order_of_news_ends_alike(till: Till) -> None:
     """Seen, under, paid, paid, over, refund: in each of the 720 orders the refund has the last word, and without it the over-payment."""
-    for with_refund, end in ((True, (0, TopUpState.REFUNDED)), (False, (52_500, TopUpState.CREDITED))):
+    for with_refund, end in (
+        (True, (0, TopUpState.REFUNDED)),
+        (False, (52_500, TopUpState.CREDITED)),
+    ):
         for order in sorted(set(itertools.permutations(NEWS if with_refund else NEWS[:-1]))):
             topup = await till.order()
             for news in order:
                 await settlement.take(till.rt, topup.id, [told(till, topup, news)])
             found = await till.read(topup)
             assert (found.credited, found.state) == end, order
-    total = sum([await till.account("clearing", PROVIDER), await till.account("expense", "topup_discount"), await till.balance()])
+    total = sum(
+        [
+            await till.account("clearing", PROVIDER),
+            await till.account("expense", "topup_discount"),
+            await till.balance(),
+        ]
+    )
     assert total == 0
 
 
-STEP = st.tuples(st.sampled_from(list(PaymentStatus)), st.integers(0, 200), st.sampled_from(["one", "two"]), st.booleans())
+STEP = st.tuples(
+    st.sampled_from(list(PaymentStatus)),
+    st.integers(0, 200),
+    st.sampled_from(["one", "two"]),
+    st.booleans(),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(steps=st.lists(STEP, max_size=12), amount=st.integers(500, 200_000))
-async def test_credits_are_what_was_confirmed(till: Till, steps: list[tuple[PaymentStatus, int, str, bool]], amount: int) -> None:
+async def test_credits_are_what_was_confirmed(
+    till: Till, steps: list[tuple[PaymentStatus, int, str, bool]], amount: int
+) -> None:
     """Whatever a gateway says in whatever order, credits are the sum over its payments of what each confirmed one is worth, never more."""
     topup = await till.order(amount)
     before = await till.balance()
     for status, percent, payment_id, races in steps:
-        news = till.gateway.pay(topup, status, share=Decimal(percent) / 100, payment_id=f"{payment_id}{topup.id}")
-        await asyncio.gather(*(settlement.take(till.rt, topup.id, [news]) for _ in range(2 if races else 1)))
+        news = till.gateway.pay(
+            topup, status, share=Decimal(percent) / 100, payment_id=f"{payment_id}{topup.id}"
+        )
+        await asyncio.gather(
+            *(settlement.take(till.rt, topup.id, [news]) for _ in range(2 if races else 1))
+        )
     lines = await till.lines(topup)
     worth = sum(topups.judge(topup, one.line).share.credit for one in lines)
-    fair = sum(topup.amount * one.line.payment.paid / one.line.payment.due for one in lines if one.share.credit)  # type: ignore[operator]
+    fair = Decimal(0)
+    for one in lines:
+        if one.share.credit:
+            payment = one.line.payment
+            assert payment.paid is not None
+            assert payment.due is not None
+            fair += topup.amount * payment.paid / payment.due
     credited = (await till.read(topup)).credited
-    assert credited == worth == await till.balance() - before == sum(one.share.credit for one in lines)
+    assert (
+        credited == worth == await till.balance() - before == sum(one.share.credit for one in lines)
+    )
     assert credited <= fair + 2 * len(lines)
-    assert all(one.line.payment.status in (PaymentStatus.PAID, PaymentStatus.UNDERPAID) for one in lines if one.share.credit)
+    assert all(
+        one.line.payment.status in (PaymentStatus.PAID, PaymentStatus.UNDERPAID)
+        for one in lines
+        if one.share.credit
+    )

@@ -11,7 +11,15 @@ from tests.races.processes import another
 from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 
-from numdesk.domain.errors import GatewayUnavailable, InvalidInput, KeyReused, NotFound, RequestInProgress, TooManyRequests, TopUpTooSmall
+from numdesk.domain.errors import (
+    GatewayUnavailable,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    RequestInProgress,
+    TooManyRequests,
+    TopUpTooSmall,
+)
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
@@ -37,15 +45,25 @@ class TestCreateTopUp:
         topup = await till.order(50_000)
         (intent,) = till.gateway.created
         assert (topup.final_amount, topup.discount, topup.discount_bp) == (45_000, 5_000, 1_000)
-        assert (intent.reference, str(intent.amount), intent.currency) == (topup.public_id, "450.00", "EUR")
-        assert (topup.state, topup.payment_url) == (TopUpState.AWAITING, f"https://pay/{topup.public_id}")
+        assert (intent.reference, str(intent.amount), intent.currency) == (
+            topup.public_id,
+            "450.00",
+            "EUR",
+        )
+        assert (topup.state, topup.payment_url) == (
+            TopUpState.AWAITING,
+            f"https://pay/{topup.public_id}",
+        )
 
     async def test_gives_the_callback_url_where_there_is_one(self, till: Till) -> None:
         """Gateways call back below the public URL; without one they are not asked to."""
         await till.order()
         till.rt.settings = replace(till.rt.settings, public_url="https://desk.example")
         await till.order()
-        assert [intent.callback_url for intent in till.gateway.created] == [None, f"https://desk.example/callbacks/{PROVIDER}"]
+        assert [intent.callback_url for intent in till.gateway.created] == [
+            None,
+            f"https://desk.example/callbacks/{PROVIDER}",
+        ]
 
     @pytest.mark.parametrize("amount", [0, -5, 10**15])
     async def test_refuses_amounts_that_nobody_pays(self, till: Till, amount: int) -> None:
@@ -62,18 +80,24 @@ class TestCreateTopUp:
     async def test_refuses_a_gateway_that_we_do_not_have(self, till: Till) -> None:
         """An unknown provider is bad input."""
         with pytest.raises(InvalidInput):
-            await topups.create_topup(till.rt, till.caller, TopUpRequest(None, b"", "paypal", 50_000))
+            await topups.create_topup(
+                till.rt, till.caller, TopUpRequest(None, b"", "paypal", 50_000)
+            )
 
     async def test_a_repeat_gets_the_same_answer(self, till: Till) -> None:
         """The same key gives the same invoice and state, even when it was paid meanwhile; another request under it is refused."""
         first = await till.order(key="k")
         till.gateway.pay(first)
         await till.settle(first)
-        again, replayed = await topups.create_topup(till.rt, till.caller, TopUpRequest("k", b"same", PROVIDER, 50_000))
+        again, replayed = await topups.create_topup(
+            till.rt, till.caller, TopUpRequest("k", b"same", PROVIDER, 50_000)
+        )
         assert replayed
         assert replace(again, credited=0) == replace(first, credited=0)
         with pytest.raises(KeyReused):
-            await topups.create_topup(till.rt, till.caller, TopUpRequest("k", b"other", PROVIDER, 60_000))
+            await topups.create_topup(
+                till.rt, till.caller, TopUpRequest("k", b"other", PROVIDER, 60_000)
+            )
 
     async def test_bounds_what_waits_for_money(self, till: Till) -> None:
         """So many unpaid top-ups and no more, however many are wanted at once; one that is paid or over makes room."""
@@ -96,7 +120,8 @@ class TestCreateTopUp:
         other = another(till.rt, till.rt.database)
         request = TopUpRequest("k", b"same", PROVIDER, 50_000)
         found = await asyncio.gather(
-            *(topups.create_topup(rt, till.caller, request) for rt in (till.rt, other) * 10), return_exceptions=True
+            *(topups.create_topup(rt, till.caller, request) for rt in (till.rt, other) * 10),
+            return_exceptions=True,
         )
         assert len({one[0].public_id for one in found if isinstance(one, tuple)}) == 1
         assert all(isinstance(one, tuple | RequestInProgress) for one in found)
@@ -159,7 +184,9 @@ class TestReceive:
         """A bad signature leaves no trace but a line in the log."""
         topup = await till.order()
         with pytest.raises(InvalidInput):
-            await topups.receive(till.rt, PROVIDER, {"x-signature": "forged"}, callback_of(topup)[1])
+            await topups.receive(
+                till.rt, PROVIDER, {"x-signature": "forged"}, callback_of(topup)[1]
+            )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 0
 
     async def test_refuses_a_gateway_that_we_do_not_have(self, till: Till) -> None:
@@ -171,21 +198,31 @@ class TestReceive:
         """Fifty copies at once leave one row and one job."""
         topup = await till.order()
         till.gateway.pay(topup)
-        await asyncio.gather(*(topups.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50)))
+        await asyncio.gather(
+            *(topups.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50))
+        )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
-        assert await till.desk.pool.fetchval("select count(*) from jobs where kind = 'payments.hear'") == 1
+        assert (
+            await till.desk.pool.fetchval("select count(*) from jobs where kind = 'payments.hear'")
+            == 1
+        )
 
     async def test_keeps_what_was_signed_once_however_it_is_spaced(self, till: Till) -> None:
         """A signature covers the document and not its spaces; fifty ways of writing one are one callback."""
         headers, body = callback_of(await till.order())
         for blanks in range(50):
-            await topups.receive(till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks))
+            await topups.receive(
+                till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks)
+            )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
 
     async def test_sets_callbacks_about_strangers_aside(self, till: Till) -> None:
         """An unknown reference, or our reference with another invoice, is noted as such and settles nothing."""
         topup = await till.order()
-        for stranger in (replace(topup, public_id="inv_unknown"), replace(topup, invoice_id="g-other")):
+        for stranger in (
+            replace(topup, public_id="inv_unknown"),
+            replace(topup, invoice_id="g-other"),
+        ):
             await topups.receive(till.rt, PROVIDER, *callback_of(stranger))
         await runner.run_due(till.rt)
         rows = await till.desk.pool.fetch("select result from payment_inbox order by id")
@@ -273,7 +310,9 @@ class TestPollDue:
         await till.poll()
         assert await till.balance() == 100_000
 
-    async def test_one_that_nobody_can_settle_does_not_stop_the_others(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_one_that_nobody_can_settle_does_not_stop_the_others(
+        self, till: Till, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Whatever one answer breaks, the others are looked at."""
         poisoned, honest = await till.order(), await till.order()
         till.gateway.pay(honest)

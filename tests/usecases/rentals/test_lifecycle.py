@@ -48,61 +48,98 @@ class TestOffer:
         """The order is the operator's, and a service without a free number is listed as not available."""
         await shop.open_shop(desk, numbers=1)
         lines = [
-            prices.GivenRentalPrice(2, "ES", name, "LONG", "7", "9", priority) for name, priority in (("telegram", "1"), ("google", "2"))
+            prices.GivenRentalPrice(2, "ES", name, "LONG", "7", "9", priority)
+            for name, priority in (("telegram", "1"), ("google", "2"))
         ]
         await prices.load(desk.rt, lines, complain=shop.refuse)
         caller = await shop.renter(desk)
         found = await lifecycle.services(desk.rt, caller, country="spain", rent_type=RentType.LONG)
-        assert [(one.code, one.available) for one in found] == [("telegram", True), ("google", True), ("whatsapp", True)]
+        assert [(one.code, one.available) for one in found] == [
+            ("telegram", True),
+            ("google", True),
+            ("whatsapp", True),
+        ]
         await shop.rent(desk, caller)
         desk.rt.memory.forget("rentals.stock")
         found = await lifecycle.services(desk.rt, caller, country="Spain", rent_type=RentType.LONG)
         assert not any(one.available for one in found)
 
-    async def test_of_an_announced_country_is_shown_but_closed(self, rental_desk: DeskOfTest) -> None:
+    async def test_of_an_announced_country_is_shown_but_closed(
+        self, rental_desk: DeskOfTest
+    ) -> None:
         """A country that is only announced has services that are not available, and nobody rents there."""
         caller = await shop.renter(rental_desk)
-        found = await lifecycle.services(rental_desk.rt, caller, country="Germany", rent_type=RentType.LONG)
+        found = await lifecycle.services(
+            rental_desk.rt, caller, country="Germany", rent_type=RentType.LONG
+        )
         assert found
         assert not any(one.available for one in found)
         request = lifecycle.RentRequest(None, b"", "Germany", RentType.LONG, ("google",), 7)
         with pytest.raises(CountryClosed):
             await lifecycle.rent(rental_desk.rt, caller, request)
         with pytest.raises(NotFound):
-            await lifecycle.services(rental_desk.rt, caller, country="Atlantis", rent_type=RentType.LONG)
+            await lifecycle.services(
+                rental_desk.rt, caller, country="Atlantis", rent_type=RentType.LONG
+            )
 
     async def test_quotes_by_code_or_name(self, rental_desk: DeskOfTest) -> None:
         """Services are named by code or name in any case, each counted once; an unknown one is refused."""
         caller = await shop.renter(rental_desk, options={"rental_discount_bp": "1000"})
         chosen, quotes = await lifecycle.quotes(
-            rental_desk.rt, caller, country="SPAIN", rent_type=RentType.LONG, services=["GOOGLE", "whatsapp", "WhatsApp"]
+            rental_desk.rt,
+            caller,
+            country="SPAIN",
+            rent_type=RentType.LONG,
+            services=["GOOGLE", "whatsapp", "WhatsApp"],
         )
         assert [one.name for one in chosen] == ["Google", "WhatsApp"]
-        assert [(one.units, one.base_price, one.price) for one in quotes] == [(1, 550, 495), (7, 2700, 2430), (30, 8000, 7200)]
+        assert [(one.units, one.base_price, one.price) for one in quotes] == [
+            (1, 550, 495),
+            (7, 2700, 2430),
+            (30, 8000, 7200),
+        ]
         for wrong in (["nobody"], [], ["google"] * 21):
             with pytest.raises(InvalidInput):
-                await lifecycle.quotes(rental_desk.rt, caller, country="Spain", rent_type=RentType.LONG, services=wrong)
+                await lifecycle.quotes(
+                    rental_desk.rt, caller, country="Spain", rent_type=RentType.LONG, services=wrong
+                )
 
 
 class TestRent:
     """Renting."""
 
-    async def test_spends_bonus_first_and_writes_all_of_it_down(self, rental_desk: DeskOfTest) -> None:
+    async def test_spends_bonus_first_and_writes_all_of_it_down(
+        self, rental_desk: DeskOfTest
+    ) -> None:
         """Number, term, charge, journal and history agree, and the journal is the one of the chart of accounts."""
         caller = await shop.renter(rental_desk, bonus=500)
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
         assert await shop.money(rental_desk, caller) == (1_000_00 - 2200, 0)
         rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
-        assert (rental.state, rental.units, rental.price, rental.msisdn) == (RentalState.ACTIVE, 7, 2700, rented.rental.msisdn)
+        assert (rental.state, rental.units, rental.price, rental.msisdn) == (
+            RentalState.ACTIVE,
+            7,
+            2700,
+            rented.rental.msisdn,
+        )
         assert rental.expires_at - rental.starts_at == timedelta(days=7)
         charge_id = await rental_desk.pool.fetchval("select id from rental_charges")
-        journal_id = await rental_desk.pool.fetchval("select id from journals where reason = 'rental.charge'")
+        journal_id = await rental_desk.pool.fetchval(
+            "select id from journals where reason = 'rental.charge'"
+        )
         async with rental_desk.rt.transaction("test") as tx:
             written = await journals.read_journal(tx, journal_id=journal_id)
         bonus, wallet = Money(500, "EUR"), Money(2200, "EUR")
-        assert written == chart.charge_rental(charge_id, customer_id=caller.customer_id, from_bonus=bonus, from_wallet=wallet)
+        assert written == chart.charge_rental(
+            charge_id, customer_id=caller.customer_id, from_bonus=bonus, from_wallet=wallet
+        )
         line = (await wallets.history(rental_desk.rt, caller, page=1, limit=1)).items[0]
-        assert (line.type, line.amount, line.balance_before, line.balance_after) == ("charge", -2700, 100_500, 97_800)
+        assert (line.type, line.amount, line.balance_before, line.balance_after) == (
+            "charge",
+            -2700,
+            100_500,
+            97_800,
+        )
         assert line.description == f"Number rental: +{rental.msisdn}"
         assert line.metadata == {
             "number": f"+{rental.msisdn}",
@@ -130,10 +167,14 @@ class TestRent:
         with pytest.raises(WalletShort) as short:
             await shop.rent(rental_desk, caller, key="k")
         assert (short.value.needed, short.value.available) == (WEEK, WEEK - 1)
-        await rental_desk.pool.execute("update numbers set state = 3 where country_id = $1", shop.SPAIN)
+        await rental_desk.pool.execute(
+            "update numbers set state = 3 where country_id = $1", shop.SPAIN
+        )
         with pytest.raises(NoNumbers):
             await shop.rent(rental_desk, caller, units=1, key="k")
-        await rental_desk.pool.execute("update numbers set state = 0 where country_id = $1", shop.SPAIN)
+        await rental_desk.pool.execute(
+            "update numbers set state = 0 where country_id = $1", shop.SPAIN
+        )
         assert (await shop.rent(rental_desk, caller, units=1, key="k")).price == 250
 
     async def test_replays_whatever_has_changed_since(self, rental_desk: DeskOfTest) -> None:
@@ -154,7 +195,9 @@ class TestRent:
         """A number that is rented is not sold by the code, and the other way round; a used service rests for both."""
         await shop.open_shop(desk, numbers=0)
         await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
-        await prices.load(desk.rt, [shop.given(2, "ID", ("whatsapp", "LONG", 7), 100)], complain=shop.refuse)
+        await prices.load(
+            desk.rt, [shop.given(2, "ID", ("whatsapp", "LONG", 7), 100)], complain=shop.refuse
+        )
         await desk.pool.execute("update numbers set state = 3 where id > 1")
         caller, buyer = await shop.renter(desk), await desk.customer()
         request = lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("whatsapp",), 7)
@@ -176,7 +219,9 @@ class TestRent:
         """An earlier buyer gets a number back neither while it rests after a tenant nor ever after: what the tenant opened is theirs."""
         await shop.open_shop(desk, numbers=0)
         await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
-        await prices.load(desk.rt, [shop.given(2, "ID", ("telegram", "LONG", 7), 100)], complain=shop.refuse)
+        await prices.load(
+            desk.rt, [shop.given(2, "ID", ("telegram", "LONG", 7), 100)], complain=shop.refuse
+        )
         await desk.pool.execute("update numbers set state = 3 where id > 1")
         buyer, tenant = await desk.customer(), await shop.renter(desk)
         order = await desk.order(buyer, 2)  # of telegram, by the code
@@ -185,13 +230,19 @@ class TestRent:
         desk.clock.advance(91 * DAY_S)
         await order_lifecycle.release_quarantined(desk.rt)
         assert (await order_lifecycle.read(desk.rt, buyer, order.id)).number_free
-        await lifecycle.rent(desk.rt, tenant, lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7))
+        await lifecycle.rent(
+            desk.rt,
+            tenant,
+            lifecycle.RentRequest(None, b"", "Indonesia", RentType.LONG, ("telegram",), 7),
+        )
         desk.clock.advance(7 * DAY_S + 1)
         await lifecycle.expire_due(desk.rt)
         for _ in range(2):
             assert not (await order_lifecycle.read(desk.rt, buyer, order.id)).number_free
             with pytest.raises(StateForbids):
-                await reactivation.reactivate(desk.rt, buyer, reactivation.ReactivateRequest("k", b"f", order.id, None, None))
+                await reactivation.reactivate(
+                    desk.rt, buyer, reactivation.ReactivateRequest("k", b"f", order.id, None, None)
+                )
             desk.clock.advance(1801)
             await order_lifecycle.release_quarantined(desk.rt)
         assert await desk.pool.fetchval("select state from numbers where id = 1") == 0
@@ -206,7 +257,12 @@ class TestExtend:
         rented = await shop.rent(rental_desk, caller)
         rental_desk.clock.advance(3 * DAY_S)
         _, quotes = await lifecycle.extension_quotes(rental_desk.rt, caller, rented.rental.id)
-        assert [(quote.units, quote.price) for quote in quotes] == [(1, 250), (3, 600), (7, WEEK), (30, MONTH)]
+        assert [(quote.units, quote.price) for quote in quotes] == [
+            (1, 250),
+            (3, 600),
+            (7, WEEK),
+            (30, MONTH),
+        ]
         extended = await shop.extend(rental_desk, caller, rented.rental.id, units=30)
         assert extended.expires_at == rented.expires_at + 30 * DAY_S
         rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
@@ -239,7 +295,10 @@ class TestExtend:
         short = await shop.rent(rental_desk, caller, rent_type=RentType.SHORT, units=1)
         with pytest.raises(PeriodNotOffered) as refused:
             await shop.extend(rental_desk, caller, short.rental.id, units=1)
-        assert (refused.value.reason, refused.value.offered) == ("cannot be had: SHORT rentals cannot be extended", ())
+        assert (refused.value.reason, refused.value.offered) == (
+            "cannot be had: SHORT rentals cannot be extended",
+            (),
+        )
         long = await shop.rent(rental_desk, caller)
         rental_desk.clock.advance(7 * DAY_S)
         with pytest.raises(RentalNotActive):
@@ -263,7 +322,11 @@ class TestRerent:
         assert again.rental == rented.rental
         assert again.starts_at == rented.expires_at + 60
         rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
-        assert (rental.units, rental.price, [service.used for service in rental.services]) == (1, 250, [False])
+        assert (rental.units, rental.price, [service.used for service in rental.services]) == (
+            1,
+            250,
+            [False],
+        )
         await shop.message(rental_desk, rented.rental.msisdn, "second term")
         page = await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=10)
         assert [item.text for item in page.items] == ["second term", "first term"]
@@ -292,22 +355,32 @@ class TestRerent:
         await order_lifecycle.release_quarantined(desk.rt)
         with pytest.raises(NumberGone):  # the other used the service on it
             await shop.rerent(desk, caller, rented.rental.id)
-        assert (await shop.rerent(desk, other, theirs.rental.id)).rental.msisdn == rented.rental.msisdn
+        assert (
+            await shop.rerent(desk, other, theirs.rental.id)
+        ).rental.msisdn == rented.rental.msisdn
 
 
 class TestCancel:
     """Cancelling."""
 
-    async def test_gives_the_whole_term_back_to_where_it_came_from(self, rental_desk: DeskOfTest) -> None:
+    async def test_gives_the_whole_term_back_to_where_it_came_from(
+        self, rental_desk: DeskOfTest
+    ) -> None:
         """Rent and extensions go back, bonus to bonus and wallet to wallet, in one journal of the chart of accounts."""
         caller = await shop.renter(rental_desk, bonus=1500)
         rented = await shop.rent(rental_desk, caller)
         await shop.extend(rental_desk, caller, rented.rental.id, units=7)
         assert await shop.money(rental_desk, caller) == (1_000_00 - 900, 0)
         canceled = await shop.cancel(rental_desk, caller, rented.rental.id)
-        assert (canceled.refunded, canceled.refund, canceled.msisdn) == (True, 2400, rented.rental.msisdn)
+        assert (canceled.refunded, canceled.refund, canceled.msisdn) == (
+            True,
+            2400,
+            rented.rental.msisdn,
+        )
         assert await shop.money(rental_desk, caller) == (1_000_00, 1500)
-        row = await rental_desk.pool.fetchrow("select id, ref from journals where reason = 'rental.refund'")
+        row = await rental_desk.pool.fetchrow(
+            "select id, ref from journals where reason = 'rental.refund'"
+        )
         assert row is not None
         async with rental_desk.rt.transaction("test") as tx:
             written = await journals.read_journal(tx, journal_id=row[0])
@@ -324,7 +397,9 @@ class TestCancel:
         await shop.rerent(rental_desk, caller, rented.rental.id, units=1)
         assert (await shop.cancel(rental_desk, caller, rented.rental.id)).refund == 250
 
-    async def test_ends_without_money_after_a_message_or_the_window(self, rental_desk: DeskOfTest) -> None:
+    async def test_ends_without_money_after_a_message_or_the_window(
+        self, rental_desk: DeskOfTest
+    ) -> None:
         """A number that received something, or was held for longer than the window, is given up for nothing."""
         caller = await shop.renter(rental_desk)
         heard, kept = await shop.rent(rental_desk, caller), await shop.rent(rental_desk, caller)
@@ -345,13 +420,18 @@ class TestCancel:
         await shop.message(desk, heard.rental.msisdn)
         for _ in range(99):
             await shop.cancel(desk, caller, (await shop.rent(desk, caller, units=1)).rental.id)
-        until = await desk.pool.fetchval("select guard_until from customers where id = $1", caller.customer_id)
+        until = await desk.pool.fetchval(
+            "select guard_until from customers where id = $1", caller.customer_id
+        )
         caller = replace(caller, guard_until=until)
         for act in (shop.rent(desk, caller, units=1), shop.rerent(desk, caller, heard.rental.id)):
             with pytest.raises(GuardBanned):
                 await act
         assert await shop.rent(desk, caller, units=1, key="heard") == heard
-        row = await desk.pool.fetchrow("select received, canceled from customer_hours where customer_id = $1", caller.customer_id)
+        row = await desk.pool.fetchrow(
+            "select received, canceled from customer_hours where customer_id = $1",
+            caller.customer_id,
+        )
         assert tuple(row or ()) == (1, 99)
 
 
@@ -362,11 +442,15 @@ class TestMessages:
         """A message is kept with its term, marks its service as used, and is an event with all that a webhook needs."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
-        taken = await shop.message(rental_desk, rented.rental.msisdn, "G-482913 is your code", sender="INFO")
+        taken = await shop.message(
+            rental_desk, rented.rental.msisdn, "G-482913 is your code", sender="INFO"
+        )
         assert (taken.status, taken.customer_id) == ("taken", caller.customer_id)
         rental = await lifecycle.read(rental_desk.rt, caller, rented.rental.id)
         assert [service.used for service in rental.services] == [True, False]
-        row = await rental_desk.pool.fetchrow("select customer_id, dialect, document::text from events where kind = 'rental.message'")
+        row = await rental_desk.pool.fetchrow(
+            "select customer_id, dialect, document::text from events where kind = 'rental.message'"
+        )
         assert row is not None
         assert tuple(row)[:2] == (caller.customer_id, shop.DIALECT)
         assert json.loads(row[2]) == {
@@ -398,7 +482,12 @@ class TestMessages:
 
         async def part(position: int) -> str:
             event = MessageReceived(
-                "simulator", f"p{position}", rented.rental.msisdn, "Bank", f"part {position}", part=Part(7, 2, position)
+                "simulator",
+                f"p{position}",
+                rented.rental.msisdn,
+                "Bank",
+                f"part {position}",
+                part=Part(7, 2, position),
             )
             return (await receive.receive_message(desk.rt, event)).status
 
@@ -408,15 +497,21 @@ class TestMessages:
         await order_lifecycle.release_quarantined(desk.rt)
         theirs = await shop.rent(desk, second)
         assert await part(2) == "orphan"
-        assert (await lifecycle.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)).total == 0
+        assert (
+            await lifecycle.messages(desk.rt, second, theirs.rental.id, page=1, limit=9)
+        ).total == 0
 
     async def test_are_the_tenants_whatever_order_they_name(self, rental_desk: DeskOfTest) -> None:
         """A reference that no order of ours has does not keep a message from the customer who rents the number."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
-        event = MessageReceived("simulator", "with ref", rented.rental.msisdn, "Bank", "code 482913", provider_ref="abc")
+        event = MessageReceived(
+            "simulator", "with ref", rented.rental.msisdn, "Bank", "code 482913", provider_ref="abc"
+        )
         assert (await receive.receive_message(rental_desk.rt, event)).status == "taken"
-        assert (await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 1
+        assert (
+            await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)
+        ).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.rental.id)).refunded
 
     async def test_of_other_times_are_nobodys(self, rental_desk: DeskOfTest) -> None:
@@ -425,7 +520,9 @@ class TestMessages:
         rented = await shop.rent(rental_desk, caller, units=1)
         await shop.message(rental_desk, rented.rental.msisdn, "mine")
         rental_desk.clock.advance(DAY_S)
-        assert (await shop.message(rental_desk, rented.rental.msisdn, "between")).status == "orphan"  # the end was not written down yet
+        assert (
+            await shop.message(rental_desk, rented.rental.msisdn, "between")
+        ).status == "orphan"  # the end was not written down yet
         await shop.rerent(rental_desk, caller, rented.rental.id, units=1)
         await shop.message(rental_desk, rented.rental.msisdn, "mine again")
         page = await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=1)
@@ -450,8 +547,15 @@ class TestMessages:
         rental_desk.clock.advance(31 * DAY_S)
         for one in retention.SWEEPS:
             await retention.sweep(rental_desk.rt, one=one)
-        assert (await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)).total == 0
-        assert await rental_desk.pool.fetchval("select count(*) from events where document::text like '%a secret%'") == 0
+        assert (
+            await lifecycle.messages(rental_desk.rt, caller, rented.rental.id, page=1, limit=9)
+        ).total == 0
+        assert (
+            await rental_desk.pool.fetchval(
+                "select count(*) from events where document::text like '%a secret%'"
+            )
+            == 0
+        )
         assert (await lifecycle.read(rental_desk.rt, caller, rented.rental.id)).services[0].used
 
 
@@ -478,13 +582,28 @@ class TestReading:
         await shop.cancel(rental_desk, caller, ids[2])
         rental_desk.clock.advance(DAY_S)
         states = {
-            state: await lifecycle.active(rental_desk.rt, caller, page=1, limit=9, states=frozenset({state})) for state in RentalState
+            state: await lifecycle.active(
+                rental_desk.rt, caller, page=1, limit=9, states=frozenset({state})
+            )
+            for state in RentalState
         }
-        assert [[one.public_id for one in page.items] for page in states.values()] == [[ids[1]], [ids[0]], [ids[2]]]
-        everything = await lifecycle.active(rental_desk.rt, caller, page=2, limit=2, states=frozenset(RentalState))
+        assert [[one.public_id for one in page.items] for page in states.values()] == [
+            [ids[1]],
+            [ids[0]],
+            [ids[2]],
+        ]
+        everything = await lifecycle.active(
+            rental_desk.rt, caller, page=2, limit=2, states=frozenset(RentalState)
+        )
         assert ([one.public_id for one in everything.items], everything.total) == ([ids[0]], 3)
-        assert (await lifecycle.active(rental_desk.rt, caller, page=5, limit=2, states=frozenset(RentalState))).total == 3
-        staff = await lifecycle.listing(rental_desk.rt, states=frozenset(RentalState), limit=2, offset=0)
+        assert (
+            await lifecycle.active(
+                rental_desk.rt, caller, page=5, limit=2, states=frozenset(RentalState)
+            )
+        ).total == 3
+        staff = await lifecycle.listing(
+            rental_desk.rt, states=frozenset(RentalState), limit=2, offset=0
+        )
         assert ([one.public_id for one in staff.items], staff.total) == ([ids[2], ids[1]], 3)
 
 
@@ -498,8 +617,17 @@ class TestExpiry:
         assert await lifecycle.expire_due(rental_desk.rt) == 0
         rental_desk.clock.advance(DAY_S)
         assert [await lifecycle.expire_due(rental_desk.rt) for _ in range(2)] == [1, 0]
-        assert await rental_desk.pool.fetchval("select state from numbers where msisdn = $1", rented.rental.msisdn) == 2
-        document = msgspec.json.decode(await rental_desk.pool.fetchval("select document::text from events where kind = 'rental.expired'"))
+        assert (
+            await rental_desk.pool.fetchval(
+                "select state from numbers where msisdn = $1", rented.rental.msisdn
+            )
+            == 2
+        )
+        document = msgspec.json.decode(
+            await rental_desk.pool.fetchval(
+                "select document::text from events where kind = 'rental.expired'"
+            )
+        )
         assert document == {
             "v": 1,
             "rental": rented.rental.id,
@@ -516,4 +644,9 @@ class TestExpiry:
         for _ in range(2):
             rented = await shop.rent(rental_desk, caller)
             await shop.cancel(rental_desk, caller, rented.rental.id)
-        assert await rental_desk.pool.fetchval("select count(*) from events where kind = 'balance.low'") == 2
+        assert (
+            await rental_desk.pool.fetchval(
+                "select count(*) from events where kind = 'balance.low'"
+            )
+            == 2
+        )

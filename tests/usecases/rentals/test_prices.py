@@ -25,7 +25,11 @@ class TestLoad:
         """A list names what the atlas knows, in any case; the same one again leaves all as it is, and a new price is one change."""
         async with open_sandbox(database_url, tmp_path) as desk:
             totals = [
-                await prices.load(desk.rt, [GivenRentalPrice(2, "es", "Google", "long", "7", price, "1")], complain=shop.refuse)
+                await prices.load(
+                    desk.rt,
+                    [GivenRentalPrice(2, "es", "Google", "long", "7", price, "1")],
+                    complain=shop.refuse,
+                )
                 for price in ("12.00", "12", "12.5")
             ]
             assert [(total.added, total.present) for total in totals] == [(1, 0), (0, 1), (1, 0)]
@@ -38,19 +42,33 @@ class TestLoad:
     @pytest.mark.parametrize(
         ("line", "value", "reason"),
         [
-            (GivenRentalPrice(3, "Atlantis", "google", "LONG", "7", "12"), "Atlantis", "is no country"),
+            (
+                GivenRentalPrice(3, "Atlantis", "google", "LONG", "7", "12"),
+                "Atlantis",
+                "is no country",
+            ),
             (GivenRentalPrice(3, "ES", "nobody", "LONG", "7", "12"), "nobody", "is no service"),
             (GivenRentalPrice(3, "ES", "google", "WEEKLY", "7", "12"), "WEEKLY", "SHORT"),
             (GivenRentalPrice(3, "ES", "google", "LONG", "91", "12"), "91", "from 1 to 90"),
             (GivenRentalPrice(3, "ES", "google", "SHORT", "2", "12"), "2", "from 1 to 1"),
             (GivenRentalPrice(3, "ES", "google", "LONG", "٧", "12"), "٧", "is no period"),
-            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "12,50"), "12,50", "is not an amount of EUR"),
+            (
+                GivenRentalPrice(3, "ES", "google", "LONG", "7", "12,50"),
+                "12,50",
+                "is not an amount of EUR",
+            ),
             (GivenRentalPrice(3, "ES", "google", "LONG", "7", "0"), "0", "more than 0"),
-            (GivenRentalPrice(3, "ES", "google", "LONG", "7", "12", "first"), "first", "is no priority"),
+            (
+                GivenRentalPrice(3, "ES", "google", "LONG", "7", "12", "first"),
+                "first",
+                "is no priority",
+            ),
             (BadLine(3, "x", "is nonsense"), "x", "is nonsense"),
         ],
     )
-    async def test_tells_of_each_bad_line(self, desk: DeskOfTest, line: GivenRentalPrice | BadLine, value: str, reason: str) -> None:
+    async def test_tells_of_each_bad_line(
+        self, desk: DeskOfTest, line: GivenRentalPrice | BadLine, value: str, reason: str
+    ) -> None:
         """A bad line is told by number, value and reason, and spoils no other."""
         told: list[BadLine] = []
         total = await prices.load(desk.rt, [GOOD, line], complain=told.append)
@@ -87,7 +105,9 @@ class TestLoad:
         totals = [await prices.load(rental_desk.rt, lines, complain=shop.refuse) for _ in range(2)]
         assert [total.added for total in totals] == [1, 0]
         known = await prices.price_list(rental_desk.rt)
-        assert "telegram" not in {service.code for service in known.services[shop.SPAIN, RentType.LONG]}
+        assert "telegram" not in {
+            service.code for service in known.services[shop.SPAIN, RentType.LONG]
+        }
 
 
 class TestCountry:

@@ -24,7 +24,9 @@ async def fresh(desk: Desk) -> Catalogue:
 class TestCatalogue:
     """What is offered, and how many."""
 
-    async def test_counts_the_country_and_each_operator(self, database_url: str, tmp_path: Path) -> None:
+    async def test_counts_the_country_and_each_operator(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """An offer without an operator sells every number of the country, one with an operator only its own."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=3)
@@ -32,26 +34,39 @@ class TestCatalogue:
             await sell(desk)
             await sell(desk, operator="telkomsel")
             found = await fresh(desk)
-            stock = {offer.operator_id is None: offer.available for offer in found.tiers(INDONESIA, WHATSAPP)}
+            stock = {
+                offer.operator_id is None: offer.available
+                for offer in found.tiers(INDONESIA, WHATSAPP)
+            }
             assert stock == {True: 5, False: 2}
 
-    async def test_leaves_out_numbers_that_cool_down_for_the_service(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+    async def test_leaves_out_numbers_that_cool_down_for_the_service(
+        self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
+    ) -> None:
         """A number that was just used for a service cannot be sold for it, and is not counted for it alone."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=3)
             await sell(desk)
             until = desk.rt.clock.now() + timedelta(hours=1)
-            await pool.execute("insert into number_uses select id, $1, $2 from numbers order by id limit 1", WHATSAPP, until)
+            await pool.execute(
+                "insert into number_uses select id, $1, $2 from numbers order by id limit 1",
+                WHATSAPP,
+                until,
+            )
             (offer,) = (await fresh(desk)).tiers(INDONESIA, WHATSAPP)
             assert offer.available == 2
 
-    async def test_sells_nothing_of_what_is_switched_off(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+    async def test_sells_nothing_of_what_is_switched_off(
+        self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
+    ) -> None:
         """An offer is closed when it, its provider, its country or its service is."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1)
             await sell(desk)
             moment = await fresh(desk)
-            assert [service for service in moment.services if moment.sells_service(INDONESIA, service)] == [WHATSAPP]
+            assert [
+                service for service in moment.services if moment.sells_service(INDONESIA, service)
+            ] == [WHATSAPP]
             for off, on in (
                 ("update offers set active = false", "update offers set active = true"),
                 ("update providers set healthy = false", "update providers set healthy = true"),
@@ -63,7 +78,9 @@ class TestCatalogue:
                 assert not any(found.sells(offer) for offer in found.offers.values()), off
                 await pool.execute(on)
 
-    async def test_serves_from_memory_and_renews_before_it_is_too_old(self, database_url: str, tmp_path: Path) -> None:
+    async def test_serves_from_memory_and_renews_before_it_is_too_old(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """A second look is the same object, and none is remembered for a currency without one."""
         async with open_sandbox(database_url, tmp_path) as desk:
             first = await fresh(desk)
@@ -94,7 +111,9 @@ class _Supplier:
 class TestRefreshSupplier:
     """Taking over what suppliers sell."""
 
-    async def test_writes_what_changed_and_nothing_else(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+    async def test_writes_what_changed_and_nothing_else(
+        self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
+    ) -> None:
         """A price list that says what is known already makes no process load the catalogue anew."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await sell(desk, provider="simulator")
@@ -116,7 +135,9 @@ class TestRefreshSupplier:
             (offer,) = (await fresh(desk)).tiers(INDONESIA, WHATSAPP)
             assert offer.available == 0
 
-    async def test_does_not_sell_from_a_supplier_that_is_away(self, database_url: str, tmp_path: Path) -> None:
+    async def test_does_not_sell_from_a_supplier_that_is_away(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
         """A supplier that cannot be reached is unhealthy until it answers again."""
         async with open_sandbox(database_url, tmp_path) as desk:
             desk.rt.suppliers = {"simulator": _Supplier(None)}  # type: ignore[dict-item]
@@ -138,12 +159,18 @@ select c.id, 'smscode', 4, o.id, o.catalogue_id, o.country_id, o.service_id, o.p
 class TestScores:
     """How often a provider's numbers get a message."""
 
-    async def test_looks_at_finished_days_only(self, database_url: str, tmp_path: Path, pool: asyncpg.Pool) -> None:
+    async def test_looks_at_finished_days_only(
+        self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
+    ) -> None:
         """Today's orders count tomorrow, and a provider with fewer than twenty is neutral."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await sell(desk)
-            await pool.execute("insert into customers (name, state, created_at) values ('a', 1, now())")
-            await pool.execute("insert into accounts (kind, owner, currency, live) values ('wallet', 1, 'IDR', true)")
+            await pool.execute(
+                "insert into customers (name, state, created_at) values ('a', 1, now())"
+            )
+            await pool.execute(
+                "insert into accounts (kind, owner, currency, live) values ('wallet', 1, 'IDR', true)"
+            )
             await pool.execute(_PAST_ORDERS, desk.rt.clock.now(), 15, 20)
             assert (await fresh(desk)).scores == {}
             desk.rt.clock.set_offset(timedelta(days=1))

@@ -14,7 +14,14 @@ import pytest
 from tests.kit.answers import ODD
 from tests.kit.names import HangingResolver
 from tests.support.desk import DIALECT, DeskOfTest
-from tests.support.webhooks import BROKEN, UNSPOKEN, RendererOfTest, open_inbox, subscribe, write_events
+from tests.support.webhooks import (
+    BROKEN,
+    UNSPOKEN,
+    RendererOfTest,
+    open_inbox,
+    subscribe,
+    write_events,
+)
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.webhooks import FAILING_FOR, WINDOW_START, DeliveryState
@@ -40,10 +47,14 @@ def renderer(desk: DeskOfTest) -> RendererOfTest:
 
 async def states(desk: DeskOfTest) -> list[int]:
     """Returns the state of every delivery, oldest first."""
-    return [row[0] for row in await desk.pool.fetch("select state from webhook_deliveries order by id")]
+    return [
+        row[0] for row in await desk.pool.fetch("select state from webhook_deliveries order by id")
+    ]
 
 
-async def fail_once(desk: DeskOfTest, caller: Caller, count: int = 1, *, rt: Runtime | None = None) -> None:
+async def fail_once(
+    desk: DeskOfTest, caller: Caller, count: int = 1, *, rt: Runtime | None = None
+) -> None:
     """Has new events sent once by one process; what becomes of them comes too late for the test."""
     await write_events(desk, caller, count)
     await deliveries.deliver_due(rt or desk.rt)
@@ -73,7 +84,9 @@ def other_process(rt: Runtime) -> Runtime:
 class TestDeliverDue:
     """What is due is sent, signed, and written down."""
 
-    async def test_posts_each_event_once_and_signed(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_posts_each_event_once_and_signed(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """A receiver that answers 200 gets every event exactly once, with a signature that its secret verifies."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
@@ -81,11 +94,21 @@ class TestDeliverDue:
             assert await deliveries.deliver_due(desk.rt) == 300
             assert sorted(post.data["n"] for post in inbox.posts) == list(range(1, 301))
             assert len({post.headers["x-delivery"] for post in inbox.posts}) == 300
-            assert all(post.headers["x-signature"] == hmac.digest(b"s3cret", post.body, "sha256").hex() for post in inbox.posts)
+            assert all(
+                post.headers["x-signature"] == hmac.digest(b"s3cret", post.body, "sha256").hex()
+                for post in inbox.posts
+            )
         assert set(await states(desk)) == {DeliveryState.DELIVERED}
-        assert await desk.pool.fetchval("select count(*) from webhook_deliveries where status = 200 and attempts = 1") == 300
+        assert (
+            await desk.pool.fetchval(
+                "select count(*) from webhook_deliveries where status = 200 and attempts = 1"
+            )
+            == 300
+        )
 
-    async def test_loses_nothing_to_a_receiver_that_fails(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_loses_nothing_to_a_receiver_that_fails(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """With three answers in ten an error, a reset, a cut or silence, every event arrives in the end, the same bytes on each try."""
         renderer.timeout_s, renderer.failures_max, renderer.retry_delays_s = 0.2, 1000, (10.0,) * 12
         luck = random.Random(7)
@@ -108,8 +131,12 @@ class TestDeliverDue:
         assert all(len(seen) == 1 for seen in bodies.values())
         assert len(inbox.posts) > 120
 
-    @pytest.mark.parametrize("odd", ["short body", "unfinished chunk", "204 with a body", "garbage after", "two lengths"])
-    async def test_the_status_line_decides(self, desk: DeskOfTest, renderer: RendererOfTest, odd: str) -> None:
+    @pytest.mark.parametrize(
+        "odd", ["short body", "unfinished chunk", "204 with a body", "garbage after", "two lengths"]
+    )
+    async def test_the_status_line_decides(
+        self, desk: DeskOfTest, renderer: RendererOfTest, odd: str
+    ) -> None:
         """Each event is sent once although the rest of every answer is broken, and nothing counts against the endpoint."""
         async with open_inbox(desk, lambda _: ODD[odd]) as inbox:
             caller = await subscribe(desk, inbox)
@@ -132,7 +159,9 @@ class TestDeliverDue:
             assert await deliveries.deliver_due(desk.rt) == 0
         assert await states(desk) == [DeliveryState.GIVEN_UP]
 
-    async def test_waits_as_long_as_the_receiver_asks(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_waits_as_long_as_the_receiver_asks(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """A Retry-After that is later than the schedule counts."""
         async with open_inbox(desk, lambda _: "429 Slow\r\nRetry-After: 100\r\nX-Reason:") as inbox:
             await write_events(desk, await subscribe(desk, inbox))
@@ -142,7 +171,9 @@ class TestDeliverDue:
             desk.clock.advance(1.1)
             assert await deliveries.deliver_due(desk.rt) == 1
 
-    async def test_skips_what_the_dialect_has_no_word_for(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_skips_what_the_dialect_has_no_word_for(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Such an event counts as delivered: nothing is posted and the log stays empty."""
         async with open_inbox(desk) as inbox:
             await write_events(desk, await subscribe(desk, inbox), kind=UNSPOKEN)
@@ -151,7 +182,9 @@ class TestDeliverDue:
         assert await states(desk) == [DeliveryState.DELIVERED]
         assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 0
 
-    async def test_does_not_blame_the_endpoint_for_our_faults(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_does_not_blame_the_endpoint_for_our_faults(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """What cannot be rendered is given up and logged, its neighbours go out, and the endpoint's count stays at zero."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
@@ -159,7 +192,11 @@ class TestDeliverDue:
             await write_events(desk, caller, 2)
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 2
-        assert await states(desk) == [DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DELIVERED]
+        assert await states(desk) == [
+            DeliveryState.GIVEN_UP,
+            DeliveryState.DELIVERED,
+            DeliveryState.DELIVERED,
+        ]
         assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 0
 
     async def test_does_not_blame_the_endpoint_for_what_is_ours(
@@ -180,16 +217,24 @@ class TestDeliverDue:
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 12
         assert set(await states(desk)) == {DeliveryState.DELIVERED}
-        failures = await desk.pool.fetch("select failure, count(*) from webhook_attempts group by failure order by failure")
+        failures = await desk.pool.fetch(
+            "select failure, count(*) from webhook_attempts group by failure order by failure"
+        )
         assert [tuple(row) for row in failures] == [("connect", 36), ("resolve", 12)]
 
-    async def test_never_connects_to_a_forbidden_address(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_never_connects_to_a_forbidden_address(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """The guard judges at each send, whatever was let through when the URL was configured."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller)
             deliveries.allow(desk.rt, addresses=[])
-            for url in (f"https://127.0.0.1:{inbox.receiver.port}/", "https://localhost/", "https://169.254.169.254/"):
+            for url in (
+                f"https://127.0.0.1:{inbox.receiver.port}/",
+                "https://localhost/",
+                "https://169.254.169.254/",
+            ):
                 await desk.pool.execute("update webhook_endpoints set url = $1", url)
                 await deliveries.deliver_due(desk.rt)
                 desk.clock.advance(LATE_S)
@@ -201,21 +246,29 @@ class TestDeliverDue:
 class TestSwitchingOff:
     """An endpoint that only fails is left alone until its owner configures it."""
 
-    async def test_happens_at_the_last_failure_in_a_row(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_happens_at_the_last_failure_in_a_row(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Nine failures leave it on, the tenth switches it off, with the dialect's reason, when they began a quarter of an hour before."""
         renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
             await fail_once(desk, caller, 9)
             before = await endpoints.endpoint(desk.rt, caller)
-            assert (before.consecutive_failures, before.disabled_at, before.failing_since) == (9, None, desk.clock.now())
+            assert (before.consecutive_failures, before.disabled_at, before.failing_since) == (
+                9,
+                None,
+                desk.clock.now(),
+            )
             desk.clock.advance(FAILING_FOR.total_seconds())
             await fail_once(desk, caller)
             after = await endpoints.endpoint(desk.rt, caller)
             assert (after.consecutive_failures, after.disabled_at) == (10, desk.clock.now())
             assert after.disabled_reason == "too_many_failures"
 
-    async def test_needs_failures_spread_over_a_quarter_of_an_hour(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_needs_failures_spread_over_a_quarter_of_an_hour(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """However many fail at a time, an endpoint that was down for less stays on, whichever process sends."""
         renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda _: 500) as inbox:
@@ -229,7 +282,9 @@ class TestSwitchingOff:
             await fail_once(desk, caller, rt=other)
             assert (await endpoints.endpoint(desk.rt, caller)).disabled_at == desk.clock.now()
 
-    async def test_a_success_starts_the_time_anew(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_a_success_starts_the_time_anew(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """The quarter of an hour begins with the first failure after the last success."""
         renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda n: 200 if n == 12 else 500) as inbox:
@@ -241,7 +296,9 @@ class TestSwitchingOff:
             await fail_once(desk, caller, 12)
             assert (await endpoints.endpoint(desk.rt, caller)).disabled_at is None
 
-    async def test_gives_up_what_waits_and_sends_nothing_more(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_gives_up_what_waits_and_sends_nothing_more(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Once off, neither retries nor new events are posted, and nothing stays in the queue for ever."""
         renderer.failures_max = 1
         async with open_inbox(desk, lambda _: 500) as inbox:
@@ -257,7 +314,9 @@ class TestSwitchingOff:
             assert len(inbox.posts) == sent
         assert set(await states(desk)) == {DeliveryState.GIVEN_UP}
 
-    async def test_a_success_starts_the_count_anew(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_a_success_starts_the_count_anew(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Failures count only in a row."""
         async with open_inbox(desk, lambda n: 200 if n == 6 else 500) as inbox:
             caller = await subscribe(desk, inbox)
@@ -266,9 +325,14 @@ class TestSwitchingOff:
                 await deliveries.deliver_due(desk.rt)
             assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 2
 
-    async def test_configuring_it_switches_it_on(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_configuring_it_switches_it_on(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Any change forgets the failures, and what was given up can then be sent again: same body, same id."""
-        renderer.failures_max, renderer.retry_delays_s = 4, (FAILING_FOR.total_seconds() * 2, 1000.0)
+        renderer.failures_max, renderer.retry_delays_s = (
+            4,
+            (FAILING_FOR.total_seconds() * 2, 1000.0),
+        )
         async with open_inbox(desk, lambda n: 500 if n <= 4 else 200) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, 3)
@@ -279,17 +343,26 @@ class TestSwitchingOff:
             changed = await endpoints.change_endpoint(desk.rt, caller, url=None, secret="another")
             assert (changed.disabled_at, changed.consecutive_failures) == (None, 0)
             since = desk.clock.now()
-            assert await endpoints.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since) == 4
+            assert (
+                await endpoints.replay_failed(
+                    desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=since
+                )
+                == 4
+            )
             await deliveries.deliver_due(desk.rt)
             first, second = inbox.posts[:4], inbox.posts[4:]
-        assert {(p.headers["x-delivery"], p.body) for p in first} == {(p.headers["x-delivery"], p.body) for p in second}
+        assert {(p.headers["x-delivery"], p.body) for p in first} == {
+            (p.headers["x-delivery"], p.body) for p in second
+        }
         assert set(await states(desk)) == {DeliveryState.DELIVERED}
 
 
 class TestFairness:
     """One customer's endpoint is no other customer's trouble."""
 
-    async def test_a_silent_endpoint_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_a_silent_endpoint_delays_nobody(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Beside one that hangs with hundreds waiting, ten healthy ones get everything while the first has not even failed once."""
         stop = asyncio.Event()
         renderer.timeout_s = 60.0
@@ -304,18 +377,34 @@ class TestFairness:
             stop.set()
         await loop
 
-    async def test_a_dead_name_server_delays_nobody(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_a_dead_name_server_delays_nobody(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Beside an endpoint whose name is never found, and hundreds of changes to more such names, others get everything."""
         stop = asyncio.Event()
         renderer.timeout_s = 60.0
         async with open_inbox(desk) as alive:
-            deliveries.allow(desk.rt, addresses=[("well.test", alive.receiver.port), ("127.0.0.1", alive.receiver.port)])
-            desk.rt.http = OutgoingHttp(desk.clock, resolver=HangingResolver(well_test=[["127.0.0.1"]]))
+            deliveries.allow(
+                desk.rt,
+                addresses=[("well.test", alive.receiver.port), ("127.0.0.1", alive.receiver.port)],
+            )
+            desk.rt.http = OutgoingHttp(
+                desk.clock, resolver=HangingResolver(well_test=[["127.0.0.1"]])
+            )
             hostile, other = await subscribe(desk, alive), await desk.customer()
-            await desk.pool.execute("update webhook_endpoints set url = 'https://dead.hanging.test/'")
-            await endpoints.change_endpoint(desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret")
+            await desk.pool.execute(
+                "update webhook_endpoints set url = 'https://dead.hanging.test/'"
+            )
+            await endpoints.change_endpoint(
+                desk.rt, other, url=alive.receiver.url(host="well.test"), secret="s3cret"
+            )
             changes = [
-                endpoints.check_url(desk.rt, f"https://h{n}.hanging.test/", dialect=DIALECT, account=hostile.customer_id)
+                endpoints.check_url(
+                    desk.rt,
+                    f"https://h{n}.hanging.test/",
+                    dialect=DIALECT,
+                    account=hostile.customer_id,
+                )
                 for n in range(440)
             ]
             hanging = asyncio.gather(*changes)
@@ -329,14 +418,18 @@ class TestFairness:
             await loop
             await desk.rt.http.close()
 
-    async def test_a_dead_endpoint_keeps_one_place(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_a_dead_endpoint_keeps_one_place(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """What was leased for an endpoint that turns bad is given back, and one send at a time finds out whether it is well again."""
         renderer.failures_max = 1000
         async with open_inbox(desk, lambda n: 200 if n <= 50 else 500) as inbox:
             await write_events(desk, await subscribe(desk, inbox), 200)
             await deliveries.deliver_due(desk.rt)
             assert len(inbox.posts) == 200
-        leased = await desk.pool.fetchval("select count(*) from webhook_deliveries where lease_until is not null")
+        leased = await desk.pool.fetchval(
+            "select count(*) from webhook_deliveries where lease_until is not null"
+        )
         assert leased == 0
 
 
@@ -352,25 +445,40 @@ class TestLease:
             assert sum(await asyncio.gather(*both)) == 200
             assert len(inbox.posts) == 200
 
-    async def test_runs_out_when_its_holder_dies(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_runs_out_when_its_holder_dies(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """What a killed process had taken is sent by another, and the killed one's word comes too late to count."""
         async with open_inbox(desk) as inbox:
             await write_events(desk, await subscribe(desk, inbox))
             now = desk.clock.now()
             room = Room(after=0, total=10, other=10, free={})
-            taken = await desk.rt.repeat("t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room))
-            again = await desk.rt.repeat("t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room))
+            taken = await desk.rt.repeat(
+                "t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room)
+            )
+            again = await desk.rt.repeat(
+                "t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room)
+            )
             assert (len(taken), again) == (1, [])
             desk.clock.advance(15)
             assert await deliveries.deliver_due(desk.rt) == 1
             (leased,) = taken[0].deliveries
-            late = Outcome(leased.delivery_id, leased.lease_no, DeliveryState.GIVEN_UP, now, failure="timeout", failures_max=1)
+            late = Outcome(
+                leased.delivery_id,
+                leased.lease_no,
+                DeliveryState.GIVEN_UP,
+                now,
+                failure="timeout",
+                failures_max=1,
+            )
             await desk.rt.repeat("t", lambda tx: rows.record(tx, now=now, outcomes=[late]))
         assert await states(desk) == [DeliveryState.DELIVERED]
         assert await desk.pool.fetchval("select count(*) from webhook_attempts") == 0
         assert await desk.pool.fetchval("select disabled_at from webhook_endpoints") is None
 
-    async def test_lost_while_paused_sends_nothing(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_lost_while_paused_sends_nothing(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """A process that sleeps past its lease between taking and sending leaves the delivery to others."""
         async with open_inbox(desk) as inbox:
             await write_events(desk, await subscribe(desk, inbox), 3)
@@ -388,10 +496,19 @@ class TestLease:
             await write_events(desk, caller)
             now = desk.clock.now()
             room = Room(after=0, total=10, other=10, free={})
-            (taken,) = await desk.rt.repeat("t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room))
+            (taken,) = await desk.rt.repeat(
+                "t", lambda tx: rows.take(tx, now=now, wall=now, lease_s=15, room=room)
+            )
             (leased,) = taken.deliveries
             outcome = Outcome(
-                leased.delivery_id, leased.lease_no, DeliveryState.DUE, now, due_at=now, status=500, failures_max=10, reason="x"
+                leased.delivery_id,
+                leased.lease_no,
+                DeliveryState.DUE,
+                now,
+                due_at=now,
+                status=500,
+                failures_max=10,
+                reason="x",
             )
             for _ in range(2):
                 await desk.rt.repeat("t", lambda tx: rows.record(tx, now=now, outcomes=[outcome]))
@@ -402,7 +519,9 @@ class TestLease:
 class TestWake:
     """An event written in this process is not left to the poll."""
 
-    async def test_delivers_at_once(self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_delivers_at_once(
+        self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """With a poll that would take for ever, a woken sender delivers all the same, and stops when told."""
         monkeypatch.setattr(deliveries, "POLL_S", 3600)
         stop = asyncio.Event()

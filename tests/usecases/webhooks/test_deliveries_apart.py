@@ -31,7 +31,9 @@ async def aside(desk: DeskOfTest) -> list[tuple[str, str, int]]:
 
 async def third(desk: DeskOfTest) -> int:
     """Returns the third delivery."""
-    return await desk.pool.fetchval("select id from webhook_deliveries order by id offset 2 limit 1")
+    return await desk.pool.fetchval(
+        "select id from webhook_deliveries order by id offset 2 limit 1"
+    )
 
 
 async def test_deliveries_are_taken_beside_one_that_cannot(desk: DeskOfTest) -> None:
@@ -66,14 +68,20 @@ async def test_deliveries_are_given_up_beside_one_that_cannot(desk: DeskOfTest) 
     assert await desk.pool.fetchval("select count(*) from webhook_deliveries where state = 2") == 2
 
 
-async def test_an_event_whose_outcome_cannot_be_recorded_is_not_sent_again_and_again(desk: DeskOfTest) -> None:
+async def test_an_event_whose_outcome_cannot_be_recorded_is_not_sent_again_and_again(
+    desk: DeskOfTest,
+) -> None:
     """The outcomes beside it are recorded, and its event is sent again less and less often, until its outcome can be recorded."""
     async with open_inbox(desk) as inbox:
         await write_events(desk, await subscribe(desk, inbox), 5)
         bad = await third(desk)
-        await break_rows(desk.pool, "webhook_deliveries", f"new.id = {bad} and new.state = 1", on="update")
+        await break_rows(
+            desk.pool, "webhook_deliveries", f"new.id = {bad} and new.state = 1", on="update"
+        )
         assert await deliveries.deliver_due(desk.rt) == 5
-        assert await desk.pool.fetchval("select count(*) from webhook_deliveries where state = 1") == 4
+        assert (
+            await desk.pool.fetchval("select count(*) from webhook_deliveries where state = 1") == 4
+        )
         assert await aside(desk) == [("webhooks", str(bad), 1)]
         for _ in range(12):
             desk.clock.advance(LATE_S)

@@ -22,7 +22,12 @@ async def renderer(desk: DeskOfTest) -> AsyncIterator[RendererOfTest]:
     """The renderer of the customers' dialect; names are looked up nowhere but here."""
     renderer = RendererOfTest()
     desk.rt.renderers = {DIALECT: renderer}
-    desk.rt.http = OutgoingHttp(desk.clock, resolver=FakeResolver(inside_example=[["10.0.0.1"]], mixed_example=[["1.1.1.1", "10.0.0.1"]]))
+    desk.rt.http = OutgoingHttp(
+        desk.clock,
+        resolver=FakeResolver(
+            inside_example=[["10.0.0.1"]], mixed_example=[["1.1.1.1", "10.0.0.1"]]
+        ),
+    )
     yield renderer
     await desk.rt.http.close()
 
@@ -51,21 +56,31 @@ class TestChangeEndpoint:
     async def test_keeps_a_secret_that_came_first(self, desk: DeskOfTest) -> None:
         """A secret given before or with the URL is the one that is used."""
         caller = await desk.customer()
-        assert (await endpoints.change_endpoint(desk.rt, caller, url=None, secret="mine")).url is None
-        assert (await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=None)).secret == "mine"
+        assert (
+            await endpoints.change_endpoint(desk.rt, caller, url=None, secret="mine")
+        ).url is None
+        assert (
+            await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=None)
+        ).secret == "mine"
 
     async def test_clears_each_on_its_own(self, desk: DeskOfTest) -> None:
         """An empty text clears the one and leaves the other alone."""
         caller = await desk.customer()
         await endpoints.change_endpoint(desk.rt, caller, url=URL, secret="mine")
-        assert (await endpoints.change_endpoint(desk.rt, caller, url="", secret=None)) == Endpoint(secret="mine")
+        assert (await endpoints.change_endpoint(desk.rt, caller, url="", secret=None)) == Endpoint(
+            secret="mine"
+        )
         await endpoints.change_endpoint(desk.rt, caller, url=URL, secret="")
         assert await endpoints.endpoint(desk.rt, caller) == Endpoint(url=URL)
 
     async def test_accepts_a_name_that_is_not_known_yet(self, desk: DeskOfTest) -> None:
         """Each send judges the address again, so a name without one does no harm."""
         caller = await desk.customer()
-        assert (await endpoints.change_endpoint(desk.rt, caller, url="https://nobody.example/", secret=None)).url
+        assert (
+            await endpoints.change_endpoint(
+                desk.rt, caller, url="https://nobody.example/", secret=None
+            )
+        ).url
 
     @pytest.mark.parametrize(
         "url",
@@ -114,21 +129,32 @@ class TestChangeEndpoint:
         assert reason in refused.value.reason
         assert "pa55word" not in refused.value.reason
 
-    async def test_has_a_share_of_look_ups(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
+    async def test_has_a_share_of_look_ups(
+        self, desk: DeskOfTest, renderer: RendererOfTest
+    ) -> None:
         """Of hundreds of changes to names that hang, some wait; the others are taken as unknown names are, and nobody else waits."""
         renderer.timeout_s = 0.2
         resolver = HangingResolver(well_example=[["1.1.1.1"]])
         desk.rt.http = OutgoingHttp(desk.clock, resolver=resolver)
         hostile, other = await desk.customer(), await desk.customer()
-        changes = [endpoints.change_endpoint(desk.rt, hostile, url=f"https://h{n}.hanging.test/", secret=None) for n in range(200)]
+        changes = [
+            endpoints.change_endpoint(
+                desk.rt, hostile, url=f"https://h{n}.hanging.test/", secret=None
+            )
+            for n in range(200)
+        ]
         hanging = asyncio.gather(*changes)
-        found = await endpoints.change_endpoint(desk.rt, other, url="https://well.example/", secret=None)
+        found = await endpoints.change_endpoint(
+            desk.rt, other, url="https://well.example/", secret=None
+        )
         assert found.url == "https://well.example/"
         await hanging
         assert len(resolver.asked) < DOMAIN_LOOKUPS_MAX / 2
 
     @pytest.mark.parametrize("secret", ["x" * 257, "\ud800"])
-    async def test_refuses_a_secret_that_cannot_be_used(self, desk: DeskOfTest, secret: str) -> None:
+    async def test_refuses_a_secret_that_cannot_be_used(
+        self, desk: DeskOfTest, secret: str
+    ) -> None:
         """A secret is at most 256 characters of well-formed text."""
         with pytest.raises(InvalidInput) as refused:
             await endpoints.change_endpoint(desk.rt, await desk.customer(), url=None, secret=secret)
@@ -145,9 +171,15 @@ class TestChangeEndpoint:
         caller, stranger = await desk.customer(), await desk.customer()
         await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=canary)
         await endpoints.change_endpoint(desk.rt, stranger, url=URL, secret="other")
-        sealed = await desk.pool.fetchval("select secret from webhook_endpoints where customer_id = $1", caller.customer_id)
+        sealed = await desk.pool.fetchval(
+            "select secret from webhook_endpoints where customer_id = $1", caller.customer_id
+        )
         assert canary.encode() not in sealed
-        await desk.pool.execute("update webhook_endpoints set secret = $1 where customer_id = $2", sealed, stranger.customer_id)
+        await desk.pool.execute(
+            "update webhook_endpoints set secret = $1 where customer_id = $2",
+            sealed,
+            stranger.customer_id,
+        )
         with pytest.raises(Exception, match="another place"):
             await endpoints.endpoint(desk.rt, stranger)
 
@@ -175,7 +207,9 @@ class TestTestEndpoint:
         """Being switched off does not stop the test, and the test does not switch on."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
-            await desk.pool.execute("update webhook_endpoints set disabled_at = now(), disabled_reason = 'x'")
+            await desk.pool.execute(
+                "update webhook_endpoints set disabled_at = now(), disabled_reason = 'x'"
+            )
             assert await endpoints.test_endpoint(desk.rt, caller) == 200
         assert (await endpoints.endpoint(desk.rt, caller)).disabled_at is not None
 
@@ -195,13 +229,29 @@ class TestLogAndReplay:
             for _ in range(2):
                 await write_events(desk, caller)
                 await deliveries.deliver_due(desk.rt)
-        newest, oldest = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
-        assert (newest.state, newest.status, newest.answer, newest.attempts) == (DeliveryState.DUE, 503, "answer", 1)
-        assert (oldest.state, oldest.status, oldest.kind) == (DeliveryState.DELIVERED, 200, "order.received")
-        page = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.id)
+        newest, oldest = await endpoints.deliveries(
+            desk.rt, customer_id=caller.customer_id, dialect=DIALECT
+        )
+        assert (newest.state, newest.status, newest.answer, newest.attempts) == (
+            DeliveryState.DUE,
+            503,
+            "answer",
+            1,
+        )
+        assert (oldest.state, oldest.status, oldest.kind) == (
+            DeliveryState.DELIVERED,
+            200,
+            "order.received",
+        )
+        page = await endpoints.deliveries(
+            desk.rt, customer_id=caller.customer_id, dialect=DIALECT, before=newest.id
+        )
         assert page == [oldest]
         stranger = await desk.customer()
-        assert await endpoints.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT) == []
+        assert (
+            await endpoints.deliveries(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT)
+            == []
+        )
 
     async def test_replays_one_with_the_same_id(self, desk: DeskOfTest) -> None:
         """Even a delivered one is sent again, the same bytes under the same id, and its log stays; a stranger's is not found."""
@@ -209,15 +259,34 @@ class TestLogAndReplay:
             caller, stranger = await subscribe(desk, inbox), await subscribe(desk, inbox)
             await write_events(desk, caller)
             await deliveries.deliver_due(desk.rt)
-            (logged,) = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
-            await endpoints.replay(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id)
-            (waiting,) = await endpoints.deliveries(desk.rt, customer_id=caller.customer_id, dialect=DIALECT)
-            assert (waiting.state, waiting.attempts, waiting.ended_at, waiting.status) == (DeliveryState.DUE, 0, None, 200)
+            (logged,) = await endpoints.deliveries(
+                desk.rt, customer_id=caller.customer_id, dialect=DIALECT
+            )
+            await endpoints.replay(
+                desk.rt, customer_id=caller.customer_id, dialect=DIALECT, delivery_id=logged.id
+            )
+            (waiting,) = await endpoints.deliveries(
+                desk.rt, customer_id=caller.customer_id, dialect=DIALECT
+            )
+            assert (waiting.state, waiting.attempts, waiting.ended_at, waiting.status) == (
+                DeliveryState.DUE,
+                0,
+                None,
+                200,
+            )
             await deliveries.deliver_due(desk.rt)
             first, second = inbox.posts
-            assert (first.body, first.headers["x-delivery"]) == (second.body, second.headers["x-delivery"])
+            assert (first.body, first.headers["x-delivery"]) == (
+                second.body,
+                second.headers["x-delivery"],
+            )
             with pytest.raises(NotFound):
-                await endpoints.replay(desk.rt, customer_id=stranger.customer_id, dialect=DIALECT, delivery_id=logged.id)
+                await endpoints.replay(
+                    desk.rt,
+                    customer_id=stranger.customer_id,
+                    dialect=DIALECT,
+                    delivery_id=logged.id,
+                )
 
     async def test_refuses_while_switched_off(self, desk: DeskOfTest) -> None:
         """Nothing is put back into a queue that nobody empties."""
@@ -225,4 +294,6 @@ class TestLogAndReplay:
             caller = await subscribe(desk, inbox)
         await desk.pool.execute("update webhook_endpoints set disabled_at = now()")
         with pytest.raises(StateForbids):
-            await endpoints.replay_failed(desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=desk.clock.now())
+            await endpoints.replay_failed(
+                desk.rt, customer_id=caller.customer_id, dialect=DIALECT, since=desk.clock.now()
+            )

@@ -6,7 +6,16 @@ from numdesk.dialects import Dialect
 from numdesk.dialects.partner.events import PartnerEvents
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
-from numdesk.dialects.partner.routes import CUSTOMER_PREFIX, LIMITS, PREFIXES, ROUTES, SLUG, STRANGER_LIMIT, WINDOW_S, WINDOWS_S
+from numdesk.dialects.partner.routes import (
+    CUSTOMER_PREFIX,
+    LIMITS,
+    PREFIXES,
+    ROUTES,
+    SLUG,
+    STRANGER_LIMIT,
+    WINDOW_S,
+    WINDOWS_S,
+)
 from numdesk.dialects.partner.signing import verify
 from numdesk.dialects.partner.wire import api_key_of
 

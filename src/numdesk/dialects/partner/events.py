@@ -33,7 +33,9 @@ class PartnerEvents:
     failures_max = 1000
     disabled_reason = "too_many_failures"
 
-    def post(self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime) -> Post | None:
+    def post(
+        self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime
+    ) -> Post | None:
         """Returns what is sent in an attempt at this real time, or None for an event without a word here, or without a secret."""
         known = EVENTS.get(facts.kind)
         if known is None or secret is None:
@@ -41,10 +43,19 @@ class PartnerEvents:
         event, data = known
         said = str(int(wall.timestamp() * 1000))
         unsigned = stringify(
-            {"event": event, "data": data(facts.document), "webhookId": _webhook_id(secret, delivery_id), "timestamp": said}
+            {
+                "event": event,
+                "data": data(facts.document),
+                "webhookId": _webhook_id(secret, delivery_id),
+                "timestamp": said,
+            }
         )
         body = f'{unsigned[:-1]},"signature":"{sign(secret, unsigned.encode())}"}}'.encode()
-        headers = {"Content-Type": "application/json", "X-Webhook-Signature": sign(secret, body), "X-Webhook-Timestamp": said}
+        headers = {
+            "Content-Type": "application/json",
+            "X-Webhook-Signature": sign(secret, body),
+            "X-Webhook-Timestamp": said,
+        }
         return Post(body, headers)
 
     def render(self, facts: EventFacts) -> bytes | None:  # noqa: ARG002 - the port's
@@ -82,7 +93,11 @@ def _low(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completed(facts: Mapping[str, Any]) -> dict[str, Any]:
-    ended = {"status": "completed", "transactionId": facts["transaction"], "paidAt": _at(facts["paid_at"])}
+    ended = {
+        "status": "completed",
+        "transactionId": facts["transaction"],
+        "paidAt": _at(facts["paid_at"]),
+    }
     return {**_payment(facts), **ended}
 
 
@@ -112,7 +127,10 @@ EVENTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] 
 
 def _webhook_id(secret: bytes, delivery_id: str) -> str:
     """Returns the same id at every attempt, which tells nobody how many deliveries there are."""
-    return "wh_" + hmac.digest(secret, b"webhook id\0" + delivery_id.encode(), "sha256").hex()[:_ID_CHARS]
+    return (
+        "wh_"
+        + hmac.digest(secret, b"webhook id\0" + delivery_id.encode(), "sha256").hex()[:_ID_CHARS]
+    )
 
 
 def _euros(cents: int) -> float:

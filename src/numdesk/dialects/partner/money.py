@@ -27,7 +27,10 @@ def cents_of(value: object, *, field: str) -> int:
     if value is None:
         raise InvalidInput(field=field, reason="is required: a number of euros, such as 500")
     if type(value) is not float:
-        raise InvalidInput(field=field, reason="must be a JSON number of euros, such as 500 or 27.50 without quotes")
+        raise InvalidInput(
+            field=field,
+            reason="must be a JSON number of euros, such as 500 or 27.50 without quotes",
+        )
     if not value > 0:
         raise InvalidInput(field=field, reason="must be above zero")
     if value > AMOUNT_MAX // 100:

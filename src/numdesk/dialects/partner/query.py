@@ -43,7 +43,12 @@ def parse_query(request: Request) -> dict[str, str]:
     if not request.query:
         return {}
     try:
-        pairs = parse_qsl(request.query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
+        pairs = parse_qsl(
+            request.query.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FIELDS_MAX,
+        )
     except ValueError as error:
         raise InvalidInput(field="query", reason="is malformed") from error
     query = dict(pairs)

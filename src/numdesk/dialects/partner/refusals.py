@@ -20,7 +20,10 @@ _FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl"}
 _CAUSES = {
     "key": ("INVALID_API_KEY", "The API key is missing or unknown"),
     "signature": ("INVALID_SIGNATURE", "The signature is missing or does not match the request"),
-    "timestamp": ("TIMESTAMP_EXPIRED", "X-Timestamp must be the time in milliseconds, at most 5 minutes off"),
+    "timestamp": (
+        "TIMESTAMP_EXPIRED",
+        "X-Timestamp must be the time in milliseconds, at most 5 minutes off",
+    ),
 }
 _STATES = {
     "pending": ("ACCOUNT_PENDING", "The account is waiting for approval"),
@@ -31,7 +34,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def failure(  # noqa: PLR0913 - the parts of one envelope
-    request: Request, status: int, code: str, message: str, *, details: object = None, headers: tuple[Header, ...] = ()
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: object = None,
+    headers: tuple[Header, ...] = (),
 ) -> Answer:
     """Returns the envelope of a failure; `details` are left out where there are none."""
     error: dict[str, object] = {"code": code, "message": message}
@@ -39,7 +48,11 @@ def failure(  # noqa: PLR0913 - the parts of one envelope
         error["details"] = details
     if not request.id.startswith("req_"):
         request.id = f"req_{request.id}"  # the header x-request-id is written from it afterwards, and says the same
-    return Answer(status, _encode({"success": False, "error": error, "requestId": request.id}), (JSON_TYPE, *headers))
+    return Answer(
+        status,
+        _encode({"success": False, "error": error, "requestId": request.id}),
+        (JSON_TYPE, *headers),
+    )
 
 
 def _constant(status: int, code: str, message: str) -> Callable[[Any, Request], Answer]:
@@ -53,20 +66,32 @@ def _stranger(refusal: errors.NotAuthenticated, request: Request) -> Answer:
 
 
 def _not_permitted(refusal: errors.NotPermitted, request: Request) -> Answer:
-    code, message = _STATES.get(refusal.customer_state, ("SERVICE_NOT_ALLOWED", "This account or API key may not do this"))
+    code, message = _STATES.get(
+        refusal.customer_state, ("SERVICE_NOT_ALLOWED", "This account or API key may not do this")
+    )
     return failure(request, 403, code, message)
 
 
 def _not_found(refusal: errors.NotFound, request: Request) -> Answer:
     if refusal.what == "country":  # a wrong parameter; 404 is for paths and ids
         known = f"; one of: {', '.join(refusal.known)}" if refusal.known else ""
-        return failure(request, 400, "VALIDATION_ERROR", f"country: is not known{known}", details={"field": "country"})
-    return failure(request, 404, "NOT_FOUND", f"{(refusal.what or 'resource').capitalize()} not found")
+        return failure(
+            request,
+            400,
+            "VALIDATION_ERROR",
+            f"country: is not known{known}",
+            details={"field": "country"},
+        )
+    return failure(
+        request, 404, "NOT_FOUND", f"{(refusal.what or 'resource').capitalize()} not found"
+    )
 
 
 def _invalid(refusal: errors.InvalidInput, request: Request) -> Answer:
     name = _FIELDS.get(refusal.field, refusal.field)
-    return failure(request, 400, "VALIDATION_ERROR", f"{name}: {refusal.reason}", details={"field": name})
+    return failure(
+        request, 400, "VALIDATION_ERROR", f"{name}: {refusal.reason}", details={"field": name}
+    )
 
 
 def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
@@ -76,8 +101,18 @@ def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
 
 def _no_period(refusal: errors.PeriodNotOffered, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
-    message = f"This period is not offered; one of: {', '.join(periods)}" if periods else f"period: {refusal.reason}"
-    return failure(request, 400, "PERIOD_NOT_AVAILABLE", message, details={"field": refusal.field or "period", "availablePeriods": periods})
+    message = (
+        f"This period is not offered; one of: {', '.join(periods)}"
+        if periods
+        else f"period: {refusal.reason}"
+    )
+    return failure(
+        request,
+        400,
+        "PERIOD_NOT_AVAILABLE",
+        message,
+        details={"field": refusal.field or "period", "availablePeriods": periods},
+    )
 
 
 def _ambiguous(refusal: AmbiguousDuration, request: Request) -> Answer:
@@ -90,13 +125,25 @@ def _ambiguous(refusal: AmbiguousDuration, request: Request) -> Answer:
 
 def _short(refusal: errors.WalletShort, request: Request) -> Answer:
     details = {"required": money(refusal.needed), "available": money(refusal.available)}
-    return failure(request, 400, "INSUFFICIENT_BALANCE", "Insufficient balance for this operation", details=details)
+    return failure(
+        request,
+        400,
+        "INSUFFICIENT_BALANCE",
+        "Insufficient balance for this operation",
+        details=details,
+    )
 
 
 def _too_small(refusal: errors.TopUpTooSmall, request: Request) -> Answer:
     minimum = money(refusal.minimum)
     details = {"field": "amount", "minimum": minimum}
-    return failure(request, 400, "TOPUP_TOO_SMALL", f"The least amount for this provider is {bytes(minimum).decode()} EUR", details=details)
+    return failure(
+        request,
+        400,
+        "TOPUP_TOO_SMALL",
+        f"The least amount for this provider is {bytes(minimum).decode()} EUR",
+        details=details,
+    )
 
 
 def _closed_country(refusal: errors.CountryClosed, request: Request) -> Answer:
@@ -105,11 +152,22 @@ def _closed_country(refusal: errors.CountryClosed, request: Request) -> Answer:
 
 
 def _state(refusal: errors.StateForbids, request: Request) -> Answer:
-    return failure(request, 400, "VALIDATION_ERROR", f"This cannot be done now{f': {refusal.state}' if refusal.state else ''}")
+    return failure(
+        request,
+        400,
+        "VALIDATION_ERROR",
+        f"This cannot be done now{f': {refusal.state}' if refusal.state else ''}",
+    )
 
 
 def _wait(refusal: Any, request: Request) -> Answer:
-    return failure(request, 429, "RATE_LIMIT_EXCEEDED", "Too many requests; try again later", headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        request,
+        429,
+        "RATE_LIMIT_EXCEEDED",
+        "Too many requests; try again later",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
 
 
 def _closed(refusal: Any, request: Request) -> Answer:
@@ -134,15 +192,21 @@ def _advice(request: Request) -> str:
 
 def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer:
     message = f"It is not known yet whether this was done; {_advice(request)}"
-    return failure(request, 503, "OUTCOME_UNKNOWN", message, headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        request, 503, "OUTCOME_UNKNOWN", message, headers=(retry_after(refusal.retry_after_s),)
+    )
 
 
 def _no_gateway(refusal: errors.GatewayUnavailable, request: Request) -> Answer:
     message = f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, try again later"
-    return failure(request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),)
+    )
 
 
-_NO_NUMBERS = _constant(400, "NO_NUMBERS_AVAILABLE", "No number is available for these services now")
+_NO_NUMBERS = _constant(
+    400, "NO_NUMBERS_AVAILABLE", "No number is available for these services now"
+)
 
 REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.NotAuthenticated: _stranger,
@@ -160,9 +224,15 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.CancelTooEarly: _constant(400, "VALIDATION_ERROR", "It is too early to cancel this"),
     errors.CancelCapReached: _wait,
     errors.WalletShort: _short,
-    errors.RequestInProgress: _constant(400, "REQUEST_IN_PROGRESS", "The same request is still running"),
-    errors.KeyReused: _constant(400, "VALIDATION_ERROR", "Idempotency-Key: was used with another request"),
-    errors.RequestRepeated: _constant(400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one"),
+    errors.RequestInProgress: _constant(
+        400, "REQUEST_IN_PROGRESS", "The same request is still running"
+    ),
+    errors.KeyReused: _constant(
+        400, "VALIDATION_ERROR", "Idempotency-Key: was used with another request"
+    ),
+    errors.RequestRepeated: _constant(
+        400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one"
+    ),
     errors.NoOffer: _NO_NUMBERS,
     errors.NoNumbers: _NO_NUMBERS,
     errors.CountryClosed: _closed_country,
@@ -181,7 +251,9 @@ def unknown(request: Request, allow: tuple[str, ...]) -> Answer:
     """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
     if allow:
         headers: tuple[Header, ...] = ((b"allow", ", ".join(allow).encode("ascii")),)
-        return failure(request, 405, "NOT_FOUND", "This endpoint has no such method", headers=headers)
+        return failure(
+            request, 405, "NOT_FOUND", "This endpoint has no such method", headers=headers
+        )
     return failure(request, 404, "NOT_FOUND", "Endpoint not found")
 
 

@@ -26,7 +26,9 @@ _REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
 _encode = msgspec.json.Encoder().encode
 
 
-def success(data: object, *, replayed: bool = False, message: str | None = None, pagination: object = None) -> Answer:
+def success(
+    data: object, *, replayed: bool = False, message: str | None = None, pagination: object = None
+) -> Answer:
     """Returns the envelope of a success; a message stands before the data, the pagination behind it, each only where there is one."""
     before = {} if message is None else {"message": message}
     behind = {} if pagination is None else {"pagination": pagination}
@@ -36,7 +38,12 @@ def success(data: object, *, replayed: bool = False, message: str | None = None,
 
 def pagination(turned: Turned, total: int) -> dict[str, int]:
     """Returns which page of how many this is."""
-    return {"page": turned.page, "limit": turned.limit, "total": total, "totalPages": -(-total // turned.limit)}
+    return {
+        "page": turned.page,
+        "limit": turned.limit,
+        "total": total,
+        "totalPages": -(-total // turned.limit),
+    }
 
 
 def iso(moment: datetime) -> str:

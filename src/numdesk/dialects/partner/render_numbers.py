@@ -13,7 +13,15 @@ from numdesk.dialects.partner.money import SIGN, money
 from numdesk.dialects.partner.query import Turned
 from numdesk.dialects.partner.render import Opaque, iso, pagination, phone, success
 from numdesk.domain.pages import Page
-from numdesk.domain.rentals.lifecycle import UNIT, Quote, Rental, RentalMessage, RentalService, RentalState, RentType
+from numdesk.domain.rentals.lifecycle import (
+    UNIT,
+    Quote,
+    Rental,
+    RentalMessage,
+    RentalService,
+    RentalState,
+    RentType,
+)
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.kit.slices import slices
 
@@ -38,13 +46,19 @@ _UNIT_NAME: Mapping[RentType, str] = {RentType.SHORT: "hour", RentType.LONG: "da
 _MINUTE = timedelta(minutes=1)
 
 
-async def price_list(country: str, rent_type: RentType, services: Sequence[RentalService]) -> Answer:
+async def price_list(
+    country: str, rent_type: RentType, services: Sequence[RentalService]
+) -> Answer:
     """Answers the services of a country, of which there may be thousands."""
     listed = [_priced(service) async for part in slices(services) for service in part]
-    return success({"country": country, "rentType": rent_type.name, "services": listed, "total": len(listed)})
+    return success(
+        {"country": country, "rentType": rent_type.name, "services": listed, "total": len(listed)}
+    )
 
 
-def prices(country: str, rent_type: RentType, services: Sequence[RentalService], quotes: Iterable[Quote]) -> Answer:
+def prices(
+    country: str, rent_type: RentType, services: Sequence[RentalService], quotes: Iterable[Quote]
+) -> Answer:
     """Answers what services cost together, for every period that all of them have."""
     periods = [
         {
@@ -52,11 +66,19 @@ def prices(country: str, rent_type: RentType, services: Sequence[RentalService],
             "basePrice": money(quote.base_price),
             "price": money(quote.price),
             "currency": SIGN,
-            "breakdown": [{"service": name, "price": money(price)} for name, price in quote.breakdown],
+            "breakdown": [
+                {"service": name, "price": money(price)} for name, price in quote.breakdown
+            ],
         }
         for quote in quotes
     ]
-    data = {"country": country, "rentType": rent_type.name, "services": _named(services), "periods": periods, "currency": SIGN}
+    data = {
+        "country": country,
+        "rentType": rent_type.name,
+        "services": _named(services),
+        "periods": periods,
+        "currency": SIGN,
+    }
     return success(data)
 
 
@@ -85,7 +107,9 @@ def rented(made: Rented, *, replayed: bool) -> Answer:
 
 def rental_page(found: Page[Rental], turned: Turned) -> Answer:
     """Answers a page of rentals."""
-    return success([_rental(one) for one in found.items], pagination=pagination(turned, found.total))
+    return success(
+        [_rental(one) for one in found.items], pagination=pagination(turned, found.total)
+    )
 
 
 def extension_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
@@ -162,12 +186,22 @@ def canceled(made: Canceled, *, replayed: bool) -> Answer:
     return success(data, replayed=replayed, message=message)
 
 
-def message_page(found: Page[RentalMessage], turned: Turned, opaque: Opaque, *, wrapped: bool) -> Answer:
+def message_page(
+    found: Page[RentalMessage], turned: Turned, opaque: Opaque, *, wrapped: bool
+) -> Answer:
     """Answers a page of messages: a list as the vendor's reference has it, or `wrapped` in an object as its sample reads it."""
     listed = [
-        {"id": opaque("sms", one.id), "from": one.sender, "message": one.text, "receivedAt": iso(one.received_at)} for one in found.items
+        {
+            "id": opaque("sms", one.id),
+            "from": one.sender,
+            "message": one.text,
+            "receivedAt": iso(one.received_at),
+        }
+        for one in found.items
     ]
-    return success({"messages": listed} if wrapped else listed, pagination=pagination(turned, found.total))
+    return success(
+        {"messages": listed} if wrapped else listed, pagination=pagination(turned, found.total)
+    )
 
 
 def _priced(service: RentalService) -> msgspec.Raw:
@@ -190,7 +224,10 @@ def _rental(one: Rental) -> dict[str, Any]:
         "numberId": one.public_id,
         "number": phone(one.msisdn),
         "country": one.country,
-        "services": [{"id": service.code, "name": service.name, "used": service.used} for service in one.services],
+        "services": [
+            {"id": service.code, "name": service.name, "used": service.used}
+            for service in one.services
+        ],
         "price": money(one.price),
         "currency": SIGN,
         "rentType": one.rent_type.name,
@@ -203,7 +240,10 @@ def _rental(one: Rental) -> dict[str, Any]:
 
 
 def _offered(rental: Rental, quotes: Iterable[Quote]) -> list[dict[str, Any]]:
-    return [{**_length(rental.rent_type, quote.units), "price": money(quote.price), "currency": SIGN} for quote in quotes]
+    return [
+        {**_length(rental.rent_type, quote.units), "price": money(quote.price), "currency": SIGN}
+        for quote in quotes
+    ]
 
 
 def _length(rent_type: RentType, units: int) -> dict[str, Any]:

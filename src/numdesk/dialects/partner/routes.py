@@ -55,7 +55,11 @@ async def register(rt: Runtime, request: Request) -> Answer:
     """POST /auth/register."""
     form = parse_application(read_object(request))
     made = await applications.apply_for(rt, form, dialect=SLUG, currency=EUR)
-    return registered(partner_id=rt.keys.opaque_id(CUSTOMER_PREFIX, made.customer_id), api_key=made.api_key, secret=made.secret)
+    return registered(
+        partner_id=rt.keys.opaque_id(CUSTOMER_PREFIX, made.customer_id),
+        api_key=made.api_key,
+        secret=made.secret,
+    )
 
 
 async def read_balance(rt: Runtime, request: Request) -> Answer:
@@ -75,7 +79,9 @@ async def list_transactions(rt: Runtime, request: Request) -> Answer:
     """GET /wallet/transactions."""
     query = parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
-    found = await wallets.history(rt, request.caller, page=turned.page, limit=turned.limit, ascending=ascending)
+    found = await wallets.history(
+        rt, request.caller, page=turned.page, limit=turned.limit, ascending=ascending
+    )
     return transactions(found, turned, rt.keys.opaque_id)
 
 
@@ -89,7 +95,9 @@ async def list_services(rt: Runtime, request: Request) -> Answer:
 async def calculate_price(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/calculate-price."""
     country, rent_type, services = parse_selection(read_object(request))
-    found, offered = await lifecycle.quotes(rt, request.caller, country=country, rent_type=rent_type, services=services)
+    found, offered = await lifecycle.quotes(
+        rt, request.caller, country=country, rent_type=rent_type, services=services
+    )
     return prices(await _country(rt, country), rent_type, found, offered)
 
 
@@ -101,7 +109,15 @@ async def rent(rt: Runtime, request: Request) -> Answer:
     made, again = await lifecycle.rent(
         rt,
         request.caller,
-        RentRequest(claim.key, claim.fingerprint, wanted.country, wanted.rent_type, wanted.services, units, claim.signature),
+        RentRequest(
+            claim.key,
+            claim.fingerprint,
+            wanted.country,
+            wanted.rent_type,
+            wanted.services,
+            units,
+            claim.signature,
+        ),
     )
     return rented(made, replayed=again)
 
@@ -118,7 +134,9 @@ async def list_ended(rt: Runtime, request: Request) -> Answer:
 
 async def price_extension(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/extend/calculate."""
-    return extension_prices(*await lifecycle.extension_quotes(rt, request.caller, parse_rental_id(request)))
+    return extension_prices(
+        *await lifecycle.extension_quotes(rt, request.caller, parse_rental_id(request))
+    )
 
 
 async def extend(rt: Runtime, request: Request) -> Answer:
@@ -130,7 +148,9 @@ async def extend(rt: Runtime, request: Request) -> Answer:
 
 async def price_rerent(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/re-rent/calculate."""
-    return rerent_prices(*await lifecycle.rerent_quotes(rt, request.caller, parse_rental_id(request)))
+    return rerent_prices(
+        *await lifecycle.rerent_quotes(rt, request.caller, parse_rental_id(request))
+    )
 
 
 async def rerent(rt: Runtime, request: Request) -> Answer:
@@ -143,7 +163,9 @@ async def rerent(rt: Runtime, request: Request) -> Answer:
 async def cancel(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
-    made, again = await lifecycle.cancel(rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id, claim.signature))
+    made, again = await lifecycle.cancel(
+        rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id, claim.signature)
+    )
     return canceled(made, replayed=again)
 
 
@@ -151,14 +173,21 @@ async def list_messages(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/sms."""
     rental_id, query = parse_rental_id(request), parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
-    found = await lifecycle.messages(rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending)
+    found = await lifecycle.messages(
+        rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending
+    )
     return message_page(found, turned, rt.keys.opaque_id, wrapped=_form(request) == SHORT)
 
 
 async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
     query = parse_query(request)
     turned, states = page_of(query), states_of(query, status)
-    return rental_page(await lifecycle.active(rt, request.caller, page=turned.page, limit=turned.limit, states=states), turned)
+    return rental_page(
+        await lifecycle.active(
+            rt, request.caller, page=turned.page, limit=turned.limit, states=states
+        ),
+        turned,
+    )
 
 
 async def _further(rt: Runtime, request: Request) -> ExtendRequest:
@@ -169,7 +198,9 @@ async def _further(rt: Runtime, request: Request) -> ExtendRequest:
     if units is None:
         rental = await lifecycle.read(rt, request.caller, rental_id)
         services = tuple(service.code for service in rental.services)
-        units = await _units(rt, request, data, Selection(rental.country, rental.rent_type, services))
+        units = await _units(
+            rt, request, data, Selection(rental.country, rental.rent_type, services)
+        )
     return ExtendRequest(claim.key, claim.fingerprint, rental_id, units, claim.signature)
 
 
@@ -180,7 +211,13 @@ async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted:
     readings = parse_length(data, wanted.rent_type)
     if len(readings) == 1:
         return readings[0]
-    _, offered = await lifecycle.quotes(rt, request.caller, country=wanted.country, rent_type=wanted.rent_type, services=wanted.services)
+    _, offered = await lifecycle.quotes(
+        rt,
+        request.caller,
+        country=wanted.country,
+        rent_type=wanted.rent_type,
+        services=wanted.services,
+    )
     return meant(readings, [quote.units for quote in offered])
 
 
@@ -216,15 +253,66 @@ REGISTRATION_BYTES_MAX = 4 * 4 * TEXT_CHARS_MAX + 1024
 STRANGER_LIMIT = 100
 
 _CALLS = (
-    _Call("POST", "/auth/register", register, "auth.register", Scope.CONFIGURE, "apply for an account; unsigned, 5 an hour"),
-    _Call("GET", "/wallet/balance", read_balance, "wallet.balance", Scope.READ, "what can be spent"),
-    _Call("POST", "/wallet/topup", create_topup, "wallet.topup", Scope.ORDER, "an invoice to be paid in crypto"),
-    _Call("GET", "/wallet/transactions", list_transactions, "wallet.transactions", Scope.READ, "what moved the money, by page"),
-    _Call("GET", "/numbers/services", list_services, "numbers.services", Scope.READ, "services of a country with prices"),
-    _Call("POST", "/numbers/calculate-price", calculate_price, "numbers.calculate_price", Scope.READ, "what services cost together"),
+    _Call(
+        "POST",
+        "/auth/register",
+        register,
+        "auth.register",
+        Scope.CONFIGURE,
+        "apply for an account; unsigned, 5 an hour",
+    ),
+    _Call(
+        "GET", "/wallet/balance", read_balance, "wallet.balance", Scope.READ, "what can be spent"
+    ),
+    _Call(
+        "POST",
+        "/wallet/topup",
+        create_topup,
+        "wallet.topup",
+        Scope.ORDER,
+        "an invoice to be paid in crypto",
+    ),
+    _Call(
+        "GET",
+        "/wallet/transactions",
+        list_transactions,
+        "wallet.transactions",
+        Scope.READ,
+        "what moved the money, by page",
+    ),
+    _Call(
+        "GET",
+        "/numbers/services",
+        list_services,
+        "numbers.services",
+        Scope.READ,
+        "services of a country with prices",
+    ),
+    _Call(
+        "POST",
+        "/numbers/calculate-price",
+        calculate_price,
+        "numbers.calculate_price",
+        Scope.READ,
+        "what services cost together",
+    ),
     _Call("POST", "/numbers/rent", rent, "numbers.rent", Scope.SPEND, "rent a number"),
-    _Call("GET", "/numbers/active", list_active, "numbers.active", Scope.READ, "rentals that run, by page"),
-    _Call("GET", "/numbers/history", list_ended, "numbers.history", Scope.READ, "rentals that ended, by page"),
+    _Call(
+        "GET",
+        "/numbers/active",
+        list_active,
+        "numbers.active",
+        Scope.READ,
+        "rentals that run, by page",
+    ),
+    _Call(
+        "GET",
+        "/numbers/history",
+        list_ended,
+        "numbers.history",
+        Scope.READ,
+        "rentals that ended, by page",
+    ),
     _Call(
         "GET",
         "/numbers/{rentId}/extend/calculate",
@@ -233,7 +321,14 @@ _CALLS = (
         Scope.READ,
         "what an extension costs",
     ),
-    _Call("POST", "/numbers/{rentId}/extend", extend, "numbers.extend", Scope.SPEND, "extend a rental from its end"),
+    _Call(
+        "POST",
+        "/numbers/{rentId}/extend",
+        extend,
+        "numbers.extend",
+        Scope.SPEND,
+        "extend a rental from its end",
+    ),
     _Call(
         "GET",
         "/numbers/{rentId}/re-rent/calculate",
@@ -242,9 +337,30 @@ _CALLS = (
         Scope.READ,
         "what the number costs once more",
     ),
-    _Call("POST", "/numbers/{rentId}/re-rent", rerent, "numbers.rerent", Scope.SPEND, "rent the number of an ended rental"),
-    _Call("POST", "/numbers/{rentId}/cancel", cancel, "numbers.cancel", Scope.ORDER, "end a rental, with a refund if no SMS came"),
-    _Call("GET", "/numbers/{rentId}/sms", list_messages, "numbers.sms", Scope.READ, "what a rental received, by page"),
+    _Call(
+        "POST",
+        "/numbers/{rentId}/re-rent",
+        rerent,
+        "numbers.rerent",
+        Scope.SPEND,
+        "rent the number of an ended rental",
+    ),
+    _Call(
+        "POST",
+        "/numbers/{rentId}/cancel",
+        cancel,
+        "numbers.cancel",
+        Scope.ORDER,
+        "end a rental, with a refund if no SMS came",
+    ),
+    _Call(
+        "GET",
+        "/numbers/{rentId}/sms",
+        list_messages,
+        "numbers.sms",
+        Scope.READ,
+        "what a rental received, by page",
+    ),
 )
 
 _LISTS = (list_transactions, list_services, list_active, list_ended, list_messages)

@@ -57,7 +57,9 @@ def verify(request: Request, caller: Caller, wall: datetime) -> None:
     start = said + request.method.encode("ascii")
     secret = caller.secret or b""
     found = ""
-    for (url, form), body in product(_urls(request), _bodies(request.body)):  # always all of them: time tells nothing of which was right
+    for (url, form), body in product(
+        _urls(request), _bodies(request.body)
+    ):  # always all of them: time tells nothing of which was right
         if hmac.compare_digest(hmac.digest(secret, start + url + body, "sha256"), given):
             found = form
     if not found or not secret:
@@ -155,7 +157,11 @@ def _written(value: Any) -> str:
         case float() | int():
             return _number(float(value))
         case Mapping():
-            return "{" + ",".join(f"{_text(key)}:{_written(value[key])}" for key in _listed(value)) + "}"
+            return (
+                "{"
+                + ",".join(f"{_text(key)}:{_written(value[key])}" for key in _listed(value))
+                + "}"
+            )
         case _:
             return "[" + ",".join(map(_written, value)) + "]"
 

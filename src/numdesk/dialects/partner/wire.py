@@ -33,7 +33,13 @@ DURATION_UNITS: Mapping[str, timedelta] = {
 }
 
 #: What a client sent in the place of something else, in the words of JSON.
-_KINDS: Mapping[type, str] = {str: "a string", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+_KINDS: Mapping[type, str] = {
+    str: "a string",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
 
 _is_key = re.compile(rb"[A-Za-z0-9_.-]{1,128}").fullmatch
 _is_rental_id = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII).fullmatch
@@ -79,7 +85,9 @@ def parse_claim(request: Request) -> Claim:
     """
     given = request.headers.get(b"idempotency-key")
     path = request.path.removeprefix(PREFIX).encode()
-    fingerprint = hashlib.sha256(b"\0".join((path, request.query, _rewritten(request.body)))).digest()
+    fingerprint = hashlib.sha256(
+        b"\0".join((path, request.query, _rewritten(request.body)))
+    ).digest()
     if given is not None and _is_key(given) is None:
         raise InvalidInput(field="Idempotency-Key", reason="must be 1 to 128 of A-Z a-z 0-9 _ . -")
     key = None if given is None else given.decode("ascii")
@@ -91,7 +99,10 @@ def _signature_of(request: Request) -> Signature | None:
     replay = request.caller.options.get("replay")
     if replay == "allow":
         return None
-    return Signature(SIGNED + request.headers[b"x-signature"].decode("ascii").lower(), is_single=replay == "reject")
+    return Signature(
+        SIGNED + request.headers[b"x-signature"].decode("ascii").lower(),
+        is_single=replay == "reject",
+    )
 
 
 def read_object(request: Request) -> dict[str, Any]:
@@ -100,7 +111,10 @@ def read_object(request: Request) -> dict[str, Any]:
         return {}
     data = _parsed(request.body)
     if type(data) is not dict:
-        raise InvalidInput(field="body", reason=f"must be a JSON object, not {_KINDS.get(type(data), 'something else')}")
+        raise InvalidInput(
+            field="body",
+            reason=f"must be a JSON object, not {_KINDS.get(type(data), 'something else')}",
+        )
     return data
 
 
@@ -116,7 +130,9 @@ def parse_application(data: Mapping[str, Any]) -> ApplicationForm:
 
 def parse_topup(data: Mapping[str, Any]) -> tuple[int, str]:
     """Returns the cents to be credited and the payment provider; refuses with InvalidInput."""
-    return cents_of(data.get("amount"), field="amount"), _required(_text(data, "provider"), "provider").lower()
+    return cents_of(data.get("amount"), field="amount"), _required(
+        _text(data, "provider"), "provider"
+    ).lower()
 
 
 def parse_place(data: Mapping[str, Any]) -> tuple[str, RentType]:
@@ -158,7 +174,10 @@ def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...
             raise InvalidInput(field="duration", reason="says another length than period")
         return (units,)
     if unit and not readings:
-        raise InvalidInput(field="duration", reason=f"is no whole number of {'hours' if rent_type is RentType.SHORT else 'days'}")
+        raise InvalidInput(
+            field="duration",
+            reason=f"is no whole number of {'hours' if rent_type is RentType.SHORT else 'days'}",
+        )
     return readings
 
 
@@ -171,9 +190,16 @@ def meant(readings: Sequence[int], offered: Sequence[int]) -> int:
     """Returns the one reading that is offered; refuses with PeriodNotOffered when none is, with AmbiguousDuration when several are."""
     found = [units for units in offered if units in readings]
     if not found:
-        raise PeriodNotOffered(field="duration", reason="is no period on offer", offered=tuple(offered))
+        raise PeriodNotOffered(
+            field="duration", reason="is no period on offer", offered=tuple(offered)
+        )
     if len(found) > 1:
-        raise AmbiguousDuration(field="duration", reason="could be days, hours or minutes", offered=tuple(offered), readings=tuple(found))
+        raise AmbiguousDuration(
+            field="duration",
+            reason="could be days, hours or minutes",
+            offered=tuple(offered),
+            readings=tuple(found),
+        )
     return found[0]
 
 
@@ -181,7 +207,9 @@ def _parsed(body: bytes) -> Any:
     try:
         return parse(body)
     except json.JSONDecodeError as error:
-        raise InvalidInput(field="body", reason=f"is not valid JSON: {error.msg} at character {error.pos}") from error
+        raise InvalidInput(
+            field="body", reason=f"is not valid JSON: {error.msg} at character {error.pos}"
+        ) from error
     except UnicodeDecodeError as error:
         raise InvalidInput(field="body", reason="is not valid JSON: it must be UTF-8") from error
     except ValueError as error:
@@ -210,9 +238,13 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if type(value) is not str:
-        raise InvalidInput(field=name, reason=f"must be a string, not {_KINDS.get(type(value), 'something else')}")
+        raise InvalidInput(
+            field=name, reason=f"must be a string, not {_KINDS.get(type(value), 'something else')}"
+        )
     if len(value) > TEXT_CHARS_MAX or not value.isprintable():
-        raise InvalidInput(field=name, reason=f"must be a printable string of at most {TEXT_CHARS_MAX} characters")
+        raise InvalidInput(
+            field=name, reason=f"must be a printable string of at most {TEXT_CHARS_MAX} characters"
+        )
     return value.strip()
 
 
@@ -246,7 +278,9 @@ def _rent_type(data: Mapping[str, Any], name: str) -> RentType | None:
     try:
         return RentType[word.upper()]
     except KeyError as error:
-        raise InvalidInput(field=name, reason=f"must be {' or '.join(kind.name for kind in RentType)}") from error
+        raise InvalidInput(
+            field=name, reason=f"must be {' or '.join(kind.name for kind in RentType)}"
+        ) from error
 
 
 def _services(data: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
@@ -254,9 +288,13 @@ def _services(data: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if listed is None:
         return None
     if type(listed) is not list or not 1 <= len(listed) <= SERVICES_MAX:
-        raise InvalidInput(field=name, reason=f'must be a list of 1 to {SERVICES_MAX} services, such as ["google"]')
+        raise InvalidInput(
+            field=name, reason=f'must be a list of 1 to {SERVICES_MAX} services, such as ["google"]'
+        )
     if not all(type(one) is str for one in listed):
-        raise InvalidInput(field=name, reason='must hold ids of services as strings, such as ["google"]')
+        raise InvalidInput(
+            field=name, reason='must hold ids of services as strings, such as ["google"]'
+        )
     return tuple(_required(_text({name: one}, name), name) for one in listed)
 
 
@@ -267,7 +305,9 @@ def _period(data: Mapping[str, Any]) -> int | None:
         return None
     text = str(int(value)) if type(value) is float and value.is_integer() else value
     if type(text) is not str or _is_period(text) is None:
-        raise InvalidInput(field="period", reason='must be a whole number of days or hours, such as "7"')
+        raise InvalidInput(
+            field="period", reason='must be a whole number of days or hours, such as "7"'
+        )
     return int(text)
 
 
@@ -277,7 +317,19 @@ def _readings(duration: object, unit: str | None, rent_type: RentType) -> tuple[
         raise InvalidInput(field="duration", reason="must be a positive number")
     word = unit and unit.lower().removesuffix("s") + "s"
     if word and word not in DURATION_UNITS:
-        raise InvalidInput(field="durationUnit", reason=f"must be one of {', '.join(DURATION_UNITS)}")
-    lengths = [duration * length for name, length in DURATION_UNITS.items() if word in (None, "", name)]
+        raise InvalidInput(
+            field="durationUnit", reason=f"must be one of {', '.join(DURATION_UNITS)}"
+        )
+    lengths = [
+        duration * length for name, length in DURATION_UNITS.items() if word in (None, "", name)
+    ]
     one = UNIT[rent_type]
-    return tuple(sorted({length // one for length in lengths if not length % one and one <= length <= UNITS_MAX[rent_type] * one}))
+    return tuple(
+        sorted(
+            {
+                length // one
+                for length in lengths
+                if not length % one and one <= length <= UNITS_MAX[rent_type] * one
+            }
+        )
+    )

@@ -30,7 +30,20 @@ class SmscodeEvents:
 
     timeout_s = 3.0
     #: Thirteen tries over two days: a receiver that fails three times of ten misses one event in six million.
-    retry_delays_s = (5.0, 30.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 43200.0, 43200.0)
+    retry_delays_s = (
+        5.0,
+        30.0,
+        120.0,
+        300.0,
+        900.0,
+        1800.0,
+        3600.0,
+        7200.0,
+        14400.0,
+        28800.0,
+        43200.0,
+        43200.0,
+    )
     failures_max = 10
     disabled_reason = "consecutive_failed_user_endpoint"
 
@@ -39,7 +52,11 @@ class SmscodeEvents:
         event = EVENTS.get(facts.kind)
         if event is None:
             return None
-        data = {"message": facts.document["message"]} if event == "webhook.test" else _order_data(facts)
+        data = (
+            {"message": facts.document["message"]}
+            if event == "webhook.test"
+            else _order_data(facts)
+        )
         return _encode({"event": event, "timestamp": iso(facts.at), "data": data})
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:

@@ -66,9 +66,13 @@ class Remembered(Generic[T]):
         self._moment: Catalogue | None = None
         self._answers: dict[object, asyncio.Task[T]] = {}
 
-    async def answer(self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def answer(
+        self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """Returns the answer of that name, made at the first call; those who ask meanwhile wait for it."""
-        if self._moment is not moment or (len(self._answers) >= self._most and name not in self._answers):
+        if self._moment is not moment or (
+            len(self._answers) >= self._most and name not in self._answers
+        ):
             self._moment = moment
             self._answers = {}
         task = self._answers.get(name)
@@ -85,14 +89,20 @@ def page_memory(rt: Runtime) -> Remembered[Answer]:
     return memory
 
 
-async def products_page(rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None) -> Answer:
+async def products_page(
+    rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None
+) -> Answer:
     """Returns a page of what is in stock, from this process's memory of pages, or else of lists."""
-    lists: Remembered[PriceList] = rt.local.setdefault("smscode.price_lists", Remembered(most=LISTS_MAX))
+    lists: Remembered[PriceList] = rt.local.setdefault(
+        "smscode.price_lists", Remembered(most=LISTS_MAX)
+    )
 
     async def make() -> Answer:
         # Which page is asked for makes no other list.
         whole = replace(selection, limit=LIMIT_MAX, page=1)
-        listed = await lists.answer(catalogue, (whole, rate), lambda: list_products(catalogue, whole, rate))
+        listed = await lists.answer(
+            catalogue, (whole, rate), lambda: list_products(catalogue, whole, rate)
+        )
         return await listed.render(limit=selection.limit, page=selection.page)
 
     return await page_memory(rt).answer(catalogue, (selection, rate), make)
@@ -115,7 +125,9 @@ def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
     """Returns country and service of the query, both of which are required."""
     country_id, service_id = integer_of(query, "country_id"), integer_of(query, "platform_id")
     if country_id is None or service_id is None:
-        raise InvalidInput(field="country_id" if country_id is None else "platform_id", reason="is required")
+        raise InvalidInput(
+            field="country_id" if country_id is None else "platform_id", reason="is required"
+        )
     return country_id, service_id
 
 
@@ -131,7 +143,8 @@ async def render_services(catalogue: Catalogue, country_id: int | None) -> Answe
             _service(service)
             async for part in slices(_by_id(catalogue.services))
             for service in part
-            if service.active and (country_id is None or catalogue.sells_service(country_id, service.id))
+            if service.active
+            and (country_id is None or catalogue.sells_service(country_id, service.id))
         ]
     )
 
@@ -148,7 +161,9 @@ class PriceList:
 
     __slots__ = ("_catalogue", "_names", "_offers", "_rate", "_rows")
 
-    def __init__(self, catalogue: Catalogue, offers: list[Offer], names: Mapping[int, str], rate: Rate | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, offers: list[Offer], names: Mapping[int, str], rate: Rate | None
+    ) -> None:
         """Take the offers as they are sorted, and their names by catalogue product."""
         self._catalogue = catalogue
         self._offers = offers
@@ -181,8 +196,14 @@ async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate |
     """Returns what is in stock, whatever the page; rows that compare equal stand by id, so that pages do not overlap."""
     key, is_falling = _SORTS[selection.sort]
     rows = await sort(await _in_stock(catalogue, selection), key=attrgetter("id"))
-    by_name = {offer.catalogue_id: _name(catalogue, offer) async for part in slices(rows) for offer in part}
-    rows = await sort(rows, key=(lambda offer: by_name[offer.catalogue_id]) if key == "name" else attrgetter(key), reverse=is_falling)
+    by_name = {
+        offer.catalogue_id: _name(catalogue, offer) async for part in slices(rows) for offer in part
+    }
+    rows = await sort(
+        rows,
+        key=(lambda offer: by_name[offer.catalogue_id]) if key == "name" else attrgetter(key),
+        reverse=is_falling,
+    )
     return PriceList(catalogue, rows, by_name, rate)
 
 
@@ -194,7 +215,9 @@ async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:
     """
     found: list[Offer] = []
     for count, (country_id, service_id) in enumerate(_places(catalogue, selection), 1):
-        sold = [offer for offer in catalogue.tiers(country_id, service_id) if catalogue.sells(offer)]
+        sold = [
+            offer for offer in catalogue.tiers(country_id, service_id) if catalogue.sells(offer)
+        ]
         if selection.operator_id is not None:
             found += [offer for offer in sold if offer.operator_id == selection.operator_id]
         else:
@@ -209,7 +232,11 @@ def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, i
     country_id, service_id = selection.country_id, selection.service_id
     if country_id is not None and service_id is not None:
         return ((country_id, service_id),)
-    return (place for place in catalogue.product_ids if country_id in (None, place[0]) and service_id in (None, place[1]))
+    return (
+        place
+        for place in catalogue.product_ids
+        if country_id in (None, place[0]) and service_id in (None, place[1])
+    )
 
 
 def _name(catalogue: Catalogue, offer: Offer) -> str:
@@ -248,7 +275,12 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _operator(operator: Operator) -> dict[str, Any]:
-    return {"operator_id": operator.id, "code": operator.code, "name": operator.name, "local_name": operator.local_name}
+    return {
+        "operator_id": operator.id,
+        "code": operator.code,
+        "name": operator.name,
+        "local_name": operator.local_name,
+    }
 
 
 def _by_id(rows: Mapping[int, Any]) -> list[Any]:

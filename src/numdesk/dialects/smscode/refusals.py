@@ -28,7 +28,14 @@ _NO_OFFER_DETAILS = {
 _encode = msgspec.json.Encoder().encode
 
 
-def failure(status: int, code: str, message: str, *, details: object = None, headers: tuple[Header, ...] = ()) -> Answer:
+def failure(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: object = None,
+    headers: tuple[Header, ...] = (),
+) -> Answer:
     """Returns the envelope of a failure; `details` are left out where there are none."""
     error: dict[str, object] = {"code": code, "message": message}
     if details is not None:
@@ -36,7 +43,9 @@ def failure(status: int, code: str, message: str, *, details: object = None, hea
     return Answer(status, _encode({"success": False, "error": error}), (JSON_TYPE, *headers))
 
 
-def _constant(status: int, code: str, message: str, *headers: Header) -> Callable[[Any, Request], Answer]:
+def _constant(
+    status: int, code: str, message: str, *headers: Header
+) -> Callable[[Any, Request], Answer]:
     """Returns the answer of a refusal that has nothing of its own to tell."""
     answer = failure(status, code, message, headers=headers)
     return lambda _refusal, _request: answer
@@ -53,7 +62,9 @@ def _invalid(refusal: errors.InvalidInput, _request: Request) -> Answer:
 
 def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
     # The connection stays open: closed under a client that still sends, the answer would be lost to a reset.
-    return failure(413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes")
+    return failure(
+        413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes"
+    )
 
 
 def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
@@ -63,39 +74,82 @@ def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
 
 
 def _too_early(refusal: errors.CancelTooEarly, _request: Request) -> Answer:
-    when = refusal.allowed_at.isoformat(timespec="seconds") if refusal.allowed_at else "2 minutes after it was created"
+    when = (
+        refusal.allowed_at.isoformat(timespec="seconds")
+        if refusal.allowed_at
+        else "2 minutes after it was created"
+    )
     return failure(409, "CANCEL_TOO_EARLY", f"The order can be canceled from {when}")
 
 
 def _cancel_cap(refusal: errors.CancelCapReached, _request: Request) -> Answer:
-    return failure(429, "RATE_LIMIT_EXCEEDED", "Too many orders were canceled today", headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        429,
+        "RATE_LIMIT_EXCEEDED",
+        "Too many orders were canceled today",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
 
 
 def _short(refusal: errors.WalletShort, _request: Request) -> Answer:
-    return failure(409, "INSUFFICIENT_BALANCE", f"The order needs {refusal.needed} IDR, the balance is {refusal.available} IDR")
+    return failure(
+        409,
+        "INSUFFICIENT_BALANCE",
+        f"The order needs {refusal.needed} IDR, the balance is {refusal.available} IDR",
+    )
 
 
 def _no_offer(refusal: errors.NoOffer, _request: Request) -> Answer:
-    details = {word: refusal.details.get(ours) for ours, word in _NO_OFFER_DETAILS.items()} if refusal.details else None
-    return failure(422, "NO_OFFER_AVAILABLE", "No offer matches product, price, operator and availability", details=details)
+    details = (
+        {word: refusal.details.get(ours) for ours, word in _NO_OFFER_DETAILS.items()}
+        if refusal.details
+        else None
+    )
+    return failure(
+        422,
+        "NO_OFFER_AVAILABLE",
+        "No offer matches product, price, operator and availability",
+        details=details,
+    )
 
 
 def _supplier(refusal: errors.SupplierFailed, _request: Request) -> Answer:
     details: dict[str, object] | None = None
     if refusal.by_catalogue:
-        details = {"attempts": [{"product_id": offer, "provider": slug, "result": cause} for offer, slug, cause in refusal.attempts]}
+        details = {
+            "attempts": [
+                {"product_id": offer, "provider": slug, "result": cause}
+                for offer, slug, cause in refusal.attempts
+            ]
+        }
     elif refusal.attempts:
         details = {"cause_counts": dict(Counter(cause for _, _, cause in refusal.attempts))}
     headers = (REPLAYED,) if refusal.replayed else ()
-    return failure(422, "PROVIDER_ERROR", "The supplier refused the request or failed", details=details, headers=headers)
+    return failure(
+        422,
+        "PROVIDER_ERROR",
+        "The supplier refused the request or failed",
+        details=details,
+        headers=headers,
+    )
 
 
 def _too_dear(refusal: errors.PriceAboveCap, _request: Request) -> Answer:
-    return failure(422, "VALIDATION_ERROR", f"max_price: the price is now {refusal.price} IDR", details={"field": "max_price"})
+    return failure(
+        422,
+        "VALIDATION_ERROR",
+        f"max_price: the price is now {refusal.price} IDR",
+        details={"field": "max_price"},
+    )
 
 
 def _too_many(refusal: errors.TooManyRequests, _request: Request) -> Answer:
-    return failure(429, "RATE_LIMIT_EXCEEDED", "Too many requests", headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        429,
+        "RATE_LIMIT_EXCEEDED",
+        "Too many requests",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
 
 
 def _banned(refusal: errors.GuardBanned, _request: Request) -> Answer:
@@ -112,22 +166,37 @@ def _banned(refusal: errors.GuardBanned, _request: Request) -> Answer:
 
 def _no_rate(refusal: errors.RateUnavailable, _request: Request) -> Answer:
     pair = refusal.pair or "USD/IDR"
-    return failure(503, "FX_RATE_UNAVAILABLE", f"{pair} exchange rate is unavailable", headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        503,
+        "FX_RATE_UNAVAILABLE",
+        f"{pair} exchange rate is unavailable",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
 
 
 def _closed(refusal: errors.Unavailable, _request: Request) -> Answer:
-    return failure(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable", headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        503,
+        "SERVICE_UNAVAILABLE",
+        "The service is temporarily unavailable",
+        headers=(retry_after(refusal.retry_after_s),),
+    )
 
 
 def _unknown_outcome(refusal: errors.OutcomeUnknown, _request: Request) -> Answer:
     message = (
-        "It is not known yet whether this was done; repeat it with the same Idempotency-Key to get its result, or look at your orders first"
+        "It is not known yet whether this was done; "
+        "repeat it with the same Idempotency-Key to get its result, or look at your orders first"
     )
-    return failure(503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),))
+    return failure(
+        503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),)
+    )
 
 
 REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
-    errors.NotAuthenticated: _constant(401, "UNAUTHORIZED", "Authentication required", (b"www-authenticate", b"Bearer")),
+    errors.NotAuthenticated: _constant(
+        401, "UNAUTHORIZED", "Authentication required", (b"www-authenticate", b"Bearer")
+    ),
     errors.NotPermitted: _constant(403, "FORBIDDEN", "This account or token may not do this"),
     errors.NotFound: _not_found,
     errors.InvalidInput: _invalid,
@@ -136,8 +205,12 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.CancelTooEarly: _too_early,
     errors.CancelCapReached: _cancel_cap,
     errors.WalletShort: _short,
-    errors.RequestInProgress: _constant(409, "REQUEST_IN_PROGRESS", "A request with this idempotency key is still running"),
-    errors.KeyReused: _constant(422, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request"),
+    errors.RequestInProgress: _constant(
+        409, "REQUEST_IN_PROGRESS", "A request with this idempotency key is still running"
+    ),
+    errors.KeyReused: _constant(
+        422, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request"
+    ),
     errors.NoOffer: _no_offer,
     errors.SupplierFailed: _supplier,
     errors.PriceAboveCap: _too_dear,
@@ -152,7 +225,12 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
 def unknown(_request: Request, allow: tuple[str, ...]) -> Answer:
     """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
     if allow:
-        return failure(405, "NOT_FOUND", "This path has no such method", headers=((b"allow", ", ".join(allow).encode("ascii")),))
+        return failure(
+            405,
+            "NOT_FOUND",
+            "This path has no such method",
+            headers=((b"allow", ", ".join(allow).encode("ascii")),),
+        )
     return failure(404, "NOT_FOUND", "Resource not found")
 
 

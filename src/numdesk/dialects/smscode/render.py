@@ -16,7 +16,12 @@ import msgspec
 from numdesk.dialects import Answer
 from numdesk.dialects.smscode.wire import DOLLARS, STATUS
 from numdesk.domain.fx import SHOWN_DECIMALS, Rate, project
-from numdesk.domain.orders.lifecycle import CANCEL_SHOWN_AFTER, Order, capabilities, capabilities_hold_until
+from numdesk.domain.orders.lifecycle import (
+    CANCEL_SHOWN_AFTER,
+    Order,
+    capabilities,
+    capabilities_hold_until,
+)
 from numdesk.domain.orders.outcomes import CreatedOrder, Document
 from numdesk.domain.webhooks import Endpoint
 
@@ -54,7 +59,9 @@ def v1_rate(rate: Rate) -> dict[str, Any]:
     return {"pair": rate.pair, "base_currency": base, "quote_currency": quote, "rate": rate.value}
 
 
-def amount(units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS) -> int | dict[str, Any]:
+def amount(
+    units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS
+) -> int | dict[str, Any]:
     """Returns an amount of rupiah: itself, or the money object at this rate."""
     if rate is None:
         return units
@@ -159,7 +166,11 @@ def render_created(document: Document) -> Answer:
     """Returns the answer to a create or reactivate; the same document gives the same bytes at every replay."""
     rate = None
     if document.rate is not None:
-        as_of = None if document.rate_as_of is None else datetime.fromtimestamp(document.rate_as_of, UTC)
+        as_of = (
+            None
+            if document.rate_as_of is None
+            else datetime.fromtimestamp(document.rate_as_of, UTC)
+        )
         rate = Rate(DOLLARS, document.rate, as_of)
     orders = [_created_order(order, rate) for order in document.orders]
     return success({"orders": orders, "failed_count": document.failed}, meta=fx_meta(rate))
@@ -194,7 +205,9 @@ def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
 
 def render_orders(listed: Iterable[Order], *, now: datetime, rate: Rate | None) -> Answer:
     """Returns a page of orders; v2 tells its rate also when the page is empty."""
-    return success([order_summary(order, now=now, rate=rate) for order in listed], meta=fx_meta(rate))
+    return success(
+        [order_summary(order, now=now, rate=rate) for order in listed], meta=fx_meta(rate)
+    )
 
 
 def webhook_config(endpoint: Endpoint) -> dict[str, Any]:

@@ -75,7 +75,9 @@ async def list_services(_version: Version, rt: Runtime, request: Request) -> Ans
     """GET /catalog/services."""
     country_id = integer_of(parse_query(request), "country_id")
     moment = await _catalogue(rt, request)
-    return await page_memory(rt).answer(moment, ("services", country_id), lambda: render_services(moment, country_id))
+    return await page_memory(rt).answer(
+        moment, ("services", country_id), lambda: render_services(moment, country_id)
+    )
 
 
 async def list_operators(_version: Version, rt: Runtime, request: Request) -> Answer:
@@ -111,7 +113,9 @@ async def read_balance(version: Version, rt: Runtime, request: Request) -> Answe
     money = await wallets.balance(rt, request.caller)
     if rate is None:
         return success({"currency": money.currency, "balance": money.units})
-    return success({"balance": amount(money.units, rate, decimals=TOTAL_DECIMALS)}, meta=fx_meta(rate))
+    return success(
+        {"balance": amount(money.units, rate, decimals=TOTAL_DECIMALS)}, meta=fx_meta(rate)
+    )
 
 
 async def list_orders(version: Version, rt: Runtime, request: Request) -> Answer:
@@ -135,8 +139,14 @@ async def list_active(_version: Version, rt: Runtime, request: Request) -> Answe
 async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /orders/{id}, at once or (our addition, `?wait=25`) at the order's next change."""
     order_id = parse_order_path(request)
-    seconds = clamped(parse_query(request), "wait", default=0, least=0, most=WAIT_S_MAX) if request.query else 0
-    rate = await _rate(version, rt) if version.shown else None  # the most frequent call of all: not a coroutine more than needed
+    seconds = (
+        clamped(parse_query(request), "wait", default=0, least=0, most=WAIT_S_MAX)
+        if request.query
+        else 0
+    )
+    rate = (
+        await _rate(version, rt) if version.shown else None
+    )  # the most frequent call of all: not a coroutine more than needed
     if seconds:
         order = await lifecycle.wait(rt, request.caller, order_id, seconds=seconds)
     else:
@@ -173,18 +183,24 @@ async def finish_order(_version: Version, rt: Runtime, request: Request) -> Answ
 async def resend_order(_version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/resend."""
     answer = await lifecycle.resend(rt, request.caller, parse_order(request))
-    return success({"order_id": answer.order.id, "status": STATUS[answer.order.state], "resent": answer.resent})
+    return success(
+        {"order_id": answer.order.id, "status": STATUS[answer.order.state], "resent": answer.resent}
+    )
 
 
 async def reactivate_order(version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/reactivate."""
-    return _created(await reactivation.reactivate(rt, request.caller, parse_reactivate(request, version)))
+    return _created(
+        await reactivation.reactivate(rt, request.caller, parse_reactivate(request, version))
+    )
 
 
 async def read_reactivation(version: Version, rt: Runtime, request: Request) -> Answer:
     """GET /orders/{id}/reactivate-options."""
     order_id = parse_order_path(request)
-    options = await reactivation.reactivation_options(rt, request.caller, order_id, show=version.shown)
+    options = await reactivation.reactivation_options(
+        rt, request.caller, order_id, show=version.shown
+    )
     return success({"cost": amount(options.cost.units, options.rate)}, meta=fx_meta(options.rate))
 
 
@@ -196,7 +212,9 @@ async def read_webhook(_version: Version, rt: Runtime, request: Request) -> Answ
 async def change_webhook(_version: Version, rt: Runtime, request: Request) -> Answer:
     """PATCH /webhook."""
     url, secret = parse_webhook_change(request)
-    return success(webhook_config(await endpoints.change_endpoint(rt, request.caller, url=url, secret=secret)))
+    return success(
+        webhook_config(await endpoints.change_endpoint(rt, request.caller, url=url, secret=secret))
+    )
 
 
 async def send_test_event(_version: Version, rt: Runtime, request: Request) -> Answer:
@@ -251,7 +269,15 @@ LIMITS = {
 
 # The webhook's secret is told in clear text, so reading the configuration takes as much as changing it.
 _CALLS = (
-    _Call("GET", "/catalog/countries", list_countries, "catalog.countries", Scope.READ, "catalog", "countries on sale"),
+    _Call(
+        "GET",
+        "/catalog/countries",
+        list_countries,
+        "catalog.countries",
+        Scope.READ,
+        "catalog",
+        "countries on sale",
+    ),
     _Call(
         "GET",
         "/catalog/services",
@@ -262,7 +288,15 @@ _CALLS = (
         "services (of a country: `country_id`)",
         is_long=True,
     ),
-    _Call("GET", "/catalog/operators", list_operators, "catalog.operators", Scope.READ, "catalog", "operators that can be chosen"),
+    _Call(
+        "GET",
+        "/catalog/operators",
+        list_operators,
+        "catalog.operators",
+        Scope.READ,
+        "catalog",
+        "operators that can be chosen",
+    ),
     _Call(
         "GET",
         "/catalog/products",
@@ -273,16 +307,92 @@ _CALLS = (
         "tiers in stock, sorted, by page",
         is_long=True,
     ),
-    _Call("GET", "/catalog/exchange-rate", read_rate, "catalog.exchange_rate", Scope.READ, "catalog", "the USD/IDR rate"),
-    _Call("GET", "/balance", read_balance, "balance.get", Scope.READ, "balance", "what can be spent"),
-    _Call("GET", "/orders", list_orders, "orders.list", Scope.READ, "order reads", "orders, newest first", is_long=True),
-    _Call("GET", "/orders/active", list_active, "orders.active", Scope.READ, "order reads", "open orders, for polling", is_long=True),
-    _Call("GET", "/orders/{id}", read_order, "orders.get", Scope.READ, "order reads", "one order, at its next change with `wait`"),
-    _Call("POST", "/orders/create", create_orders, "orders.create", Scope.SPEND, "create", "buy numbers"),
-    _Call("POST", "/orders/cancel", cancel_order, "orders.cancel", Scope.ORDER, "cancel", "end an order without SMS, with a refund"),
-    _Call("POST", "/orders/finish", finish_order, "orders.finish", Scope.ORDER, "order actions", "end an order that had its SMS"),
-    _Call("POST", "/orders/resend", resend_order, "orders.resend", Scope.ORDER, "order actions", "wait for one more SMS"),
-    _Call("POST", "/orders/reactivate", reactivate_order, "orders.reactivate", Scope.SPEND, "create", "buy the number of an order again"),
+    _Call(
+        "GET",
+        "/catalog/exchange-rate",
+        read_rate,
+        "catalog.exchange_rate",
+        Scope.READ,
+        "catalog",
+        "the USD/IDR rate",
+    ),
+    _Call(
+        "GET", "/balance", read_balance, "balance.get", Scope.READ, "balance", "what can be spent"
+    ),
+    _Call(
+        "GET",
+        "/orders",
+        list_orders,
+        "orders.list",
+        Scope.READ,
+        "order reads",
+        "orders, newest first",
+        is_long=True,
+    ),
+    _Call(
+        "GET",
+        "/orders/active",
+        list_active,
+        "orders.active",
+        Scope.READ,
+        "order reads",
+        "open orders, for polling",
+        is_long=True,
+    ),
+    _Call(
+        "GET",
+        "/orders/{id}",
+        read_order,
+        "orders.get",
+        Scope.READ,
+        "order reads",
+        "one order, at its next change with `wait`",
+    ),
+    _Call(
+        "POST",
+        "/orders/create",
+        create_orders,
+        "orders.create",
+        Scope.SPEND,
+        "create",
+        "buy numbers",
+    ),
+    _Call(
+        "POST",
+        "/orders/cancel",
+        cancel_order,
+        "orders.cancel",
+        Scope.ORDER,
+        "cancel",
+        "end an order without SMS, with a refund",
+    ),
+    _Call(
+        "POST",
+        "/orders/finish",
+        finish_order,
+        "orders.finish",
+        Scope.ORDER,
+        "order actions",
+        "end an order that had its SMS",
+    ),
+    _Call(
+        "POST",
+        "/orders/resend",
+        resend_order,
+        "orders.resend",
+        Scope.ORDER,
+        "order actions",
+        "wait for one more SMS",
+    ),
+    _Call(
+        "POST",
+        "/orders/reactivate",
+        reactivate_order,
+        "orders.reactivate",
+        Scope.SPEND,
+        "create",
+        "buy the number of an order again",
+    ),
     _Call(
         "GET",
         "/orders/{id}/reactivate-options",
@@ -292,9 +402,33 @@ _CALLS = (
         "order reads",
         "what that would cost",
     ),
-    _Call("GET", "/webhook", read_webhook, "webhook.get", Scope.CONFIGURE, "webhook config", "where webhooks go"),
-    _Call("PATCH", "/webhook", change_webhook, "webhook.update", Scope.CONFIGURE, "webhook config", "change that"),
-    _Call("POST", "/webhook/test", send_test_event, "webhook.test", Scope.CONFIGURE, "webhook test", "send a test event now"),
+    _Call(
+        "GET",
+        "/webhook",
+        read_webhook,
+        "webhook.get",
+        Scope.CONFIGURE,
+        "webhook config",
+        "where webhooks go",
+    ),
+    _Call(
+        "PATCH",
+        "/webhook",
+        change_webhook,
+        "webhook.update",
+        Scope.CONFIGURE,
+        "webhook config",
+        "change that",
+    ),
+    _Call(
+        "POST",
+        "/webhook/test",
+        send_test_event,
+        "webhook.test",
+        Scope.CONFIGURE,
+        "webhook test",
+        "send a test event now",
+    ),
 )
 
 ROUTES = tuple(

@@ -53,7 +53,9 @@ STATUS: Mapping[State, str] = {
     State.EXPIRED: "EXPIRED",
     State.FAILED: "CANCELED",
 }
-_STATES_BY_STATUS = {word: frozenset(state for state in State if STATUS[state] == word) for word in STATUS.values()}
+_STATES_BY_STATUS = {
+    word: frozenset(state for state in State if STATUS[state] == word) for word in STATUS.values()
+}
 
 _CREATE_FIELDS = frozenset(
     {
@@ -87,7 +89,9 @@ def parse_create(request: Request, version: Version) -> OrderRequest:
     data = read_object(request.body, allowed=_CREATE_FIELDS)
     offer_id, catalogue_id = _integer(data, "product_id"), _integer(data, "catalog_product_id")
     if (offer_id is None) == (catalogue_id is None):
-        raise InvalidInput(field="product_id", reason="give exactly one of product_id and catalog_product_id")
+        raise InvalidInput(
+            field="product_id", reason="give exactly one of product_id and catalog_product_id"
+        )
     quantity = _integer(data, "quantity")
     if quantity is None:
         quantity = 1
@@ -149,7 +153,10 @@ def parse_order_path(request: Request) -> int:
 def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
     """Returns the new URL and secret, None where they stay; refuses with InvalidInput."""
     data = read_object(request.body, allowed=frozenset({"webhook_url", "webhook_secret"}))
-    url, secret = _text(data, "webhook_url", URL_CHARS_MAX), _text(data, "webhook_secret", SECRET_CHARS_MAX)
+    url, secret = (
+        _text(data, "webhook_url", URL_CHARS_MAX),
+        _text(data, "webhook_secret", SECRET_CHARS_MAX),
+    )
     if url is None and secret is None:
         raise InvalidInput(field="webhook_url", reason="give webhook_url, webhook_secret or both")
     return url, secret
@@ -251,7 +258,9 @@ def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | Non
         return PriceCap(units=value)
     shown = Decimal(value) if type(value) is str and _is_decimal(value) else None
     if not shown:
-        raise InvalidInput(field=name, reason='must be a positive decimal string (USD), such as "0.50"')
+        raise InvalidInput(
+            field=name, reason='must be a positive decimal string (USD), such as "0.50"'
+        )
     return PriceCap(shown=shown)
 
 

@@ -46,7 +46,9 @@ class Verdict:
     tier: str
 
 
-def judge(hours: Iterable[Hour], *, now: datetime, tiers: tuple[Tier, ...] = TIERS) -> Verdict | None:
+def judge(
+    hours: Iterable[Hour], *, now: datetime, tiers: tuple[Tier, ...] = TIERS
+) -> Verdict | None:
     """Returns the ban that a customer's last hours call for, or None."""
     known = list(hours)
     for tier in tiers:

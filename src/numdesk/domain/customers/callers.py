@@ -65,7 +65,9 @@ class Caller:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_call(caller: Caller, *, operation: str, scope: Scope, address: str, wall: Callable[[], datetime]) -> None:
+def check_call(
+    caller: Caller, *, operation: str, scope: Scope, address: str, wall: Callable[[], datetime]
+) -> None:
     """Refuses with NotAuthenticated (expired) or NotPermitted when this key may not make this call from this address.
 
     `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty list allows all. `wall` tells

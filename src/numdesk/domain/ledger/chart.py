@@ -95,16 +95,26 @@ def hold_for_order(order_id: int, *, wallet_id: int, price: Money) -> Hold:
     return Hold(ORDER_HOLD, order_id, wallet_id, price)
 
 
-def earn_order(order_id: int, *, customer_id: int, provider: str, price: Money, cost: Money) -> Journal:
+def earn_order(
+    order_id: int, *, customer_id: int, provider: str, price: Money, cost: Money
+) -> Journal:
     """Returns the journal that posts an order's hold: the price becomes revenue, the cost is owed to the provider."""
     sides = (
         (wallet(customer_id, currency=price.currency), order_revenue(price.currency), price),
-        (cost_of_sales(provider, currency=cost.currency), payable(provider, currency=cost.currency), cost),
+        (
+            cost_of_sales(provider, currency=cost.currency),
+            payable(provider, currency=cost.currency),
+            cost,
+        ),
     )
-    return Journal(ORDER_EARN, f"ord:{order_id}", tuple(Transfer(*side) for side in sides if side[2].units > 0))
+    return Journal(
+        ORDER_EARN, f"ord:{order_id}", tuple(Transfer(*side) for side in sides if side[2].units > 0)
+    )
 
 
-def charge_rental(charge_id: int, *, customer_id: int, from_bonus: Money, from_wallet: Money) -> Journal:
+def charge_rental(
+    charge_id: int, *, customer_id: int, from_bonus: Money, from_wallet: Money
+) -> Journal:
     """Returns the journal of a rent or an extension: what is left of the bonus pays first, the wallet the rest."""
     return Journal(RENTAL_CHARGE, str(charge_id), _paid_by(customer_id, from_bonus, from_wallet))
 
@@ -112,42 +122,71 @@ def charge_rental(charge_id: int, *, customer_id: int, from_bonus: Money, from_w
 def refund_rental(term_id: int, *, customer_id: int, to_bonus: Money, to_wallet: Money) -> Journal:
     """Returns the journal that gives back what a term's charges took, each part to where it came from. A term is refunded once."""
     paid = _paid_by(customer_id, to_bonus, to_wallet)
-    return Journal(RENTAL_REFUND, str(term_id), tuple(Transfer(one.credit, one.debit, one.amount) for one in paid))
+    return Journal(
+        RENTAL_REFUND,
+        str(term_id),
+        tuple(Transfer(one.credit, one.debit, one.amount) for one in paid),
+    )
 
 
 def _paid_by(customer_id: int, bonus_part: Money, wallet_part: Money) -> tuple[Transfer, ...]:
     currency = wallet_part.currency
-    sides = ((bonus(customer_id, currency=currency), bonus_part), (wallet(customer_id, currency=currency), wallet_part))
-    return tuple(Transfer(account, rental_revenue(currency), part) for account, part in sides if part.units > 0)
+    sides = (
+        (bonus(customer_id, currency=currency), bonus_part),
+        (wallet(customer_id, currency=currency), wallet_part),
+    )
+    return tuple(
+        Transfer(account, rental_revenue(currency), part)
+        for account, part in sides
+        if part.units > 0
+    )
 
 
-def adjustment(*, customer_id: int, currency: str, units: int, ref: str, note: str | None = None) -> Journal:
+def adjustment(
+    *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
+) -> Journal:
     """Returns the operator's credit (positive units) or debit (negative ones) of a wallet.
 
     One reason for both, so that one reference cannot be used once for each. Refuses with InvalidInput.
     """
     if not 0 < abs(units) <= AMOUNT_MAX:
-        raise InvalidInput(field="units", reason="must not be zero, nor larger than any wallet may hold")
+        raise InvalidInput(
+            field="units", reason="must not be zero, nor larger than any wallet may hold"
+        )
     if not 0 < len(ref) <= REF_LENGTH_MAX or not ref.isprintable():
-        raise InvalidInput(field="reference", reason=f"must be 1 to {REF_LENGTH_MAX} printable characters")
+        raise InvalidInput(
+            field="reference", reason=f"must be 1 to {REF_LENGTH_MAX} printable characters"
+        )
     customer, funding = wallet(customer_id, currency=currency), manual_funding(currency)
     debit, credit = (funding, customer) if units > 0 else (customer, funding)
     return Journal(ADJUSTMENT, ref, (Transfer(debit, credit, Money(abs(units), currency)),), note)
 
 
-def gift(*, customer_id: int, currency: str, units: int, ref: str, note: str | None = None) -> Journal:
+def gift(
+    *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
+) -> Journal:
     """Returns the operator's gift (positive units) of bonus, or the taking back of what is left of it. Refuses with InvalidInput."""
-    journal = adjustment(customer_id=customer_id, currency=currency, units=units, ref=ref, note=note)
+    journal = adjustment(
+        customer_id=customer_id, currency=currency, units=units, ref=ref, note=note
+    )
     swap = {
         wallet(customer_id, currency=currency): bonus(customer_id, currency=currency),
         manual_funding(currency): bonus_given(currency),
     }
-    transfers = tuple(Transfer(swap[one.debit], swap[one.credit], one.amount) for one in journal.transfers)
+    transfers = tuple(
+        Transfer(swap[one.debit], swap[one.credit], one.amount) for one in journal.transfers
+    )
     return Journal(BONUS_GIVEN, ref, transfers, note)
 
 
 def topup(  # noqa: PLR0913 - who, where, what was and what is to be
-    *, customer_id: int, provider: str, currency: str, ref: str, was: tuple[Share, int], becomes: tuple[Share, int]
+    *,
+    customer_id: int,
+    provider: str,
+    currency: str,
+    ref: str,
+    was: tuple[Share, int],
+    becomes: tuple[Share, int],
 ) -> Journal:
     """Returns the journal that takes what is booked of a payment from one share to another, each with what the customer owes of it.
 
@@ -176,7 +215,10 @@ def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> J
     """
     if journal.reason in IRREVERSIBLE:
         raise StateForbids(state=journal.reason)
-    back = tuple(Transfer(transfer.credit, transfer.debit, transfer.amount) for transfer in reversed(journal.transfers))
+    back = tuple(
+        Transfer(transfer.credit, transfer.debit, transfer.amount)
+        for transfer in reversed(journal.transfers)
+    )
     return Journal(REVERSAL, str(journal_id), back, note)
 
 

@@ -53,7 +53,9 @@ class AccountName:
     label: str | None = None
 
     def __post_init__(self) -> None:
-        assert (self.kind in CUSTOMERS_OWN) == (self.owner is not None), "a customer's account, and no other, has an owner"
+        assert (self.kind in CUSTOMERS_OWN) == (self.owner is not None), (
+            "a customer's account, and no other, has an owner"
+        )
 
     @property
     def live(self) -> bool:
@@ -91,7 +93,9 @@ class Transfer:
     def __post_init__(self) -> None:
         assert 0 < self.amount.units <= AMOUNT_MAX, "a transfer moves a positive amount"
         assert self.debit != self.credit, "a transfer has two accounts"
-        assert self.debit.currency == self.credit.currency == self.amount.currency, "a transfer stays in one currency"
+        assert self.debit.currency == self.credit.currency == self.amount.currency, (
+            "a transfer stays in one currency"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,9 @@ def gains(journal: Journal) -> dict[AccountName, int]:
     return dict(gained)
 
 
-def apply_journal(journal: Journal, accounts: Mapping[AccountName, Account]) -> dict[AccountName, Account]:
+def apply_journal(
+    journal: Journal, accounts: Mapping[AccountName, Account]
+) -> dict[AccountName, Account]:
     """Returns the accounts after the journal; those it names must be given. Refuses with WalletShort."""
     after = dict(accounts)
     for name, gain in gains(journal).items():
@@ -175,20 +181,31 @@ def end_hold(hold: Hold, account: Account, *, state: HoldState) -> tuple[Hold, A
     return replace(hold, state=state), replace(account, held=account.held - hold.amount.units)
 
 
-def post_hold(hold: Hold, journal: Journal, accounts: Mapping[AccountName, Account]) -> tuple[Hold, dict[AccountName, Account]]:
+def post_hold(
+    hold: Hold, journal: Journal, accounts: Mapping[AccountName, Account]
+) -> tuple[Hold, dict[AccountName, Account]]:
     """Returns the posted hold and the accounts after its journal, which may take all of the hold or less; the rest is released.
 
     Refuses with StateForbids. The money was reserved when the hold was opened, so a post is never short.
     """
     name = next(name for name, account in accounts.items() if account.id == hold.wallet_id)
     taken = -gains(journal).get(name, 0)
-    assert 0 <= taken <= hold.amount.units, f"a post takes at most what is held: {taken} of {hold.amount}"
+    assert 0 <= taken <= hold.amount.units, (
+        f"a post takes at most what is held: {taken} of {hold.amount}"
+    )
     ended, freed = end_hold(hold, accounts[name], state=HoldState.POSTED)
     return ended, apply_journal(journal, {**accounts, name: freed})
 
 
 #: Rules that even an incremental check looks at as a whole, so that it can say that they are kept again.
-ALWAYS_WHOLE = frozenset({"held_equals_open_holds", "no_wallet_short", "open_orders_match_holds", "open_orders_own_their_numbers"})
+ALWAYS_WHOLE = frozenset(
+    {
+        "held_equals_open_holds",
+        "no_wallet_short",
+        "open_orders_match_holds",
+        "open_orders_own_their_numbers",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +242,18 @@ class Report:
 
     def after(self, earlier: Report) -> Report:
         """Returns this report with the violations of an earlier one that stand, because this check did not look at them again."""
-        found_through = earlier.through_entry_id if earlier.standing_through_entry_id is None else earlier.standing_through_entry_id
+        found_through = (
+            earlier.through_entry_id
+            if earlier.standing_through_entry_id is None
+            else earlier.standing_through_entry_id
+        )
         if self.full and self.through_entry_id >= found_through:
             return self
         standing = {
             name: check
             for name, check in earlier.checks.items()
-            if name not in ALWAYS_WHOLE and check.violations > (self.checks[name].violations if name in self.checks else 0)
+            if name not in ALWAYS_WHOLE
+            and check.violations > (self.checks[name].violations if name in self.checks else 0)
         }
         since = found_through if standing and not self.violations else None
         return replace(self, checks={**self.checks, **standing}, standing_through_entry_id=since)

@@ -154,7 +154,10 @@ def check_resend(order: Order, *, now: datetime) -> State:
 def capabilities_hold_until(order: Order, *, now: datetime) -> datetime:
     """Returns the next moment at which time alone changes what the customer may do with the order."""
     moments = (order.created_at + CANCEL_SHOWN_AFTER, order.expires_at, order.resend_at)
-    return min((moment for moment in moments if moment is not None and moment > now), default=datetime.max.replace(tzinfo=UTC))
+    return min(
+        (moment for moment in moments if moment is not None and moment > now),
+        default=datetime.max.replace(tzinfo=UTC),
+    )
 
 
 def capabilities(order: Order, *, now: datetime) -> Capabilities:

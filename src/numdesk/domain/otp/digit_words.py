@@ -20,7 +20,9 @@ _WORDS = (
     "शून्य एक दो तीन चार पांच छह सात आठ नौ",
 )
 #: Digit of each word; the languages agree where they share a word.
-DIGIT_WORDS: dict[str, str] = {word: str(digit) for line in _WORDS for digit, word in enumerate(line.split())}
+DIGIT_WORDS: dict[str, str] = {
+    word: str(digit) for line in _WORDS for digit, word in enumerate(line.split())
+}
 DIGIT_WORDS |= {"oh": "0", "sifir": "0"}
 
 _ANY = "|".join(sorted(map(re.escape, DIGIT_WORDS), key=len, reverse=True))

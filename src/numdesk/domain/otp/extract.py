@@ -25,7 +25,9 @@ CERTAIN = 12.0
 _ORIGIN_BOUND = re.compile(
     r"(?:^|\n)@(?P<host>(?=[^\s.]*\.)[\w-]+(?:\.[\w-]+){1,8}) #(?P<code>[!-\"$-~]{3,64})(?: @[\w.-]+| %[\w.-]+)?\s*$"
 )
-_BARE = re.compile(r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4}|[0-9]{2}(?:[ -][0-9]{2}){2})[^\w+*]*")
+_BARE = re.compile(
+    r"\W*(?P<code>[0-9]{4,10}|[0-9]{3}[ -][0-9]{3}|[0-9]{4}[ -][0-9]{4}|[0-9]{2}(?:[ -][0-9]{2}){2})[^\w+*]*"
+)
 _GOOGLE = re.compile(r"(?<![A-Za-z0-9-])G-(?P<code>[0-9]{6})(?![0-9A-Za-z-])")
 
 
@@ -69,7 +71,9 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
     return extraction(text, places, (item.start, item.end), rule=weight.rule, confidence=confidence)
 
 
-def extraction(text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float) -> Extraction:
+def extraction(
+    text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float
+) -> Extraction:
     """Make the extraction of a stretch of the normalised text, in words of the message as it came."""
     start, end = span
     if places is not None:
@@ -95,7 +99,11 @@ def _origin_bound(text: str) -> Extraction | None:
     if match is None:
         return None
     found = extraction(tail, places, match.span("code"), rule="origin-bound", confidence=1.0)
-    return replace(found, code=match["code"].replace("-", ""), span=(found.span[0] + offset, found.span[1] + offset))
+    return replace(
+        found,
+        code=match["code"].replace("-", ""),
+        span=(found.span[0] + offset, found.span[1] + offset),
+    )
 
 
 def _spelt_out(text: str, normal: str, places: list[int] | None) -> Extraction | None:

@@ -86,9 +86,15 @@ def _sizes(groups: list[str]) -> set[int]:
 
 def _is_no_code(groups: list[str], gaps: list[str]) -> bool:
     """Say whether groups have the form of a phone, a date, years or a network address."""
-    if all(map(_YEAR.fullmatch, groups)) or (set(gaps) == {" "} and PHONE.fullmatch(" ".join(groups))):
+    if all(map(_YEAR.fullmatch, groups)) or (
+        set(gaps) == {" "} and PHONE.fullmatch(" ".join(groups))
+    ):
         return True
-    if set(gaps) == {"."} and len(groups) == 4 and all(group.isdigit() and int(group) < 256 for group in groups):
+    if (
+        set(gaps) == {"."}
+        and len(groups) == 4
+        and all(group.isdigit() and int(group) < 256 for group in groups)
+    ):
         return True
     years = [group for group in groups if _YEAR.fullmatch(group)]
     if gaps == [" "] * len(gaps) or len(years) != 1 or years[0] not in (groups[0], groups[-1]):
@@ -121,7 +127,9 @@ def are_short(groups: list[str]) -> bool:
     """Say whether groups are too short and too alike to be anything but one number: 123 456, 12 34 56."""
     if not all(map(str.isdigit, groups)):
         return False
-    return _sizes(groups) == {3} or (_sizes(groups) == {2} and len(groups) > 2 and not _is_date_or_range(groups))
+    return _sizes(groups) == {3} or (
+        _sizes(groups) == {2} and len(groups) > 2 and not _is_date_or_range(groups)
+    )
 
 
 def _of_stops(groups: list[str]) -> Doubt | None:
@@ -130,7 +138,11 @@ def _of_stops(groups: list[str]) -> Doubt | None:
         return Doubt.BESIDE if sizes == {2} else None
     if sizes == {2}:
         timed = all(int(group) < top for group, top in zip(groups, _CLOCK, strict=False))
-        return Doubt.BESIDE if len(groups) == 3 and (timed or _is_date_or_range(groups)) else Doubt.NEAR
+        return (
+            Doubt.BESIDE
+            if len(groups) == 3 and (timed or _is_date_or_range(groups))
+            else Doubt.NEAR
+        )
     if len(sizes) == 1:
         return Doubt.NEAR
     if min(sizes) < 2 or max(sizes) > 4:
@@ -141,7 +153,11 @@ def _of_stops(groups: list[str]) -> Doubt | None:
 def _of_blanks_and_dashes(groups: list[str], gaps: list[str]) -> Doubt | None:
     sizes = _sizes(groups)
     if len(sizes) == 1:
-        return Doubt.BESIDE if sizes == {2} and "-" in gaps and _is_date_or_range(groups) else Doubt.NONE
+        return (
+            Doubt.BESIDE
+            if sizes == {2} and "-" in gaps and _is_date_or_range(groups)
+            else Doubt.NONE
+        )
     if gaps == ["-"] and _is_short_pair(groups):
         return Doubt.NONE
     if len(groups) > 2 and _is_thousands(groups):

@@ -26,7 +26,9 @@ Reading = tuple[int, int, int]
 
 def _fold(word: str) -> str:
     """Write `word` without accents, as people do on keyboards that lack them."""
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))).translate(_FOLDED)
+    return unicodedata.normalize(
+        "NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word))
+    ).translate(_FOLDED)
 
 
 class _Lexicon:
@@ -42,7 +44,10 @@ class _Lexicon:
         for entry, flag in entries:
             table, spelling = self._table(entry), self._spelling(entry)
             table[spelling] = table.get(spelling, 0) | flag
-        spelt = {id(table): frozenset(table) for table in (self.words, self.stems, self.tails, self.parts)}
+        spelt = {
+            id(table): frozenset(table)
+            for table in (self.words, self.stems, self.tails, self.parts)
+        }
         for entry, flag in entries:
             table, folded = self._table(entry), _fold(self._spelling(entry))
             # A word of its own keeps its own meaning: "expire" is not the French "expiré" without its accent.
@@ -65,13 +70,17 @@ class _Lexicon:
 
 
 def _alternation(entries: dict[str, int]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(entry) for entry in sorted(entries, key=len, reverse=True)))
+    return re.compile(
+        "|".join(re.escape(entry) for entry in sorted(entries, key=len, reverse=True))
+    )
 
 
 _LEXICON = _Lexicon()
 
 
-@lru_cache(maxsize=8192)  # the same templates come again and again; a word is at most 130 letters long
+@lru_cache(
+    maxsize=8192
+)  # the same templates come again and again; a word is at most 130 letters long
 def meaning(word: str) -> int:
     """Say what one word of a script with spaces may mean."""
     return _settle(_flags(word))

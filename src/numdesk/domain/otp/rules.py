@@ -92,7 +92,9 @@ def is_from(sender: str, *, glob: str | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(glob: str) -> re.Pattern[str]:
-    return re.compile(translate(glob.lower().replace("[", "[[]")))  # * and ? are all that a glob knows here
+    return re.compile(
+        translate(glob.lower().replace("[", "[[]"))
+    )  # * and ? are all that a glob knows here
 
 
 def _try(rule: Rule, text: str, *, sender: str) -> tuple[tuple[int, int] | None, Trial]:

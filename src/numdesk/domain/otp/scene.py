@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 
 from numdesk.domain.otp.tokens import DIGITS, LINK, MARK, MIXED, Tokens
-from numdesk.domain.otp.words import ACT, ANTI, DONE, IS, KEY, MA, NUMBER, REF, SECRET, TO, VIETNAMESE
+from numdesk.domain.otp.words import (
+    ACT,
+    ANTI,
+    DONE,
+    IS,
+    KEY,
+    MA,
+    NUMBER,
+    REF,
+    SECRET,
+    TO,
+    VIETNAMESE,
+)
 
 SHY = 1 << 19  #: a code that is only warned about, or pointed at ("this code")
 
@@ -42,7 +54,9 @@ def survey(tokens: Tokens) -> Scene:
 def _is_vietnamese_code(kinds: list[int], index: int) -> bool:
     """Tell "ma", a code, from the same word of other languages and from "ma don hang", the number of an order."""
     after = kinds[index + 1 : index + 3]
-    is_named = bool(after) and (after[0] & (_NUMERIC | LINK | IS) or any(kind & (TO | ACT) for kind in after))
+    is_named = bool(after) and (
+        after[0] & (_NUMERIC | LINK | IS) or any(kind & (TO | ACT) for kind in after)
+    )
     around = kinds[max(index - _VIETNAMESE_REACH, 0) : index + _VIETNAMESE_REACH]
     return bool(is_named) and sum(kind & VIETNAMESE > 0 for kind in around) >= _VIETNAMESE_WORDS_MIN
 
@@ -66,7 +80,9 @@ def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
             return kind
         kind |= KEY
     before, after = _neighbours(kinds, index, -1), _neighbours(kinds, index, 1)
-    named = after[:2] if after and after[0] & TO else after[:1]  # "code of conduct", but not "code for a purchase"
+    named = (
+        after[:2] if after and after[0] & TO else after[:1]
+    )  # "code of conduct", but not "code for a purchase"
     if any(near & ANTI for near in (*before[:1], *named)):
         return kind & ~KEY | ANTI
     if any(near & DONE for near in (*before, *after)):

@@ -4,7 +4,17 @@ import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from numdesk.domain.otp.groups import GAP_LENGTH_MAX, LENGTH_MAX, LENGTH_MIN, PHONE, Doubt, are_short, doubt, gap_kind, pieces
+from numdesk.domain.otp.groups import (
+    GAP_LENGTH_MAX,
+    LENGTH_MAX,
+    LENGTH_MIN,
+    PHONE,
+    Doubt,
+    are_short,
+    doubt,
+    gap_kind,
+    pieces,
+)
 from numdesk.domain.otp.lexicon import meaning
 from numdesk.domain.otp.tokens import CURRENCY, DIGITS, LINK, MIXED, PERCENT, PLUS, Tokens
 from numdesk.domain.otp.words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD, TOP_LEVEL, UNIT
@@ -22,7 +32,9 @@ _LETTERS_THEN_DIGITS = re.compile(r"([A-Za-z]+)([0-9]+)")
 _DIGITS_THEN_LETTERS = re.compile(r"[0-9]+([A-Za-z]+)")
 _DOMAIN_AFTER = re.compile(rf"\.(?i:{TOP_LEVEL})(?![A-Za-z])")
 #: Capitals, odd case, or five consonants in a row: hardly a word of any language.
-_UNREADABLE = re.compile(r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}")
+_UNREADABLE = re.compile(
+    r"[A-Z]{4,10}|(?=[a-zA-Z]*[a-z][A-Z])[A-Za-z]{5,10}|(?=[a-z]*[bcdfghjklmnpqrstvwxz]{5})[a-z]{6,10}"
+)
 #: What hides the front or the back of a card or an account number.
 _HIDDEN_BEFORE = re.compile(r"(?:[*•●·×✱＊…]-?|[*•●]{2} |[xX]{2}[- ]?|\.\.)\Z")
 _HIDDEN_AFTER = re.compile(r"[*•●✱＊]|[xX]{2}")
@@ -53,14 +65,22 @@ def numbers(tokens: Tokens) -> list[Candidate]:
         if run and not _continues(tokens, run, index):
             found += _from_run(tokens, run)
             run = []
-        if not run and _is_letter_group(tokens, index - 2, beside=index) and not _is_code_alone(tokens, index):
+        if (
+            not run
+            and _is_letter_group(tokens, index - 2, beside=index)
+            and not _is_code_alone(tokens, index)
+        ):
             run.append(index - 2)
         run.append(index)
         if _is_letter_group(tokens, index + 2, beside=index):
             run.append(index + 2)
     if run:
         found += _from_run(tokens, run)
-    usable = [item for item in found if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))]
+    usable = [
+        item
+        for item in found
+        if not (_is_address(tokens.text, item) or _is_masked(tokens.text, item))
+    ]
     return usable[:CANDIDATES_MAX]
 
 
@@ -95,7 +115,10 @@ def _gap(tokens: Tokens, before: int, after: int) -> str:
 
 def _is_code_alone(tokens: Tokens, index: int) -> bool:
     """Say whether letters before a number are one to compare, not to type: ABCD-1234, but not ABC-123."""
-    return bool(tokens.kinds[index] & DIGITS) and tokens.ends[index] - tokens.starts[index] >= LENGTH_MIN
+    return (
+        bool(tokens.kinds[index] & DIGITS)
+        and tokens.ends[index] - tokens.starts[index] >= LENGTH_MIN
+    )
 
 
 def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
@@ -104,7 +127,9 @@ def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
     if not 0 <= index < len(tokens.kinds) or tokens.kinds[index] or not tokens.kinds[dash] & LINK:
         return False
     word = _written(tokens, index)
-    if tokens.ends[beside] - tokens.starts[beside] != len(word) or not (word.isascii() and word.isalpha() and word.isupper()):
+    if tokens.ends[beside] - tokens.starts[beside] != len(word) or not (
+        word.isascii() and word.isalpha() and word.isupper()
+    ):
         return False
     gap = _gap(tokens, min(index, beside), max(index, beside))
     return " " not in gap and gap_kind(gap) == "-"
@@ -113,7 +138,11 @@ def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
 def _continues(tokens: Tokens, run: list[int], index: int) -> bool:
     """Say whether a number stands so close to those before that it may be a group of the same one."""
     before = run[-1]
-    if tokens.starts[index] - tokens.ends[before] > GAP_LENGTH_MAX or before in tokens.spaced or index in tokens.spaced:
+    if (
+        tokens.starts[index] - tokens.ends[before] > GAP_LENGTH_MAX
+        or before in tokens.spaced
+        or index in tokens.spaced
+    ):
         return False
     gap = _gap(tokens, before, index)
     kind = gap_kind(gap)
@@ -122,10 +151,15 @@ def _continues(tokens: Tokens, run: list[int], index: int) -> bool:
     left, right = _written(tokens, before), _written(tokens, index)
     if kind == "?":  # all of one number are joined in the same way
         is_phone = gap in _BRACKETS and (len(left) < LENGTH_MIN or "(" not in gap)
-        return is_phone or (are_short([left, right, right]) and (len(run) == 1 or gap == _gap(tokens, run[-2], before)))
+        return is_phone or (
+            are_short([left, right, right])
+            and (len(run) == 1 or gap == _gap(tokens, run[-2], before))
+        )
     if " " in gap and (_MOMENT.search(left) or _MOMENT.search(right)):
         return False
-    return not (tokens.kinds[before] | tokens.kinds[index]) & MIXED or (_is_alike(left, right) if kind == " " else " " not in gap)
+    return not (tokens.kinds[before] | tokens.kinds[index]) & MIXED or (
+        _is_alike(left, right) if kind == " " else " " not in gap
+    )
 
 
 def _is_alike(left: str, right: str) -> bool:
@@ -165,10 +199,14 @@ def _from_groups(tokens: Tokens, run: list[int]) -> list[Candidate]:
 def _without_counted(tokens: Tokens, run: list[int]) -> list[int]:
     """Return the run without a number at its end that counts what comes next: "4821 10 minutes", "4821 12 500 rub"."""
     after = run[-1] + 1
-    if after >= len(tokens.kinds) or not (tokens.kinds[after] & (PERCENT | CURRENCY) or counts(tokens.kinds, after)):
+    if after >= len(tokens.kinds) or not (
+        tokens.kinds[after] & (PERCENT | CURRENCY) or counts(tokens.kinds, after)
+    ):
         return []
     at = len(run) - 1
-    while at and (" " not in _gap(tokens, run[at - 1], run[at]) or _is_thousands(tokens, run[at - 1], run[at])):
+    while at and (
+        " " not in _gap(tokens, run[at - 1], run[at]) or _is_thousands(tokens, run[at - 1], run[at])
+    ):
         at -= 1
     return run[:at]
 
@@ -258,7 +296,11 @@ def _candidate(tokens: Tokens, first: int, last: int, code: str, *, shape: str) 
     end = tokens.ends[last]
     start = tokens.starts[first]
     if first == last and len(code) < end - start:  # letters before, or what is no part of it behind
-        at = tokens.text.rfind(code, start, end) if shape != "digits" else tokens.text.find(code, start, end)
+        at = (
+            tokens.text.rfind(code, start, end)
+            if shape != "digits"
+            else tokens.text.find(code, start, end)
+        )
         if at >= 0:
             start, end = at, at + len(code)
     return Candidate(first, last, start, end, code, shape, _shape_points(code, shape))

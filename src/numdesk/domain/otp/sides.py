@@ -4,8 +4,33 @@ from dataclasses import dataclass
 
 from numdesk.domain.otp.scene import SHY, Scene
 from numdesk.domain.otp.shapes import Candidate, counts
-from numdesk.domain.otp.tokens import BREAK, COMMA, CURRENCY, DIGITS, LINE, LINK, MARK, MIXED, PERCENT, QUOTE
-from numdesk.domain.otp.words import ACT, ANTI, CALL, ENDING, IS, KEY, MONEY, NUMBER, OWN, REF, ROAD, SUM, TO
+from numdesk.domain.otp.tokens import (
+    BREAK,
+    COMMA,
+    CURRENCY,
+    DIGITS,
+    LINE,
+    LINK,
+    MARK,
+    MIXED,
+    PERCENT,
+    QUOTE,
+)
+from numdesk.domain.otp.words import (
+    ACT,
+    ANTI,
+    CALL,
+    ENDING,
+    IS,
+    KEY,
+    MONEY,
+    NUMBER,
+    OWN,
+    REF,
+    ROAD,
+    SUM,
+    TO,
+)
 
 #: How many tokens to each side may speak about a candidate.
 WINDOW = 18
@@ -48,8 +73,12 @@ def read_before(scene: Scene, item: Candidate) -> Side:
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
-        elif (side.words or not _introduces(side, kinds, at)) and _note_word(side, kind, _nearness_before(side)):
-            if side.directed and not side.words and at and kinds[at - 1] & CALL:  # "text CODE to 12345"
+        elif (side.words or not _introduces(side, kinds, at)) and _note_word(
+            side, kind, _nearness_before(side)
+        ):
+            if (
+                side.directed and not side.words and at and kinds[at - 1] & CALL
+            ):  # "text CODE to 12345"
                 side.noun = CALL
             break
     if side.noun:
@@ -67,7 +96,9 @@ def read_after(scene: Scene, item: Candidate) -> Side:
             if beside and kind & (PERCENT | CURRENCY) and not _opens_amount(scene, at):
                 side.against = VETO
             glosses = beside and kind & QUOTE and _opens_gloss(scene, at)
-            _note_mark(side, LINK if glosses else 0 if kind & BREAK and _is_decimal(scene, at) else kind)
+            _note_mark(
+                side, LINK if glosses else 0 if kind & BREAK and _is_decimal(scene, at) else kind
+            )
         elif kind & _NUMERIC:
             side.crossed += 1
             side.words += 1
@@ -83,7 +114,11 @@ def read_after(scene: Scene, item: Candidate) -> Side:
 def _opens_amount(scene: Scene, at: int) -> bool:
     """Say whether a currency belongs to the number after it: "4821 $100"."""
     kinds, tokens = scene.kinds, scene.tokens
-    tied = at + 1 < len(kinds) and kinds[at + 1] & _NUMERIC and tokens.starts[at + 1] == tokens.ends[at]
+    tied = (
+        at + 1 < len(kinds)
+        and kinds[at + 1] & _NUMERIC
+        and tokens.starts[at + 1] == tokens.ends[at]
+    )
     return bool(tied) and kinds[at] & CURRENCY > 0 and tokens.text[tokens.starts[at] - 1] == " "
 
 
@@ -116,13 +151,21 @@ def _introduces(side: Side, kinds: list[int], at: int) -> bool:
     if kind & ROAD and side.commas and not side.linked:  # "12 Elm St, 94110"
         side.against = VETO
         return False
-    if kind & (MONEY | ENDING | ANTI) and not kind & ACT and not _is_settled(kinds, at, linked=side.linked):
+    if (
+        kind & (MONEY | ENDING | ANTI)
+        and not kind & ACT
+        and not _is_settled(kinds, at, linked=side.linked)
+    ):
         if not (side.linked and kind & ANTI):
             side.against = VETO
         kind |= REF
-    elif side.commas or (kind & ACT and side.linked):  # "Dear user, 482910 is ...", "registration: 482910"
+    elif side.commas or (
+        kind & ACT and side.linked
+    ):  # "Dear user, 482910 is ...", "registration: 482910"
         return False
-    side.noun = kind & (_NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN)  # "payment code", the other way round
+    side.noun = kind & (
+        _NOUN & ~SUM if at and kinds[at - 1] & KEY else _NOUN
+    )  # "payment code", the other way round
     return False
 
 
@@ -137,7 +180,9 @@ def _note_word(side: Side, kind: int, points: float) -> bool:
         side.key = max(points, side.key)
         return True
     if kind & SHY:
-        side.key = max(min(points, 8.0) if side.linked and not side.words else min(points, 4.5) - 0.5, side.key)
+        side.key = max(
+            min(points, 8.0) if side.linked and not side.words else min(points, 4.5) - 0.5, side.key
+        )
     elif kind & ACT:
         side.act = max(points, side.act)
     elif kind & REF and not side.breaks:
@@ -170,21 +215,32 @@ def _nearness_before(side: Side) -> float:
     if not side.words and not side.breaks:
         return 10.0 + side.linked - 0.5 * min(side.lines, 2)
     if side.breaks:
-        return max(4.5 - 0.2 * side.words - 0.7 * (side.breaks + side.lines) - side.crossed, 0.0) + side.linked
-    return max(7.0 - 0.3 * side.words - 0.7 * min(side.lines, 3) - side.crossed, 0.5) + 2.5 * side.linked
+        return (
+            max(4.5 - 0.2 * side.words - 0.7 * (side.breaks + side.lines) - side.crossed, 0.0)
+            + side.linked
+        )
+    return (
+        max(7.0 - 0.3 * side.words - 0.7 * min(side.lines, 3) - side.crossed, 0.5)
+        + 2.5 * side.linked
+    )
 
 
 def _nearness_after(side: Side) -> float:
     """As before, only that a name after its number ("1234 is your code") is the rarer order."""
     if side.breaks:
         return max(3.2 - 0.2 * side.words - 0.4 * (side.breaks + side.lines) - side.crossed, 0.0)
-    return max(7.2 - 0.3 * side.words - 0.7 * min(side.lines, 3) - 1.5 * side.crossed, 0.5) + 1.5 * side.linked
+    return (
+        max(7.2 - 0.3 * side.words - 0.7 * min(side.lines, 3) - 1.5 * side.crossed, 0.5)
+        + 1.5 * side.linked
+    )
 
 
 def _noun_penalty(side: Side) -> float:
     """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
     if side.linked and not side.breaks and (side.key or (side.act and side.noun == OWN)):
         return 4.0 if side.noun & REF else 0.5
-    if side.key and side.act and side.words <= 3 and not side.breaks:  # "code to collect parcel 4829"
+    if (
+        side.key and side.act and side.words <= 3 and not side.breaks
+    ):  # "code to collect parcel 4829"
         return 3.0
     return 9.0

@@ -27,8 +27,12 @@ def _marks() -> dict[str, int]:
     marks |= dict.fromkeys("\n\r", LINE) | dict.fromkeys(",，、،՝፣၊|/", COMMA)
     marks |= dict.fromkeys(":：=–—-»→>➡👉⇒፦៖~", LINK)
     marks |= dict.fromkeys("()[]{}<\"'’“”‘«„`【】「」『』《》〈〉（）［］", QUOTE)
-    marks |= dict.fromkeys("*•●·×…✱＊", STAR) | dict.fromkeys("#№＃", HASH) | dict.fromkeys("+＋", PLUS)
-    marks |= dict.fromkeys("%٪％‰", PERCENT) | dict.fromkeys("$€£¥₽₴₸₹₩₫₱฿₪₺₼₾֏৳៛￥＄₦₵₭₮₲₡￦", CURRENCY)
+    marks |= (
+        dict.fromkeys("*•●·×…✱＊", STAR) | dict.fromkeys("#№＃", HASH) | dict.fromkeys("+＋", PLUS)
+    )
+    marks |= dict.fromkeys("%٪％‰", PERCENT) | dict.fromkeys(
+        "$€£¥₽₴₸₹₩₫₱฿₪₺₼₾֏৳៛￥＄₦₵₭₮₲₡￦", CURRENCY
+    )
     return marks
 
 
@@ -37,7 +41,9 @@ MARKS = _marks()
 _APOSTROPHES = "'’ʻʼ"
 _MARK_CLASS = "".join(re.escape(mark) for mark in MARKS)
 #: Not part of a word: blanks, digits, every mark, symbols and emoji. What is left is letters and their accents.
-_OTHER = f"\t-\r\x1c-\x200-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
+_OTHER = (
+    f"\t-\r\x1c-\x200-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
+)
 _OTHER += "\u2000-\u2bff\u3000-\u3004\u3008-\u303f\ufe00-\ufe0f\uff00-\uff65\U0001f000-\U0001faff"
 _LETTER = f"[^{_OTHER}{UNSPACED}]"
 #: A call that was written down has "4, 8, 2, 9" where a text has "4 8 2 9".
@@ -56,12 +62,16 @@ _TOKEN = re.compile(
 )
 #: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
 _KINDS = {"digits": DIGITS, "spaced": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
-_URL = re.compile(r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*")
+_URL = re.compile(
+    r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*"
+)
 #: The eleven characters by which Android hands a message to an app; with a few blanks after it, it ends the message.
 _APP_HASH_REACH = 16
 _APP_HASH = re.compile(r"(?<!\S)(?=[a-z0-9+/]*[A-Z+/])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{11}\s*\Z")
 #: With a plus inside it is known for a hash anywhere: another line may follow it.
-_PLUS_HASH = re.compile(r"(?<!\S)(?=[A-Za-z0-9/]{1,9}\+)(?=[A-Z0-9+/]*[a-z])(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{11}(?!\S)")
+_PLUS_HASH = re.compile(
+    r"(?<!\S)(?=[A-Za-z0-9/]{1,9}\+)(?=[A-Z0-9+/]*[a-z])(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{11}(?!\S)"
+)
 #: Takes the place of a blanked character: neither a blank nor a mark nor a letter.
 _BLANK = "\x1f"
 
@@ -121,7 +131,9 @@ def normalise(text: str) -> tuple[str, list[int] | None]:
     folded = text.translate(_FOLDINGS)
     if len(folded) == len(text):
         return folded, None
-    return folded, [place for place, char in enumerate(text) if _FOLDINGS.get(ord(char), "") is not None]
+    return folded, [
+        place for place, char in enumerate(text) if _FOLDINGS.get(ord(char), "") is not None
+    ]
 
 
 def tokenise(text: str, *, places: list[int] | None) -> Tokens:
@@ -157,7 +169,9 @@ def _without_addresses(text: str) -> str:
     if "+" in text:
         text = _PLUS_HASH.sub(_BLANK * 11, text)
     match = _APP_HASH.search(text, max(len(text) - _APP_HASH_REACH, 0))
-    return text[: match.start()] if match is not None and match.start() else text  # a hash hands over some text
+    return (
+        text[: match.start()] if match is not None and match.start() else text
+    )  # a hash hands over some text
 
 
 def _add_phrases(tokens: Tokens, match: re.Match[str]) -> None:

@@ -8,7 +8,23 @@ from numdesk.domain.otp.scene import SHY, Scene
 from numdesk.domain.otp.shapes import Candidate
 from numdesk.domain.otp.sides import VETO, Side, read_after, read_before
 from numdesk.domain.otp.tokens import BREAK, DIGITS, MARK, MIXED
-from numdesk.domain.otp.words import ACT, ANTI, CALL, DONE, ENDING, KEY, LASTS, MONEY, NUMBER, OFFER, OWN, REF, SECRET, SUM, UNIT
+from numdesk.domain.otp.words import (
+    ACT,
+    ANTI,
+    CALL,
+    DONE,
+    ENDING,
+    KEY,
+    LASTS,
+    MONEY,
+    NUMBER,
+    OFFER,
+    OWN,
+    REF,
+    SECRET,
+    SUM,
+    UNIT,
+)
 
 #: From this weight on a candidate is taken for the code.
 LIKELY = 3.0
@@ -56,12 +72,20 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
     """Add up what the shape, both sides and the whole message say about a candidate."""
     left, right = read_before(scene, item), read_after(scene, item)
     against = left.against + right.against
-    if left.against > VETO and left.linked and right.linked and right.key >= BESIDE:  # "Account: 123456 is your code"
+    if (
+        left.against > VETO and left.linked and right.linked and right.key >= BESIDE
+    ):  # "Account: 123456 is your code"
         against = right.against
-    if against <= VETO or (item.shape != "digits" and scene.about & OFFER) or _is_phone_or_hour(item, left, right):
+    if (
+        against <= VETO
+        or (item.shape != "digits" and scene.about & OFFER)
+        or _is_phone_or_hour(item, left, right)
+    ):
         return Weight(VETO, "vetoed")
     points, rule = why = _strongest(scene, item, left, right)
-    is_fit = _is_fit(item, left, right, points) or (item.shape == "mixed" and _is_asked_for(item, left, right, rule))
+    is_fit = _is_fit(item, left, right, points) or (
+        item.shape == "mixed" and _is_asked_for(item, left, right, rule)
+    )
     if not is_fit or (item.doubt and not _is_beyond_doubt(scene, item, left, right, why)):
         return Weight(VETO, "vetoed")
     if rule == "act" and left.filed and right.act < BESIDE:
@@ -87,7 +111,12 @@ def _is_phone_or_hour(item: Candidate, left: Side, right: Side) -> bool:
 
 def _strongest(scene: Scene, item: Candidate, left: Side, right: Side) -> tuple[float, str]:
     """Pick the best reason to take the candidate for the code."""
-    reasons = [(left.key, "before"), (right.key, "after"), (ACT_SHARE * left.act, "act"), (ACT_SHARE * right.act, "act")]
+    reasons = [
+        (left.key, "before"),
+        (right.key, "after"),
+        (ACT_SHARE * left.act, "act"),
+        (ACT_SHARE * right.act, "act"),
+    ]
     if scene.about & KEY:
         reasons.append((2.8, "somewhere"))
         return max(reasons)
@@ -116,23 +145,41 @@ def _is_terse(scene: Scene, item: Candidate, left: Side, right: Side) -> bool:
 
 def _is_asked_for(item: Candidate, left: Side, right: Side, rule: str) -> bool:
     """Tell "Use A7K9QZ to log in" from plates, models and coupons, where no codeword says so."""
-    if not 5 <= len(item.code) <= 8 or item.code.upper() != item.code != item.code.lower() or _COUPON.fullmatch(item.code):
+    if (
+        not 5 <= len(item.code) <= 8
+        or item.code.upper() != item.code != item.code.lower()
+        or _COUPON.fullmatch(item.code)
+    ):
         return False
     if right.filed:  # "use BA2490 booking ..."
         return False
-    return rule == "terse" or left.act >= BESIDE_ACT or right.act >= (BESIDE if left.words else NEAR_ACT)
+    return (
+        rule == "terse"
+        or left.act >= BESIDE_ACT
+        or right.act >= (BESIDE if left.words else NEAR_ACT)
+    )
 
 
-def _is_beyond_doubt(scene: Scene, item: Candidate, left: Side, right: Side, why: tuple[float, str]) -> bool:
+def _is_beyond_doubt(
+    scene: Scene, item: Candidate, left: Side, right: Side, why: tuple[float, str]
+) -> bool:
     """Say whether enough speaks for groups that may as well be an amount, a date or two numbers side by side."""
-    if (left.key >= BESIDE_KEY and (left.linked or not left.directed)) or (right.linked and right.key >= LINKED_KEY):
+    if (left.key >= BESIDE_KEY and (left.linked or not left.directed)) or (
+        right.linked and right.key >= LINKED_KEY
+    ):
         return True
     if item.doubt is Doubt.BESIDE:
         return False
-    if left.linked and left.key and not (left.breaks or left.noun):  # "the code for your card *1234 is 123.456"
+    if (
+        left.linked and left.key and not (left.breaks or left.noun)
+    ):  # "the code for your card *1234 is 123.456"
         return True
     points, rule = why
-    if points >= NEAR_KEY or (rule == "terse" and not left.crossed + right.crossed) or _is_alone(scene.tokens.text, item):
+    if (
+        points >= NEAR_KEY
+        or (rule == "terse" and not left.crossed + right.crossed)
+        or _is_alone(scene.tokens.text, item)
+    ):
         return True
     return left.act >= BESIDE_ACT or right.act >= (BESIDE if left.words else NEAR_ACT)
 

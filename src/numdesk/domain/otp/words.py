@@ -19,13 +19,17 @@ MONEY = 1 << 7  #: a currency, before or after its number
 UNIT = 1 << 8  #: counted things: only after a number
 IS = 1 << 9  #: "is", "equals": ties a number to what was named before
 NUMBER = 1 << 10  #: "number", "no.": stands between a noun and its number
-SECRET = 1 << 11  #: "do not share", "this": a code mentioned after it is a warning, not an announcement
+SECRET = (
+    1 << 11
+)  #: "do not share", "this": a code mentioned after it is a warning, not an announcement
 OFFER = 1 << 12  #: advertising: discounts, gifts, prizes
 NUMBERED = 1 << 13  #: after a number: "numbered", "ending": the number names a thing
 TO = 1 << 15  #: a preposition between a noun or a verb and its number
 LASTS = 1 << 17  #: "valid", "expires": a text with a time limit is less of a business letter
 ROAD = 1 << 18  #: one word or two after a number, it makes that a house
-DONE = 1 << 16  #: changed, blocked, expired: what is told of the code beside it is not the code itself
+DONE = (
+    1 << 16
+)  #: changed, blocked, expired: what is told of the code beside it is not the code itself
 VIETNAMESE = 1 << 32  #: marks a text as Vietnamese without accents
 MA = 1 << 33  #: "ma" is a code in Vietnamese without accents, and anything else in other languages
 SUM = 1 << 14  #: balance, amount, price: the number after it is money without a currency

@@ -20,9 +20,13 @@ class Fault(StrEnum):
     MISSING = "missing"  # we know a payment that it does not have
     TWICE = "twice"  # its list has one payment with two contents
     FACTS = "facts"  # both know the payment, and say different things of it
-    HELD = "held"  # both know the payment, and its money waits for the gateway, or for a person's word
+    HELD = (
+        "held"  # both know the payment, and its money waits for the gateway, or for a person's word
+    )
     UNANSWERED = "unanswered"  # it could not be asked, so nobody knows
-    BOOKS = "books"  # what is booked is not what the payment is worth, or not what stands in the ledger
+    BOOKS = (
+        "books"  # what is booked is not what the payment is worth, or not what stands in the ledger
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,13 @@ _COMPARED = (
 )
 
 
-def compare(provider: str, *, told: Iterable[Payment], owners: Mapping[str, TopUp], known: Mapping[str, Known]) -> list[Difference]:
+def compare(
+    provider: str,
+    *,
+    told: Iterable[Payment],
+    owners: Mapping[str, TopUp],
+    known: Mapping[str, Known],
+) -> list[Difference]:
     """Returns how the gateway's list differs from what we know of the payments in it; `owners` are the top-ups by reference."""
     found: list[Difference] = []
     seen: dict[str, Payment] = {}
@@ -74,7 +84,15 @@ def compare(provider: str, *, told: Iterable[Payment], owners: Mapping[str, TopU
         owner = owners.get(payment.reference)
         invoice = owner.public_id if owner else None
         if before is not payment and _unlike(before, payment):
-            found.append(Difference(provider, Fault.TWICE, invoice, payment.payment_id, "; ".join(_unlike(before, payment))))
+            found.append(
+                Difference(
+                    provider,
+                    Fault.TWICE,
+                    invoice,
+                    payment.payment_id,
+                    "; ".join(_unlike(before, payment)),
+                )
+            )
         found += _judge(provider, payment, owner, known.get(payment.payment_id))
     return found
 
@@ -97,21 +115,41 @@ def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
 def missing(provider: str, one: Known) -> Difference:
     """Returns the difference of a payment that the gateway does not have."""
     said = f"we have it as {one.line.payment.status} and credited {one.share.credit}; the gateway has no such payment"
-    return Difference(provider, Fault.MISSING, one.topup.public_id, one.line.payment.payment_id, said)
+    return Difference(
+        provider, Fault.MISSING, one.topup.public_id, one.line.payment.payment_id, said
+    )
 
 
-def _judge(provider: str, told: Payment, owner: TopUp | None, known: Known | None) -> list[Difference]:
+def _judge(
+    provider: str, told: Payment, owner: TopUp | None, known: Known | None
+) -> list[Difference]:
     """Returns how one payment of the list differs."""
     if known is not None:
         unlike = _unlike(known.line.payment, told)
         matters = has_money(told) or has_money(known.line.payment)
-        facts = [Difference(provider, Fault.FACTS, known.topup.public_id, told.payment_id, "; ".join(unlike))] if unlike and matters else []
+        facts = (
+            [
+                Difference(
+                    provider, Fault.FACTS, known.topup.public_id, told.payment_id, "; ".join(unlike)
+                )
+            ]
+            if unlike and matters
+            else []
+        )
         return facts + _held(provider, told, known)
     if not has_money(told):
         return []
     said = _said(told)
     if owner is None:
-        return [Difference(provider, Fault.UNOWNED, None, told.payment_id, f"{said}, for {told.reference[:64]!r}")]
+        return [
+            Difference(
+                provider,
+                Fault.UNOWNED,
+                None,
+                told.payment_id,
+                f"{said}, for {told.reference[:64]!r}",
+            )
+        ]
     return [Difference(provider, Fault.UNHEARD, owner.public_id, told.payment_id, said)]
 
 
@@ -128,7 +166,10 @@ def _said(told: Payment) -> str:
     """Returns the gateway's own word for a payment, and the money in it."""
     due = "" if told.due is None else f" of {_text(told.due)} due"
     paid = "an unknown sum" if told.paid is None else _text(told.paid)
-    return f"the gateway has it as {told.gateway_status!r}, {paid} {told.payer_currency or ''}".rstrip() + f" paid{due}"
+    return (
+        f"the gateway has it as {told.gateway_status!r}, {paid} {told.payer_currency or ''}".rstrip()
+        + f" paid{due}"
+    )
 
 
 def _unlike(ours: Payment, theirs: Payment) -> list[str]:

@@ -112,7 +112,12 @@ def _contradict(known: Payment, told: Payment) -> Payment:
     """Returns what was known with the word that does not go with it. A word that was noted before is no news."""
     if told.gateway_status == known.gateway_status:
         return known
-    return replace(known, gateway_status=told.gateway_status, contradicted=True, changed_at=told.changed_at or known.changed_at)
+    return replace(
+        known,
+        gateway_status=told.gateway_status,
+        contradicted=True,
+        changed_at=told.changed_at or known.changed_at,
+    )
 
 
 def _paid(payment: Payment) -> Decimal:

@@ -14,7 +14,16 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, floor_for_customer, half_up
-from numdesk.domain.payments.gateway_payments import KEPT_BACK, ODD, OPEN, PLAINLY_PAID, UNDER_WAY, Payment, PaymentStatus, has_money
+from numdesk.domain.payments.gateway_payments import (
+    KEPT_BACK,
+    ODD,
+    OPEN,
+    PLAINLY_PAID,
+    UNDER_WAY,
+    Payment,
+    PaymentStatus,
+    has_money,
+)
 
 #: One hundred percent.
 WHOLE_BP = 10_000
@@ -42,7 +51,15 @@ class TopUpState(IntEnum):
 
 _BEGUN = frozenset({TopUpState.SEEN, TopUpState.UNDERPAID})
 _ENDED = frozenset({TopUpState.EXPIRED, TopUpState.FAILED})
-_DECIDED = frozenset({TopUpState.CREDITED, TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED, TopUpState.REFUSED})
+_DECIDED = frozenset(
+    {
+        TopUpState.CREDITED,
+        TopUpState.PARTLY_CREDITED,
+        TopUpState.HELD,
+        TopUpState.REFUNDED,
+        TopUpState.REFUSED,
+    }
+)
 
 #: What may follow: never back to before the money came. From credited only to taken back; a further deposit may follow anything.
 MOVES: Mapping[TopUpState, frozenset[TopUpState]] = {
@@ -52,8 +69,12 @@ MOVES: Mapping[TopUpState, frozenset[TopUpState]] = {
     TopUpState.UNDERPAID: _DECIDED,
     TopUpState.EXPIRED: _BEGUN | _DECIDED | {TopUpState.FAILED},
     TopUpState.FAILED: _BEGUN | _DECIDED | {TopUpState.EXPIRED},
-    TopUpState.CREDITED: frozenset({TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED}),
-    TopUpState.PARTLY_CREDITED: frozenset({TopUpState.CREDITED, TopUpState.HELD, TopUpState.REFUNDED}),
+    TopUpState.CREDITED: frozenset(
+        {TopUpState.PARTLY_CREDITED, TopUpState.HELD, TopUpState.REFUNDED}
+    ),
+    TopUpState.PARTLY_CREDITED: frozenset(
+        {TopUpState.CREDITED, TopUpState.HELD, TopUpState.REFUNDED}
+    ),
     TopUpState.HELD: _DECIDED - {TopUpState.HELD},
     TopUpState.REFUNDED: _DECIDED - {TopUpState.REFUNDED},
     TopUpState.REFUSED: _DECIDED - {TopUpState.REFUSED},
@@ -90,7 +111,9 @@ class Decision(StrEnum):
 
     APPROVED = "approved"
     REFUSED = "refused"
-    RETURNED = "returned"  # it, or its excess, went back to the payer, whatever the gateway's status says
+    RETURNED = (
+        "returned"  # it, or its excess, went back to the payer, whatever the gateway's status says
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +199,11 @@ class Line:
         that is another now, what they said counts no more."""
         is_same = _money_of(payment) == _money_of(self.payment) or self._is_settling(payment)
         still_decided = is_same and not self._is_back(payment)
-        return replace(self, payment=payment, seen_at=seen_at) if still_decided else Line(payment, seen_at)
+        return (
+            replace(self, payment=payment, seen_at=seen_at)
+            if still_decided
+            else Line(payment, seen_at)
+        )
 
     def _is_settling(self, payment: Payment) -> bool:
         """Does the gateway settle the very money that a person has approved before?"""
@@ -186,7 +213,11 @@ class Line:
     def _is_back(self, payment: Payment) -> bool:
         """Does the gateway say by another word, and plainly, that it has the money that a person took for returned?"""
         is_plain = payment.status in PLAINLY_PAID and not payment.contradicted
-        return self.decision is Decision.RETURNED and is_plain and payment.gateway_status != self.payment.gateway_status
+        return (
+            self.decision is Decision.RETURNED
+            and is_plain
+            and payment.gateway_status != self.payment.gateway_status
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +252,14 @@ def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
 
 def _partial_credit(received: int, topup: TopUp) -> int:
     """Returns what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
-    discounts = [(0, 0), *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_bp)]
-    credits_ = ((least, floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - bp))) for least, bp in discounts)
+    discounts = [
+        (0, 0),
+        *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_bp),
+    ]
+    credits_ = (
+        (least, floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - bp)))
+        for least, bp in discounts
+    )
     return max(credit for least, credit in credits_ if credit >= least)
 
 
@@ -239,18 +276,26 @@ def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
     payment = line.payment
     if payment.status in OPEN and line.decision is Decision.APPROVED and line.worth is not None:
         return Verdict(_share(topup, payment, line.worth, is_capped=False))
-    if line.decision is not None or payment.status is PaymentStatus.REFUNDED or not has_money(payment):
+    if (
+        line.decision is not None
+        or payment.status is PaymentStatus.REFUNDED
+        or not has_money(payment)
+    ):
         return Verdict(NOTHING)
     if payment.status in KEPT_BACK:
         return Verdict(NOTHING, Doubt.GATEWAY)
-    return Verdict(NOTHING, stranger(topup, payment) or (Doubt.STATUS if payment.status in ODD else None))
+    return Verdict(
+        NOTHING, stranger(topup, payment) or (Doubt.STATUS if payment.status in ODD else None)
+    )
 
 
 def _judge_settled(topup: TopUp, line: Line) -> Verdict:
     """Returns what is to be booked of a payment that is plainly paid."""
     payment = line.payment
     if line.decision is Decision.RETURNED:
-        return Verdict(NOTHING if line.worth is None else _without_excess(_share(topup, payment, line.worth)))
+        return Verdict(
+            NOTHING if line.worth is None else _without_excess(_share(topup, payment, line.worth))
+        )
     foreign = stranger(topup, payment)
     worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
@@ -258,7 +303,9 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
     kept = NOTHING if worth is None or foreign else _kept_apart(topup, payment, worth)
     doubt = foreign or _doubt(topup, line, worth)
     if line.decision is Decision.REFUSED:
-        return Verdict(kept if worth is None or line.worth is None else _share(topup, payment, worth))
+        return Verdict(
+            kept if worth is None or line.worth is None else _share(topup, payment, worth)
+        )
     if worth is None or doubt:
         return Verdict(kept, doubt)
     share = _share(topup, payment, worth)
@@ -267,7 +314,12 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
 
 def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> Verdict:
     """Returns the verdict with the doubt that comes with time alone: money that was seen and is still not settled."""
-    if verdict.doubt or line.decision or line.payment.status not in UNDER_WAY or not has_money(line.payment):
+    if (
+        verdict.doubt
+        or line.decision
+        or line.payment.status not in UNDER_WAY
+        or not has_money(line.payment)
+    ):
         return verdict
     since = line.seen_at or topup.expires_at or topup.created_at
     return replace(verdict, doubt=Doubt.UNSETTLED) if now >= since + SETTLING_MAX else verdict
@@ -277,7 +329,11 @@ def worth_of(topup: TopUp, line: Line) -> int | None:
     """Returns what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
     another coin, what the gateway made of it. None when that cannot be said in the wallet's currency, or is more than any wallet holds."""
     payment = line.payment
-    worth = _outcome(topup, payment) if payment.wrong_asset or _is_late(topup, line) else _part_of_due(topup, payment)
+    worth = (
+        _outcome(topup, payment)
+        if payment.wrong_asset or _is_late(topup, line)
+        else _part_of_due(topup, payment)
+    )
     return worth if worth is not None and worth <= AMOUNT_MAX else None
 
 
@@ -289,7 +345,9 @@ def _outcome(topup: TopUp, payment: Payment) -> int | None:
 def _part_of_due(topup: TopUp, payment: Payment) -> int | None:
     if payment.paid is None or not payment.due or payment.due < 0 or payment.paid < 0:
         return None
-    asked = topup.final_amount if payment.parent_id is None else _units(payment.amount, topup.currency)
+    asked = (
+        topup.final_amount if payment.parent_id is None else _units(payment.amount, topup.currency)
+    )
     return floor_for_customer(asked * Fraction(payment.paid) / Fraction(payment.due))
 
 
@@ -302,7 +360,10 @@ def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
     if payment.currency != topup.currency:
         return Doubt.CURRENCY
     # What is paid once more to the same address has an amount of its own.
-    if payment.parent_id is None and payment.amount * 10 ** DECIMALS[topup.currency] != topup.final_amount:
+    if (
+        payment.parent_id is None
+        and payment.amount * 10 ** DECIMALS[topup.currency] != topup.final_amount
+    ):
         return Doubt.AMOUNT
     return None
 
@@ -325,7 +386,9 @@ def _wanted_state(topup: TopUp, judged: list[tuple[Line, Verdict]], *, now: date
         (PaymentStatus.SEEN in statuses, TopUpState.SEEN),
         (any(has_money(line.payment) for line, _ in judged), TopUpState.UNDERPAID),
     )
-    return next((state for holds, state in rules if holds), None) or _empty_state(topup, statuses, now=now)
+    return next((state for holds, state in rules if holds), None) or _empty_state(
+        topup, statuses, now=now
+    )
 
 
 def _went_back(line: Line) -> bool:
@@ -365,7 +428,11 @@ def _money_of(payment: Payment) -> tuple[object, ...]:
 
 def _is_late(topup: TopUp, line: Line) -> bool:
     """Did the money come so long after the invoice's end that its rate holds no more? Not when the gateway does not say when it came."""
-    return line.seen_at is not None and topup.expires_at is not None and line.seen_at > topup.expires_at + topup.policy.late_grace
+    return (
+        line.seen_at is not None
+        and topup.expires_at is not None
+        and line.seen_at > topup.expires_at + topup.policy.late_grace
+    )
 
 
 def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True) -> Share:

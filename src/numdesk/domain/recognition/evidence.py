@@ -48,7 +48,9 @@ _YOUR = _words(
     """
 )
 #: What an account is called after the name of its service.
-_ACCOUNT = _words("account konto cuenta compte conta аккаунт акаунт аккаунта akun hesap hesabınız akkaunt profil profile учетную")
+_ACCOUNT = _words(
+    "account konto cuenta compte conta аккаунт акаунт аккаунта akun hesap hesabınız akkaunt profil profile учетную"
+)
 _THANKS = _words("thanks thank team cheers regards equipo team's команда the dein your ihr")
 _OPENING, _CLOSING = "[【〔「『《", "]】〕」』》"
 _LABELLED = re.compile(r"(?:\.[a-z]{2,3})?\s?(?:[:：]|[-–—](?=\s))|(?:\.[a-z]{2,3})?\s[-–—|](?=\s)")
@@ -91,7 +93,9 @@ class Scene:
     def sentence(self, naming: Naming) -> tuple[int, int]:
         """Returns where the sentence of a name begins and ends."""
         before = [
-            end for kind, end in zip(self.kinds, self.ends, strict=True) if kind & (BREAK | LINE) and kind & MARK and end <= naming.start
+            end
+            for kind, end in zip(self.kinds, self.ends, strict=True)
+            if kind & (BREAK | LINE) and kind & MARK and end <= naming.start
         ]
         after = [
             start
@@ -106,7 +110,12 @@ class Scene:
         for kind, start, end in zip(self.kinds, self.starts, self.ends, strict=True):
             if start >= naming.start:
                 break
-            found.append((kind if end <= naming.start else 0, self.text[start : min(end, naming.start)].casefold()))
+            found.append(
+                (
+                    kind if end <= naming.start else 0,
+                    self.text[start : min(end, naming.start)].casefold(),
+                )
+            )
         return found[::-1]
 
     def right(self, naming: Naming) -> list[Word]:
@@ -127,7 +136,11 @@ def scene_of(normal: str) -> Scene:
     marks = 0
     for kind in tokens.kinds:
         marks |= kind if kind & MARK else 0
-    sizes = [end - start for kind, start, end in zip(tokens.kinds, tokens.starts, tokens.ends, strict=True) if kind & (DIGITS | MIXED)]
+    sizes = [
+        end - start
+        for kind, start, end in zip(tokens.kinds, tokens.starts, tokens.ends, strict=True)
+        if kind & (DIGITS | MIXED)
+    ]
     return Scene(
         tokens.text,
         tokens.kinds,
@@ -145,25 +158,38 @@ def label_of(scene: Scene, naming: Naming) -> bool:
         return False
     text, head = scene.text, _HEAD.match(scene.text)
     begins = head is not None and head.end() >= naming.start - 1
-    if text[naming.start - 1 : naming.start] in tuple(_OPENING) and text[naming.end : naming.end + 3].strip("网網 ")[:1] in tuple(_CLOSING):
+    if text[naming.start - 1 : naming.start] in tuple(_OPENING) and text[
+        naming.end : naming.end + 3
+    ].strip("网網 ")[:1] in tuple(_CLOSING):
         return begins or _TAIL.fullmatch(text, naming.end) is not None
     if not begins or naming.grade is Grade.BRACKETED or naming.end - naming.start == 1:
         return False
     if _LABELLED.match(text, naming.end):
         return True
-    return naming.grade is Grade.CLEAR and not scene.is_offer and _STOPPED.match(text, naming.end) is not None
+    return (
+        naming.grade is Grade.CLEAR
+        and not scene.is_offer
+        and _STOPPED.match(text, naming.end) is not None
+    )
 
 
 def phrase_of(scene: Scene, naming: Naming) -> bool:
     """Does the text announce a code of the service's? Not where it speaks of money: a bank names the shop, too."""
-    if not scene.has_code or scene.is_about_money or scene.is_offer or naming.grade <= Grade.BRACKETED:
+    if (
+        not scene.has_code
+        or scene.is_about_money
+        or scene.is_offer
+        or naming.grade <= Grade.BRACKETED
+    ):
         return False
     if naming.grade is Grade.COMMON and not _is_written_as_name(scene.text, naming):
         return False
     left, right = scene.left(naming), scene.right(naming)
     if _is_code_of(left) or _is_codes_name(scene, naming, left, right):
         return True
-    return naming.grade is Grade.CLEAR and (_is_beside_code(left, right) or _is_tail(scene, naming, left) or _is_account(left, right))
+    return naming.grade is Grade.CLEAR and (
+        _is_beside_code(left, right) or _is_tail(scene, naming, left) or _is_account(left, right)
+    )
 
 
 def _is_written_as_name(text: str, naming: Naming) -> bool:
@@ -213,7 +239,9 @@ def _is_tail(scene: Scene, naming: Naming, left: list[Word]) -> bool:
     if not before or not before[0][0] & MARK:
         return False
     kind, word = before[0]
-    return bool(kind & (BREAK | LINE)) or (word in "-–—" and len(before) > 1 and bool(before[1][0] & _NUMERIC))
+    return bool(kind & (BREAK | LINE)) or (
+        word in "-–—" and len(before) > 1 and bool(before[1][0] & _NUMERIC)
+    )
 
 
 def _is_account(left: list[Word], right: list[Word]) -> bool:
@@ -222,6 +250,10 @@ def _is_account(left: list[Word], right: list[Word]) -> bool:
     if not ends or len(left) < 2:
         return False
     (kind, word), (act, verb) = left[:2]
-    is_to = (kind & TO and word not in ("on", "by", "with")) or word in _OF or word in ("to", "into", "akun", "ke")
+    is_to = (
+        (kind & TO and word not in ("on", "by", "with"))
+        or word in _OF
+        or word in ("to", "into", "akun", "ke")
+    )
     is_particle = verb in ("in", "up") and len(left) > 2 and left[2][1] in ("log", "sign")
     return bool(is_to and (is_particle or (act & ACT and not act & MARK)))

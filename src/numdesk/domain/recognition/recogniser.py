@@ -16,7 +16,16 @@ from unicodedata import normalize
 from numdesk.domain.otp.lexicon import UNSPACED
 from numdesk.domain.otp.tokens import normalise
 from numdesk.domain.recognition.evidence import Grade, Naming, label_of, phrase_of, scene_of
-from numdesk.domain.recognition.words import CATCH_ALL, COMMON, FAMILIES, NEUTRAL, NEVER_IN_TEXT, PREFIXES, SENDER_WORDS, WORDS
+from numdesk.domain.recognition.words import (
+    CATCH_ALL,
+    COMMON,
+    FAMILIES,
+    NEUTRAL,
+    NEVER_IN_TEXT,
+    PREFIXES,
+    SENDER_WORDS,
+    WORDS,
+)
 from numdesk.domain.stock.numbers import Service
 
 #: How an operator's word counts: everywhere, as a sender only, or never.
@@ -30,8 +39,12 @@ _WORD = re.compile(rf"[^\W_{UNSPACED}]+")
 _GAP = re.compile(r"[ .\-_'’&+]?")
 #: Scripts whose words are looked for inside a run of letters: those without spaces, and those that \w cuts at vowel signs.
 _RUN = re.compile(rf"[{UNSPACED}\u0900-\u0dff]")
-_ADDRESS = re.compile(r"(?i:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]*@[\w.-]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+/\S*")
-_ORIGIN = re.compile(r"(?:^|\n)@(?:[\w-]+\.)*?(?P<label>[\w-]+)(?:\.(?:com?|org|net|ac))?\.\w+ #\S+(?: [@%]\S+)?\s*$")
+_ADDRESS = re.compile(
+    r"(?i:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]*@[\w.-]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+/\S*"
+)
+_ORIGIN = re.compile(
+    r"(?:^|\n)@(?:[\w-]+\.)*?(?P<label>[\w-]+)(?:\.(?:com?|org|net|ac))?\.\w+ #\S+(?: [@%]\S+)?\s*$"
+)
 _PREFIX = re.compile(r"(?<![\w-])([A-Za-z]{1,4})-(?=[0-9]{4,8}(?![\w-]))")
 #: Headers of India, such as AD-PAYTMB or JM-Swiggy-S: two letters of the carrier, and the kind of message.
 _HEADER = re.compile(r"[A-Za-z]{2}-(.{3,11}?)(?:-[STPGstpg])?")
@@ -85,7 +98,11 @@ class Recogniser:
             if all(one.service_id in family for one in namings):
                 return Recognition(signed, "sender", tuple(sorted(family)))
             told = self._told(normal, namings)
-            return Recognition(signed, "sender", tuple(sorted(family if told is None else family | self.families[told])))
+            return Recognition(
+                signed,
+                "sender",
+                tuple(sorted(family if told is None else family | self.families[told])),
+            )
         told = self._told(normal, namings)
         if told is None:
             return None
@@ -96,13 +113,21 @@ class Recogniser:
         """Returns the service that a sender's name is; a number is none's."""
         header = _HEADER.fullmatch(sender.strip())
         names = [sender] if header is None else [sender, header[1]]
-        found = {self.senders[name] for name in map(joined, names) if name in self.senders and not name.isdigit()}
+        found = {
+            self.senders[name]
+            for name in map(joined, names)
+            if name in self.senders and not name.isdigit()
+        }
         return found.pop() if len(found) == 1 else None
 
     def _namings(self, normal: str) -> list[Naming]:
         """Returns where a text names services, in order; the longest name wins, and what is only named after a service names none."""
         plain = _ADDRESS.sub(lambda match: "\x1f" * len(match[0]), normal)
-        runs = self.run_pattern.finditer(plain) if self.run_pattern is not None and _RUN.search(plain) else ()
+        runs = (
+            self.run_pattern.finditer(plain)
+            if self.run_pattern is not None and _RUN.search(plain)
+            else ()
+        )
         found = [Naming(self.runs[match[0]], *match.span(), Grade.CLEAR) for match in runs]
         parts = list(_WORD.finditer(plain))
         keys = [_folded(part[0]) for part in parts]
@@ -114,16 +139,21 @@ class Recogniser:
                 continue
             size, service_id, grade = match
             if service_id is not None:
-                found.append(Naming(service_id, parts[at].start(), parts[at + size - 1].end(), grade))
+                found.append(
+                    Naming(service_id, parts[at].start(), parts[at + size - 1].end(), grade)
+                )
             at += size
         return sorted(found, key=lambda one: one.start)
 
-    def _longest(self, plain: str, parts: list[re.Match[str]], keys: list[str], at: int) -> tuple[int, int | None, Grade] | None:
+    def _longest(
+        self, plain: str, parts: list[re.Match[str]], keys: list[str], at: int
+    ) -> tuple[int, int | None, Grade] | None:
         """Returns how many parts the longest name that begins here has, whose it is, and its grade."""
         for word, service_id, grade in self.words[keys[at]]:
             end = at + len(word)
             if tuple(keys[at:end]) == word and all(
-                _GAP.fullmatch(plain, parts[one].end(), parts[one + 1].start()) for one in range(at, end - 1)
+                _GAP.fullmatch(plain, parts[one].end(), parts[one + 1].start())
+                for one in range(at, end - 1)
             ):
                 return len(word), service_id, grade
         return None
@@ -135,13 +165,21 @@ class Recogniser:
             return signs.pop() if len(signs) == 1 else None
         scene = scene_of(normal)
         chosen = [one for one in namings if label_of(scene, one)]
-        chosen += [one for one in namings if phrase_of(scene, one) and not self._is_crowded(scene.sentence(one), one, namings)]
+        chosen += [
+            one
+            for one in namings
+            if phrase_of(scene, one) and not self._is_crowded(scene.sentence(one), one, namings)
+        ]
         told = [*signs, *(one.service_id for one in chosen)]
         return told[0] if told and all(one in self.families[told[0]] for one in told) else None
 
     def _signs(self, normal: str) -> set[int]:
         """Returns the services that a prefix of the code or an origin-bound last line says."""
-        found = {self.prefixes[match[1]] for match in _PREFIX.finditer(normal) if match[1] in self.prefixes}
+        found = {
+            self.prefixes[match[1]]
+            for match in _PREFIX.finditer(normal)
+            if match[1] in self.prefixes
+        }
         origin = _ORIGIN.search(normal[-300:]) if "#" in normal else None
         label = joined(origin["label"]) if origin else ""
         return found | ({self.senders[label]} if label in self.senders else set())
@@ -149,27 +187,50 @@ class Recogniser:
     def _is_crowded(self, sentence: tuple[int, int], naming: Naming, namings: list[Naming]) -> bool:
         """Does the sentence of a name also name a service of another family?"""
         family = self.families[naming.service_id]
-        return any(sentence[0] <= one.start < sentence[1] and one.service_id not in family for one in namings)
+        return any(
+            sentence[0] <= one.start < sentence[1] and one.service_id not in family
+            for one in namings
+        )
 
 
 def make_recogniser(
-    services: Iterable[Service], words: Iterable[ServiceWord] = (), families: Mapping[int, str] | None = None
+    services: Iterable[Service],
+    words: Iterable[ServiceWord] = (),
+    families: Mapping[int, str] | None = None,
 ) -> Recogniser:
     """Returns the recogniser of a catalogue. `words` are the operator's, `families` the operator's families by service id.
 
     The operator's words count before names and codes, and these before ours; a word that two services have equally says nothing.
     """
     catalogue = list(services)
-    catch_all = frozenset(one.id for one in catalogue if {joined(one.code), joined(one.name)} & CATCH_ALL)
+    catch_all = frozenset(
+        one.id for one in catalogue if {joined(one.code), joined(one.name)} & CATCH_ALL
+    )
     named = [one for one in catalogue if one.id not in catch_all]
     owners = _owners(named, list(words))
-    clear = {parts: owner for parts, owner in owners.items() if owner[1] is not Grade.SENDER or owner[0] is None}
-    runs = {parts[0]: owner[0] for parts, owner in clear.items() if owner[0] is not None and _is_run(parts)}
+    clear = {
+        parts: owner
+        for parts, owner in owners.items()
+        if owner[1] is not Grade.SENDER or owner[0] is None
+    }
+    runs = {
+        parts[0]: owner[0]
+        for parts, owner in clear.items()
+        if owner[0] is not None and _is_run(parts)
+    }
     return Recogniser(
-        senders={"".join(parts): owner[0] for parts, owner in reversed(owners.items()) if owner[0] is not None},
-        words=_by_first_part({parts: owner for parts, owner in clear.items() if not _is_run(parts)}),
+        senders={
+            "".join(parts): owner[0]
+            for parts, owner in reversed(owners.items())
+            if owner[0] is not None
+        },
+        words=_by_first_part(
+            {parts: owner for parts, owner in clear.items() if not _is_run(parts)}
+        ),
         runs=runs,
-        run_pattern=re.compile("|".join(map(re.escape, sorted(runs, key=len, reverse=True)))) if runs else None,
+        run_pattern=re.compile("|".join(map(re.escape, sorted(runs, key=len, reverse=True))))
+        if runs
+        else None,
         prefixes={PREFIXES[one.code]: one.id for one in named if one.code in PREFIXES},
         families=_families(catalogue, catch_all, families or {}),
     )
@@ -188,7 +249,11 @@ def joined(word: str) -> str:
 def _parts(word: str) -> tuple[str, ...]:
     """Returns the parts of a word between blanks and marks, without their case; a run of a script without spaces is one part."""
     normal = normalise(word)[0].strip()
-    return (normal,) if _RUN.search(normal) else tuple(_folded(part[0]) for part in _WORD.finditer(normal))
+    return (
+        (normal,)
+        if _RUN.search(normal)
+        else tuple(_folded(part[0]) for part in _WORD.finditer(normal))
+    )
 
 
 @lru_cache(maxsize=8192)  # the same templates come again and again
@@ -204,12 +269,24 @@ def _owners(services: list[Service], words: list[ServiceWord]) -> dict[tuple[str
     """Returns whose each word is and how far it may be trusted; None owns the words that say nothing."""
     never = {(one.service_id, _parts(one.word)) for one in words if one.use == "never"}
     uses = {"text": Grade.CLEAR, "sender": Grade.SENDER}
-    own = {(one.id, parts, _grade(one.code)) for one in services for parts in (_parts(one.code), _parts(one.name))}
+    own = {
+        (one.id, parts, _grade(one.code))
+        for one in services
+        for parts in (_parts(one.code), _parts(one.name))
+    }
     tiers = [
         [(one.service_id, _parts(one.word), uses[one.use]) for one in words if one.use in uses],
         sorted(own),
-        [(one.id, parts, _grade(parts[0])) for one in services for parts in _listed(WORDS.get(one.code, ""))],
-        [(one.id, parts, Grade.SENDER) for one in services for parts in _listed(SENDER_WORDS.get(one.code, ""))],
+        [
+            (one.id, parts, _grade(parts[0]))
+            for one in services
+            for parts in _listed(WORDS.get(one.code, ""))
+        ],
+        [
+            (one.id, parts, Grade.SENDER)
+            for one in services
+            for parts in _listed(SENDER_WORDS.get(one.code, ""))
+        ],
     ]
     owners: dict[tuple[str, ...], _Owner] = dict.fromkeys(_listed(NEUTRAL), (None, Grade.CLEAR))
     for tier in tiers:
@@ -237,14 +314,22 @@ def _by_first_part(owners: Mapping[tuple[str, ...], _Owner]) -> dict[str, tuple[
     grouped: dict[str, list[_Entry]] = {}
     for parts, (service_id, grade) in owners.items():
         grouped.setdefault(parts[0], []).append((parts, service_id, grade))
-    return {first: tuple(sorted(entries, key=lambda one: len(one[0]), reverse=True)) for first, entries in grouped.items()}
+    return {
+        first: tuple(sorted(entries, key=lambda one: len(one[0]), reverse=True))
+        for first, entries in grouped.items()
+    }
 
 
-def _families(services: list[Service], catch_all: frozenset[int], given: Mapping[int, str]) -> dict[int, frozenset[int]]:
+def _families(
+    services: list[Service], catch_all: frozenset[int], given: Mapping[int, str]
+) -> dict[int, frozenset[int]]:
     """Returns the services that share messages with each; a family of the operator's takes a service out of ours."""
     names = {one.id: given.get(one.id, default_family(one.code)) for one in services}
     members: dict[str, set[int]] = {}
     for service_id, name in names.items():
         if name:
             members.setdefault(name, set()).add(service_id)
-    return {one.id: frozenset({one.id, *members.get(names[one.id] or "", ()), *catch_all}) for one in services}
+    return {
+        one.id: frozenset({one.id, *members.get(names[one.id] or "", ()), *catch_all})
+        for one in services
+    }

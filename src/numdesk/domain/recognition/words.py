@@ -80,7 +80,12 @@ SENDER_WORDS: Mapping[str, str] = {
 }
 
 #: Letters that stand before a code and a hyphen, such as G-123456.
-PREFIXES: Mapping[str, str] = {"google": "G", "facebook": "FB", "instagram": "IG", "snapchat": "SNAP"}
+PREFIXES: Mapping[str, str] = {
+    "google": "G",
+    "facebook": "FB",
+    "instagram": "IG",
+    "snapchat": "SNAP",
+}
 
 #: Names that are everyday words: in a text they count only where nothing else can be meant, such as "Line: ..." or "your LINE code".
 COMMON = """
@@ -123,4 +128,17 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
 )
 
 #: Codes and names of a service that takes the messages of all.
-CATCH_ALL = frozenset({"other", "others", "any", "anyother", "anyothers", "all", "allservices", "full", "fullrent", "ot"})
+CATCH_ALL = frozenset(
+    {
+        "other",
+        "others",
+        "any",
+        "anyother",
+        "anyothers",
+        "all",
+        "allservices",
+        "full",
+        "fullrent",
+        "ot",
+    }
+)

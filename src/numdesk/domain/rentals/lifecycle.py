@@ -29,7 +29,10 @@ class RentType(IntEnum):
 
 
 #: How long one unit lasts, and how many units one period may have.
-UNIT: Mapping[RentType, timedelta] = {RentType.SHORT: timedelta(hours=1), RentType.LONG: timedelta(days=1)}
+UNIT: Mapping[RentType, timedelta] = {
+    RentType.SHORT: timedelta(hours=1),
+    RentType.LONG: timedelta(days=1),
+}
 UNITS_MAX: Mapping[RentType, int] = {RentType.SHORT: 1, RentType.LONG: 90}
 #: Rentals of these kinds can be made longer while they run.
 EXTENDABLE = frozenset({RentType.LONG})
@@ -153,22 +156,34 @@ def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Q
     The discount (basis points) is taken off the sum, rounded half up, so that the parts of a breakdown add up to the base price.
     """
     assert 0 <= discount_bp <= WHOLE_BP, "a discount is a part of the price"
-    common = set.intersection(*(set(service.prices) for service in services)) if services else set[int]()
+    common = (
+        set.intersection(*(set(service.prices) for service in services)) if services else set[int]()
+    )
     found = []
     for units in sorted(common):
         breakdown = tuple((service.name, service.prices[units]) for service in services)
         base = sum(price for _, price in breakdown)
-        found.append(Quote(units, base, half_up(Fraction(base * (WHOLE_BP - discount_bp), WHOLE_BP)), breakdown))
+        found.append(
+            Quote(
+                units, base, half_up(Fraction(base * (WHOLE_BP - discount_bp), WHOLE_BP)), breakdown
+            )
+        )
     return found
 
 
 def check_extendable(rent_type: RentType) -> None:
     """Refuses with PeriodNotOffered for a kind of rental that ends when it ends."""
     if rent_type not in EXTENDABLE:
-        raise PeriodNotOffered(field="period", reason=f"cannot be had: {rent_type.name} rentals cannot be extended", offered=())
+        raise PeriodNotOffered(
+            field="period",
+            reason=f"cannot be had: {rent_type.name} rentals cannot be extended",
+            offered=(),
+        )
 
 
-def extensions(offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int) -> list[Quote]:
+def extensions(
+    offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int
+) -> list[Quote]:
     """Returns the periods by which a term may still be made longer: a term has at most `units_max` units in all."""
     if rent_type not in EXTENDABLE:
         return []
@@ -180,7 +195,11 @@ def choose(offered: Sequence[Quote], units: int) -> Quote:
     found = next((quote for quote in offered if quote.units == units), None)
     if found is None:
         periods = tuple(quote.units for quote in offered)
-        reason = f"must be one of {', '.join(map(str, periods))}" if periods else "is not offered, nor is any other"
+        reason = (
+            f"must be one of {', '.join(map(str, periods))}"
+            if periods
+            else "is not offered, nor is any other"
+        )
         raise PeriodNotOffered(field="period", reason=reason, offered=periods)
     return found
 
@@ -229,7 +248,11 @@ def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -
     for code, name in services:
         if _as_sender(code, name).fullmatch(sender.strip()):
             return code
-    found = [(match.start(), -match.end(), code) for code, name in services if (match := _in_text(code, name).search(f"{sender} {text}"))]
+    found = [
+        (match.start(), -match.end(), code)
+        for code, name in services
+        if (match := _in_text(code, name).search(f"{sender} {text}"))
+    ]
     return min(found)[2] if found else None
 
 

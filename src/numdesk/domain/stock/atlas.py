@@ -48,7 +48,9 @@ class ServiceFacts:
 
 
 def _slug(name: str) -> str:
-    words = "".join(letter if letter.isalnum() else " " for letter in name.lower().replace("'", "")).split()
+    words = "".join(
+        letter if letter.isalnum() else " " for letter in name.lower().replace("'", "")
+    ).split()
     return "-".join(words)
 
 
@@ -58,11 +60,16 @@ COUNTRIES = tuple(
         iso2,
         name,
         dial_code,
-        tuple(OperatorFacts(_slug(operator), operator, local) for operator, local in OPERATOR_ROWS.get(iso2, ())),
+        tuple(
+            OperatorFacts(_slug(operator), operator, local)
+            for operator, local in OPERATOR_ROWS.get(iso2, ())
+        ),
     )
     for number, (iso2, name, dial_code) in enumerate(COUNTRY_ROWS, start=1)
 )
-SERVICES = tuple(ServiceFacts(number, _slug(name), name) for number, name in enumerate(SERVICE_NAMES, start=1))
+SERVICES = tuple(
+    ServiceFacts(number, _slug(name), name) for number, name in enumerate(SERVICE_NAMES, start=1)
+)
 COUNTRIES_BY_ISO2 = {country.iso2: country for country in COUNTRIES}
 SERVICES_BY_CODE = {service.code: service for service in SERVICES}
 

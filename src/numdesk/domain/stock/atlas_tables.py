@@ -76,8 +76,17 @@ COUNTRY_ROWS: tuple[tuple[str, str, str], ...] = (
 
 #: Operators by country: name, and the name at home when that is another.
 OPERATOR_ROWS: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "ID": (("Telkomsel", None), ("Indosat", "Indosat Ooredoo Hutchison"), ("XL Axiata", "XL"), ("Smartfren", None)),
-    "UA": (("Kyivstar", "Київстар"), ("Vodafone Ukraine", "Vodafone Україна"), ("Lifecell", "lifecell")),
+    "ID": (
+        ("Telkomsel", None),
+        ("Indosat", "Indosat Ooredoo Hutchison"),
+        ("XL Axiata", "XL"),
+        ("Smartfren", None),
+    ),
+    "UA": (
+        ("Kyivstar", "Київстар"),
+        ("Vodafone Ukraine", "Vodafone Україна"),
+        ("Lifecell", "lifecell"),
+    ),
     "RU": (("MTS", "МТС"), ("Beeline", "Билайн"), ("MegaFon", "МегаФон"), ("Tele2", "Т2")),
     "KZ": (("Beeline Kazakhstan", "Билайн"), ("Kcell", None), ("Tele2 Kazakhstan", "Tele2")),
     "PH": (("Globe", None), ("Smart", None), ("DITO", None)),

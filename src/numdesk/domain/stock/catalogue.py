@@ -115,7 +115,9 @@ class Catalogue:
 
     def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
         """Returns the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""
-        sold = {offer.operator_id for offer in self.tiers(country_id, service_id) if self.sells(offer)}
+        sold = {
+            offer.operator_id for offer in self.tiers(country_id, service_id) if self.sells(offer)
+        }
         chosen = [self.operators[operator_id] for operator_id in sold if operator_id is not None]
         return sorted(chosen, key=lambda operator: (operator.name, operator.id)), None in sold
 

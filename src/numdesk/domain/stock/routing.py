@@ -60,11 +60,22 @@ def buckets(tallies: Mapping[str, Tally]) -> tuple[dict[str, int], int]:
     qualified = {slug: tally for slug, tally in tallies.items() if tally.total >= SCORE_ORDERS_MIN}
     scores = {slug: 10 * tally.received // tally.total for slug, tally in qualified.items()}
     pooled = sum(tally.total for tally in qualified.values())
-    neutral = 10 * sum(tally.received for tally in qualified.values()) // pooled if pooled else NEUTRAL_BUCKET
+    neutral = (
+        10 * sum(tally.received for tally in qualified.values()) // pooled
+        if pooled
+        else NEUTRAL_BUCKET
+    )
     return scores, neutral
 
 
-def rank(offers: Iterable[Offer], wish: Wish, *, healthy: frozenset[str], scores: Mapping[str, int], neutral: int) -> Ranking:
+def rank(
+    offers: Iterable[Offer],
+    wish: Wish,
+    *,
+    healthy: frozenset[str],
+    scores: Mapping[str, int],
+    neutral: int,
+) -> Ranking:
     """Returns the offers that satisfy the wish, best first, with the reason for every one that was left out."""
     kept: list[tuple[tuple[object, ...], Offer]] = []
     lines: list[dict[str, object]] = []

@@ -60,12 +60,21 @@ def _answer(status: HTTPStatus, sentence: str, *lines: str) -> bytes:
 
 
 BAD_REQUEST = _answer(HTTPStatus.BAD_REQUEST, "The request is not well-formed HTTP/1.1.")
-UNKNOWN_METHOD = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "This server does not know this method; methods are in capitals, such as GET.")
+UNKNOWN_METHOD = _answer(
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "This server does not know this method; methods are in capitals, such as GET.",
+)
 NOT_A_PROXY = _answer(HTTPStatus.METHOD_NOT_ALLOWED, "This server is not a proxy.")
 TIMED_OUT = _answer(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
 BODY_TOO_LARGE = _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
 URL_TOO_LONG = _answer(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
 HEAD_TOO_LARGE = _answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
-BUSY = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy; try again later.", "retry-after: 1")
-TOO_MANY_FROM_PEER = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections from your address.", "retry-after: 1")
-VERSION_NOT_SUPPORTED = _answer(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This server speaks HTTP/1.1.")
+BUSY = _answer(
+    HTTPStatus.SERVICE_UNAVAILABLE, "The server is busy; try again later.", "retry-after: 1"
+)
+TOO_MANY_FROM_PEER = _answer(
+    HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections from your address.", "retry-after: 1"
+)
+VERSION_NOT_SUPPORTED = _answer(
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This server speaks HTTP/1.1."
+)

@@ -23,10 +23,14 @@ LOOKS_MAX = 64
 CLOSED_AT_ONCE = 16
 
 _turned_away = prometheus_client.Counter(
-    "numdesk_connections_turned_away_total", "Connections that were refused, or closed by us, by reason or status", ["listener", "reason"]
+    "numdesk_connections_turned_away_total",
+    "Connections that were refused, or closed by us, by reason or status",
+    ["listener", "reason"],
 )
 _open = prometheus_client.Gauge("numdesk_connections", "Connections that are open", ["listener"])
-_most = prometheus_client.Gauge("numdesk_connections_max", "Connections that may be open", ["listener"])
+_most = prometheus_client.Gauge(
+    "numdesk_connections_max", "Connections that may be open", ["listener"]
+)
 
 _log = get_logger(__name__)
 
@@ -67,14 +71,18 @@ class ConnectionRegister:
         self._said = -NEVER
         _most.labels(limits.listener).set(limits.connections_max)
 
-    def add(self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str) -> Literal["house", "peer"] | None:
+    def add(
+        self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str
+    ) -> Literal["house", "peer"] | None:
         """Take a connection in; return what is full, if anything is: then it only leaves. It is swept either way.
 
         When the house is full, the connection that has been idle for longest makes room.
         """
         if self._timer is None:
             self._timer = loop.call_later(self._limits.sweep_s, self._sweep, loop)
-        is_counted = not (address in self._limits.uncounted_peers or address in self._limits.proxies)
+        is_counted = not (
+            address in self._limits.uncounted_peers or address in self._limits.proxies
+        )
         group = peer_group(address) if is_counted else None
         full = self._find_full(group)
         if full is not None:
@@ -158,6 +166,14 @@ class ConnectionRegister:
         self._keep_descriptor()
         self._tell()
         _open.labels(self._limits.listener).set(len(self.connections))
-        for connection in [c for c in (*self.connections, *self.leaving) if c.deadline <= tick or c.write_deadline <= tick]:
+        for connection in [
+            c
+            for c in (*self.connections, *self.leaving)
+            if c.deadline <= tick or c.write_deadline <= tick
+        ]:
             connection.expire()
-        self._timer = loop.call_later(self._limits.sweep_s, self._sweep, loop) if self.connections or self.leaving else None
+        self._timer = (
+            loop.call_later(self._limits.sweep_s, self._sweep, loop)
+            if self.connections or self.leaving
+            else None
+        )

@@ -34,7 +34,12 @@ from numdesk.kit.incoming.connections import NEVER, ConnectionRegister
 # key, where a proxy in front might take the first and we the last.
 _HOST, _LENGTH, _ENCODING, _EXPECT = 1, 2, 4, 8
 _BOTH_FRAMINGS = _LENGTH | _ENCODING
-_FRAMING = {b"host": _HOST, b"content-length": _LENGTH, b"transfer-encoding": _ENCODING, b"expect": _EXPECT}
+_FRAMING = {
+    b"host": _HOST,
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _ENCODING,
+    b"expect": _EXPECT,
+}
 _SAYING_WHO = (b"authorization", b"idempotency-key", b"x-api-key", b"x-signature", b"x-timestamp")
 _ONCE = _FRAMING | {name: 16 << place for place, name in enumerate(_SAYING_WHO)}
 
@@ -88,7 +93,13 @@ class GuardedProtocol(HttpToolsProtocol):
     stall_ticks: ClassVar[int]
     linger_ticks: ClassVar[int]
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,
+    ) -> None:
         """Begin with nothing received."""
         super().__init__(config, server_state, app_state, _loop)
         self.deadline = NEVER
@@ -114,7 +125,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if full is not None:
             answer = TOO_MANY_FROM_PEER if full == "peer" else BUSY
             if len(register.leaving) <= LEAVING_MAX:
-                self._answer_and_drain(answer)  # most have sent their request by now: they get the answer and no reset
+                self._answer_and_drain(
+                    answer
+                )  # most have sent their request by now: they get the answer and no reset
             else:
                 transport.write(answer)
                 if transport.get_write_buffer_size():
@@ -139,7 +152,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def expire(self) -> None:
         """End a connection whose time is up; called by the sweep."""
-        if self.write_deadline <= self.register.tick or self.transport.is_closing() or self.is_draining:
+        if (
+            self.write_deadline <= self.register.tick
+            or self.transport.is_closing()
+            or self.is_draining
+        ):
             self.register.count("slow_reader")
             self._reset()
         elif self.flow.read_paused:
@@ -209,7 +226,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._go_on_without_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            is_odd_method = not was_receiving and self.in_head and not self.url and _is_some_request(data) is not None
+            is_odd_method = (
+                not was_receiving
+                and self.in_head
+                and not self.url
+                and _is_some_request(data) is not None
+            )
             self.refuse(self.fault or (UNKNOWN_METHOD if is_odd_method else BAD_REQUEST))
             return
         if was_receiving and self.is_receiving:
@@ -230,7 +252,14 @@ class GuardedProtocol(HttpToolsProtocol):
         Some clients offer HTTP/2 with every plain request. The parser then believes that HTTP ends here, loses the
         body and refuses the next request.
         """
-        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        head = [
+            self.parser.get_method(),
+            b" ",
+            self.url,
+            b" HTTP/",
+            self.parser.get_http_version().encode(),
+            b"\r\n",
+        ]
         for name, value in self.headers:
             if name not in _HOP_HEADERS:
                 head += [name, b": ", value, b"\r\n"]

@@ -13,7 +13,9 @@ from numdesk.kit.incoming.body import Send
 Header = tuple[bytes, bytes]
 
 
-async def send_whole(send: Send, *, status: int, common: tuple[Header, ...], own: Sequence[Header], body: bytes) -> None:
+async def send_whole(
+    send: Send, *, status: int, common: tuple[Header, ...], own: Sequence[Header], body: bytes
+) -> None:
     """Sends status, headers and body; `common` are the headers that many answers share, `own` those of this one (a content-length
     among them).
 
@@ -21,7 +23,11 @@ async def send_whole(send: Send, *, status: int, common: tuple[Header, ...], own
     answer yet, this does what its `send` does for both messages and writes once; everywhere else it sends the two ASGI messages.
     """
     cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle or cycle.response_started or cycle.scope["method"] == "HEAD":
+    if (
+        type(cycle) is not RequestResponseCycle
+        or cycle.response_started
+        or cycle.scope["method"] == "HEAD"
+    ):
         await send({"type": "http.response.start", "status": status, "headers": [*common, *own]})
         await send({"type": "http.response.body", "body": body})
         return
@@ -29,7 +35,9 @@ async def send_whole(send: Send, *, status: int, common: tuple[Header, ...], own
         await cycle.flow.drain()
     if not cycle.disconnected:
         end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        _write(cycle, _beginning(status, (*cycle.default_headers, *common)) + _lines(own) + end + body)
+        _write(
+            cycle, _beginning(status, (*cycle.default_headers, *common)) + _lines(own) + end + body
+        )
 
 
 @lru_cache(maxsize=1024)

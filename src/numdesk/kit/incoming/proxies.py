@@ -13,7 +13,9 @@ HOPS_MAX = 16
 PORT_MAX = 65_535
 
 # An address of either kind, which some proxies write with the port it called from: 203.0.113.7:51234, [2001:db8::1]:443, [2001:db8::1].
-_with_port = re.compile(r"(?:\[(?P<v6>[^\]]*:[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII).fullmatch
+_with_port = re.compile(
+    r"(?:\[(?P<v6>[^\]]*:[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
+).fullmatch
 
 
 class TrustedProxies:

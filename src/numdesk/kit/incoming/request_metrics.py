@@ -38,7 +38,9 @@ class Tally:
         """Was anything counted? What nobody calls is not shown: a dozen lines for each call would be most of the page."""
         return bool(self._answered)
 
-    def tell(self, labels: list[str], *, requests: CounterMetricFamily, seconds: HistogramMetricFamily) -> None:
+    def tell(
+        self, labels: list[str], *, requests: CounterMetricFamily, seconds: HistogramMetricFamily
+    ) -> None:
         """Adds what was counted to the two metrics."""
         for status, count in self._answered.items():
             requests.add_metric([*labels, str(status)], count)
@@ -62,9 +64,13 @@ class _Tallies(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yields the counter and the histogram."""
-        requests = CounterMetricFamily("numdesk_http_requests", "Answered requests", labels=["dialect", "operation", "status"])
+        requests = CounterMetricFamily(
+            "numdesk_http_requests", "Answered requests", labels=["dialect", "operation", "status"]
+        )
         seconds = HistogramMetricFamily(
-            "numdesk_http_request_seconds", "Time from the head of a request to its answer", labels=["dialect", "operation"]
+            "numdesk_http_request_seconds",
+            "Time from the head of a request to its answer",
+            labels=["dialect", "operation"],
         )
         for (dialect, operation), tally in sorted(_tallies.items()):
             if tally.is_used:

@@ -19,9 +19,13 @@ def check_base_url(url: str) -> None:
     place = urlsplit(url)
     _ = place.port  # raises ValueError for one that is none
     is_plain = place.scheme == "http" and _is_ours(place.hostname or "")
-    is_bare = not (place.query or place.fragment or place.username or place.password or url.endswith("/"))
+    is_bare = not (
+        place.query or place.fragment or place.username or place.password or url.endswith("/")
+    )
     if not place.hostname or not is_bare or not (place.scheme == "https" or is_plain):
-        raise ValueError("base_url must be https://..., or http:// with an address of this machine or network, without a slash at its end")
+        raise ValueError(
+            "base_url must be https://..., or http:// with an address of this machine or network, without a slash at its end"
+        )
 
 
 def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> EgressPolicy:

@@ -18,7 +18,11 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], FailureKind, str], ...] = (
         "The host's certificate or TLS handshake was refused.",
     ),
     ((aiohttp.ClientConnectorDNSError,), "resolve", "The host's name was not found."),
-    ((aiohttp.ClientConnectorError,), "connect", "The host refused the connection or could not be reached."),
+    (
+        (aiohttp.ClientConnectorError,),
+        "connect",
+        "The host refused the connection or could not be reached.",
+    ),
     ((aiohttp.InvalidURL,), "bad_url", "The URL is not well-formed."),
 )
 
@@ -31,7 +35,17 @@ _NO_ROUTE = frozenset(
 )  # fmt: skip
 
 #: This machine ran out of descriptors, ports, memory or threads.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAGAIN})
+_EXHAUSTED = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EADDRNOTAVAIL,
+        errno.EADDRINUSE,
+        errno.EAGAIN,
+    }
+)
 
 #: How the HTTP library writes the errors of several addresses into one text.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
@@ -63,4 +77,6 @@ def _is_too_large(error: Exception) -> bool:
     """Return whether the answer's head broke a bound; for the number of lines the library has words but no type."""
     if not isinstance(error, aiohttp.ClientResponseError):
         return False
-    return isinstance(error.__cause__, LineTooLong) or error.message.startswith(("Got more than", "Too many headers"))
+    return isinstance(error.__cause__, LineTooLong) or error.message.startswith(
+        ("Got more than", "Too many headers")
+    )

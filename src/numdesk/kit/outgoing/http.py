@@ -56,11 +56,15 @@ class OutgoingHttp:
         self._user_agent = user_agent
         self._lanes: dict[EgressPolicy, _Lane] = {}
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def post(
+        self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy
+    ) -> HttpAnswer:
         """Send `body` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
         return await self._send("POST", url, body=body, headers=headers, policy=policy)
 
-    async def get(self, url: str, *, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def get(
+        self, url: str, *, headers: Mapping[str, str], policy: EgressPolicy
+    ) -> HttpAnswer:
         """Fetch `url` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
         return await self._send("GET", url, body=None, headers=headers, policy=policy)
 
@@ -85,7 +89,15 @@ class OutgoingHttp:
         self._lanes.clear()
         await self._lookups.close()
 
-    async def _send(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        policy: EgressPolicy,
+    ) -> HttpAnswer:
         """Do one exchange and name whatever goes wrong."""
         assert_network_allowed()
         check_headers(headers)
@@ -109,9 +121,18 @@ class OutgoingHttp:
             _current.reset(mark)
             lane.turns.leave(target.host)
 
-    async def _exchange(self, lane: "_Lane", method: str, target: Target, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
+    async def _exchange(
+        self,
+        lane: "_Lane",
+        method: str,
+        target: Target,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> HttpAnswer:
         """Send one request and read its answer as far as the policy wants it."""
-        async with lane.session.request(method, target.url, data=body, headers=headers, allow_redirects=False) as response:
+        async with lane.session.request(
+            method, target.url, data=body, headers=headers, allow_redirects=False
+        ) as response:
             exchange = _current.get()
             status = response.status
             retry_after = response.headers.get("Retry-After") if status >= 400 else None
@@ -121,7 +142,13 @@ class OutgoingHttp:
                 return HttpAnswer(status, head, elapsed_ms, is_cut, retry_after)
             kept = bytearray()
             is_cut = await _read_head(response, lane.policy, kept)
-            return HttpAnswer(status, bytes(kept), exchange.elapsed_ms(self._clock.monotonic()), is_cut, retry_after)
+            return HttpAnswer(
+                status,
+                bytes(kept),
+                exchange.elapsed_ms(self._clock.monotonic()),
+                is_cut,
+                retry_after,
+            )
 
     def _open_lane(self, policy: EgressPolicy) -> "_Lane":
         """Make the connections' pool of a policy; pools are not shared, so no policy rides on another's permission."""
@@ -151,7 +178,9 @@ class _Exchange:
         if found is None:
             return None
         status, retry_after = found
-        return HttpAnswer(status, b"", self.elapsed_ms(now), True, retry_after if status >= 400 else None)
+        return HttpAnswer(
+            status, b"", self.elapsed_ms(now), True, retry_after if status >= 400 else None
+        )
 
 
 #: The exchange that this task is in; the HTTP library calls back without saying for which request.
@@ -173,7 +202,9 @@ class _UntimedResolver(AbstractResolver):
     def __init__(self, checked: CheckedResolver) -> None:
         self._checked = checked
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """Return the checked addresses of `host`; raise HttpFailure."""
         loop = asyncio.get_running_loop()
         exchange, started = _current.get(), loop.time()
@@ -198,7 +229,9 @@ class _Lane:
 
     __slots__ = ("checked", "policy", "session", "turns")
 
-    def __init__(self, lookups: Lookups, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str) -> None:
+    def __init__(
+        self, lookups: Lookups, policy: EgressPolicy, tls: ssl.SSLContext | None, user_agent: str
+    ) -> None:
         self.policy = policy
         self.turns: Turns[str] = Turns(REQUESTS_PER_HOST_MAX)
         self.checked = CheckedResolver(lookups, policy)
@@ -232,7 +265,9 @@ class _Lane:
         try:
             await self.turns.enter(host, patience_s=self.policy.connect_timeout_s)
         except TimeoutError as error:
-            raise HttpFailure("connect", "Too many requests to this host are under way.", ours=True) from error
+            raise HttpFailure(
+                "connect", "Too many requests to this host are under way.", ours=True
+            ) from error
 
     def _make_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """Judge the very address about to be connected to: the last look, whoever found it."""
@@ -241,7 +276,9 @@ class _Lane:
         return socket.socket(family, kind, protocol)
 
 
-async def _read_head(response: aiohttp.ClientResponse, policy: EgressPolicy, kept: bytearray) -> bool:
+async def _read_head(
+    response: aiohttp.ClientResponse, policy: EgressPolicy, kept: bytearray
+) -> bool:
     """Read the answer's body into `kept` up to the policy's bound; return whether there was more of it."""
     read = 0
     while chunk := await response.content.readany():
@@ -258,7 +295,11 @@ async def _read_shown(response: aiohttp.ClientResponse, policy: EgressPolicy) ->
     """Return what came of a body that only is shown, without waiting for it long, and whether it was cut."""
     kept = bytearray()
     # Closing wakes the reader. A body that is complete, as it mostly is, needs no such limit.
-    limit = None if response.content.is_eof() else asyncio.get_running_loop().call_later(BODY_WAIT_S, response.close)
+    limit = (
+        None
+        if response.content.is_eof()
+        else asyncio.get_running_loop().call_later(BODY_WAIT_S, response.close)
+    )
     try:
         is_cut = await _read_head(response, policy, kept)
     except (aiohttp.ClientError, OSError, ValueError):

@@ -28,7 +28,12 @@ class forbid_network:  # noqa: N801 - reads as a verb where it is used: `with fo
         """Begin to forbid."""
         self._token = _forbidden_by.set(self._reason)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         """Restore what was the case before the block."""
         assert self._token is not None, "left before it was entered"
         _forbidden_by.reset(self._token)

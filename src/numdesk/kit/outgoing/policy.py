@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-FailureKind = Literal["bad_url", "forbidden_address", "resolve", "connect", "tls", "timeout", "protocol", "too_large"]
+FailureKind = Literal[
+    "bad_url", "forbidden_address", "resolve", "connect", "tls", "timeout", "protocol", "too_large"
+]
 
 FAILURE_KINDS: frozenset[str] = frozenset(get_args(FailureKind))
 

@@ -47,7 +47,9 @@ class SystemResolver:
         """Return the addresses of `host` without repeats, in the order of preference."""
         try:
             if self._dns is None:
-                self._dns = aiodns.DNSResolver(self._servers, timeout=NAME_SERVER_S, tries=NAME_SERVER_TRIES)
+                self._dns = aiodns.DNSResolver(
+                    self._servers, timeout=NAME_SERVER_S, tries=NAME_SERVER_TRIES
+                )
             found = await self._dns.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
         except (aiodns.error.DNSError, pycares.AresError) as error:
             raise OSError(f"{host} was not found: {error.args[-1]}") from error

@@ -84,7 +84,9 @@ def _fault_of(text: str) -> str:
     """Return why a text that is no URL of ours is none."""
     scheme, mark, rest = text.partition("://")
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
-    host, _, port = authority.rpartition(":") if re.search(r":[^\]]*$", authority) else (authority, "", "")
+    host, _, port = (
+        authority.rpartition(":") if re.search(r":[^\]]*$", authority) else (authority, "", "")
+    )
     faults = (
         (any(ord(char) <= 0x20 or ord(char) == 0x7F or char.isspace() for char in text), HAS_SPACE),
         (not mark or _SCHEME.fullmatch(scheme) is None, NOT_HTTPS),
@@ -135,7 +137,9 @@ def _check_door(scheme: str, port: int, policy: EgressPolicy) -> None:
     ports = sorted(USUAL_PORTS | policy.extra_ports)
     if port not in ports:
         allowed = ", ".join(map(str, ports))
-        raise HttpFailure("bad_url", f"The URL's port {port} is not allowed; it must be one of {allowed}.")
+        raise HttpFailure(
+            "bad_url", f"The URL's port {port} is not allowed; it must be one of {allowed}."
+        )
 
 
 def _rebuild(scheme: str, host: str, port: int, path: str, query: str | None) -> URL:

@@ -42,7 +42,9 @@ class Cryptomus:
     def __init__(self, settings: CryptomusSettings, *, http: OutgoingHttp) -> None:
         self._settings = settings
         self._http = http
-        self._policy = policy_for(settings.base_url, timeout_s=settings.timeout_s, answer_bytes_max=ANSWER_BYTES_MAX)
+        self._policy = policy_for(
+            settings.base_url, timeout_s=settings.timeout_s, answer_bytes_max=ANSWER_BYTES_MAX
+        )
 
     async def create(self, intent: Intent) -> Invoice:
         """Makes an invoice, or returns the one that the reference has; refuses one that was made for another amount."""
@@ -54,13 +56,23 @@ class Cryptomus:
             "url_callback": intent.callback_url,
             "url_return": intent.return_url,
         }
-        row = await self._ask("/v1/payment", {name: value for name, value in asked.items() if value is not None})
+        row = await self._ask(
+            "/v1/payment", {name: value for name, value in asked.items() if value is not None}
+        )
         if row is None:
             raise ProviderError(Cause.PROVIDER_ERROR, "the gateway made no invoice", ours=True)
         made = read_invoice(row)
         # The gateway answers with what it made for this order id at first, whatever the amount is now.
-        if (made.reference, made.amount, made.currency) != (intent.reference, intent.amount, intent.currency):
-            raise ProviderError(Cause.PROVIDER_ERROR, "the gateway has another invoice for this reference", ours=True)
+        if (made.reference, made.amount, made.currency) != (
+            intent.reference,
+            intent.amount,
+            intent.currency,
+        ):
+            raise ProviderError(
+                Cause.PROVIDER_ERROR,
+                "the gateway has another invoice for this reference",
+                ours=True,
+            )
         return made
 
     async def look_up(
@@ -107,7 +119,9 @@ class Cryptomus:
             if not cursor:
                 return rows
             path = f"/v1/payment/list?cursor={as_cursor(cursor)}"
-        raise ProviderError(Cause.PROVIDER_ERROR, f"the list has more than {PAGES_MAX} pages", ours=True)
+        raise ProviderError(
+            Cause.PROVIDER_ERROR, f"the list has more than {PAGES_MAX} pages", ours=True
+        )
 
     async def _ask(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any] | None:
         """Posts a signed request and returns its result, None when the gateway knows no such invoice."""
@@ -115,9 +129,15 @@ class Cryptomus:
         if not settings.is_complete:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
         body = msgspec.json.encode(asked)
-        headers = {"merchant": settings.merchant, "sign": sign(body, key=settings.payment_key), "Content-Type": "application/json"}
+        headers = {
+            "merchant": settings.merchant,
+            "sign": sign(body, key=settings.payment_key),
+            "Content-Type": "application/json",
+        }
         try:
-            answer = await self._http.post(settings.base_url + path, body=body, headers=headers, policy=self._policy)
+            answer = await self._http.post(
+                settings.base_url + path, body=body, headers=headers, policy=self._policy
+            )
         except HttpFailure as error:
             raise unanswered(error) from error
         return _result(answer)
@@ -144,7 +164,9 @@ def _result(answer: HttpAnswer) -> Mapping[str, Any] | None:
 def _document(answer: HttpAnswer) -> Mapping[str, Any]:
     """Reads an answer's body; one that is none, under a status that is no success, holds nothing."""
     try:
-        return read_object(read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX))  # one that was cut off is none
+        return read_object(
+            read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX)
+        )  # one that was cut off is none
     except JsonRefused as error:
         if answer.status != HTTPStatus.OK:
             return {"errors": "unreadable"}
@@ -159,5 +181,9 @@ def _is_within(row: Mapping[str, Any], since: datetime, until: datetime) -> bool
     """Was this made or changed in the span? What has no time of its own is looked at rather than left out."""
     if not isinstance(row, Mapping):
         raise broken_answer("has an item that is no object")
-    moments = [moment for moment in (maybe_moment(row.get("created_at")), maybe_moment(row.get("updated_at"))) if moment]
+    moments = [
+        moment
+        for moment in (maybe_moment(row.get("created_at")), maybe_moment(row.get("updated_at")))
+        if moment
+    ]
     return not moments or any(since <= moment < until for moment in moments)

@@ -11,7 +11,14 @@ import re
 from typing import Any
 
 from numdesk.ports.payments import CallbackRefused, PaymentHint
-from numdesk.protocols.json_tokens import CALLBACK_PARTS_MAX, JsonRefused, cut_member, read_object, read_text, write_php
+from numdesk.protocols.json_tokens import (
+    CALLBACK_PARTS_MAX,
+    JsonRefused,
+    cut_member,
+    read_object,
+    read_text,
+    write_php,
+)
 from numdesk.providers.cryptomus.wire import sign
 
 _ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -34,7 +41,9 @@ def read_callback(body: bytes, *, key: str) -> PaymentHint:
     if document.get("type") != "payment":
         raise CallbackRefused("it is not about a payment")
     uuid = _id(document, "uuid")
-    return PaymentHint(reference=_id(document, "order_id"), invoice_id=uuid, payment_id=uuid, signed=signed)
+    return PaymentHint(
+        reference=_id(document, "order_id"), invoice_id=uuid, payment_id=uuid, signed=signed
+    )
 
 
 def signed_text(text: str, document: dict[str, Any], *, signature: str, key: str) -> str | None:
@@ -42,9 +51,17 @@ def signed_text(text: str, document: dict[str, Any], *, signature: str, key: str
 
     Every text is tried, and compared in constant time, so that the time taken tells nothing.
     """
-    candidates = (cut_member(text, "sign"), write_php(document, escape_unicode=False), write_php(document, escape_unicode=True))
+    candidates = (
+        cut_member(text, "sign"),
+        write_php(document, escape_unicode=False),
+        write_php(document, escape_unicode=True),
+    )
     wanted = signature.lower()
-    matches = [candidate for candidate in candidates if hmac.compare_digest(sign(candidate.encode(), key=key), wanted)]
+    matches = [
+        candidate
+        for candidate in candidates
+        if hmac.compare_digest(sign(candidate.encode(), key=key), wanted)
+    ]
     return matches[0] if matches else None
 
 

@@ -22,7 +22,15 @@ from numdesk.ports.simulation import UnknownOutcome
 from numdesk.protocols.json_tokens import write_php
 from numdesk.providers import Surroundings
 from numdesk.providers.cryptomus.fake_lies import LIES
-from numdesk.providers.cryptomus.fake_world import Notice, Row, World, add_money, close_invoice, set_status, settle
+from numdesk.providers.cryptomus.fake_world import (
+    Notice,
+    Row,
+    World,
+    add_money,
+    close_invoice,
+    set_status,
+    settle,
+)
 from numdesk.providers.cryptomus.wire import sign
 
 #: The account of the sandbox, unless it is told another.
@@ -55,19 +63,44 @@ class FakeCryptomus:
             ]
         )
 
-    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+    async def pay(
+        self,
+        invoice: str,
+        *,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+        times: int = 1,
+    ) -> int:
         """Sees money for an invoice, settles it, and says so `times` times; returns how many callbacks were answered."""
         await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(invoice)], times=times)
 
-    async def open(self, *, reference: str, amount: Decimal, currency: str = "EUR", callback_url: str | None = None, **more: object) -> Row:
+    async def open(
+        self,
+        *,
+        reference: str,
+        amount: Decimal,
+        currency: str = "EUR",
+        callback_url: str | None = None,
+        **more: object,
+    ) -> Row:
         """Makes an invoice without a call."""
-        asked = {"order_id": reference, "amount": format(amount, "f"), "currency": currency, "url_callback": callback_url, **more}
+        asked = {
+            "order_id": reference,
+            "amount": format(amount, "f"),
+            "currency": currency,
+            "url_callback": callback_url,
+            **more,
+        }
         return await self.world.make(asked, page=self._pages)
 
-    async def see(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None) -> Notice:
+    async def see(
+        self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None
+    ) -> Notice:
         """Money is on its way, and not settled yet."""
-        return await self.world.change(invoice, lambda row: add_money(row, amount=amount, currency=currency))
+        return await self.world.change(
+            invoice, lambda row: add_money(row, amount=amount, currency=currency)
+        )
 
     async def confirm(self, invoice: str) -> Notice:
         """What is on its way is settled."""
@@ -117,14 +150,24 @@ class FakeCryptomus:
         `claims` are lies, signed like the truth; `escapes` writes the body with escaped letters after it was signed without.
         """
         await self._around.sleep(delay_s)
-        calls = ((one.url, *self.written(one, claims=claims, escapes=escapes)) for one in notices if one.url is not None)
+        calls = (
+            (one.url, *self.written(one, claims=claims, escapes=escapes))
+            for one in notices
+            if one.url is not None
+        )
         return await deliver_all(self.deliver, calls, times=times)
 
-    def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
+    def written(
+        self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False
+    ) -> tuple[dict[str, str], bytes]:
         """Returns a callback's headers and bytes, signed."""
         document = {**notice.document, **(claims or {})}
-        signature = sign(write_php(document, escape_unicode=False).encode(), key=self.words["payment_key"])
-        return {"Content-Type": "application/json"}, write_php({**document, "sign": signature}, escape_unicode=escapes).encode()
+        signature = sign(
+            write_php(document, escape_unicode=False).encode(), key=self.words["payment_key"]
+        )
+        return {"Content-Type": "application/json"}, write_php(
+            {**document, "sign": signature}, escape_unicode=escapes
+        ).encode()
 
     def close(self) -> None:
         """Closes the file; what was paid stays paid."""
@@ -136,7 +179,9 @@ class FakeCryptomus:
 
     async def _create(self, request: Request) -> Response:
         """POST /v1/payment."""
-        return await self._answer(request, "create", lambda asked: self.world.make(asked, page=self._pages))
+        return await self._answer(
+            request, "create", lambda asked: self.world.make(asked, page=self._pages)
+        )
 
     async def _info(self, request: Request) -> Response:
         """POST /v1/payment/info: given both names, the order id wins."""
@@ -155,7 +200,11 @@ class FakeCryptomus:
         async def work(asked: Mapping[str, Any]) -> object:
             span = [str(asked[name]).replace(" ", "T") for name in ("date_from", "date_to")]
             found = await self.world.page(span[0], span[1], rows=LIST_ROWS + 1, skip=skip)
-            items = [told for row, lie in found[:LIST_ROWS] for told in (LIES[lie](row) if lie else [row])]
+            items = [
+                told
+                for row, lie in found[:LIST_ROWS]
+                for told in (LIES[lie](row) if lie else [row])
+            ]
             more = _cursor_of(skip + LIST_ROWS) if len(found) > LIST_ROWS else None
             paginate = {
                 "count": len(items),
@@ -171,22 +220,37 @@ class FakeCryptomus:
     async def _page(self, request: Request) -> Response:
         """GET /pay/{uuid}: what a customer's browser sees; money is seen through the sandbox's API."""
         row = await self.world.read(request.path_params["uuid"])
-        text = f"{row['amount']} {row['currency']}: {row['status']}\n" if row else "There is no such invoice.\n"
+        text = (
+            f"{row['amount']} {row['currency']}: {row['status']}\n"
+            if row
+            else "There is no such invoice.\n"
+        )
         return Response(text, 200 if row else 404, media_type="text/plain")
 
-    async def _answer(self, request: Request, call: str, work: Callable[[Mapping[str, Any]], Awaitable[object]]) -> Response:
+    async def _answer(
+        self, request: Request, call: str, work: Callable[[Mapping[str, Any]], Awaitable[object]]
+    ) -> Response:
         """Checks who asks, plays the next scripted fault, does the work, and answers."""
         body = await request.body()
         signature = sign(body, key=self.words["payment_key"])
         is_known = request.headers.get("merchant") == self.words["merchant"]
-        if not hmac.compare_digest(request.headers.get("sign", "").encode("latin-1"), signature.encode()) or not is_known:
+        if (
+            not hmac.compare_digest(
+                request.headers.get("sign", "").encode("latin-1"), signature.encode()
+            )
+            or not is_known
+        ):
             return _told({"state": 1, "message": "Unauthorized"}, 401)
         outcome = await self.world.script.take(call) or "ok"
         asked = msgspec.json.decode(body)
         result = await work(asked) if outcome == "ok" or outcome.endswith("_made") else None
         if outcome != "ok":
             return await _fault(request, outcome.removesuffix("_made"))
-        return _told({"state": 0, "result": result}) if result is not None else _told({"state": 1, "message": "Payment was not found"}, 422)
+        return (
+            _told({"state": 0, "result": result})
+            if result is not None
+            else _told({"state": 1, "message": "Payment was not found"}, 422)
+        )
 
 
 async def _fault(request: Request, outcome: str) -> Response:

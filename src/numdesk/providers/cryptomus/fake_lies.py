@@ -25,7 +25,9 @@ def _status(word: str) -> Callable[[Row], list[Row]]:
 
 
 def _times(name: str, factor: str) -> Callable[[Row], list[Row]]:
-    return lambda row: [{**row, name: format((Decimal(row[name] or 0) * Decimal(factor)).normalize(), "f")}]
+    return lambda row: [
+        {**row, name: format((Decimal(row[name] or 0) * Decimal(factor)).normalize(), "f")}
+    ]
 
 
 def _other(row: Row) -> Row:
@@ -34,7 +36,10 @@ def _other(row: Row) -> Row:
 
 def _late(row: Row) -> list[Row]:
     """It turns up two days after it was made, so it is missing from its own day's list."""
-    later = {name: (datetime.fromisoformat(row[name]) + timedelta(days=2)).isoformat() for name in ("created_at", "updated_at")}
+    later = {
+        name: (datetime.fromisoformat(row[name]) + timedelta(days=2)).isoformat()
+        for name in ("created_at", "updated_at")
+    }
     return [{**row, **later}]
 
 

@@ -21,7 +21,12 @@ Row = dict[str, Any]
 
 #: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay whole in any coin.
 WORTH = {"EUR": Decimal(1), "USD": Decimal("0.8"), "RUB": Decimal("0.01")}
-COINS = {"USDT": ("tron", Decimal("0.8")), "BTC": ("btc", Decimal(50_000)), "ETH": ("eth", Decimal(2_500)), "TRX": ("tron", Decimal("0.2"))}
+COINS = {
+    "USDT": ("tron", Decimal("0.8")),
+    "BTC": ("btc", Decimal(50_000)),
+    "ETH": ("eth", Decimal(2_500)),
+    "TRX": ("tron", Decimal("0.2")),
+}
 COIN = "USDT"
 #: The gateway keeps two hundredths of what comes.
 KEPT = Decimal("0.98")
@@ -95,12 +100,16 @@ class World:
 
         return await self._file.run(work)
 
-    async def page(self, begin: str, end: str, *, rows: int, skip: int) -> list[tuple[Row, str | None]]:
+    async def page(
+        self, begin: str, end: str, *, rows: int, skip: int
+    ) -> list[tuple[Row, str | None]]:
         """Returns a page of the list, newest first, with the lie that is to be told about each."""
 
         def work(db: sqlite3.Connection) -> list[tuple[Row, str | None]]:
             found = db.execute(_PAGE, (begin, end, rows, skip)).fetchall()
-            return [(self._aged(json.loads(document), ends_at), lie) for document, ends_at, lie in found]
+            return [
+                (self._aged(json.loads(document), ends_at), lie) for document, ends_at, lie in found
+            ]
 
         return await self._file.run(work)
 
@@ -114,9 +123,14 @@ class World:
             row = self._aged(json.loads(found[0]), found[1])
             change(row)
             row["updated_at"] = _written(self._clock.now())
-            db.execute("update invoices set document = ? where uuid = ?", (json.dumps(row), row["uuid"]))
+            db.execute(
+                "update invoices set document = ? where uuid = ?", (json.dumps(row), row["uuid"])
+            )
             told = {"type": "payment", **{name: row[name] for name in _NOTICED}}
-            notice_id = db.execute("insert into notices (uuid, document) values (?, ?)", (row["uuid"], json.dumps(told))).lastrowid
+            notice_id = db.execute(
+                "insert into notices (uuid, document) values (?, ?)",
+                (row["uuid"], json.dumps(told)),
+            ).lastrowid
             return Notice(notice_id or 0, row["uuid"], found[2], told)
 
         return await self._file.run(work)
@@ -138,7 +152,9 @@ class World:
         """Says what is told of an invoice instead of the truth, in the `list` or by `info`; None for the truth again."""
 
         def work(db: sqlite3.Connection) -> None:
-            found = db.execute("select uuid from invoices where uuid = ? or order_id = ?", (invoice, invoice)).fetchone()
+            found = db.execute(
+                "select uuid from invoices where uuid = ? or order_id = ?", (invoice, invoice)
+            ).fetchone()
             if found is None:
                 raise UnknownInvoice(invoice)
             db.execute("delete from lies where uuid = ? and place = ?", (found[0], place))
@@ -168,7 +184,13 @@ class World:
             "expired_at": int(ends_at.timestamp()), "is_final": False, "additional_data": asked.get("additional_data"),
             "created_at": _written(now), "updated_at": _written(now),
         }  # fmt: skip
-        key = (made, row["order_id"], row["created_at"][:19], ends_at.timestamp(), asked.get("url_callback"))
+        key = (
+            made,
+            row["order_id"],
+            row["created_at"][:19],
+            ends_at.timestamp(),
+            asked.get("url_callback"),
+        )
         db.execute(_INSERT, (*key, json.dumps(row)))
         return row
 
@@ -187,11 +209,17 @@ def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None
     coin = currency if currency in COINS else (row["payer_currency"] or COIN)
     rate = worth_of(row["currency"]) / COINS[coin][1]
     due = _coins(Decimal(row["amount"]) * rate, ROUND_UP)
-    before = Decimal(row["payment_amount"] or 0) if row["payer_currency"] in (None, coin) else Decimal(0)
+    before = (
+        Decimal(row["payment_amount"] or 0) if row["payer_currency"] in (None, coin) else Decimal(0)
+    )
     if amount is None:
         came = max(due - before, Decimal(0))
     else:
-        came = amount if currency in COINS else _coins(amount * worth_of(currency or row["currency"]) / COINS[coin][1], ROUND_UP)
+        came = (
+            amount
+            if currency in COINS
+            else _coins(amount * worth_of(currency or row["currency"]) / COINS[coin][1], ROUND_UP)
+        )
     paid = before + came
     row |= {
         "payer_currency": coin, "network": COINS[coin][0], "payer_amount": _text(due), "payment_amount": _text(paid),

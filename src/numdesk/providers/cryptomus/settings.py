@@ -22,7 +22,9 @@ class CryptomusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         """Refuses what cannot work, without repeating a secret."""
         check_base_url(self.base_url)
-        if not (self.merchant + self.payment_key).isascii() or bool(self.merchant) != bool(self.payment_key):
+        if not (self.merchant + self.payment_key).isascii() or bool(self.merchant) != bool(
+            self.payment_key
+        ):
             raise ValueError("merchant and payment_key belong together, in plain letters")
         if not (0 < self.timeout_s <= 60 and 0 <= self.look_back_days <= 366):
             raise ValueError("timeout_s must be up to 60, look_back_days up to 366")

@@ -11,7 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from numdesk.ports.payments import Invoice, Payment, PaymentStatus
-from numdesk.protocols.json_tokens import maybe_amount, maybe_moment, maybe_word, read_amount, read_word
+from numdesk.protocols.json_tokens import (
+    maybe_amount,
+    maybe_moment,
+    maybe_word,
+    read_amount,
+    read_word,
+)
 from numdesk.providers import broken_answer, reading_answer, status_of
 
 #: Decided by the status and never by `is_final`, which may contradict it.
@@ -58,10 +64,19 @@ def read_invoice(row: Mapping[str, Any]) -> Invoice:
 def read_payment(row: Mapping[str, Any]) -> Payment:
     """Returns what an invoice says about its money. Raises ProviderError for an answer that is none."""
     word = read_word(row, "status" if row.get("status") is not None else "payment_status")
-    amount, due, paid = read_amount(row, "amount"), maybe_amount(row, "payer_amount"), maybe_amount(row, "payment_amount")
+    amount, due, paid = (
+        read_amount(row, "amount"),
+        maybe_amount(row, "payer_amount"),
+        maybe_amount(row, "payment_amount"),
+    )
     payer_currency = maybe_word(row, "payer_currency")
     settled, settled_currency = _settled(row, payer_currency)
-    is_comparable = bool(due) and paid is not None and settled is not None and settled_currency == payer_currency
+    is_comparable = (
+        bool(due)
+        and paid is not None
+        and settled is not None
+        and settled_currency == payer_currency
+    )
     uuid = read_word(row, "uuid")
     return Payment(
         payment_id=uuid,
@@ -74,7 +89,9 @@ def read_payment(row: Mapping[str, Any]) -> Payment:
         due=due,
         paid=paid,
         payer_currency=payer_currency,
-        fee=(paid - settled) * amount / due if is_comparable and due and paid is not None and settled is not None else None,
+        fee=(paid - settled) * amount / due
+        if is_comparable and due and paid is not None and settled is not None
+        else None,
         settled=settled,
         settled_currency=settled_currency,
         txid=maybe_word(row, "txid"),
@@ -89,7 +106,9 @@ def as_cursor(value: object) -> str:
     return quote(value, safe="")
 
 
-def _settled(row: Mapping[str, Any], payer_currency: str | None) -> tuple[Decimal | None, str | None]:
+def _settled(
+    row: Mapping[str, Any], payer_currency: str | None
+) -> tuple[Decimal | None, str | None]:
     """Returns what we get for it: in the payer's coin, unless it was exchanged on the way."""
     converted = row.get("convert")
     if isinstance(converted, Mapping) and converted.get("amount") is not None:

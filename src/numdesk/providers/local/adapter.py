@@ -46,4 +46,8 @@ class OwnStock:
 
 
 def _refuse(reference: str) -> NoReturn:
-    raise ProviderError(Cause.PROVIDER_ERROR, f"own stock is not sold through a supplier's port ({reference})", ours=True)
+    raise ProviderError(
+        Cause.PROVIDER_ERROR,
+        f"own stock is not sold through a supplier's port ({reference})",
+        ours=True,
+    )

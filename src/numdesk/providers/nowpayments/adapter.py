@@ -53,7 +53,9 @@ class NowPayments:
     async def create(self, intent: Intent) -> Invoice:
         """Makes an invoice; refuses, as if the answer was lost again, when this process asked for the reference before."""
         if intent.reference in self._asked:
-            raise ProviderError(Cause.PROVIDER_ERROR, "an invoice was asked for before", unknown=True)
+            raise ProviderError(
+                Cause.PROVIDER_ERROR, "an invoice was asked for before", unknown=True
+            )
         asked: dict[str, object] = {
             "price_amount": number(intent.amount),
             "price_currency": intent.currency.lower(),
@@ -64,16 +66,26 @@ class NowPayments:
         }
         self._remember(intent.reference)
         try:
-            made = read_invoice(await self._calls.post("/invoice", {name: value for name, value in asked.items() if value is not None}))
+            made = read_invoice(
+                await self._calls.post(
+                    "/invoice", {name: value for name, value in asked.items() if value is not None}
+                )
+            )
         except ProviderError as error:
             if not error.unknown:
                 del self._asked[intent.reference]  # nothing was made
             raise
-        if (made.reference, made.amount, made.currency) != (intent.reference, intent.amount, intent.currency):
+        if (made.reference, made.amount, made.currency) != (
+            intent.reference,
+            intent.amount,
+            intent.currency,
+        ):
             raise broken_answer("is about another invoice")
         return made
 
-    async def look_up(self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()) -> Sequence[Payment]:
+    async def look_up(
+        self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
+    ) -> Sequence[Payment]:
         """Lists the payments of an invoice, and reads those by themselves that callbacks named and the list does not hold.
 
         Without the list (no e-mail and password) only the latter are known.
@@ -81,9 +93,14 @@ class NowPayments:
         rows: dict[str, Document] = {}
         if self._settings.may_list:
             found = await self._list(begin=since - CLOCKS, end=None, invoice_id=invoice_id)
-            rows = {payment_id_of(row): row for row in found if _is_about(row, invoice_id, reference)}
+            rows = {
+                payment_id_of(row): row for row in found if _is_about(row, invoice_id, reference)
+            }
         for payment_id in payment_ids:
-            if payment_id not in rows and (row := await self._calls.get(_path_of(payment_id))) is not None:
+            if (
+                payment_id not in rows
+                and (row := await self._calls.get(_path_of(payment_id))) is not None
+            ):
                 rows[payment_id_of(row)] = row
         return await self._read(rows.values())
 
@@ -111,22 +128,35 @@ class NowPayments:
             raise CallbackRefused("this gateway is not set up")
         return read_callback(headers, body, key=self._settings.signing_key)
 
-    async def _list(self, *, begin: datetime, end: datetime | None, invoice_id: str | None = None) -> list[Document]:
+    async def _list(
+        self, *, begin: datetime, end: datetime | None, invoice_id: str | None = None
+    ) -> list[Document]:
         """Reads every page of a span, oldest first, so that what is made meanwhile comes at the end."""
-        asked = {"limit": str(PAGE_ROWS), "sortBy": "created_at", "orderBy": "asc", "dateFrom": write_time(begin)}
+        asked = {
+            "limit": str(PAGE_ROWS),
+            "sortBy": "created_at",
+            "orderBy": "asc",
+            "dateFrom": write_time(begin),
+        }
         asked |= {"dateTo": write_time(end)} if end else {}
         asked |= {"invoiceId": invoice_id} if invoice_id else {}
         rows: list[Document] = []
         for page in range(PAGES_MAX):
-            answer = await self._calls.get_listed(f"/payment/?{urlencode({**asked, 'page': str(page)})}")
+            answer = await self._calls.get_listed(
+                f"/payment/?{urlencode({**asked, 'page': str(page)})}"
+            )
             found = objects(answer.get("data"))
             rows.extend(found)
             # Fewer rows than asked for may also mean that the gateway has come to give fewer at once.
             if not found or str(answer.get("pagesCount")) == str(page + 1):
                 return rows
-        raise ProviderError(Cause.PROVIDER_ERROR, f"the list has more than {PAGES_MAX} pages", ours=True)
+        raise ProviderError(
+            Cause.PROVIDER_ERROR, f"the list has more than {PAGES_MAX} pages", ours=True
+        )
 
-    async def _read(self, rows: Iterable[Document], *, beside: Iterable[Document] = ()) -> list[Payment]:
+    async def _read(
+        self, rows: Iterable[Document], *, beside: Iterable[Document] = ()
+    ) -> list[Payment]:
         """Returns payments, each compared with the one that it repeats; a parent that is not at hand is asked for."""
         rows = list(rows)
         known: dict[str, Document | None] = {payment_id_of(row): row for row in (*beside, *rows)}
@@ -135,7 +165,9 @@ class NowPayments:
             parent_id = parent_of(row)
             if parent_id is not None and parent_id not in known:
                 known[parent_id] = await self._calls.get(_path_of(parent_id))
-            found.append(read_payment(row, parent=known[parent_id] if parent_id is not None else None))
+            found.append(
+                read_payment(row, parent=known[parent_id] if parent_id is not None else None)
+            )
         return found
 
     def _remember(self, reference: str) -> None:
@@ -155,5 +187,9 @@ def _is_about(row: Document, invoice_id: str, reference: str) -> bool:
 
 def _is_within(row: Document, since: datetime, until: datetime) -> bool:
     """Was this made or changed in the span? What has no time of its own is looked at rather than left out."""
-    moments = [moment for moment in (read_time(row.get("created_at")), read_time(row.get("updated_at"))) if moment]
+    moments = [
+        moment
+        for moment in (read_time(row.get("created_at")), read_time(row.get("updated_at")))
+        if moment
+    ]
     return not moments or any(since <= moment < until for moment in moments)

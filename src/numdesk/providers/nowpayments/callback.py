@@ -47,7 +47,9 @@ def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> Payme
     payment_id, invoice_id = _id(document, "payment_id"), _id(document, "invoice_id")
     if payment_id is None:
         raise CallbackRefused("it names no payment")
-    return PaymentHint(reference=_reference(document), invoice_id=invoice_id, payment_id=payment_id, signed=signed)
+    return PaymentHint(
+        reference=_reference(document), invoice_id=invoice_id, payment_id=payment_id, signed=signed
+    )
 
 
 def sign(text: str, *, key: str) -> str:
@@ -64,20 +66,29 @@ def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
         items = [canonical(item, lists_as_objects=lists_as_objects) for item in value]
         return {str(at): item for at, item in enumerate(items)} if lists_as_objects else items
     if isinstance(value, dict):
-        return {name: canonical(value[name], lists_as_objects=lists_as_objects) for name in sort_like_js(value)}
+        return {
+            name: canonical(value[name], lists_as_objects=lists_as_objects)
+            for name in sort_like_js(value)
+        }
     return value
 
 
 def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | None:
     """Returns which of the texts that a callback may have been signed by it was; all are tried, and compared in constant time."""
     wanted = signature.lower()
-    matches = [text for text in _candidates(document) if hmac.compare_digest(sign(text, key=key), wanted)]
+    matches = [
+        text for text in _candidates(document) if hmac.compare_digest(sign(text, key=key), wanted)
+    ]
     return matches[0] if matches else None
 
 
 def _candidates(document: dict[str, Any]) -> list[str]:
     """Returns what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
-    forms = [canonical(document), canonical(document, lists_as_objects=True), _filtered(document, _ranks(document))]
+    forms = [
+        canonical(document),
+        canonical(document, lists_as_objects=True),
+        _filtered(document, _ranks(document)),
+    ]
     texts = dict.fromkeys(write_js(form) for form in forms)
     return list(dict.fromkeys(text for plain in texts for text in (plain, in_ascii(plain))))
 
@@ -95,7 +106,10 @@ def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
     if isinstance(value, list):
         return [_filtered(item, ranks) for item in value]
     if isinstance(value, dict):
-        return {name: _filtered(value[name], ranks) for name in sorted((name for name in value if name in ranks), key=ranks.__getitem__)}
+        return {
+            name: _filtered(value[name], ranks)
+            for name in sorted((name for name in value if name in ranks), key=ranks.__getitem__)
+        }
     return value
 
 
@@ -114,6 +128,10 @@ def _reference(document: dict[str, Any]) -> str:
     value = document.get("order_id")
     if value is None:
         return ""
-    if not isinstance(value, str) or isinstance(value, NumberToken) or not _REFERENCE.fullmatch(value):
+    if (
+        not isinstance(value, str)
+        or isinstance(value, NumberToken)
+        or not _REFERENCE.fullmatch(value)
+    ):
         raise CallbackRefused("its order_id is not one")
     return value

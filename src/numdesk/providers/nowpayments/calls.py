@@ -28,7 +28,9 @@ class Calls:
     def __init__(self, settings: NowPaymentsSettings, *, http: OutgoingHttp) -> None:
         self._settings = settings
         self._http = http
-        self._policy = policy_for(settings.base_url, timeout_s=settings.timeout_s, answer_bytes_max=ANSWER_BYTES_MAX)
+        self._policy = policy_for(
+            settings.base_url, timeout_s=settings.timeout_s, answer_bytes_max=ANSWER_BYTES_MAX
+        )
         #: Lives for five minutes; a refused one is replaced.
         self._token: str | None = None
 
@@ -44,9 +46,13 @@ class Calls:
     async def get_listed(self, path: str) -> Document:
         """Returns a page of a list, which opens to a token only; a token that is too old is replaced once."""
         if not self._settings.may_list:
-            raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "lists need the account's email and password", ours=True)
+            raise ProviderError(
+                Cause.PROVIDER_UNAVAILABLE, "lists need the account's email and password", ours=True
+            )
         answer = (
-            await self._send(path, token=await self._authenticate()) if self._token is None else await self._send(path, token=self._token)
+            await self._send(path, token=await self._authenticate())
+            if self._token is None
+            else await self._send(path, token=self._token)
         )
         if answer.status in _NOT_ALLOWED:
             answer = await self._send(path, token=await self._authenticate())
@@ -56,22 +62,36 @@ class Calls:
         """Gets a new token."""
         account = {"email": self._settings.email, "password": self._settings.password}
         token = _document(await self._send("/auth", body=write_js(account).encode())).get("token")
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not 0 < len(token) <= TOKEN_CHARS_MAX:
+        if (
+            not isinstance(token, str)
+            or not token.isascii()
+            or not token.isprintable()
+            or not 0 < len(token) <= TOKEN_CHARS_MAX
+        ):
             raise broken_answer("has no token")
         self._token = str(token)
         return self._token
 
-    async def _send(self, path: str, *, body: bytes | None = None, token: str | None = None) -> HttpAnswer:
+    async def _send(
+        self, path: str, *, body: bytes | None = None, token: str | None = None
+    ) -> HttpAnswer:
         """Posts a body, or asks for a path."""
         settings = self._settings
         if not settings.is_complete:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
-        headers = {"x-api-key": settings.api_key} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"x-api-key": settings.api_key} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
         url = settings.base_url + path
         try:
             if body is None:
                 return await self._http.get(url, headers=headers, policy=self._policy)
-            return await self._http.post(url, body=body, headers={**headers, "Content-Type": "application/json"}, policy=self._policy)
+            return await self._http.post(
+                url,
+                body=body,
+                headers={**headers, "Content-Type": "application/json"},
+                policy=self._policy,
+            )
         except HttpFailure as error:
             raise unanswered(error) from error
 
@@ -83,4 +103,6 @@ def _document(answer: HttpAnswer) -> Document:
     check_outage(status)
     if status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         raise ProviderError(Cause.PROVIDER_ERROR, f"the gateway refused with {status}", ours=True)
-    return read_object(read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX))  # one that was cut off is none
+    return read_object(
+        read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX)
+    )  # one that was cut off is none

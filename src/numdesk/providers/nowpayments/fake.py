@@ -23,10 +23,23 @@ from numdesk.providers import Surroundings
 from numdesk.providers.nowpayments.callback import sign
 from numdesk.providers.nowpayments.fake_lies import LIES
 from numdesk.providers.nowpayments.fake_wire import as_told, coin_of, write_document, write_notice
-from numdesk.providers.nowpayments.fake_world import COIN, WORTH, Notice, Row, World, add_money, settle
+from numdesk.providers.nowpayments.fake_world import (
+    COIN,
+    WORTH,
+    Notice,
+    Row,
+    World,
+    add_money,
+    settle,
+)
 
 #: The account of the sandbox, unless it is told another.
-ACCOUNT = {"api_key": "sandbox-api-key", "ipn_secret": "sandbox-ipn", "email": "desk@example.com", "password": "sandbox"}
+ACCOUNT = {
+    "api_key": "sandbox-api-key",
+    "ipn_secret": "sandbox-ipn",
+    "email": "desk@example.com",
+    "password": "sandbox",
+}
 TOKEN_S = 300
 ROWS_MAX = 500
 
@@ -58,21 +71,42 @@ class FakeNowPayments:
             ]
         )
 
-    async def pay(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None, times: int = 1) -> int:
+    async def pay(
+        self,
+        invoice: str,
+        *,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+        times: int = 1,
+    ) -> int:
         """Sees money for an invoice, settles it, and says so `times` times; returns how many callbacks were answered."""
         seen = await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(seen.payment_id)], times=times)
 
-    async def open(self, *, reference: str, amount: Decimal, currency: str = "eur", callback_url: str | None = None) -> Row:
+    async def open(
+        self,
+        *,
+        reference: str,
+        amount: Decimal,
+        currency: str = "eur",
+        callback_url: str | None = None,
+    ) -> Row:
         """Makes an invoice without a call."""
-        asked = {"order_id": reference, "price_amount": format(amount, "f"), "price_currency": currency, "ipn_callback_url": callback_url}
+        asked = {
+            "order_id": reference,
+            "price_amount": format(amount, "f"),
+            "price_currency": currency,
+            "ipn_callback_url": callback_url,
+        }
         return await self.world.make(asked, page=self._pages)
 
     async def choose(self, invoice: str, *, coin: str = COIN) -> Notice:
         """Somebody opens an invoice's page and chooses a coin: its first payment waits."""
         return await self.world.choose(invoice, coin=coin, repeats=False)
 
-    async def see(self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None) -> Notice:
+    async def see(
+        self, invoice: str, *, amount: Decimal | None = None, currency: str | None = None
+    ) -> Notice:
         """Money is on its way, and not settled yet.
 
         The first comes to the payment that waits, or makes one; every further one, and one in another coin, is a payment of its own, whose
@@ -83,15 +117,25 @@ class FakeNowPayments:
         if currency and coin is None and currency.lower() not in WORTH:
             raise UnknownMoney(currency)
         rows = await self.world.payments(invoice)
-        waiting = [row for row in rows if row["payment_status"] in ("waiting", "expired") and coin in (None, row["pay_currency"])]
+        waiting = [
+            row
+            for row in rows
+            if row["payment_status"] in ("waiting", "expired")
+            and coin in (None, row["pay_currency"])
+        ]
         chosen = coin or (rows[0]["pay_currency"] if rows else COIN)
         if rows and not waiting and amount is None:
             amount, currency = _left(rows, chosen), chosen
             if not amount:
                 return await self.world.change(rows[-1]["payment_id"], lambda _row: None)
-        opened = None if waiting else await self.world.choose(invoice, coin=chosen, repeats=bool(rows))
+        opened = (
+            None if waiting else await self.world.choose(invoice, coin=chosen, repeats=bool(rows))
+        )
         payment_id = opened.payment_id if opened else waiting[0]["payment_id"]
-        return await self.world.change(payment_id, lambda row: add_money(row, amount=amount, currency=coin_of(currency) or currency))
+        return await self.world.change(
+            payment_id,
+            lambda row: add_money(row, amount=amount, currency=coin_of(currency) or currency),
+        )
 
     async def confirm(self, payment_id: int) -> Notice:
         """What is on its way is settled."""
@@ -146,12 +190,20 @@ class FakeNowPayments:
         `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's users do.
         """
         await self._around.sleep(delay_s)
-        calls = ((one.url, *self.written(one, claims=claims, escapes=escapes)) for one in notices if one.url is not None)
+        calls = (
+            (one.url, *self.written(one, claims=claims, escapes=escapes))
+            for one in notices
+            if one.url is not None
+        )
         return await deliver_all(self.deliver, calls, times=times)
 
-    def written(self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False) -> tuple[dict[str, str], bytes]:
+    def written(
+        self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False
+    ) -> tuple[dict[str, str], bytes]:
         """Returns a callback's headers and bytes, signed."""
-        return write_notice(notice.document, claims=claims or {}, key=self.words["ipn_secret"], escapes=escapes)
+        return write_notice(
+            notice.document, claims=claims or {}, key=self.words["ipn_secret"], escapes=escapes
+        )
 
     def close(self) -> None:
         """Closes the file; what was paid stays paid."""
@@ -161,7 +213,9 @@ class FakeNowPayments:
         """POST /invoice."""
 
         async def work() -> object:
-            return await self.world.make(read_object((await request.body()).decode()), page=self._pages)
+            return await self.world.make(
+                read_object((await request.body()).decode()), page=self._pages
+            )
 
         return await self._answer(request, "create", work)
 
@@ -185,9 +239,19 @@ class FakeNowPayments:
 
         async def work() -> object:
             span = (asked["dateFrom"], asked.get("dateTo", "9999"))
-            found, total = await self.world.page(span, asked.get("invoiceId"), rows=limit, skip=limit * page)
-            data = [as_told(told) for row, lie in found for told in (LIES[lie](row) if lie else [row])]
-            return {"data": data, "limit": limit, "page": page, "pagesCount": -(-total // limit), "total": total}
+            found, total = await self.world.page(
+                span, asked.get("invoiceId"), rows=limit, skip=limit * page
+            )
+            data = [
+                as_told(told) for row, lie in found for told in (LIES[lie](row) if lie else [row])
+            ]
+            return {
+                "data": data,
+                "limit": limit,
+                "page": page,
+                "pagesCount": -(-total // limit),
+                "total": total,
+            }
 
         if not self._is_token(request.headers.get("authorization", "").removeprefix("Bearer ")):
             return _refused(401, "AUTH_REQUIRED")
@@ -198,18 +262,31 @@ class FakeNowPayments:
 
         async def work() -> object:
             asked = msgspec.json.decode(await request.body())
-            is_right = (asked.get("email"), asked.get("password")) == (self.words.get("email"), self.words.get("password"))
-            return {"token": self._token(int(self._around.clock.wall().timestamp()) + TOKEN_S)} if is_right else None
+            is_right = (asked.get("email"), asked.get("password")) == (
+                self.words.get("email"),
+                self.words.get("password"),
+            )
+            return (
+                {"token": self._token(int(self._around.clock.wall().timestamp()) + TOKEN_S)}
+                if is_right
+                else None
+            )
 
         return await self._answer(request, "auth", work)
 
     async def _page(self, request: Request) -> Response:
         """GET /pay/?iid=: what a customer's browser sees; money is seen through the sandbox's API."""
         row = await self.world.invoice(request.query_params.get("iid", ""))
-        text = f"{row['price_amount']} {row['price_currency'].upper()}\n" if row else "There is no such invoice.\n"
+        text = (
+            f"{row['price_amount']} {row['price_currency'].upper()}\n"
+            if row
+            else "There is no such invoice.\n"
+        )
         return Response(text, 200 if row else 404, media_type="text/plain")
 
-    async def _answer(self, request: Request, call: str, work: Callable[[], Awaitable[object]]) -> Response:
+    async def _answer(
+        self, request: Request, call: str, work: Callable[[], Awaitable[object]]
+    ) -> Response:
         """Checks who asks, plays the next scripted fault, does the work, and answers."""
         if request.headers.get("x-api-key") != self.words["api_key"]:
             return _refused(403, "INVALID_API_KEY")
@@ -218,7 +295,11 @@ class FakeNowPayments:
         result = await work() if outcome == "ok" or outcome.endswith("_made") else None
         if outcome != "ok":
             return await _fault(request, outcome.removesuffix("_made"))
-        return _refused(404, "NOT_FOUND") if result is None else Response(write_document(result), media_type="application/json")
+        return (
+            _refused(404, "NOT_FOUND")
+            if result is None
+            else Response(write_document(result), media_type="application/json")
+        )
 
     def _token(self, until: int) -> str:
         return f"{until}.{sign(str(until), key=self.words['password'])}"
@@ -235,11 +316,18 @@ async def _fault(request: Request, outcome: str) -> Response:
         await hang(request)
     if outcome == "garbage":
         return Response("<html>", 200)
-    return _refused(int(outcome.removeprefix("error_")) if outcome != "timeout" else 500, "SCRIPTED")
+    return _refused(
+        int(outcome.removeprefix("error_")) if outcome != "timeout" else 500, "SCRIPTED"
+    )
 
 
 def _refused(status: int, code: str) -> Response:
-    document = {"status": False, "statusCode": status, "code": code, "message": code.replace("_", " ").capitalize()}
+    document = {
+        "status": False,
+        "statusCode": status,
+        "code": code,
+        "message": code.replace("_", " ").capitalize(),
+    }
     return Response(msgspec.json.encode(document), status, media_type="application/json")
 
 
@@ -248,7 +336,9 @@ def _left(rows: Sequence[Row], coin: str) -> Decimal:
     if rows[0]["pay_currency"] != coin:
         return Decimal(0)
     return max(
-        Decimal(0), Decimal(rows[0]["pay_amount"]) - sum(Decimal(row["actually_paid"]) for row in rows if row["pay_currency"] == coin)
+        Decimal(0),
+        Decimal(rows[0]["pay_amount"])
+        - sum(Decimal(row["actually_paid"]) for row in rows if row["pay_currency"] == coin),
     )
 
 

@@ -21,7 +21,9 @@ def _with(**changes: Any) -> Callable[[Row], list[Row]]:
 
 
 def _times(name: str, factor: str) -> Callable[[Row], list[Row]]:
-    return lambda row: [{**row, name: format((Decimal(row[name] or 0) * Decimal(factor)).normalize(), "f")}]
+    return lambda row: [
+        {**row, name: format((Decimal(row[name] or 0) * Decimal(factor)).normalize(), "f")}
+    ]
 
 
 def _other(row: Row) -> Row:
@@ -30,7 +32,10 @@ def _other(row: Row) -> Row:
 
 def _late(row: Row) -> list[Row]:
     """It turns up two days after it was made, so it is missing from its own day's list."""
-    later = {name: write_time(datetime.fromisoformat(row[name]) + timedelta(days=2)) for name in ("created_at", "updated_at")}
+    later = {
+        name: write_time(datetime.fromisoformat(row[name]) + timedelta(days=2))
+        for name in ("created_at", "updated_at")
+    }
     return [{**row, **later}]
 
 
@@ -55,5 +60,8 @@ LIES: Mapping[str, Callable[[Row], list[Row]]] = {
     "closed": _with(payment_status="expired"),
     "failed": _with(payment_status="failed"),
     "refunded": _with(payment_status="refunded"),
-    "stranger": lambda row: [row, {**_other(row), "order_id": "stranger", "invoice_id": row["invoice_id"] + _OTHER}],
+    "stranger": lambda row: [
+        row,
+        {**_other(row), "order_id": "stranger", "invoice_id": row["invoice_id"] + _OTHER},
+    ],
 }

@@ -21,7 +21,12 @@ Row = dict[str, Any]
 
 #: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay whole in any coin.
 WORTH = {"eur": Decimal(1), "usd": Decimal("0.8"), "rub": Decimal("0.01")}
-COINS = {"usdttrc20": Decimal("0.8"), "btc": Decimal(50_000), "eth": Decimal(2_500), "trx": Decimal("0.2")}
+COINS = {
+    "usdttrc20": Decimal("0.8"),
+    "btc": Decimal(50_000),
+    "eth": Decimal(2_500),
+    "trx": Decimal("0.2"),
+}
 COIN = "usdttrc20"
 #: The gateway keeps half a hundredth of what comes.
 KEPT = Decimal("0.995")
@@ -55,7 +60,9 @@ insert or ignore into serials values ('invoices', 4522625843), ('payments', 5077
 _PAGE = """
 select p.document, l.lie from payments p left join lies l on l.payment_id = p.id and l.place = 'list'
 where p.made_at between ? and ? and (? is null or p.invoice_id = ?) order by p.made_at, p.id limit ? offset ?"""
-_COUNT = "select count(*) from payments where made_at between ? and ? and (? is null or invoice_id = ?)"
+_COUNT = (
+    "select count(*) from payments where made_at between ? and ? and (? is null or invoice_id = ?)"
+)
 _PAID_OF_INVOICE = "select document from payments where invoice_id = ? order by id"
 
 
@@ -90,7 +97,10 @@ class World:
                 "is_fixed_rate": False, "is_fee_paid_by_user": False,
             }  # fmt: skip
             values = (number, row["order_id"], row["ipn_callback_url"], json.dumps(row))
-            db.execute("insert into invoices (id, order_id, callback_url, document) values (?, ?, ?, ?)", values)
+            db.execute(
+                "insert into invoices (id, order_id, callback_url, document) values (?, ?, ?, ?)",
+                values,
+            )
             return row
 
         return await self._file.run(work)
@@ -98,11 +108,18 @@ class World:
     async def invoices(self, reference: str) -> list[Row]:
         """Returns every invoice that was made for a reference."""
         query = "select document from invoices where order_id = ? order by id"
-        return [json.loads(row[0]) for row in await self._file.run(lambda db: db.execute(query, (reference,)).fetchall())]
+        return [
+            json.loads(row[0])
+            for row in await self._file.run(lambda db: db.execute(query, (reference,)).fetchall())
+        ]
 
     async def invoice(self, invoice_id: str) -> Row | None:
         """Returns an invoice by its own id."""
-        found = await self._file.run(lambda db: db.execute("select document from invoices where id = ?", (invoice_id,)).fetchone())
+        found = await self._file.run(
+            lambda db: db.execute(
+                "select document from invoices where id = ?", (invoice_id,)
+            ).fetchone()
+        )
         return json.loads(found[0]) if found else None
 
     async def read(self, payment_id: str) -> tuple[Row, str | None] | None:
@@ -120,7 +137,9 @@ class World:
 
         def work(db: sqlite3.Connection) -> tuple[list[tuple[Row, str | None]], int]:
             found = db.execute(_PAGE, (*asked, rows, skip)).fetchall()
-            return [(self._aged(json.loads(document)), lie) for document, lie in found], db.execute(_COUNT, asked).fetchone()[0]
+            return [(self._aged(json.loads(document)), lie) for document, lie in found], db.execute(
+                _COUNT, asked
+            ).fetchone()[0]
 
         return await self._file.run(work)
 
@@ -134,9 +153,14 @@ class World:
             found = self._invoice(db, invoice)
             first = db.execute(_PAID_OF_INVOICE, (found["id"],)).fetchone()
             row = self._open(db, found, coin=coin)
-            row["parent_payment_id"] = json.loads(first[0])["payment_id"] if repeats and first else None
+            row["parent_payment_id"] = (
+                json.loads(first[0])["payment_id"] if repeats and first else None
+            )
             values = (row["payment_id"], found["id"], row["created_at"], json.dumps(row))
-            db.execute("insert into payments (id, invoice_id, made_at, document) values (?, ?, ?, ?)", values)
+            db.execute(
+                "insert into payments (id, invoice_id, made_at, document) values (?, ?, ?, ?)",
+                values,
+            )
             return self._note(db, row)
 
         return await self._file.run(work)
@@ -145,13 +169,17 @@ class World:
         """Changes a payment and writes down what is to be said about it."""
 
         def work(db: sqlite3.Connection) -> Notice:
-            found = db.execute("select document from payments where id = ?", (payment_id,)).fetchone()
+            found = db.execute(
+                "select document from payments where id = ?", (payment_id,)
+            ).fetchone()
             if found is None:
                 raise UnknownInvoice(str(payment_id))
             row = self._aged(json.loads(found[0]))
             change(row)
             row["updated_at"] = write_time(self._clock.now())
-            db.execute("update payments set document = ? where id = ?", (json.dumps(row), payment_id))
+            db.execute(
+                "update payments set document = ? where id = ?", (json.dumps(row), payment_id)
+            )
             return self._note(db, row)
 
         return await self._file.run(work)
@@ -174,7 +202,10 @@ class World:
         def work(db: sqlite3.Connection) -> list[Notice]:
             found = self._invoice(db, invoice)
             rows = db.execute(query, (found["id"],)).fetchall()
-            return [Notice(row[0], row[1], found["ipn_callback_url"], json.loads(row[2])) for row in rows]
+            return [
+                Notice(row[0], row[1], found["ipn_callback_url"], json.loads(row[2]))
+                for row in rows
+            ]
 
         return await self._file.run(work)
 
@@ -217,13 +248,23 @@ class World:
         }  # fmt: skip
 
     def _note(self, db: sqlite3.Connection, row: Row) -> Notice:
-        url = db.execute("select callback_url from invoices where id = ?", (row["invoice_id"],)).fetchone()[0]
+        url = db.execute(
+            "select callback_url from invoices where id = ?", (row["invoice_id"],)
+        ).fetchone()[0]
         note = "insert into notices (payment_id, document) values (?, ?)"
-        return Notice(db.execute(note, (row["payment_id"], json.dumps(row))).lastrowid or 0, row["payment_id"], url, row)
+        return Notice(
+            db.execute(note, (row["payment_id"], json.dumps(row))).lastrowid or 0,
+            row["payment_id"],
+            url,
+            row,
+        )
 
     def _aged(self, row: Row) -> Row:
         """Returns a payment as it is by now: one that nobody made in time is over."""
-        if row["payment_status"] == "waiting" and self._clock.now() >= datetime.fromisoformat(row["created_at"]) + WAITS:
+        if (
+            row["payment_status"] == "waiting"
+            and self._clock.now() >= datetime.fromisoformat(row["created_at"]) + WAITS
+        ):
             row["payment_status"] = "expired"
         return row
 
@@ -234,7 +275,11 @@ def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None
     if amount is None:
         came = Decimal(row["pay_amount"])
     else:
-        came = amount if currency in COINS else coins_for(amount, currency or row["price_currency"], coin)
+        came = (
+            amount
+            if currency in COINS
+            else coins_for(amount, currency or row["price_currency"], coin)
+        )
     left = (came * KEPT).normalize()
     row |= {
         "actually_paid": format(came.normalize(), "f"), "outcome_amount": format(left, "f"), "payin_hash": uuid.uuid4().hex * 2,
@@ -248,13 +293,19 @@ def settle(row: Row) -> None:
     """What came is settled; a further deposit, and one in another coin, is finished whatever came."""
     if row["payment_status"] not in UNSETTLED:
         return
-    is_enough = row["parent_payment_id"] is not None or Decimal(row["actually_paid"]) >= Decimal(row["pay_amount"])
+    is_enough = row["parent_payment_id"] is not None or Decimal(row["actually_paid"]) >= Decimal(
+        row["pay_amount"]
+    )
     row["payment_status"] = "finished" if is_enough else "partially_paid"
 
 
 def coins_for(amount: Decimal, currency: str, coin: str) -> Decimal:
     """Returns what an amount of money is in a coin, rounded up."""
-    return (amount * _worth_of(currency) / COINS[coin]).quantize(COIN_UNIT, rounding=ROUND_UP).normalize()
+    return (
+        (amount * _worth_of(currency) / COINS[coin])
+        .quantize(COIN_UNIT, rounding=ROUND_UP)
+        .normalize()
+    )
 
 
 def write_time(moment: datetime) -> str:
@@ -268,4 +319,8 @@ def _worth_of(currency: str) -> Decimal:
 
 
 def _serial(db: sqlite3.Connection, name: str) -> int:
-    return int(db.execute("update serials set next = next + 1 where name = ? returning next - 1", (name,)).fetchone()[0])
+    return int(
+        db.execute(
+            "update serials set next = next + 1 where name = ? returning next - 1", (name,)
+        ).fetchone()[0]
+    )

@@ -9,7 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from numdesk.ports.payments import Invoice, Payment, PaymentStatus
-from numdesk.protocols.json_tokens import NumberToken, maybe_amount, maybe_moment, maybe_word, read_amount, read_word
+from numdesk.protocols.json_tokens import (
+    NumberToken,
+    maybe_amount,
+    maybe_moment,
+    maybe_word,
+    read_amount,
+    read_word,
+)
 from numdesk.providers import broken_answer, reading_answer, status_of
 
 STATUS: Mapping[str, PaymentStatus] = {
@@ -63,7 +70,10 @@ def read_payment(row: Mapping[str, Any], *, parent: Mapping[str, Any] | None) ->
     is_wrong = parent is not None and coin != maybe_word(parent, "pay_currency")
     amount, paid = read_amount(row, "price_amount"), maybe_amount(row, "actually_paid")
     due = None if is_wrong else maybe_amount(row, "pay_amount")
-    settled, settled_currency = maybe_amount(row, "outcome_amount"), maybe_word(row, "outcome_currency")
+    settled, settled_currency = (
+        maybe_amount(row, "outcome_amount"),
+        maybe_word(row, "outcome_currency"),
+    )
     fee = None
     if due and paid and settled is not None and settled_currency == coin:
         fee = (paid - settled) * amount / due

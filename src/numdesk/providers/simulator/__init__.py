@@ -12,7 +12,9 @@ from numdesk.providers.simulator.world import World
 def _make(settings: SimulatorSettings, around: Surroundings) -> Adapters:
     world = World(around.data / "simulator.sqlite")
     simulator = Simulator(world, settings, sleep=around.sleep)
-    return Adapters(supplier=simulator, rate_source=simulator, simulation=simulator, close=world.close)
+    return Adapters(
+        supplier=simulator, rate_source=simulator, simulation=simulator, close=world.close
+    )
 
 
 PROVIDER = Provider(

@@ -44,7 +44,13 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class Simulator:
     """Sells numbers of every country for every service, and changes money; see `ports/suppliers.py` and `ports/rates.py`."""
 
-    def __init__(self, world: World, settings: SimulatorSettings, *, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        world: World,
+        settings: SimulatorSettings,
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._world = world
         self._settings = settings
         self._sleep = sleep
@@ -57,7 +63,9 @@ class Simulator:
         for country in atlas.COUNTRIES:
             for rank, service in enumerate(atlas.SERVICES):
                 taken = used.get((country.iso2, service.code), 0)
-                operators = (None, *country.operators) if rank < SERVICES_WITH_OPERATORS else (None,)
+                operators = (
+                    (None, *country.operators) if rank < SERVICES_WITH_OPERATORS else (None,)
+                )
                 found.extend(
                     Tier(
                         country.iso2,
@@ -77,7 +85,10 @@ class Simulator:
         cost = cost_of(country, service, wanted.operator is not None)
         if cost > wanted.cost_max:
             raise ProviderError(Cause.PRICE_REJECTED, f"costs {cost}, not {wanted.cost_max}")
-        sale = await self._world.sell(_draft(wanted, msisdn=atlas.synthetic_msisdn(country, SERIAL_FIRST), cost=cost), serials=SERIALS)
+        sale = await self._world.sell(
+            _draft(wanted, msisdn=atlas.synthetic_msisdn(country, SERIAL_FIRST), cost=cost),
+            serials=SERIALS,
+        )
         _lose(lost)
         return _reserved(sale)
 
@@ -134,7 +145,10 @@ class Simulator:
 
     async def scripted(self) -> list[str]:
         """Returns the outcomes that no call has met yet."""
-        return [f"{method}:{outcome}" if method else outcome for method, outcome in await self._world.scripted()]
+        return [
+            f"{method}:{outcome}" if method else outcome
+            for method, outcome in await self._world.scripted()
+        ]
 
     async def set_rate(self, pair: str, value: int | None) -> None:
         """Changes the rate that the world has."""
@@ -146,7 +160,13 @@ class Simulator:
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
         """Returns a new message under a new id."""
-        return MessageReceived(provider="simulator", provider_message_id=uuid.uuid4().hex, to=to, sender=sender, text=text)
+        return MessageReceived(
+            provider="simulator",
+            provider_message_id=uuid.uuid4().hex,
+            to=to,
+            sender=sender,
+            text=text,
+        )
 
     async def _call(self, method: str) -> str | None:
         """Takes as long as a call takes and plays the next scripted outcome; returns how the answer will be lost, if so."""
@@ -155,7 +175,9 @@ class Simulator:
         if outcome == "slow":
             await self._sleep(self._settings.slow_s)
         if outcome == "provider_account_balance":
-            raise ProviderError(Cause.PROVIDER_ACCOUNT_BALANCE, "our credit there is used up", ours=True)
+            raise ProviderError(
+                Cause.PROVIDER_ACCOUNT_BALANCE, "our credit there is used up", ours=True
+            )
         if outcome in _REFUSALS:
             raise ProviderError(_REFUSALS[outcome], f"the script says {outcome}")
         if outcome == "timeout":
@@ -174,15 +196,30 @@ def _stock(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:
 
 
 def _place(wanted: Wanted) -> tuple[atlas.CountryFacts, atlas.ServiceFacts]:
-    country, service = atlas.COUNTRIES_BY_ISO2.get(wanted.country), atlas.SERVICES_BY_CODE.get(wanted.service)
-    known = country is not None and (wanted.operator is None or wanted.operator in {operator.code for operator in country.operators})
+    country, service = (
+        atlas.COUNTRIES_BY_ISO2.get(wanted.country),
+        atlas.SERVICES_BY_CODE.get(wanted.service),
+    )
+    known = country is not None and (
+        wanted.operator is None
+        or wanted.operator in {operator.code for operator in country.operators}
+    )
     if country is None or service is None or not known:
         raise ProviderError(Cause.NO_NUMBERS, f"nothing for {wanted.service} in {wanted.country}")
     return country, service
 
 
 def _draft(wanted: Wanted, *, msisdn: int, cost: int) -> Sale:
-    return Sale(0, wanted.reference, msisdn, wanted.country, wanted.service, wanted.operator, cost, open=True)
+    return Sale(
+        0,
+        wanted.reference,
+        msisdn,
+        wanted.country,
+        wanted.service,
+        wanted.operator,
+        cost,
+        open=True,
+    )
 
 
 def _reserved(sale: Sale) -> Reserved:

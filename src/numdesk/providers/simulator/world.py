@@ -88,11 +88,15 @@ class World:
 
     async def scripted(self) -> list[tuple[str | None, str]]:
         """Returns what is left of the script."""
-        return await self._run(lambda db: db.execute("select method, outcome from script order by id").fetchall())
+        return await self._run(
+            lambda db: db.execute("select method, outcome from script order by id").fetchall()
+        )
 
     async def sale_of(self, reference: str) -> Sale | None:
         """Returns the sale that a buyer's reference names."""
-        return await self._run(lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone()))
+        return await self._run(
+            lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone())
+        )
 
     async def last_sale_of(self, msisdn: int) -> Sale | None:
         """Returns the latest sale of a number."""
@@ -109,7 +113,11 @@ class World:
             known = _sale(db.execute(_SALE_BY_REFERENCE, (sale.reference,)).fetchone())
             if known is not None:
                 return known
-            msisdn = sale.msisdn if not serials else sale.msisdn + _next_serial(db, sale.country) % serials
+            msisdn = (
+                sale.msisdn
+                if not serials
+                else sale.msisdn + _next_serial(db, sale.country) % serials
+            )
             values = (sale.reference, msisdn, sale.country, sale.service, sale.operator, sale.cost)
             sold = _sale(db.execute(_SELL, values).fetchone())
             assert sold is not None, "an insert returns its row"
@@ -123,23 +131,35 @@ class World:
 
     async def is_open(self, sale_id: int) -> bool:
         """Is the number of this sale still in use?"""
-        return bool(await self._run(lambda db: db.execute("select 1 from sales where id = ? and open", (sale_id,)).fetchone()))
+        return bool(
+            await self._run(
+                lambda db: db.execute(
+                    "select 1 from sales where id = ? and open", (sale_id,)
+                ).fetchone()
+            )
+        )
 
     async def open_sales(self) -> dict[tuple[str, str], int]:
         """Counts the numbers in use by (country, service)."""
         found = await self._run(
-            lambda db: db.execute("select country, service, count(*) from sales where open group by country, service").fetchall()
+            lambda db: db.execute(
+                "select country, service, count(*) from sales where open group by country, service"
+            ).fetchall()
         )
         return {(country, service): count for country, service, count in found}
 
     async def rate(self, pair: str) -> int | None:
         """Returns the rate of a pair."""
-        row = await self._run(lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone())
+        row = await self._run(
+            lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone()
+        )
         return row[0] if row else None
 
     async def set_rate(self, pair: str, value: int | None) -> None:
         """Sets the rate of a pair, or leaves it without one."""
-        await self._run(lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value)))
+        await self._run(
+            lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value))
+        )
 
     async def _run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Does `work` in a transaction; what this upstream cannot write down it does not answer."""

@@ -50,7 +50,9 @@ async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
     }
 
 
-async def insert_customer(tx: Tx, *, name: str, state: CustomerState, contact: Mapping[str, str], now: datetime) -> int:
+async def insert_customer(
+    tx: Tx, *, name: str, state: CustomerState, contact: Mapping[str, str], now: datetime
+) -> int:
     """Adds a customer; returns its id."""
     return await tx.fetchval(
         "insert into customers (name, state, contact, created_at) values ($1, $2, $3::text::jsonb, $4) returning id",
@@ -125,7 +127,9 @@ class KeyLine:
     revoked_at: datetime | None
 
 
-async def newest_secret(tx: Tx, customer_id: int, *, dialect: str, now: datetime) -> tuple[bytes, bytes] | None:
+async def newest_secret(
+    tx: Tx, customer_id: int, *, dialect: str, now: datetime
+) -> tuple[bytes, bytes] | None:
     """Returns hash and sealed secret of the customer's newest key of a dialect that may still be used, None when there is none."""
     row = await tx.fetchrow(
         """select hash, secret from api_keys where customer_id = $1 and dialect = $2 and secret is not null and revoked_at is null
@@ -163,12 +167,20 @@ async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
 
 async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
     """Revokes a key; False when there is none that is not revoked yet."""
-    return await tx.execute("update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now) == "UPDATE 1"
+    return (
+        await tx.execute(
+            "update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now
+        )
+        == "UPDATE 1"
+    )
 
 
 async def set_state(tx: Tx, customer_id: int, state: CustomerState) -> bool:
     """Sets a customer's state; False when there is no such customer."""
-    return await tx.execute("update customers set state = $2 where id = $1", customer_id, int(state)) == "UPDATE 1"
+    return (
+        await tx.execute("update customers set state = $2 where id = $1", customer_id, int(state))
+        == "UPDATE 1"
+    )
 
 
 async def touch_keys(tx: Tx, key_ids: Sequence[int], *, now: datetime) -> None:
@@ -215,7 +227,9 @@ async def versions(tx: Tx) -> dict[str, int]:
     return {row[0]: row[1] for row in await tx.fetch("select name, n from versions")}
 
 
-async def exchange_counts(tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str) -> dict[tuple[int, str], int]:
+async def exchange_counts(
+    tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str
+) -> dict[tuple[int, str], int]:
     """Writes this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
     subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
     await tx.execute(

@@ -24,7 +24,13 @@ class Batcher(Generic[Item, Answer]):
     one bad item never spoils its neighbours.
     """
 
-    def __init__(self, run: Callable[[list[Item]], Awaitable[list[Answer]]], *, batch_max: int, in_flight: int = 1) -> None:
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[list[Answer]]],
+        *,
+        batch_max: int,
+        in_flight: int = 1,
+    ) -> None:
         self._run = run
         self._batch_max = batch_max
         self._free = in_flight
@@ -46,7 +52,9 @@ class Batcher(Generic[Item, Answer]):
         """Sends as many batches as may be on their way."""
         self._scheduled = False
         while self._free and self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._batch_max, len(self._waiting)))]
+            batch = [
+                self._waiting.popleft() for _ in range(min(self._batch_max, len(self._waiting)))
+            ]
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._travel(batch))
             self._tasks.add(task)

@@ -19,13 +19,24 @@ import psutil
 
 from numdesk.config import environment_for_child
 from numdesk.storage.database import launcher as database_launcher
-from numdesk.storage.database.faults import DatabaseFault, DataFolderNotWritable, DataFolderOfOtherVersion, DiskFull, ServerFailedToStart
+from numdesk.storage.database.faults import (
+    DatabaseFault,
+    DataFolderNotWritable,
+    DataFolderOfOtherVersion,
+    DiskFull,
+    ServerFailedToStart,
+)
 
 ROLE = "numdesk"
 DATABASE = "numdesk"
 SOCKET_NAME = ".s.PGSQL.5432"
-SOCKET_PATH_MAX = 103  # bytes that fit in sockaddr_un on every supported system (Linux 107, macOS 103)
-SERVER_USERS = ("numdesk", "nobody")  # who runs the server when root starts numdesk: the first one there is
+SOCKET_PATH_MAX = (
+    103  # bytes that fit in sockaddr_un on every supported system (Linux 107, macOS 103)
+)
+SERVER_USERS = (
+    "numdesk",
+    "nobody",
+)  # who runs the server when root starts numdesk: the first one there is
 POSTMASTER_LINES_MIN = 5
 
 SETTINGS: Mapping[str, str] = {
@@ -111,19 +122,35 @@ class Cluster:
     def command(self, program: str, *arguments: str) -> list[str]:
         """Make the command line that runs a PostgreSQL program as the cluster's owner, tied to our life."""
         launcher = [sys.executable, "-I", "-S", str(database_launcher.__file__)]
-        return [*launcher, str(os.getpid()), self.user, str(self.data), str(binaries() / program), *arguments]
+        return [
+            *launcher,
+            str(os.getpid()),
+            self.user,
+            str(self.data),
+            str(binaries() / program),
+            *arguments,
+        ]
 
     def postmaster(self) -> Postmaster | None:
         """Read who runs the cluster; None when nobody does, or the file is half written."""
         with contextlib.suppress(FileNotFoundError, PermissionError, ValueError):
             lines = (self.folder / "postmaster.pid").read_text().splitlines()
             if len(lines) >= POSTMASTER_LINES_MIN:
-                return Postmaster(int(lines[0]), Path(lines[1]), Path(lines[4]), ready=lines[-1].strip() == "ready")
+                return Postmaster(
+                    int(lines[0]),
+                    Path(lines[1]),
+                    Path(lines[4]),
+                    ready=lines[-1].strip() == "ready",
+                )
         return None
 
     def find_server(self) -> psutil.Process | None:
         """Find a server that runs in the folder by its processes, for when postmaster.pid is damaged."""
-        found = {process.pid: process for process in psutil.process_iter(["name", "ppid"]) if process.info["name"] == "postgres"}
+        found = {
+            process.pid: process
+            for process in psutil.process_iter(["name", "ppid"])
+            if process.info["name"] == "postgres"
+        }
         for process in found.values():
             with contextlib.suppress(psutil.Error):
                 if process.info["ppid"] not in found and Path(process.cwd()) == self.folder:
@@ -143,7 +170,9 @@ class Cluster:
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command = self.command("initdb", "--pgdata", str(unfinished), *options, *locale)
         environment = environment_for_child()
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, env=environment)
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=False, env=environment
+        )
         if done.returncode != 0:
             raise self.fault(log=done.stderr)
         unfinished.rename(self.folder)
@@ -176,14 +205,19 @@ class Cluster:
             return DiskFull(self.data)
         if "incompatible with server" in log:
             return DataFolderOfOtherVersion(self.data, reason=reason)
-        if any(sign in log for sign in ("Permission denied", "Read-only file system", "wrong ownership")):
+        if any(
+            sign in log
+            for sign in ("Permission denied", "Read-only file system", "wrong ownership")
+        ):
             return DataFolderNotWritable(self.data, reason=reason)
         return ServerFailedToStart(self.data, reason=reason)
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file of the cluster; one that is right already is left alone, so that a full disk keeps no server from starting."""
         if path.is_symlink() or not path.exists() or path.read_text() != text:
-            descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # the folder's owner may have laid links in it
+            descriptor, draft = tempfile.mkstemp(
+                prefix=f"{path.name}.", dir=path.parent
+            )  # the folder's owner may have laid links in it
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     file.write(text)
@@ -231,5 +265,7 @@ def _choose_user(folder: Path) -> str:
 
 def _last_complaint(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    complaints = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line]
+    complaints = [
+        line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line
+    ]
     return (complaints or lines or ["it wrote nothing"])[-1].rpartition(":  ")[2].strip()

@@ -23,9 +23,15 @@ class DeskMissing(DatabaseFault):
 
     def __init__(self, data: Path | None) -> None:
         """Say where it looked: in a data folder, or (None) in the external database."""
-        where = "the database that NUMDESK_DATABASE_URL names" if data is None else f"the folder {data}"
-        other = "name another with NUMDESK_DATABASE_URL" if data is None else "name another with --data"
-        super().__init__(f"There is no desk in {where}: {other}, or make one with `numdesk migrate`.")
+        where = (
+            "the database that NUMDESK_DATABASE_URL names" if data is None else f"the folder {data}"
+        )
+        other = (
+            "name another with NUMDESK_DATABASE_URL" if data is None else "name another with --data"
+        )
+        super().__init__(
+            f"There is no desk in {where}: {other}, or make one with `numdesk migrate`."
+        )
 
 
 class DataFolderNotWritable(DatabaseFault):
@@ -94,7 +100,9 @@ class ServerFailedToStart(DatabaseFault):
 
     def __init__(self, data: Path, *, reason: str) -> None:
         """Say what the server wrote last."""
-        super().__init__(f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more.")
+        super().__init__(
+            f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more."
+        )
 
 
 class ServerTooOld(DatabaseFault):

@@ -27,7 +27,11 @@ class _CapHeader(ctypes.Structure):
 
 
 class _CapSet(ctypes.Structure):
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
 
 
 def main(arguments: list[str]) -> None:
@@ -70,12 +74,16 @@ def _may_pass_folders() -> bool:
     header, sets = _CapHeader(CAPABILITY_VERSION_3, 0), (_CapSet * 2)()
     if libc.capget(ctypes.byref(header), ctypes.byref(sets)) != 0:
         return False
-    held = [cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if sets[0].permitted & (1 << cap)]
+    held = [
+        cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if sets[0].permitted & (1 << cap)
+    ]
     if not held:
         return False
     only = 1 << held[0]
     sets[0], sets[1] = _CapSet(only, only, only), _CapSet(0, 0, 0)
-    return libc.capset(ctypes.byref(header), ctypes.byref(sets)) == 0 and _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, held[0])
+    return libc.capset(ctypes.byref(header), ctypes.byref(sets)) == 0 and _prctl(
+        PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, held[0]
+    )
 
 
 def _prctl(option: int, *values: int) -> bool:

@@ -8,7 +8,12 @@ from importlib.resources.abc import Traversable
 
 import asyncpg
 
-from numdesk.storage.database.faults import DatabaseIsNewer, DiskFull, MigrationBlocked, MigrationChanged
+from numdesk.storage.database.faults import (
+    DatabaseIsNewer,
+    DiskFull,
+    MigrationBlocked,
+    MigrationChanged,
+)
 
 # A migration is 0007_name.sql; 0007_name.before.sql and .after.sql beside it belong to its tests.
 FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -35,7 +40,9 @@ class Migration:
         return f"{self.number:04}_{self.name}"
 
 
-async def migrate(target: str | asyncpg.Connection, *, migrations: list[Migration] | None = None) -> list[str]:
+async def migrate(
+    target: str | asyncpg.Connection, *, migrations: list[Migration] | None = None
+) -> list[str]:
     """Bring a database (a DSN, or a connection outside a transaction) up to date and return what was applied.
 
     Processes that start together wait for one another. Raises DatabaseIsNewer, MigrationChanged, MigrationBlocked,
@@ -62,7 +69,10 @@ async def is_ours_alone(connection: asyncpg.Connection) -> bool:
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
     )
     known = find_migrations()
-    made = {"schema_migrations", *(name for migration in known for name in MADE.findall(migration.sql))}
+    made = {
+        "schema_migrations",
+        *(name for migration in known for name in MADE.findall(migration.sql)),
+    }
     if not found or any(row["relname"] not in made for row in found):
         return False
     columns = await connection.fetch(
@@ -84,7 +94,11 @@ def find_migrations(folder: Traversable | None = None) -> list[Migration]:
     """Read the migration files in the order of their numbers, each number once."""
     folder = folder or resources.files("numdesk.storage") / "migrations"
     matches = [(FILE_NAME.fullmatch(file.name), file) for file in folder.iterdir()]
-    found = [Migration(int(match[1]), match[2], file.read_text("utf-8")) for match, file in matches if match]
+    found = [
+        Migration(int(match[1]), match[2], file.read_text("utf-8"))
+        for match, file in matches
+        if match
+    ]
     found.sort(key=lambda migration: migration.number)
     numbers = [migration.number for migration in found]
     assert len(set(numbers)) == len(numbers), f"two migrations have one number: {numbers}"
@@ -113,11 +127,15 @@ async def _migrate(connection: asyncpg.Connection, *, known: list[Migration]) ->
 
 
 async def _pending(connection: asyncpg.Connection, *, known: list[Migration]) -> list[Migration]:
-    rows = await connection.fetch("select number, name, sha256 from schema_migrations order by number")
+    rows = await connection.fetch(
+        "select number, name, sha256 from schema_migrations order by number"
+    )
     applied = {row["number"]: row for row in rows}
     unknown = applied.keys() - {migration.number for migration in known}
     if unknown:
-        raise DatabaseIsNewer([f"{number:04}_{applied[number]['name']}" for number in sorted(unknown)])
+        raise DatabaseIsNewer(
+            [f"{number:04}_{applied[number]['name']}" for number in sorted(unknown)]
+        )
     for migration in known:
         row = applied.get(migration.number)
         if row and row["sha256"] != migration.sha256:

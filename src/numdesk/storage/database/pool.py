@@ -31,7 +31,11 @@ RETRIES_MAX = 5
 #: beginning, or from the last answer to anybody when that is later.
 OUTAGE_PATIENCE_S = LENT_WITHIN_S = 8.0
 
-_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_CONFLICTS = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
 #: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
 #: no writes, or a sequence is at its end. Nothing was done, and asking again at once does not help.
 EXHAUSTED = (
@@ -51,7 +55,11 @@ _transactions = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0),
 )
 _retries = Counter("numdesk_database_retries_total", "Transactions run again", ["name", "kind"])
-_exhausted = Counter("numdesk_database_exhausted_total", "Transactions refused by a database without room or resources", ["kind"])
+_exhausted = Counter(
+    "numdesk_database_exhausted_total",
+    "Transactions refused by a database without room or resources",
+    ["kind"],
+)
 _log = get_logger(__name__, "kind", "transaction")
 
 
@@ -86,7 +94,9 @@ class _Connection(asyncpg.Connection):
 class Database:
     """The pool of one process."""
 
-    def __init__(self, pool: asyncpg.Pool, *, is_silent: Callable[[], Awaitable[bool]] | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, *, is_silent: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
         """Lends the connections of a pool; `is_silent` finds out whether the server gives no sign of life."""
         self._pool = pool
         self._watch = Watch(is_silent)
@@ -135,7 +145,9 @@ class Database:
         """
         async with self._connection(name) as connection:
             try:
-                await connection.execute("begin isolation level repeatable read read only" if snapshot else "begin")
+                await connection.execute(
+                    "begin isolation level repeatable read read only" if snapshot else "begin"
+                )
                 with forbid_network(name):
                     yield cast("Tx", connection)
                 await self._commit(name, connection)
@@ -167,12 +179,16 @@ class Database:
                 raise OutcomeUnknown from error
             raise
 
-    async def repeat(self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False) -> T:
+    async def repeat(
+        self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
+    ) -> T:
         """Runs statements that may safely be repeated, through conflicts and through an outage of some seconds.
 
         Raises Unavailable when the database stays away, or OutcomeUnknown for a statement that `books` something under a key.
         """
-        return await self._outlast(name, lambda: self.statement(name, work), OutcomeUnknown if books else Unavailable)
+        return await self._outlast(
+            name, lambda: self.statement(name, work), OutcomeUnknown if books else Unavailable
+        )
 
     async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Reads everything as of one moment, through an outage of some seconds; raises Unavailable."""
@@ -183,7 +199,12 @@ class Database:
 
         return await self._outlast(name, attempt)
 
-    async def _outlast(self, name: str, attempt: Callable[[], Awaitable[T]], refusal: type[Unavailable] = Unavailable) -> T:
+    async def _outlast(
+        self,
+        name: str,
+        attempt: Callable[[], Awaitable[T]],
+        refusal: type[Unavailable] = Unavailable,
+    ) -> T:
         """Awaits `attempt`, again after conflicts and outages; raises `refusal` when the database stays away."""
         deadline: float | None = None
         begun = asyncio.get_running_loop().time()
@@ -222,7 +243,9 @@ class Database:
                         connection.terminate()
                     raise
                 finally:
-                    await self._pool.release(connection)  # after a statement that was given up, this waits for the server
+                    await self._pool.release(
+                        connection
+                    )  # after a statement that was given up, this waits for the server
         _transactions.labels(name).observe(time.perf_counter() - started)
 
     @contextmanager
@@ -238,7 +261,12 @@ class Database:
             now = time.monotonic()
             if now - self._complained_at > COMPLAINT_EVERY_S:
                 self._complained_at = now
-                _log.error("the database has no room or resources", transaction=name, kind=kind, reason=str(error))
+                _log.error(
+                    "the database has no room or resources",
+                    transaction=name,
+                    kind=kind,
+                    reason=str(error),
+                )
             raise Unavailable from error
 
     async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -259,7 +287,10 @@ class Database:
         deal.is_open = True
         try:
             await self._commit(name, connection)
-        except (asyncpg.PostgresError, AssertionError) as error:  # an answer: unless the server is going down, it has rolled back
+        except (
+            asyncpg.PostgresError,
+            AssertionError,
+        ) as error:  # an answer: unless the server is going down, it has rolled back
             deal.is_open = isinstance(error, OUTAGES)
             raise
         deal.is_open = False

@@ -40,7 +40,11 @@ READY_TIMEOUT_S = 600.0  # a recovery after a crash replays at most max_wal_size
 LEFTOVERS_TIMEOUT_S = 10.0  # how long the children of a killed postmaster may take to notice
 CONNECT_TIMEOUT_S = 5
 _log = get_logger(__name__)
-STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, none
+STOP_STEPS = (
+    (signal.SIGINT, 20.0),
+    (signal.SIGQUIT, 5.0),
+    (signal.SIGKILL, 5.0),
+)  # fast, immediate, none
 
 
 @contextlib.asynccontextmanager
@@ -78,8 +82,17 @@ async def check_server(url: str) -> int:
     where = place_of(url)
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
-        raise ServerUnreachable(where, reason=next(iter(scrub(str(error)).splitlines()), type(error).__name__)) from error
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        ValueError,
+    ) as error:
+        raise ServerUnreachable(
+            where, reason=next(iter(scrub(str(error)).splitlines()), type(error).__name__)
+        ) from error
     try:
         version, said = connection.get_server_version(), connection.get_settings()
     finally:
@@ -205,7 +218,10 @@ class EmbeddedPostgres:
             except psutil.AccessDenied as error:
                 reason = f"process {process.pid} of another user runs PostgreSQL on it: stop that process first"
                 raise ServerFailedToStart(self.cluster.data, reason=reason) from error
-        for path in (self.cluster.folder / "postmaster.pid", self.cluster.socket_folder / f"{SOCKET_NAME}.lock"):
+        for path in (
+            self.cluster.folder / "postmaster.pid",
+            self.cluster.socket_folder / f"{SOCKET_NAME}.lock",
+        ):
             path.unlink(missing_ok=True)
 
     async def _launch(self) -> None:
@@ -221,7 +237,9 @@ class EmbeddedPostgres:
 
     async def _try_launch(self) -> str | None:
         """Start the postmaster once; returns what it wrote if it ended before it was ready."""
-        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        options = [
+            part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")
+        ]
         command = self.cluster.command("postgres", "-D", str(self.cluster.folder), *options)
         log = self.cluster.data / "postgres.log"
         if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
@@ -238,9 +256,13 @@ class EmbeddedPostgres:
 
     async def _make_database(self) -> None:
         """Make our database inside a new cluster."""
-        connection = await asyncpg.connect(self.cluster.dsn(database="postgres"), timeout=CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(
+            self.cluster.dsn(database="postgres"), timeout=CONNECT_TIMEOUT_S
+        )
         try:
-            if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = 'numdesk'"):
+            if not await connection.fetchval(
+                "SELECT true FROM pg_database WHERE datname = 'numdesk'"
+            ):
                 await connection.execute("CREATE DATABASE numdesk")
         finally:
             await connection.close()
@@ -250,7 +272,12 @@ def _spawn(command: list[str], *, log: Path) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, so that Ctrl-C reaches us first and we can finish what is open."""
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - the command is our own
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment_for_child()
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=environment_for_child(),
         )
 
 

@@ -61,7 +61,11 @@ class Watch:
         """Look for connections that have waited long, for as long as any is lent."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(LOOK_EVERY_S, self._look) if self._lent else None
-        doubted = {connection: since for connection, since in self._lent.items() if loop.time() - since >= SILENCE_S}
+        doubted = {
+            connection: since
+            for connection, since in self._lent.items()
+            if loop.time() - since >= SILENCE_S
+        }
         if doubted and (self._asking is None or self._asking.done()):
             self._asking = loop.create_task(self._end_silent(doubted))
 
@@ -70,7 +74,9 @@ class Watch:
         assert self._is_silent is not None, "only then is anything looked at"
         asked_at = asyncio.get_running_loop().time()
         if await self._is_silent() and self.heard_at < asked_at:
-            _log.error("the database gives no sign of life: statements that wait for it are given up")
+            _log.error(
+                "the database gives no sign of life: statements that wait for it are given up"
+            )
             for connection, since in doubted.items():
                 if self._lent.get(connection) == since:
                     connection.terminate()

@@ -46,7 +46,11 @@ UNSUPPORTED = frozenset(
     }
 )  # fmt: skip
 #: Where systems keep the certificates that they trust, beside the place that OpenSSL was built with.
-_TRUSTED = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_TRUSTED = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 
 _SHAPE = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 _ENCODE = "write / ? # @ : and % of a user or a password as %2F %3F %23 %40 %3A %25"
@@ -58,14 +62,26 @@ def read_database_url(text: str) -> str:
     if url[:1] in "'\"" and url:
         raise DatabaseUrlRefused("has quotes around it: take them off")
     if not url.isprintable() or " " in url:
-        raise DatabaseUrlRefused(f"has blanks or control characters; the form is {_SHAPE} (not host=... password=...)")
+        raise DatabaseUrlRefused(
+            f"has blanks or control characters; the form is {_SHAPE} (not host=... password=...)"
+        )
     if not url.lower().startswith(("postgresql://", "postgres://")):
-        raise DatabaseUrlRefused(f"does not begin with postgresql://; the form is {_SHAPE} (not host=... password=...)")
+        raise DatabaseUrlRefused(
+            f"does not begin with postgresql://; the form is {_SHAPE} (not host=... password=...)"
+        )
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise DatabaseUrlRefused(f"has a host in brackets that is not an IPv6 address; {_ENCODE}") from error
-    if parts.fragment or url.endswith("#") or parts.netloc.count("@") > 1 or "@" in parts.path or "@" in parts.query:
+        raise DatabaseUrlRefused(
+            f"has a host in brackets that is not an IPv6 address; {_ENCODE}"
+        ) from error
+    if (
+        parts.fragment
+        or url.endswith("#")
+        or parts.netloc.count("@") > 1
+        or "@" in parts.path
+        or "@" in parts.query
+    ):
         raise DatabaseUrlRefused(f"has a # or @ where none can be; {_ENCODE}")
     who, at, where = parts.netloc.rpartition("@")
     _check_hosts(where)
@@ -80,7 +96,9 @@ def split_password(url: str) -> tuple[str, str | None]:
     who, at, where = parts.netloc.rpartition("@")
     user, _, password = who.partition(":")
     options = [(option, *option.partition("=")[::2]) for option in parts.query.split("&")]
-    found = [value for _, name, value in options if name == "password"] or ([password] if password else [])
+    found = [value for _, name, value in options if name == "password"] or (
+        [password] if password else []
+    )
     query = "&".join(option for option, name, _ in options if name != "password")
     # The library drops the slashes before an empty host, so the URL is put together by hand.
     bare = f"{parts.scheme}://{user}{at}{where}{parts.path}" + (f"?{query}" if query else "")
@@ -93,7 +111,11 @@ def place_of(url: str) -> str:
     given = dict(parse_qsl(parts.query))
     where = given.get("host") or parts.netloc.rpartition("@")[2] or "the local socket"
     database = given.get("dbname") or given.get("database") or parts.path.removeprefix("/")
-    port = "" if ":" in where.rpartition("]")[2] or where.startswith("/") else f":{given.get('port', '5432')}"
+    port = (
+        ""
+        if ":" in where.rpartition("]")[2] or where.startswith("/")
+        else f":{given.get('port', '5432')}"
+    )
     return f"{unquote(where)}{port}/{unquote(database)}"
 
 
@@ -106,7 +128,12 @@ def _check_hosts(where: str) -> None:
 
 
 def _check_port(text: str) -> None:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(PORT_MAX)) and 1 <= int(text) <= PORT_MAX):
+    if not (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= len(str(PORT_MAX))
+        and 1 <= int(text) <= PORT_MAX
+    ):
         raise DatabaseUrlRefused(f"has a port that is not a number from 1 to {PORT_MAX}; {_ENCODE}")
 
 
@@ -114,15 +141,23 @@ def _check_escapes(text: str) -> None:
     """Checks that % is always followed by two hexadecimal digits of UTF-8 without NUL. Raises DatabaseUrlRefused."""
     plain = unquote(text)
     if re.search("%(?![0-9A-Fa-f]{2})", text) or "\ufffd" in plain or "\0" in plain:
-        raise DatabaseUrlRefused(f"has a % that does not begin an escaped character of UTF-8; {_ENCODE}")
+        raise DatabaseUrlRefused(
+            f"has a % that does not begin an escaped character of UTF-8; {_ENCODE}"
+        )
 
 
 def _parameters(query: str) -> str:
     """Returns the parameters that are passed on, checked. Raises DatabaseUrlRefused."""
     try:
-        given = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict") if query else []
+        given = (
+            parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
+            if query
+            else []
+        )
     except ValueError as error:
-        raise DatabaseUrlRefused(f"has parameters that are not NAME=VALUE with & between; {_ENCODE}") from error
+        raise DatabaseUrlRefused(
+            f"has parameters that are not NAME=VALUE with & between; {_ENCODE}"
+        ) from error
     kept = dict(pair for pair in given if not _is_unused(*pair))
     if kept.get("sslrootcert") == "system":
         kept["sslrootcert"] = _system_certificates()
@@ -141,8 +176,12 @@ def _is_unused(name: str, value: str) -> bool:
         return True
     if name in UNSUPPORTED:
         only = f" (only {' or '.join(UNUSED[name])})" if name in UNUSED else ""
-        raise DatabaseUrlRefused(f"has the parameter {name}, which numdesk does not support{only}: take it out")
-    raise DatabaseUrlRefused(f"has a parameter that PostgreSQL does not know; known are {', '.join(sorted(USED))}")
+        raise DatabaseUrlRefused(
+            f"has the parameter {name}, which numdesk does not support{only}: take it out"
+        )
+    raise DatabaseUrlRefused(
+        f"has a parameter that PostgreSQL does not know; known are {', '.join(sorted(USED))}"
+    )
 
 
 def _system_certificates() -> str:
@@ -150,4 +189,6 @@ def _system_certificates() -> str:
     for path in (ssl.get_default_verify_paths().cafile, *_TRUSTED):
         if path and Path(path).is_file():
             return path
-    raise DatabaseUrlRefused("has sslrootcert=system, but this system has no file of trusted certificates: name one")
+    raise DatabaseUrlRefused(
+        "has sslrootcert=system, but this system has no file of trusted certificates: name one"
+    )

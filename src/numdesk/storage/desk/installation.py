@@ -68,7 +68,9 @@ async def probe_writes(tx: Tx) -> None:
     """Writes a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
     await settings.write(tx, name="writes.probed", value=True)
     await tx.execute("set local work_mem = '64kB'")
-    await tx.execute("select count(*) from (select repeat(md5(n::text), 1000) from generate_series(1, 32) n order by 1 offset 0) wide")
+    await tx.execute(
+        "select count(*) from (select repeat(md5(n::text), 1000) from generate_series(1, 32) n order by 1 offset 0) wide"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,17 @@ async def customers(tx: Tx) -> list[CustomerLine]:
              from customers c order by c.id limit $1""",
         CUSTOMERS_MAX,
     )
-    return [CustomerLine(row[0], row[1], CustomerState(row[2]), row[3], msgspec.json.decode(row[4]), tuple(row[5])) for row in found]
+    return [
+        CustomerLine(
+            row[0],
+            row[1],
+            CustomerState(row[2]),
+            row[3],
+            msgspec.json.decode(row[4]),
+            tuple(row[5]),
+        )
+        for row in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)

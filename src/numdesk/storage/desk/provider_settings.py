@@ -16,7 +16,9 @@ Words = Mapping[str, Mapping[str, str]]
 
 async def stored_words(tx: Tx, sealer: Sealer) -> Words:
     """Returns every stored setting, opened. Raises SealBroken."""
-    rows = await tx.fetch("select provider, name, sealed from provider_settings order by provider, name")
+    rows = await tx.fetch(
+        "select provider, name, sealed from provider_settings order by provider, name"
+    )
     words: dict[str, dict[str, str]] = {}
     for row in rows:
         opened = sealer.open(row["sealed"], context=context_of(row["provider"], row["name"]))
@@ -38,12 +40,21 @@ async def store_word(tx: Tx, *, provider: str, name: str, sealed: bytes, now: da
 
 async def drop_word(tx: Tx, *, provider: str, name: str) -> bool:
     """Forgets a setting; False when there is none."""
-    return await tx.fetchval("delete from provider_settings where provider = $1 and name = $2 returning true", provider, name) is True
+    return (
+        await tx.fetchval(
+            "delete from provider_settings where provider = $1 and name = $2 returning true",
+            provider,
+            name,
+        )
+        is True
+    )
 
 
 async def list_words(tx: Tx) -> list[tuple[str, str, datetime]]:
     """Returns which settings are stored, and since when; never their values."""
-    rows = await tx.fetch("select provider, name, set_at from provider_settings order by provider, name")
+    rows = await tx.fetch(
+        "select provider, name, set_at from provider_settings order by provider, name"
+    )
     return [(row["provider"], row["name"], row["set_at"]) for row in rows]
 
 

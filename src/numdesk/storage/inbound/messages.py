@@ -57,7 +57,9 @@ class Segments:
     first_at: datetime
 
 
-async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool) -> list[Taken]:
+async def receive(
+    tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
+) -> list[Taken]:
     """Takes every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v3`.
 
     With `withhold`, one of another service than its order is for is kept from the customer (status "withheld").
@@ -73,7 +75,9 @@ async def receive(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhol
     return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-async def receive_unrented(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool) -> list[Taken]:
+async def receive_unrented(
+    tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
+) -> list[Taken]:
     """Takes every message for orders, without a look at what is rented; see `receive_order_messages_v1`."""
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
@@ -113,7 +117,10 @@ async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -
         msisdn,
         since,
     )
-    return [Arrival(row[1], row[2], row[3], row[4], row[5], row[6], None) for row in sorted(rows, key=lambda row: row[0])]
+    return [
+        Arrival(row[1], row[2], row[3], row[4], row[5], row[6], None)
+        for row in sorted(rows, key=lambda row: row[0])
+    ]
 
 
 async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
@@ -159,10 +166,21 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     if not rows:
         return None
     texts, first_at = tuple(row[0] for row in rows), min(row[2] for row in rows)
-    return Segments(event.provider, event.to, event.sender, part.reference, part.total, texts, rows[0][1], first_at)
+    return Segments(
+        event.provider,
+        event.to,
+        event.sender,
+        part.reference,
+        part.total,
+        texts,
+        rows[0][1],
+        first_at,
+    )
 
 
-async def overdue_parts(tx: Tx, *, before: datetime, without: Sequence[str], limit: int) -> list[tuple[str, Segments]]:
+async def overdue_parts(
+    tx: Tx, *, before: datetime, without: Sequence[str], limit: int
+) -> list[tuple[str, Segments]]:
     """Returns messages whose first segment has waited since `before`, with what there is of them, each by a name; leaves some out."""
     rows = await tx.fetch(
         """select concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total),
@@ -177,7 +195,10 @@ async def overdue_parts(tx: Tx, *, before: datetime, without: Sequence[str], lim
         limit,
         without,
     )
-    return [(row[0], Segments(row[1], row[2], row[3], row[4], row[5], tuple(row[6]), row[7], row[8])) for row in rows]
+    return [
+        (row[0], Segments(row[1], row[2], row[3], row[4], row[5], tuple(row[6]), row[7], row[8]))
+        for row in rows
+    ]
 
 
 async def mark_joined(tx: Tx, segments: Segments) -> bool:

@@ -16,7 +16,9 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
 
     A message that was released before is left as it is.
     """
-    order = await tx.fetchrow("select state, expires_at, wallet_id from orders where id = $1 for update", order_id)
+    order = await tx.fetchrow(
+        "select state, expires_at, wallet_id from orders where id = $1 for update", order_id
+    )
     if not await _is_withheld(tx, message_id):
         return True
     if order is None or order["state"] not in (1, 2, 3) or order["expires_at"] <= now:
@@ -38,7 +40,11 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
         now,
     )
     if order["state"] == 1:
-        await tx.execute("select earn_orders_v1($1, array[$2::int]), count_endings_v1($1, 'received', array[$2::int])", now, order_id)
+        await tx.execute(
+            "select earn_orders_v1($1, array[$2::int]), count_endings_v1($1, 'received', array[$2::int])",
+            now,
+            order_id,
+        )
     return True
 
 
@@ -60,7 +66,11 @@ async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: dateti
     if found is None or not found["runs"]:
         return False
     await tx.execute("delete from foreign_messages where message_id = $1", message_id)
-    await tx.execute("update messages m set term_id = r.term_id from rentals r where r.id = $1 and m.id = $2", found["id"], message_id)
+    await tx.execute(
+        "update messages m set term_id = r.term_id from rentals r where r.id = $1 and m.id = $2",
+        found["id"],
+        message_id,
+    )
     await tx.execute(
         """insert into customer_hours as h (customer_id, hour, received)
              select customer_id, date_trunc('hour', $2::timestamptz, 'UTC'), 1 from rentals where id = $1 and messages = 0
@@ -94,4 +104,9 @@ async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: dateti
 
 
 async def _is_withheld(tx: Tx, message_id: int) -> bool:
-    return bool(await tx.fetchval("select exists (select from foreign_messages where message_id = $1 and withheld)", message_id))
+    return bool(
+        await tx.fetchval(
+            "select exists (select from foreign_messages where message_id = $1 and withheld)",
+            message_id,
+        )
+    )

@@ -72,7 +72,14 @@ class JobLine:
     last_error: str | None
 
 
-async def add(tx: Tx, *, kind: str, payload: Mapping[str, Any], run_at: datetime, unique_key: str | None = None) -> None:
+async def add(
+    tx: Tx,
+    *,
+    kind: str,
+    payload: Mapping[str, Any],
+    run_at: datetime,
+    unique_key: str | None = None,
+) -> None:
     """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one.
 
     A job that asks a provider names it in its payload as `provider`: that is its lane.
@@ -99,7 +106,10 @@ async def take(tx: Tx, *, room: Room, only: Sequence[int] | None = None) -> list
 
 async def due(tx: Tx, *, room: Room) -> list[int]:
     """Returns the jobs that `take` would take."""
-    rows = await tx.fetch("select id from due_jobs_v1($1, $2, $3, $4, $5, $6, $7, $8, null) order by id", *room.columns())
+    rows = await tx.fetch(
+        "select id from due_jobs_v1($1, $2, $3, $4, $5, $6, $7, $8, null) order by id",
+        *room.columns(),
+    )
     return [row["id"] for row in rows]
 
 
@@ -154,7 +164,9 @@ async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> in
     return len(rows)
 
 
-async def _give_back(tx: Tx, job: Job, error: str, *, run_at: datetime | None, dead_at: datetime | None) -> bool:
+async def _give_back(
+    tx: Tx, job: Job, error: str, *, run_at: datetime | None, dead_at: datetime | None
+) -> bool:
     """Ends the lease of a job that failed; says whether it was still held. Without `run_at` the job stays due as it was."""
     given = await tx.fetchval(
         """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5, lease_until = null, lease_no = lease_no + 1

@@ -28,7 +28,8 @@ class Aside:
 async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
     """Returns what one sweep has set aside."""
     rows = await tx.fetch(
-        "select sweep, item, reason, failures, since, again_at from set_aside where sweep = $1 order by again_at, item", sweep
+        "select sweep, item, reason, failures, since, again_at from set_aside where sweep = $1 order by again_at, item",
+        sweep,
     )
     return [Aside(*row) for row in rows]
 
@@ -36,7 +37,8 @@ async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
 async def listed(tx: Tx, *, limit: int) -> list[Aside]:
     """Returns what was set aside by any sweep, the longest first."""
     rows = await tx.fetch(
-        "select sweep, item, reason, failures, since, again_at from set_aside order by since, sweep, item limit $1", limit
+        "select sweep, item, reason, failures, since, again_at from set_aside order by since, sweep, item limit $1",
+        limit,
     )
     return [Aside(*row) for row in rows]
 

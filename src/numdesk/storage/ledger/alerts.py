@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
 
-async def look(tx: Tx, customer_ids: Sequence[int], *, dialect: str, currency: str, mark: int, now: datetime) -> None:
+async def look(
+    tx: Tx, customer_ids: Sequence[int], *, dialect: str, currency: str, mark: int, now: datetime
+) -> None:
     """Notes who is below or above their mark now, and writes an event for each who has just fallen below it."""
     await tx.execute(
         """with money as (

@@ -290,11 +290,15 @@ async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
             min(newest, first + BLOCKS_PER_STATEMENT - 1),
         )
         checked += len(rows)
-        wrong += [_named_block(row) for row in rows if row["differs"] or row["entries"] != row["found"]]
+        wrong += [
+            _named_block(row) for row in rows if row["differs"] or row["entries"] != row["found"]
+        ]
     return {"chain_verifies": Check(checked, len(wrong), tuple(wrong[:EXAMPLES_MAX]))}
 
 
-async def keep_report(tx: Tx, *, at: datetime, through_entry_id: int, scope: str, document: str) -> None:
+async def keep_report(
+    tx: Tx, *, at: datetime, through_entry_id: int, scope: str, document: str
+) -> None:
     """Writes down what a check found, and drops all but the newest REPORTS_KEPT reports."""
     await tx.execute(
         """with kept as (insert into ledger_checks (at, scope, through_entry_id, report) values ($1, $2, $3, $4::text::jsonb) returning id)
@@ -330,4 +334,7 @@ def _named_block(row: Record) -> str:
 async def tally(tx: Tx, findings: LiteralString, *args: object) -> dict[str, Check]:
     """Runs a check: the common table expressions `checked` and `wrong`, brought to one row per rule."""
     rows = await tx.fetch(findings + _TALLY, *args)
-    return {row["name"]: Check(row["checked"], row["violations"], tuple(row["examples"])) for row in rows}
+    return {
+        row["name"]: Check(row["checked"], row["violations"], tuple(row["examples"]))
+        for row in rows
+    }

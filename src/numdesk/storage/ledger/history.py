@@ -31,18 +31,34 @@ class HistoryLine:
     at: datetime
 
 
-async def describe(tx: Tx, journal_id: int, *, type: str, description: str, metadata: Mapping[str, Any]) -> None:  # noqa: A002
+async def describe(
+    tx: Tx,
+    journal_id: int,
+    *,
+    type: str,  # noqa: A002
+    description: str,
+    metadata: Mapping[str, Any],
+) -> None:
     """Keeps what a customer's history says of a journal; written with the journal, in its transaction."""
-    document = msgspec.json.encode({"type": type, "description": description, "metadata": metadata}).decode()
+    document = msgspec.json.encode(
+        {"type": type, "description": description, "metadata": metadata}
+    ).decode()
     await tx.execute(
-        "insert into journal_details (journal_id, document) values ($1, $2::text::jsonb) on conflict do nothing", journal_id, document
+        "insert into journal_details (journal_id, document) values ($1, $2::text::jsonb) on conflict do nothing",
+        journal_id,
+        document,
     )
 
 
-async def history(tx: Tx, *, accounts: Sequence[int], limit: int, offset: int, ascending: bool) -> Page[HistoryLine]:
+async def history(
+    tx: Tx, *, accounts: Sequence[int], limit: int, offset: int, ascending: bool
+) -> Page[HistoryLine]:
     """Returns a page of the journals that moved these accounts of one customer, at most two; what they had is the
     accounts' sum."""
-    total = await tx.fetchval("select coalesce(sum(lines), 0)::bigint from accounts where id = any($1::bigint[])", accounts)
+    total = await tx.fetchval(
+        "select coalesce(sum(lines), 0)::bigint from accounts where id = any($1::bigint[])",
+        accounts,
+    )
     # A page is reached by walking there from the nearer end.
     size = max(min(limit, total - offset), 0)
     from_oldest = ascending == (offset <= total // 2)

@@ -15,7 +15,16 @@ import asyncpg
 
 from numdesk.domain.errors import KeyReused, NotFound, WalletShort
 from numdesk.domain.ledger import chart, journals
-from numdesk.domain.ledger.journals import Account, AccountKind, AccountName, Entry, Hold, HoldState, Journal, Transfer
+from numdesk.domain.ledger.journals import (
+    Account,
+    AccountKind,
+    AccountName,
+    Entry,
+    Hold,
+    HoldState,
+    Journal,
+    Transfer,
+)
 from numdesk.domain.money import Money
 from numdesk.storage.database.pool import Tx
 
@@ -51,7 +60,9 @@ async def open_bonus(tx: Tx, *, customer_id: int, currency: str) -> int:
         currency,
     )
     return await tx.fetchval(
-        "select id from accounts where kind = 'bonus' and owner = $1 and label is null and currency = $2", customer_id, currency
+        "select id from accounts where kind = 'bonus' and owner = $1 and label is null and currency = $2",
+        customer_id,
+        currency,
     )
 
 
@@ -79,14 +90,17 @@ async def list_wallets(tx: Tx, *, customer_id: int) -> list[Account]:
 async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Account]:
     """Returns wallets by id, many in one statement."""
     rows = await tx.fetch(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])", wallet_ids
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])",
+        wallet_ids,
     )
     return {row["id"]: _account(row) for row in rows}
 
 
 async def read_sums(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Returns (balance, held) of accounts by id: as little as a balance needs, because it is asked for so often."""
-    rows = await tx.fetch("select id, balance, held from accounts where id = any($1::bigint[])", account_ids)
+    rows = await tx.fetch(
+        "select id, balance, held from accounts where id = any($1::bigint[])", account_ids
+    )
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
@@ -97,7 +111,9 @@ async def available(tx: Tx, wallet_id: int) -> int:
     return units
 
 
-async def set_credit_limit(tx: Tx, *, customer_id: int, currency: str, credit_limit: int) -> Account:
+async def set_credit_limit(
+    tx: Tx, *, customer_id: int, currency: str, credit_limit: int
+) -> Account:
     """Changes how far below zero a wallet may go; refuses with WalletShort when it is further down already."""
     with named_refusals():
         row = await tx.fetchrow(
@@ -173,8 +189,12 @@ async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
     )
     transfers = tuple(
         Transfer(
-            AccountName(AccountKind(row["d_kind"]), row["currency"], row["d_owner"], row["d_label"]),
-            AccountName(AccountKind(row["c_kind"]), row["currency"], row["c_owner"], row["c_label"]),
+            AccountName(
+                AccountKind(row["d_kind"]), row["currency"], row["d_owner"], row["d_label"]
+            ),
+            AccountName(
+                AccountKind(row["c_kind"]), row["currency"], row["c_owner"], row["c_label"]
+            ),
             Money(row["amount"], row["currency"]),
         )
         for row in rows
@@ -265,17 +285,25 @@ def named_refusals() -> Iterator[None]:
     try:
         yield
     except asyncpg.CheckViolationError as error:
-        if getattr(error, "constraint_name", None) == "wallet_short":  # set at run time, unknown to type checkers
+        if (
+            getattr(error, "constraint_name", None) == "wallet_short"
+        ):  # set at run time, unknown to type checkers
             raise WalletShort from error
         raise
 
 
 def _names(journal: Journal) -> list[AccountName]:
     """Returns the accounts that the journal names, each once, in order of appearance."""
-    return list(dict.fromkeys(name for transfer in journal.transfers for name in (transfer.debit, transfer.credit)))
+    return list(
+        dict.fromkeys(
+            name for transfer in journal.transfers for name in (transfer.debit, transfer.credit)
+        )
+    )
 
 
-async def _lock(tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None = None) -> dict[AccountName, Account]:
+async def _lock(
+    tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None = None
+) -> dict[AccountName, Account]:
     """Returns the accounts (and one more wallet), live ones locked in id order; system accounts are opened when they are new."""
     rows = await tx.fetch(
         """select u.n, coalesce(a.id, case when u.owner is null then system_account_v1(u.kind, u.label, u.currency) end) id
@@ -298,12 +326,19 @@ async def _lock(tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None =
     return accounts | {account.name: account for account in map(_account, locked)}
 
 
-async def _find_same(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account]) -> Applied | None:
+async def _find_same(
+    tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account]
+) -> Applied | None:
     """Returns the journal that bears this key, or None; refuses with KeyReused when its transfers are others."""
-    head = await tx.fetchrow("select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref)
+    head = await tx.fetchrow(
+        "select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref
+    )
     if head is None:
         return None
-    rows = await tx.fetch("select debit_id, credit_id, amount from transfers where journal_id = $1 order by id", head["id"])
+    rows = await tx.fetch(
+        "select debit_id, credit_id, amount from transfers where journal_id = $1 order by id",
+        head["id"],
+    )
     if [tuple(row) for row in rows] != _moves(journal, accounts):
         raise KeyReused
     return Applied(head["id"], repeated=True)
@@ -322,7 +357,9 @@ async def _record(tx: Tx, journal: Journal, *, now: datetime) -> int | None:
     return None if row is None else row["id"]
 
 
-async def _move(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account], *, journal_id: int) -> None:
+async def _move(
+    tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account], *, journal_id: int
+) -> None:
     """Writes the transfers; the trigger writes entries and balances."""
     moves = _moves(journal, accounts)
     with named_refusals():
@@ -342,14 +379,18 @@ async def _move(tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account
 
 def _moves(journal: Journal, accounts: Mapping[AccountName, Account]) -> list[tuple[int, int, int]]:
     """Returns the transfers as (debit id, credit id, amount)."""
-    return [(accounts[transfer.debit].id, accounts[transfer.credit].id, transfer.amount.units) for transfer in journal.transfers]
+    return [
+        (accounts[transfer.debit].id, accounts[transfer.credit].id, transfer.amount.units)
+        for transfer in journal.transfers
+    ]
 
 
 async def _release(tx: Tx, *, kind: str, ref: int, state: HoldState, now: datetime) -> bool:
     """Ends a hold without a journal; the wallet is locked first, as everywhere."""
     wallet_id = (await _need_hold(tx, kind=kind, ref=ref)).wallet_id
     row = await tx.fetchrow(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update", wallet_id
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update",
+        wallet_id,
     )
     assert row is not None, "accounts are never deleted"
     held = await _need_hold(tx, kind=kind, ref=ref, lock=True)
@@ -360,7 +401,9 @@ async def _release(tx: Tx, *, kind: str, ref: int, state: HoldState, now: dateti
     return True
 
 
-async def _write_end(tx: Tx, held: Hold, *, state: HoldState, now: datetime, journal_id: int | None) -> None:
+async def _write_end(
+    tx: Tx, held: Hold, *, state: HoldState, now: datetime, journal_id: int | None
+) -> None:
     """Writes a hold's last state; the trigger frees the wallet."""
     await tx.execute(
         "update holds set state = $3, ended_at = $4, journal_id = $5 where kind = $1 and ref = $2",
@@ -385,7 +428,9 @@ async def _read_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold
     )
     if row is None:
         return None
-    return Hold(kind, ref, row["account_id"], Money(row["amount"], row["currency"]), HoldState(row["state"]))
+    return Hold(
+        kind, ref, row["account_id"], Money(row["amount"], row["currency"]), HoldState(row["state"])
+    )
 
 
 async def _need_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold:

@@ -15,7 +15,10 @@ IDS_PER_NOTE = 700
 
 async def notify(tx: Tx, order_ids: Sequence[int]) -> None:
     """Tells every listening process that the orders have changed."""
-    notes = [",".join(map(str, order_ids[start : start + IDS_PER_NOTE])) for start in range(0, len(order_ids), IDS_PER_NOTE)]
+    notes = [
+        ",".join(map(str, order_ids[start : start + IDS_PER_NOTE]))
+        for start in range(0, len(order_ids), IDS_PER_NOTE)
+    ]
     await tx.execute("select pg_notify($1, note) from unnest($2::text[]) note", CHANNEL, notes)
 
 

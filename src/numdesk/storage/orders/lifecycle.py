@@ -106,12 +106,19 @@ async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | N
         [pair[1] for pair in wanted],
     )
     found = {row[0]: _order(row) for row in rows}
-    return [order if (order := found.get(pair[1])) is not None and order.customer_id == pair[0] else None for pair in wanted]
+    return [
+        order
+        if (order := found.get(pair[1])) is not None and order.customer_id == pair[0]
+        else None
+        for pair in wanted
+    ]
 
 
 async def read_heads(tx: Tx, order_ids: Sequence[int]) -> Sequence[Record]:
     """Returns (customer id, order id, revision, `number_free`) of each order that there is."""
-    return await tx.fetch("select customer_id, id, revision, number_free from read_order_heads_v1($1)", order_ids)
+    return await tx.fetch(
+        "select customer_id, id, revision, number_free from read_order_heads_v1($1)", order_ids
+    )
 
 
 async def lock_any(tx: Tx, order_id: int) -> Order | None:
@@ -134,16 +141,22 @@ async def revisions(tx: Tx, order_ids: Sequence[int]) -> dict[int, int]:
 
 async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
     """Returns the customer's order with its row locked until the transaction ends, or None."""
-    locked = await tx.fetchval("select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id)
+    locked = await tx.fetchval(
+        "select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id
+    )
     if locked is None:
         return None
     return await read_any(tx, order_id)
 
 
-async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: int, offset: int) -> list[Order]:
+async def listing(
+    tx: Tx, *, customer_id: int, states: frozenset[State], limit: int, offset: int
+) -> list[Order]:
     """Returns a page of the customer's orders in these states, newest first."""
     rows = await tx.fetch(
-        "select " + _COLUMNS + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
+        "select "
+        + _COLUMNS
+        + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
         customer_id,
         [int(state) for state in states],
         limit,
@@ -155,7 +168,9 @@ async def listing(tx: Tx, *, customer_id: int, states: frozenset[State], limit: 
 async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order]:
     """Returns the customer's orders that wait for a message, newest first, each made when it is asked for: there may be thousands."""
     rows = await tx.fetch(
-        "select " + _COLUMNS + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
+        "select "
+        + _COLUMNS
+        + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
         customer_id,
         limit,
     )
@@ -175,7 +190,9 @@ async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) 
     return [Ended(row[0], row[1], _STATES[row[2]], row[3]) for row in rows]
 
 
-async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+async def due_to_expire(
+    tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
+) -> list[int]:
     """Returns up to `limit` orders whose time has passed, locked."""
     rows = await tx.fetch(
         """select id from orders where state in (1, 2, 3) and expires_at <= $1 and id <> all($3::int[])
@@ -190,10 +207,16 @@ async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[
 
 async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
     """Puts an order back to waiting for one more message; another may be asked for at `resend_at`."""
-    await tx.execute("update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1", order_id, resend_at)
+    await tx.execute(
+        "update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1",
+        order_id,
+        resend_at,
+    )
 
 
-async def due_to_return(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+async def due_to_return(
+    tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
+) -> list[int]:
     """Returns up to `limit` numbers whose quarantine is over, locked."""
     rows = await tx.fetch(
         """select id from numbers where state = 2 and free_at <= $1 and id <> all($3::bigint[])

@@ -38,7 +38,14 @@ class Made:
 
 async def lock_wallet(tx: Tx, *, wallet_id: int) -> int:
     """Locks the wallet and returns what it can spend."""
-    return int(str(await tx.fetchval("select balance - held + credit_limit from accounts where id = $1 for update", wallet_id)))
+    return int(
+        str(
+            await tx.fetchval(
+                "select balance - held + credit_limit from accounts where id = $1 for update",
+                wallet_id,
+            )
+        )
+    )
 
 
 def check_wallet(available: int, *, needed: int) -> None:
@@ -108,7 +115,11 @@ async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) ->
 
 async def is_ref_known(tx: Tx, *, provider: str, provider_ref: str) -> bool:
     """Has an order of ours this reference of the supplier's already?"""
-    return await tx.fetchval("select exists (select from orders where provider = $1 and provider_ref = $2)", provider, provider_ref)
+    return await tx.fetchval(
+        "select exists (select from orders where provider = $1 and provider_ref = $2)",
+        provider,
+        provider_ref,
+    )
 
 
 async def is_number_in_use(tx: Tx, order: Order, *, msisdn: int) -> bool:
@@ -133,7 +144,9 @@ async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
     )
     if tag != "UPDATE 1":
         return False
-    await tx.execute("update holds set state = 2, ended_at = $2 where kind = 'order' and ref = $1", order_id, now)
+    await tx.execute(
+        "update holds set state = 2, ended_at = $2 where kind = 'order' and ref = $1", order_id, now
+    )
     return True
 
 
@@ -159,7 +172,11 @@ async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
 
 async def lock_siblings(tx: Tx, order: Order) -> None:
     """Locks all orders of a supplier's number, so that of many who want it again one asks at a time."""
-    await tx.execute("select from orders where msisdn = $1 and provider = $2 order by id for update", order.msisdn, order.provider)
+    await tx.execute(
+        "select from orders where msisdn = $1 and provider = $2 order by id for update",
+        order.msisdn,
+        order.provider,
+    )
 
 
 async def has_pending_child(tx: Tx, order: Order) -> bool:

@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 
 async def newest(tx: Tx, *, provider: str) -> datetime | None:
     """Returns up to when a gateway was compared last, None when never; waits for whoever is writing that down."""
-    await tx.execute("select pg_advisory_xact_lock(hashtext('payment audit'), hashtext($1))", provider)
-    return await tx.fetchval("select until from payment_audits where provider = $1 order by id desc limit 1", provider)
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtext('payment audit'), hashtext($1))", provider
+    )
+    return await tx.fetchval(
+        "select until from payment_audits where provider = $1 order by id desc limit 1", provider
+    )
 
 
-async def keep(tx: Tx, *, provider: str, since: datetime, until: datetime, checked: int, differences: Sequence[Difference]) -> None:
+async def keep(
+    tx: Tx,
+    *,
+    provider: str,
+    since: datetime,
+    until: datetime,
+    checked: int,
+    differences: Sequence[Difference],
+) -> None:
     """Writes down what a comparison found."""
     await tx.execute(
         """insert into payment_audits (provider, at, since, until, checked, differences)

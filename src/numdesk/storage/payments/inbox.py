@@ -49,9 +49,20 @@ async def read(tx: Tx, inbox_id: int) -> Callback | None:
              where id = $1 and done_at is null""",
         inbox_id,
     )
-    return None if row is None else Callback(**{**row, "headers": msgspec.json.decode(row["headers"]), "body": bytes(row["body"])})
+    return (
+        None
+        if row is None
+        else Callback(
+            **{**row, "headers": msgspec.json.decode(row["headers"]), "body": bytes(row["body"])}
+        )
+    )
 
 
 async def end(tx: Tx, inbox_id: int, *, result: str, now: datetime) -> None:
     """Notes what became of a callback."""
-    await tx.execute("update payment_inbox set done_at = $2, result = $3 where id = $1 and done_at is null", inbox_id, now, result)
+    await tx.execute(
+        "update payment_inbox set done_at = $2, result = $3 where id = $1 and done_at is null",
+        inbox_id,
+        now,
+        result,
+    )

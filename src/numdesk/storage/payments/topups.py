@@ -48,7 +48,9 @@ class Round:
     kept: timedelta
 
 
-async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime) -> int:
+async def insert_topup(
+    tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime
+) -> int:
     """Writes down that somebody wants to pay, and returns the id; the given topup's is not looked at."""
     return await tx.fetchval(
         """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, state, created_at,
@@ -70,7 +72,9 @@ async def insert_topup(tx: Tx, topup: TopUp, *, opening_until: datetime, next_po
     )
 
 
-async def open_of(tx: Tx, *, customer_id: int, now: datetime, lifetime: timedelta) -> list[datetime]:
+async def open_of(
+    tx: Tx, *, customer_id: int, now: datetime, lifetime: timedelta
+) -> list[datetime]:
     """Returns when each of a customer's top-ups ends that has seen no money yet, the next one first; no other is added meanwhile."""
     await tx.execute("select from customers where id = $1 for no key update", customer_id)
     rows = await tx.fetch(
@@ -101,7 +105,11 @@ async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetim
 
 async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -> None:
     """Gives that right back; with a time when it is not known whether the gateway has made an invoice."""
-    await tx.execute("update topups set opening_until = $2 where id = $1 and invoice_id is null", topup_id, unsure_since)
+    await tx.execute(
+        "update topups set opening_until = $2 where id = $1 and invoice_id is null",
+        topup_id,
+        unsure_since,
+    )
 
 
 async def fail_unopened(tx: Tx, topup_id: int) -> bool:
@@ -116,7 +124,9 @@ async def fail_unopened(tx: Tx, topup_id: int) -> bool:
     )
 
 
-async def set_invoice(tx: Tx, topup_id: int, *, invoice_id: str, payment_url: str, expires_at: datetime) -> bool:
+async def set_invoice(
+    tx: Tx, topup_id: int, *, invoice_id: str, payment_url: str, expires_at: datetime
+) -> bool:
     """Keeps the invoice that the gateway made; False when the top-up has one."""
     return (
         await tx.fetchval(
@@ -154,7 +164,13 @@ async def lock(tx: Tx, topup_id: int) -> TopUp | None:
 
 
 async def listed(
-    tx: Tx, *, states: Sequence[TopUpState] | None, doubtful: bool, customer_id: int | None, limit: int, offset: int = 0
+    tx: Tx,
+    *,
+    states: Sequence[TopUpState] | None,
+    doubtful: bool,
+    customer_id: int | None,
+    limit: int,
+    offset: int = 0,
 ) -> list[TopUp]:
     """Returns top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
     rows = await tx.fetch(
@@ -180,7 +196,9 @@ async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
     return [_booked(row) for row in rows]
 
 
-async def open_payment(tx: Tx, *, topup: TopUp, payment: Payment, seen_at: datetime | None, now: datetime) -> Booked | None:
+async def open_payment(
+    tx: Tx, *, topup: TopUp, payment: Payment, seen_at: datetime | None, now: datetime
+) -> Booked | None:
     """Keeps a payment that is new to us, with nothing booked; None when its id belongs to another top-up."""
     row = await tx.fetchrow(
         """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at)
@@ -220,7 +238,9 @@ async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
     )
 
 
-async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]) -> None:
+async def write_state(
+    tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]
+) -> None:
     """Writes where a top-up stands, and whether it was polled so far and is from now on. One that was not is polled at once."""
     await tx.execute(
         """update topups set state = $2, credited = $3,
@@ -233,7 +253,9 @@ async def write_state(tx: Tx, topup: TopUp, *, state: TopUpState, credited: int,
     )
 
 
-async def due_to_poll(tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+async def due_to_poll(
+    tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None
+) -> list[int]:
     """Returns a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
 
     Customers take turns, so that the thousands of one do not stand before the few of another.
@@ -272,7 +294,9 @@ async def put_off(tx: Tx, topup_ids: Sequence[int], *, polling: Round) -> Sequen
 
 async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list[int]:
     """Returns which of these top-ups are one gateway's."""
-    rows = await tx.fetch("select id from topups where provider = $1 and id = any($2)", provider, topup_ids)
+    rows = await tx.fetch(
+        "select id from topups where provider = $1 and id = any($2)", provider, topup_ids
+    )
     return [row["id"] for row in rows]
 
 
@@ -292,7 +316,9 @@ async def restrict(tx: Tx, customer_id: int) -> None:
     await tx.execute("update customers set state = 2 where id = $1 and state = 1", customer_id)
 
 
-async def append_event(tx: Tx, *, topup: TopUp, kind: str, document: Mapping[str, Any], now: datetime) -> None:
+async def append_event(
+    tx: Tx, *, topup: TopUp, kind: str, document: Mapping[str, Any], now: datetime
+) -> None:
     """Writes an event for the customer; a trigger makes deliveries of it."""
     await tx.execute(
         "insert into events (customer_id, dialect, kind, document, at) values ($1, $2, $3, $4::text::jsonb, $5)",
@@ -306,11 +332,17 @@ async def append_event(tx: Tx, *, topup: TopUp, kind: str, document: Mapping[str
 
 async def by_reference(tx: Tx, *, provider: str, references: Sequence[str]) -> list[TopUp]:
     """Returns a gateway's top-ups by the references that it knows."""
-    rows = await tx.fetch("select * from topups where provider = $1 and public_id = any($2::text[])", provider, references)
+    rows = await tx.fetch(
+        "select * from topups where provider = $1 and public_id = any($2::text[])",
+        provider,
+        references,
+    )
     return [_topup(row) for row in rows]
 
 
-async def touched(tx: Tx, *, provider: str, payment_ids: Sequence[str], since: datetime, until: datetime) -> list[TopUp]:
+async def touched(
+    tx: Tx, *, provider: str, payment_ids: Sequence[str], since: datetime, until: datetime
+) -> list[TopUp]:
     """Returns the top-ups that have one of these payments, or one that was changed in a span of time."""
     rows = await tx.fetch(
         """select * from topups where id in (
@@ -367,7 +399,12 @@ def _topup(row: Record) -> TopUp:
 
 
 def _booked(row: Record) -> Booked:
-    line = Line(_facts.decode(row["facts"]), row["seen_at"], Decision(row["decision"]) if row["decision"] else None, row["worth"])
+    line = Line(
+        _facts.decode(row["facts"]),
+        row["seen_at"],
+        Decision(row["decision"]) if row["decision"] else None,
+        row["worth"],
+    )
     return Booked(
         row["id"],
         line,

@@ -11,7 +11,15 @@ import asyncpg
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
-from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalState, RentedService, RentType, length
+from numdesk.domain.rentals.lifecycle import (
+    Quote,
+    Rental,
+    RentalEvent,
+    RentalState,
+    RentedService,
+    RentType,
+    length,
+)
 from numdesk.storage.idempotency import Key
 from numdesk.storage.orders.lifecycle import STOCK_RULES
 
@@ -113,25 +121,39 @@ async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Rent
             [i.context for i in items],
             [i.pivot for i in items],
         )
-    except asyncpg.ExclusionViolationError as error:  # somebody else's term of the number, written this moment
+    except (
+        asyncpg.ExclusionViolationError
+    ) as error:  # somebody else's term of the number, written this moment
         raise Unavailable from error
     return [RentAnswer(row[0], row[1], row[2]) for row in rows]
 
 
 async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
     """Returns a customer's rental, or None."""
-    row = await tx.fetchrow(_ROWS + " where r.public_id = $2 and r.customer_id = $3", now, public_id, customer_id)
+    row = await tx.fetchrow(
+        _ROWS + " where r.public_id = $2 and r.customer_id = $3", now, public_id, customer_id
+    )
     return _held(row) if row else None
 
 
 async def lock(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
     """Returns a customer's rental with its row locked until the transaction ends, or None."""
-    await tx.execute("select from rentals where public_id = $1 and customer_id = $2 for update", public_id, customer_id)
+    await tx.execute(
+        "select from rentals where public_id = $1 and customer_id = $2 for update",
+        public_id,
+        customer_id,
+    )
     return await read(tx, customer_id=customer_id, public_id=public_id, now=now)
 
 
 async def listing(
-    tx: Tx, *, customer_id: int | None, states: frozenset[RentalState], now: datetime, limit: int, offset: int
+    tx: Tx,
+    *,
+    customer_id: int | None,
+    states: frozenset[RentalState],
+    now: datetime,
+    limit: int,
+    offset: int,
 ) -> Page[Rental]:
     """Returns a page of the rentals in these states (of all customers when None is named), the newest term first."""
     whose: LiteralString = "r.customer_id = $2" if customer_id is not None else "$2::int is null"
@@ -139,8 +161,12 @@ async def listing(
     wanted = (now, customer_id, [int(state) for state in states])
     total = await tx.fetchval("select count(*) from rentals r where" + chosen, *wanted)
     # The page first, then what is to be said of each: not of all that stand before it.
-    page = "select r.id from rentals r where" + chosen + " order by r.term_id desc limit $4 offset $5"
-    rows = await tx.fetch(_ROWS + " where r.id in (" + page + ") order by r.term_id desc", *wanted, limit, offset)
+    page = (
+        "select r.id from rentals r where" + chosen + " order by r.term_id desc limit $4 offset $5"
+    )
+    rows = await tx.fetch(
+        _ROWS + " where r.id in (" + page + ") order by r.term_id desc", *wanted, limit, offset
+    )
     return Page(tuple(_held(row).rental for row in rows), total)
 
 
@@ -151,10 +177,14 @@ async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
         [wallet_id, bonus_id],
     )
     free = {row["id"]: row["free"] for row in rows}
-    return Split(bonus=max(free.get(bonus_id, 0), 0) if bonus_id is not None else 0, wallet=free[wallet_id])
+    return Split(
+        bonus=max(free.get(bonus_id, 0), 0) if bonus_id is not None else 0, wallet=free[wallet_id]
+    )
 
 
-async def add_charge(tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime) -> int:
+async def add_charge(
+    tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime
+) -> int:
     """Writes down what was charged for a term and returns the charge's id."""
     return await tx.fetchval(
         """insert into rental_charges (term_id, kind, units, price, from_bonus, from_wallet, at)
@@ -172,7 +202,8 @@ async def add_charge(tx: Tx, *, term_id: int, extends: bool, units: int, paid: S
 async def charged(tx: Tx, *, term_id: int) -> Split:
     """Returns what all charges of a term took, by source."""
     row = await tx.fetchrow(
-        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1", term_id
+        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1",
+        term_id,
     )
     assert row is not None, "an aggregate has one row"
     return Split(row[0], row[1])
@@ -196,7 +227,9 @@ async def note(tx: Tx, journal_id: int, held: Held, *, type: str, units: int) ->
 async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
     """Lets the running term last longer and returns until when it does now."""
     more = length(held.rental.rent_type, units)
-    await tx.execute("update rental_terms set ends_at = ends_at + $2 where id = $1", held.term_id, more)
+    await tx.execute(
+        "update rental_terms set ends_at = ends_at + $2 where id = $1", held.term_id, more
+    )
     return await tx.fetchval(
         "update rentals set expires_at = expires_at + $2, units_total = units_total + $3 where id = $1 returning expires_at",
         held.id,
@@ -225,7 +258,11 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
     if starts_at > now + CLOCKS_DIFFER_MAX:
         raise Unavailable
     expires_at = starts_at + length(held.rental.rent_type, quote.units)
-    await tx.execute("update numbers set state = 4, rental_id = $2, free_at = null where id = $1", held.number_id, held.id)
+    await tx.execute(
+        "update numbers set state = 4, rental_id = $2, free_at = null where id = $1",
+        held.number_id,
+        held.id,
+    )
     term_id = await tx.fetchval(
         """insert into rental_terms (rental_id, customer_id, number_id, starts_at, ends_at) values ($1, $2, $3, $4, $5) returning id""",
         held.id,
@@ -245,7 +282,12 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
         expires_at,
     )
     rental = replace(
-        held.rental, state=RentalState.ACTIVE, units=quote.units, price=quote.price, starts_at=starts_at, expires_at=expires_at
+        held.rental,
+        state=RentalState.ACTIVE,
+        units=quote.units,
+        price=quote.price,
+        starts_at=starts_at,
+        expires_at=expires_at,
     )
     return replace(held, term_id=term_id, rental=rental)
 
@@ -263,7 +305,9 @@ async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: dat
     return [row[0] for row in rows]
 
 
-async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None) -> list[int]:
+async def due_to_expire(
+    tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
+) -> list[int]:
     """Returns up to `limit` rentals whose time has passed, locked."""
     rows = await tx.fetch(
         """select id from rentals where state = 0 and expires_at <= $1 and id <> all($3::bigint[])
@@ -275,7 +319,9 @@ async def due_to_expire(tx: Tx, *, now: datetime, limit: int, without: Sequence[
 
 def _held(row: Record) -> Held:
     """Turns a row of _ROWS into a Held."""
-    services = tuple(RentedService(*facts) for facts in zip(row["codes"], row["names"], row["used"], strict=True))
+    services = tuple(
+        RentedService(*facts) for facts in zip(row["codes"], row["names"], row["used"], strict=True)
+    )
     rental = Rental(
         row["public_id"],
         row["customer_id"],
@@ -293,5 +339,11 @@ def _held(row: Record) -> Held:
         row["ended_at"],
         row["available"],
     )
-    ids = (row["id"], row["term_id"], row["number_id"], row["country_id"], tuple(row["service_ids"]))
+    ids = (
+        row["id"],
+        row["term_id"],
+        row["number_id"],
+        row["country_id"],
+        tuple(row["service_ids"]),
+    )
     return Held(*ids, row["units_total"], row["messages"], rental)

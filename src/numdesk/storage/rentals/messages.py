@@ -41,7 +41,12 @@ async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> di
     )
     names = {row["id"]: (row["id"], row["code"], row["name"]) for row in known}
     return {
-        row["msisdn"]: Listener(row["id"], row["msisdn"], tuple(names[one] for one in row["service_ids"]), row["starts_at"])
+        row["msisdn"]: Listener(
+            row["id"],
+            row["msisdn"],
+            tuple(names[one] for one in row["service_ids"]),
+            row["starts_at"],
+        )
         for row in locked
     }
 
@@ -74,12 +79,17 @@ async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bo
         [one.listener.id for one in heard],
         [one.service_id for one in heard],
         [one and one.service_id for one in told],
-        [known and known.told_by if one.is_foreign else None for one, known in zip(heard, told, strict=True)],
+        [
+            known and known.told_by if one.is_foreign else None
+            for one, known in zip(heard, told, strict=True)
+        ],
     )
     return [Taken(row[0], row[1], None, row[2]) for row in rows]
 
 
-async def messages(tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int, ascending: bool) -> Page[RentalMessage]:
+async def messages(
+    tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int, ascending: bool
+) -> Page[RentalMessage]:
     """Returns a page of what came in a customer's terms of a rental, newest first unless `ascending`."""
     rows = await tx.fetch(
         """select m.id, m.sender, m.text, m.received_at, count(*) over () total

@@ -43,7 +43,9 @@ async def prices(tx: Tx) -> list[Record]:
     )
 
 
-async def services_in_stock(tx: Tx, *, country_id: int, service_ids: Sequence[int], now: datetime) -> set[int]:
+async def services_in_stock(
+    tx: Tx, *, country_id: int, service_ids: Sequence[int], now: datetime
+) -> set[int]:
     """Returns those of the services for which a number of the country is free."""
     rows = await tx.fetch(
         """select s.id from unnest($2::int[]) s(id) where exists (
@@ -79,7 +81,11 @@ async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: boo
 
 async def set_prices(tx: Tx, *, lines: Sequence[RentalPriceLine]) -> int:
     """Sets prices and priorities, and takes periods off the list; returns how many prices are new, changed or gone."""
-    keys = ([i.country_id for i in lines], [i.rent_type for i in lines], [i.service_id for i in lines])
+    keys = (
+        [i.country_id for i in lines],
+        [i.rent_type for i in lines],
+        [i.service_id for i in lines],
+    )
     await tx.execute(
         """insert into rental_offers as o (country_id, rent_type, service_id, priority)
              select u.country_id, u.rent_type, u.service_id, coalesce(min(u.priority), 100)

@@ -29,18 +29,25 @@ class ProviderState:
 
 async def countries(tx: Tx) -> list[Country]:
     """Returns all countries by id."""
-    rows = await tx.fetch("select id, iso2, name, dial_code, emoji, active from countries order by id")
+    rows = await tx.fetch(
+        "select id, iso2, name, dial_code, emoji, active from countries order by id"
+    )
     return [Country(*row) for row in rows]
 
 
 async def services(tx: Tx) -> list[Service]:
     """Returns all services by id."""
-    return [Service(*row) for row in await tx.fetch("select id, code, name, active from services order by id")]
+    return [
+        Service(*row)
+        for row in await tx.fetch("select id, code, name, active from services order by id")
+    ]
 
 
 async def operators(tx: Tx) -> list[Operator]:
     """Returns all operators by id."""
-    rows = await tx.fetch("select id, country_id, code, name, local_name from operators order by id")
+    rows = await tx.fetch(
+        "select id, country_id, code, name, local_name from operators order by id"
+    )
     return [Operator(*row) for row in rows]
 
 
@@ -67,7 +74,10 @@ def offer_of(row: Record) -> Offer:
 
 async def providers(tx: Tx) -> list[ProviderState]:
     """Returns all providers by slug."""
-    return [ProviderState(*row) for row in await tx.fetch("select slug, active, healthy from providers order by slug")]
+    return [
+        ProviderState(*row)
+        for row in await tx.fetch("select slug, active, healthy from providers order by slug")
+    ]
 
 
 async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
@@ -128,7 +138,9 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
 
 async def set_health(tx: Tx, *, provider: str, healthy: bool) -> bool:
     """Writes whether a provider can be reached; returns whether that is news."""
-    if not await tx.fetchval("select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy):
+    if not await tx.fetchval(
+        "select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy
+    ):
         return False
     await tx.execute("update providers set healthy = $2 where slug = $1", provider, healthy)
     return True
@@ -170,5 +182,8 @@ async def tallies(tx: Tx, *, first: date, last: date) -> dict[str, Tally]:
 
 async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
     """Returns the routing decision that was kept with an order, or None."""
-    text = await tx.fetchval("select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1", order_id)
+    text = await tx.fetchval(
+        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1",
+        order_id,
+    )
     return msgspec.json.decode(text) if isinstance(text, str) else None

@@ -118,7 +118,9 @@ async def withdraw(tx: Tx, *, msisdns: Sequence[int]) -> int:
 
 async def states(tx: Tx, *, msisdns: Sequence[int]) -> dict[int, int]:
     """Returns the state of each of the numbers that is here."""
-    found = await tx.fetch("select msisdn, state from numbers where msisdn = any($1::bigint[])", list(msisdns))
+    found = await tx.fetch(
+        "select msisdn, state from numbers where msisdn = any($1::bigint[])", list(msisdns)
+    )
     return {row["msisdn"]: row["state"] for row in found}
 
 

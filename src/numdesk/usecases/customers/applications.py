@@ -37,15 +37,24 @@ class Application:
     secret: str = field(repr=False)
 
 
-async def apply_for(rt: Runtime, form: ApplicationForm, *, dialect: str, currency: str) -> Application:
+async def apply_for(
+    rt: Runtime, form: ApplicationForm, *, dialect: str, currency: str
+) -> Application:
     """Registers an applicant who may do nothing until staff approves (`numdesk customer approve`). Refuses with InvalidInput."""
-    for name, value, most in (("name", form.name, NAME_CHARS_MAX), ("email", form.email, EMAIL_CHARS_MAX)):
+    for name, value, most in (
+        ("name", form.name, NAME_CHARS_MAX),
+        ("email", form.email, EMAIL_CHARS_MAX),
+    ):
         if not 0 < len(value.strip()) <= most or not value.isprintable():
             raise InvalidInput(field=name, reason=f"must be 1 to {most} printable characters")
     if _EMAIL.fullmatch(form.email.strip()) is None:
         raise InvalidInput(field="email", reason="must be an email address")
-    if form.phone is not None and not (len(form.phone) <= PHONE_CHARS_MAX and form.phone.isprintable()):
-        raise InvalidInput(field="phone", reason=f"must be at most {PHONE_CHARS_MAX} printable characters")
+    if form.phone is not None and not (
+        len(form.phone) <= PHONE_CHARS_MAX and form.phone.isprintable()
+    ):
+        raise InvalidInput(
+            field="phone", reason=f"must be at most {PHONE_CHARS_MAX} printable characters"
+        )
     if form.webhook_url:
         await endpoints.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}

@@ -85,7 +85,9 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
     """Returns who the token belongs to; refuses with NotAuthenticated. Requests that wait together are looked up together."""
     if not tokens.looks_genuine(token):
         raise NotAuthenticated
-    known: _Remembered = await rt.memory.get("customers.callers", _nothing_known, age_max_s=MEMORY_AGE_MAX_S)
+    known: _Remembered = await rt.memory.get(
+        "customers.callers", _nothing_known, age_max_s=MEMORY_AGE_MAX_S
+    )
     if token in known.unknown:
         raise NotAuthenticated
     caller = known.get(token)
@@ -95,7 +97,9 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
             found = await rt.repeat("customers.authenticate", lambda tx: rows.callers(tx, hashes))
             return [_opened(rt, found.get(hashed), hashed) for hashed in hashes]
 
-        caller = await rt.batch("customers.authenticate", run, batch_max=256).submit(rt.keys.fingerprint(token))
+        caller = await rt.batch("customers.authenticate", run, batch_max=256).submit(
+            rt.keys.fingerprint(token)
+        )
         if caller is None:
             known.note_unknown(token)
             raise NotAuthenticated
@@ -112,7 +116,10 @@ async def note_used_keys(rt: Runtime) -> None:
     """Writes down, to the hour, which keys were used since the last call."""
     used: set[int] = rt.local.pop("customers.used_keys", set())
     if used:
-        await rt.run("customers.note_used_keys", lambda tx: rows.touch_keys(tx, sorted(used), now=rt.clock.wall()))
+        await rt.run(
+            "customers.note_used_keys",
+            lambda tx: rows.touch_keys(tx, sorted(used), now=rt.clock.wall()),
+        )
 
 
 async def _nothing_known() -> _Remembered:
@@ -138,13 +145,28 @@ async def register(  # noqa: PLR0913 - what a registration form asks
 
     async def work(tx: Tx) -> NewCustomer:
         now = rt.clock.now()
-        customer_id = await rows.insert_customer(tx, name=name, state=state, contact=contact or {}, now=now)
+        customer_id = await rows.insert_customer(
+            tx, name=name, state=state, contact=contact or {}, now=now
+        )
         wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
-        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=KeyRules())
+        await _insert_key(
+            rt,
+            tx,
+            customer_id=customer_id,
+            dialect=dialect,
+            currency=currency,
+            key=key,
+            rules=KeyRules(),
+        )
         if credit:
             await journals.apply(
                 tx,
-                adjustment(customer_id=customer_id, currency=currency, units=credit, ref=f"opening:{customer_id}"),
+                adjustment(
+                    customer_id=customer_id,
+                    currency=currency,
+                    units=credit,
+                    ref=f"opening:{customer_id}",
+                ),
                 now=now,
             )
         return NewCustomer(customer_id, key.token, wallet_id, key.secret)
@@ -152,13 +174,29 @@ async def register(  # noqa: PLR0913 - what a registration form asks
     return await rt.run("customers.register", work)
 
 
-async def add_key(rt: Runtime, *, customer_id: int, dialect: str, currency: str, rules: KeyRules, signed: bool = False) -> NewKey:  # noqa: PLR0913
+async def add_key(  # noqa: PLR0913
+    rt: Runtime,
+    *,
+    customer_id: int,
+    dialect: str,
+    currency: str,
+    rules: KeyRules,
+    signed: bool = False,
+) -> NewKey:
     """Adds a key to a customer and returns it, to be shown once; opens the wallet when there is none yet."""
     key = _new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
         await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
-        await _insert_key(rt, tx, customer_id=customer_id, dialect=dialect, currency=currency, key=key, rules=rules)
+        await _insert_key(
+            rt,
+            tx,
+            customer_id=customer_id,
+            dialect=dialect,
+            currency=currency,
+            key=key,
+            rules=rules,
+        )
 
     await rt.run("customers.add_key", work)
     return key
@@ -172,13 +210,22 @@ async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
 async def signing_secret(rt: Runtime, customer_id: int, *, dialect: str) -> str | None:
     """Returns the secret of a customer's newest key of a dialect, None when no key that may be used has one. Never to be shown."""
     now = rt.clock.wall()
-    found = await rt.repeat("customers.signing_secret", lambda tx: rows.newest_secret(tx, customer_id, dialect=dialect, now=now))
-    return None if found is None else rt.keys.open(found[1], context=_secret_context(found[0])).decode()
+    found = await rt.repeat(
+        "customers.signing_secret",
+        lambda tx: rows.newest_secret(tx, customer_id, dialect=dialect, now=now),
+    )
+    return (
+        None
+        if found is None
+        else rt.keys.open(found[1], context=_secret_context(found[0])).decode()
+    )
 
 
 async def revoke_key(rt: Runtime, key_id: int) -> None:
     """Revokes a key on every process within a second; refuses with NotFound."""
-    if not await rt.run("customers.revoke_key", lambda tx: rows.revoke_key(tx, key_id, now=rt.clock.now())):
+    if not await rt.run(
+        "customers.revoke_key", lambda tx: rows.revoke_key(tx, key_id, now=rt.clock.now())
+    ):
         raise NotFound(what=f"key {key_id}")
 
 
@@ -196,11 +243,16 @@ async def set_option(rt: Runtime, customer_id: int, *, name: str, value: str | N
     kept: str | int | None = value
     if isinstance(allowed, range) and value is not None:
         if not (value.isascii() and value.isdigit() and len(value) < 12 and int(value) in allowed):
-            raise InvalidInput(field=name, reason=f"must be a whole number from {allowed.start} to {allowed.stop - 1}")
+            raise InvalidInput(
+                field=name,
+                reason=f"must be a whole number from {allowed.start} to {allowed.stop - 1}",
+            )
         kept = int(value)
     elif isinstance(allowed, tuple) and value not in (None, *allowed):
         raise InvalidInput(field=name, reason=f"must be one of {', '.join(allowed)}")
-    if not await rt.run("customers.set_option", lambda tx: rows.set_option(tx, customer_id, name=name, value=kept)):
+    if not await rt.run(
+        "customers.set_option", lambda tx: rows.set_option(tx, customer_id, name=name, value=kept)
+    ):
         raise NotFound(what=f"customer {customer_id}")
 
 
@@ -225,8 +277,12 @@ async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
         aside = await sweeps.of_sweep(rt, "customers.review")
         failed = {int(one.item) for one in aside}
         for customer_id in sorted(ids | {int(one.item) for one in sweeps.again(rt, aside)}):
-            judge_one = partial(rt.run, "customers.review", lambda tx, who=customer_id: work(tx, who))
-            await sweeps.attempt(rt, "customers.review", str(customer_id), judge_one, is_aside=customer_id in failed)
+            judge_one = partial(
+                rt.run, "customers.review", lambda tx, who=customer_id: work(tx, who)
+            )
+            await sweeps.attempt(
+                rt, "customers.review", str(customer_id), judge_one, is_aside=customer_id in failed
+            )
 
 
 def _opened(rt: Runtime, caller: Caller | None, hashed: bytes) -> Caller | None:
@@ -243,7 +299,9 @@ def _secret_context(hashed: bytes) -> str:
 
 def _new_key(rt: Runtime, *, signed: bool) -> NewKey:
     token = tokens.make_token(rt.environment, random=_random(), prefix="pk" if signed else "nd")
-    return NewKey(token, tokens.make_token(rt.environment, random=_random(), prefix="sk") if signed else None)
+    return NewKey(
+        token, tokens.make_token(rt.environment, random=_random(), prefix="sk") if signed else None
+    )
 
 
 def _random() -> str:
@@ -251,7 +309,14 @@ def _random() -> str:
 
 
 async def _insert_key(  # noqa: PLR0913 - one column each
-    rt: Runtime, tx: Tx, *, customer_id: int, dialect: str, currency: str, key: NewKey, rules: KeyRules
+    rt: Runtime,
+    tx: Tx,
+    *,
+    customer_id: int,
+    dialect: str,
+    currency: str,
+    key: NewKey,
+    rules: KeyRules,
 ) -> None:
     hashed, secret = rt.keys.fingerprint(key.token.encode()), None
     if key.secret is not None:

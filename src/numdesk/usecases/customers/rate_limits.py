@@ -66,7 +66,9 @@ def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s:
     counts.changed.add(name)
 
 
-def refuse_exhausted(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:
+def refuse_exhausted(
+    rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60
+) -> None:
     """Refuses as `admit` would, and counts nothing: for what is counted only when it has failed."""
     window = _counts(rt).windows.get((subject, bucket))
     if window is None or not rt.settings.rate_limits:
@@ -80,12 +82,21 @@ def refuse_exhausted(rt: Runtime, *, subject: int | str, bucket: str, limit: int
 async def exchange(rt: Runtime) -> None:
     """Tells the other processes what this one counted, and learns what they did."""
     counts = _counts(rt)
-    names = {(_row_id(subject), bucket): (subject, bucket) for subject, bucket in counts.changed if _is_shared(counts, (subject, bucket))}
+    names = {
+        (_row_id(subject), bucket): (subject, bucket)
+        for subject, bucket in counts.changed
+        if _is_shared(counts, (subject, bucket))
+    }
     counts.changed.clear()
     if not names:
         return
-    report = [(*row, counts.windows[name].start, counts.windows[name].ours) for row, name in sorted(names.items())]
-    others = await rt.run("limits.exchange", lambda tx: rows.exchange_counts(tx, report, origin=counts.origin))
+    report = [
+        (*row, counts.windows[name].start, counts.windows[name].ours)
+        for row, name in sorted(names.items())
+    ]
+    others = await rt.run(
+        "limits.exchange", lambda tx: rows.exchange_counts(tx, report, origin=counts.origin)
+    )
     for row, total in others.items():
         window = counts.windows.get(names[row])
         if window is not None:
@@ -94,7 +105,9 @@ async def exchange(rt: Runtime) -> None:
 
 def _is_shared(counts: Counts, name: tuple[int | str, str]) -> bool:
     window = counts.windows.get(name)
-    return window is not None and (isinstance(name[0], int) or window.length_s >= SHARED_WINDOW_S_MIN)
+    return window is not None and (
+        isinstance(name[0], int) or window.length_s >= SHARED_WINDOW_S_MIN
+    )
 
 
 def _row_id(subject: int | str) -> int:

@@ -27,16 +27,23 @@ LAG_UNNOTICED = timedelta(milliseconds=500)
 
 _NAME = "clock.offset_s"
 _log = get_logger(__name__, "seconds")
-_lag = Gauge("numdesk_clock_lag_seconds", "How far the system clock is behind the latest time in the books; must be 0")
+_lag = Gauge(
+    "numdesk_clock_lag_seconds",
+    "How far the system clock is behind the latest time in the books; must be 0",
+)
 
 
 async def advance(rt: Runtime, seconds: float) -> None:
     """Moves the desk's clock forward for every process. Raises InvalidInput."""
     if not 0 <= seconds <= OFFSET_MAX_S:
-        raise InvalidInput(field="advance_s", reason=f"must be a number of seconds from 0 to {OFFSET_MAX_S:.0f}")
+        raise InvalidInput(
+            field="advance_s", reason=f"must be a number of seconds from 0 to {OFFSET_MAX_S:.0f}"
+        )
     if rt.clock.offset.total_seconds() + seconds > OFFSET_MAX_S:
         raise InvalidInput(field="advance_s", reason="the clock is as far ahead as it may be")
-    total = await rt.run("clock.advance", lambda tx: rows.add_number(tx, name=_NAME, amount=seconds))
+    total = await rt.run(
+        "clock.advance", lambda tx: rows.add_number(tx, name=_NAME, amount=seconds)
+    )
     _set(rt, total)
 
 
@@ -61,9 +68,15 @@ async def heed_books(rt: Runtime) -> timedelta:
     _lag.set(lag.total_seconds())
     if lag > LAG_UNNOTICED:
         rule = "the desk's time " + (
-            "runs on at half speed" if lag <= rt.clock.set_back_max else "follows it at once: it would take too long to catch up"
+            "runs on at half speed"
+            if lag <= rt.clock.set_back_max
+            else "follows it at once: it would take too long to catch up"
         )
-        _log.error("the system clock is behind the books", seconds=round(lag.total_seconds(), 1), reason=rule)
+        _log.error(
+            "the system clock is behind the books",
+            seconds=round(lag.total_seconds(), 1),
+            reason=rule,
+        )
     return lag
 
 

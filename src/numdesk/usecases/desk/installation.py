@@ -22,7 +22,11 @@ SERIALS_FAIL = 0.9
 #: Whether the database takes writes is tried out at most this often by a process, however often it is asked.
 PROBE_AGE_MAX_S = 1.0
 
-_used = Gauge("numdesk_sequence_used_ratio", "How much of a sequence of the database is used, from 0 to 1", ["sequence"])
+_used = Gauge(
+    "numdesk_sequence_used_ratio",
+    "How much of a sequence of the database is used, from 0 to 1",
+    ["sequence"],
+)
 
 
 class Mode(StrEnum):
@@ -89,7 +93,9 @@ async def require_mode(rt: Runtime, *, sandbox: bool) -> None:
     _require_mode(await mode(rt), sandbox=sandbox)
 
 
-async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[int, str, str | None]]) -> None:
+async def keep_sandbox_credentials(
+    rt: Runtime, credentials: Mapping[str, tuple[int, str, str | None]]
+) -> None:
     """Keeps the sandbox customers' ids, tokens and secrets in the clear, so that every start can show them, and the data as complete."""
 
     async def work(tx: Tx) -> None:
@@ -100,8 +106,13 @@ async def keep_sandbox_credentials(rt: Runtime, credentials: Mapping[str, tuple[
 
 async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | None]]:
     """Returns the sandbox customers' ids, tokens and secrets (None where nothing is signed) by dialect."""
-    found = await rt.repeat("installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials"))
-    return {slug: (customer_id, token, secret) for slug, (customer_id, token, secret) in (found or {}).items()}
+    found = await rt.repeat(
+        "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
+    )
+    return {
+        slug: (customer_id, token, secret)
+        for slug, (customer_id, token, secret) in (found or {}).items()
+    }
 
 
 async def customers(rt: Runtime) -> list[rows.CustomerLine]:

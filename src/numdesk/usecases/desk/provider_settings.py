@@ -20,17 +20,26 @@ async def store(rt: Runtime, *, provider: str, name: str, value: str) -> None:
     if provider not in rt.provider_titles:
         raise NotFound(what=f"provider {provider[:40]}")
     if re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) is None:
-        raise InvalidInput(field="name", reason="must be a setting's name in small letters, such as payment_key")
+        raise InvalidInput(
+            field="name", reason="must be a setting's name in small letters, such as payment_key"
+        )
     if not 0 < len(value) <= VALUE_CHARS_MAX or not value.isprintable():
-        raise InvalidInput(field="value", reason=f"must be 1 to {VALUE_CHARS_MAX} printable characters")
+        raise InvalidInput(
+            field="value", reason=f"must be 1 to {VALUE_CHARS_MAX} printable characters"
+        )
     sealed = rt.keys.seal(value.encode(), context=rows.context_of(provider, name))
     now = rt.clock.now()
-    await rt.run("providers.store", lambda tx: rows.store_word(tx, provider=provider, name=name, sealed=sealed, now=now))
+    await rt.run(
+        "providers.store",
+        lambda tx: rows.store_word(tx, provider=provider, name=name, sealed=sealed, now=now),
+    )
 
 
 async def drop(rt: Runtime, *, provider: str, name: str) -> None:
     """Forgets a setting. Refuses with NotFound."""
-    if not await rt.run("providers.drop", lambda tx: rows.drop_word(tx, provider=provider, name=name)):
+    if not await rt.run(
+        "providers.drop", lambda tx: rows.drop_word(tx, provider=provider, name=name)
+    ):
         raise NotFound(what=f"stored setting {name} of {provider}")
 
 

@@ -67,13 +67,21 @@ async def join_overdue(rt: Runtime) -> int:
     aside = await sweeps.of_sweep(rt, "inbound.join_overdue")
     again, known = sweeps.again(rt, aside), {one.item for one in aside}
     waiting = sorted(known - {one.item for one in again})
-    overdue = await rt.repeat("inbound.overdue", lambda tx: rows.overdue_parts(tx, before=before, without=waiting, limit=OVERDUE_BATCH))
+    overdue = await rt.repeat(
+        "inbound.overdue",
+        lambda tx: rows.overdue_parts(tx, before=before, without=waiting, limit=OVERDUE_BATCH),
+    )
     joined = 0
     for item, segments in overdue:
         join = partial(_receive_joined, rt, segments, ref=None)
-        joined += await sweeps.attempt(rt, "inbound.join_overdue", item, join, is_aside=item in known) is not None
+        joined += (
+            await sweeps.attempt(rt, "inbound.join_overdue", item, join, is_aside=item in known)
+            is not None
+        )
     if len(overdue) < OVERDUE_BATCH:
-        for item in {one.item for one in again} - {item for item, _ in overdue}:  # its last segment came, or it is gone
+        for item in {one.item for one in again} - {
+            item for item, _ in overdue
+        }:  # its last segment came, or it is gone
             await sweeps.forget(rt, "inbound.join_overdue", item)
     return joined
 
@@ -89,11 +97,16 @@ async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
     async def run(batch: list[Arrival]) -> list[Taken]:
         arrivals = await recognition.recognise(rt, await otp.reread_for_orders(rt, batch))
         withhold = recognition.withholds(rt)
-        taken = await rt.repeat("inbound.receive", lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold))
+        taken = await rt.repeat(
+            "inbound.receive",
+            lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold),
+        )
         if any(item.status == "rented" for item in taken):
             taken = await messages.receive(rt, arrivals, taken)
         recognition.count_withheld(taken)
-        changed = [item.order_id for item in taken if item.status == "taken" and item.order_id is not None]
+        changed = [
+            item.order_id for item in taken if item.status == "taken" and item.order_id is not None
+        ]
         if changed:
             await changes.tell(rt, changed)
         return taken
@@ -129,7 +142,9 @@ def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
     found = extract(text, sender=segments.sender)
     return Arrival(
         segments.provider,
-        f"joined/{segments.reference}/{segments.total}/{segments.first_id}"[: PROVIDER_MESSAGE_ID_MAX + 40],
+        f"joined/{segments.reference}/{segments.total}/{segments.first_id}"[
+            : PROVIDER_MESSAGE_ID_MAX + 40
+        ],
         segments.to,
         segments.sender,
         text,
@@ -143,11 +158,16 @@ def _check(event: MessageReceived) -> None:
     """Refuses with InvalidInput what cannot be recognised when it is repeated, and numbers that are none."""
     name, part = event.provider_message_id, event.part
     if not 0 < len(name) <= PROVIDER_MESSAGE_ID_MAX or name != _clean(name):
-        raise InvalidInput(field="provider_message_id", reason=f"must have 1 to {PROVIDER_MESSAGE_ID_MAX} characters")
+        raise InvalidInput(
+            field="provider_message_id",
+            reason=f"must have 1 to {PROVIDER_MESSAGE_ID_MAX} characters",
+        )
     if not 0 < event.to <= MSISDN_MAX:
         raise InvalidInput(field="to", reason="must be a phone number")
     if part is not None and not 1 <= part.position <= part.total <= 255:
-        raise InvalidInput(field="part", reason="position must be from 1 to total, and total at most 255")
+        raise InvalidInput(
+            field="part", reason="position must be from 1 to total, and total at most 255"
+        )
     if part is not None and not 0 <= part.reference <= REFERENCE_MAX:
         raise InvalidInput(field="part", reason=f"reference must be from 0 to {REFERENCE_MAX}")
 

@@ -25,13 +25,20 @@ ID_MAX = 2**63 - 1
 
 async def foreign(rt: Runtime, *, limit: int, before: int | None = None) -> list[KeptMessage]:
     """Returns messages of another service than they came for, newest first, from below an id."""
-    return await rt.repeat("messages.foreign", lambda tx: rows.foreign_messages(tx, limit=min(limit, PAGE_MAX), before=before))
+    return await rt.repeat(
+        "messages.foreign",
+        lambda tx: rows.foreign_messages(tx, limit=min(limit, PAGE_MAX), before=before),
+    )
 
 
 async def read(rt: Runtime, message_id: int) -> KeptMessage:
     """Returns a message; refuses with NotFound."""
     known = 0 < message_id <= ID_MAX
-    found = await rt.repeat("messages.read", lambda tx: rows.message(tx, message_id=message_id)) if known else None
+    found = (
+        await rt.repeat("messages.read", lambda tx: rows.message(tx, message_id=message_id))
+        if known
+        else None
+    )
     if found is None:
         raise NotFound(what=f"message {message_id}")
     return found
@@ -49,9 +56,13 @@ async def release(rt: Runtime, message_id: int) -> KeptMessage:
     async def work(tx: Tx) -> bool:
         now = rt.clock.now()
         if found.rental is not None:
-            return await released.release_to_rental(tx, message_id=message_id, rental=found.rental, now=now)
+            return await released.release_to_rental(
+                tx, message_id=message_id, rental=found.rental, now=now
+            )
         assert found.order_id is not None, "a message is withheld from an order or from a rental"
-        return await released.release_to_order(tx, message_id=message_id, order_id=found.order_id, now=now)
+        return await released.release_to_order(
+            tx, message_id=message_id, order_id=found.order_id, now=now
+        )
 
     if not await rt.run("messages.release", work):
         raise StateForbids(state="ended")
@@ -65,4 +76,6 @@ async def release(rt: Runtime, message_id: int) -> KeptMessage:
 async def count_withheld(rt: Runtime, *, hours: int) -> int:
     """Counts the messages that were withheld in the last so many hours."""
     since = rt.clock.now() - timedelta(hours=hours)
-    return await rt.repeat("messages.count_withheld", lambda tx: rows.count_withheld(tx, since=since))
+    return await rt.repeat(
+        "messages.count_withheld", lambda tx: rows.count_withheld(tx, since=since)
+    )

@@ -37,7 +37,12 @@ _log = get_logger(__name__, "attempts", "job_id", "kind")
 _jobs = Counter("numdesk_jobs_total", "Jobs worked on, by how it went", ["kind", "result"])
 
 
-async def take(rt: Runtime, *, kinds: Mapping[str, tuple[int, float]], busy: Mapping[tuple[str, str], int] | None = None) -> list[Job]:
+async def take(
+    rt: Runtime,
+    *,
+    kinds: Mapping[str, tuple[int, float]],
+    busy: Mapping[tuple[str, str], int] | None = None,
+) -> list[Job]:
     """Takes due jobs under a lease. One that cannot be taken is set aside, and the others are taken.
 
     `kinds` says for each kind how many of a provider may be under way and for how many seconds each is leased, `busy` how
@@ -81,7 +86,9 @@ async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) 
 
     One that cannot be put back is set aside.
     """
-    _count(job, await _attempt(rt, job.id, partial(_give_back, rt, job, error, delays_s)) or "stuck")
+    _count(
+        job, await _attempt(rt, job.id, partial(_give_back, rt, job, error, delays_s)) or "stuck"
+    )
 
 
 async def every(rt: Runtime, *, dead: bool, limit: int) -> list[JobLine]:
@@ -110,7 +117,10 @@ async def revive(rt: Runtime, *, job_id: int | None) -> int:
 
 
 async def _revive(rt: Runtime, job_id: int | None) -> int:
-    return await rt.run("jobs.revive", lambda tx: rows.revive(tx, job_id=job_id, now=rt.clock.now(), limit=REVIVE_BATCH))
+    return await rt.run(
+        "jobs.revive",
+        lambda tx: rows.revive(tx, job_id=job_id, now=rt.clock.now(), limit=REVIVE_BATCH),
+    )
 
 
 async def _take_one(rt: Runtime, room: Room, job_id: int) -> list[Job]:
@@ -126,7 +136,9 @@ async def _give_back(rt: Runtime, job: Job, error: str, delays_s: Sequence[float
         held = await rt.repeat("jobs.bury", lambda tx: rows.bury(tx, job=job, now=now, error=error))
         return "dead" if held else "fenced"
     run_at = now + timedelta(seconds=delay_s)
-    held = await rt.repeat("jobs.postpone", lambda tx: rows.postpone(tx, job=job, run_at=run_at, error=error))
+    held = await rt.repeat(
+        "jobs.postpone", lambda tx: rows.postpone(tx, job=job, run_at=run_at, error=error)
+    )
     return "failed" if held else "fenced"
 
 

@@ -32,14 +32,24 @@ SHOWN_MAX = 100
 ASIDE_MAX = 10_000
 
 _log = get_logger(__name__, "item", "work")
-_failures = Counter("numdesk_set_aside_total", "Items that background work could not do and went on without", ["name"])
-_unnoted = Counter("numdesk_set_aside_unnoted_total", "Items of background work of which nothing could be written down", ["name"])
+_failures = Counter(
+    "numdesk_set_aside_total",
+    "Items that background work could not do and went on without",
+    ["name"],
+)
+_unnoted = Counter(
+    "numdesk_set_aside_unnoted_total",
+    "Items of background work of which nothing could be written down",
+    ["name"],
+)
 
 
 class Due(Protocol[Key]):
     """Finds and locks what is due."""
 
-    def __call__(self, tx: Tx, /, *, limit: int, without: Sequence[Key], only: Sequence[Key] | None) -> Awaitable[list[Key]]:
+    def __call__(
+        self, tx: Tx, /, *, limit: int, without: Sequence[Key], only: Sequence[Key] | None
+    ) -> Awaitable[list[Key]]:
         """Return up to `limit` keys of what is due, leaving some out, or only of those named."""
         ...
 
@@ -70,7 +80,16 @@ async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
         if len(keys) < (1 if work.may_be_short else work.limit):
             break
     for one in again(rt, aside):
-        done += await attempt(rt, work.name, one.item, partial(only, rt, work, [work.key(one.item)]), is_aside=True) or []
+        done += (
+            await attempt(
+                rt,
+                work.name,
+                one.item,
+                partial(only, rt, work, [work.key(one.item)]),
+                is_aside=True,
+            )
+            or []
+        )
     return done
 
 
@@ -101,7 +120,9 @@ async def every(rt: Runtime) -> list[Aside]:
     return await rt.repeat("sweeps.every", lambda tx: rows.listed(tx, limit=SHOWN_MAX))
 
 
-async def attempt(rt: Runtime, name: str, item: str, work: Callable[[], Awaitable[Done]], *, is_aside: bool) -> Done | None:
+async def attempt(
+    rt: Runtime, name: str, item: str, work: Callable[[], Awaitable[Done]], *, is_aside: bool
+) -> Done | None:
     """Does one item and returns what came of it; one that cannot be done is set aside, and None returned.
 
     `is_aside` says that it was set aside before: then that is forgotten when it is done. What cannot be written down about it stops
@@ -115,9 +136,20 @@ async def attempt(rt: Runtime, name: str, item: str, work: Callable[[], Awaitabl
         reason = f"{type(error).__name__}: {error}"
         now = rt.clock.now()
         _failures.labels(name).inc()
-        put = partial(rt.run, "sweeps.put", lambda tx: rows.put(tx, sweep=name, item=item, reason=reason, now=now))
+        put = partial(
+            rt.run,
+            "sweeps.put",
+            lambda tx: rows.put(tx, sweep=name, item=item, reason=reason, now=now),
+        )
         failures = await _note(name, item, put)
-        _log.error("background work went on without an item", work=name, item=item, count=failures, reason=reason, exc_info=error)
+        _log.error(
+            "background work went on without an item",
+            work=name,
+            item=item,
+            count=failures,
+            reason=reason,
+            exc_info=error,
+        )
         return None
     if is_aside:
         await forget(rt, name, item)
@@ -126,7 +158,9 @@ async def attempt(rt: Runtime, name: str, item: str, work: Callable[[], Awaitabl
 
 async def forget(rt: Runtime, name: str, item: str) -> None:
     """Forgets that an item was set aside. Raises Unavailable when the database is away."""
-    await _note(name, item, partial(rt.run, "sweeps.drop", lambda tx: rows.drop(tx, sweep=name, item=item)))
+    await _note(
+        name, item, partial(rt.run, "sweeps.drop", lambda tx: rows.drop(tx, sweep=name, item=item))
+    )
 
 
 async def apart(
@@ -142,11 +176,18 @@ async def apart(
     `text` names an item. Raises Unavailable when the database is away.
     """
     if len(items) < 2:
-        return [one for item in items for one in await attempt(rt, name, text(item), partial(work, [item]), is_aside=False) or []]
+        return [
+            one
+            for item in items
+            for one in await attempt(rt, name, text(item), partial(work, [item]), is_aside=False)
+            or []
+        ]
     done: list[Done] = []
     for half in (items[: len(items) // 2], items[len(items) // 2 :]):
         try:
-            done += await work(half) if len(half) > 1 else await apart(rt, name, half, work, text=text)
+            done += (
+                await work(half) if len(half) > 1 else await apart(rt, name, half, work, text=text)
+            )
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - the halves of it tell which item is to blame
@@ -166,7 +207,9 @@ async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> D
         return None
 
 
-async def _round(rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]) -> tuple[list[Key], list[Done], list[Aside]]:
+async def _round(
+    rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]
+) -> tuple[list[Key], list[Done], list[Aside]]:
     """Does one batch, in parts when it fails; returns the keys, what came of them, and what is set aside now.
 
     When what failed could not be set aside it returns no keys: the next batch would be the same.
@@ -179,10 +222,17 @@ async def _round(rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]) -> tup
     except Exception as error:
         if len(aside) >= ASIDE_MAX:
             raise
-        _log.warning("a batch failed and is done in parts", work=work.name, error=type(error).__name__, reason=str(error))
+        _log.warning(
+            "a batch failed and is done in parts",
+            work=work.name,
+            error=type(error).__name__,
+            reason=str(error),
+        )
     else:
         return keys, list(results), aside
-    keys = await rt.run(work.name, lambda tx: work.due(tx, limit=work.limit, without=without, only=None))
+    keys = await rt.run(
+        work.name, lambda tx: work.due(tx, limit=work.limit, without=without, only=None)
+    )
     results = await apart(rt, work.name, keys, lambda some: only(rt, work, some))
     now_aside = await of_sweep(rt, work.name)
     return keys if len(now_aside) > len(aside) else [], results, now_aside
@@ -194,7 +244,9 @@ async def _batch(
     """Does what is due in one transaction; returns the keys, and what came of them."""
 
     async def run(tx: Tx) -> tuple[list[Key], Sequence[Done]]:
-        keys = await work.due(tx, limit=work.limit if only is None else len(only), without=without, only=only)
+        keys = await work.due(
+            tx, limit=work.limit if only is None else len(only), without=without, only=only
+        )
         done = await work.do(tx, keys) if keys else []
         if keys and only is None and work.passed is not None:
             await work.passed(tx, keys)

@@ -12,12 +12,16 @@ from numdesk.storage.ledger import alerts as rows
 LOW_BALANCE = 1000
 
 
-async def look(tx: Tx, *, customer_ids: Iterable[int], dialect: str, currency: str, now: datetime) -> None:
+async def look(
+    tx: Tx, *, customer_ids: Iterable[int], dialect: str, currency: str, now: datetime
+) -> None:
     """Writes the event balance.low for those who have just fallen below their mark.
 
     Called at the end of a transaction that moved their money, with their accounts locked.
     """
-    await rows.look(tx, sorted(set(customer_ids)), dialect=dialect, currency=currency, mark=LOW_BALANCE, now=now)
+    await rows.look(
+        tx, sorted(set(customer_ids)), dialect=dialect, currency=currency, mark=LOW_BALANCE, now=now
+    )
 
 
 async def look_after_staff(tx: Tx, *, customer_id: int, currency: str, now: datetime) -> None:

@@ -31,10 +31,14 @@ async def balance(rt: Runtime, caller: Caller) -> Money:
     """Returns what the caller's wallet holds and no open order has reserved."""
 
     async def read(wallet_ids: list[int]) -> list[Account]:
-        found = await rt.repeat("wallets.balance", lambda tx: journals.read_wallets(tx, wallet_ids=wallet_ids))
+        found = await rt.repeat(
+            "wallets.balance", lambda tx: journals.read_wallets(tx, wallet_ids=wallet_ids)
+        )
         return [found[wallet_id] for wallet_id in wallet_ids]
 
-    account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(caller.wallet_id)
+    account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(
+        caller.wallet_id
+    )
     return _unreserved(account)
 
 
@@ -58,16 +62,24 @@ async def balances(rt: Runtime, caller: Caller) -> Balances:
     return Balances(caller.currency, balance, bonus, held + bonus_held)
 
 
-async def history(rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False) -> Page[HistoryLine]:
+async def history(
+    rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False
+) -> Page[HistoryLine]:
     """Returns a page (from 1) of what moved the caller's money, newest first unless `ascending`; wallet and bonus together."""
-    accounts = [account_id for account_id in (caller.wallet_id, caller.bonus_id) if account_id is not None]
+    accounts = [
+        account_id for account_id in (caller.wallet_id, caller.bonus_id) if account_id is not None
+    ]
     return await rt.repeat(
         "wallets.history",
-        lambda tx: rows.history(tx, accounts=accounts, limit=limit, offset=(page - 1) * limit, ascending=ascending),
+        lambda tx: rows.history(
+            tx, accounts=accounts, limit=limit, offset=(page - 1) * limit, ascending=ascending
+        ),
     )
 
 
-async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50) -> list[Entry]:
+async def statement(
+    rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50
+) -> list[Entry]:
     """Returns a page of the wallet's entries, newest first; `before` is the id of the last entry of the page above.
 
     Refuses with InvalidInput.
@@ -75,26 +87,37 @@ async def statement(rt: Runtime, caller: Caller, *, before: int | None = None, l
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidInput(field="limit", reason=f"must be 1 to {PAGE_MAX}")
     return await rt.repeat(
-        "wallets.statement", lambda tx: journals.read_statement(tx, account_id=caller.wallet_id, before=before, limit=limit)
+        "wallets.statement",
+        lambda tx: journals.read_statement(
+            tx, account_id=caller.wallet_id, before=before, limit=limit
+        ),
     )
 
 
 async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
     """Returns all wallets of a customer, for staff."""
-    return await rt.repeat("wallets.list", lambda tx: journals.list_wallets(tx, customer_id=customer_id))
+    return await rt.repeat(
+        "wallets.list", lambda tx: journals.list_wallets(tx, customer_id=customer_id)
+    )
 
 
-async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str) -> Money:
+async def adjust(
+    rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
+) -> Money:
     """Credits (or debits, when `units` is negative) a wallet by an operator's decision; the same reference counts once.
 
     Returns what the wallet has unreserved afterwards. Refuses with InvalidInput, NotFound (no such wallet), WalletShort or KeyReused.
     """
     _check_currency(currency)
-    journal = chart.adjustment(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
+    journal = chart.adjustment(
+        customer_id=customer_id, currency=currency, units=units, ref=reason_ref
+    )
 
     async def work(tx: Tx) -> Money:
         await journals.apply(tx, journal, now=rt.clock.now())
-        await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
+        await alerts.look_after_staff(
+            tx, customer_id=customer_id, currency=currency, now=rt.clock.now()
+        )
         account = await journals.find_wallet(tx, customer_id=customer_id, currency=currency)
         assert account is not None, "the journal named it"
         return _unreserved(account)
@@ -102,7 +125,9 @@ async def adjust(rt: Runtime, *, customer_id: int, currency: str, units: int, re
     return await rt.run("wallets.adjust", work)
 
 
-async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str) -> Balances:
+async def give_bonus(
+    rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
+) -> Balances:
     """Gives a customer bonus to spend (or takes some back, when `units` is negative); the same reference counts once.
 
     Refuses with InvalidInput, NotFound (no wallet in this currency), WalletShort or KeyReused.
@@ -116,7 +141,9 @@ async def give_bonus(rt: Runtime, *, customer_id: int, currency: str, units: int
             raise NotFound(what="wallet")
         bonus_id = await journals.open_bonus(tx, customer_id=customer_id, currency=currency)
         await journals.apply(tx, journal, now=rt.clock.now())
-        await alerts.look_after_staff(tx, customer_id=customer_id, currency=currency, now=rt.clock.now())
+        await alerts.look_after_staff(
+            tx, customer_id=customer_id, currency=currency, now=rt.clock.now()
+        )
         return _balances(wallet, (await journals.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
 
     given = await rt.run("wallets.give_bonus", work)
@@ -131,7 +158,9 @@ async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> i
     """
 
     async def work(tx: Tx) -> int:
-        return (await journals.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)).journal_id
+        return (
+            await journals.reverse(tx, journal_id=journal_id, now=rt.clock.now(), note=note)
+        ).journal_id
 
     return await rt.run("wallets.reverse", work)
 
@@ -142,15 +171,23 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
     if not 0 <= units <= AMOUNT_MAX:
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
     return await rt.run(
-        "wallets.set_credit_limit", lambda tx: journals.set_credit_limit(tx, customer_id=customer_id, currency=currency, credit_limit=units)
+        "wallets.set_credit_limit",
+        lambda tx: journals.set_credit_limit(
+            tx, customer_id=customer_id, currency=currency, credit_limit=units
+        ),
     )
 
 
-async def _read_balances(rt: Runtime, pairs: list[tuple[int, int | None]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+async def _read_balances(
+    rt: Runtime, pairs: list[tuple[int, int | None]]
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Returns what is in and reserved of each wallet and bonus."""
     wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
     found = await rt.repeat("wallets.balances", lambda tx: journals.read_sums(tx, wanted))
-    return [(found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id]) for wallet_id, bonus_id in pairs]
+    return [
+        (found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id])
+        for wallet_id, bonus_id in pairs
+    ]
 
 
 def _balances(wallet: Account, bonus: Account | None) -> Balances:

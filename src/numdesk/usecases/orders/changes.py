@@ -136,5 +136,9 @@ async def look(rt: Runtime) -> None:
     for start in range(0, len(awaited), LOOK_BATCH):
         chunk = awaited[start : start + LOOK_BATCH]
         current = await rt.repeat("news.look", lambda tx, ids=chunk: order_rows.revisions(tx, ids))
-        changed = [order_id for order_id, revision in current.items() if waiters.revisions.setdefault(order_id, revision) != revision]
+        changed = [
+            order_id
+            for order_id, revision in current.items()
+            if waiters.revisions.setdefault(order_id, revision) != revision
+        ]
         wake(rt, changed)

@@ -30,7 +30,9 @@ async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wi
             "catalogue": catalogue_id,
             "policy": wish.policy.value,
             "operator": wish.operator_id,
-            "prefer_provider": next((o.provider for o in ranking.candidates if o.provider == wish.prefer_provider), None),
+            "prefer_provider": next(
+                (o.provider for o in ranking.candidates if o.provider == wish.prefer_provider), None
+            ),
             "candidates": [offer.id for offer in ranking.candidates],
             "offers": ranking.explanation,
         }

@@ -13,7 +13,15 @@ from typing import Any, Protocol
 import msgspec
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import NoOffer, OutcomeUnknown, Refusal, RequestInProgress, StateForbids, Unavailable, WalletShort
+from numdesk.domain.errors import (
+    NoOffer,
+    OutcomeUnknown,
+    Refusal,
+    RequestInProgress,
+    StateForbids,
+    Unavailable,
+    WalletShort,
+)
 from numdesk.domain.fx import Rate
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Attempt, Document, parse_document, print_document
@@ -57,7 +65,9 @@ class Piece:
 class Sell(Protocol):
     """Sells from our own stock (`purchases.sell`)."""
 
-    def __call__(self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None) -> Awaitable[order_rows.Sold]:
+    def __call__(
+        self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
+    ) -> Awaitable[order_rows.Sold]:
         """Sells a piece."""
         ...
 
@@ -111,7 +121,12 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
         if isinstance(claimed, int):
             rows.check_wallet(available, needed=plan.candidates[0].price * plan.quantity)
             run_at = rt.clock.now() + RESOLVE_AFTER * -(-plan.quantity // PARALLEL_MAX)
-            await queue.add(tx, kind="orders.resolve", payload=msgspec.to_builtins(plan.frame(claimed)), run_at=run_at)
+            await queue.add(
+                tx,
+                kind="orders.resolve",
+                payload=msgspec.to_builtins(plan.frame(claimed)),
+                run_at=run_at,
+            )
         return claimed
 
     claimed = await rt.run("orders.create.reserve", reserve)
@@ -123,16 +138,24 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
         raise OutcomeUnknown from error
 
 
-async def _carry_out(rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, sell: Sell) -> Document:
+async def _carry_out(
+    rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, sell: Sell
+) -> Document:
     """Buys for a claimed key and returns the recorded document; refuses as `fulfil` does."""
     gate = asyncio.Semaphore(PARALLEL_MAX)
 
     async def one(position: int) -> list[Attempt]:
         async with gate:
-            return await _buy_one(rt, caller, plan, request_id=request_id, position=position, sell=sell)
+            return await _buy_one(
+                rt, caller, plan, request_id=request_id, position=position, sell=sell
+            )
 
     try:
-        attempts = [attempt for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity))) for attempt in tried]
+        attempts = [
+            attempt
+            for tried in await asyncio.gather(*(one(n) for n in range(plan.quantity)))
+            for attempt in tried
+        ]
     except StateForbids:  # nothing was asked of anybody
         await rt.run("orders.create.release", lambda tx: idempotency.release(tx, plan.key))
         raise
@@ -150,7 +173,10 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
     frame, provider = msgspec.convert(payload, Frame), payload.get("provider")
     pending = (await rt.repeat("orders.resolve", lambda tx: rows.made(tx, frame.request))).pending
     if provider is None and pending:
-        await rt.run("orders.resolve.ask", lambda tx: _ask_each(tx, frame, {one.provider for one in pending}, now=rt.clock.now()))
+        await rt.run(
+            "orders.resolve.ask",
+            lambda tx: _ask_each(tx, frame, {one.provider for one in pending}, now=rt.clock.now()),
+        )
     if provider is not None:
         ids = [one.order_id for one in pending if one.provider == provider]
         await supplier_answers.resolve_each(rt, ids, provider, unknown=NOT_REACHED)
@@ -163,7 +189,13 @@ async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: date
     """Leaves word to ask each of these suppliers what became of the request's pending orders."""
     for provider in sorted(providers):
         payload = {**msgspec.to_builtins(frame), "provider": provider}
-        await queue.add(tx, kind="orders.resolve", payload=payload, run_at=now, unique_key=f"{frame.request}/{provider}")
+        await queue.add(
+            tx,
+            kind="orders.resolve",
+            payload=payload,
+            run_at=now,
+            unique_key=f"{frame.request}/{provider}",
+        )
 
 
 async def _buy_one(  # noqa: PLR0913 - one number of one request
@@ -188,12 +220,18 @@ async def _buy_one(  # noqa: PLR0913 - one number of one request
     return tried
 
 
-async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> bool:
+async def _from_supplier(
+    rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
+) -> bool:
     """Buys one number from a supplier; False when it gave none. Refuses with WalletShort and, the outcome unknown, RequestInProgress."""
     wanted, order_id = await _reserve(rt, caller, plan, offer, request_id=request_id)
     supplier = rt.suppliers[offer.provider]
     try:
-        buying = supplier.reserve(wanted) if plan.parent is None else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
+        buying = (
+            supplier.reserve(wanted)
+            if plan.parent is None
+            else supplier.reactivate(wanted, msisdn=plan.parent.msisdn or 0)
+        )
         reserved = await answered(buying, within_s=CUSTOMER_WAITS_S)
     except ProviderError as error:
         if not error.unknown:
@@ -201,12 +239,16 @@ async def _from_supplier(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, 
             return False
         reserved = await _ask(supplier, wanted.reference)
         if reserved is None:
-            await supplier_answers.fail_unsure(rt, order_id, offer.provider, Cause.PROVIDER_UNAVAILABLE.value)
+            await supplier_answers.fail_unsure(
+                rt, order_id, offer.provider, Cause.PROVIDER_UNAVAILABLE.value
+            )
             return False
     return await supplier_answers.assign(rt, order_id, offer.provider, reserved)
 
 
-async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int) -> tuple[Wanted, int]:
+async def _reserve(
+    rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
+) -> tuple[Wanted, int]:
     """Writes the pending order with its hold; returns what to ask the supplier for, and the order's id.
 
     Refuses with RequestInProgress when the job has settled the request meanwhile: an order made now would be in nobody's answer; and
@@ -231,7 +273,9 @@ async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, req
 
     order_id = await rt.run("orders.reserve", work)
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
-    operator = catalogue.operators[offer.operator_id].code if offer.operator_id is not None else None
+    operator = (
+        catalogue.operators[offer.operator_id].code if offer.operator_id is not None else None
+    )
     wanted = Wanted(
         reference=supplier_answers.reference(order_id),
         country=catalogue.countries[offer.country_id].iso2,
@@ -246,7 +290,9 @@ async def _reserve(rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, req
 async def _check_parent(tx: Tx, parent: Order) -> None:
     """Refuses with StateForbids when somebody else has bought the parent's number again since we looked, or is about to."""
     await rows.lock_siblings(tx, parent)
-    pending = await rows.has_pending_child(tx, parent)  # first: it may become an open order while we look
+    pending = await rows.has_pending_child(
+        tx, parent
+    )  # first: it may become an open order while we look
     now = await order_rows.read_any(tx, parent.id)
     if pending or now is None or not now.number_free:
         raise StateForbids(state="reactivation on its way")
@@ -256,7 +302,9 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
     """Returns what became of a call whose answer was lost; refuses with RequestInProgress when the supplier cannot say now."""
     for question in range(QUESTIONS_MAX):
         try:
-            return await answered(supplier.look_up(reference), within_s=CUSTOMER_WAITS_S / QUESTIONS_MAX)
+            return await answered(
+                supplier.look_up(reference), within_s=CUSTOMER_WAITS_S / QUESTIONS_MAX
+            )
         except ProviderError:
             await asyncio.sleep(0.1 * (question + 1))
     raise RequestInProgress
@@ -280,7 +328,11 @@ async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Docu
         reached = any(attempt.result != NOT_REACHED for attempt in so_far.failed)
         if not so_far.created and not reached:
             await idempotency.release(tx, key)
-            return WalletShort() if any(attempt.result == INSUFFICIENT for attempt in attempts) else NoOffer()
+            return (
+                WalletShort()
+                if any(attempt.result == INSUFFICIENT for attempt in attempts)
+                else NoOffer()
+            )
         document = Document(
             rate=frame.rate,
             rate_as_of=frame.rate_as_of,

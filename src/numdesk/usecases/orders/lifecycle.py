@@ -41,7 +41,11 @@ EXPIRE_BATCH = 2_000
 QUARANTINE_BATCH = 5_000
 SECONDS_PER_DAY = 86_400
 
-_OUTCOMES = {State.COMPLETED: Outcome.COMPLETED, State.CANCELED: Outcome.CANCELED, State.EXPIRED: Outcome.EXPIRED}
+_OUTCOMES = {
+    State.COMPLETED: Outcome.COMPLETED,
+    State.CANCELED: Outcome.CANCELED,
+    State.EXPIRED: Outcome.EXPIRED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,11 @@ async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order |
     known: dict[int, Order] = rt.local.setdefault("orders.read", {})
     order_ids = [order_id for _, order_id in wanted]
     heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, order_ids))
-    changed = [(head[0], head[1]) for head in heads if not _is_current(known.get(head[1]), head[2], head[3])]
+    changed = [
+        (head[0], head[1])
+        for head in heads
+        if not _is_current(known.get(head[1]), head[2], head[3])
+    ]
     if changed:
         if len(known) > REMEMBERED_MAX:
             known.clear()
@@ -88,7 +96,10 @@ async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order |
             if order is not None:
                 known[order.id] = order
     theirs = {head[1]: head[0] for head in heads}
-    return [known.get(order_id) if theirs.get(order_id) == customer_id else None for customer_id, order_id in wanted]
+    return [
+        known.get(order_id) if theirs.get(order_id) == customer_id else None
+        for customer_id, order_id in wanted
+    ]
 
 
 def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:
@@ -112,17 +123,28 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
     return await read(rt, caller, order_id)
 
 
-async def listing(rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int) -> list[Order]:
+async def listing(
+    rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int
+) -> list[Order]:
     """Returns a page of the customer's orders, newest first; `states` None means all that a customer sees."""
     return await rt.repeat(
         "orders.listing",
-        lambda tx: rows.listing(tx, customer_id=caller.customer_id, states=(states or VISIBLE) & VISIBLE, limit=limit, offset=offset),
+        lambda tx: rows.listing(
+            tx,
+            customer_id=caller.customer_id,
+            states=(states or VISIBLE) & VISIBLE,
+            limit=limit,
+            offset=offset,
+        ),
     )
 
 
 async def active(rt: Runtime, caller: Caller) -> Iterator[Order]:
     """Returns the customer's orders that are not at their end, newest first (at most ACTIVE_MAX), each made when it is asked for."""
-    return await rt.repeat("orders.active", lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX))
+    return await rt.repeat(
+        "orders.active",
+        lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX),
+    )
 
 
 async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> Canceled:
@@ -132,12 +154,19 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
     Refuses with NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
     """
     rate = await rates.current(rt, show) if show else None
-    order = await rt.repeat("orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id))
+    order = await rt.repeat(
+        "orders.cancel.check", lambda tx: _cancellable(rt, tx, caller, order_id)
+    )
     if order.provider_ref is not None:
         try:
-            await answered(rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED), within_s=CUSTOMER_WAITS_S)
+            await answered(
+                rt.suppliers[order.provider].release(order.provider_ref, Outcome.CANCELED),
+                within_s=CUSTOMER_WAITS_S,
+            )
         except ProviderError as error:
-            raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
+            raise SupplierFailed(
+                attempts=[(order.offer_id, order.provider, error.cause.value)]
+            ) from error
 
     async def work(tx: Tx) -> Canceled:
         before = await _cancellable(rt, tx, caller, order_id)
@@ -146,7 +175,9 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
             raise StateForbids(state=before.state.name.lower())
         after = await _locked(tx, caller, order_id)
         balance = await journals.available(tx, caller.wallet_id)
-        return Canceled(after, Money(after.price, after.currency), Money(balance, after.currency), rate)
+        return Canceled(
+            after, Money(after.price, after.currency), Money(balance, after.currency), rate
+        )
 
     canceled = await rt.run("orders.cancel", work)
     await changes.tell(rt, [order_id])
@@ -166,7 +197,9 @@ async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
     order = await rt.run("orders.finish", work)
     await changes.tell(rt, [order_id])
-    with suppress(ProviderError):  # at once, so that the number can be had again; the job sees to it otherwise
+    with suppress(
+        ProviderError
+    ):  # at once, so that the number can be had again; the job sees to it otherwise
         await answered(release_at_supplier(rt, {"order": order_id}), within_s=CUSTOMER_WAITS_S)
     return order
 
@@ -185,9 +218,13 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
     order = await rt.repeat("orders.resend.check", check)
     if order.provider_ref is not None:
         try:
-            accepted = await answered(rt.suppliers[order.provider].resend(order.provider_ref), within_s=CUSTOMER_WAITS_S)
+            accepted = await answered(
+                rt.suppliers[order.provider].resend(order.provider_ref), within_s=CUSTOMER_WAITS_S
+            )
         except ProviderError as error:
-            raise SupplierFailed(attempts=[(order.offer_id, order.provider, error.cause.value)]) from error
+            raise SupplierFailed(
+                attempts=[(order.offer_id, order.provider, error.cause.value)]
+            ) from error
         if not accepted:
             return Resent(order, resent=False)
 
@@ -202,7 +239,13 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
 async def expire_due(rt: Runtime) -> int:
     """Ends all orders whose time has passed; returns how many."""
     now = rt.clock.now()
-    work = Sweep("orders.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), partial(_expire, now), int)
+    work = Sweep(
+        "orders.expire",
+        EXPIRE_BATCH,
+        partial(rows.due_to_expire, now=now),
+        partial(_expire, now),
+        int,
+    )
     ended = await sweep(rt, work)
     if ended:
         await changes.tell(rt, [item.order_id for item in ended])
@@ -213,7 +256,11 @@ async def expire_due(rt: Runtime) -> int:
 async def release_quarantined(rt: Runtime) -> int:
     """Puts numbers whose quarantine is over back on sale; returns how many."""
     due = partial(rows.due_to_return, now=rt.clock.now())
-    return len(await sweep(rt, Sweep("stock.release_quarantined", QUARANTINE_BATCH, due, rows.return_numbers, int)))
+    return len(
+        await sweep(
+            rt, Sweep("stock.release_quarantined", QUARANTINE_BATCH, due, rows.return_numbers, int)
+        )
+    )
 
 
 async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:
@@ -227,7 +274,9 @@ async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
         return
     found = await rt.repeat("orders.release", lambda tx: rows.read_any(tx, int(payload["order"])))
     if found is not None and found.provider_ref is not None and found.state in _OUTCOMES:
-        await answered(rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state]))
+        await answered(
+            rt.suppliers[found.provider].release(found.provider_ref, _OUTCOMES[found.state])
+        )
 
 
 async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Order:
@@ -238,7 +287,9 @@ async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Or
     if rt.settings.rate_limits:
         hours: Iterable[Any] = await customer_rows.hours(tx, caller.customer_id, now=now)
         if cancels_today(hours, now=now) >= CANCELS_PER_DAY_MAX:
-            raise CancelCapReached(retry_after_s=SECONDS_PER_DAY - (now.hour * 60 + now.minute) * 60 - now.second)
+            raise CancelCapReached(
+                retry_after_s=SECONDS_PER_DAY - (now.hour * 60 + now.minute) * 60 - now.second
+            )
     return order
 
 

@@ -72,7 +72,12 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
     Refuses with KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer, WalletShort, SupplierFailed. A refusal
     that had no effect leaves the key free.
     """
-    key = Key(caller.customer_id, Namespace.CREATE, request.key or "~" + secrets.token_hex(16), request.fingerprint)
+    key = Key(
+        caller.customer_id,
+        Namespace.CREATE,
+        request.key or "~" + secrets.token_hex(16),
+        request.fingerprint,
+    )
     for _ in range(RANK_RETRIES):
         try:
             plan = await _plan(rt, caller, request, key)
@@ -81,11 +86,15 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
         bought = await _buy(rt, caller, request, plan)
         if bought is not None:
             return bought
-        rt.memory.forget("catalogue")  # a price or tier changed under us: rank again from what is true now
+        rt.memory.forget(
+            "catalogue"
+        )  # a price or tier changed under us: rank again from what is true now
     raise _no_offer(request, request.wish, considered=1)
 
 
-async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) -> from_suppliers.Plan:
+async def _plan(
+    rt: Runtime, caller: Caller, request: OrderRequest, key: Key
+) -> from_suppliers.Plan:
     """Returns what to try in which order; refuses with GuardBanned, RateUnavailable, NotFound, NoOffer."""
     check_guard(rt, caller)
     rate = await _rate(rt, request.show)
@@ -94,20 +103,33 @@ async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) ->
     ranking = _candidates(catalogue, request, wish)
     decision_id = None
     if request.catalogue_id is not None:
-        decision_id = await decisions.decision(rt, ranking, catalogue_id=request.catalogue_id, wish=wish)
+        decision_id = await decisions.decision(
+            rt, ranking, catalogue_id=request.catalogue_id, wish=wish
+        )
     by_catalogue = request.catalogue_id is not None
-    return from_suppliers.Plan(key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue)
+    return from_suppliers.Plan(
+        key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue
+    )
 
 
-async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan) -> Outcome | None:
+async def _buy(
+    rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
+) -> Outcome | None:
     """Buys by the plan; None when an offer is not what it was when it was ranked."""
     first = plan.candidates[0]
     if first.provider != LOCAL or (plan.quantity > first.available and len(plan.candidates) > 1):
         return await _from_suppliers(rt, caller, request, plan)
-    sold = await sell(rt, caller, from_suppliers.Piece(plan.key, plan.quantity, first, plan.decision_id), rate=plan.rate)
+    sold = await sell(
+        rt,
+        caller,
+        from_suppliers.Piece(plan.key, plan.quantity, first, plan.decision_id),
+        rate=plan.rate,
+    )
     if sold.status in ("created", "replayed"):
         assert sold.outcome is not None, "a sale has a document"
-        replayed = sold.status == "replayed" and request.key is not None  # else it is our own repetition after an outage
+        replayed = (
+            sold.status == "replayed" and request.key is not None
+        )  # else it is our own repetition after an outage
         return outcome(parse_document(sold.outcome), replayed=replayed)
     if sold.status == "wallet_short":
         raise WalletShort(needed=first.price * plan.quantity, available=sold.available or 0)
@@ -118,7 +140,9 @@ async def _buy(rt: Runtime, caller: Caller, request: OrderRequest, plan: from_su
     return await _from_suppliers(rt, caller, request, replace(plan, candidates=plan.candidates[1:]))
 
 
-async def sell(rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate: Rate | None = None) -> rows.Sold:
+async def sell(
+    rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate: Rate | None = None
+) -> rows.Sold:
     """Sells from our own stock in the batch that leaves next; refuses with KeyReused, RequestInProgress, Unavailable or OutcomeUnknown."""
     sale = rows.Sale(
         customer_id=caller.customer_id,
@@ -137,7 +161,11 @@ async def sell(rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate
     )
 
     async def run(sales: list[rows.Sale]) -> list[rows.Sold]:
-        return await rt.repeat("orders.create", lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()), books=True)
+        return await rt.repeat(
+            "orders.create",
+            lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()),
+            books=True,
+        )
 
     batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
     sold: rows.Sold = await batcher.submit(sale)
@@ -155,7 +183,9 @@ async def sell(rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate
     return replace(sold, status="no_numbers") if sold.status == "retry" else sold
 
 
-async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan) -> Outcome:
+async def _from_suppliers(
+    rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
+) -> Outcome:
     """Runs a request that may ask suppliers."""
     try:
         document, replayed = await from_suppliers.fulfil(rt, caller, plan, sell=sell)
@@ -167,14 +197,20 @@ async def _from_suppliers(rt: Runtime, caller: Caller, request: OrderRequest, pl
 def outcome(document: Document, *, replayed: bool) -> Outcome:
     """Returns the outcome of a document, or refuses with the recorded SupplierFailed."""
     if document.refused:
-        attempts = [(attempt.offer, attempt.provider, attempt.result) for attempt in document.attempts]
-        raise SupplierFailed(attempts=attempts, by_catalogue=document.by_catalogue, replayed=replayed)
+        attempts = [
+            (attempt.offer, attempt.provider, attempt.result) for attempt in document.attempts
+        ]
+        raise SupplierFailed(
+            attempts=attempts, by_catalogue=document.by_catalogue, replayed=replayed
+        )
     return Outcome(document, replayed)
 
 
 async def _replay_or(rt: Runtime, key: Key, refusal: Refusal, *, own: bool) -> Outcome:
     """Returns what the key holds (a replay comes before any other check), or raises the refusal."""
-    recorded = None if own else await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
+    recorded = (
+        None if own else await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
+    )
     if recorded is None:
         raise refusal
     return outcome(parse_document(recorded), replayed=True)
@@ -185,7 +221,9 @@ def check_guard(rt: Runtime, caller: Caller) -> None:
     now = rt.clock.now()
     if caller.guard_until is not None and now < caller.guard_until:
         seconds = max(1, int((caller.guard_until - now).total_seconds()))
-        raise GuardBanned(until=caller.guard_until, tier=caller.guard_tier or "", retry_after_s=seconds)
+        raise GuardBanned(
+            until=caller.guard_until, tier=caller.guard_tier or "", retry_after_s=seconds
+        )
 
 
 async def _rate(rt: Runtime, show: str | None) -> Rate | None:
@@ -206,9 +244,14 @@ def _candidates(catalogue: Catalogue, request: OrderRequest, wish: Wish) -> Rank
     if product is None:
         raise NotFound(what="catalogue product")
     offers = catalogue.offers_by_product.get(product.id, ())
-    if not (catalogue.countries[product.country_id].active and catalogue.services[product.service_id].active):
+    if not (
+        catalogue.countries[product.country_id].active
+        and catalogue.services[product.service_id].active
+    ):
         offers = ()
-    ranking = rank(offers, wish, healthy=catalogue.healthy, scores=catalogue.scores, neutral=catalogue.neutral)
+    ranking = rank(
+        offers, wish, healthy=catalogue.healthy, scores=catalogue.scores, neutral=catalogue.neutral
+    )
     if not ranking.candidates:
         raise _no_offer(request, wish, considered=ranking.considered)
     return replace(ranking, candidates=ranking.candidates[:ATTEMPTS_MAX])

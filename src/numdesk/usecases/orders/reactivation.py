@@ -44,7 +44,9 @@ class ReactivationOptions:
     rate: Rate | None
 
 
-async def reactivation_options(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> ReactivationOptions:
+async def reactivation_options(
+    rt: Runtime, caller: Caller, order_id: int, *, show: str | None
+) -> ReactivationOptions:
     """Returns what the number costs now; writes nothing. Refuses with NotFound, StateForbids, SupplierFailed, RateUnavailable."""
     rate = await rates.current(rt, show) if show else None
     order = await rt.repeat("orders.reactivation_options", lambda tx: _parent(tx, caller, order_id))
@@ -60,13 +62,24 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     Refuses with NotFound, StateForbids, PriceAboveCap, WalletShort, GuardBanned, SupplierFailed, KeyReused, RequestInProgress,
     RateUnavailable.
     """
-    key = Key(caller.customer_id, Namespace.REACTIVATE, request.key or "~" + secrets.token_hex(16), request.fingerprint)
-    recorded = await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key)) if request.key else None
+    key = Key(
+        caller.customer_id,
+        Namespace.REACTIVATE,
+        request.key or "~" + secrets.token_hex(16),
+        request.fingerprint,
+    )
+    recorded = (
+        await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
+        if request.key
+        else None
+    )
     if recorded is not None:
         return purchases.outcome(parse_document(recorded), replayed=True)
     purchases.check_guard(rt, caller)
     rate = await rates.current(rt, request.show) if request.show else None
-    order = await rt.repeat("orders.reactivate.look", lambda tx: _parent(tx, caller, request.order_id))
+    order = await rt.repeat(
+        "orders.reactivate.look", lambda tx: _parent(tx, caller, request.order_id)
+    )
     offer = await _offer(rt, caller, order)
     if not at_most(offer.price, request.max_price, rate=rate.value if rate else None):
         raise PriceAboveCap(price=offer.price)
@@ -87,7 +100,9 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     return purchases.outcome(settled[0], replayed=settled[1])
 
 
-async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan) -> tuple[Document, bool]:
+async def _from_stock(
+    rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan
+) -> tuple[Document, bool]:
     """Sells a number of our own stock again in one transaction; returns the recorded document and whether it is a replay."""
     now = rt.clock.now()
     assert plan.parent is not None, "a number is bought again for an order"
@@ -96,11 +111,21 @@ async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.
     claimed = await idempotency.claim(tx, plan.key, now=now)
     if isinstance(claimed, str):
         return parse_document(claimed), True
-    child_id = await rows.insert_pending(tx, caller, plan.candidates[0], request_id=claimed, decision_id=None, parent=plan.parent, now=now)
+    child_id = await rows.insert_pending(
+        tx,
+        caller,
+        plan.candidates[0],
+        request_id=claimed,
+        decision_id=None,
+        parent=plan.parent,
+        now=now,
+    )
     if not await rows.retake_number(tx, parent_id=plan.parent.id, child_id=child_id):
         raise StateForbids(state="number taken")
     frame = plan.frame(claimed)
-    document = Document(rate=frame.rate, rate_as_of=frame.rate_as_of, orders=(await rows.made(tx, claimed)).created)
+    document = Document(
+        rate=frame.rate, rate_as_of=frame.rate_as_of, orders=(await rows.made(tx, claimed)).created
+    )
     await idempotency.keep(tx, plan.key, print_document(document))
     return document, False
 
@@ -108,14 +133,22 @@ async def _from_stock(rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.
 async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) -> Order:
     """Returns the order when its number may be bought again; refuses with NotFound or StateForbids."""
     order = (
-        await order_rows.lock(tx, customer_id=caller.customer_id, order_id=order_id) if lock else await order_rows.read_any(tx, order_id)
+        await order_rows.lock(tx, customer_id=caller.customer_id, order_id=order_id)
+        if lock
+        else await order_rows.read_any(tx, order_id)
     )
-    if order is None or order.customer_id != caller.customer_id or order.state in (State.PENDING, State.FAILED):
+    if (
+        order is None
+        or order.customer_id != caller.customer_id
+        or order.state in (State.PENDING, State.FAILED)
+    ):
         raise NotFound(what="order")
     if order.state is not State.COMPLETED:
         raise StateForbids(state=order.state.name.lower())
     if not order.reactivatable or not order.number_free:
-        raise StateForbids(state="number taken" if order.reactivatable else "number cannot be had again")
+        raise StateForbids(
+            state="number taken" if order.reactivatable else "number cannot be had again"
+        )
     if await rows.has_pending_child(tx, order):
         raise StateForbids(state="reactivation on its way")
     return order
@@ -137,7 +170,9 @@ async def _check_supplier(rt: Runtime, order: Order, offer: Offer) -> None:
     if order.msisdn is None:
         raise NotFound(what="order")
     try:
-        asking = rt.suppliers[order.provider].reactivation_cost(msisdn=order.msisdn, service=service)
+        asking = rt.suppliers[order.provider].reactivation_cost(
+            msisdn=order.msisdn, service=service
+        )
         cost = await answered(asking, within_s=CUSTOMER_WAITS_S)
     except ProviderError as error:
         raise SupplierFailed(attempts=[(offer.id, offer.provider, error.cause.value)]) from error

@@ -52,8 +52,13 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
         cause = await _fault_of(tx, order, reserved)
         if cause is None:
             await rows.assign(tx, order_id, reserved, now=now)
-            early = await message_rows.take_orphans(tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at)
-            early = [otp.reread(book, one, [order.service_id]) for one in recognition.recognised(recogniser, early)]
+            early = await message_rows.take_orphans(
+                tx, provider=provider, msisdn=reserved.msisdn, since=order.created_at
+            )
+            early = [
+                otp.reread(book, one, [order.service_id])
+                for one in recognition.recognised(recogniser, early)
+            ]
             await message_rows.receive(tx, early, now=now, withhold=recognition.withholds(rt))
             return True
         await rows.fail(tx, order_id, reason=cause.value, now=now)
@@ -65,7 +70,9 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
 
 async def fail(rt: Runtime, order_id: int, reason: str) -> None:
     """Ends a pending order without a number."""
-    await rt.run("orders.fail", lambda tx: rows.fail(tx, order_id, reason=reason, now=rt.clock.now()))
+    await rt.run(
+        "orders.fail", lambda tx: rows.fail(tx, order_id, reason=reason, now=rt.clock.now())
+    )
 
 
 async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) -> None:
@@ -90,7 +97,9 @@ async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) ->
         await assign(rt, order_id, provider, reserved)
 
 
-async def resolve_each(rt: Runtime, order_ids: Sequence[int], provider: str, *, unknown: str) -> None:
+async def resolve_each(
+    rt: Runtime, order_ids: Sequence[int], provider: str, *, unknown: str
+) -> None:
     """Resolves each of these orders, whatever becomes of the others, then raises the first error.
 
     The next try of the job asks about those alone that are still pending, and in another order: a supplier that hangs on some must
@@ -115,7 +124,10 @@ async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
     if reserved is not None:
         await assign(rt, order_id, provider, reserved)
     elif turn + 1 < len(LOOK_AGAIN_AFTER_S):
-        await rt.run("orders.look_again", lambda tx: _ask_later(tx, order_id, provider, turn + 1, now=rt.clock.now()))
+        await rt.run(
+            "orders.look_again",
+            lambda tx: _ask_later(tx, order_id, provider, turn + 1, now=rt.clock.now()),
+        )
 
 
 async def _ask_later(tx: Tx, order_id: int, provider: str, turn: int, *, now: datetime) -> None:
@@ -133,9 +145,15 @@ async def _fault_of(tx: Tx, order: Order, reserved: Reserved) -> Cause | None:
     if reserved.cost > order.cost:
         return Cause.PRICE_REJECTED
     is_number = parse_msisdn(str(reserved.msisdn)) is not None and reserved.cost >= 0
-    if not is_number or await rows.is_ref_known(tx, provider=order.provider, provider_ref=reserved.provider_ref):
+    if not is_number or await rows.is_ref_known(
+        tx, provider=order.provider, provider_ref=reserved.provider_ref
+    ):
         return Cause.PROVIDER_ERROR
-    return Cause.PROVIDER_ERROR if await rows.is_number_in_use(tx, order, msisdn=reserved.msisdn) else None
+    return (
+        Cause.PROVIDER_ERROR
+        if await rows.is_number_in_use(tx, order, msisdn=reserved.msisdn)
+        else None
+    )
 
 
 async def _give_back(tx: Tx, provider: str, reserved: Reserved, *, now: datetime) -> None:

@@ -34,7 +34,11 @@ LIST_TIMEOUT_S = 600.0
 ASKED_MAX = 200
 
 _log = get_logger(__name__, "fault", "invoice_id", "payment_id", "provider", "topup_id")
-_differences = Gauge("numdesk_payment_differences", "Differences that the last comparison with a gateway found; must be 0", ["provider"])
+_differences = Gauge(
+    "numdesk_payment_differences",
+    "Differences that the last comparison with a gateway found; must be 0",
+    ["provider"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,9 @@ async def audit_due(rt: Runtime, *, provider: str) -> bool:
     return True
 
 
-async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> list[Difference]:
+async def audit(
+    rt: Runtime, provider: str, *, since: datetime, until: datetime
+) -> list[Difference]:
     """Compares one gateway, writes down what was found, tells staff of each difference, and settles the top-ups that they name.
 
     Raises ProviderError.
@@ -68,45 +74,69 @@ async def audit(rt: Runtime, provider: str, *, since: datetime, until: datetime)
     found, checked = await _compare(rt, provider, since=since, until=until)
     await rt.run(
         "payments.keep_audit",
-        lambda tx: audits.keep(tx, provider=provider, since=since, until=until, checked=checked, differences=found),
+        lambda tx: audits.keep(
+            tx, provider=provider, since=since, until=until, checked=checked, differences=found
+        ),
     )
     _differences.labels(provider).set(len(found))
     for one in found:
         _log.error(
-            "a payment differs", provider=provider, fault=one.fault, invoice_id=one.invoice, payment_id=one.payment_id, reason=one.what
+            "a payment differs",
+            provider=provider,
+            fault=one.fault,
+            invoice_id=one.invoice,
+            payment_id=one.payment_id,
+            reason=one.what,
         )
     await _settle_named(rt, provider, found)
     return found
 
 
-async def compare(rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None) -> list[Difference]:
+async def compare(
+    rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None
+) -> list[Difference]:
     """Returns every difference between the gateways' payments of a span of time and ours; changes nothing.
 
     A gateway that does not answer is a difference beside those of the others. Raises ProviderError when none answers; refuses
     with GatewayUnavailable.
     """
     wanted = list(rt.payments) if provider is None else [provider]
-    told = await asyncio.gather(*(_compare(rt, slug, since=since, until=until) for slug in wanted), return_exceptions=True)
+    told = await asyncio.gather(
+        *(_compare(rt, slug, since=since, until=until) for slug in wanted), return_exceptions=True
+    )
     found: list[Difference] = []
     for slug, one in zip(wanted, told, strict=True):
         if isinstance(one, tuple):
             found += one[0]
-        elif isinstance(one, ProviderError) and not all(isinstance(other, ProviderError) for other in told):
-            found.append(Difference(slug, Fault.UNANSWERED, None, "", f"the gateway did not answer: {one}"))
+        elif isinstance(one, ProviderError) and not all(
+            isinstance(other, ProviderError) for other in told
+        ):
+            found.append(
+                Difference(slug, Fault.UNANSWERED, None, "", f"the gateway did not answer: {one}")
+            )
         else:
             raise one
     return found
 
 
-async def _compare(rt: Runtime, provider: str, *, since: datetime, until: datetime) -> tuple[list[Difference], int]:
-    told = await answered(invoices.gateway_of(rt, provider).payments(since=since, until=until), within_s=LIST_TIMEOUT_S)
+async def _compare(
+    rt: Runtime, provider: str, *, since: datetime, until: datetime
+) -> tuple[list[Difference], int]:
+    told = await answered(
+        invoices.gateway_of(rt, provider).payments(since=since, until=until),
+        within_s=LIST_TIMEOUT_S,
+    )
 
     async def work(tx: Tx) -> _Ours:
         return await _read(tx, provider, told, since=since, until=until)
 
     ours = await rt.repeat("payments.compare", work)
     listed = {payment.payment_id for payment in told}
-    unlisted = [one for payment_id, one in ours.known.items() if payment_id not in listed and has_money(one.line.payment)]
+    unlisted = [
+        one
+        for payment_id, one in ours.known.items()
+        if payment_id not in listed and has_money(one.line.payment)
+    ]
     found = payment_audit.compare(provider, told=told, owners=ours.topups, known=ours.known)
     found += await _ask_again(rt, provider, unlisted, ours)
     found += payment_audit.check_books(provider, ours.known.values())
@@ -115,7 +145,12 @@ async def _compare(rt: Runtime, provider: str, *, since: datetime, until: dateti
 
 async def _has_topups(rt: Runtime) -> bool:
     """Was there ever anything to compare? A fresh desk asks nobody."""
-    return bool(await rt.repeat("payments.any", lambda tx: rows.listed(tx, states=None, doubtful=False, customer_id=None, limit=1)))
+    return bool(
+        await rt.repeat(
+            "payments.any",
+            lambda tx: rows.listed(tx, states=None, doubtful=False, customer_id=None, limit=1),
+        )
+    )
 
 
 async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference]) -> None:
@@ -124,32 +159,46 @@ async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference])
     for one in found:
         if one.invoice is not None and one.fault in (Fault.UNHEARD, Fault.FACTS):
             ids.setdefault(one.invoice, []).append(one.payment_id)
-    named = await rt.repeat("payments.find", lambda tx: rows.by_reference(tx, provider=provider, references=sorted(ids)))
+    named = await rt.repeat(
+        "payments.find", lambda tx: rows.by_reference(tx, provider=provider, references=sorted(ids))
+    )
     for topup in named[:ASKED_MAX]:
         try:
             await settlement.settle(rt, topup.id, payment_ids=ids[topup.public_id])
         except Exception:  # noqa: BLE001 - one that nobody can settle must not stop the others
-            _log.exception("a top-up could not be settled", provider=provider, topup_id=topup.public_id)
+            _log.exception(
+                "a top-up could not be settled", provider=provider, topup_id=topup.public_id
+            )
 
 
-async def _ask_again(rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours) -> list[Difference]:
+async def _ask_again(
+    rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours
+) -> list[Difference]:
     """Asks for payments by themselves that the list does not have: lists go by other times than ours."""
     found: list[Difference] = []
     for place, one in enumerate(unlisted):
         told: Sequence[Payment] = ()
         if place < ASKED_MAX and one.topup.invoice_id is not None:
-            told = await invoices.look_up(rt, one.topup, one.topup.invoice_id, payment_ids=[one.line.payment.payment_id])
+            told = await invoices.look_up(
+                rt, one.topup, one.topup.invoice_id, payment_ids=[one.line.payment.payment_id]
+            )
         same = [payment for payment in told if payment.payment_id == one.line.payment.payment_id]
         if same:
-            found += payment_audit.compare(provider, told=same, owners=ours.topups, known=ours.known)
+            found += payment_audit.compare(
+                provider, told=same, owners=ours.topups, known=ours.known
+            )
         else:
             found.append(payment_audit.missing(provider, one))
     return found
 
 
-async def _read(tx: Tx, provider: str, told: Sequence[Payment], *, since: datetime, until: datetime) -> _Ours:
+async def _read(
+    tx: Tx, provider: str, told: Sequence[Payment], *, since: datetime, until: datetime
+) -> _Ours:
     """Reads what we have of the payments in the list, and of those that should be in it."""
-    named = await rows.by_reference(tx, provider=provider, references=sorted({payment.reference for payment in told}))
+    named = await rows.by_reference(
+        tx, provider=provider, references=sorted({payment.reference for payment in told})
+    )
     ids = [payment.payment_id for payment in told]
     touched = await rows.touched(tx, provider=provider, payment_ids=ids, since=since, until=until)
     by_id = {topup.id: topup for topup in (*named, *touched)}
@@ -157,9 +206,12 @@ async def _read(tx: Tx, provider: str, told: Sequence[Payment], *, since: dateti
     units = await rows.booked_in_ledger(tx, topup_ids=list(by_id))
     wanted = set(ids)
     known = {
-        one.line.payment.payment_id: Known(by_id[one.topup_id], one.line, one.share, units.get(one.id, 0), one.doubt)
+        one.line.payment.payment_id: Known(
+            by_id[one.topup_id], one.line, one.share, units.get(one.id, 0), one.doubt
+        )
         for one in booked
-        if one.line.payment.payment_id in wanted or _is_within(one.line.payment.changed_at or one.heard_at, since, until)
+        if one.line.payment.payment_id in wanted
+        or _is_within(one.line.payment.changed_at or one.heard_at, since, until)
     }
     return _Ours({topup.public_id: topup for topup in by_id.values()}, known)
 

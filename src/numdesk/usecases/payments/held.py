@@ -16,13 +16,26 @@ from numdesk.storage.payments.topups import Booked
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
 
-_held = Gauge("numdesk_topup_payments_held", "Payments that wait for a person, by gateway and doubt", ["provider", "reason"])
+_held = Gauge(
+    "numdesk_topup_payments_held",
+    "Payments that wait for a person, by gateway and doubt",
+    ["provider", "reason"],
+)
 
 
-async def listed(rt: Runtime, *, customer_id: int | None = None, limit: int = 50) -> list[tuple[TopUp, list[Booked]]]:
+async def listed(
+    rt: Runtime, *, customer_id: int | None = None, limit: int = 50
+) -> list[tuple[TopUp, list[Booked]]]:
     """Returns top-ups of which payments wait for a person, newest first, each with those payments."""
-    found = await rt.repeat("payments.held", lambda tx: rows.listed(tx, states=None, doubtful=True, customer_id=customer_id, limit=limit))
-    known = await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup.id for topup in found]))
+    found = await rt.repeat(
+        "payments.held",
+        lambda tx: rows.listed(
+            tx, states=None, doubtful=True, customer_id=customer_id, limit=limit
+        ),
+    )
+    known = await rt.repeat(
+        "payments.known", lambda tx: rows.payments_of(tx, [topup.id for topup in found])
+    )
     doubtful: dict[int, list[Booked]] = defaultdict(list)
     for booked in known:
         if booked.doubt:

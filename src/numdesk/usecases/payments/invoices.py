@@ -35,7 +35,10 @@ async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     RequestInProgress while somebody else is asking.
     """
     wall = rt.clock.steady()
-    unsure = await rt.run("payments.begin_opening", lambda tx: rows.begin_opening(tx, topup.id, wall=wall, until=wall + OPENING))
+    unsure = await rt.run(
+        "payments.begin_opening",
+        lambda tx: rows.begin_opening(tx, topup.id, wall=wall, until=wall + OPENING),
+    )
     if unsure is None:
         return await _opened_by_other(rt, topup)
     return await opened_now(rt, topup, unsure=unsure)
@@ -46,13 +49,25 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
     gateway = gateway_of(rt, topup.provider)
     is_over = False
     try:
-        asking = _find(gateway, topup) if unsure and not gateway.repeatable else gateway.create(_intent(rt, topup))
+        asking = (
+            _find(gateway, topup)
+            if unsure and not gateway.repeatable
+            else gateway.create(_intent(rt, topup))
+        )
         invoice = await answered(asking, within_s=CALL_TIMEOUT_S)
         is_over = invoice is None
     except ProviderError as error:
         since = rt.clock.steady() if unsure or error.unknown else None
-        await rt.run("payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since))
-        _log.warning("no invoice", provider=topup.provider, topup_id=topup.public_id, error=type(error).__name__, reason=str(error))
+        await rt.run(
+            "payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since)
+        )
+        _log.warning(
+            "no invoice",
+            provider=topup.provider,
+            topup_id=topup.public_id,
+            error=type(error).__name__,
+            reason=str(error),
+        )
         raise GatewayUnavailable(provider=topup.provider) from error
     if invoice is None or not _is_ours(topup, invoice):
         await rt.run("payments.fail_unopened", lambda tx: rows.fail_unopened(tx, topup.id))
@@ -80,11 +95,18 @@ async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     return topup
 
 
-async def look_up(rt: Runtime, topup: TopUp, invoice_id: str, *, payment_ids: Sequence[str]) -> Sequence[Payment]:
+async def look_up(
+    rt: Runtime, topup: TopUp, invoice_id: str, *, payment_ids: Sequence[str]
+) -> Sequence[Payment]:
     """Returns how every payment of a top-up's invoice stands now. Raises ProviderError; refuses with GatewayUnavailable."""
     gateway = gateway_of(rt, topup.provider)
     return await answered(
-        gateway.look_up(invoice_id=invoice_id, reference=topup.public_id, since=topup.created_at, payment_ids=payment_ids)
+        gateway.look_up(
+            invoice_id=invoice_id,
+            reference=topup.public_id,
+            since=topup.created_at,
+            payment_ids=payment_ids,
+        )
     )
 
 
@@ -123,17 +145,31 @@ async def _adopt(rt: Runtime, topup: TopUp, invoice: Invoice) -> TopUp:
     expires_at = invoice.expires_at or ends
     kept = await rt.run(
         "payments.set_invoice",
-        lambda tx: rows.set_invoice(tx, topup.id, invoice_id=invoice.gateway_id, payment_url=invoice.payment_url, expires_at=expires_at),
+        lambda tx: rows.set_invoice(
+            tx,
+            topup.id,
+            invoice_id=invoice.gateway_id,
+            payment_url=invoice.payment_url,
+            expires_at=expires_at,
+        ),
     )
     if not kept:
         return await read(rt, topup.id)
-    return replace(topup, state=TopUpState.AWAITING, invoice_id=invoice.gateway_id, payment_url=invoice.payment_url, expires_at=expires_at)
+    return replace(
+        topup,
+        state=TopUpState.AWAITING,
+        invoice_id=invoice.gateway_id,
+        payment_url=invoice.payment_url,
+        expires_at=expires_at,
+    )
 
 
 def _intent(rt: Runtime, topup: TopUp) -> Intent:
     base = rt.settings.public_url
     callback_url = f"{base}/callbacks/{topup.provider}" if base else None
-    return Intent(topup.public_id, _asked(topup), topup.currency, rt.settings.topup_lifetime_s, callback_url)
+    return Intent(
+        topup.public_id, _asked(topup), topup.currency, rt.settings.topup_lifetime_s, callback_url
+    )
 
 
 def _asked(topup: TopUp) -> Decimal:
@@ -143,4 +179,8 @@ def _asked(topup: TopUp) -> Decimal:
 
 def _is_ours(topup: TopUp, invoice: Invoice) -> bool:
     """Is this invoice for what we asked? An id that was used before would bring the invoice of then."""
-    return (invoice.reference, invoice.amount, invoice.currency) == (topup.public_id, _asked(topup), topup.currency)
+    return (invoice.reference, invoice.amount, invoice.currency) == (
+        topup.public_id,
+        _asked(topup),
+        topup.currency,
+    )

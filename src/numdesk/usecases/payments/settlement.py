@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 PAYMENT_ID_MAX = 100
 
 _log = get_logger(__name__, "doubt", "payment_id", "provider", "sum", "topup_id")
-_doubts = Counter("numdesk_topup_doubts_total", "Payments that were found to need a person", ["provider", "reason"])
+_doubts = Counter(
+    "numdesk_topup_doubts_total",
+    "Payments that were found to need a person",
+    ["provider", "reason"],
+)
 
 #: How a customer is told why a top-up came to nothing.
 _FAILURES = {
@@ -58,7 +62,9 @@ async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ())
         return
     known = await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup_id]))
     ids = {booked.line.payment.payment_id for booked in known} | set(payment_ids)
-    await take(rt, topup_id, await invoices.look_up(rt, topup, topup.invoice_id, payment_ids=sorted(ids)))
+    await take(
+        rt, topup_id, await invoices.look_up(rt, topup, topup.invoice_id, payment_ids=sorted(ids))
+    )
 
 
 async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
@@ -81,7 +87,14 @@ async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
     await settle(rt, int(payload["topup"]), payment_ids=[str(one) for one in payload["payments"]])
 
 
-async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id: str | None = None, worth: int | None = None) -> TopUp:
+async def decide(
+    rt: Runtime,
+    public_id: str,
+    decision: Decision,
+    *,
+    payment_id: str | None = None,
+    worth: int | None = None,
+) -> TopUp:
     """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
     apart, or takes it out of the books because it went back: only the excess where there is one, the credit too where the gateway
     contradicts it.
@@ -90,7 +103,9 @@ async def decide(rt: Runtime, public_id: str, decision: Decision, *, payment_id:
     """
 
     async def work(tx: Tx) -> TopUp:
-        return await _Settling(rt, tx).decide(public_id, decision, payment_id=payment_id, worth=worth)
+        return await _Settling(rt, tx).decide(
+            public_id, decision, payment_id=payment_id, worth=worth
+        )
 
     return await rt.run("payments.decide", work)
 
@@ -118,9 +133,17 @@ class _Settling:
         """Books what was told, and returns what a person should know."""
         topup = await rows.lock(self._tx, topup_id)
         assert topup is not None, "top-ups are never deleted"
-        known = {booked.line.payment.payment_id: booked for booked in await rows.payments_of(self._tx, [topup.id])}
+        known = {
+            booked.line.payment.payment_id: booked
+            for booked in await rows.payments_of(self._tx, [topup.id])
+        }
         strangers = sorted({payment.reference for payment in told} - {topup.public_id})
-        others = {other.public_id: other.id for other in await rows.by_reference(self._tx, provider=topup.provider, references=strangers)}
+        others = {
+            other.public_id: other.id
+            for other in await rows.by_reference(
+                self._tx, provider=topup.provider, references=strangers
+            )
+        }
         for payment in told:
             if payment.reference in others:
                 await self._pass_on(others[payment.reference], topup.provider, payment)
@@ -129,19 +152,30 @@ class _Settling:
         await self._conclude(topup, list(known.values()))
         return self._found
 
-    async def decide(self, public_id: str, decision: Decision, *, payment_id: str | None, worth: int | None) -> TopUp:
+    async def decide(
+        self, public_id: str, decision: Decision, *, payment_id: str | None, worth: int | None
+    ) -> TopUp:
         """Notes what a person said and books it."""
         topup = await self._lock(public_id)
         known = await rows.payments_of(self._tx, [topup.id])
         named = [booked for booked in known if payment_id in (None, booked.line.payment.payment_id)]
         # What was refused before stays apart until it has gone back.
-        held = [booked for booked in named if booked.doubt or (decision is Decision.RETURNED and booked.share.suspense)]
+        held = [
+            booked
+            for booked in named
+            if booked.doubt or (decision is Decision.RETURNED and booked.share.suspense)
+        ]
         if not held:
             raise NotFound(what=f"held payment of {public_id}")
         if len(held) > 1:
-            raise InvalidInput(field="payment", reason=f"must be named: {len(held)} payments of {public_id} are held or kept apart")
+            raise InvalidInput(
+                field="payment",
+                reason=f"must be named: {len(held)} payments of {public_id} are held or kept apart",
+            )
         line = self._decided(topup, held[0], decision, worth)
-        return await self._conclude(topup, [replace(one, line=line) if one.id == held[0].id else one for one in known])
+        return await self._conclude(
+            topup, [replace(one, line=line) if one.id == held[0].id else one for one in known]
+        )
 
     async def collect(self, public_id: str) -> int:
         """Takes what is owed from the wallet."""
@@ -151,7 +185,11 @@ class _Settling:
             taken = min(booked.owed, max(0, await self._available(topup)))
             if taken:
                 total += taken
-                await rows.write_payment(self._tx, await self._book(topup, booked, booked.share, booked.owed - taken), now=self._now)
+                await rows.write_payment(
+                    self._tx,
+                    await self._book(topup, booked, booked.share, booked.owed - taken),
+                    now=self._now,
+                )
         return total
 
     async def _lock(self, public_id: str) -> TopUp:
@@ -165,14 +203,18 @@ class _Settling:
         """Leaves word to look at a payment that is for another top-up of ours."""
         payload = {"topup": topup_id, "payments": [payment.payment_id], "provider": provider}
         key = f"{topup_id}/{payment.payment_id}"
-        await queue.add(self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key)
+        await queue.add(
+            self._tx, kind="payments.settle", payload=payload, run_at=self._now, unique_key=key
+        )
 
     async def _hear(self, topup: TopUp, payment: Payment, known: dict[str, Booked]) -> None:
         """Takes over what is new of a payment."""
         seen_at = payment.changed_at if has_money(payment) else None
         booked = known.get(payment.payment_id)
         if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
-            booked = await rows.open_payment(self._tx, topup=topup, payment=payment, seen_at=seen_at, now=self._now)
+            booked = await rows.open_payment(
+                self._tx, topup=topup, payment=payment, seen_at=seen_at, now=self._now
+            )
         if booked is None:
             self._found.append((topup, payment.payment_id[:PAYMENT_ID_MAX], "foreign_id", ""))
             return
@@ -183,30 +225,47 @@ class _Settling:
             self._found.append((topup, payment.payment_id, foreign, ""))
             return
         moments = [moment for moment in (line.seen_at, seen_at) if moment]
-        line = line.with_news(newer(line.payment, payment), seen_at=min(moments) if moments else None)
+        line = line.with_news(
+            newer(line.payment, payment), seen_at=min(moments) if moments else None
+        )
         known[payment.payment_id] = replace(booked, line=line)
 
     async def _conclude(self, topup: TopUp, known: Sequence[Booked]) -> TopUp:
         """Books every payment's share, and writes where the top-up stands."""
         judged: list[tuple[Line, Verdict]] = []
         for booked in known:
-            verdict = topups.with_time(topup, booked.line, topups.judge(topup, booked.line), now=self._now)
+            verdict = topups.with_time(
+                topup, booked.line, topups.judge(topup, booked.line), now=self._now
+            )
             judged.append((booked.line, verdict))
             if verdict.doubt and verdict.doubt != booked.doubt:
                 self._found.append((topup, booked.line.payment.payment_id, verdict.doubt, ""))
             after = booked
             if verdict.share != booked.share:
-                after = await self._book(topup, booked, verdict.share, await self._owed_after(topup, booked, verdict.share))
+                after = await self._book(
+                    topup,
+                    booked,
+                    verdict.share,
+                    await self._owed_after(topup, booked, verdict.share),
+                )
             await rows.write_payment(self._tx, replace(after, doubt=verdict.doubt), now=self._now)
         state = topups.state_of(topup, judged, now=self._now)
         credited = sum(verdict.share.credit for _, verdict in judged)
         was_over = _is_over(topup.state, [booked.doubt for booked in known])
         is_over = _is_over(state, [verdict.doubt for _, verdict in judged])
-        await rows.write_state(self._tx, topup, state=state, credited=credited, polled=(not was_over, not is_over))
+        await rows.write_state(
+            self._tx, topup, state=state, credited=credited, polled=(not was_over, not is_over)
+        )
         if state is not topup.state and state in _FAILURES:
             await self._tell_failed(topup, _FAILURES[state])
         if credited != topup.credited:
-            await alerts.look(self._tx, customer_ids=[topup.customer_id], dialect=topup.dialect, currency=topup.currency, now=self._now)
+            await alerts.look(
+                self._tx,
+                customer_ids=[topup.customer_id],
+                dialect=topup.dialect,
+                currency=topup.currency,
+                now=self._now,
+            )
         return replace(topup, state=state, credited=credited)
 
     async def _owed_after(self, topup: TopUp, booked: Booked, share: Share) -> int:
@@ -217,7 +276,9 @@ class _Settling:
         lacking = max(0, -change - max(0, await self._available(topup)))
         if lacking:
             await rows.restrict(self._tx, topup.customer_id)
-            self._found.append((topup, booked.line.payment.payment_id, "spent", f"{lacking} {topup.currency}"))
+            self._found.append(
+                (topup, booked.line.payment.payment_id, "spent", f"{lacking} {topup.currency}")
+            )
         return booked.owed + lacking
 
     async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:
@@ -236,15 +297,23 @@ class _Settling:
             applied = await journals.apply(self._tx, journal, now=self._now)
             await self._describe(topup, applied.journal_id, gain)
             if gain > 0:
-                paid = share.received - share.suspense - booked.share.received + booked.share.suspense
+                paid = (
+                    share.received - share.suspense - booked.share.received + booked.share.suspense
+                )
                 await self._tell_completed(topup, gain, paid, applied.journal_id)
         return replace(booked, share=share, owed=owed, seq=booked.seq + 1)
 
     async def _describe(self, topup: TopUp, journal_id: int, gain: int) -> None:
         title = self._titles.get(topup.provider, topup.provider)
-        said = ("topup", f"Wallet top-up via {title}") if gain > 0 else ("adjustment", f"Top-up taken back by {title}")
+        said = (
+            ("topup", f"Wallet top-up via {title}")
+            if gain > 0
+            else ("adjustment", f"Top-up taken back by {title}")
+        )
         metadata = {"provider": topup.provider, "invoiceId": topup.public_id}
-        await history.describe(self._tx, journal_id, type=said[0], description=said[1], metadata=metadata)
+        await history.describe(
+            self._tx, journal_id, type=said[0], description=said[1], metadata=metadata
+        )
 
     async def _tell_completed(self, topup: TopUp, gain: int, paid: int, journal_id: int) -> None:
         document = {
@@ -252,14 +321,27 @@ class _Settling:
             "transaction": self._keys.opaque_id("tx", journal_id),
             "paid_at": int(self._now.timestamp()),
         }
-        await rows.append_event(self._tx, topup=topup, kind="payment.completed", document=document, now=self._now)
+        await rows.append_event(
+            self._tx, topup=topup, kind="payment.completed", document=document, now=self._now
+        )
 
     async def _tell_failed(self, topup: TopUp, reason: str) -> None:
-        document = {**self._facts(topup, amount=topup.amount, paid=topup.final_amount), "reason": reason}
-        await rows.append_event(self._tx, topup=topup, kind="payment.failed", document=document, now=self._now)
+        document = {
+            **self._facts(topup, amount=topup.amount, paid=topup.final_amount),
+            "reason": reason,
+        }
+        await rows.append_event(
+            self._tx, topup=topup, kind="payment.failed", document=document, now=self._now
+        )
 
     def _facts(self, topup: TopUp, *, amount: int, paid: int) -> dict[str, Any]:
-        return {"v": 1, "invoice": topup.public_id, "provider": topup.provider, "amount": amount, "final_amount": paid}
+        return {
+            "v": 1,
+            "invoice": topup.public_id,
+            "provider": topup.provider,
+            "amount": amount,
+            "final_amount": paid,
+        }
 
     def _decided(self, topup: TopUp, booked: Booked, decision: Decision, worth: int | None) -> Line:
         """Returns the payment with a person's decision about it."""
@@ -271,19 +353,30 @@ class _Settling:
         line = replace(settled, worth=None)
         if decision is not Decision.APPROVED:
             # The excess alone is refused, or went back; what the payment brought within the rules stays the customer's.
-            has_excess = booked.share.credit and booked.share.suspense and not booked.line.payment.contradicted
+            has_excess = (
+                booked.share.credit
+                and booked.share.suspense
+                and not booked.line.payment.contradicted
+            )
             refused = booked.line.worth
             credited = topups.worth_of(topup, line) if refused is None else refused
             return replace(line, decision=decision, worth=credited if has_excess else None)
-        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(topup, line.payment)
+        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(
+            topup, line.payment
+        )
         if worth is None and is_told:
             worth = topups.worth_of(topup, line)
         if worth is None or not 0 < worth <= AMOUNT_MAX:
-            raise InvalidInput(field="worth", reason=f"must be given: what the payment is worth in {topup.currency}, in minor units")
+            raise InvalidInput(
+                field="worth",
+                reason=f"must be given: what the payment is worth in {topup.currency}, in minor units",
+            )
         return replace(line, decision=decision, worth=worth)
 
     async def _available(self, topup: TopUp) -> int:
-        return await rows.available(self._tx, customer_id=topup.customer_id, currency=topup.currency)
+        return await rows.available(
+            self._tx, customer_id=topup.customer_id, currency=topup.currency
+        )
 
 
 def _is_over(state: TopUpState, doubts: Sequence[Doubt | None]) -> bool:

@@ -48,7 +48,16 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
-__all__ = ["TopUpRequest", "create_topup", "hear", "listed", "poll_due", "read", "receive", "settle"]
+__all__ = [
+    "TopUpRequest",
+    "create_topup",
+    "hear",
+    "listed",
+    "poll_due",
+    "read",
+    "receive",
+    "settle",
+]
 
 #: When a top-up that nobody calls back about is asked about: after so long, and then each hour.
 POLL_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
@@ -65,7 +74,11 @@ HEADER_CHARS_MAX = 1_000
 PAGE_MAX = 1_000
 
 _log = get_logger(__name__, "callback_id", "provider", "topup_id")
-_callbacks = Counter("numdesk_callbacks_total", "Callbacks of payment gateways, by what became of them", ["provider", "result"])
+_callbacks = Counter(
+    "numdesk_callbacks_total",
+    "Callbacks of payment gateways, by what became of them",
+    ["provider", "result"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,11 @@ async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tu
     topup, replayed = await rt.run("payments.intend", lambda tx: _intend(rt, tx, caller, request))
     if topup.invoice_id is None:
         try:
-            topup = await (invoices.open_invoice(rt, topup) if replayed else invoices.opened_now(rt, topup, unsure=False))
+            topup = await (
+                invoices.open_invoice(rt, topup)
+                if replayed
+                else invoices.opened_now(rt, topup, unsure=False)
+            )
         except GatewayUnavailable:
             raise
         except Unavailable as error:  # the top-up is there, and so may its invoice be
@@ -110,7 +127,9 @@ async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: 
         hint = gateway.read_callback(headers, body)
     except CallbackRefused as error:
         raise InvalidInput(field="callback", reason="does not verify") from error
-    callback = Callback(provider, _kept(headers), body, hint.reference, hint.invoice_id, hint.payment_id)
+    callback = Callback(
+        provider, _kept(headers), body, hint.reference, hint.invoice_id, hint.payment_id
+    )
     # Anybody may space a genuine callback anew, and its signature still holds: copies are known by what was signed.
     signed = hint.signed.encode() or body
     fresh = await rt.run("payments.receive", lambda tx: _keep(rt, tx, callback, signed))
@@ -129,24 +148,48 @@ async def hear(rt: Runtime, payload: Mapping[str, Any]) -> None:
     callback = await rt.repeat("payments.callback", lambda tx: inbox.read(tx, inbox_id))
     if callback is None:
         return
-    found = await rt.repeat("payments.find", lambda tx: rows.by_reference(tx, provider=callback.provider, references=[callback.reference]))
+    found = await rt.repeat(
+        "payments.find",
+        lambda tx: rows.by_reference(
+            tx, provider=callback.provider, references=[callback.reference]
+        ),
+    )
     result = _fault_of(callback, found)
     if result is None:
-        await settle(rt, found[0].id, payment_ids=[callback.payment_id] if callback.payment_id else [])
+        await settle(
+            rt, found[0].id, payment_ids=[callback.payment_id] if callback.payment_id else []
+        )
         result = "settled"
     else:
-        _log.error("a callback is about nothing of ours", provider=callback.provider, callback_id=inbox_id, reason=result)
+        _log.error(
+            "a callback is about nothing of ours",
+            provider=callback.provider,
+            callback_id=inbox_id,
+            reason=result,
+        )
     _callbacks.labels(callback.provider, result).inc()
-    await rt.run("payments.heard", lambda tx: inbox.end(tx, inbox_id, result=result, now=rt.clock.now()))
+    await rt.run(
+        "payments.heard", lambda tx: inbox.end(tx, inbox_id, result=result, now=rt.clock.now())
+    )
 
 
 async def poll_due(rt: Runtime, *, provider: str) -> int:
     """Asks a gateway about its top-ups that are due to be asked about; returns how many."""
     polling = rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
-    due, put_off = partial(rows.due_to_poll, polling=polling), partial(rows.put_off, polling=polling)
+    due, put_off = (
+        partial(rows.due_to_poll, polling=polling),
+        partial(rows.put_off, polling=polling),
+    )
     work = sweeps.Sweep("payments.poll", POLL_BATCH, due, put_off, int)
     aside = [int(one.item) for one in sweeps.again(rt, await sweeps.of_sweep(rt, work.name))]
-    again = await rt.repeat("payments.of_gateway", lambda tx: rows.of_gateway(tx, provider=provider, topup_ids=aside)) if aside else []
+    again = (
+        await rt.repeat(
+            "payments.of_gateway",
+            lambda tx: rows.of_gateway(tx, provider=provider, topup_ids=aside),
+        )
+        if aside
+        else []
+    )
     taken = await sweeps.once(rt, work)
     gate = asyncio.Semaphore(POLL_PARALLEL)
 
@@ -155,7 +198,12 @@ async def poll_due(rt: Runtime, *, provider: str) -> int:
             await settle(rt, topup_id)
         except (ProviderError, Refusal) as error:
             # The next look is written down already.
-            _log.warning("a top-up could not be asked about", provider=provider, topup_id=topup_id, reason=str(error))
+            _log.warning(
+                "a top-up could not be asked about",
+                provider=provider,
+                topup_id=topup_id,
+                reason=str(error),
+            )
 
     async def ask_again(topup_id: int) -> None:
         await sweeps.only(rt, work, [topup_id])
@@ -163,18 +211,33 @@ async def poll_due(rt: Runtime, *, provider: str) -> int:
 
     async def poll(topup_id: int, ask: Callable[[int], Awaitable[None]]) -> None:
         async with gate:
-            await sweeps.attempt(rt, work.name, str(topup_id), partial(ask, topup_id), is_aside=ask is ask_again)
+            await sweeps.attempt(
+                rt, work.name, str(topup_id), partial(ask, topup_id), is_aside=ask is ask_again
+            )
 
-    await each([*(poll(topup_id, ask) for topup_id in taken), *(poll(topup_id, ask_again) for topup_id in again)])
+    await each(
+        [
+            *(poll(topup_id, ask) for topup_id in taken),
+            *(poll(topup_id, ask_again) for topup_id in again),
+        ]
+    )
     return len(taken) + len(again)
 
 
 async def listed(
-    rt: Runtime, *, states: Sequence[TopUpState] | None = None, doubtful: bool = False, customer_id: int | None = None, limit: int = 50
+    rt: Runtime,
+    *,
+    states: Sequence[TopUpState] | None = None,
+    doubtful: bool = False,
+    customer_id: int | None = None,
+    limit: int = 50,
 ) -> list[TopUp]:
     """Returns top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
     return await rt.repeat(
-        "payments.list", lambda tx: rows.listed(tx, states=states, doubtful=doubtful, customer_id=customer_id, limit=limit)
+        "payments.list",
+        lambda tx: rows.listed(
+            tx, states=states, doubtful=doubtful, customer_id=customer_id, limit=limit
+        ),
     )
 
 
@@ -192,10 +255,16 @@ def _check(rt: Runtime, caller: Caller, request: TopUpRequest) -> None:
     if gateway is None:
         raise InvalidInput(field="provider", reason="must be one of " + ", ".join(rt.payments))
     if not 0 < request.amount <= AMOUNT_MAX // 2:
-        raise InvalidInput(field="amount", reason="must be above zero, and less than any wallet may hold")
+        raise InvalidInput(
+            field="amount", reason="must be above zero, and less than any wallet may hold"
+        )
     minimum = _minimum(rt, request, gateway, caller.currency)
     if request.amount < minimum:
-        raise TopUpTooSmall(field="amount", reason=f"must be at least {minimum} minor units of {caller.currency}", minimum=minimum)
+        raise TopUpTooSmall(
+            field="amount",
+            reason=f"must be at least {minimum} minor units of {caller.currency}",
+            minimum=minimum,
+        )
 
 
 def _minimum(rt: Runtime, request: TopUpRequest, gateway: PaymentGateway, currency: str) -> int:
@@ -215,7 +284,9 @@ async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) ->
     await _check_open(rt, tx, caller)
     topup = _wanted(rt, caller, request)
     until = rt.clock.steady() + invoices.OPENING
-    topup_id = await rows.insert_topup(tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0])
+    topup_id = await rows.insert_topup(
+        tx, topup, opening_until=until, next_poll_at=now + POLL_DELAYS[0]
+    )
     await idempotency.keep(tx, key, msgspec.json.encode({"v": 1, "topup": topup_id}).decode())
     return replace(topup, id=topup_id), False
 
@@ -226,7 +297,9 @@ async def _check_open(rt: Runtime, tx: Tx, caller: Caller) -> None:
     ends = await rows.open_of(tx, customer_id=caller.customer_id, now=now, lifetime=lifetime)
     over = len(ends) - rt.settings.topup_open_max
     if over >= 0:
-        raise TooManyRequests(group="topups.open", retry_after_s=max(1, int((ends[over] - now).total_seconds())))
+        raise TooManyRequests(
+            group="topups.open", retry_after_s=max(1, int((ends[over] - now).total_seconds()))
+        )
 
 
 def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
@@ -248,7 +321,9 @@ def _wanted(rt: Runtime, caller: Caller, request: TopUpRequest) -> TopUp:
             dust=rt.settings.topup_dust,
             credits_underpaid=rt.settings.topup_underpaid,
             late_grace=timedelta(hours=rt.settings.topup_grace_h),
-            tiers=rt.settings.topup_discounts if rt.settings.topup_partial_discount == "reached" else (),
+            tiers=rt.settings.topup_discounts
+            if rt.settings.topup_partial_discount == "reached"
+            else (),
         ),
     )
 
@@ -264,7 +339,10 @@ async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """Returns what is kept of the headers, as PostgreSQL can hold it."""
-    return {name[:HEADER_CHARS_MAX]: value.replace("\0", "")[:HEADER_CHARS_MAX] for name, value in list(headers.items())[:HEADERS_MAX]}
+    return {
+        name[:HEADER_CHARS_MAX]: value.replace("\0", "")[:HEADER_CHARS_MAX]
+        for name, value in list(headers.items())[:HEADERS_MAX]
+    }
 
 
 def _fault_of(callback: Callback, found: Sequence[TopUp]) -> str | None:

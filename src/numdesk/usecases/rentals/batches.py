@@ -45,11 +45,26 @@ async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[Ren
         first.setdefault(_identity(item), item)
     acting = await _spend(tx, list(first.values()), now=now)
     answers = await rows.rent(tx, acting, now=now)
-    spent = {item.key.signature: answer.outcome for item, answer in zip(acting, answers, strict=True) if item.key.signature is not None}
+    spent = {
+        item.key.signature: answer.outcome
+        for item, answer in zip(acting, answers, strict=True)
+        if item.key.signature is not None
+    }
     await idempotency.end_all(tx, spent)
-    await _look(tx, [item for item, answer in zip(acting, answers, strict=True) if answer.status == "rented"], now=now)
-    told = {name: _told(item.key, answer) for name, item, answer in zip(first, acting, answers, strict=True)}
-    return [told[name] if item is first[name] else _repeated(name, told[name]) for item in items for name in [_identity(item)]]
+    await _look(
+        tx,
+        [item for item, answer in zip(acting, answers, strict=True) if answer.status == "rented"],
+        now=now,
+    )
+    told = {
+        name: _told(item.key, answer)
+        for name, item, answer in zip(first, acting, answers, strict=True)
+    }
+    return [
+        told[name] if item is first[name] else _repeated(name, told[name])
+        for item in items
+        for name in [_identity(item)]
+    ]
 
 
 def _identity(item: RentItem) -> Key:
@@ -61,12 +76,21 @@ async def _spend(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Re
     """Claims the signatures of the items; an item whose signature was spent before acts under that, whatever its own key."""
     signatures = [item.key.signature for item in items if item.key.signature is not None]
     fresh = await idempotency.claim_all(tx, signatures, now=now)
-    return [item if item.key.signature is None or item.key.signature in fresh else replace(item, key=item.key.signature) for item in items]
+    return [
+        item
+        if item.key.signature is None or item.key.signature in fresh
+        else replace(item, key=item.key.signature)
+        for item in items
+    ]
 
 
 def _told(key: Key, answer: RentAnswer) -> RentAnswer:
     """Returns the answer of a key, which may not be asked twice."""
-    return RentAnswer("repeated", None, None) if key.is_single and answer.status == "replayed" else answer
+    return (
+        RentAnswer("repeated", None, None)
+        if key.is_single and answer.status == "replayed"
+        else answer
+    )
 
 
 def _repeated(key: Key, answer: RentAnswer) -> RentAnswer:
@@ -83,5 +107,11 @@ def _repeated(key: Key, answer: RentAnswer) -> RentAnswer:
 async def _look(tx: Tx, charged: Sequence[RentItem], *, now: datetime) -> None:
     """Looks whether those who were charged are to be warned of a low balance."""
     for dialect, currency in sorted({(item.dialect, item.currency) for item in charged}):
-        customer_ids = [item.key.customer_id for item in charged if (item.dialect, item.currency) == (dialect, currency)]
-        await alerts.look(tx, customer_ids=customer_ids, dialect=dialect, currency=currency, now=now)
+        customer_ids = [
+            item.key.customer_id
+            for item in charged
+            if (item.dialect, item.currency) == (dialect, currency)
+        ]
+        await alerts.look(
+            tx, customer_ids=customer_ids, dialect=dialect, currency=currency, now=now
+        )

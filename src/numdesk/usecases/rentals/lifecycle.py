@@ -28,8 +28,24 @@ from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals import lifecycle
-from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalEvent, RentalMessage, RentalService, RentalState, RentType
-from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName, parse_outcome, print_outcome
+from numdesk.domain.rentals.lifecycle import (
+    Quote,
+    Rental,
+    RentalEvent,
+    RentalMessage,
+    RentalService,
+    RentalState,
+    RentType,
+)
+from numdesk.domain.rentals.outcomes import (
+    Canceled,
+    Extended,
+    Rented,
+    RentedFacts,
+    ServiceName,
+    parse_outcome,
+    print_outcome,
+)
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.customers import callers as customer_rows
@@ -89,7 +105,9 @@ class CancelRequest:
     signature: Signature | None = None
 
 
-async def services(rt: Runtime, caller: Caller, *, country: str, rent_type: RentType) -> list[RentalService]:
+async def services(
+    rt: Runtime, caller: Caller, *, country: str, rent_type: RentType
+) -> list[RentalService]:
     """Returns what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
 
     Refuses with NotFound (country).
@@ -111,7 +129,9 @@ async def quotes(
     known = await price_list(rt)
     place = known.country(country)
     chosen = known.select(place, rent_type, services)
-    return await in_stock(rt, place, chosen), lifecycle.quotes(chosen, discount_bp=_discount(caller))
+    return await in_stock(rt, place, chosen), lifecycle.quotes(
+        chosen, discount_bp=_discount(caller)
+    )
 
 
 async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
@@ -138,12 +158,24 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
     raise Unavailable
 
 
-async def active(rt: Runtime, caller: Caller, *, page: int, limit: int, states: frozenset[RentalState] = ACTIVE_ONLY) -> Page[Rental]:
+async def active(
+    rt: Runtime,
+    caller: Caller,
+    *,
+    page: int,
+    limit: int,
+    states: frozenset[RentalState] = ACTIVE_ONLY,
+) -> Page[Rental]:
     """Returns a page (from 1) of the customer's rentals in these states, the newest term first."""
     return await rt.repeat(
         "rentals.listing",
         lambda tx: rows.listing(
-            tx, customer_id=caller.customer_id, states=states, now=rt.clock.now(), limit=limit, offset=(page - 1) * limit
+            tx,
+            customer_id=caller.customer_id,
+            states=states,
+            now=rt.clock.now(),
+            limit=limit,
+            offset=(page - 1) * limit,
         ),
     )
 
@@ -161,12 +193,19 @@ async def messages(  # noqa: PLR0913 - whose, which page, which way
     return await rt.repeat(
         "rentals.messages",
         lambda tx: rental_messages.messages(
-            tx, customer_id=caller.customer_id, rental_id=held.id, limit=limit, offset=(page - 1) * limit, ascending=ascending
+            tx,
+            customer_id=caller.customer_id,
+            rental_id=held.id,
+            limit=limit,
+            offset=(page - 1) * limit,
+            ascending=ascending,
         ),
     )
 
 
-async def extension_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
+async def extension_quotes(
+    rt: Runtime, caller: Caller, rental_id: str
+) -> tuple[Rental, list[Quote]]:
     """Returns by which periods a running rental can be made longer, at what price; refuses with NotFound or RentalNotActive."""
     held = await _read(rt, caller, rental_id)
     lifecycle.move(held.rental.state, RentalEvent.EXTEND)
@@ -193,7 +232,9 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
         facts = _facts(held.rental)
         currency = held.rental.currency
         until = int(expires_at.timestamp())
-        outcome = Extended(rental=facts, units=quote.units, price=quote.price, currency=currency, expires_at=until)
+        outcome = Extended(
+            rental=facts, units=quote.units, price=quote.price, currency=currency, expires_at=until
+        )
         await idempotency.keep(tx, key, print_outcome(outcome))
         return outcome, False
 
@@ -228,7 +269,9 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
             return parse_outcome(claimed, Rented), True
         purchases.check_guard(rt, caller)
         lifecycle.move(held.rental.state, RentalEvent.RERENT)
-        await rows.end(tx, RentalEvent.EXPIRE, [held.id], now=now)  # when its time is up and nobody has written that down yet
+        await rows.end(
+            tx, RentalEvent.EXPIRE, [held.id], now=now
+        )  # when its time is up and nobody has written that down yet
         quote = lifecycle.choose(_quotes_again(caller, await read_list(tx), held), request.units)
         again = await rows.rerent(tx, held, quote=quote, now=now)
         if again is None:
@@ -258,7 +301,9 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
             return parse_outcome(claimed, Canceled), True
         rental = held.rental
         lifecycle.move(rental.state, RentalEvent.CANCEL)
-        is_refunded = lifecycle.is_refunded(messages=held.messages, starts_at=rental.starts_at, now=now, window=window)
+        is_refunded = lifecycle.is_refunded(
+            messages=held.messages, starts_at=rental.starts_at, now=now, window=window
+        )
         if is_refunded:
             await customer_rows.count_cancel(tx, caller.customer_id, now=now)
         await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
@@ -286,14 +331,26 @@ async def expire_due(rt: Runtime) -> int:
     async def expire(tx: Tx, rental_ids: list[int]) -> list[int]:
         return await rows.end(tx, RentalEvent.EXPIRE, rental_ids, now=now)
 
-    return len(await sweep(rt, Sweep("rentals.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), expire, int)))
+    return len(
+        await sweep(
+            rt,
+            Sweep(
+                "rentals.expire", EXPIRE_BATCH, partial(rows.due_to_expire, now=now), expire, int
+            ),
+        )
+    )
 
 
-async def listing(rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int) -> Page[Rental]:
+async def listing(
+    rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int
+) -> Page[Rental]:
     """Returns a page of everybody's rentals in these states, for staff, the newest term first."""
     now = rt.clock.now()
     return await rt.repeat(
-        "rentals.listing", lambda tx: rows.listing(tx, customer_id=None, states=states, now=now, limit=limit, offset=offset)
+        "rentals.listing",
+        lambda tx: rows.listing(
+            tx, customer_id=None, states=states, now=now, limit=limit, offset=offset
+        ),
     )
 
 
@@ -350,7 +407,10 @@ def _refusal(answer: RentAnswer, item: RentItem) -> Refusal:
 
 async def _read(rt: Runtime, caller: Caller, rental_id: str) -> Held:
     now = rt.clock.now()
-    held = await rt.repeat("rentals.read", lambda tx: rows.read(tx, customer_id=caller.customer_id, public_id=rental_id, now=now))
+    held = await rt.repeat(
+        "rentals.read",
+        lambda tx: rows.read(tx, customer_id=caller.customer_id, public_id=rental_id, now=now),
+    )
     if held is None:
         raise NotFound(what="rental")
     return held
@@ -358,7 +418,9 @@ async def _read(rt: Runtime, caller: Caller, rental_id: str) -> Held:
 
 async def _lock(rt: Runtime, tx: Tx, caller: Caller, rental_id: str) -> tuple[Held, Split]:
     """Returns the customer's rental and what they can spend, all rows locked; refuses with NotFound."""
-    held = await rows.lock(tx, customer_id=caller.customer_id, public_id=rental_id, now=rt.clock.now())
+    held = await rows.lock(
+        tx, customer_id=caller.customer_id, public_id=rental_id, now=rt.clock.now()
+    )
     if held is None:
         raise NotFound(what="rental")
     return held, await rows.lock_purse(tx, wallet_id=caller.wallet_id, bonus_id=caller.bonus_id)
@@ -373,14 +435,21 @@ async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
     paid = Split(bonus, quote.price - bonus)
     if paid.wallet > purse.wallet:
         raise WalletShort(needed=quote.price, available=purse.bonus + purse.wallet)
-    charge_id = await rows.add_charge(tx, term_id=held.term_id, extends=extends, units=quote.units, paid=paid, now=now)
+    charge_id = await rows.add_charge(
+        tx, term_id=held.term_id, extends=extends, units=quote.units, paid=paid, now=now
+    )
     if quote.price:
         journal = chart.charge_rental(
-            charge_id, customer_id=caller.customer_id, from_bonus=Money(paid.bonus, currency), from_wallet=Money(paid.wallet, currency)
+            charge_id,
+            customer_id=caller.customer_id,
+            from_bonus=Money(paid.bonus, currency),
+            from_wallet=Money(paid.wallet, currency),
         )
         applied = await journals.apply(tx, journal, now=now)
         await rows.note(tx, applied.journal_id, held, type="charge", units=quote.units)
-    await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
+    await alerts.look(
+        tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now
+    )
 
 
 async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
@@ -389,11 +458,20 @@ async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
     back = await rows.charged(tx, term_id=held.term_id)
     if back.bonus + back.wallet:
         journal = chart.refund_rental(
-            held.term_id, customer_id=caller.customer_id, to_bonus=Money(back.bonus, currency), to_wallet=Money(back.wallet, currency)
+            held.term_id,
+            customer_id=caller.customer_id,
+            to_bonus=Money(back.bonus, currency),
+            to_wallet=Money(back.wallet, currency),
         )
         applied = await journals.apply(tx, journal, now=now)
         await rows.note(tx, applied.journal_id, held, type="refund", units=held.units_total)
-        await alerts.look(tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now)
+        await alerts.look(
+            tx,
+            customer_ids=[caller.customer_id],
+            dialect=caller.dialect,
+            currency=currency,
+            now=now,
+        )
     return back
 
 
@@ -408,21 +486,35 @@ def _quotes_again(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
 def _extensions(rt: Runtime, caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     rent_type = held.rental.rent_type
     return lifecycle.extensions(
-        _todays(caller, known, held), rent_type=rent_type, units_so_far=held.units_total, units_max=rt.settings.rental_days_max
+        _todays(caller, known, held),
+        rent_type=rent_type,
+        units_so_far=held.units_total,
+        units_max=rt.settings.rental_days_max,
     )
 
 
 def _todays(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     """Returns what the rental's services cost together today; nothing when one of them is no longer rented out."""
-    by_id = {service.id: service for service in known.services.get((held.country_id, held.rental.rent_type), ())}
+    by_id = {
+        service.id: service
+        for service in known.services.get((held.country_id, held.rental.rent_type), ())
+    }
     if not all(service_id in by_id for service_id in held.service_ids):
         return []
-    return lifecycle.quotes([by_id[service_id] for service_id in held.service_ids], discount_bp=_discount(caller))
+    return lifecycle.quotes(
+        [by_id[service_id] for service_id in held.service_ids], discount_bp=_discount(caller)
+    )
 
 
 def _facts(rental: Rental) -> RentedFacts:
     names = tuple(ServiceName(code=service.code, name=service.name) for service in rental.services)
-    return RentedFacts(id=rental.public_id, msisdn=rental.msisdn, country=rental.country, services=names, rent_type=rental.rent_type)
+    return RentedFacts(
+        id=rental.public_id,
+        msisdn=rental.msisdn,
+        country=rental.country,
+        services=names,
+        rent_type=rental.rent_type,
+    )
 
 
 def _rented(rental: Rental) -> Rented:
@@ -441,4 +533,6 @@ def _discount(caller: Caller) -> int:
 
 
 def _check_currency(caller: Caller) -> None:
-    assert caller.currency == lifecycle.CURRENCY, "rentals are paid in the currency of their price list"
+    assert caller.currency == lifecycle.CURRENCY, (
+        "rentals are paid in the currency of their price list"
+    )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from numdesk.usecases.otp import Book
 
 
-async def receive(rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]) -> list[Taken]:
+async def receive(
+    rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]
+) -> list[Taken]:
     """Takes those messages of a batch that were left because their numbers are rented, and returns the answers with theirs.
 
     A rental that ended since the look is no longer there; its number's message is then nobody's, as after any end.
@@ -38,17 +40,29 @@ async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival], *, book: Bo
     now = rt.clock.now()
     listeners = await rows.lock_listeners(tx, [arrival.to for arrival in arrivals], now=now)
     theirs = [_listening(listeners.get(arrival.to), arrival) for arrival in arrivals]
-    heard = [_heard(arrival, one, book=book) for arrival, one in zip(arrivals, theirs, strict=True) if one]
+    heard = [
+        _heard(arrival, one, book=book)
+        for arrival, one in zip(arrivals, theirs, strict=True)
+        if one
+    ]
     missed = [arrival for arrival, one in zip(arrivals, theirs, strict=True) if not one]
     withhold = recognition.withholds(rt)
     taken = iter(await rows.receive(tx, heard, now=now, withhold=withhold) if heard else [])
-    late = iter(await message_rows.receive_unrented(tx, missed, now=now, withhold=withhold) if missed else [])
+    late = iter(
+        await message_rows.receive_unrented(tx, missed, now=now, withhold=withhold)
+        if missed
+        else []
+    )
     return [next(taken) if one else next(late) for one in theirs]
 
 
 def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
     """Returns whose the message is: a long one whose first part came before the term is an earlier tenant's, nobody's by now."""
-    is_earlier = listener is not None and arrival.first_at is not None and arrival.first_at < listener.starts_at
+    is_earlier = (
+        listener is not None
+        and arrival.first_at is not None
+        and arrival.first_at < listener.starts_at
+    )
     return None if is_earlier else listener
 
 
@@ -57,7 +71,9 @@ def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> Heard:
     rented = [known for known, _, _ in listener.services]
     told = arrival.recognition
     if told is not None:
-        fitting = [one for one in rented if one == told.service_id] or [one for one in rented if one in told.fits]
+        fitting = [one for one in rented if one == told.service_id] or [
+            one for one in rented if one in told.fits
+        ]
         service_id, is_foreign = next(iter(fitting), None), not fitting
     else:
         service_id, is_foreign = _service(arrival, listener), False
@@ -67,5 +83,9 @@ def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> Heard:
 
 def _service(arrival: Arrival, listener: Listener) -> int | None:
     """Returns the rented service that a message that was not recognised is most likely of."""
-    code = service_of([(code, name) for _, code, name in listener.services], sender=arrival.sender, text=arrival.text)
+    code = service_of(
+        [(code, name) for _, code, name in listener.services],
+        sender=arrival.sender,
+        text=arrival.text,
+    )
     return next((service_id for service_id, known, _ in listener.services if known == code), None)

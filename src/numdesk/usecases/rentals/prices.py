@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import InvalidInput, NotFound
-from numdesk.domain.rentals.lifecycle import CURRENCY, SERVICES_MAX, UNITS_MAX, RentalService, RentType
+from numdesk.domain.rentals.lifecycle import (
+    CURRENCY,
+    SERVICES_MAX,
+    UNITS_MAX,
+    RentalService,
+    RentType,
+)
 from numdesk.storage.rentals import prices as rows
 from numdesk.storage.rentals.prices import RentalPriceLine
 from numdesk.usecases.stock.lists import BadLine, Fact, Loaded, PriceList, Stated
@@ -52,17 +58,24 @@ class RentalList:
             raise NotFound(what="country", known=tuple(one.name for one in self.countries.values()))
         return found
 
-    def select(self, country: RentalCountry, rent_type: RentType, wanted: Sequence[str]) -> list[RentalService]:
+    def select(
+        self, country: RentalCountry, rent_type: RentType, wanted: Sequence[str]
+    ) -> list[RentalService]:
         """Returns the services with these codes or names, in any case, each once; refuses with InvalidInput."""
         if not 1 <= len(wanted) <= SERVICES_MAX:
             raise InvalidInput(field="serviceIds", reason=f"must name 1 to {SERVICES_MAX} services")
         known = self.services.get((country.id, rent_type), ())
-        by_word = {service.name.lower(): service for service in known} | {service.code: service for service in known}
+        by_word = {service.name.lower(): service for service in known} | {
+            service.code: service for service in known
+        }
         chosen: dict[int, RentalService] = {}
         for word in wanted:
             service = by_word.get(word.strip().lower())
             if service is None:
-                raise InvalidInput(field="serviceIds", reason=f"holds {word.strip()[:40]!r}, which is not rented out there")
+                raise InvalidInput(
+                    field="serviceIds",
+                    reason=f"holds {word.strip()[:40]!r}, which is not rented out there",
+                )
             chosen[service.id] = service
         return list(chosen.values())
 
@@ -89,22 +102,39 @@ async def price_list(rt: Runtime) -> RentalList:
     return await rt.memory.get("rentals.list", load_list, age_max_s=LIST_AGE_MAX_S)
 
 
-async def in_stock(rt: Runtime, country: RentalCountry, services: Sequence[RentalService]) -> list[RentalService]:
+async def in_stock(
+    rt: Runtime, country: RentalCountry, services: Sequence[RentalService]
+) -> list[RentalService]:
     """Returns the services with word of whether a number is free for each."""
     if not country.open:
         return [replace(service, available=False) for service in services]
     known = (await price_list(rt)).services
-    ids = sorted({service.id for (country_id, _), found in known.items() if country_id == country.id for service in found})
+    ids = sorted(
+        {
+            service.id
+            for (country_id, _), found in known.items()
+            if country_id == country.id
+            for service in found
+        }
+    )
 
     async def look() -> set[int]:
         now = rt.clock.now()
-        return await rt.repeat("rentals.stock", lambda tx: rows.services_in_stock(tx, country_id=country.id, service_ids=ids, now=now))
+        return await rt.repeat(
+            "rentals.stock",
+            lambda tx: rows.services_in_stock(tx, country_id=country.id, service_ids=ids, now=now),
+        )
 
     free = await rt.memory.get(f"rentals.stock.{country.id}", look, age_max_s=STOCK_AGE_MAX_S)
     return [replace(service, available=service.id in free) for service in services]
 
 
-async def load(rt: Runtime, prices: Iterable[GivenRentalPrice | BadLine], *, complain: Callable[[BadLine], None]) -> Loaded:
+async def load(
+    rt: Runtime,
+    prices: Iterable[GivenRentalPrice | BadLine],
+    *,
+    complain: Callable[[BadLine], None],
+) -> Loaded:
     """Sets the prices of a list, in euros; `added` counts those that are new, changed or taken off.
 
     Good lines are taken whatever the others hold; each bad one, and each of those that contradict each other, is given to `complain`.
@@ -117,8 +147,16 @@ async def load(rt: Runtime, prices: Iterable[GivenRentalPrice | BadLine], *, com
     for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenRentalPrice)]
-        await meet(rt, known, [(given.country, "") for given in good], [given.service for given in good], new_operators=False)
-        listed.add(given if isinstance(given, BadLine) else _price_line(given, known) for given in chunk)
+        await meet(
+            rt,
+            known,
+            [(given.country, "") for given in good],
+            [given.service for given in good],
+            new_operators=False,
+        )
+        listed.add(
+            given if isinstance(given, BadLine) else _price_line(given, known) for given in chunk
+        )
     agreed, facts = listed.agreed()
     for batch in chunks(agreed, CHUNK):
         lines = [replace(one.line, priority=facts.get(_priority_of(one.line))) for one in batch]
@@ -143,11 +181,16 @@ async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool
     if name is not None:
         name = name.strip()
         if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-            raise InvalidInput(field="name", reason=f"must have 1 to {NAME_LENGTH_MAX} printable characters")
+            raise InvalidInput(
+                field="name", reason=f"must have 1 to {NAME_LENGTH_MAX} printable characters"
+            )
         taken = (await price_list(rt)).countries.get(name.lower())
         if taken is not None and taken.id != country_id:
             raise InvalidInput(field="name", reason=f"is that of {taken.iso2} already")
-    changed = await rt.run("rentals.country", lambda tx: rows.set_country(tx, country_id=country_id, name=name, is_open=is_open))
+    changed = await rt.run(
+        "rentals.country",
+        lambda tx: rows.set_country(tx, country_id=country_id, name=name, is_open=is_open),
+    )
     rt.memory.forget("rentals")
     return changed
 
@@ -160,10 +203,21 @@ async def read_list(tx: Tx) -> RentalList:
         shelf = services.setdefault((row["country_id"], RentType(row["rent_type"])), {})
         service = shelf.setdefault(
             row["service_id"],
-            RentalService(row["service_id"], row["code"], row["name"], {}, available=True, priority=row["priority"]),
+            RentalService(
+                row["service_id"],
+                row["code"],
+                row["name"],
+                {},
+                available=True,
+                priority=row["priority"],
+            ),
         )
-        shelf[row["service_id"]] = replace(service, prices={**service.prices, row["units"]: row["price"]})
-    return RentalList(countries, {place: tuple(shelf.values()) for place, shelf in services.items()})
+        shelf[row["service_id"]] = replace(
+            service, prices={**service.prices, row["units"]: row["price"]}
+        )
+    return RentalList(
+        countries, {place: tuple(shelf.values()) for place, shelf in services.items()}
+    )
 
 
 async def _set_prices(tx: Tx, lines: Sequence[RentalPriceLine]) -> int:
@@ -174,32 +228,60 @@ async def _set_prices(tx: Tx, lines: Sequence[RentalPriceLine]) -> int:
 def _price_line(given: GivenRentalPrice, known: Words) -> Stated[RentalPriceLine] | BadLine:
     country_id = known.countries.get(given.country.strip().upper())
     if country_id is None:
-        return BadLine(given.line, given.country, "is no country that is known here: two letters such as ES (ISO 3166)")
+        return BadLine(
+            given.line,
+            given.country,
+            "is no country that is known here: two letters such as ES (ISO 3166)",
+        )
     service_id = known.services.get(given.service.strip().lower())
     if service_id is None:
-        return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
+        return BadLine(
+            given.line, given.service, "is no service that is known here, such as whatsapp"
+        )
     rent_type = RentType.__members__.get(given.rent_type.strip().upper())
     if rent_type is None:
-        return BadLine(given.line, given.rent_type, "is no type of rental: SHORT (by the hour) or LONG (by the day)")
+        return BadLine(
+            given.line,
+            given.rent_type,
+            "is no type of rental: SHORT (by the hour) or LONG (by the day)",
+        )
     units = _whole(given.period, least=1, most=UNITS_MAX[rent_type])
     if units is None:
-        return BadLine(given.line, given.period, f"is no period of {rent_type.name}: a whole number from 1 to {UNITS_MAX[rent_type]}")
-    return _amounts(given, RentalPriceLine(country_id, service_id, int(rent_type), units, None, None))
+        return BadLine(
+            given.line,
+            given.period,
+            f"is no period of {rent_type.name}: a whole number from 1 to {UNITS_MAX[rent_type]}",
+        )
+    return _amounts(
+        given, RentalPriceLine(country_id, service_id, int(rent_type), units, None, None)
+    )
 
 
 def _amounts(given: GivenRentalPrice, line: RentalPriceLine) -> Stated[RentalPriceLine] | BadLine:
     """Returns the line with its price and priority, or why they cannot be used."""
-    price: int | BadLine | None = None if given.price.strip().lower() == OFF else read_amount(given.line, given.price, CURRENCY)
+    price: int | BadLine | None = (
+        None
+        if given.price.strip().lower() == OFF
+        else read_amount(given.line, given.price, CURRENCY)
+    )
     if isinstance(price, BadLine):
         return replace(price, reason=f'{price.reason}; or "{OFF}" to take the period off the list')
     if price == 0:
-        return BadLine(given.line, given.price, f'must be more than 0; or "{OFF}" to take the period off the list')
+        return BadLine(
+            given.line,
+            given.price,
+            f'must be more than 0; or "{OFF}" to take the period off the list',
+        )
     period: Hashable = ("price", line.country_id, line.rent_type, line.service_id, line.units)
     facts: dict[Hashable, Fact] = {period: Fact("price", price, given.price)}
     if given.priority.strip():
         priority = _whole(given.priority, least=0, most=PRIORITY_MAX)
         if priority is None:
-            return BadLine(given.line, given.priority, f"is no priority: a whole number from 0 to {PRIORITY_MAX}, the lowest stands first")
+            return BadLine(
+                given.line,
+                given.priority,
+                f"is no priority: a whole number from 0 to {PRIORITY_MAX}, the lowest stands first",
+            )
         facts[_priority_of(line)] = Fact("priority", priority, given.priority)
     return Stated(given.line, facts, replace(line, price=price))
 

@@ -77,7 +77,9 @@ async def catalogue(rt: Runtime, currency: str) -> Catalogue:
     moment = remembered(rt, currency)
     if moment is not None:
         return moment
-    return await rt.memory.get(_name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt))
+    return await rt.memory.get(
+        _name(currency), lambda: _compose(rt, currency), age_max_s=_age_max_s(rt)
+    )
 
 
 def remembered(rt: Runtime, currency: str) -> Catalogue | None:
@@ -100,7 +102,9 @@ async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
 async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
     """Makes the providers of this installation known to the catalogue; those that are known already keep their state."""
     wanted = sorted(slugs)
-    if await rt.repeat("catalogue.missing_providers", lambda tx: rows.missing_providers(tx, slugs=wanted)):
+    if await rt.repeat(
+        "catalogue.missing_providers", lambda tx: rows.missing_providers(tx, slugs=wanted)
+    ):
         await rt.run("catalogue.add_providers", lambda tx: rows.add_providers(tx, slugs=wanted))
 
 
@@ -120,7 +124,9 @@ async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
         await _note_health(rt, provider, healthy=False)
         return None
     await _note_health(rt, provider, healthy=True)
-    changed = await rt.run("catalogue.take_tiers", lambda tx: rows.take_tiers(tx, provider=provider, tiers=tiers))
+    changed = await rt.run(
+        "catalogue.take_tiers", lambda tx: rows.take_tiers(tx, provider=provider, tiers=tiers)
+    )
     if changed:
         rt.memory.forget("catalogue")
     return changed
@@ -138,16 +144,22 @@ async def refresh_scores(rt: Runtime) -> None:
         if known is not None and known >= first:
             first = min(known + timedelta(days=1), today)
         if first < today:
-            await rows.tally_days(tx, since=_midnight(first), until=_midnight(today), final_through=final_through)
+            await rows.tally_days(
+                tx, since=_midnight(first), until=_midnight(today), final_through=final_through
+            )
 
     await rt.run("catalogue.refresh_scores", work)
 
 
 async def _compose(rt: Runtime, currency: str) -> Catalogue:
     structure: _Structure = await rt.memory.get(
-        f"catalogue.structure:{currency}", lambda: _load_structure(rt, currency), age_max_s=STRUCTURE_AGE_MAX_S
+        f"catalogue.structure:{currency}",
+        lambda: _load_structure(rt, currency),
+        age_max_s=STRUCTURE_AGE_MAX_S,
     )
-    counted: _Counted = await rt.memory.get("catalogue.stock", lambda: _count(rt), age_max_s=STOCK_SHARED_S)
+    counted: _Counted = await rt.memory.get(
+        "catalogue.stock", lambda: _count(rt), age_max_s=STOCK_SHARED_S
+    )
     scores = await _scores(rt)
     shelf = Shelf(structure.offers, counted.stock)
     return Catalogue(
@@ -169,10 +181,17 @@ async def _load_structure(rt: Runtime, currency: str) -> _Structure:
     """Reads everything as of one moment, then makes the objects in slices."""
 
     async def look(tx: Tx) -> tuple[Any, ...]:
-        words = await rows.countries(tx), await rows.services(tx), await rows.operators(tx), await rows.products(tx)
+        words = (
+            await rows.countries(tx),
+            await rows.services(tx),
+            await rows.operators(tx),
+            await rows.products(tx),
+        )
         return *words, await rows.offer_rows(tx, currency=currency), await rows.providers(tx)
 
-    countries, services, operators, products, offer_rows, providers = await rt.read("catalogue.structure", look)
+    countries, services, operators, products, offer_rows, providers = await rt.read(
+        "catalogue.structure", look
+    )
     offers = await _make_offers(offer_rows)
     groups: dict[int, list[int]] = {}
     for offer in offers.values():
@@ -185,7 +204,9 @@ async def _load_structure(rt: Runtime, currency: str) -> _Structure:
         product_ids={(product.country_id, product.service_id): product.id for product in products},
         offers=offers,
         groups={catalogue_id: tuple(ids) for catalogue_id, ids in groups.items()},
-        healthy=frozenset(provider.slug for provider in providers if provider.active and provider.healthy),
+        healthy=frozenset(
+            provider.slug for provider in providers if provider.active and provider.healthy
+        ),
     )
 
 
@@ -201,7 +222,9 @@ async def _make_offers(found: list[Record]) -> dict[int, Offer]:
 async def _count(rt: Runtime) -> _Counted:
     now, started = rt.clock.now(), rt.clock.monotonic()
     free = await rt.repeat("catalogue.count_free", stock_rows.count_free)
-    cooling = await rt.repeat("catalogue.count_cooling", lambda tx: stock_rows.count_cooling(tx, now=now))
+    cooling = await rt.repeat(
+        "catalogue.count_cooling", lambda tx: stock_rows.count_cooling(tx, now=now)
+    )
     took_s = rt.clock.monotonic() - started
     return _Counted(Stock(free, cooling), age_max_s=max(STOCK_AGE_MAX_S, STOCK_AGE_FACTOR * took_s))
 
@@ -212,19 +235,25 @@ async def _scores(rt: Runtime) -> _Scores:
     known: _Scores | None = rt.memory.peek("provider_scores")
     if known is not None and known.day != day:
         rt.memory.forget("provider_scores")
-    return await rt.memory.get("provider_scores", lambda: _load_scores(rt, day), age_max_s=SCORES_AGE_MAX_S)
+    return await rt.memory.get(
+        "provider_scores", lambda: _load_scores(rt, day), age_max_s=SCORES_AGE_MAX_S
+    )
 
 
 async def _load_scores(rt: Runtime, day: date) -> _Scores:
     await refresh_scores(rt)
     first, last = day - timedelta(days=SCORE_DAYS), day - timedelta(days=1)
-    tallies = await rt.repeat("catalogue.tallies", lambda tx: rows.tallies(tx, first=first, last=last))
+    tallies = await rt.repeat(
+        "catalogue.tallies", lambda tx: rows.tallies(tx, first=first, last=last)
+    )
     scores, neutral = buckets(tallies)
     return _Scores(day, scores, neutral)
 
 
 async def _note_health(rt: Runtime, slug: str, *, healthy: bool) -> None:
-    if await rt.run("catalogue.set_health", lambda tx: rows.set_health(tx, provider=slug, healthy=healthy)):
+    if await rt.run(
+        "catalogue.set_health", lambda tx: rows.set_health(tx, provider=slug, healthy=healthy)
+    ):
         rt.memory.forget("catalogue")
 
 

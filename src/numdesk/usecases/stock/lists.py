@@ -70,7 +70,9 @@ class PriceList(Generic[Line]):
             elif len(self._stated) < LINES_MAX:
                 self._stated.append(line)
             else:
-                raise InvalidInput(field="list", reason=f"has more than {LINES_MAX:,} lines: load it in parts")
+                raise InvalidInput(
+                    field="list", reason=f"has more than {LINES_MAX:,} lines: load it in parts"
+                )
 
     def refuse(self, bad: BadLine) -> None:
         """Counts and reports a line that cannot be used."""
@@ -91,7 +93,9 @@ class PriceList(Generic[Line]):
             subject = next((subject for subject in one.facts if subject in disputed), None)
             if subject is not None:
                 is_first = first[subject].facts[subject].value == one.facts[subject].value
-                self.refuse(_contradiction(one, disputed[subject] if is_first else first[subject], subject))
+                self.refuse(
+                    _contradiction(one, disputed[subject] if is_first else first[subject], subject)
+                )
                 continue
             values.update((subject, fact.value) for subject, fact in one.facts.items())
             self._total.present += next(iter(one.facts)) in agreed

@@ -104,7 +104,13 @@ async def load(
     for chunk in chunks(numbers, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenNumber)]
-        await meet(rt, known, [(given.country, given.operator) for given in good], (), new_operators=new_operators)
+        await meet(
+            rt,
+            known,
+            [(given.country, given.operator) for given in good],
+            (),
+            new_operators=new_operators,
+        )
         lines: list[rows.NumberLine] = []
         for given in chunk:
             read = given if isinstance(given, BadLine) else _number_line(given, known)
@@ -141,13 +147,21 @@ async def price(
     for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenPrice)]
-        places, services = [(given.country, given.operator) for given in good], [given.service for given in good]
+        places, services = (
+            [(given.country, given.operator) for given in good],
+            [given.service for given in good],
+        )
         await meet(rt, known, places, services, new_operators=rules.new_operators)
-        listed.add(given if isinstance(given, BadLine) else _price_line(given, known, providers, rules) for given in chunk)
+        listed.add(
+            given if isinstance(given, BadLine) else _price_line(given, known, providers, rules)
+            for given in chunk
+        )
     agreed, facts = listed.agreed()
     for batch in chunks(agreed, CHUNK):
         lines = [replace(one.line, cost=facts.get(_cost_of(one.line))) for one in batch]
-        losing, changed = await rt.run("stock.price", lambda tx, lines=lines: _set_prices(tx, lines, rules))
+        losing, changed = await rt.run(
+            "stock.price", lambda tx, lines=lines: _set_prices(tx, lines, rules)
+        )
         if rules.losses:
             total.losses += len(losing)
         else:
@@ -160,7 +174,9 @@ async def price(
     return total
 
 
-async def withdraw(rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]) -> Loaded:
+async def withdraw(
+    rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]
+) -> Loaded:
     """Takes numbers off the shelf for good; `added` counts those taken off. One that is rented out now is complained of and left."""
     total = Loaded()
     for chunk in chunks(msisdns, CHUNK):
@@ -170,16 +186,28 @@ async def withdraw(rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, com
             msisdn = parse_msisdn(given.msisdn.strip()) if isinstance(given, GivenNumber) else None
             if isinstance(given, BadLine) or msisdn is None:
                 total.bad += 1
-                complain(given if isinstance(given, BadLine) else BadLine(given.line, given.msisdn, _WHY_NO_NUMBER))
+                complain(
+                    given
+                    if isinstance(given, BadLine)
+                    else BadLine(given.line, given.msisdn, _WHY_NO_NUMBER)
+                )
             else:
                 wanted[msisdn] = given
         batch = list(wanted)
-        total.added += await rt.run("stock.withdraw", lambda tx, batch=batch: rows.withdraw(tx, msisdns=batch))
-        states = await rt.repeat("stock.states", lambda tx, batch=batch: rows.states(tx, msisdns=batch))
+        total.added += await rt.run(
+            "stock.withdraw", lambda tx, batch=batch: rows.withdraw(tx, msisdns=batch)
+        )
+        states = await rt.repeat(
+            "stock.states", lambda tx, batch=batch: rows.states(tx, msisdns=batch)
+        )
         for msisdn, given in wanted.items():
             if states.get(msisdn) != _WITHDRAWN:
                 total.bad += 1
-                reason = "is rented out now: try again when its order has ended" if msisdn in states else "is not in stock"
+                reason = (
+                    "is rented out now: try again when its order has ended"
+                    if msisdn in states
+                    else "is not in stock"
+                )
                 complain(BadLine(given.line, given.msisdn, reason))
     rt.memory.forget("catalogue")
     return total
@@ -194,7 +222,9 @@ _WITHDRAWN = 3
 _WHY_NO_NUMBER = "is no number in E.164: 7 to 15 digits 0-9 that begin with the country code, with or without a plus"
 
 
-async def _put(rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complain: Callable[[BadLine], None]) -> None:
+async def _put(
+    rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complain: Callable[[BadLine], None]
+) -> None:
     """Writes one chunk, and looks at what was here already when something was."""
     if not lines:
         return
@@ -205,7 +235,11 @@ async def _put(rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complai
     elsewhere = await rt.repeat("stock.elsewhere", lambda tx: rows.elsewhere(tx, lines=lines))
     for found in elsewhere:
         place = f"{found.country}/{found.operator}" if found.operator else found.country
-        complain(BadLine(found.line, str(found.msisdn), f"is in stock already under {place} and stays there"))
+        complain(
+            BadLine(
+                found.line, str(found.msisdn), f"is in stock already under {place} and stays there"
+            )
+        )
     total.bad += len(elsewhere)
     total.present += len(lines) - added - len(elsewhere)
 
@@ -218,17 +252,29 @@ async def find_words(rt: Runtime) -> Words:
         return Words(
             {country.iso2: country.id for country in countries},
             {service.code: service.id for service in await catalogue_rows.services(tx)},
-            {(operator.country_id, operator.code): operator.id for operator in await catalogue_rows.operators(tx)},
+            {
+                (operator.country_id, operator.code): operator.id
+                for operator in await catalogue_rows.operators(tx)
+            },
             {country.id: country.dial_code for country in countries},
         )
 
     return await rt.repeat("stock.known", work)
 
 
-async def meet(rt: Runtime, known: Words, places: Sequence[tuple[str, str]], services: Sequence[str], *, new_operators: bool) -> None:
+async def meet(
+    rt: Runtime,
+    known: Words,
+    places: Sequence[tuple[str, str]],
+    services: Sequence[str],
+    *,
+    new_operators: bool,
+) -> None:
     """Adds what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
     countries = {_iso2(country) for country, _ in places} - known.countries.keys()
-    fresh_countries = [atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())]
+    fresh_countries = [
+        atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())
+    ]
     fresh_services = [
         atlas.SERVICES_BY_CODE[code]
         for code in sorted({_code(service) for service in services} - known.services.keys())
@@ -239,11 +285,17 @@ async def meet(rt: Runtime, known: Words, places: Sequence[tuple[str, str]], ser
     if fresh_countries or fresh_services or fresh_operators:
         await rt.run(
             "stock.meet",
-            lambda tx: rows.insert_facts(tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators),
+            lambda tx: rows.insert_facts(
+                tx, countries=fresh_countries, services=fresh_services, operators=fresh_operators
+            ),
         )
         rt.memory.forget("services")
         found = await find_words(rt)
-        known.countries, known.services, known.operators = found.countries, found.services, found.operators
+        known.countries, known.services, known.operators = (
+            found.countries,
+            found.services,
+            found.operators,
+        )
         known.dial_codes = found.dial_codes
 
 
@@ -266,7 +318,9 @@ def _fresh_operators(
         if code in named:
             fresh[country_id, code] = named[code]
         elif new_operators and _OPERATOR_CODE.fullmatch(code) and len(fresh) < NEW_OPERATORS_MAX:
-            fresh[country_id, code] = atlas.OperatorFacts(code, code.replace("-", " ").title(), None)
+            fresh[country_id, code] = atlas.OperatorFacts(
+                code, code.replace("-", " ").title(), None
+            )
     return [(country_id, operator) for (country_id, _), operator in fresh.items()]
 
 
@@ -279,34 +333,59 @@ def _number_line(given: GivenNumber, known: Words) -> rows.NumberLine | BadLine:
         return place
     dial_code = known.dial_codes[place[0]]
     if not str(msisdn).startswith(dial_code):
-        return BadLine(given.line, given.msisdn, f"does not begin with {dial_code}, as numbers of {_iso2(given.country)} do")
+        return BadLine(
+            given.line,
+            given.msisdn,
+            f"does not begin with {dial_code}, as numbers of {_iso2(given.country)} do",
+        )
     return rows.NumberLine(given.line, msisdn, *place)
 
 
-async def _set_prices(tx: Tx, lines: Sequence[rows.PriceLine], rules: PriceRules) -> tuple[dict[int, int], int]:
+async def _set_prices(
+    tx: Tx, lines: Sequence[rows.PriceLine], rules: PriceRules
+) -> tuple[dict[int, int], int]:
     """Sets prices, those below their cost only when the rules allow it; returns the cost of those by place, and how many changed."""
     losing = await rows.below_cost(tx, lines=lines)
-    kept = lines if rules.losses else [line for place, line in enumerate(lines) if place not in losing]
+    kept = (
+        lines if rules.losses else [line for place, line in enumerate(lines) if place not in losing]
+    )
     return losing, await rows.set_prices(tx, lines=kept)
 
 
-def _price_line(given: GivenPrice, known: Words, providers: frozenset[str], rules: PriceRules) -> Stated[rows.PriceLine] | BadLine:
+def _price_line(
+    given: GivenPrice, known: Words, providers: frozenset[str], rules: PriceRules
+) -> Stated[rows.PriceLine] | BadLine:
     place = _place(given.line, given.country, given.operator, known)
     if isinstance(place, BadLine):
         return place
     wrong = _wrong_word(given, known, providers, rules.currencies)
     if wrong is not None:
         return wrong
-    service_id, provider, currency = known.services[_code(given.service)], _code(given.provider) or LOCAL, given.currency.strip().upper()
-    price, cost = read_amount(given.line, given.price, currency), read_amount(given.line, given.cost.strip() or "0", currency)
+    service_id, provider, currency = (
+        known.services[_code(given.service)],
+        _code(given.provider) or LOCAL,
+        given.currency.strip().upper(),
+    )
+    price, cost = (
+        read_amount(given.line, given.price, currency),
+        read_amount(given.line, given.cost.strip() or "0", currency),
+    )
     if isinstance(price, BadLine):
         return price
     if isinstance(cost, BadLine):
         return cost
     if price == 0 and not rules.free:
-        return BadLine(given.line, given.price, "would give the number away: set a price, or load the list with --allow-free")
-    line = rows.PriceLine(place[0], service_id, place[1], provider, currency, price, None, given.available)
-    facts: dict[Hashable, Fact] = {("price", currency, *_cost_of(line)): Fact(f"price in {currency}", price, given.price)}
+        return BadLine(
+            given.line,
+            given.price,
+            "would give the number away: set a price, or load the list with --allow-free",
+        )
+    line = rows.PriceLine(
+        place[0], service_id, place[1], provider, currency, price, None, given.available
+    )
+    facts: dict[Hashable, Fact] = {
+        ("price", currency, *_cost_of(line)): Fact(f"price in {currency}", price, given.price)
+    }
     if given.cost.strip():
         facts[_cost_of(line)] = Fact("cost", cost, given.cost)
     return Stated(given.line, facts, line)
@@ -324,29 +403,49 @@ def _below_cost(one: Stated[rows.PriceLine], cost: int) -> BadLine:
     return BadLine(one.number, text, reason)
 
 
-def _wrong_word(given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]) -> BadLine | None:
+def _wrong_word(
+    given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]
+) -> BadLine | None:
     """Returns which word of a price's line is not known, None when all are."""
     if (_code(given.provider) or LOCAL) not in providers:
-        return BadLine(given.line, given.provider, f"is no provider of this desk ({', '.join(sorted(providers))})")
+        return BadLine(
+            given.line,
+            given.provider,
+            f"is no provider of this desk ({', '.join(sorted(providers))})",
+        )
     if _code(given.service) not in known.services:
-        return BadLine(given.line, given.service, "is no service that is known here, such as whatsapp")
+        return BadLine(
+            given.line, given.service, "is no service that is known here, such as whatsapp"
+        )
     if given.currency.strip().upper() not in currencies:
-        return BadLine(given.line, given.currency, f"is not a currency that orders are priced in here: {', '.join(sorted(currencies))}")
+        return BadLine(
+            given.line,
+            given.currency,
+            f"is not a currency that orders are priced in here: {', '.join(sorted(currencies))}",
+        )
     return None
 
 
-def _place(line: int, country: str, operator: str, known: Words) -> tuple[int, int | None] | BadLine:
+def _place(
+    line: int, country: str, operator: str, known: Words
+) -> tuple[int, int | None] | BadLine:
     """Returns the ids of a country and an operator, or why there are none."""
     country_id = known.countries.get(_iso2(country))
     if country_id is None:
-        return BadLine(line, country, "is no country that is known here: two letters such as ID (ISO 3166)")
+        return BadLine(
+            line, country, "is no country that is known here: two letters such as ID (ISO 3166)"
+        )
     code = _code(operator)
     if not code:
         return country_id, None
     operator_id = known.operators.get((country_id, code))
     if operator_id is None:
         names = sorted(name for owner, name in known.operators if owner == country_id)
-        return BadLine(line, operator, f"is no operator that is known in {_iso2(country)} ({', '.join(names) or 'none is'})")
+        return BadLine(
+            line,
+            operator,
+            f"is no operator that is known in {_iso2(country)} ({', '.join(names) or 'none is'})",
+        )
     return country_id, operator_id
 
 

@@ -58,18 +58,26 @@ def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
     return [_prepared(rt, endpoint, delivery) for delivery in endpoint.deliveries]
 
 
-async def attempt(rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]) -> Outcome:
+async def attempt(
+    rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]
+) -> Outcome:
     """Sends what is prepared, and returns how it went; `policy` gives the egress policy of a time limit."""
     if isinstance(prepared.made, Outcome):
         return prepared.made
     try:
         return await _send(rt, prepared, prepared.made, policy)
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
-        _log.exception("webhook could not be sent", dialect=prepared.endpoint.dialect, kind=prepared.delivery.kind)
+        _log.exception(
+            "webhook could not be sent",
+            dialect=prepared.endpoint.dialect,
+            kind=prepared.delivery.kind,
+        )
         return _failed(rt, prepared, _Seen(rt.clock.now(), 0, None, "internal", "", ours=True))
 
 
-async def send_test(rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy) -> int:
+async def send_test(
+    rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy
+) -> int:
     """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
     body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
     assert body is not None, "every dialect whose customers can ask for it has a word for the test"
@@ -92,32 +100,68 @@ def _prepared(rt: Runtime, endpoint: Taken, delivery: Leased) -> Prepared:
     except Exception:  # noqa: BLE001 - one bad delivery must not stop the others
         return Prepared(endpoint, delivery, _given_up(rt, endpoint, delivery))
     if post is None:
-        return Prepared(endpoint, delivery, Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.DELIVERED, rt.clock.now()))
+        return Prepared(
+            endpoint,
+            delivery,
+            Outcome(
+                delivery.delivery_id, delivery.lease_no, DeliveryState.DELIVERED, rt.clock.now()
+            ),
+        )
     return Prepared(endpoint, delivery, post)
 
 
 def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
     """Returns the outcome of what fails by a fault of ours, never the endpoint's: given up, to be replayed once that is mended."""
-    _log.exception("webhook cannot be sent", delivery_id=delivery.delivery_id, dialect=endpoint.dialect, kind=delivery.kind)
-    return Outcome(delivery.delivery_id, delivery.lease_no, DeliveryState.GIVEN_UP, rt.clock.now(), failure="internal")
+    _log.exception(
+        "webhook cannot be sent",
+        delivery_id=delivery.delivery_id,
+        dialect=endpoint.dialect,
+        kind=delivery.kind,
+    )
+    return Outcome(
+        delivery.delivery_id,
+        delivery.lease_no,
+        DeliveryState.GIVEN_UP,
+        rt.clock.now(),
+        failure="internal",
+    )
 
 
-async def _send(rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[float], EgressPolicy]) -> Outcome:
+async def _send(
+    rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[float], EgressPolicy]
+) -> Outcome:
     """Makes the attempt; whatever it raises is a fault of ours."""
     endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     at, started = rt.clock.now(), rt.clock.monotonic()
     try:
         with on_account_of(endpoint.customer_id):
-            answer = await rt.http.post(endpoint.url, body=post.body, headers=post.headers, policy=policy(renderer.timeout_s))
+            answer = await rt.http.post(
+                endpoint.url,
+                body=post.body,
+                headers=post.headers,
+                policy=policy(renderer.timeout_s),
+            )
     except HttpFailure as failure:
         elapsed_ms = round((rt.clock.monotonic() - started) * 1000)
         if failure.ours:
-            _log.warning("webhook not sent", customer_id=endpoint.customer_id, dialect=endpoint.dialect, reason=str(failure))
-        return _failed(rt, prepared, _Seen(at, elapsed_ms, None, failure.kind, failure.text, ours=failure.ours))
+            _log.warning(
+                "webhook not sent",
+                customer_id=endpoint.customer_id,
+                dialect=endpoint.dialect,
+                reason=str(failure),
+            )
+        return _failed(
+            rt, prepared, _Seen(at, elapsed_ms, None, failure.kind, failure.text, ours=failure.ours)
+        )
     if not is_delivered(answer.status):
         seen = _Seen(at, answer.elapsed_ms, answer.status, None, _readable(answer.body_head))
-        return _failed(rt, prepared, seen, pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()))
+        return _failed(
+            rt,
+            prepared,
+            seen,
+            pause_s=asked_pause_s(answer.status, answer.retry_after, wall=rt.clock.wall()),
+        )
     _counter(endpoint.dialect, "delivered").inc()
     return Outcome(
         delivery.delivery_id,
@@ -148,12 +192,18 @@ def _post(rt: Runtime, endpoint: Taken, delivery: Leased) -> Post | None:
     renderer, secret = rt.renderers[endpoint.dialect], endpoint.secret
     if secret is not None:
         secret = _open(rt, secret, secret_context(endpoint.customer_id, endpoint.dialect))
-    facts = EventFacts(delivery.delivery_id, delivery.kind, delivery.at, msgspec.json.decode(delivery.document))
+    facts = EventFacts(
+        delivery.delivery_id, delivery.kind, delivery.at, msgspec.json.decode(delivery.document)
+    )
     delivery_id = typed("whd", delivery.delivery_id)
     if _is_stamped(renderer):
         return renderer.post(facts, secret=secret, delivery_id=delivery_id, wall=rt.clock.wall())
     body = renderer.render(facts)
-    return None if body is None else Post(body, renderer.headers(body, secret=secret, delivery_id=delivery_id))
+    return (
+        None
+        if body is None
+        else Post(body, renderer.headers(body, secret=secret, delivery_id=delivery_id))
+    )
 
 
 def _is_stamped(renderer: EventRenderer) -> TypeGuard[StampedRenderer]:
@@ -184,7 +234,10 @@ def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.
     renderer = rt.renderers[endpoint.dialect]
     tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter
     delay_s = next_attempt(renderer.retry_delays_s, attempt=tried, random=luck, pause_s=pause_s)
-    _counter(endpoint.dialect, "our_failure" if seen.ours else "given_up" if delay_s is None else "failed").inc()
+    _counter(
+        endpoint.dialect,
+        "our_failure" if seen.ours else "given_up" if delay_s is None else "failed",
+    ).inc()
     return Outcome(
         delivery.delivery_id,
         delivery.lease_no,

@@ -78,7 +78,9 @@ class _Lane:
 
     def is_hungry(self) -> bool:
         """Is it time to lease more? Not before half is gone: going back for every single one would make the batches small."""
-        return not self.is_dry and (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
+        return (
+            not self.is_dry and (self.sending + len(self.waiting)) * 2 <= self.window + self.ahead
+        )
 
     def learn(self, outcome: Outcome, *, turn_ms: int) -> None:
         """Widens or narrows the lane by how a send to its endpoint ended, when a turn in this process takes `turn_ms`."""
@@ -96,7 +98,9 @@ class Sender:
         #: Exact (host, port) pairs that pass every guard; see `allow`.
         self.excused: frozenset[tuple[str, int]] = frozenset()
         self._rt = rt
-        self._lease_s = max((r.timeout_s for r in rt.renderers.values()), default=0.0) + LEASE_SLACK_S
+        self._lease_s = (
+            max((r.timeout_s for r in rt.renderers.values()), default=0.0) + LEASE_SLACK_S
+        )
         self._lanes: dict[int, _Lane] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._leased = 0
@@ -115,7 +119,10 @@ class Sender:
         policy = self._policies.get(timeout_s)
         if policy is None or policy.allowed != self.excused:
             policy = self._policies[timeout_s] = EgressPolicy(
-                allowed=self.excused, total_timeout_s=timeout_s, connect_timeout_s=min(timeout_s, CONNECT_TIMEOUT_S), needs_body=False
+                allowed=self.excused,
+                total_timeout_s=timeout_s,
+                connect_timeout_s=min(timeout_s, CONNECT_TIMEOUT_S),
+                needs_body=False,
             )
         return policy
 
@@ -127,7 +134,9 @@ class Sender:
             self._turn_ms = await self._take_turn()
             await self._look_aside()
             has_passed_over = self._after > 0
-            while (limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))) >= TAKE_MIN:
+            while (
+                limit := min(TAKE_MAX, LEASED_MAX - self._leased, ENDED_MAX - len(self._ended))
+            ) >= TAKE_MIN:
                 taken += await self._take(limit)
                 if self._after:
                     continue
@@ -164,10 +173,20 @@ class Sender:
     async def _take(self, limit: int) -> int:
         """Leases due deliveries and hands them to their endpoints' lanes; returns how many."""
         if len(self._lanes) > LANES_MAX:
-            self._lanes = {endpoint: lane for endpoint, lane in self._lanes.items() if lane.sending or lane.waiting}
+            self._lanes = {
+                endpoint: lane
+                for endpoint, lane in self._lanes.items()
+                if lane.sending or lane.waiting
+            }
         wall = self._rt.clock.steady()
         free = {endpoint: lane.free() for endpoint, lane in self._lanes.items()}
-        room = Room(after=self._after, total=limit, other=WINDOW_START, free=free, without=self.waiting_aside())
+        room = Room(
+            after=self._after,
+            total=limit,
+            other=WINDOW_START,
+            free=free,
+            without=self.waiting_aside(),
+        )
         batch = await self._lease(room, wall)
         sizes = Counter[int]()
         for endpoint in batch:
@@ -179,11 +198,15 @@ class Sender:
         lease_until = wall + timedelta(seconds=self._lease_s)
         for place, endpoint in enumerate(batch):
             if place:
-                await asyncio.sleep(0)  # preparing hundreds without a pause would stop everybody else
+                await asyncio.sleep(
+                    0
+                )  # preparing hundreds without a pause would stop everybody else
             self._line_up(endpoint, lease_until)
         for endpoint_id, lane in self._lanes.items():
             if endpoint_id > room.after:
-                lane.is_dry = size < limit and sizes[endpoint_id] < free.get(endpoint_id, WINDOW_START)
+                lane.is_dry = size < limit and sizes[endpoint_id] < free.get(
+                    endpoint_id, WINDOW_START
+                )
         return size
 
     async def _lease(self, room: Room, wall: datetime) -> list[Taken]:
@@ -192,7 +215,10 @@ class Sender:
 
         async def take(only: Sequence[int] | None) -> list[Taken]:
             return await rt.repeat(
-                "webhooks.take", lambda tx: rows.take(tx, now=now, wall=wall, lease_s=self._lease_s, room=room, only=only)
+                "webhooks.take",
+                lambda tx: rows.take(
+                    tx, now=now, wall=wall, lease_s=self._lease_s, room=room, only=only
+                ),
             )
 
         try:
@@ -200,8 +226,12 @@ class Sender:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one delivery is to blame: the others are taken without it
-            _log.warning("webhooks are taken in parts", error=type(error).__name__, reason=str(error))
-        ids = await rt.repeat("webhooks.due_ids", lambda tx: rows.due(tx, now=now, wall=wall, room=room))
+            _log.warning(
+                "webhooks are taken in parts", error=type(error).__name__, reason=str(error)
+            )
+        ids = await rt.repeat(
+            "webhooks.due_ids", lambda tx: rows.due(tx, now=now, wall=wall, room=room)
+        )
         batch = await sweeps.apart(rt, SWEEP, ids, take)
         await self._learn_aside()
         return batch
@@ -220,10 +250,14 @@ class Sender:
         await self._learn_aside()
         again = sorted(self._aside.keys() - set(self.waiting_aside()))
         if again:
-            await self._forget_aside(await rt.repeat("webhooks.ended", lambda tx: rows.ended(tx, again)))
+            await self._forget_aside(
+                await rt.repeat("webhooks.ended", lambda tx: rows.ended(tx, again))
+            )
 
     async def _learn_aside(self) -> None:
-        self._aside = {int(one.item): one.again_at for one in await sweeps.of_sweep(self._rt, SWEEP)}
+        self._aside = {
+            int(one.item): one.again_at for one in await sweeps.of_sweep(self._rt, SWEEP)
+        }
 
     async def _forget_aside(self, delivery_ids: Iterable[int]) -> None:
         """Forgets that deliveries were set aside."""
@@ -255,7 +289,9 @@ class Sender:
                 prepared, lease_until = lane.waiting.popleft()
                 # A process that was paused past the lease must not send what somebody else has sent by now.
                 if self._rt.clock.steady() < lease_until:
-                    self._settle(lane, prepared, await attempt(self._rt, prepared, policy=self.policy))
+                    self._settle(
+                        lane, prepared, await attempt(self._rt, prepared, policy=self.policy)
+                    )
                 else:
                     self._release()
                 if lane.is_hungry():
@@ -279,7 +315,15 @@ class Sender:
         now = self._rt.clock.now()
         while lane.waiting:
             prepared, _ = lane.waiting.popleft()
-            self._end(Outcome(prepared.delivery.delivery_id, prepared.delivery.lease_no, DeliveryState.DUE, now, due_at=now))
+            self._end(
+                Outcome(
+                    prepared.delivery.delivery_id,
+                    prepared.delivery.lease_no,
+                    DeliveryState.DUE,
+                    now,
+                    due_at=now,
+                )
+            )
 
     def _end(self, outcome: Outcome) -> None:
         """Lets go of a delivery and sees its outcome recorded, together with all others that end while a batch is being written."""
@@ -312,7 +356,9 @@ class Sender:
         try:
             await self._write_in_parts(outcomes)
         except Exception as error:  # noqa: BLE001 - the next batch is none the worse for it
-            _log.warning("webhook outcomes not recorded", error=type(error).__name__, count=len(outcomes))
+            _log.warning(
+                "webhook outcomes not recorded", error=type(error).__name__, count=len(outcomes)
+            )
 
     async def _write_in_parts(self, outcomes: list[Outcome]) -> None:
         try:
@@ -320,14 +366,26 @@ class Sender:
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - one bad outcome must not spoil the others
-            await sweeps.apart(self._rt, SWEEP, outcomes, self._write_batch, text=lambda outcome: str(outcome.delivery_id))
+            await sweeps.apart(
+                self._rt,
+                SWEEP,
+                outcomes,
+                self._write_batch,
+                text=lambda outcome: str(outcome.delivery_id),
+            )
             await self._learn_aside()
 
     async def _write_batch(self, outcomes: Sequence[Outcome]) -> list[None]:
         """Records outcomes in one command."""
         rt = self._rt
-        for off in await rt.repeat("webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)):
-            _log.warning("webhook endpoint switched off", customer_id=off["customer_id"], reason=off["reason"])
+        for off in await rt.repeat(
+            "webhooks.record", lambda tx: rows.record(tx, now=rt.clock.now(), outcomes=outcomes)
+        ):
+            _log.warning(
+                "webhook endpoint switched off",
+                customer_id=off["customer_id"],
+                reason=off["reason"],
+            )
         if self._aside:
             await self._forget_aside(outcome.delivery_id for outcome in outcomes)
         return []
@@ -369,7 +427,10 @@ async def deliver_due(rt: Runtime) -> int:
             while True:
                 sent += await sender.pump()
                 if sender.is_idle() and not await rt.repeat(
-                    "webhooks.due", lambda tx: rows.is_anything_due(tx, now=rt.clock.now(), without=sender.waiting_aside())
+                    "webhooks.due",
+                    lambda tx: rows.is_anything_due(
+                        tx, now=rt.clock.now(), without=sender.waiting_aside()
+                    ),
                 ):
                     break
                 await sender.rest(timeout_s=LOOK_S)

@@ -14,7 +14,13 @@ from numdesk.kit.outgoing.policy import HttpFailure
 from numdesk.storage import webhooks as rows
 from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
 from numdesk.usecases.webhooks.attempts import secret_context, send_test
-from numdesk.usecases.webhooks.deliveries import allow, deliver_due, keep_delivering, sender_of, wake
+from numdesk.usecases.webhooks.deliveries import (
+    allow,
+    deliver_due,
+    keep_delivering,
+    sender_of,
+    wake,
+)
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -50,7 +56,9 @@ async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
     return Endpoint() if row is None else _open(rt, owner, row)
 
 
-async def change_endpoint(rt: Runtime, caller: Caller, *, url: str | None, secret: str | None) -> Endpoint:
+async def change_endpoint(
+    rt: Runtime, caller: Caller, *, url: str | None, secret: str | None
+) -> Endpoint:
     """Changes URL or secret: None leaves alone, "" clears. Enables the endpoint again and forgets its failures.
 
     The first URL without a secret gets one. Raises InvalidInput.
@@ -58,15 +66,25 @@ async def change_endpoint(rt: Runtime, caller: Caller, *, url: str | None, secre
     return await change_endpoint_of(rt, _owner(caller), url=url, secret=secret)
 
 
-async def change_endpoint_of(rt: Runtime, owner: Owner, *, url: str | None, secret: str | None) -> Endpoint:
+async def change_endpoint_of(
+    rt: Runtime, owner: Owner, *, url: str | None, secret: str | None
+) -> Endpoint:
     """Changes the endpoint of a customer who is not calling, as `change_endpoint` does. Raises InvalidInput."""
     if url is None and secret is None:
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, owner, secret)
     if url:
         await check_url(rt, url, dialect=owner.dialect, account=owner.customer_id)
-    change = EndpointChange(url=url, secret=sealed, clear_secret=secret == "", spare=_seal(rt, owner, secrets.token_hex(32)))
-    row = await rt.run("webhooks.change", lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()))
+    change = EndpointChange(
+        url=url,
+        secret=sealed,
+        clear_secret=secret == "",
+        spare=_seal(rt, owner, secrets.token_hex(32)),
+    )
+    row = await rt.run(
+        "webhooks.change",
+        lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()),
+    )
     return _open(rt, owner, row)
 
 
@@ -85,10 +103,15 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
         return await send_test(rt, url=found.url, secret=secret, renderer=renderer, policy=policy)
 
 
-async def deliveries(rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50) -> list[DeliveryLog]:
+async def deliveries(
+    rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50
+) -> list[DeliveryLog]:
     """Returns the delivery log, newest first; `before` is the event id that the page before ended with."""
     owner = Owner(customer_id, dialect)
-    return await rt.repeat("webhooks.log", lambda tx: rows.log(tx, owner=owner, before=before, limit=min(limit, PAGE_MAX)))
+    return await rt.repeat(
+        "webhooks.log",
+        lambda tx: rows.log(tx, owner=owner, before=before, limit=min(limit, PAGE_MAX)),
+    )
 
 
 async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: int) -> None:
@@ -97,7 +120,10 @@ async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: in
     """
     owner = Owner(customer_id, dialect)
     await _require_working(rt, owner)
-    if not await rt.run("webhooks.replay", lambda tx: rows.replay(tx, owner=owner, delivery_id=delivery_id, now=rt.clock.now())):
+    if not await rt.run(
+        "webhooks.replay",
+        lambda tx: rows.replay(tx, owner=owner, delivery_id=delivery_id, now=rt.clock.now()),
+    ):
         raise NotFound(what="delivery")
     wake(rt)
 
@@ -106,7 +132,10 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
     """Sends again what was given up since a time and returns how many; ask again while it answers REPLAY_MAX. Raises StateForbids."""
     owner = Owner(customer_id, dialect)
     await _require_working(rt, owner)
-    count = await rt.run("webhooks.replay_failed", lambda tx: rows.replay_failed(tx, owner=owner, since=since, now=rt.clock.now()))
+    count = await rt.run(
+        "webhooks.replay_failed",
+        lambda tx: rows.replay_failed(tx, owner=owner, since=since, now=rt.clock.now()),
+    )
     wake(rt)
     return count
 
@@ -138,7 +167,9 @@ async def _require_working(rt: Runtime, owner: Owner) -> None:
 def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
     """Returns the secret as it is stored."""
     if len(secret) > SECRET_CHARS_MAX:
-        raise InvalidInput(field="secret", reason=f"must have at most {SECRET_CHARS_MAX} characters")
+        raise InvalidInput(
+            field="secret", reason=f"must have at most {SECRET_CHARS_MAX} characters"
+        )
     try:
         plain = secret.encode()
     except UnicodeEncodeError as error:
@@ -148,8 +179,21 @@ def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
 
 def _open(rt: Runtime, owner: Owner, row: EndpointRow) -> Endpoint:
     """Returns the endpoint with its secret in clear text, as its owner may see it."""
-    secret = None if row.secret is None else rt.keys.open(row.secret, context=secret_context(owner.customer_id, owner.dialect)).decode()
-    return Endpoint(row.url or None, secret, row.disabled_at, row.disabled_reason, row.consecutive_failures, row.failing_since)
+    secret = (
+        None
+        if row.secret is None
+        else rt.keys.open(
+            row.secret, context=secret_context(owner.customer_id, owner.dialect)
+        ).decode()
+    )
+    return Endpoint(
+        row.url or None,
+        secret,
+        row.disabled_at,
+        row.disabled_reason,
+        row.consecutive_failures,
+        row.failing_since,
+    )
 
 
 def _owner(caller: Caller) -> Owner:

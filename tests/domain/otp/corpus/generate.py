@@ -71,32 +71,68 @@ def _code(source: random.Random, shape: str) -> str:
 
 
 def _hash(source: random.Random) -> str:
-    return "Fa" + "".join(source.choice(_LETTERS + _LETTERS.lower() + "0123456789+/") for _ in range(9))
+    return "Fa" + "".join(
+        source.choice(_LETTERS + _LETTERS.lower() + "0123456789+/") for _ in range(9)
+    )
 
 
-_BRANDS = ("Lumen", "Kontur", "Vexa", "Parla", "Tobi", "Sunbank", "Meridian", "Ovio", "Zappo", "Nordpay")
-_AMOUNTS = ("1250", "1,250.00", "12,500", "499.00", "1.250,00", "1 250,00", "25000", "7340", "150.000", "2 500 000")
+_BRANDS = (
+    "Lumen",
+    "Kontur",
+    "Vexa",
+    "Parla",
+    "Tobi",
+    "Sunbank",
+    "Meridian",
+    "Ovio",
+    "Zappo",
+    "Nordpay",
+)
+_AMOUNTS = (
+    "1250",
+    "1,250.00",
+    "12,500",
+    "499.00",
+    "1.250,00",
+    "1 250,00",
+    "25000",
+    "7340",
+    "150.000",
+    "2 500 000",
+)
 _FILLERS: dict[str, Callable[[random.Random], str]] = {
     "brand": lambda source: source.choice(_BRANDS),
     "amount": lambda source: source.choice(_AMOUNTS),
     "phone": lambda source: (
-        source.choice(("+44 20 7946 0", "8 800 555 0", "+1 (555) 010-0", "0800 496 0", "1-800-555-0")) + _digits(source, 3)
+        source.choice(
+            ("+44 20 7946 0", "8 800 555 0", "+1 (555) 010-0", "0800 496 0", "1-800-555-0")
+        )
+        + _digits(source, 3)
     ),
     "local": lambda source: "555" + _digits(source, 4),
-    "date": lambda source: source.choice(("12.05.2024", "2024/05/12", "12/05/24", "2024-05-12", "05-12-2024")),
+    "date": lambda source: source.choice(
+        ("12.05.2024", "2024/05/12", "12/05/24", "2024-05-12", "05-12-2024")
+    ),
     "time": lambda source: f"{source.randrange(10, 24)}:{source.randrange(10, 60)}",
     "last4": lambda source: _digits(source, 4),
-    "masked": lambda source: source.choice(("*", "**", "****", "xx", "XX", "XXXX", "****-")) + _digits(source, 4),
+    "masked": lambda source: (
+        source.choice(("*", "**", "****", "xx", "XX", "XXXX", "****-")) + _digits(source, 4)
+    ),
     "order": lambda source: _digits(source, source.choice((6, 7, 8))),
     "url": lambda source: (
-        source.choice(("https://ex.test/v?c=", "https://vexa.test/", "www.vexa.test/p/", "vx.test/")) + _digits(source, 6)
+        source.choice(
+            ("https://ex.test/v?c=", "https://vexa.test/", "www.vexa.test/p/", "vx.test/")
+        )
+        + _digits(source, 6)
     ),
     "hash": _hash,
     "year": lambda source: str(source.randrange(2019, 2027)),
     "min": lambda source: source.choice(("2", "3", "5", "10", "15", "30")),
     "pct": lambda source: source.choice(("10", "15", "20", "50", "70")),
     "big": lambda source: source.choice(("1000", "2500", "5000", "12000", "100000")),
-    "promo": lambda source: source.choice(("SAVE", "SUMMER", "WELCOME", "NEW")) + _digits(source, 2),
+    "promo": lambda source: (
+        source.choice(("SAVE", "SUMMER", "WELCOME", "NEW")) + _digits(source, 2)
+    ),
     "awb": lambda source: source.choice(("RR", "LX", "VX")) + _digits(source, 8),
 }
 
@@ -110,7 +146,9 @@ def _fill(source: random.Random, text: str) -> tuple[str, str | None]:
             return codes.setdefault(name, _code(source, name[1:]))
         return _FILLERS[name](source)
 
-    filled = _SLOT.sub(slot, _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\n", "\n")))
+    filled = _SLOT.sub(
+        slot, _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text.replace("\\n", "\n"))
+    )
     code = next(iter(codes.values()), None)
     return filled, code and "".join(filter(str.isalnum, code))
 
@@ -124,7 +162,9 @@ def templates(name: str) -> list[tuple[str, bool, str]]:
     """Read one set: language, whether a code is expected, text."""
     lines = (_HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     matches = [_LINE.fullmatch(line) for line in lines if line.strip() and not line.startswith("#")]
-    assert all(matches), [line for line in lines if line and not _LINE.fullmatch(line) and line[0] != "#"]
+    assert all(matches), [
+        line for line in lines if line and not _LINE.fullmatch(line) and line[0] != "#"
+    ]
     return [(match["language"], match["sign"] == "+", match["text"]) for match in matches if match]
 
 

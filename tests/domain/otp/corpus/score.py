@@ -43,21 +43,35 @@ def report(name: str, *, misses: bool) -> None:
     right = {case: is_right(case) for case in made}
     spent_us = (time.perf_counter() - started) / len(made) * 1e6
     with_code = [case for case in made if case.code]
-    _say(f"{name}: {len({case.template for case in made})} templates, {len(made)} messages ({spent_us:.0f} us each)")
-    for label, part in (("all", made), ("code", with_code), ("no code", [case for case in made if not case.code])):
-        _say(f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
-    families = {language: family for family, listed in FAMILIES.items() for language in listed.split()}
+    _say(
+        f"{name}: {len({case.template for case in made})} templates, {len(made)} messages ({spent_us:.0f} us each)"
+    )
+    for label, part in (
+        ("all", made),
+        ("code", with_code),
+        ("no code", [case for case in made if not case.code]),
+    ):
+        _say(
+            f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}"
+        )
+    families = {
+        language: family for family, listed in FAMILIES.items() for language in listed.split()
+    }
     grouped: dict[str, list[Case]] = defaultdict(list)
     for case in made:
         grouped[families[case.language]].append(case)
     for family in FAMILIES:
         if grouped[family]:
             part = grouped[family]
-            _say(f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}")
+            _say(
+                f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}"
+            )
     if misses:
         for case in made:
             if not right[case]:
-                _say(f"    {case.language} expected {case.code} got {extract(case.text)}\n      {case.text!r}")
+                _say(
+                    f"    {case.language} expected {case.code} got {extract(case.text)}\n      {case.text!r}"
+                )
 
 
 def _say(line: str) -> None:

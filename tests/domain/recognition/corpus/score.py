@@ -48,7 +48,9 @@ def main(arguments: list[str]) -> None:
         right = sum(case.service == found for case, found in made)
         missed = sum(found is None and case.service is not None for case, found in made)
         wrong = len(made) - right - missed
-        _say(f"{name}: {right} of {len(made)} right ({right / len(made):.1%}), {missed} missed, {wrong} wrong")
+        _say(
+            f"{name}: {right} of {len(made)} right ({right / len(made):.1%}), {missed} missed, {wrong} wrong"
+        )
         if "--misses" in arguments:
             for case, found in made:
                 if case.service != found:

@@ -17,18 +17,42 @@ AT = datetime(2026, 3, 1, 12, 5, 0, 123_456, tzinfo=UTC)
 WALL = datetime(2026, 3, 2, 9, 0, 0, 250_000, tzinfo=UTC)
 SECRET = b"sk_test_secret"
 EPOCH = int(AT.timestamp())
-PAYMENT = {"v": 1, "invoice": "inv_1", "provider": "cryptomus", "amount": 50_000, "final_amount": 45_000}
-PAYMENT_JSON = '"invoiceId":"inv_1","provider":"cryptomus","amount":500,"finalAmount":450,"currency":"EUR"'
+PAYMENT = {
+    "v": 1,
+    "invoice": "inv_1",
+    "provider": "cryptomus",
+    "amount": 50_000,
+    "final_amount": 45_000,
+}
+PAYMENT_JSON = (
+    '"invoiceId":"inv_1","provider":"cryptomus","amount":500,"finalAmount":450,"currency":"EUR"'
+)
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "rental.message": {"v": 1, "rental": "num_1", "msisdn": 34600000001, "sender": "Google", "text": 'G-"é✓', "received_at": EPOCH},
-    "rental.expired": {"v": 1, "rental": "num_1", "msisdn": 34600000001, "country": "Spain", "rent_type": 1, "expired_at": EPOCH},
+    "rental.message": {
+        "v": 1,
+        "rental": "num_1",
+        "msisdn": 34600000001,
+        "sender": "Google",
+        "text": 'G-"é✓',
+        "received_at": EPOCH,
+    },
+    "rental.expired": {
+        "v": 1,
+        "rental": "num_1",
+        "msisdn": 34600000001,
+        "country": "Spain",
+        "rent_type": 1,
+        "expired_at": EPOCH,
+    },
     "balance.low": {"v": 1, "balance": 950, "available": 905, "threshold": 1000},
     "payment.completed": {**PAYMENT, "transaction": "tx_1", "paid_at": EPOCH},
     "payment.failed": {**PAYMENT, "reason": "expired"},
 }
 
 
-def post_of(kind: str, *, wall: datetime = WALL, delivery_id: str = "whd_7", **changes: Any) -> Post:
+def post_of(
+    kind: str, *, wall: datetime = WALL, delivery_id: str = "whd_7", **changes: Any
+) -> Post:
     """Returns what an attempt at an event of this kind sends."""
     facts = EventFacts(1, kind, AT, {**DOCUMENTS[kind], **changes})
     post = PartnerEvents().post(facts, secret=SECRET, delivery_id=delivery_id, wall=wall)
@@ -81,13 +105,32 @@ class TestBodies:
 
     def test_hold_no_halves_of_characters(self) -> None:
         """Half a surrogate pair would be changed by a receiver's parser, and is replaced."""
-        assert json.loads(post_of("rental.message", text="a\ud800b").body)["data"]["message"] == "a\ufffdb"
+        assert (
+            json.loads(post_of("rental.message", text="a\ud800b").body)["data"]["message"]
+            == "a\ufffdb"
+        )
 
     def test_are_not_made_of_other_events(self) -> None:
         """What the vendor has no word for is not sent, and nothing unsigned is."""
         events = PartnerEvents()
-        assert events.post(EventFacts(1, "order.received", AT, {}), secret=SECRET, delivery_id="whd_7", wall=WALL) is None
-        assert events.post(EventFacts(1, "balance.low", AT, DOCUMENTS["balance.low"]), secret=None, delivery_id="whd_7", wall=WALL) is None
+        assert (
+            events.post(
+                EventFacts(1, "order.received", AT, {}),
+                secret=SECRET,
+                delivery_id="whd_7",
+                wall=WALL,
+            )
+            is None
+        )
+        assert (
+            events.post(
+                EventFacts(1, "balance.low", AT, DOCUMENTS["balance.low"]),
+                secret=None,
+                delivery_id="whd_7",
+                wall=WALL,
+            )
+            is None
+        )
 
     def test_need_the_time_of_the_attempt(self) -> None:
         """The renderer is one of those that make body and headers together."""
@@ -116,7 +159,10 @@ class TestAttempts:
 
     def test_differ_in_time_and_signatures_only(self) -> None:
         """A later attempt has a new time and new signatures, and the id of the first; another delivery has another id."""
-        first, second = (json.loads(post_of("balance.low", wall=WALL + timedelta(seconds=s)).body) for s in (0, 30))
+        first, second = (
+            json.loads(post_of("balance.low", wall=WALL + timedelta(seconds=s)).body)
+            for s in (0, 30)
+        )
         assert {key for key in first if first[key] != second[key]} == {"timestamp", "signature"}
         other = json.loads(post_of("balance.low", delivery_id="whd_8").body)
         assert other["webhookId"] != first["webhookId"]

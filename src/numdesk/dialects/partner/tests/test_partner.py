@@ -52,9 +52,13 @@ class PayPage:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "closed")
         ends = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
         url = f"https://pay.example/{intent.reference}"
-        return Invoice(f"g-{intent.reference}", intent.reference, intent.amount, intent.currency, url, ends)
+        return Invoice(
+            f"g-{intent.reference}", intent.reference, intent.amount, intent.currency, url, ends
+        )
 
-    async def look_up(self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()) -> Sequence[Payment]:
+    async def look_up(
+        self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
+    ) -> Sequence[Payment]:
         """Knows no payment."""
         return []
 
@@ -79,13 +83,28 @@ def signed(step: Step, new: NewCustomer, wall: datetime) -> dict[str, str]:
     body = "{}" if step.body in ("", "null") else step.body
     at = wall - timedelta(minutes=15) if "late" in signs else wall
     said = str(int(at.timestamp() * 1000))
-    text = said + step.method + (url if "short" in signs else f"/api/v1{url}") + (stringify(parse(body)) if "parsed" in signs else body)
+    text = (
+        said
+        + step.method
+        + (url if "short" in signs else f"/api/v1{url}")
+        + (stringify(parse(body)) if "parsed" in signs else body)
+    )
     assert new.secret is not None
-    return {"x-api-key": new.token, "x-timestamp": said, "x-signature": sign(new.secret.encode(), text.encode())}
+    return {
+        "x-api-key": new.token,
+        "x-timestamp": said,
+        "x-signature": sign(new.secret.encode(), text.encode()),
+    }
 
 
 async def _bonus(story: Story, rest: str) -> None:
-    await wallets.give_bonus(story.desk.rt, customer_id=story.customer_id, currency="EUR", units=int(rest), reason_ref=f"bonus {rest}")
+    await wallets.give_bonus(
+        story.desk.rt,
+        customer_id=story.customer_id,
+        currency="EUR",
+        units=int(rest),
+        reason_ref=f"bonus {rest}",
+    )
 
 
 async def _option(story: Story, rest: str) -> None:
@@ -114,7 +133,9 @@ SPEAKER = Speaker(
     placeholders={
         "<number>": re.compile(r"\+34600[0-9]{6}"),
         "Number rental: <number>": re.compile(r"Number rental: \+34600[0-9]{6}"),
-        "Refund of a number rental: <number>": re.compile(r"Refund of a number rental: \+34600[0-9]{6}"),
+        "Refund of a number rental: <number>": re.compile(
+            r"Refund of a number rental: \+34600[0-9]{6}"
+        ),
         "<rental>": re.compile(r"num_[0-9a-f]{20}"),
         "<invoice>": re.compile(INVOICE),
         "https://pay.example/<invoice>": re.compile(rf"https://pay\.example/{INVOICE}"),
@@ -134,42 +155,106 @@ class TestCases:
 
     @pytest.mark.parametrize("case", CASES, ids=[case.path.stem for case in CASES])
     async def test_is_told_as_written(
-        self, case: Case, rental_desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config
+        self,
+        case: Case,
+        rental_desk: DeskOfTest,
+        client: httpx.AsyncClient,
+        pytestconfig: pytest.Config,
     ) -> None:
         """Every exchange of a case gives exactly the answer that its file holds."""
         rental_desk.rt.payments = {"cryptomus": PayPage(), "nowpayments": PayPage()}
-        await run_case(case, rental_desk, client, update=bool(pytestconfig.getoption("--update-cases")), speaker=SPEAKER)
+        await run_case(
+            case,
+            rental_desk,
+            client,
+            update=bool(pytestconfig.getoption("--update-cases")),
+            speaker=SPEAKER,
+        )
 
 
 class TestRetries:
     """The same signed request, many times."""
 
-    async def test_are_one_request(self, rental_desk: DeskOfTest, client: httpx.AsyncClient) -> None:
+    async def test_are_one_request(
+        self, rental_desk: DeskOfTest, client: httpx.AsyncClient
+    ) -> None:
         """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
-        new = await callers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
-        headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall())
+        new = await callers.register(
+            rental_desk.rt,
+            name="Copy",
+            dialect="partner",
+            currency="EUR",
+            signed=True,
+            credit=100_000,
+        )
+        headers = signed(
+            Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall()
+        )
         paths = ["/api/v1/numbers/rent", "/numbers/rent"] * 10
-        answers = await asyncio.gather(*(client.post(path, headers=headers, content=RENT) for path in paths))
+        answers = await asyncio.gather(
+            *(client.post(path, headers=headers, content=RENT) for path in paths)
+        )
         good = {answer.content for answer in answers if answer.status_code == 200}
         assert len(good) == 1
-        assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {"REQUEST_IN_PROGRESS"}
+        assert {
+            answer.json()["error"]["code"] for answer in answers if answer.status_code != 200
+        } <= {"REQUEST_IN_PROGRESS"}
         assert (await client.post(paths[0], headers=headers, content=RENT)).content in good
         caller = await callers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
         assert (await wallets.balances(rental_desk.rt, caller)).balance == 98_800
 
-    async def test_are_one_request_whatever_their_keys(self, rental_desk: DeskOfTest, client: httpx.AsyncClient) -> None:
+    async def test_are_one_request_whatever_their_keys(
+        self, rental_desk: DeskOfTest, client: httpx.AsyncClient
+    ) -> None:
         """Equal rents of one millisecond bear one signature, which no header is part of: keys do not make several requests of it."""
-        new = await callers.register(rental_desk.rt, name="Copy", dialect="partner", currency="EUR", signed=True, credit=100_000)
-        headers = signed(Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall())
-        posts = (client.post("/api/v1/numbers/rent", headers={**headers, "Idempotency-Key": key}, content=RENT) for key in "aabb")
+        new = await callers.register(
+            rental_desk.rt,
+            name="Copy",
+            dialect="partner",
+            currency="EUR",
+            signed=True,
+            credit=100_000,
+        )
+        headers = signed(
+            Step((), "POST", "/api/v1/numbers/rent", {}, RENT), new, rental_desk.clock.wall()
+        )
+        posts = (
+            client.post(
+                "/api/v1/numbers/rent", headers={**headers, "Idempotency-Key": key}, content=RENT
+            )
+            for key in "aabb"
+        )
         answers = await asyncio.gather(*posts)
         assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
         caller = await callers.authenticate(rental_desk.rt, new.token.encode(), dialect="partner")
         assert (await wallets.balances(rental_desk.rt, caller)).balance == 98_800
 
 
-FIELDS = st.sampled_from(sorted({name for case in CASES for step in case.steps for name in re.findall(r'"(\w+)":', step.body)}))
-WORDS = st.sampled_from(["Spain", "Germany", "LONG", "short", "google", "7", "cryptomus", "days", "\x00", "\ud800", "a" * 3000])
+FIELDS = st.sampled_from(
+    sorted(
+        {
+            name
+            for case in CASES
+            for step in case.steps
+            for name in re.findall(r'"(\w+)":', step.body)
+        }
+    )
+)
+WORDS = st.sampled_from(
+    [
+        "Spain",
+        "Germany",
+        "LONG",
+        "short",
+        "google",
+        "7",
+        "cryptomus",
+        "days",
+        "\x00",
+        "\ud800",
+        "a" * 3000,
+    ]
+)
 VALUES = (
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.integers(-2, 40) | st.floats() | st.text(max_size=30) | WORDS
     | st.lists(st.sampled_from(["google", "WhatsApp", "", "\x00"]) | st.integers(), max_size=3)
@@ -189,27 +274,50 @@ BODIES = (
     | st.dictionaries(FIELDS, VALUES, max_size=6).map(lambda found: json.dumps(found).encode())
 )
 PARAMETERS = st.sampled_from(["page", "limit", "order", "status", "country", "rentType", "type"])
-TEXTS = st.text(max_size=6) | st.integers().map(str) | st.sampled_from(["Spain", "LONG", "asc", "inactive", "\x00", "9" * 5000])
-QUERIES = st.binary(max_size=40) | st.dictionaries(PARAMETERS, TEXTS, max_size=4).map(lambda found: str(httpx.QueryParams(found)).encode())
-SEGMENTS = st.sampled_from(["num_0000", "active", "\x00", "%2e", "a" * 300]) | st.text(min_size=1, max_size=12)
+TEXTS = (
+    st.text(max_size=6)
+    | st.integers().map(str)
+    | st.sampled_from(["Spain", "LONG", "asc", "inactive", "\x00", "9" * 5000])
+)
+QUERIES = st.binary(max_size=40) | st.dictionaries(PARAMETERS, TEXTS, max_size=4).map(
+    lambda found: str(httpx.QueryParams(found)).encode()
+)
+SEGMENTS = st.sampled_from(["num_0000", "active", "\x00", "%2e", "a" * 300]) | st.text(
+    min_size=1, max_size=12
+)
 
 
 class TestAnyBytes:
     """Whatever a customer signs."""
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    @settings(
+        max_examples=60,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(data=st.data())
-    async def test_never_are_a_fault(self, data: st.DataObject, rental_desk: DeskOfTest, app: HttpApp) -> None:
+    async def test_never_are_a_fault(
+        self, data: st.DataObject, rental_desk: DeskOfTest, app: HttpApp
+    ) -> None:
         """No path, query or body that is well signed makes an answer of 500; what is no request is refused in the vendor's envelope."""
         new = rental_desk.rt.local.get("any_bytes")
         if new is None:
-            new = await callers.register(rental_desk.rt, name="Any", dialect="partner", currency="EUR", signed=True, credit=10**7)
+            new = await callers.register(
+                rental_desk.rt,
+                name="Any",
+                dialect="partner",
+                currency="EUR",
+                signed=True,
+                credit=10**7,
+            )
             rental_desk.rt.local["any_bytes"] = new
             rental_desk.rt.payments = {"cryptomus": PayPage()}
             rental_desk.rt.settings = replace(rental_desk.rt.settings, rate_limits=False)
         for _ in range(data.draw(st.integers(1, 8))):
             route = data.draw(st.sampled_from(ROUTES))
-            path = "/".join(data.draw(SEGMENTS).replace("/", "x") if is_parameter(part) else part for part in route.path.split("/"))
+            path = "/".join(
+                data.draw(SEGMENTS).replace("/", "x") if is_parameter(part) else part
+                for part in route.path.split("/")
+            )
             query, body = data.draw(QUERIES), data.draw(BODIES)
             said = str(int(rental_desk.clock.wall().timestamp() * 1000)).encode()
             target = path.encode("utf-8", "surrogatepass") + (b"?" + query if query else b"")
@@ -224,7 +332,9 @@ class TestAnyBytes:
             rental_desk.clock.advance(1)
 
 
-async def _call(app: HttpApp, method: str, path: str, query: bytes, body: bytes, headers: dict[bytes, bytes]) -> list[Any]:
+async def _call(
+    app: HttpApp, method: str, path: str, query: bytes, body: bytes, headers: dict[bytes, bytes]
+) -> list[Any]:
     """Returns what the application sends in answer to raw bytes."""
     sent: list[Any] = []
 

@@ -21,10 +21,16 @@ class TestQuery:
 
     def test_are_decoded(self) -> None:
         """Percent signs and plus signs are read as forms write them."""
-        assert query_of("country=Espa%C3%B1a+x&rentType=LONG&empty=") == {"country": "España x", "rentType": "LONG", "empty": ""}
+        assert query_of("country=Espa%C3%B1a+x&rentType=LONG&empty=") == {
+            "country": "España x",
+            "rentType": "LONG",
+            "empty": "",
+        }
         assert query_of("") == {}
 
-    @pytest.mark.parametrize("text", ["a=%ff", "a=1&a=2", "a=\xff", "&".join(f"a{n}=1" for n in range(60))])
+    @pytest.mark.parametrize(
+        "text", ["a=%ff", "a=1&a=2", "a=\xff", "&".join(f"a{n}=1" for n in range(60))]
+    )
     def test_refuses_what_is_malformed(self, text: str) -> None:
         """Bytes that are no text, and names given twice, are never guessed at."""
         with pytest.raises(InvalidInput):
@@ -50,7 +56,9 @@ class TestPages:
         assert page_of(query_of(text)) == wanted
 
     @pytest.mark.parametrize("name", ["page", "limit"])
-    @pytest.mark.parametrize("value", ["0", "-1", "", "1.0", "x", "%D9%A1", "9" * 5000, "1e3", "+1", "null"])
+    @pytest.mark.parametrize(
+        "value", ["0", "-1", "", "1.0", "x", "%D9%A1", "9" * 5000, "1e3", "+1", "null"]
+    )
     def test_refuse_what_is_no_number(self, name: str, value: str) -> None:
         """Only whole numbers from one up count."""
         with pytest.raises(InvalidInput) as refusal:
@@ -77,7 +85,10 @@ class TestFilters:
     def test_states_have_words(self) -> None:
         """The vendor's two words and our narrower ones select states, in any case."""
         assert states_of({}, "active") == {RentalState.ACTIVE}
-        assert states_of({"status": "INACTIVE"}, "active") == {RentalState.EXPIRED, RentalState.CANCELED}
+        assert states_of({"status": "INACTIVE"}, "active") == {
+            RentalState.EXPIRED,
+            RentalState.CANCELED,
+        }
         assert states_of({"status": "cancelled"}, "active") == {RentalState.CANCELED}
         assert states_of({"status": "all"}, "active") == set(RentalState)
         with pytest.raises(InvalidInput):

@@ -26,7 +26,12 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
     (errors.NotPermitted(reason="key lacks the scope spend"), 403, "SERVICE_NOT_ALLOWED", None),
     (errors.NotFound(what="rental"), 404, "NOT_FOUND", None),
     (errors.NotFound(what="country"), 400, "VALIDATION_ERROR", {"field": "country"}),
-    (errors.InvalidInput(field="url", reason="is odd"), 400, "VALIDATION_ERROR", {"field": "webhookUrl"}),
+    (
+        errors.InvalidInput(field="url", reason="is odd"),
+        400,
+        "VALIDATION_ERROR",
+        {"field": "webhookUrl"},
+    ),
     (
         errors.PeriodNotOffered(field="period", offered=OFFERED),
         400,
@@ -39,7 +44,12 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
         "AMBIGUOUS_DURATION",
         {"field": "duration", "readings": ["1", "7"], "availablePeriods": PERIODS},
     ),
-    (errors.TopUpTooSmall(minimum=10_000), 400, "TOPUP_TOO_SMALL", {"field": "amount", "minimum": 100.0}),
+    (
+        errors.TopUpTooSmall(minimum=10_000),
+        400,
+        "TOPUP_TOO_SMALL",
+        {"field": "amount", "minimum": 100.0},
+    ),
     (errors.BodyTooLarge(limit_bytes=5), 400, "VALIDATION_ERROR", {"field": "body"}),
     (errors.StateForbids(state="odd"), 400, "VALIDATION_ERROR", None),
     (errors.RentalNotActive(state="expired"), 400, "RENT_NOT_ACTIVE", None),
@@ -47,7 +57,12 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
     (errors.NumberGone(), 400, "NUMBER_NOT_AVAILABLE", None),
     (errors.CancelTooEarly(), 400, "VALIDATION_ERROR", None),
     (errors.CancelCapReached(), 429, "RATE_LIMIT_EXCEEDED", None),
-    (errors.WalletShort(needed=5000, available=2550), 400, "INSUFFICIENT_BALANCE", {"required": 50.0, "available": 25.5}),
+    (
+        errors.WalletShort(needed=5000, available=2550),
+        400,
+        "INSUFFICIENT_BALANCE",
+        {"required": 50.0, "available": 25.5},
+    ),
     (errors.RequestInProgress(), 400, "REQUEST_IN_PROGRESS", None),
     (errors.KeyReused(), 400, "VALIDATION_ERROR", None),
     (errors.RequestRepeated(), 400, "REPLAYED_REQUEST", None),
@@ -67,7 +82,12 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
 
 def request_of() -> Request:
     """Returns a request that something is answered to."""
-    return Request({"client": None, "method": "GET", "path": "/api/v1/x", "query_string": b""}, {}, (), "beef-1")
+    return Request(
+        {"client": None, "method": "GET", "path": "/api/v1/x", "query_string": b""},
+        {},
+        (),
+        "beef-1",
+    )
 
 
 def body_of(answer: Answer) -> dict[str, Any]:
@@ -78,14 +98,23 @@ def body_of(answer: Answer) -> dict[str, Any]:
 class TestRefusals:
     """Each refusal of the domain."""
 
-    @pytest.mark.parametrize(("refusal", "status", "code", "details"), EXPECTED, ids=lambda value: type(value).__name__)
-    def test_has_its_code(self, refusal: Refusal, status: int, code: str, details: dict[str, Any] | None) -> None:
+    @pytest.mark.parametrize(
+        ("refusal", "status", "code", "details"), EXPECTED, ids=lambda value: type(value).__name__
+    )
+    def test_has_its_code(
+        self, refusal: Refusal, status: int, code: str, details: dict[str, Any] | None
+    ) -> None:
         """Status, code and details are those of the vendor's table; the envelope has nothing else."""
         request = request_of()
         answer = REFUSALS[type(refusal)](refusal, request)
         body = body_of(answer)
         assert list(body) == ["success", "error", "requestId"]
-        assert (answer.status, body["success"], body["error"]["code"], body["error"].get("details")) == (status, False, code, details)
+        assert (
+            answer.status,
+            body["success"],
+            body["error"]["code"],
+            body["error"].get("details"),
+        ) == (status, False, code, details)
         assert body["error"]["message"]
         assert "\n" not in body["error"]["message"]
 
@@ -102,20 +131,40 @@ class TestRefusals:
                 assert wait.isdigit()
                 assert int(wait) >= 1
 
-    @pytest.mark.parametrize(("replay", "is_safe"), [("dedupe", True), ("reject", False), ("allow", False)])
-    def test_advise_to_send_a_signature_again_only_where_it_is_spent(self, replay: str, is_safe: bool) -> None:
+    @pytest.mark.parametrize(
+        ("replay", "is_safe"), [("dedupe", True), ("reject", False), ("allow", False)]
+    )
+    def test_advise_to_send_a_signature_again_only_where_it_is_spent(
+        self, replay: str, is_safe: bool
+    ) -> None:
         """Of an unknown outcome: a customer for whom the same signed request would be done or refused again is not told to send it."""
         request = request_of()
         request.caller = Caller(
-            1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None, options={"replay": replay}
+            1,
+            1,
+            CustomerState.ACTIVE,
+            "partner",
+            1,
+            "EUR",
+            frozenset(),
+            frozenset(),
+            (),
+            None,
+            None,
+            None,
+            options={"replay": replay},
         )
-        message = body_of(REFUSALS[errors.OutcomeUnknown](errors.OutcomeUnknown(), request))["error"]["message"]
+        message = body_of(REFUSALS[errors.OutcomeUnknown](errors.OutcomeUnknown(), request))[
+            "error"
+        ]["message"]
         assert ("send the same signed request again" in message) is is_safe
         assert "the same Idempotency-Key" in message
 
     def test_write_money_with_two_decimals(self) -> None:
         """Amounts in details look as they do everywhere."""
-        answer = REFUSALS[errors.WalletShort](errors.WalletShort(needed=5000, available=2550), request_of())
+        answer = REFUSALS[errors.WalletShort](
+            errors.WalletShort(needed=5000, available=2550), request_of()
+        )
         assert b'"details":{"required":50.00,"available":25.50}' in answer.body
 
 
@@ -134,7 +183,10 @@ class TestOthers:
 
     def test_unknown_calls(self) -> None:
         """A path that is not there is 404; a method that is not there says which are."""
-        assert (unknown(request_of(), ()).status, body_of(unknown(request_of(), ()))["error"]["code"]) == (404, "NOT_FOUND")
+        assert (
+            unknown(request_of(), ()).status,
+            body_of(unknown(request_of(), ()))["error"]["code"],
+        ) == (404, "NOT_FOUND")
         answer = unknown(request_of(), ("GET", "HEAD"))
         assert (answer.status, dict(answer.headers)[b"allow"]) == (405, b"GET, HEAD")
 

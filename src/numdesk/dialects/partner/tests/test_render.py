@@ -32,7 +32,15 @@ class TestPieces:
     """Amounts, times and pages."""
 
     @pytest.mark.parametrize(
-        ("cents", "text"), [(0, b"0.00"), (5, b"0.05"), (2700, b"27.00"), (-2700, b"-27.00"), (-5, b"-0.05"), (100_050, b"1000.50")]
+        ("cents", "text"),
+        [
+            (0, b"0.00"),
+            (5, b"0.05"),
+            (2700, b"27.00"),
+            (-2700, b"-27.00"),
+            (-5, b"-0.05"),
+            (100_050, b"1000.50"),
+        ],
     )
     def test_money_has_two_decimals(self, cents: int, text: bytes) -> None:
         """Cents are written as euros, below nothing too."""
@@ -46,7 +54,12 @@ class TestPieces:
     @pytest.mark.parametrize(("total", "pages"), [(0, 0), (1, 1), (50, 1), (51, 2)])
     def test_pages_are_counted(self, total: int, pages: int) -> None:
         """The last page may be short, and nothing has no page."""
-        assert render.pagination(Turned(2, 50), total) == {"page": 2, "limit": 50, "total": total, "totalPages": pages}
+        assert render.pagination(Turned(2, 50), total) == {
+            "page": 2,
+            "limit": 50,
+            "total": total,
+            "totalPages": pages,
+        }
 
 
 class TestWallet:
@@ -62,7 +75,14 @@ class TestWallet:
     def test_transactions(self) -> None:
         """A charge is negative, and its metadata stand in the vendor's order."""
         line = HistoryLine(
-            7, "charge", -2700, 50_000, 47_300, "Number rental: +34600000001", {"x": 1, "period": "7", "country": "Spain"}, AT
+            7,
+            "charge",
+            -2700,
+            50_000,
+            47_300,
+            "Number rental: +34600000001",
+            {"x": 1, "period": "7", "country": "Spain"},
+            AT,
         )
         assert text_of(render.transactions(Page((line,), 1), Turned(1, 50), opaque)) == (
             '{"success":true,"data":[{"id":"tx_7","type":"charge","amount":-27.00,"currency":"EUR","balanceBefore":500.00,'

@@ -11,15 +11,38 @@ from numdesk.dialects import Answer
 from numdesk.dialects.partner import render_numbers as render
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
-from numdesk.domain.rentals.lifecycle import Quote, Rental, RentalMessage, RentalService, RentalState, RentedService, RentType
+from numdesk.domain.rentals.lifecycle import (
+    Quote,
+    Rental,
+    RentalMessage,
+    RentalService,
+    RentalState,
+    RentedService,
+    RentType,
+)
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName
 
 AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)
 EPOCH = int(AT.timestamp())
-SERVICES = (ServiceName(code="google", name="Google"), ServiceName(code="whatsapp", name="WhatsApp"))
-FACTS = RentedFacts(id="num_1", msisdn=34600000001, country="Spain", services=SERVICES, rent_type=RentType.LONG)
-RENTED = Rented(rental=FACTS, units=7, price=2700, currency="EUR", starts_at=EPOCH, expires_at=EPOCH + 7 * 86_400)
-QUOTES = [Quote(1, 550, 550, (("Google", 250), ("WhatsApp", 300))), Quote(7, 2700, 2565, (("Google", 1200), ("WhatsApp", 1500)))]
+SERVICES = (
+    ServiceName(code="google", name="Google"),
+    ServiceName(code="whatsapp", name="WhatsApp"),
+)
+FACTS = RentedFacts(
+    id="num_1", msisdn=34600000001, country="Spain", services=SERVICES, rent_type=RentType.LONG
+)
+RENTED = Rented(
+    rental=FACTS,
+    units=7,
+    price=2700,
+    currency="EUR",
+    starts_at=EPOCH,
+    expires_at=EPOCH + 7 * 86_400,
+)
+QUOTES = [
+    Quote(1, 550, 550, (("Google", 250), ("WhatsApp", 300))),
+    Quote(7, 2700, 2565, (("Google", 1200), ("WhatsApp", 1500))),
+]
 RENTAL = Rental(
     public_id="num_1", customer_id=1, state=RentalState.ACTIVE, msisdn=34600000001, country="Spain",
     services=(RentedService("google", "Google", used=True),), rent_type=RentType.LONG, units=7, price=1200, currency="EUR", starts_at=AT,
@@ -59,7 +82,9 @@ class TestPrices:
 
     async def test_price_list(self) -> None:
         """Periods are texts, shortest first."""
-        service = RentalService(3, "google", "Google", {30: 3500, 1: 250}, available=True, priority=1)
+        service = RentalService(
+            3, "google", "Google", {30: 3500, 1: 250}, available=True, priority=1
+        )
         assert text_of(await render.price_list("Spain", RentType.LONG, [service])) == (
             '{"success":true,"data":{"country":"Spain","rentType":"LONG","services":[{"id":"google","name":"Google",'
             '"prices":{"1":2.50,"30":35.00},"currency":"€","available":true,"priority":1}],"total":1}}'
@@ -121,7 +146,9 @@ class TestRentals:
             '"description":"1 day","price":5.50,"currency":"€"}],"currency":"€"}}'
         )
         canceled = replace(RENTAL, ended_at=RENTAL.expires_at - timedelta(days=6))
-        assert '"lastExpiry":"2024-01-02T10:00:00Z"' in text_of(render.rerent_prices(canceled, QUOTES[:1]))
+        assert '"lastExpiry":"2024-01-02T10:00:00Z"' in text_of(
+            render.rerent_prices(canceled, QUOTES[:1])
+        )
         assert text_of(render.rerented(RENTED, replayed=False)) == (
             '{"success":true,"data":{"rentId":"num_1","number":"+34600000001","period":"7","price":27.00,"currency":"€",'
             '"startsAt":"2024-01-01T10:00:00Z","expiresAt":"2024-01-08T10:00:00Z","status":"active"}}'
@@ -129,11 +156,16 @@ class TestRentals:
 
     @pytest.mark.parametrize(
         ("refunded", "refund", "message", "amount"),
-        [(True, 2700, "Rental cancelled and refunded", "27.00"), (False, 0, "Rental cancelled", "0.00")],
+        [
+            (True, 2700, "Rental cancelled and refunded", "27.00"),
+            (False, 0, "Rental cancelled", "0.00"),
+        ],
     )
     def test_canceled(self, refunded: bool, refund: int, message: str, amount: str) -> None:
         """The message comes first, and the status in capitals."""
-        made = Canceled(rental_id="num_1", msisdn=34600000001, currency="EUR", refunded=refunded, refund=refund)
+        made = Canceled(
+            rental_id="num_1", msisdn=34600000001, currency="EUR", refunded=refunded, refund=refund
+        )
         assert text_of(render.canceled(made, replayed=False)) == (
             f'{{"success":true,"message":"{message}","data":{{"rentId":"num_1","number":"+34600000001","status":"INACTIVE",'
             f'"refunded":{str(refunded).lower()},"refundAmount":{amount},"currency":"€"}}}}'
@@ -142,8 +174,13 @@ class TestRentals:
     def test_messages(self) -> None:
         """A list for one half of the clients, an object for the other; the pages stand beside it in both."""
         found = Page((RentalMessage(9, "Google", "G-1 ✓", AT),), 1)
-        line = '[{"id":"sms_9","from":"Google","message":"G-1 ✓","receivedAt":"2024-01-01T10:00:00Z"}]'
+        line = (
+            '[{"id":"sms_9","from":"Google","message":"G-1 ✓","receivedAt":"2024-01-01T10:00:00Z"}]'
+        )
         pages = '"pagination":{"page":1,"limit":50,"total":1,"totalPages":1}'
-        assert text_of(render.message_page(found, Turned(1, 50), opaque, wrapped=False)) == f'{{"success":true,"data":{line},{pages}}}'
+        assert (
+            text_of(render.message_page(found, Turned(1, 50), opaque, wrapped=False))
+            == f'{{"success":true,"data":{line},{pages}}}'
+        )
         wrapped = f'{{"success":true,"data":{{"messages":{line}}},{pages}}}'
         assert text_of(render.message_page(found, Turned(1, 50), opaque, wrapped=True)) == wrapped

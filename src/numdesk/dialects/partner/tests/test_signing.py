@@ -17,7 +17,21 @@ from numdesk.domain.errors import NotAuthenticated
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 SECRET = b"sk_test_secret"
-CALLER = Caller(1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None, secret=SECRET)
+CALLER = Caller(
+    1,
+    1,
+    CustomerState.ACTIVE,
+    "partner",
+    1,
+    "EUR",
+    frozenset(),
+    frozenset(),
+    (),
+    None,
+    None,
+    None,
+    secret=SECRET,
+)
 
 #: Texts, and what Node 20 prints for JSON.stringify(JSON.parse(text)).
 WRITTEN = [
@@ -72,24 +86,44 @@ NO_JSON = [
 ]
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.integers(-(2**53), 2**53),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(0, 20).map(str), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.integers(-(2**53), 2**53),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.integers(0, 20).map(str), inner, max_size=4)
+    ),
 )
 
 
-def request_of(body: bytes = b"", *, method: str = "POST", target: str = "/api/v1/numbers/rent") -> Request:
+def request_of(
+    body: bytes = b"", *, method: str = "POST", target: str = "/api/v1/numbers/rent"
+) -> Request:
     """Returns a request as the door hands it on."""
     path, _, query = target.partition("?")
-    scope = {"client": None, "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode()}
+    scope = {
+        "client": None,
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+    }
     request = Request(scope, {}, (), "id")
     request.body = body
     return request
 
 
-def signed(request: Request, text: str | bytes, *, at: str | None = None, secret: bytes = SECRET) -> Request:
+def signed(
+    request: Request, text: str | bytes, *, at: str | None = None, secret: bytes = SECRET
+) -> Request:
     """Returns the request with a signature over timestamp, method and `text`, the URL and body that its client signed."""
     said = (str(round(NOW.timestamp() * 1000)) if at is None else at).encode()
-    signature = sign(secret, said + request.method.encode() + (text if isinstance(text, bytes) else text.encode()))
+    signature = sign(
+        secret,
+        said + request.method.encode() + (text if isinstance(text, bytes) else text.encode()),
+    )
     request.headers = {b"x-timestamp": said, b"x-signature": signature.encode()}
     return request
 
@@ -147,14 +181,28 @@ class TestVerify:
             ("/wallet/balance", "/wallet/balance", "short"),
             ("/wallet/balance", "/api/v1/wallet/balance", "full"),
             ("/api/v1/numbers/active?page=2&limit=5", "/numbers/active?page=2&limit=5", "short"),
-            ("/api/v1/numbers/active?page=2&limit=5", "/api/v1/numbers/active?page=2&limit=5", "full"),
-            ("/api/v1/numbers/services?country=Espa%C3%B1a", "/api/v1/numbers/services?country=España", "full"),
-            ("/api/v1/numbers/services?country=Espa%C3%B1a", "/api/v1/numbers/services?country=Espa%C3%B1a", "full"),
+            (
+                "/api/v1/numbers/active?page=2&limit=5",
+                "/api/v1/numbers/active?page=2&limit=5",
+                "full",
+            ),
+            (
+                "/api/v1/numbers/services?country=Espa%C3%B1a",
+                "/api/v1/numbers/services?country=España",
+                "full",
+            ),
+            (
+                "/api/v1/numbers/services?country=Espa%C3%B1a",
+                "/api/v1/numbers/services?country=Espa%C3%B1a",
+                "full",
+            ),
             ("/api/v1/numbers/services?country=a%20b", "/numbers/services?country=a b", "short"),
         ],
     )
     @pytest.mark.parametrize("body", [b"", b"null", b"{}", b" \n "])
-    def test_takes_both_readings_of_the_path(self, target: str, url: str, form: str, body: bytes) -> None:
+    def test_takes_both_readings_of_the_path(
+        self, target: str, url: str, form: str, body: bytes
+    ) -> None:
         """Full and short paths, as typed and as sent, are good, and which it was is noted; no body is signed as {}."""
         request = signed(request_of(body, method="GET", target=target), url + "{}")
         verify(request, CALLER, NOW)
@@ -184,7 +232,10 @@ class TestVerify:
             (request_of(b'{"a":1}'), '/numbers/rent{"a":2}'),
             (request_of(b"{}"), "/api/v1/api/v1/numbers/rent{}"),
             (request_of(method="GET", target="/api/v1/numbers/active?page=2"), "/numbers/active{}"),
-            (request_of(method="GET", target="/api/v1/numbers/active?page=2"), "/numbers/active?page=3{}"),
+            (
+                request_of(method="GET", target="/api/v1/numbers/active?page=2"),
+                "/numbers/active?page=3{}",
+            ),
             (
                 request_of(method="GET", target="/numbers/services?country=a%26rentType%3DLONG"),
                 "/numbers/services?country=a&rentType=LONG{}",
@@ -201,10 +252,15 @@ class TestVerify:
         request = request_of()
         text = b"/numbers/rent{}"
         said = str(round(NOW.timestamp() * 1000)).encode()
-        request.headers = {b"x-timestamp": said, b"x-signature": sign(SECRET, said + b"GET" + text).encode()}
+        request.headers = {
+            b"x-timestamp": said,
+            b"x-signature": sign(SECRET, said + b"GET" + text).encode(),
+        }
         assert cause_of(request) == "signature"
 
-    @pytest.mark.parametrize("signature", [b"", b"0" * 64, b"sha256=" + b"0" * 64, b"\xff" * 64, b"z" * 64])
+    @pytest.mark.parametrize(
+        "signature", [b"", b"0" * 64, b"sha256=" + b"0" * 64, b"\xff" * 64, b"z" * 64]
+    )
     def test_refuses_what_is_no_signature(self, signature: bytes) -> None:
         """Missing, wrong and odd signatures are told by one cause."""
         request = signed(request_of(), "/numbers/rent{}")
@@ -234,16 +290,38 @@ class TestVerify:
     def test_takes_a_signature_in_capitals(self) -> None:
         """Hexadecimal digits have no case."""
         request = signed(request_of(), "/numbers/rent{}")
-        request.headers = {**request.headers, b"x-signature": request.headers[b"x-signature"].upper()}
+        request.headers = {
+            **request.headers,
+            b"x-signature": request.headers[b"x-signature"].upper(),
+        }
         verify(request, CALLER, NOW)
 
     def test_refuses_everybody_without_a_secret(self) -> None:
         """A key without a secret signs nothing, not even with an empty one."""
         request = signed(request_of(), "/numbers/rent{}", secret=b"")
         with pytest.raises(NotAuthenticated):
-            verify(request, Caller(1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None), NOW)
+            verify(
+                request,
+                Caller(
+                    1,
+                    1,
+                    CustomerState.ACTIVE,
+                    "partner",
+                    1,
+                    "EUR",
+                    frozenset(),
+                    frozenset(),
+                    (),
+                    None,
+                    None,
+                    None,
+                ),
+                NOW,
+            )
 
-    @pytest.mark.parametrize(("seconds", "is_good"), [(0, True), (-299, True), (299, True), (-301, False), (301, False)])
+    @pytest.mark.parametrize(
+        ("seconds", "is_good"), [(0, True), (-299, True), (299, True), (-301, False), (301, False)]
+    )
     def test_minds_the_watch(self, seconds: int, is_good: bool) -> None:
         """Five minutes off are forgiven, in either direction."""
         at = str(round((NOW + timedelta(seconds=seconds)).timestamp() * 1000))
@@ -257,7 +335,18 @@ class TestVerify:
         """Ten digits are seconds."""
         verify(signed(request_of(), "/numbers/rent{}", at=str(int(NOW.timestamp()))), CALLER, NOW)
 
-    @pytest.mark.parametrize("at", ["", "now", "1.5", "-1772366400123", "17723664001234", "１７７２３６６４００１２３", " 177236640012"])
+    @pytest.mark.parametrize(
+        "at",
+        [
+            "",
+            "now",
+            "1.5",
+            "-1772366400123",
+            "17723664001234",
+            "１７７２３６６４００１２３",
+            " 177236640012",
+        ],
+    )
     def test_refuses_what_is_no_time(self, at: str) -> None:
         """Anything but ten or thirteen digits is no time."""
         assert cause_of(signed(request_of(), "/numbers/rent{}", at=at)) == "timestamp"

@@ -31,7 +31,11 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "numbers.rerent": {"period": "7"},
     "numbers.cancel": {"reason": "none"},
 }
-WRITES = [route for route in ROUTES if route.method != "GET" and route.operation not in NO_WRITES and route.path.startswith(PREFIX)]
+WRITES = [
+    route
+    for route in ROUTES
+    if route.method != "GET" and route.operation not in NO_WRITES and route.path.startswith(PREFIX)
+]
 
 
 class Signed(NamedTuple):
@@ -45,7 +49,9 @@ class Signed(NamedTuple):
 class Partner:
     """A customer of the desk, who signs, and somebody who sends again what was signed."""
 
-    def __init__(self, desk: DeskOfTest, client: httpx.AsyncClient, new: NewCustomer, caller: Caller) -> None:
+    def __init__(
+        self, desk: DeskOfTest, client: httpx.AsyncClient, new: NewCustomer, caller: Caller
+    ) -> None:
         """Begin with nothing sent."""
         self.desk, self._client, self._new, self.caller = desk, client, new, caller
 
@@ -56,7 +62,11 @@ class Partner:
         said = str(round(self.desk.clock.wall().timestamp() * 1000))
         assert self._new.secret is not None
         signature = sign(self._new.secret.encode(), f"{said}POST{path}{text}".encode())
-        return Signed(path, {"x-api-key": self._new.token, "x-timestamp": said, "x-signature": signature}, text)
+        return Signed(
+            path,
+            {"x-api-key": self._new.token, "x-timestamp": said, "x-signature": signature},
+            text,
+        )
 
     async def send(self, request: Signed, key: str | None = None) -> httpx.Response:
         """Returns the answer, under a key or none."""
@@ -67,7 +77,9 @@ class Partner:
         """Returns a signed request of an operation that can be done now."""
         path = next(route.path for route in WRITES if route.operation == operation)
         if "{rentId}" in path:
-            rental = (await self.send(self.sign(PREFIX + "/numbers/rent", RENT))).json()["data"]["rentId"]
+            rental = (await self.send(self.sign(PREFIX + "/numbers/rent", RENT))).json()["data"][
+                "rentId"
+            ]
             path = path.replace("{rentId}", rental)
         if operation == "numbers.rerent":
             self.desk.clock.advance(WEEK_S)
@@ -90,11 +102,20 @@ async def partner(rental_desk: DeskOfTest, client: httpx.AsyncClient) -> Partner
     return await make_partner(rental_desk, client)
 
 
-async def make_partner(desk: DeskOfTest, client: httpx.AsyncClient, *, replay: str = "dedupe") -> Partner:
+async def make_partner(
+    desk: DeskOfTest, client: httpx.AsyncClient, *, replay: str = "dedupe"
+) -> Partner:
     """Returns a partner with money and this option."""
-    new = await callers.register(desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000)
+    new = await callers.register(
+        desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000
+    )
     await callers.set_option(desk.rt, new.customer_id, name="replay", value=replay)
-    return Partner(desk, client, new, await callers.authenticate(desk.rt, new.token.encode(), dialect="partner"))
+    return Partner(
+        desk,
+        client,
+        new,
+        await callers.authenticate(desk.rt, new.token.encode(), dialect="partner"),
+    )
 
 
 def spellings(request: Signed) -> list[Signed]:
@@ -136,10 +157,14 @@ async def test_copies_at_once_act_once(partner: Partner, operation: str) -> None
     request = await partner.prepare(operation)
     before = await partner.effects()
     spelled = spellings(request)
-    answers = await asyncio.gather(*(partner.send(spelled[n % 5], None if n % 4 == 0 else f"k{n}") for n in range(20)))
+    answers = await asyncio.gather(
+        *(partner.send(spelled[n % 5], None if n % 4 == 0 else f"k{n}") for n in range(20))
+    )
     good = {answer.content for answer in answers if answer.status_code == 200}
     assert len(good) == 1, {answer.text for answer in answers}
-    assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {"REQUEST_IN_PROGRESS"}
+    assert {answer.json()["error"]["code"] for answer in answers if answer.status_code != 200} <= {
+        "REQUEST_IN_PROGRESS"
+    }
     effects = await partner.effects()
     assert effects != before
     assert (await partner.send(request, "k-late")).content in good
@@ -162,7 +187,9 @@ async def test_a_key_knows_a_request_that_is_signed_anew(partner: Partner, opera
 
 
 @pytest.mark.parametrize("operation", BODIES)
-async def test_a_spent_signature_wins_over_the_key_of_another_request(partner: Partner, operation: str) -> None:
+async def test_a_spent_signature_wins_over_the_key_of_another_request(
+    partner: Partner, operation: str
+) -> None:
     """Under a key that stands for another request a captured one still gets its own first answer."""
     request = await partner.prepare(operation)
     answer = await partner.send(request)
@@ -214,13 +241,20 @@ async def test_a_repeated_signature_is_refused_to_who_wants_that(
     copies = await asyncio.gather(*(partner.send(request, key) for key in (None, "k1", "k2")))
     assert [copy.json()["error"]["code"] for copy in copies] == ["REPLAYED_REQUEST"] * 3
     if first is not None:
-        assert (await partner.send(partner.sign(request.path, BODIES[operation]), first)).content == answer.content
+        assert (
+            await partner.send(partner.sign(request.path, BODIES[operation]), first)
+        ).content == answer.content
     assert await partner.effects() == effects
 
 
-async def test_equal_reads_of_one_millisecond_are_legal(partner: Partner, client: httpx.AsyncClient) -> None:
+async def test_equal_reads_of_one_millisecond_are_legal(
+    partner: Partner, client: httpx.AsyncClient
+) -> None:
     """A read spends nothing: the same signature reads again."""
-    prices = partner.sign(PREFIX + "/numbers/calculate-price", {name: RENT[name] for name in ("country", "rentType", "serviceIds")})
+    prices = partner.sign(
+        PREFIX + "/numbers/calculate-price",
+        {name: RENT[name] for name in ("country", "rentType", "serviceIds")},
+    )
     answers = [await partner.send(prices, key) for key in (None, "k", None)]
     assert [answer.status_code for answer in answers] == [200] * 3
     assert await partner.desk.pool.fetchval("select count(*) from idempotency") == 0

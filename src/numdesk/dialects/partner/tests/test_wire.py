@@ -38,11 +38,29 @@ def request_of(
     options: dict[str, Any] | None = None,
 ) -> Request:
     """Returns a signed request of a customer with these options."""
-    scope = {"client": None, "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope = {
+        "client": None,
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+    }
     request = Request(scope, {b"x-signature": b"AB" * 32}, params, "id")
     request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
     request.caller = Caller(
-        1, 1, CustomerState.ACTIVE, "partner", 1, "EUR", frozenset(), frozenset(), (), None, None, None, options=options or {}
+        1,
+        1,
+        CustomerState.ACTIVE,
+        "partner",
+        1,
+        "EUR",
+        frozenset(),
+        frozenset(),
+        (),
+        None,
+        None,
+        None,
+        options=options or {},
     )
     return request
 
@@ -67,7 +85,20 @@ class TestBody:
 
     @pytest.mark.parametrize(
         "body",
-        [b"[]", b"1", b'"x"', b"true", b"{", b'{"a":NaN}', b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b"\xef\xbb\xbf{}", b"a=1", b"{}{}"],
+        [
+            b"[]",
+            b"1",
+            b'"x"',
+            b"true",
+            b"{",
+            b'{"a":NaN}',
+            b"\xff",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b"\xef\xbb\xbf{}",
+            b"a=1",
+            b"{}{}",
+        ],
         ids=lambda body: repr(body[:12]),
     )
     def test_must_be_an_object(self, body: bytes) -> None:
@@ -89,13 +120,26 @@ class TestSelection:
         [
             {"rentType": "LONG", "serviceIds": ["google", "WhatsApp"]},
             {"type": "long", "services": ["google", "WhatsApp"]},
-            {"rentType": "Long", "type": "LONG", "serviceIds": ["google", "WhatsApp"], "services": ["google", "WhatsApp"]},
-            {"rentType": "LONG", "serviceIds": ["google", "WhatsApp"], "services": ["whatsapp", "google"]},
+            {
+                "rentType": "Long",
+                "type": "LONG",
+                "serviceIds": ["google", "WhatsApp"],
+                "services": ["google", "WhatsApp"],
+            },
+            {
+                "rentType": "LONG",
+                "serviceIds": ["google", "WhatsApp"],
+                "services": ["whatsapp", "google"],
+            },
         ],
     )
     def test_takes_both_spellings(self, fields: dict[str, Any]) -> None:
         """The reference's names and the sample's are the same fields, and may both be there."""
-        assert parse_selection(read(country=" Spain ", **fields)) == ("Spain", RentType.LONG, ("google", "WhatsApp"))
+        assert parse_selection(read(country=" Spain ", **fields)) == (
+            "Spain",
+            RentType.LONG,
+            ("google", "WhatsApp"),
+        )
 
     @pytest.mark.parametrize(
         ("change", "field"),
@@ -125,7 +169,9 @@ class TestSelection:
     def test_refuses_by_name(self, change: dict[str, Any], field: str) -> None:
         """Missing, mistyped and contradicting fields are named."""
         with pytest.raises(InvalidInput) as refusal:
-            parse_selection(read(**{"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], **change}))
+            parse_selection(
+                read(**{"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], **change})
+            )
         assert field_of(refusal) == field
 
 
@@ -157,7 +203,13 @@ class TestLength:
 
     @pytest.mark.parametrize(
         ("fields", "units"),
-        [({}, (1,)), ({"period": "1"}, (1,)), ({"duration": 60}, (1,)), ({"duration": 1}, (1,)), ({"duration": 24}, ())],
+        [
+            ({}, (1,)),
+            ({"period": "1"}, (1,)),
+            ({"duration": 60}, (1,)),
+            ({"duration": 1}, (1,)),
+            ({"duration": 24}, ()),
+        ],
     )
     def test_reads_hours(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
         """Short rentals are counted in hours, and one hour is what is meant when nothing is said."""
@@ -239,7 +291,13 @@ class TestReasons:
 
     @pytest.mark.parametrize(
         ("amount", "words"),
-        [(b"null", "is required"), (b'"500"', "without quotes"), (b"0", "above zero"), (b"1e300", "at most"), (b"1.001", "two decimals")],
+        [
+            (b"null", "is required"),
+            (b'"500"', "without quotes"),
+            (b"0", "above zero"),
+            (b"1e300", "at most"),
+            (b"1.001", "two decimals"),
+        ],
     )
     def test_tell_what_is_wrong_with_an_amount(self, amount: bytes, words: str) -> None:
         """An amount that is missing, a text, nothing, or too much is told apart."""
@@ -251,33 +309,67 @@ class TestReasons:
         """Objects in the list of services and a number for a country are told what should be there."""
         with pytest.raises(InvalidInput) as services:
             parse_selection(read(country="Spain", rentType="LONG", services=[{"id": "google"}]))
-        assert (services.value.field, services.value.reason) == ("services", 'must hold ids of services as strings, such as ["google"]')
+        assert (services.value.field, services.value.reason) == (
+            "services",
+            'must hold ids of services as strings, such as ["google"]',
+        )
         with pytest.raises(InvalidInput) as country:
             parse_selection(read(country=5, rentType="LONG", services=["google"]))
-        assert (country.value.field, country.value.reason) == ("country", "must be a string, not a number")
+        assert (country.value.field, country.value.reason) == (
+            "country",
+            "must be a string, not a number",
+        )
 
 
 class TestAmount:
     """Euros in JSON."""
 
     @pytest.mark.parametrize(
-        ("sent", "cents"), [("500", 50_000), ("500.00", 50_000), ("27.1", 2710), ("0.07", 7), ("1e3", 100_000), ("1111.11", 111_111)]
+        ("sent", "cents"),
+        [
+            ("500", 50_000),
+            ("500.00", 50_000),
+            ("27.1", 2710),
+            ("0.07", 7),
+            ("1e3", 100_000),
+            ("1111.11", 111_111),
+        ],
     )
     def test_is_exact(self, sent: str, cents: int) -> None:
         """A number of euros is exactly its cents."""
         data = read_object(request_of(b'{"amount":%s,"provider":" Cryptomus "}' % sent.encode()))
         assert parse_topup(data) == (cents, "cryptomus")
 
-    @pytest.mark.parametrize("sent", ["0", "-5", "0.001", "1e400", "1e300", "null", '"500"', "true", "[]", "1.005", "99999999999999999"])
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            "0",
+            "-5",
+            "0.001",
+            "1e400",
+            "1e300",
+            "null",
+            '"500"',
+            "true",
+            "[]",
+            "1.005",
+            "99999999999999999",
+        ],
+    )
     def test_refuses_what_is_none(self, sent: str) -> None:
         """Nothing, less, fractions of cents, and more than there is."""
         with pytest.raises(InvalidInput) as refusal:
-            parse_topup(read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % sent.encode())))
+            parse_topup(
+                read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % sent.encode()))
+            )
         assert field_of(refusal) == "amount"
 
     def test_takes_every_number_of_cents(self) -> None:
         """No amount of two decimals is misread by the double that it travels in."""
-        assert all(cents_of(float(f"{cents // 100}.{cents % 100:02}"), field="amount") == cents for cents in range(1, 200_000, 7))
+        assert all(
+            cents_of(float(f"{cents // 100}.{cents % 100:02}"), field="amount") == cents
+            for cents in range(1, 200_000, 7)
+        )
 
     def test_needs_a_provider(self) -> None:
         """The provider is named when it is missing."""
@@ -292,9 +384,15 @@ class TestClaim:
     @pytest.mark.parametrize("key", [None, b"order-1"])
     @pytest.mark.parametrize(
         ("replay", "signature"),
-        [("dedupe", Signature("sig:" + "ab" * 32)), ("reject", Signature("sig:" + "ab" * 32, is_single=True)), ("allow", None)],
+        [
+            ("dedupe", Signature("sig:" + "ab" * 32)),
+            ("reject", Signature("sig:" + "ab" * 32, is_single=True)),
+            ("allow", None),
+        ],
     )
-    def test_has_the_key_and_the_signature(self, key: bytes | None, replay: str, signature: Signature | None) -> None:
+    def test_has_the_key_and_the_signature(
+        self, key: bytes | None, replay: str, signature: Signature | None
+    ) -> None:
         """The signature is there in one case of letters, whatever the key, unless staff allows repeats."""
         request = request_of({"a": 1}, options={"replay": replay})
         request.headers = {**request.headers, **({} if key is None else {b"idempotency-key": key})}
@@ -356,8 +454,20 @@ class TestOthers:
 
     def test_reads_an_application(self) -> None:
         """Name and email are needed; empty texts are none."""
-        form = parse_application(read(name="Acme", email="a@example.com", phone="", webhookUrl=None, other=1))
-        assert (form.name, form.email, form.phone, form.webhook_url) == ("Acme", "a@example.com", None, None)
-        for missing in ({"email": "a@example.com"}, {"name": "Acme"}, {"name": 5, "email": "a"}, {"name": "a\nb", "email": "a"}):
+        form = parse_application(
+            read(name="Acme", email="a@example.com", phone="", webhookUrl=None, other=1)
+        )
+        assert (form.name, form.email, form.phone, form.webhook_url) == (
+            "Acme",
+            "a@example.com",
+            None,
+            None,
+        )
+        for missing in (
+            {"email": "a@example.com"},
+            {"name": "Acme"},
+            {"name": 5, "email": "a"},
+            {"name": "a\nb", "email": "a"},
+        ):
             with pytest.raises(InvalidInput):
                 parse_application(read(**missing))

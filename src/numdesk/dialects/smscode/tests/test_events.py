@@ -53,14 +53,28 @@ class TestRender:
     def test_tells_the_revision_with_messages_only(self) -> None:
         """The revision says which message this is, so an ending has none."""
         revisions = {kind: json.loads(body_of(kind))["data"]["sms_revision"] for kind in STATES}
-        assert revisions == {"order.received": 2, "order.completed": None, "order.canceled": None, "order.expired": None}
+        assert revisions == {
+            "order.received": 2,
+            "order.completed": None,
+            "order.canceled": None,
+            "order.expired": None,
+        }
 
     def test_tells_what_could_be_done_at_the_moment(self) -> None:
         """Capabilities are those of the event's moment, whenever it is rendered."""
         received = json.loads(body_of("order.received"))["data"]
-        assert (received["can_finish"], received["can_resend"], received["can_cancel"]) == (True, True, False)
+        assert (received["can_finish"], received["can_resend"], received["can_cancel"]) == (
+            True,
+            True,
+            False,
+        )
         assert json.loads(body_of("order.completed"))["data"]["can_reactivate"] is True
-        assert json.loads(body_of("order.received", resend_at=NOW.timestamp() + 30))["data"]["can_resend"] is False
+        assert (
+            json.loads(body_of("order.received", resend_at=NOW.timestamp() + 30))["data"][
+                "can_resend"
+            ]
+            is False
+        )
 
     def test_keeps_the_text_exactly(self) -> None:
         """The message is told as it came, also beyond ASCII and without a code."""
@@ -69,7 +83,9 @@ class TestRender:
 
     def test_renders_a_test(self) -> None:
         """The test event carries its message and nothing else."""
-        assert parse_webhook_event(body_of("webhook.test", message="hello"))["data"] == {"message": "hello"}
+        assert parse_webhook_event(body_of("webhook.test", message="hello"))["data"] == {
+            "message": "hello"
+        }
 
     def test_says_nothing_in_words_the_sdk_does_not_know(self) -> None:
         """An event that the vendor has no word for has no body."""
@@ -95,4 +111,6 @@ class TestHeaders:
 
     def test_have_no_signature_without_a_secret(self) -> None:
         """Without a secret there is nothing to sign with."""
-        assert "X-Webhook-Signature" not in SmscodeEvents().headers(b"{}", secret=None, delivery_id="whd_1")
+        assert "X-Webhook-Signature" not in SmscodeEvents().headers(
+            b"{}", secret=None, delivery_id="whd_1"
+        )

@@ -49,7 +49,13 @@ def catalogue_of(*offers: Offer) -> Catalogue:
 
 
 def offer(
-    id_: int, service: int = 1, *, price: int = 100, available: int = 5, operator: int | None = None, provider: str = "local"
+    id_: int,
+    service: int = 1,
+    *,
+    price: int = 100,
+    available: int = 5,
+    operator: int | None = None,
+    provider: str = "local",
 ) -> Offer:
     """Returns a tier."""
     return Offer(id_, service, 6, service, operator, provider, "IDR", price, 0, available, True)
@@ -63,7 +69,9 @@ def page_of(catalogue: Catalogue, selection: Selection) -> Answer:
     """Returns a page made from nothing."""
 
     async def make() -> Answer:
-        return await (await list_products(catalogue, selection, None)).render(limit=selection.limit, page=selection.page)
+        return await (await list_products(catalogue, selection, None)).render(
+            limit=selection.limit, page=selection.page
+        )
 
     return asyncio.run(make())
 
@@ -78,7 +86,11 @@ class TestProducts:
 
     def test_lists_only_what_can_be_bought(self) -> None:
         """Sold out, inactive and unhealthy tiers are not listed."""
-        sold_out, inactive, unhealthy = offer(2, available=0), replace(offer(3), active=False), offer(4, provider="ill")
+        sold_out, inactive, unhealthy = (
+            offer(2, available=0),
+            replace(offer(3), active=False),
+            offer(4, provider="ill"),
+        )
         assert ids(catalogue_of(offer(1), sold_out, inactive, unhealthy)) == [1]
 
     def test_hides_operators_tiers_behind_an_any_tier(self) -> None:
@@ -90,7 +102,11 @@ class TestProducts:
 
     def test_sorts_six_ways(self) -> None:
         """Each order of the vendor's, and ties by id whichever way it runs."""
-        rows = catalogue_of(offer(3, 1, price=2, available=9), offer(1, 2, price=2, available=7), offer(2, 3, price=1, available=9))
+        rows = catalogue_of(
+            offer(3, 1, price=2, available=9),
+            offer(1, 2, price=2, available=7),
+            offer(2, 3, price=1, available=9),
+        )
         wanted = {"price_asc": [2, 1, 3], "price_desc": [1, 3, 2], "available_asc": [1, 2, 3], "available_desc": [2, 3, 1],
                   "name_asc": [3, 1, 2], "name_desc": [2, 1, 3]}  # fmt: skip
         assert {sort: ids(rows, replace(ALL, sort=sort)) for sort in wanted} == wanted
@@ -98,11 +114,21 @@ class TestProducts:
 
     @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3)), max_size=30), st.integers(1, 7),
            st.sampled_from(["price_asc", "price_desc", "available_asc", "available_desc", "name_asc", "name_desc"]))  # fmt: skip
-    def test_pages_without_gap_or_overlap(self, rows: list[tuple[int, int, int]], limit: int, sort: str) -> None:
+    def test_pages_without_gap_or_overlap(
+        self, rows: list[tuple[int, int, int]], limit: int, sort: str
+    ) -> None:
         """All pages together are the whole list, each row once."""
-        catalogue = catalogue_of(*[offer(i, service, price=price, available=left) for i, (service, price, left) in enumerate(rows, 1)])
+        catalogue = catalogue_of(
+            *[
+                offer(i, service, price=price, available=left)
+                for i, (service, price, left) in enumerate(rows, 1)
+            ]
+        )
         whole = ids(catalogue, replace(ALL, sort=sort))
-        pages = [ids(catalogue, replace(ALL, sort=sort, limit=limit, page=page)) for page in range(1, len(rows) + 2)]
+        pages = [
+            ids(catalogue, replace(ALL, sort=sort, limit=limit, page=page))
+            for page in range(1, len(rows) + 2)
+        ]
         assert [row for page in pages for row in page] == whole
 
     def test_counts_the_rows_of_the_page(self) -> None:
@@ -123,9 +149,15 @@ class TestProducts:
         catalogue = catalogue_of(offer(1), offer(2, 2), offer(3, 3))
         for limit in (1, 2, 3, 1000, 2):
             answer = await products_page(rt, catalogue, replace(ALL, limit=limit), None)
-            assert json.loads(answer.body)["meta"] == {"page": 1, "limit": limit, "count": min(limit, 3)}
+            assert json.loads(answer.body)["meta"] == {
+                "page": 1,
+                "limit": limit,
+                "count": min(limit, 3),
+            }
         assert made == ["_in_stock", *["_product"] * 3]
-        await products_page(rt, catalogue, ALL, Rate("USD/IDR", 16_250, datetime(2026, 1, 1, tzinfo=UTC)))
+        await products_page(
+            rt, catalogue, ALL, Rate("USD/IDR", 16_250, datetime(2026, 1, 1, tzinfo=UTC))
+        )
         assert made.count("_in_stock") == 2
 
 
@@ -136,14 +168,25 @@ class TestServicesAndOperators:
         """With a country only what can be bought there now."""
         catalogue = catalogue_of(offer(1), offer(2, service=2, available=0))
         assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, 6)))] == [1]
-        assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, None)))] == [1, 2, 3]
+        assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, None)))] == [
+            1,
+            2,
+            3,
+        ]
 
     def test_offers_any_beside_operators_only(self) -> None:
         """No operator, no choice; "any" first where it sells, left out where it does not."""
         assert data_of(render_operators(catalogue_of(offer(1)), 6, 1)) == []
         mixed = catalogue_of(offer(1), offer(2, operator=1), offer(3, operator=2))
-        assert [row["code"] for row in data_of(render_operators(mixed, 6, 1))] == ["any", "axis", "xl"]
-        assert [row["code"] for row in data_of(render_operators(catalogue_of(offer(2, operator=1)), 6, 1))] == ["xl"]
+        assert [row["code"] for row in data_of(render_operators(mixed, 6, 1))] == [
+            "any",
+            "axis",
+            "xl",
+        ]
+        assert [
+            row["code"]
+            for row in data_of(render_operators(catalogue_of(offer(2, operator=1)), 6, 1))
+        ] == ["xl"]
 
 
 class TestRemembered:

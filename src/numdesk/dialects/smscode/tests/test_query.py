@@ -11,7 +11,9 @@ from numdesk.domain.errors import InvalidInput
 
 def request_of(query: bytes) -> Request:
     """Returns a request with this query."""
-    return Request({"client": None, "method": "GET", "path": "/", "query_string": query}, {}, (), "id")
+    return Request(
+        {"client": None, "method": "GET", "path": "/", "query_string": query}, {}, (), "id"
+    )
 
 
 class TestQuery:
@@ -29,7 +31,9 @@ class TestQuery:
         with pytest.raises(InvalidInput):
             integer_of({"limit": text}, "limit")
 
-    @pytest.mark.parametrize("query", [b"a=1&a=2", b"a=%ff", b"\xff=1", b"&".join(b"%d=1" % i for i in range(60))])
+    @pytest.mark.parametrize(
+        "query", [b"a=1&a=2", b"a=%ff", b"\xff=1", b"&".join(b"%d=1" % i for i in range(60))]
+    )
     def test_refuses_what_is_ambiguous(self, query: bytes) -> None:
         """A name given twice, bytes that are no UTF-8 and floods of parameters are refused."""
         with pytest.raises(InvalidInput):

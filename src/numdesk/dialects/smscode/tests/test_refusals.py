@@ -15,7 +15,9 @@ from numdesk.dialects.smscode.refusals import REFUSALS, broken, unknown
 from numdesk.domain import errors
 from numdesk.domain.errors import Refusal
 
-REQUEST = Request({"client": None, "method": "GET", "path": "/v1/x", "query_string": b""}, {}, (), "id")
+REQUEST = Request(
+    {"client": None, "method": "GET", "path": "/v1/x", "query_string": b""}, {}, (), "id"
+)
 UNTIL = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)
 EXPECTED: list[tuple[Refusal, type[sdk.SmscodeError], int]] = [
     (errors.NotAuthenticated(), sdk.UnauthorizedError, 401),
@@ -56,8 +58,12 @@ def refuse(refusal: Refusal) -> Answer:
 class TestRefusals:
     """Each refusal of the domain."""
 
-    @pytest.mark.parametrize(("refusal", "error", "status"), EXPECTED, ids=[type(row[0]).__name__ for row in EXPECTED])
-    def test_is_the_sdks_own_error(self, refusal: Refusal, error: type[sdk.SmscodeError], status: int) -> None:
+    @pytest.mark.parametrize(
+        ("refusal", "error", "status"), EXPECTED, ids=[type(row[0]).__name__ for row in EXPECTED]
+    )
+    def test_is_the_sdks_own_error(
+        self, refusal: Refusal, error: type[sdk.SmscodeError], status: int
+    ) -> None:
         """The SDK raises the error that its users catch, with the vendor's status."""
         answer = refuse(refusal)
         assert (type(raised(answer)), answer.status) == (error, status)
@@ -77,7 +83,9 @@ class TestRefusals:
 
     def test_say_until_when_a_state_forbids(self) -> None:
         """What time alone will allow is told with the moment."""
-        answer = REFUSALS[errors.StateForbids](errors.StateForbids(state="resend cooldown", until=UNTIL), REQUEST)
+        answer = REFUSALS[errors.StateForbids](
+            errors.StateForbids(state="resend cooldown", until=UNTIL), REQUEST
+        )
         assert b"resend cooldown until 2026-03-01T16:00:00+00:00" in answer.body
 
     def test_leave_out_absent_details(self) -> None:
@@ -87,16 +95,26 @@ class TestRefusals:
 
     def test_tell_what_suppliers_answered(self) -> None:
         """An order by catalogue product lists the tries, one by tier counts the causes."""
-        attempts = [(1, "local", "no_numbers"), (3, "simulator", "no_numbers"), (3, "simulator", "provider_error")]
+        attempts = [
+            (1, "local", "no_numbers"),
+            (3, "simulator", "no_numbers"),
+            (3, "simulator", "provider_error"),
+        ]
         by_catalogue = raised(refuse(errors.SupplierFailed(attempts=attempts, by_catalogue=True)))
-        assert by_catalogue.details == {"attempts": [{"product_id": o, "provider": p, "result": c} for o, p, c in attempts]}
+        assert by_catalogue.details == {
+            "attempts": [{"product_id": o, "provider": p, "result": c} for o, p, c in attempts]
+        }
         by_tier = raised(refuse(errors.SupplierFailed(attempts=attempts)))
         assert by_tier.details == {"cause_counts": {"no_numbers": 2, "provider_error": 1}}
 
     def test_tell_how_long_a_ban_lasts(self) -> None:
         """A ban names its end, its tier and the seconds."""
         ban = raised(refuse(errors.GuardBanned(until=UNTIL, tier="HARD", retry_after_s=14_400)))
-        assert ban.details == {"until": "2026-03-01T16:00:00+00:00", "tier": "HARD", "retry_after_seconds": 14_400}
+        assert ban.details == {
+            "until": "2026-03-01T16:00:00+00:00",
+            "tier": "HARD",
+            "retry_after_seconds": 14_400,
+        }
         assert ban.retry_after_seconds == 14_400
 
     def test_tell_faults_apart_from_refusals(self) -> None:

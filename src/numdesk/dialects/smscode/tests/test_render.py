@@ -44,12 +44,24 @@ ORDER = Order(
     resend_at=None, ended_at=None, failed_reason=None, reactivatable=True, number_free=True, revision=1,
 )  # fmt: skip
 EPOCH = int(NOW.timestamp())
-BORN = CreatedOrder(id=1, msisdn=62_000_000_001, price=15_000, offer=142, catalogue=87, created_at=EPOCH, expires_at=EPOCH + 1200)
+BORN = CreatedOrder(
+    id=1,
+    msisdn=62_000_000_001,
+    price=15_000,
+    offer=142,
+    catalogue=87,
+    created_at=EPOCH,
+    expires_at=EPOCH + 1200,
+)
 
 
 def as_sdk(answer: Answer) -> Any:
     """Returns the answer as the vendor's SDK unwraps it."""
-    return decode_response(httpx.Response(answer.status, content=answer.body, headers={"content-type": "application/json"}))
+    return decode_response(
+        httpx.Response(
+            answer.status, content=answer.body, headers={"content-type": "application/json"}
+        )
+    )
 
 
 class TestAmount:
@@ -64,9 +76,15 @@ class TestAmount:
             (0, 16_250, "0.00"),
             (1, 16_250, "0.01"),
         ]
-        items = [(15_000, 16_250, "0.9231"), (750_000, 16_000, "46.8750"), (0, 16_250, "0.0000"), (1, 10**6, "0.0001")]
+        items = [
+            (15_000, 16_250, "0.9231"),
+            (750_000, 16_000, "46.8750"),
+            (0, 16_250, "0.0000"),
+            (1, 10**6, "0.0001"),
+        ]
         for units, rate, shown in totals:
-            assert amount(units, Rate("USD/IDR", rate, None), decimals=TOTAL_DECIMALS)["amount"] == shown  # type: ignore[index]
+            total = amount(units, Rate("USD/IDR", rate, None), decimals=TOTAL_DECIMALS)
+            assert total["amount"] == shown  # type: ignore[index]
         for units, rate, shown in items:
             assert amount(units, Rate("USD/IDR", rate, None))["amount"] == shown  # type: ignore[index]
 
@@ -85,7 +103,9 @@ class TestAmount:
     @given(st.integers(1, 10**12), st.integers(1, 10**6))
     def test_agrees_with_decimal_arithmetic(self, units: int, rate: int) -> None:
         """A second way of computing gives the same text."""
-        wanted = max((Decimal(units) / rate).quantize(Decimal("0.0001"), ROUND_HALF_UP), Decimal("0.0001"))
+        wanted = max(
+            (Decimal(units) / rate).quantize(Decimal("0.0001"), ROUND_HALF_UP), Decimal("0.0001")
+        )
         assert amount(units, Rate("USD/IDR", rate, None))["amount"] == f"{wanted:f}"  # type: ignore[index]
 
     def test_keeps_the_sign_of_a_debt(self) -> None:
@@ -116,7 +136,9 @@ class TestShapes:
         data = json.loads(render_created(Document(orders=(BORN,))).body)["data"]
         assert list(data) == ["orders", "failed_count"]
         assert list(data["orders"][0]) == CREATED
-        assert {data["orders"][0][key] for key in ("otp_code", "otp_received_at", "failed_reason")} == {None}
+        assert {
+            data["orders"][0][key] for key in ("otp_code", "otp_received_at", "failed_reason")
+        } == {None}
 
     def test_of_a_webhook_configuration(self) -> None:
         """The configuration has its five keys also when nothing is configured."""
@@ -130,7 +152,10 @@ class TestShapes:
             "success": True, "data": [],
             "meta": {"fx": {"pair": "USD/IDR", "rate": 16_250, "rate_as_of": "2026-03-01T12:00:30+00:00"}},
         }  # fmt: skip
-        assert json.loads(render_orders([], now=NOW, rate=None).body) == {"success": True, "data": []}
+        assert json.loads(render_orders([], now=NOW, rate=None).body) == {
+            "success": True,
+            "data": [],
+        }
 
     def test_of_times(self) -> None:
         """Whole seconds, cut and not rounded, with +00:00."""
@@ -148,13 +173,18 @@ class TestCreated:
 
     def test_agrees_with_reading_the_order(self) -> None:
         """What a create tells is what a read at the same moment tells."""
-        born = json.loads(render_created(Document(rate=16_250, rate_as_of=EPOCH, orders=(BORN,))).body)["data"]["orders"][0]
+        born = json.loads(
+            render_created(Document(rate=16_250, rate_as_of=EPOCH, orders=(BORN,))).body
+        )["data"]["orders"][0]
         read = order_summary(ORDER, now=NOW, rate=RATE)
         assert born == {key: read[key] for key in born}
 
     def test_tells_a_rate_without_a_time(self) -> None:
         """A rate whose time was not recorded has null for it."""
-        assert json.loads(render_created(Document(rate=16_250)).body)["meta"]["fx"]["rate_as_of"] is None
+        assert (
+            json.loads(render_created(Document(rate=16_250)).body)["meta"]["fx"]["rate_as_of"]
+            is None
+        )
 
 
 class TestCapabilities:
@@ -170,11 +200,19 @@ class TestCapabilities:
         cooling = replace(received, state=State.RESENT, resend_at=NOW + timedelta(seconds=30))
         early, late = timedelta(seconds=10), timedelta(seconds=120)
         until = "2026-03-01T12:02:30+00:00"
-        assert self.may(ORDER, at=early) == {"cancel_available_at": until, "replace_available_at": until}
+        assert self.may(ORDER, at=early) == {
+            "cancel_available_at": until,
+            "replace_available_at": until,
+        }
         assert self.may(ORDER, at=late) == {"can_cancel": True, "can_replace": True}
         assert self.may(received, at=late) == {"can_finish": True, "can_resend": True}
-        assert self.may(cooling, at=early) == {"can_finish": True, "resend_available_at": "2026-03-01T12:01:00+00:00"}
-        assert self.may(replace(received, state=State.COMPLETED, ended_at=NOW), at=late) == {"can_reactivate": True}
+        assert self.may(cooling, at=early) == {
+            "can_finish": True,
+            "resend_available_at": "2026-03-01T12:01:00+00:00",
+        }
+        assert self.may(replace(received, state=State.COMPLETED, ended_at=NOW), at=late) == {
+            "can_reactivate": True
+        }
         for state in (State.CANCELED, State.EXPIRED):
             assert self.may(replace(ORDER, state=state, ended_at=NOW), at=late) == {}
 
@@ -190,7 +228,12 @@ class TestSdk:
 
     def test_reads_a_create(self) -> None:
         """Both versions of a create parse into orders with capabilities, money and rate."""
-        v2 = sdk._decode_v2_create_result(as_sdk(render_created(Document(rate=16_250, rate_as_of=EPOCH, failed=2, orders=(BORN,)))), "key")
+        v2 = sdk._decode_v2_create_result(
+            as_sdk(
+                render_created(Document(rate=16_250, rate_as_of=EPOCH, failed=2, orders=(BORN,)))
+            ),
+            "key",
+        )
         assert (v2.failed_count, v2.orders[0].amount.amount, v2.fx.rate) == (2, "0.9231", 16_250)  # type: ignore[union-attr]
         v1 = sdk._decode_v1_create_result(as_sdk(render_created(Document(orders=(BORN,)))), "key")
         assert v1.orders[0].amount == 15_000
@@ -201,4 +244,8 @@ class TestSdk:
         answer = as_sdk(render_orders(listed, now=NOW, rate=RATE))
         fx = parse_v2_fx(answer.meta["fx"])
         assert len(sdk._decode_v2_orders(answer.data, fx)) == len(State)
-        assert len(sdk._decode_v1_orders([order_status(order, now=NOW) for order in listed], label="active")) == len(State)
+        assert len(
+            sdk._decode_v1_orders(
+                [order_status(order, now=NOW) for order in listed], label="active"
+            )
+        ) == len(State)

@@ -29,15 +29,25 @@ class TestCases:
     """The case files."""
 
     @pytest.mark.parametrize("case", CASES, ids=[case.path.stem for case in CASES])
-    async def test_is_told_as_written(self, case: Case, desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config) -> None:
+    async def test_is_told_as_written(
+        self, case: Case, desk: DeskOfTest, client: httpx.AsyncClient, pytestconfig: pytest.Config
+    ) -> None:
         """Every exchange of a case gives exactly the answer that its file holds."""
-        await run_case(case, desk, client, dialect="smscode", update=bool(pytestconfig.getoption("--update-cases")))
+        await run_case(
+            case,
+            desk,
+            client,
+            dialect="smscode",
+            update=bool(pytestconfig.getoption("--update-cases")),
+        )
 
 
 class TestActive:
     """GET /orders/active of a customer with thousands of orders."""
 
-    async def test_lets_others_take_turns(self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_lets_others_take_turns(
+        self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The answer holds every order, and is made in slices between which other requests are served."""
         caller = await desk.customer()
         one = await lifecycle.read(desk.rt, caller, (await desk.buy(caller)).document.orders[0].id)
@@ -46,7 +56,12 @@ class TestActive:
             return (replace(one, id=number) for number in range(3_000))
 
         monkeypatch.setattr(lifecycle, "active", thousands)
-        request = Request({"client": None, "method": "GET", "path": "/v1/orders/active", "query_string": b""}, {}, (), "one")
+        request = Request(
+            {"client": None, "method": "GET", "path": "/v1/orders/active", "query_string": b""},
+            {},
+            (),
+            "one",
+        )
         request.caller = caller
         answers: list[Answer] = []
 
@@ -54,5 +69,7 @@ class TestActive:
             answers.append(await list_active(V1, desk.rt, request))
 
         assert await turns_during(ask()) >= 3_000 // SLICE
-        wanted = [order_status(replace(one, id=number), now=desk.clock.now()) for number in range(3_000)]
+        wanted = [
+            order_status(replace(one, id=number), now=desk.clock.now()) for number in range(3_000)
+        ]
         assert answers[0].body == success(wanted).body

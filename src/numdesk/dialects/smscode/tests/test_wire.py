@@ -30,7 +30,11 @@ from numdesk.domain.stock.routing import Policy, Wish
 
 
 def request_of(
-    body: object = b"", *, query: bytes = b"", params: tuple[str, ...] = (), headers: dict[bytes, bytes] | None = None
+    body: object = b"",
+    *,
+    query: bytes = b"",
+    params: tuple[str, ...] = (),
+    headers: dict[bytes, bytes] | None = None,
 ) -> Request:
     """Returns a request with this body (JSON unless it is bytes)."""
     scope = {"client": None, "method": "POST", "path": "/", "query_string": query}
@@ -55,7 +59,14 @@ class TestParseCreate:
         }
         order = parse_create(request_of(body, headers={b"idempotency-key": b"k-1"}), V1)
         wish = Wish(Policy.BEST_SUCCESS, 5, PriceCap(units=100), PriceCap(units=200), "acme")
-        assert (order.key, order.offer_id, order.catalogue_id, order.quantity, order.wish, order.show) == ("k-1", None, 7, 3, wish, None)
+        assert (
+            order.key,
+            order.offer_id,
+            order.catalogue_id,
+            order.quantity,
+            order.wish,
+            order.show,
+        ) == ("k-1", None, 7, 3, wish, None)
 
     def test_reads_caps_as_dollars_in_v2(self) -> None:
         """A cap of v2 is an exact decimal, and the order needs the rate."""
@@ -63,13 +74,35 @@ class TestParseCreate:
         assert order.wish.max_price == PriceCap(shown=Decimal("0.50"))
         assert order.show == "USD/IDR"
 
-    @pytest.mark.parametrize("text", [".5", "5.", "+1", "1e3", " 1", "1 ", "1,5", "0", "0.000", "-1", "NaN", "Infinity", "", "١", "1" * 16])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            ".5",
+            "5.",
+            "+1",
+            "1e3",
+            " 1",
+            "1 ",
+            "1,5",
+            "0",
+            "0.000",
+            "-1",
+            "NaN",
+            "Infinity",
+            "",
+            "١",
+            "1" * 16,
+        ],
+    )
     def test_refuses_a_cap_that_is_no_plain_positive_decimal(self, text: str) -> None:
         """Nothing but plain positive decimals of a sane length passes for dollars."""
         with pytest.raises(InvalidInput):
             parse_create(request_of({"catalog_product_id": 7, "max_price": text}), V2)
 
-    @pytest.mark.parametrize(("version", "cap"), [(V1, "15000"), (V1, 15000.0), (V1, True), (V2, 1), (V2, 0.5), (V2, True), (V1, 2**63)])
+    @pytest.mark.parametrize(
+        ("version", "cap"),
+        [(V1, "15000"), (V1, 15000.0), (V1, True), (V2, 1), (V2, 0.5), (V2, True), (V1, 2**63)],
+    )
     def test_refuses_the_other_versions_caps(self, version: Version, cap: object) -> None:
         """A number is never taken for dollars nor a text for rupiah: the one read as the other would be no bound."""
         with pytest.raises(InvalidInput):
@@ -115,7 +148,16 @@ class TestParseCreate:
     @given(
         st.dictionaries(
             st.sampled_from(
-                ["product_id", "catalog_product_id", "quantity", "policy", "operator_id", "min_price", "max_price", "prefer_provider"]
+                [
+                    "product_id",
+                    "catalog_product_id",
+                    "quantity",
+                    "policy",
+                    "operator_id",
+                    "min_price",
+                    "max_price",
+                    "prefer_provider",
+                ]
             ),
             st.none()
             | st.booleans()
@@ -146,13 +188,15 @@ class TestFingerprint:
     def test_is_of_the_meaning_and_not_of_the_bytes(self) -> None:
         """Spaces, the order of fields, nulls, defaults and spellings of one number make no other request."""
         plain = self.fingerprint(b'{"catalog_product_id":1}')
-        assert plain == self.fingerprint(b'{ "policy" : "cheapest", "quantity":1, "operator_id":null, "catalog_product_id" : 1 }')
-        assert self.fingerprint(b'{"catalog_product_id":1,"max_price":"0.5"}', V2) == self.fingerprint(
-            b'{"catalog_product_id":1,"max_price":"0.500"}', V2
+        assert plain == self.fingerprint(
+            b'{ "policy" : "cheapest", "quantity":1, "operator_id":null, "catalog_product_id" : 1 }'
         )
-        assert self.fingerprint(b'{"catalog_product_id":1,"max_price":"100"}', V2) == self.fingerprint(
-            b'{"catalog_product_id":1,"max_price":"100.0"}', V2
-        )
+        assert self.fingerprint(
+            b'{"catalog_product_id":1,"max_price":"0.5"}', V2
+        ) == self.fingerprint(b'{"catalog_product_id":1,"max_price":"0.500"}', V2)
+        assert self.fingerprint(
+            b'{"catalog_product_id":1,"max_price":"100"}', V2
+        ) == self.fingerprint(b'{"catalog_product_id":1,"max_price":"100.0"}', V2)
 
     def test_tells_requests_apart(self) -> None:
         """Every field, the version and the call make another request."""
@@ -168,14 +212,20 @@ class TestFingerprint:
             b'{"catalog_product_id":1,"prefer_provider":"a"}',
         ]
         prints = [self.fingerprint(body) for body in bodies]
-        prints += [self.fingerprint(b'{"product_id":1}', V2), parse_reactivate(request_of({"id": 1}), V1).fingerprint]
+        prints += [
+            self.fingerprint(b'{"product_id":1}', V2),
+            parse_reactivate(request_of({"id": 1}), V1).fingerprint,
+        ]
         assert len(set(prints)) == len(prints)
 
 
 class TestOrderIds:
     """Orders named by path or body."""
 
-    @pytest.mark.parametrize("text", ["0", "abc", "-1", "1.0", "2147483648", "99999999999999999999", "١", "1 ", "", "active"])
+    @pytest.mark.parametrize(
+        "text",
+        ["0", "abc", "-1", "1.0", "2147483648", "99999999999999999999", "١", "1 ", "", "active"],
+    )
     def test_finds_no_order_behind_what_is_no_id(self, text: str) -> None:
         """A path that cannot be an order's id is not found, and never reaches the database (0 does, and finds nothing)."""
         if text == "0":
@@ -216,14 +266,27 @@ class TestStatus:
     def test_shows_every_state_by_one_of_five_words(self) -> None:
         """The status table is total and speaks the vendor's words only."""
         assert set(STATUS) == set(State)
-        assert set(STATUS.values()) == {"ACTIVE", "OTP_RECEIVED", "COMPLETED", "CANCELED", "EXPIRED"}
+        assert set(STATUS.values()) == {
+            "ACTIVE",
+            "OTP_RECEIVED",
+            "COMPLETED",
+            "CANCELED",
+            "EXPIRED",
+        }
 
 
 class TestToken:
     """The credential."""
 
     @pytest.mark.parametrize(
-        ("header", "token"), [(b"Bearer abc", b"abc"), (b"bearer  abc ", b"abc"), (b"Basic abc", None), (b"abc", None), (b"", None)]
+        ("header", "token"),
+        [
+            (b"Bearer abc", b"abc"),
+            (b"bearer  abc ", b"abc"),
+            (b"Basic abc", None),
+            (b"abc", None),
+            (b"", None),
+        ],
     )
     def test_is_the_bearer_token(self, header: bytes, token: bytes | None) -> None:
         """The scheme is case-insensitive, and no other scheme brings a token."""

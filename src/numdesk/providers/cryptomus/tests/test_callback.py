@@ -29,12 +29,22 @@ ESCAPED = re.sub(r"[^\x00-\x7f]", lambda match: f"\\u{ord(match[0]):04x}", SIGNE
 
 def signed(document: dict[str, Any]) -> bytes:
     """Returns a document as the gateway would send it."""
-    return write_php({**document, "sign": sign(write_php(document, escape_unicode=False).encode(), key=KEY)}, escape_unicode=False).encode()
+    return write_php(
+        {**document, "sign": sign(write_php(document, escape_unicode=False).encode(), key=KEY)},
+        escape_unicode=False,
+    ).encode()
 
 
 def document(**changes: Any) -> dict[str, Any]:
     """Returns an honest callback, with changes; None leaves a member out."""
-    whole = {"type": "payment", "uuid": UUID, "order_id": "topup-42", "status": "paid", "amount": "10.00", **changes}
+    whole = {
+        "type": "payment",
+        "uuid": UUID,
+        "order_id": "topup-42",
+        "status": "paid",
+        "amount": "10.00",
+        **changes,
+    }
     return {name: value for name, value in whole.items() if value is not None}
 
 
@@ -45,7 +55,10 @@ class TestSign:
         ("body", "signature"),
         [
             (b"", "60ff172f205c4323262c5ab11ebe6faa"),
-            (b'{"amount":"10.00","currency":"USD","order_id":"topup-42"}', "bdcc4daa2f6a0ddae7c79f160921acf0"),
+            (
+                b'{"amount":"10.00","currency":"USD","order_id":"topup-42"}',
+                "bdcc4daa2f6a0ddae7c79f160921acf0",
+            ),
         ],
     )
     def test_is_what_php_makes(self, body: bytes, signature: str) -> None:
@@ -56,7 +69,16 @@ class TestSign:
 class TestReadCallback:
     """What verifies."""
 
-    @pytest.mark.parametrize("text", [SIGNED, ESCAPED, ESCAPED.replace('","', '", "'), SIGNED.replace(r"\/", "/"), f" {SIGNED}\n"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            SIGNED,
+            ESCAPED,
+            ESCAPED.replace('","', '", "'),
+            SIGNED.replace(r"\/", "/"),
+            f" {SIGNED}\n",
+        ],
+    )
     def test_takes_every_way_to_write_what_was_signed(self, text: str) -> None:
         """Letters escaped on the way, spaces and plain slashes do not change what was signed."""
         assert read_callback(text.encode(), key=KEY) == HINT
@@ -66,7 +88,10 @@ class TestReadCallback:
         member = '"sign":"369d4636f40f173b2bfdfdc584f55126"'
         rest = SIGNED.replace(f",{member}", "")
         assert read_callback(rest.replace("{", "{" + member + ",", 1).encode(), key=KEY) == HINT
-        assert read_callback(rest.replace('"amount"', member + ',"amount"', 1).encode(), key=KEY) == HINT
+        assert (
+            read_callback(rest.replace('"amount"', member + ',"amount"', 1).encode(), key=KEY)
+            == HINT
+        )
         nested = '{"type":"payment","uuid":"u","order_id":"o","convert":{"sign":"x"},"n":1.50e0}'
         text = nested[:-1] + f',"sign":"{sign(nested.encode(), key=KEY)}"}}'
         assert read_callback(text.encode(), key=KEY).reference == "o"

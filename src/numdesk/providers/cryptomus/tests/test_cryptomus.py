@@ -21,7 +21,9 @@ DAY = timedelta(days=1)
 
 def intent(reference: str = "topup-42", amount: str = "450.00", currency: str = "EUR") -> Intent:
     """Returns an honest intent."""
-    return Intent(reference, Decimal(amount), currency, 3600, "https://desk.example.com/callbacks/cryptomus")
+    return Intent(
+        reference, Decimal(amount), currency, 3600, "https://desk.example.com/callbacks/cryptomus"
+    )
 
 
 @pytest.fixture
@@ -31,16 +33,24 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def served(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
+async def served(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
+) -> AsyncIterator[Served]:
     """The fake under a prefix, as in the sandbox."""
     prefix = "/sandbox/gateways/cryptomus"
-    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)) as made:
+    async with serving_gateway(
+        PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)
+    ) as made:
         yield made
 
 
-async def look(served: Served, gateway_id: str) -> tuple[PaymentStatus, Decimal | None, Decimal | None]:
+async def look(
+    served: Served, gateway_id: str
+) -> tuple[PaymentStatus, Decimal | None, Decimal | None]:
     """Returns status, due and paid of an invoice's one payment."""
-    (payment,) = await served.gateway.look_up(invoice_id=gateway_id, reference="topup-42", since=NOON)
+    (payment,) = await served.gateway.look_up(
+        invoice_id=gateway_id, reference="topup-42", since=NOON
+    )
     return payment.status, payment.due, payment.paid
 
 
@@ -57,10 +67,14 @@ class TestCreate:
 
     async def test_makes_one_invoice_per_reference(self, served: Served) -> None:
         """Asked again, the gateway answers with the invoice it has."""
-        assert await served.gateway.create(intent()) == await served.gateway.create(intent(amount="450"))
+        assert await served.gateway.create(intent()) == await served.gateway.create(
+            intent(amount="450")
+        )
 
     @pytest.mark.parametrize("other", [intent(amount="45"), intent(currency="USD")])
-    async def test_refuses_an_invoice_over_something_else(self, served: Served, other: Intent) -> None:
+    async def test_refuses_an_invoice_over_something_else(
+        self, served: Served, other: Intent
+    ) -> None:
         """The gateway ignores a new amount for a known order id, so the answer is compared with what was asked."""
         await served.gateway.create(intent())
         with pytest.raises(ProviderError) as caught:
@@ -81,7 +95,9 @@ class TestCreate:
             ("timeout_made", True, True),
         ],
     )
-    async def test_tells_a_no_from_a_lost_answer(self, served: Served, outcome: str, unknown: bool, made: bool) -> None:
+    async def test_tells_a_no_from_a_lost_answer(
+        self, served: Served, outcome: str, unknown: bool, made: bool
+    ) -> None:
         """After every failure `find` says whether the invoice is there, and making it again gives that one."""
         await served.fake.script([f"create:{outcome}"])
         with pytest.raises(ProviderError) as caught:
@@ -114,11 +130,21 @@ class TestLookUp:
         ],
     )
     async def test_tells_what_came(
-        self, served: Served, amount: str | None, currency: str | None, status: PaymentStatus, paid: str
+        self,
+        served: Served,
+        amount: str | None,
+        currency: str | None,
+        status: PaymentStatus,
+        paid: str,
     ) -> None:
         """What was paid is read in the payer's coin, to the last digit; too little is no payment yet."""
         made = await served.gateway.create(intent())
-        assert await served.fake.pay("topup-42", amount=Decimal(amount) if amount else None, currency=currency) == 1
+        assert (
+            await served.fake.pay(
+                "topup-42", amount=Decimal(amount) if amount else None, currency=currency
+            )
+            == 1
+        )
         found, due, came = await look(served, made.gateway_id)
         assert (found, came) == (status, Decimal(paid))
         assert due == (Decimal("0.009") if currency == "BTC" else Decimal("562.5"))
@@ -128,7 +154,11 @@ class TestLookUp:
         made = await served.gateway.create(intent())
         await served.fake.pay(made.gateway_id, amount=Decimal(200))
         await served.fake.pay(made.gateway_id)
-        assert await look(served, made.gateway_id) == (PaymentStatus.PAID, Decimal("562.5"), Decimal("562.5"))
+        assert await look(served, made.gateway_id) == (
+            PaymentStatus.PAID,
+            Decimal("562.5"),
+            Decimal("562.5"),
+        )
 
     async def test_tells_money_that_is_not_settled(self, served: Served) -> None:
         """Money on its way is seen, and no more."""
@@ -138,7 +168,10 @@ class TestLookUp:
 
     async def test_closes_what_waits_too_long(self, served: Served, clock: FakeClock) -> None:
         """After its time an invoice is over: without money expired, with too little underpaid; money may still come."""
-        empty, part = await served.gateway.create(intent()), await served.gateway.create(intent("topup-43"))
+        empty, part = (
+            await served.gateway.create(intent()),
+            await served.gateway.create(intent("topup-43")),
+        )
         await served.fake.pay("topup-43", amount=Decimal(225))
         clock.advance(3600)
         assert (await look(served, empty.gateway_id))[0] is PaymentStatus.EXPIRED
@@ -150,20 +183,30 @@ class TestLookUp:
         """The commission is told in the invoice's money, and what we get in the coin it comes in."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42")
-        (payment,) = await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON)
-        assert (payment.fee, payment.settled, payment.settled_currency) == (Decimal(9), Decimal("551.25"), "USDT")
+        (payment,) = await served.gateway.look_up(
+            invoice_id=made.gateway_id, reference="topup-42", since=NOON
+        )
+        assert (payment.fee, payment.settled, payment.settled_currency) == (
+            Decimal(9),
+            Decimal("551.25"),
+            "USDT",
+        )
         assert payment.txid
         assert payment.changed_at == NOON
 
     async def test_asks_by_the_invoices_own_id(self, served: Served) -> None:
         """The reference is read from the answer, so an invoice that has another one shows itself."""
         made = await served.gateway.create(intent())
-        (payment,) = await served.gateway.look_up(invoice_id=made.gateway_id, reference="not-this", since=NOON)
+        (payment,) = await served.gateway.look_up(
+            invoice_id=made.gateway_id, reference="not-this", since=NOON
+        )
         assert payment.reference == "topup-42"
 
     async def test_knows_nothing_of_a_stranger(self, served: Served) -> None:
         """An invoice that is not there has no payments."""
-        assert await served.gateway.look_up(invoice_id="nope", reference="topup-42", since=NOON) == []
+        assert (
+            await served.gateway.look_up(invoice_id="nope", reference="topup-42", since=NOON) == []
+        )
         assert await served.gateway.find(reference="nope", since=NOON) is None
 
     @pytest.mark.parametrize("outcome", ["error_500", "timeout", "garbage"])
@@ -212,7 +255,12 @@ class TestPayments:
         truth = await served.gateway.payments(**span)
         await served.fake.lie("topup-42", lie, place="list")
         assert await served.gateway.payments(**span) != truth
-        assert await served.gateway.look_up(invoice_id=made.gateway_id, reference="topup-42", since=NOON) == truth
+        assert (
+            await served.gateway.look_up(
+                invoice_id=made.gateway_id, reference="topup-42", since=NOON
+            )
+            == truth
+        )
 
     def test_there_are_twenty_lies(self) -> None:
         """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
@@ -229,9 +277,16 @@ class TestDirector:
         await served.fake.pay("topup-42")
         served.catcher.caught.clear()
         notices = await served.fake.notices("topup-42")
-        assert [notice.document["status"] for notice in notices] == ["confirm_check", "wrong_amount_waiting", "confirm_check", "paid"]
+        assert [notice.document["status"] for notice in notices] == [
+            "confirm_check",
+            "wrong_amount_waiting",
+            "confirm_check",
+            "paid",
+        ]
         assert await served.fake.tell(notices[::-1], times=2) == 8
-        assert [b'"paid"' in body for _, _, body in served.catcher.caught] == [True] * 2 + [False] * 6
+        assert [b'"paid"' in body for _, _, body in served.catcher.caught] == [True] * 2 + [
+            False
+        ] * 6
 
     async def test_lies_in_a_callback_and_not_when_asked(self, served: Served) -> None:
         """A callback may claim anything under a right signature; what is read back stays true."""

@@ -31,18 +31,46 @@ NAMES = [
     "status",
     "convert",
 ]
-NAMES += ["payment_status", "txid", "url", "expired_at", "created_at", "updated_at", "items", "paginate", "nextCursor", "to_currency"]
+NAMES += [
+    "payment_status",
+    "txid",
+    "url",
+    "expired_at",
+    "created_at",
+    "updated_at",
+    "items",
+    "paginate",
+    "nextCursor",
+    "to_currency",
+]
 
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers().map(lambda number: NumberToken(str(number)))
-    | st.sampled_from(["10", "1e99", "0", "-1", "paid", "EUR", "topup-42", "0001-01-01T00:00:00+23:59", "²", "x" * 300])
+    | st.sampled_from(
+        [
+            "10",
+            "1e99",
+            "0",
+            "-1",
+            "paid",
+            "EUR",
+            "topup-42",
+            "0001-01-01T00:00:00+23:59",
+            "²",
+            "x" * 300,
+        ]
+    )
     | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=20)
+    ),
     max_leaves=40,
 )
-DOCUMENTS = st.fixed_dictionaries({"state": st.sampled_from([NumberToken("0"), NumberToken("1"), "0", None]), "result": VALUES})
+DOCUMENTS = st.fixed_dictionaries(
+    {"state": st.sampled_from([NumberToken("0"), NumberToken("1"), "0", None]), "result": VALUES}
+)
 STATUSES = st.sampled_from([200, 200, 200, 201, 302, 400, 401, 404, 408, 422, 429, 500, 503])
 
 
@@ -52,7 +80,9 @@ class OddHttp:
     def __init__(self, status: int, body: bytes) -> None:
         self.status, self.bodies = status, [body]
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def post(
+        self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy
+    ) -> HttpAnswer:
         """Gives the odd answer once, later ones are empty."""
         return HttpAnswer(self.status, self.bodies.pop() if self.bodies else b"", 1)
 

@@ -53,7 +53,9 @@ class TestStatus:
         ],
     )
     @pytest.mark.parametrize("is_final", [True, False, None])
-    def test_goes_by_the_word_and_never_by_its_finality(self, word: str, status: str, is_final: bool | None) -> None:
+    def test_goes_by_the_word_and_never_by_its_finality(
+        self, word: str, status: str, is_final: bool | None
+    ) -> None:
         """`is_final` may contradict the status and is not read; a new word decides nothing and is kept."""
         found = read_payment(row(status=word, is_final=is_final))
         assert (found.status, found.gateway_status) == (PaymentStatus(status), word)
@@ -73,15 +75,36 @@ class TestReadPayment:
     def test_reads_the_documented_answer(self) -> None:
         """Every field that we use is where the documentation has it."""
         found = read_payment(ROW)
-        assert (found.amount, found.due, found.paid, found.settled, found.fee) == (15, 15, 15, Decimal("14.70"), Decimal("0.3"))
+        assert (found.amount, found.due, found.paid, found.settled, found.fee) == (
+            15,
+            15,
+            15,
+            Decimal("14.70"),
+            Decimal("0.3"),
+        )
         assert found.changed_at == datetime(2023, 7, 11, 18, 24, 17, tzinfo=UTC)
 
     def test_reads_what_was_exchanged_on_the_way(self) -> None:
         """With a conversion we get its amount; the commission is then not told in the payer's coin."""
-        found = read_payment(row(convert={"to_currency": "BTC", "commission": None, "rate": "0.00003", "amount": "0.00045"}))
-        assert (found.settled, found.settled_currency, found.fee) == (Decimal("0.00045"), "BTC", None)
+        found = read_payment(
+            row(
+                convert={
+                    "to_currency": "BTC",
+                    "commission": None,
+                    "rate": "0.00003",
+                    "amount": "0.00045",
+                }
+            )
+        )
+        assert (found.settled, found.settled_currency, found.fee) == (
+            Decimal("0.00045"),
+            "BTC",
+            None,
+        )
 
-    @pytest.mark.parametrize("name", ["uuid", "status", "currency", "amount", "payment_amount", "txid"])
+    @pytest.mark.parametrize(
+        "name", ["uuid", "status", "currency", "amount", "payment_amount", "txid"]
+    )
     def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
         """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
         with pytest.raises(ProviderError) as caught:

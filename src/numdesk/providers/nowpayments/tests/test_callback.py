@@ -22,7 +22,8 @@ CANONICAL = (
     '"outcome_amount":1.5e-7,"payment_id":5077125051,"payment_status":"finished"}'
 )
 SIGNATURE = (
-    "ab378eed8b45caacfe6b9f4b09001476dd3509510772364c850296934e2edf079719cb6ee18b40557728282bf7256e60a08b671b7be51536c5af1005acac5df5"
+    "ab378eed8b45caacfe6b9f4b09001476dd3509510772364c850296934e2edf07"
+    "9719cb6ee18b40557728282bf7256e60a08b671b7be51536c5af1005acac5df5"
 )
 HINT = PaymentHint(reference="topup-42", invoice_id=None, payment_id="5077125051")
 #: The same members as somebody sends them.
@@ -34,14 +35,21 @@ SENT = (
 NUMBERS = st.from_regex(r"\A(0|[1-9][0-9]{0,9})(\.[0-9]{1,12})?(e-[1-9][0-9]?)?\Z").map(NumberToken)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
 
 def document(**changes: Any) -> dict[str, Any]:
     """Returns an honest callback, with changes; None leaves a member out."""
-    whole = {"payment_id": NumberToken("5077125051"), "invoice_id": NumberToken("4522625843"), "order_id": "topup-42", **changes}
+    whole = {
+        "payment_id": NumberToken("5077125051"),
+        "invoice_id": NumberToken("4522625843"),
+        "order_id": "topup-42",
+        **changes,
+    }
     return {name: value for name, value in whole.items() if value is not None}
 
 
@@ -60,7 +68,15 @@ def scrambled(value: Any, dice: random.Random) -> Any:
 class TestReadCallback:
     """What verifies."""
 
-    @pytest.mark.parametrize("body", [SENT, CANONICAL, SENT.replace(",", ",\n "), SENT.replace('"topup-42"', r'"\u0074opup-42"')])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            SENT,
+            CANONICAL,
+            SENT.replace(",", ",\n "),
+            SENT.replace('"topup-42"', r'"\u0074opup-42"'),
+        ],
+    )
     def test_takes_the_vendors_own_signature(self, body: str) -> None:
         """Keys come in any order, spaced in any way; numbers are signed as they stand."""
         assert sign(CANONICAL, key=KEY) == SIGNATURE
@@ -89,15 +105,28 @@ class TestReadCallback:
         """The documentation's sample makes objects of lists; others leave them."""
         body = r'{"payment_id":1,"order_id":"o","payment_extra_ids":[7,{"b":1,"a":2}]}'
         rest = ',"payment_id":1}'
-        assert read(body, '{"order_id":"o","payment_extra_ids":{"0":7,"1":{"a":2,"b":1}}' + rest).payment_id == "1"
-        assert read(body, '{"order_id":"o","payment_extra_ids":[7,{"a":2,"b":1}]' + rest).payment_id == "1"
+        assert (
+            read(
+                body, '{"order_id":"o","payment_extra_ids":{"0":7,"1":{"a":2,"b":1}}' + rest
+            ).payment_id
+            == "1"
+        )
+        assert (
+            read(body, '{"order_id":"o","payment_extra_ids":[7,{"a":2,"b":1}]' + rest).payment_id
+            == "1"
+        )
 
     def test_sorts_keys_that_are_numbers_like_javascript(self) -> None:
         """A JavaScript object has its array indices first, however they were sorted."""
         assert list(canonical({"b": 1, "10": 1, "9": 1, "a": 1})) == ["9", "10", "a", "b"]
 
-    @pytest.mark.parametrize(("payment_id", "invoice_id"), [("5077125051", "4522625843"), (NumberToken("5077125051"), None)])
-    def test_takes_ids_as_numbers_and_as_texts(self, payment_id: str, invoice_id: str | None) -> None:
+    @pytest.mark.parametrize(
+        ("payment_id", "invoice_id"),
+        [("5077125051", "4522625843"), (NumberToken("5077125051"), None)],
+    )
+    def test_takes_ids_as_numbers_and_as_texts(
+        self, payment_id: str, invoice_id: str | None
+    ) -> None:
         """Ids come both ways and mean the same; not every payment has an invoice."""
         whole = document(payment_id=payment_id, invoice_id=invoice_id)
         hint = read(write_js(whole), write_js(canonical(whole)))
@@ -112,7 +141,10 @@ class TestReadCallback:
 class TestRefusals:
     """What does not."""
 
-    @pytest.mark.parametrize("signature", ["", "0" * 127, "0" * 129, "g" * 128, "ы" * 128, SIGNATURE[:-1] + "4", SIGNATURE[1:] + "a"])
+    @pytest.mark.parametrize(
+        "signature",
+        ["", "0" * 127, "0" * 129, "g" * 128, "ы" * 128, SIGNATURE[:-1] + "4", SIGNATURE[1:] + "a"],
+    )
     def test_refuses_a_wrong_signature(self, signature: str) -> None:
         """A signature is 128 hexadecimal digits and the right ones."""
         with pytest.raises(CallbackRefused, match="signature"):
@@ -192,7 +224,11 @@ class TestRefusals:
     def test_costs_no_more_than_its_size(self, many: str) -> None:
         """The dearest documents of 64 KiB are refused in a moment; with as many objects as names it took two seconds once."""
         names = ",".join(f'"{number:x}":0' for number in range(3_000))
-        body = f'{{"payment_id":1,{names},"z":[' + ",".join([many] * ((65_500 - len(names)) // (len(many) + 1) - 10)) + "]}"
+        body = (
+            f'{{"payment_id":1,{names},"z":['
+            + ",".join([many] * ((65_500 - len(names)) // (len(many) + 1) - 10))
+            + "]}"
+        )
 
         def refuse() -> None:
             for text in (body, '{"a":"' + "\u00e9x" * 21_000 + '"}'):

@@ -21,7 +21,9 @@ DAY = timedelta(days=1)
 
 def intent(reference: str = "topup-42", amount: str = "450.00", currency: str = "EUR") -> Intent:
     """Returns an honest intent."""
-    return Intent(reference, Decimal(amount), currency, 3600, "https://desk.example.com/callbacks/nowpayments")
+    return Intent(
+        reference, Decimal(amount), currency, 3600, "https://desk.example.com/callbacks/nowpayments"
+    )
 
 
 @pytest.fixture
@@ -31,10 +33,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def served(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
+async def served(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
+) -> AsyncIterator[Served]:
     """The fake under a prefix, as in the sandbox."""
     prefix = "/sandbox/gateways/nowpayments"
-    async with serving_gateway(PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)) as made:
+    async with serving_gateway(
+        PROVIDER, tmp_path, clock=clock, prefix=prefix, timeout_s=timeout_s(request)
+    ) as made:
         yield made
 
 
@@ -47,7 +53,9 @@ async def keyed(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Served]:
 
 async def look(served: Served, gateway_id: str, *payment_ids: str) -> list[Payment]:
     """Returns the payments of an invoice, oldest first."""
-    found = await served.gateway.look_up(invoice_id=gateway_id, reference="topup-42", since=NOON, payment_ids=payment_ids)
+    found = await served.gateway.look_up(
+        invoice_id=gateway_id, reference="topup-42", since=NOON, payment_ids=payment_ids
+    )
     return sorted(found, key=lambda payment: payment.payment_id)
 
 
@@ -57,7 +65,12 @@ class TestCreate:
     async def test_makes_an_invoice_that_nobody_has_opened(self, served: Served) -> None:
         """An invoice has our reference, amount and currency and a page to pay on; it has no payment until somebody opens it."""
         made = await served.gateway.create(intent())
-        assert (made.reference, made.amount, made.currency, made.expires_at) == ("topup-42", Decimal(450), "EUR", None)
+        assert (made.reference, made.amount, made.currency, made.expires_at) == (
+            "topup-42",
+            Decimal(450),
+            "EUR",
+            None,
+        )
         assert made.payment_url == f"{served.base_url}/pay/?iid={made.gateway_id}"
         assert await look(served, made.gateway_id) == []
 
@@ -82,7 +95,9 @@ class TestCreate:
             ("timeout_made", True, 1),
         ],
     )
-    async def test_tells_a_no_from_a_lost_answer(self, served: Served, outcome: str, unknown: bool, made: int) -> None:
+    async def test_tells_a_no_from_a_lost_answer(
+        self, served: Served, outcome: str, unknown: bool, made: int
+    ) -> None:
         """After a lost answer nothing is made again; after a definite no it may be."""
         await served.fake.script([f"create:{outcome}"])
         with pytest.raises(ProviderError) as caught:
@@ -116,7 +131,11 @@ class TestFind:
         (row,) = await served.fake.world.invoices("topup-42")
         found = await served.gateway.find(reference="topup-42", since=NOON)
         assert found is not None
-        assert (found.gateway_id, found.payment_url, found.amount) == (row["id"], row["invoice_url"], Decimal(450))
+        assert (found.gateway_id, found.payment_url, found.amount) == (
+            row["id"],
+            row["invoice_url"],
+            Decimal(450),
+        )
 
     async def test_finds_none_that_nobody_was_shown(self, served: Served, keyed: Served) -> None:
         """An invoice without a payment is in no list; without the list there is nothing to look in."""
@@ -141,13 +160,28 @@ class TestLookUp:
         ],
     )
     async def test_tells_what_came(
-        self, served: Served, amount: str | None, currency: str | None, status: PaymentStatus, paid: str
+        self,
+        served: Served,
+        amount: str | None,
+        currency: str | None,
+        status: PaymentStatus,
+        paid: str,
     ) -> None:
         """What was paid is read in the payer's coin, to the last digit, however JavaScript writes it."""
         made = await served.gateway.create(intent())
-        assert await served.fake.pay("topup-42", amount=Decimal(amount) if amount else None, currency=currency) == 1
+        assert (
+            await served.fake.pay(
+                "topup-42", amount=Decimal(amount) if amount else None, currency=currency
+            )
+            == 1
+        )
         (found,) = await look(served, made.gateway_id)
-        assert (found.status, found.paid, found.invoice_id, found.reference) == (status, Decimal(paid), made.gateway_id, "topup-42")
+        assert (found.status, found.paid, found.invoice_id, found.reference) == (
+            status,
+            Decimal(paid),
+            made.gateway_id,
+            "topup-42",
+        )
         assert (found.amount, found.currency) == (Decimal(450), "EUR")
         assert found.due == (Decimal("0.009") if currency == "BTC" else Decimal("562.5"))
 
@@ -155,9 +189,13 @@ class TestLookUp:
         """A coin that was chosen waits; money that is seen is not settled."""
         made = await served.gateway.create(intent())
         await served.fake.choose("topup-42")
-        assert [payment.status for payment in await look(served, made.gateway_id)] == [PaymentStatus.WAITING]
+        assert [payment.status for payment in await look(served, made.gateway_id)] == [
+            PaymentStatus.WAITING
+        ]
         await served.fake.see("topup-42")
-        assert [payment.status for payment in await look(served, made.gateway_id)] == [PaymentStatus.SEEN]
+        assert [payment.status for payment in await look(served, made.gateway_id)] == [
+            PaymentStatus.SEEN
+        ]
 
     async def test_tells_a_second_deposit_as_one_of_its_own(self, served: Served) -> None:
         """A further transfer to the same address is another payment, whose parent is the first."""
@@ -165,8 +203,16 @@ class TestLookUp:
         await served.fake.pay("topup-42", amount=Decimal(200))
         await served.fake.pay("topup-42", amount=Decimal(250))
         first, second = await look(served, made.gateway_id)
-        assert (first.status, first.paid, first.parent_id) == (PaymentStatus.UNDERPAID, Decimal(250), None)
-        assert (second.status, second.paid, second.parent_id) == (PaymentStatus.PAID, Decimal("312.5"), first.payment_id)
+        assert (first.status, first.paid, first.parent_id) == (
+            PaymentStatus.UNDERPAID,
+            Decimal(250),
+            None,
+        )
+        assert (second.status, second.paid, second.parent_id) == (
+            PaymentStatus.PAID,
+            Decimal("312.5"),
+            first.payment_id,
+        )
         assert (second.wrong_asset, second.due) == (False, Decimal("562.5"))
 
     async def test_tells_another_coin_than_was_chosen(self, served: Served) -> None:
@@ -175,25 +221,44 @@ class TestLookUp:
         await served.fake.choose("topup-42")
         await served.fake.pay("topup-42", currency="BTC", amount=Decimal("0.001"))
         waits, came = await look(served, made.gateway_id)
-        assert (waits.status, came.status, came.wrong_asset) == (PaymentStatus.WAITING, PaymentStatus.PAID, True)
-        assert (came.due, came.paid, came.settled, came.settled_currency) == (None, Decimal("0.001"), Decimal("0.000995"), "BTC")
+        assert (waits.status, came.status, came.wrong_asset) == (
+            PaymentStatus.WAITING,
+            PaymentStatus.PAID,
+            True,
+        )
+        assert (came.due, came.paid, came.settled, came.settled_currency) == (
+            None,
+            Decimal("0.001"),
+            Decimal("0.000995"),
+            "BTC",
+        )
 
     async def test_says_what_the_gateway_keeps(self, served: Served) -> None:
         """The commission is told in the invoice's money, and what we get in the coin it comes in."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42")
         (payment,) = await look(served, made.gateway_id)
-        assert (payment.fee, payment.settled, payment.settled_currency) == (Decimal("2.25"), Decimal("559.6875"), "USDTTRC20")
+        assert (payment.fee, payment.settled, payment.settled_currency) == (
+            Decimal("2.25"),
+            Decimal("559.6875"),
+            "USDTTRC20",
+        )
         assert payment.changed_at == NOON
 
-    async def test_closes_what_waits_too_long_and_takes_it_all_the_same(self, served: Served, clock: FakeClock) -> None:
+    async def test_closes_what_waits_too_long_and_takes_it_all_the_same(
+        self, served: Served, clock: FakeClock
+    ) -> None:
         """Nobody's payment is over after a week; money that comes then still counts."""
         made = await served.gateway.create(intent())
         await served.fake.choose("topup-42")
         clock.advance(7 * 86_400)
-        assert [payment.status for payment in await look(served, made.gateway_id)] == [PaymentStatus.EXPIRED]
+        assert [payment.status for payment in await look(served, made.gateway_id)] == [
+            PaymentStatus.EXPIRED
+        ]
         await served.fake.pay("topup-42")
-        assert [payment.status for payment in await look(served, made.gateway_id)] == [PaymentStatus.PAID]
+        assert [payment.status for payment in await look(served, made.gateway_id)] == [
+            PaymentStatus.PAID
+        ]
 
     async def test_reads_by_itself_what_the_list_does_not_hold(self, served: Served) -> None:
         """A payment that a callback named is asked for, also when it belongs to another invoice: then it says so."""
@@ -218,7 +283,15 @@ class TestLookUp:
         assert await look(served, "1", "2", "../auth", "a b") == []
 
     @pytest.mark.parametrize(
-        "outcome", ["list:error_500", "list:timeout", "list:garbage", "auth:error_500", "auth:garbage", "list:error_400"]
+        "outcome",
+        [
+            "list:error_500",
+            "list:timeout",
+            "list:garbage",
+            "auth:error_500",
+            "auth:garbage",
+            "list:error_400",
+        ],
     )
     async def test_fails_rather_than_guesses(self, served: Served, outcome: str) -> None:
         """A gateway that is down says nothing about money."""
@@ -227,7 +300,9 @@ class TestLookUp:
         with pytest.raises(ProviderError):
             await look(served, made.gateway_id)
 
-    async def test_gets_a_new_token_when_the_old_one_is_over(self, served: Served, clock: FakeClock) -> None:
+    async def test_gets_a_new_token_when_the_old_one_is_over(
+        self, served: Served, clock: FakeClock
+    ) -> None:
         """A token lives for five minutes; lists go on afterwards."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42")
@@ -283,7 +358,11 @@ class TestPayments:
         await served.fake.lie("topup-42", "missing", place="list")
         assert await look(served, made.gateway_id, truth[0].payment_id) == truth
         await served.fake.lie("topup-42", lie)
-        assert await look(served, made.gateway_id, truth[0].payment_id) != truth or lie in ("doubled", "doubled_as_another", "stranger")
+        assert await look(served, made.gateway_id, truth[0].payment_id) != truth or lie in (
+            "doubled",
+            "doubled_as_another",
+            "stranger",
+        )
 
     def test_there_are_twenty_lies(self) -> None:
         """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
@@ -299,16 +378,25 @@ class TestDirector:
         assert await served.fake.pay("topup-42", times=3) == 3
         served.catcher.caught.clear()
         notices = await served.fake.notices("topup-42")
-        assert [notice.document["payment_status"] for notice in notices] == ["waiting", "confirming", "finished"]
+        assert [notice.document["payment_status"] for notice in notices] == [
+            "waiting",
+            "confirming",
+            "finished",
+        ]
         assert await served.fake.tell(notices[::-1], times=2) == 6
-        assert [b'"finished"' in body for _, _, body in served.catcher.caught] == [True] * 2 + [False] * 4
+        assert [b'"finished"' in body for _, _, body in served.catcher.caught] == [True] * 2 + [
+            False
+        ] * 4
 
     async def test_pays_no_more_than_is_due_unless_told(self, served: Served) -> None:
         """Paying what is left completes an invoice; paying nothing more says the same again."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42", amount=Decimal(200))
         await served.fake.pay("topup-42")
-        assert [payment.paid for payment in await look(served, made.gateway_id)] == [Decimal(250), Decimal("312.5")]
+        assert [payment.paid for payment in await look(served, made.gateway_id)] == [
+            Decimal(250),
+            Decimal("312.5"),
+        ]
         assert await served.fake.pay("topup-42") == 1
         assert len(await look(served, made.gateway_id)) == 2
 
@@ -319,16 +407,24 @@ class TestDirector:
         await served.fake.tell([notice], claims={"payment_status": "finished"})
         ((_, headers, body),) = served.catcher.caught
         hint = served.gateway.read_callback(headers, body)
-        assert (hint.reference, hint.invoice_id, hint.payment_id) == ("topup-42", made.gateway_id, str(notice.payment_id))
+        assert (hint.reference, hint.invoice_id, hint.payment_id) == (
+            "topup-42",
+            made.gateway_id,
+            str(notice.payment_id),
+        )
         assert b"finished" in body
-        assert [payment.status for payment in await look(served, made.gateway_id)] == [PaymentStatus.WAITING]
+        assert [payment.status for payment in await look(served, made.gateway_id)] == [
+            PaymentStatus.WAITING
+        ]
 
     @pytest.mark.parametrize("escapes", [False, True])
     async def test_signs_what_verifies(self, served: Served, escapes: bool) -> None:
         """Small numbers, inner objects, letters and slashes are signed as JavaScript or PHP would write them."""
         await served.gateway.create(intent())
         notice = await served.fake.see("topup-42", amount=Decimal("0.00000015"), currency="BTC")
-        headers, body = served.fake.written(notice, claims={"order_description": "Кошелёк/42 \u2028"}, escapes=escapes)
+        headers, body = served.fake.written(
+            notice, claims={"order_description": "Кошелёк/42 \u2028"}, escapes=escapes
+        )
         assert b"1.5e-7" in body
         lowered = {name.lower(): value for name, value in headers.items()}
         assert served.gateway.read_callback(lowered, body).payment_id == str(notice.payment_id)
@@ -337,7 +433,11 @@ class TestDirector:
         """A payment goes wherever it is told."""
         made = await served.gateway.create(intent())
         seen = await served.fake.see("topup-42")
-        for word, status in (("sending", PaymentStatus.SEEN), ("failed", PaymentStatus.FAILED), ("refunded", PaymentStatus.REFUNDED)):
+        for word, status in (
+            ("sending", PaymentStatus.SEEN),
+            ("failed", PaymentStatus.FAILED),
+            ("refunded", PaymentStatus.REFUNDED),
+        ):
             await served.fake.move(seen.payment_id, word)
             assert [payment.status for payment in await look(served, made.gateway_id)] == [status]
 

@@ -21,19 +21,55 @@ from numdesk.providers.nowpayments.settings import NowPaymentsSettings
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INTENT = Intent("topup-42", Decimal(10), "EUR", 3600, None)
 SETTINGS = NowPaymentsSettings(api_key="k", ipn_secret="s", email="e", password="p")
-NAMES = ["id", "payment_id", "parent_payment_id", "invoice_id", "order_id", "price_amount", "pay_amount", "actually_paid", "pay_currency"]
-NAMES += ["price_currency", "outcome_amount", "outcome_currency", "payment_status", "payin_hash", "invoice_url", "created_at", "updated_at"]
+NAMES = [
+    "id",
+    "payment_id",
+    "parent_payment_id",
+    "invoice_id",
+    "order_id",
+    "price_amount",
+    "pay_amount",
+    "actually_paid",
+    "pay_currency",
+]
+NAMES += [
+    "price_currency",
+    "outcome_amount",
+    "outcome_currency",
+    "payment_status",
+    "payin_hash",
+    "invoice_url",
+    "created_at",
+    "updated_at",
+]
 
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers().map(lambda number: NumberToken(str(number)))
-    | st.sampled_from(["10", "1e99", "0", "-1", "finished", "eur", "topup-42", "0001-01-01T00:00:00+23:59", "99999999999999", "x" * 300])
+    | st.sampled_from(
+        [
+            "10",
+            "1e99",
+            "0",
+            "-1",
+            "finished",
+            "eur",
+            "topup-42",
+            "0001-01-01T00:00:00+23:59",
+            "99999999999999",
+            "x" * 300,
+        ]
+    )
     | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=20)
+    ),
     max_leaves=40,
 )
-DOCUMENTS = st.dictionaries(st.sampled_from([*NAMES, "data", "data", "pagesCount", "token"]), VALUES, max_size=20)
+DOCUMENTS = st.dictionaries(
+    st.sampled_from([*NAMES, "data", "data", "pagesCount", "token"]), VALUES, max_size=20
+)
 STATUSES = st.sampled_from([200, 200, 200, 201, 302, 400, 401, 404, 408, 422, 429, 500, 503])
 
 
@@ -43,11 +79,15 @@ class OddHttp:
     def __init__(self, status: int, body: bytes) -> None:
         self.status, self.bodies = status, [body]
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def post(
+        self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy
+    ) -> HttpAnswer:
         """Lets everybody in."""
         return HttpAnswer(200, b'{"token":"t"}', 1) if url.endswith("/auth") else self._next()
 
-    async def get(self, url: str, *, headers: Mapping[str, str], policy: EgressPolicy) -> HttpAnswer:
+    async def get(
+        self, url: str, *, headers: Mapping[str, str], policy: EgressPolicy
+    ) -> HttpAnswer:
         """Gives the odd answer once, later ones are empty."""
         return self._next()
 
@@ -60,7 +100,9 @@ async def holds(status: int, body: bytes) -> None:
     calls: list[Callable[[NowPayments], Awaitable[Any]]] = [
         lambda gateway: gateway.create(INTENT),
         lambda gateway: gateway.look_up(invoice_id="u", reference="r", since=NOON),
-        lambda gateway: gateway.look_up(invoice_id="u", reference="r", since=NOON, payment_ids=["1"]),
+        lambda gateway: gateway.look_up(
+            invoice_id="u", reference="r", since=NOON, payment_ids=["1"]
+        ),
         lambda gateway: gateway.find(reference="r", since=NOON),
         lambda gateway: gateway.payments(since=NOON, until=NOON + timedelta(days=1)),
     ]

@@ -55,7 +55,11 @@ class TestStatus:
 
     def test_says_nothing_that_is_not_there(self) -> None:
         """This gateway has no words for holding and for a refund on its way."""
-        assert set(STATUS.values()) == set(PaymentStatus) - {PaymentStatus.HELD, PaymentStatus.REFUNDING, PaymentStatus.UNKNOWN}
+        assert set(STATUS.values()) == set(PaymentStatus) - {
+            PaymentStatus.HELD,
+            PaymentStatus.REFUNDING,
+            PaymentStatus.UNKNOWN,
+        }
 
 
 class TestReadPayment:
@@ -64,9 +68,22 @@ class TestReadPayment:
     def test_reads_the_documented_answer(self) -> None:
         """Every field that we use is where the documentation has it; finished says nothing of how much came."""
         found = read_payment(ROW, parent=None)
-        assert (found.payment_id, found.invoice_id, found.reference) == ("5524759814", "4522625843", "topup-42")
-        assert (found.amount, found.due, found.paid) == (Decimal(5), Decimal("165.652609"), Decimal(180))
-        assert (found.settled, found.settled_currency, found.payer_currency, found.currency) == (Decimal("178.9005"), "TRX", "TRX", "USD")
+        assert (found.payment_id, found.invoice_id, found.reference) == (
+            "5524759814",
+            "4522625843",
+            "topup-42",
+        )
+        assert (found.amount, found.due, found.paid) == (
+            Decimal(5),
+            Decimal("165.652609"),
+            Decimal(180),
+        )
+        assert (found.settled, found.settled_currency, found.payer_currency, found.currency) == (
+            Decimal("178.9005"),
+            "TRX",
+            "TRX",
+            "USD",
+        )
         assert found.fee == (Decimal(180) - Decimal("178.9005")) * 5 / Decimal("165.652609")
         assert found.changed_at == datetime(2021, 4, 12, 14, 23, 6, 244000, tzinfo=UTC)
 
@@ -82,7 +99,17 @@ class TestReadPayment:
         """What was exchanged on the way cannot be compared with what came."""
         assert read_payment(row(outcome_currency="eur"), parent=None).fee is None
 
-    @pytest.mark.parametrize("name", ["payment_id", "payment_status", "price_currency", "price_amount", "actually_paid", "payin_hash"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "payment_id",
+            "payment_status",
+            "price_currency",
+            "price_amount",
+            "actually_paid",
+            "payin_hash",
+        ],
+    )
     def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
         """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
         with pytest.raises(ProviderError) as caught:
@@ -101,7 +128,9 @@ class TestReadPayment:
         """Times come as text and as milliseconds; one that cannot be read is no time."""
         assert read_time(text) == moment
 
-    @pytest.mark.parametrize(("amount", "text"), [("450.00", "450.00"), ("1E+3", "1000"), ("0.00000015", "0.00000015")])
+    @pytest.mark.parametrize(
+        ("amount", "text"), [("450.00", "450.00"), ("1E+3", "1000"), ("0.00000015", "0.00000015")]
+    )
     def test_writes_amounts_digit_by_digit(self, amount: str, text: str) -> None:
         """No amount goes through a float on its way out."""
         assert number(Decimal(amount)) == text
@@ -112,7 +141,9 @@ class TestSettings:
 
     def test_hide_the_secrets(self) -> None:
         """Neither repr nor text of the settings holds a secret."""
-        settings = NowPaymentsSettings(api_key="hush-1", ipn_secret="hush-2\n", email="hush-3", password="hush-4")
+        settings = NowPaymentsSettings(
+            api_key="hush-1", ipn_secret="hush-2\n", email="hush-3", password="hush-4"
+        )
         assert "hush" not in f"{settings!r} {settings}"
         assert settings.signing_key == "hush-2"
 

@@ -18,7 +18,13 @@ COST = cost_of(INDONESIA, WHATSAPP, by_operator=False)
 
 def wanted(reference: str = "r1", **changes: object) -> Wanted:
     """Returns an honest request, with changes."""
-    values = {"country": "ID", "service": "whatsapp", "operator": None, "cost_max": COST, "currency": "IDR"}
+    values = {
+        "country": "ID",
+        "service": "whatsapp",
+        "operator": None,
+        "cost_max": COST,
+        "currency": "IDR",
+    }
     return Wanted(reference=reference, **{**values, **changes})
 
 
@@ -69,14 +75,20 @@ class TestReserve:
             await simulator.reserve(wanted(cost_max=COST - 1))
         assert caught.value.cause is Cause.PRICE_REJECTED
 
-    @pytest.mark.parametrize("change", [{"country": "XX"}, {"service": "nope"}, {"operator": "nope"}])
-    async def test_has_nothing_where_it_sells_nothing(self, simulator: Simulator, change: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "change", [{"country": "XX"}, {"service": "nope"}, {"operator": "nope"}]
+    )
+    async def test_has_nothing_where_it_sells_nothing(
+        self, simulator: Simulator, change: dict[str, str]
+    ) -> None:
         """An unknown country, service or operator has no numbers."""
         with pytest.raises(ProviderError) as caught:
             await simulator.reserve(wanted(**change))
         assert caught.value.cause is Cause.NO_NUMBERS
 
-    async def test_takes_as_long_as_a_network(self, simulator: Simulator, slept: list[float]) -> None:
+    async def test_takes_as_long_as_a_network(
+        self, simulator: Simulator, slept: list[float]
+    ) -> None:
         """A call is not instant, so that code which cannot wait shows itself."""
         await simulator.reserve(wanted())
         assert slept == [SimulatorSettings().delay_s]
@@ -198,21 +210,34 @@ class TestMemory:
     async def test_names_every_message_anew(self, simulator: Simulator) -> None:
         """Two texts are two messages, even when they are equal."""
         first = simulator.text(to=1, sender="a", text="b")
-        assert first.provider_message_id != simulator.text(to=1, sender="a", text="b").provider_message_id
+        assert (
+            first.provider_message_id
+            != simulator.text(to=1, sender="a", text="b").provider_message_id
+        )
 
 
 class TestBrokenFile:
     """A world whose file cannot be read."""
 
-    async def test_is_an_upstream_that_does_not_answer(self, tmp_path: Path, slept: list[float]) -> None:
+    async def test_is_an_upstream_that_does_not_answer(
+        self, tmp_path: Path, slept: list[float]
+    ) -> None:
         """Every question to it fails as one to a company that is out of reach, with an outcome that nobody knows."""
         (tmp_path / "world.sqlite").mkdir()
         world = World(tmp_path / "world.sqlite")
         simulator = simulator_of(world, slept)
         try:
-            for asked in (simulator.reserve(wanted()), simulator.tiers(), simulator.look_up("r1"), simulator.rate("USD/IDR")):
+            for asked in (
+                simulator.reserve(wanted()),
+                simulator.tiers(),
+                simulator.look_up("r1"),
+                simulator.rate("USD/IDR"),
+            ):
                 with pytest.raises(ProviderError) as failed:
                     await asked
-                assert (failed.value.cause, failed.value.unknown) == (Cause.PROVIDER_UNAVAILABLE, True)
+                assert (failed.value.cause, failed.value.unknown) == (
+                    Cause.PROVIDER_UNAVAILABLE,
+                    True,
+                )
         finally:
             world.close()
