@@ -85,7 +85,7 @@ NO_MONEY = frozenset(
 def test_every_transaction_is_known_to_move_money_or_not() -> None:
     """A new transaction is put into one of the two lists, so that none that moves money goes untested."""
     folder = Path(numdesk.usecases.__file__).parent
-    written = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    written = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     names = set(re.findall(r'\brt\.run[(,]\s*"([a-z_.]+)"', written)) | set(
         re.findall(r'\bSweep\("([a-z_.]+)", [A-Z]', written)
     )

@@ -40,7 +40,7 @@ from numdesk.storage.database.postgres import (
 KILLED_NUMDESK = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from numdesk.storage.postgres import EmbeddedPostgres
+from numdesk.storage.database.postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]))
 asyncio.run(server.start())
 print(server.pid, flush=True)
