@@ -87,7 +87,7 @@ def test_every_transaction_is_known_to_move_money_or_not() -> None:
     folder = Path(numdesk.usecases.__file__).parent
     written = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     names = set(re.findall(r'\brt\.run[(,]\s*"([a-z_.]+)"', written)) | set(
-        re.findall(r'\bSweep\("([a-z_.]+)", [A-Z]', written)
+        re.findall(r'\bSweep\(\s*"([a-z_.]+)",\s*[A-Z]', written)
     )
     assert names - {*MONEY, *NO_MONEY} == set()
     assert {*MONEY, *NO_MONEY} - names - {"orders.create", "inbound.receive"} == set()
