@@ -21,7 +21,7 @@ from numdesk.dialects import Answer, Request, RouteClaimedTwice
 from numdesk.kit.incoming.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime
 from numdesk.usecases import ledger_check
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, keys
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def headers(desk: DeskOfTest) -> dict[str, str]:
     """The headers of a customer."""
     return {
         "token": (
-            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+            await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         ).token
     }
 
@@ -55,10 +55,10 @@ class TestAddress:
         self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int
     ) -> None:
         """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
-        customer = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
-        rules = callers.KeyRules(networks=("203.0.113.0/24",))
+        customer = await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        rules = keys.KeyRules(networks=("203.0.113.0/24",))
         token = (
-            await callers.add_key(
+            await keys.add_key(
                 desk.rt,
                 customer_id=customer.customer_id,
                 dialect="smscode",
@@ -100,7 +100,7 @@ class TestAddress:
             return Answer(200, b"done")
 
         token = (
-            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+            await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         ).token
         networks = (ip_network("192.0.2.1/32"),)
         desk.rt.settings = replace(

@@ -21,7 +21,7 @@ from numdesk.dialects import Dialect, Request, Route, call_table, find_dialects,
 from numdesk.domain import errors
 from numdesk.domain.money import DECIMALS
 from numdesk.domain.orders.lifecycle import State
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 
 DIALECTS = find_dialects()
 ROUTES = [(dialect, route) for dialect in DIALECTS for route in dialect.routes]
@@ -169,7 +169,7 @@ class TestBodies:
         """A body of the bound is taken (and then refused for what it holds), one byte more is too large, announced or not."""
         desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
         app = make_app(desk.rt, dialects=[dialect], mounts={})
-        new = await callers.register(
+        new = await accounts.register(
             desk.rt,
             name="Any",
             dialect=dialect.slug,
@@ -241,7 +241,7 @@ class TestAnyBytes:
         """No path, query, header or body makes a dialect answer 500, for a customer (one who signs: in the dialect) or a stranger."""
         tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
         for dialect in DIALECTS if not tokens else ():
-            new = await callers.register(
+            new = await accounts.register(
                 desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9
             )
             tokens[dialect.slug] = new.token.encode()

@@ -28,8 +28,8 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.usecases import rates
-from numdesk.usecases.customers import callers
-from numdesk.usecases.customers.callers import NewCustomer
+from numdesk.usecases.customers import accounts
+from numdesk.usecases.customers.accounts import NewCustomer
 
 PLACEHOLDERS = {
     "<number>": re.compile(r"\+62[0-9]{9,11}"),
@@ -133,7 +133,7 @@ async def run_case(
 ) -> None:
     """Tell the story to the desk and compare every answer, or write them down; `dialect` alone names one whose customers show a token."""
     speaker = speaker or Speaker(dialect)
-    new = await callers.register(
+    new = await accounts.register(
         desk.rt,
         name="Case",
         dialect=speaker.dialect,
@@ -203,7 +203,7 @@ async def _rate(story: Story, rest: str) -> None:
 
 
 async def _state(story: Story, rest: str) -> None:
-    await callers.set_state(story.desk.rt, story.customer_id, CustomerState[rest])
+    await accounts.set_state(story.desk.rt, story.customer_id, CustomerState[rest])
     story.desk.rt.memory.forget("customers")
 
 

@@ -19,8 +19,8 @@ from numdesk.dialects import Answer, Request, find_dialects
 from numdesk.domain.customers.callers import Caller, CustomerState, Scope
 from numdesk.domain.errors import NotAuthenticated, Unavailable
 from numdesk.runtime import Runtime
-from numdesk.usecases.customers import callers
-from numdesk.usecases.customers.callers import KeyRules
+from numdesk.usecases.customers import accounts, keys
+from numdesk.usecases.customers.keys import KeyRules
 
 
 def app_of(desk: DeskOfTest, toy: Toy) -> HttpApp:
@@ -32,7 +32,7 @@ async def token_of(desk: DeskOfTest) -> dict[str, str]:
     """Returns the headers of a new customer."""
     return {
         "token": (
-            await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+            await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         ).token
     }
 
@@ -61,7 +61,7 @@ class TestCredentials:
         """A customer who is blocked is refused as soon as memory is dropped."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         assert (await Exchange("GET", "/toy/things/1", headers).run(app)).status == 200
-        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await accounts.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
         assert (
             await Exchange("GET", "/toy/things/1", headers).run(app)
@@ -88,7 +88,7 @@ class TestLimits:
     async def test_are_shared_by_the_versions_of_an_api(self, desk: DeskOfTest) -> None:
         """/v1 and /v2 of the smscode API draw on one bucket: the eleventh webhook test in a minute is refused."""
         app = make_app(desk.rt, dialects=find_dialects(), mounts={})
-        new = await callers.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
+        new = await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         headers = {"authorization": f"Bearer {new.token}"}
         statuses = [
             (await Exchange("POST", f"/v{1 + i % 2}/webhook/test", headers).run(app)).status
@@ -114,7 +114,7 @@ class TestLimits:
     async def test_count_what_is_forbidden_by_key_and_address(self, desk: DeskOfTest) -> None:
         """A caller who may not make a call is told so a few times, and then to wait; at another address the key is told so again."""
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
-        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await accounts.set_state(desk.rt, 1, CustomerState.BLOCKED)
         bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(4)]
         assert bodies == [b"no: not_permitted"] * 3 + [b"no: too_many_requests"]
         assert (
@@ -141,7 +141,7 @@ class TestLimits:
     ) -> None:
         """Calls that are refused for their address, scope or name leave the customer's limit to the calls that are not."""
         await token_of(desk)
-        key = await callers.add_key(
+        key = await keys.add_key(
             desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules
         )
         app, headers = app_of(desk, Toy(done, limit=2, verify=verify)), {"token": key.token}
@@ -161,7 +161,7 @@ class TestLimits:
             verified.append(request.body)
 
         app, headers = app_of(desk, Toy(done, verify=verify)), await token_of(desk)
-        await callers.set_state(desk.rt, 1, state)
+        await accounts.set_state(desk.rt, 1, state)
         exchanges = [
             await Exchange("POST", "/toy/do", headers, [b"x" * 60, b"y"]).run(app) for _ in range(5)
         ]
@@ -198,7 +198,7 @@ class TestLimits:
         open_account = [
             (await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(5)
         ]
-        await callers.set_state(desk.rt, 1, CustomerState.BLOCKED)
+        await accounts.set_state(desk.rt, 1, CustomerState.BLOCKED)
         desk.rt.memory.forget("customers")
         desk.clock.advance(60)
         assert [

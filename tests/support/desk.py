@@ -31,7 +31,7 @@ from numdesk.providers.simulator.world import World
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Database
 from numdesk.storage.inbound.messages import Taken
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import from_suppliers, lifecycle, purchases
 
@@ -79,7 +79,7 @@ class DeskOfTest:
 
     async def customer(self, credit: int = 1_000_000) -> Caller:
         """Registers a funded customer and returns them as a caller."""
-        new = await callers.register(
+        new = await accounts.register(
             self.rt, name="Test", dialect=DIALECT, currency=CURRENCY, credit=credit
         )
         return await callers.authenticate(self.rt, new.token.encode(), dialect=DIALECT)

@@ -17,7 +17,7 @@ from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, PaymentHint
 from numdesk.runtime import Runtime
 from numdesk.storage.payments.topups import Booked
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import topups
 
@@ -239,7 +239,7 @@ async def open_till(
     gateway = gateway or GatewayInMemory()
     desk.rt.payments = {**desk.rt.payments, provider: gateway}
     desk.rt.provider_titles = {**desk.rt.provider_titles, provider: provider.capitalize()}
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="Payer", dialect="partner", currency=EUR, signed=True
     )
     return Till(

@@ -14,7 +14,7 @@ from tests.support.gateway import PROVIDER, Till, open_till
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.domain.payments.topups import Decision
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle as order_lifecycle
@@ -150,7 +150,7 @@ async def _limit(desk: DeskOfTest) -> Act:
 
 
 async def _register(_desk: DeskOfTest) -> Act:
-    return lambda one: callers.register(
+    return lambda one: accounts.register(
         one.rt, name="New", dialect=DIALECT, currency=CURRENCY, credit=7
     )
 

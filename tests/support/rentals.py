@@ -13,7 +13,7 @@ from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
 from numdesk.ports.inbound import MessageReceived
 from numdesk.storage.inbound.messages import Taken
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.ledger import wallets
@@ -85,7 +85,7 @@ async def renter(
     options: dict[str, str] | None = None,
 ) -> Caller:
     """Registers a customer with so many cents in the wallet and as a bonus, and returns them as a caller."""
-    new = await callers.register(
+    new = await accounts.register(
         desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit
     )
     if bonus:
@@ -94,7 +94,7 @@ async def renter(
             desk.rt, customer_id=new.customer_id, currency=CURRENCY, units=bonus, reason_ref=ref
         )
     for name, value in (options or {}).items():
-        await callers.set_option(desk.rt, new.customer_id, name=name, value=value)
+        await accounts.set_option(desk.rt, new.customer_id, name=name, value=value)
     return await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
 
 

@@ -24,7 +24,7 @@ from numdesk.cli.given import (
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
@@ -63,7 +63,7 @@ def add(
 
     async def register(desk: Desk) -> tuple[dict[str, Any], dict[str, str]]:
         currency = currency_of(desk, dialect)
-        made = await callers.register(
+        made = await accounts.register(
             desk.rt,
             name=_checked_name(name),
             dialect=dialect,
@@ -235,7 +235,7 @@ def option(
         What to set.
     """
     common = common or Common()
-    at_desk(common, lambda desk: callers.set_option(desk.rt, customer_id, name=name, value=value))
+    at_desk(common, lambda desk: accounts.set_option(desk.rt, customer_id, name=name, value=value))
     shown = "as for everybody" if value is None else value
     tell(
         {"customer_id": customer_id, name: value},
@@ -294,7 +294,7 @@ async def _all_facts(desk: Desk) -> list[dict[str, Any]]:
 def _set_state(meant: str, state: CustomerState, common: Common) -> None:
     async def change(desk: Desk) -> int:
         customer_id = await customer_of(desk, meant)
-        await callers.set_state(desk.rt, customer_id, state)
+        await accounts.set_state(desk.rt, customer_id, state)
         return customer_id
 
     customer_id, word = at_desk(common, change), state.name.lower()

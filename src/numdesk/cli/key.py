@@ -23,9 +23,9 @@ from numdesk.cli.given import (
 )
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.customers.callers import Scope
-from numdesk.storage.customers.callers import KeyLine
-from numdesk.usecases.customers import callers
-from numdesk.usecases.customers.callers import ALL_SCOPES, KeyRules
+from numdesk.storage.customers.keys import KeyLine
+from numdesk.usecases.customers import keys
+from numdesk.usecases.customers.keys import ALL_SCOPES, KeyRules
 
 app = cyclopts.App(name="key", help="Add, list and revoke the API keys of a customer.")
 
@@ -77,7 +77,7 @@ def add(
         currency = currency_of(desk, dialect)
         await require_customer(desk, customer_id)
         wanted = _rules(desk, dialect, rules or Rules())
-        key = await callers.add_key(
+        key = await keys.add_key(
             desk.rt,
             customer_id=customer_id,
             dialect=dialect,
@@ -109,7 +109,7 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
 
     async def look(desk: Desk) -> list[KeyLine]:
         await require_customer(desk, customer_id)
-        return await callers.keys(desk.rt, customer_id)
+        return await keys.keys(desk.rt, customer_id)
 
     found = at_desk(common, look)
     facts = [
@@ -158,7 +158,7 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
     common = common or Common()
     if not 1 <= key_id <= ID_MAX:
         raise CommandRefused(f"There is no key {key_id}.")
-    at_desk(common, lambda desk: callers.revoke_key(desk.rt, key_id))
+    at_desk(common, lambda desk: keys.revoke_key(desk.rt, key_id))
     tell(
         {"key_id": key_id, "revoked": True},
         as_json=common.json,

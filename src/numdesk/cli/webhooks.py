@@ -14,7 +14,7 @@ from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
 from numdesk.storage.webhooks import REPLAY_MAX, Owner
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import keys
 from numdesk.usecases.webhooks import endpoints
 from numdesk.usecases.webhooks.endpoints import PAGE_MAX
 
@@ -59,7 +59,7 @@ def set_endpoint(
     async def change(desk: Desk) -> dict[str, object]:
         owner, signed_with = await _owner(desk, customer_id, dialect), secret
         if secret is None and url and is_signed(desk, dialect):
-            signed_with = await callers.signing_secret(desk.rt, customer_id, dialect=dialect)
+            signed_with = await keys.signing_secret(desk.rt, customer_id, dialect=dialect)
             if signed_with is None:
                 raise CommandRefused(
                     f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one."

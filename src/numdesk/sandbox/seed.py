@@ -12,7 +12,7 @@ from numdesk.ports.suppliers import Tier
 from numdesk.runtime import Runtime
 from numdesk.sandbox import seed_rentals
 from numdesk.usecases import rates
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
 from numdesk.usecases.stock import numbers
 from numdesk.usecases.stock.lists import BadLine
@@ -115,7 +115,7 @@ async def new_customer(
     """Registers an approved customer with money in the wallet."""
     credit = CREDIT[terms.currency] if balance is None else balance
     name = f"Sandbox {dialect} {secrets.token_hex(3)}"
-    made = await callers.register(
+    made = await accounts.register(
         rt, name=name, dialect=dialect, currency=terms.currency, signed=terms.signed, credit=credit
     )
     return Credential(dialect, made.customer_id, made.token, made.secret)

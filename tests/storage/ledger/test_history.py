@@ -8,7 +8,7 @@ import msgspec
 from tests.support.desk import DeskOfTest
 
 from numdesk.storage.ledger import history
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.ledger import wallets
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
     """Each line begins where the one before it ended, in both directions and over all pages."""
-    made = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    made = await accounts.register(
+        desk.rt, name="A", dialect="partner", currency="EUR", signed=True
+    )
     for turn, (move, units) in enumerate(
         [
             (wallets.adjust, 5000),
@@ -54,7 +56,7 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
 
 async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
     """However long a history is, its first and last pages cost the same, and its length is known without counting."""
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
     )
     caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
@@ -78,7 +80,7 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
 
 async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
     """The note that a use case wrote is what the customer reads, and a second one changes nothing."""
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
     )
     journal_id = await desk.pool.fetchval("select max(id) from journals")

@@ -7,7 +7,7 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.errors import InvalidInput
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers, keys
 from numdesk.usecases.customers.applications import ApplicationForm, apply_for
 
 FORM = ApplicationForm("Acme", "ops@acme.example", "+34600000000")
@@ -39,9 +39,9 @@ async def test_never_shows_the_secret_again(desk: DeskOfTest) -> None:
     assert made.secret not in repr(caller)
     assert made.secret not in repr(made)
     assert made.api_key not in repr(made)
-    new = await callers.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
-    rules = callers.KeyRules()
-    key = await callers.add_key(
+    new = await accounts.register(desk.rt, name="A", dialect="partner", currency="EUR", signed=True)
+    rules = keys.KeyRules()
+    key = await keys.add_key(
         desk.rt,
         customer_id=new.customer_id,
         dialect="partner",

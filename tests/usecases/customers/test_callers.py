@@ -12,7 +12,7 @@ from numdesk.domain.customers.callers import Caller, CustomerState, Scope, check
 from numdesk.domain.errors import NotAuthenticated, NotFound, NotPermitted
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.database.pool import Tx
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers, keys
 from numdesk.usecases.desk import versions
 
 
@@ -21,7 +21,7 @@ class TestAuthenticate:
 
     async def test_knows_a_token_and_no_other(self, desk: DeskOfTest) -> None:
         """The right token of the right dialect is a caller with the wallet of its currency; anything else is nobody."""
-        new = await callers.register(
+        new = await accounts.register(
             desk.rt, name="A", dialect=DIALECT, currency=CURRENCY, credit=5
         )
         caller = await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
@@ -47,7 +47,7 @@ class TestAuthenticate:
     ) -> None:
         """A token that is nobody's is looked up once; a flood of others makes it forgotten, and no caller with it."""
         monkeypatch.setattr(callers, "UNKNOWN_MAX", 3)
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
         asked: list[bytes] = []
         look_up = rows.callers
@@ -74,7 +74,7 @@ class TestAuthenticate:
         with pytest.raises(NotAuthenticated):
             await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
         await versions.look(desk.rt)
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         await desk.pool.execute(
             "update api_keys set hash = $1", desk.rt.keys.fingerprint(token.encode())
         )
@@ -85,33 +85,33 @@ class TestAuthenticate:
 
     async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
         """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         token = new.token.encode()
         await versions.look(desk.rt)
         caller = await callers.authenticate(desk.rt, token, dialect=DIALECT)
-        await callers.set_state(desk.rt, new.customer_id, CustomerState.BLOCKED)
+        await accounts.set_state(desk.rt, new.customer_id, CustomerState.BLOCKED)
         await versions.look(desk.rt)
         assert (
             await callers.authenticate(desk.rt, token, dialect=DIALECT)
         ).state is CustomerState.BLOCKED
-        await callers.revoke_key(desk.rt, caller.key_id)
+        await keys.revoke_key(desk.rt, caller.key_id)
         await versions.look(desk.rt)
         with pytest.raises(NotAuthenticated):
             await callers.authenticate(desk.rt, token, dialect=DIALECT)
         with pytest.raises(NotFound):
-            await callers.revoke_key(desk.rt, caller.key_id)
+            await keys.revoke_key(desk.rt, caller.key_id)
 
     async def test_keeps_the_rules_of_a_key(self, desk: DeskOfTest) -> None:
         """Scopes, call names, networks and the end of a key are what it was made with."""
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
-        rules = callers.KeyRules(
+        new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        rules = keys.KeyRules(
             frozenset({Scope.READ}),
             frozenset({"orders.get"}),
             ("10.0.0.0/8",),
             START + timedelta(days=1),
         )
         token = (
-            await callers.add_key(
+            await keys.add_key(
                 desk.rt,
                 customer_id=new.customer_id,
                 dialect=DIALECT,
@@ -140,7 +140,7 @@ class TestAuthenticate:
 
     async def test_never_stores_the_token(self, desk: DeskOfTest) -> None:
         """The database holds a keyed hash and a few characters to tell keys apart."""
-        new = await callers.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
+        new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         row = await desk.pool.fetchval("select row_to_json(k)::text from api_keys k")
         assert new.token not in row
         assert new.token[20:40] not in row

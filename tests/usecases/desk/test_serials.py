@@ -11,7 +11,7 @@ from tests.support.gateway import PROVIDER, callback_of, open_till
 from tests.support.webhooks import RendererOfTest
 
 from numdesk.domain.errors import Unavailable
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
 from numdesk.usecases.payments import topups
 from numdesk.usecases.webhooks import endpoints
@@ -67,7 +67,7 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
         "rerent": lambda: shop.rerent(desk, renter, over.rental.id),
         "cancel": lambda: shop.cancel(desk, renter, rented.rental.id),
         "message": lambda: desk.message(order.msisdn),
-        "register": lambda: callers.register(
+        "register": lambda: accounts.register(
             desk.rt, name="New", dialect="smscode", currency="IDR"
         ),
     }

@@ -11,7 +11,7 @@ from tests.support.gateway import open_till
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.usecases import retention
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import callers, guard
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import topups
@@ -80,12 +80,12 @@ async def test_a_customer_who_cannot_be_reviewed_stops_nobody(
         return []
 
     monkeypatch.setattr(callers.rows, "hours", hours)
-    await callers.review(desk.rt, [1, 2, 3])
+    await guard.review(desk.rt, [1, 2, 3])
     assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [
         ("customers.review", "2")
     ]
     desk.clock.advance(61)
-    await callers.review(desk.rt, [3])
+    await guard.review(desk.rt, [3])
     assert (seen, await sweeps.every(desk.rt)) == ([1, 2, 3, 2, 3], [])
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.desk import DeskOfTest
 
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts
 from numdesk.usecases.ledger import alerts, wallets
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]
 
 async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
     """A credit or bonus from staff that lifts the balance above the mark makes the next fall below it worth an event, at once."""
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000
     )
     count = "select count(*) from events where customer_id = $1 and kind = 'balance.low' and dialect = 'partner'"
@@ -60,7 +60,7 @@ async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
 
 async def test_tells_once_for_each_crossing(desk: DeskOfTest) -> None:
     """Below the mark one event is written, and the next one only after the balance was above it."""
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000
     )
     who = made.customer_id
@@ -75,7 +75,7 @@ async def test_tells_once_for_each_crossing(desk: DeskOfTest) -> None:
     assert len(await _told(desk, who)) == 1
     await wallets.give_bonus(desk.rt, customer_id=who, currency="EUR", units=5000, reason_ref="c")
     assert len(await _told(desk, who)) == 1
-    await callers.set_option(desk.rt, who, name="low_balance", value="6000")
+    await accounts.set_option(desk.rt, who, name="low_balance", value="6000")
     assert (await _told(desk, who))[1:] == [(5400, 5400, 6000)]
-    await callers.set_option(desk.rt, who, name="low_balance", value="0")
+    await accounts.set_option(desk.rt, who, name="low_balance", value="0")
     assert len(await _told(desk, who)) == 2

@@ -30,7 +30,7 @@ from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
 from numdesk.domain.stock.routing import Policy, Wish
 from numdesk.storage.customers import callers as rows
-from numdesk.usecases.customers import callers as customer_callers
+from numdesk.usecases.customers import guard
 from numdesk.usecases.orders import lifecycle
 
 
@@ -313,7 +313,7 @@ class TestGuard:
             caller.customer_id,
             desk.clock.now(),
         )
-        await customer_callers.review(desk.rt, [caller.customer_id])
+        await guard.review(desk.rt, [caller.customer_id])
         desk.rt.memory.forget("customers")
         banned = await _again(desk, caller)
         with pytest.raises(GuardBanned) as caught:

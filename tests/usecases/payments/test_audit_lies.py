@@ -17,7 +17,7 @@ from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import Provider, cryptomus, nowpayments
 from numdesk.providers.cryptomus.fake_lies import LIES as CRYPTOMUS_LIES
 from numdesk.providers.nowpayments.fake_lies import LIES as NOWPAYMENTS_LIES
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.payments import audit, settlement
 from numdesk.usecases.payments import topups as payment_topups
 from numdesk.usecases.payments.topups import TopUpRequest
@@ -67,7 +67,7 @@ async def shop(
     (tmp_path / "gateway").mkdir()
     async with serving_gateway(provider, tmp_path / "gateway", clock=desk.clock) as served:
         desk.rt.payments = {provider.slug: served.gateway}
-        made = await callers.register(
+        made = await accounts.register(
             desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True
         )
         yield Shop(

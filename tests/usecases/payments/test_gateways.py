@@ -15,7 +15,7 @@ from numdesk.domain.customers.callers import Caller
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import find_providers
 from numdesk.providers.cryptomus.fake_lies import LIES
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.payments import audit, topups
 
 GATEWAYS = ("cryptomus", "nowpayments")
@@ -38,7 +38,7 @@ async def served(
 @pytest.fixture
 async def payer(desk: DeskOfTest) -> Caller:
     """A customer with an empty wallet."""
-    made = await callers.register(
+    made = await accounts.register(
         desk.rt, name="Payer", dialect="partner", currency="EUR", signed=True
     )
     return await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from numdesk.storage.orders.lifecycle import STOCK_RULES
+from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
     from numdesk.domain.recognition.recogniser import Recognition

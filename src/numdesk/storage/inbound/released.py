@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from numdesk.storage.orders.lifecycle import STOCK_RULES
+from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
 from numdesk.domain.orders.lifecycle import LIFETIME, Event, Order, State
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from numdesk.storage.database.pool import Tx
+from numdesk.storage.stock.rest import STOCK_RULES
 
 #: In the order of the fields of `Order`.
 _COLUMNS: LiteralString = """id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, operator_name,
     provider, provider_ref, msisdn, currency, price, cost, created_at, expires_at, otp_code, otp_message, sms_revision, first_sms_at,
     resend_at, ended_at, failed_reason, reactivatable, number_free, revision"""
+
 
 _STATES = tuple(State)
 
@@ -61,17 +63,6 @@ class Ended:
     customer_id: int
     state: State
     refunded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StockRules:
-    """How long a number rests after a use, and how long it may not be sold again for the same service."""
-
-    quarantine: timedelta = timedelta(minutes=30)
-    cooldown: timedelta = timedelta(days=90)
-
-
-STOCK_RULES = StockRules()
 
 
 async def sell_from_stock(tx: Tx, sales: Sequence[Sale], *, now: datetime) -> list[Sold]:

@@ -21,7 +21,7 @@ from numdesk.domain.rentals.lifecycle import (
     length,
 )
 from numdesk.storage.idempotency import Key
-from numdesk.storage.orders.lifecycle import STOCK_RULES
+from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
     from asyncpg import Record

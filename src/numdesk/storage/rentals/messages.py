@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import RentalMessage
 from numdesk.storage.inbound.messages import Arrival, Taken
-from numdesk.storage.orders.lifecycle import STOCK_RULES
+from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.errors import InvalidInput
 from numdesk.runtime import Runtime
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.webhooks import endpoints
 
 NAME_CHARS_MAX, EMAIL_CHARS_MAX, PHONE_CHARS_MAX = 200, 254, 32
@@ -58,7 +58,7 @@ async def apply_for(
     if form.webhook_url:
         await endpoints.check_url(rt, form.webhook_url, dialect=dialect, account=APPLICANTS)
     contact = {"email": form.email.strip(), **({"phone": form.phone} if form.phone else {})}
-    made = await callers.register(
+    made = await accounts.register(
         rt,
         name=form.name.strip(),
         dialect=dialect,

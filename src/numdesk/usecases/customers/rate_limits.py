@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from numdesk.domain.errors import TooManyRequests
 from numdesk.runtime import Runtime
-from numdesk.storage.customers import callers as rows
+from numdesk.storage.customers import rate_counts as rows
 
 #: Counts of more windows than this are dropped, so that a flood of subjects cannot fill the memory.
 WINDOWS_MAX = 200_000

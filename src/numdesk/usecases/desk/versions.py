@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numdesk.storage.customers import callers as rows
+from numdesk.storage.desk import versions as rows
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

@@ -19,13 +19,13 @@ from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime
-from numdesk.storage.customers import callers as customer_rows
+from numdesk.storage.customers import guard as guard_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.ledger import journals
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.storage.orders.lifecycle import Ended
 from numdesk.usecases import rates
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import guard
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.jobs.sweeps import Sweep, sweep
 from numdesk.usecases.orders import changes
@@ -181,7 +181,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 
     canceled = await rt.run("orders.cancel", work)
     await changes.tell(rt, [order_id])
-    await callers.review(rt, [caller.customer_id])
+    await guard.review(rt, [caller.customer_id])
     return canceled
 
 
@@ -249,7 +249,7 @@ async def expire_due(rt: Runtime) -> int:
     ended = await sweep(rt, work)
     if ended:
         await changes.tell(rt, [item.order_id for item in ended])
-        await callers.review(rt, [item.customer_id for item in ended if item.refunded])
+        await guard.review(rt, [item.customer_id for item in ended if item.refunded])
     return len(ended)
 
 
@@ -285,7 +285,7 @@ async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Or
     now = rt.clock.now()
     domain.check_cancel(order, now=now)
     if rt.settings.rate_limits:
-        hours: Iterable[Any] = await customer_rows.hours(tx, caller.customer_id, now=now)
+        hours: Iterable[Any] = await guard_rows.hours(tx, caller.customer_id, now=now)
         if cancels_today(hours, now=now) >= CANCELS_PER_DAY_MAX:
             raise CancelCapReached(
                 retry_after_s=SECONDS_PER_DAY - (now.hour * 60 + now.minute) * 60 - now.second

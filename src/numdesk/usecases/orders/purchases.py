@@ -11,7 +11,6 @@ import msgspec
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
-    GuardBanned,
     KeyReused,
     NoOffer,
     NotFound,
@@ -30,13 +29,20 @@ from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.usecases import rates
+from numdesk.usecases.customers import guard
 from numdesk.usecases.orders import decisions, from_suppliers
 from numdesk.usecases.stock import catalogue as catalogue_cases
 
 SALE_BATCH_MAX = 256
+
+
 PIVOT_MAX = 2**31 - 1
+
+
 #: How often a buyer looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
 PATIENCE = {"retry": 50, "busy": 150}
+
+
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
 RANK_RETRIES = 3
 
@@ -96,7 +102,7 @@ async def _plan(
     rt: Runtime, caller: Caller, request: OrderRequest, key: Key
 ) -> from_suppliers.Plan:
     """Returns what to try in which order; refuses with GuardBanned, RateUnavailable, NotFound, NoOffer."""
-    check_guard(rt, caller)
+    guard.check(rt, caller)
     rate = await _rate(rt, request.show)
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
     wish = replace(request.wish, rate=rate.value if rate else None)
@@ -214,16 +220,6 @@ async def _replay_or(rt: Runtime, key: Key, refusal: Refusal, *, own: bool) -> O
     if recorded is None:
         raise refusal
     return outcome(parse_document(recorded), replayed=True)
-
-
-def check_guard(rt: Runtime, caller: Caller) -> None:
-    """Refuses with GuardBanned while the abuse guard keeps ordering closed."""
-    now = rt.clock.now()
-    if caller.guard_until is not None and now < caller.guard_until:
-        seconds = max(1, int((caller.guard_until - now).total_seconds()))
-        raise GuardBanned(
-            until=caller.guard_until, tier=caller.guard_tier or "", retry_after_s=seconds
-        )
 
 
 async def _rate(rt: Runtime, show: str | None) -> Rate | None:

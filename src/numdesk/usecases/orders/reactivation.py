@@ -20,6 +20,7 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import rates
+from numdesk.usecases.customers import guard
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import from_suppliers, purchases
 from numdesk.usecases.stock import catalogue as catalogue_cases
@@ -75,7 +76,7 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     )
     if recorded is not None:
         return purchases.outcome(parse_document(recorded), replayed=True)
-    purchases.check_guard(rt, caller)
+    guard.check(rt, caller)
     rate = await rates.current(rt, request.show) if request.show else None
     order = await rt.repeat(
         "orders.reactivate.look", lambda tx: _parent(tx, caller, request.order_id)

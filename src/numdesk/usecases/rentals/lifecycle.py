@@ -48,18 +48,17 @@ from numdesk.domain.rentals.outcomes import (
 )
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
-from numdesk.storage.customers import callers as customer_rows
+from numdesk.storage.customers import guard as guard_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.ledger import journals
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
 from numdesk.storage.rentals.lifecycle import Held, RentAnswer, RentItem, Split
-from numdesk.usecases.customers import callers
+from numdesk.usecases.customers import guard
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.jobs.sweeps import Sweep, sweep
 from numdesk.usecases.ledger import alerts
-from numdesk.usecases.orders import purchases
 from numdesk.usecases.rentals import batches
 from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list, read_list
 
@@ -267,7 +266,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
         claimed = await idempotency.claim(tx, key, now=now)
         if isinstance(claimed, str):
             return parse_outcome(claimed, Rented), True
-        purchases.check_guard(rt, caller)
+        guard.check(rt, caller)
         lifecycle.move(held.rental.state, RentalEvent.RERENT)
         await rows.end(
             tx, RentalEvent.EXPIRE, [held.id], now=now
@@ -305,7 +304,7 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
             messages=held.messages, starts_at=rental.starts_at, now=now, window=window
         )
         if is_refunded:
-            await customer_rows.count_cancel(tx, caller.customer_id, now=now)
+            await guard_rows.count_cancel(tx, caller.customer_id, now=now)
         await rows.end(tx, RentalEvent.CANCEL, [held.id], now=now)
         back = await _refund(rt, tx, caller, held) if is_refunded else Split(0, 0)
         outcome = Canceled(
@@ -320,7 +319,7 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
 
     canceled, again = await rt.run("rentals.cancel", work)
     if canceled.refunded and not again:  # its number rests for nothing
-        await callers.review(rt, [caller.customer_id])
+        await guard.review(rt, [caller.customer_id])
     return canceled, again
 
 
@@ -365,7 +364,7 @@ async def _recorded(rt: Runtime, key: Key) -> str | None:
 async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
     """Returns what to rent at which price; refuses with GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
     _check_currency(caller)
-    purchases.check_guard(rt, caller)
+    guard.check(rt, caller)
     known = await price_list(rt)
     place = known.country(request.country)
     if not place.open:

@@ -25,8 +25,8 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, parse, sign, stringify
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
-from numdesk.usecases.customers import callers
-from numdesk.usecases.customers.callers import NewCustomer
+from numdesk.usecases.customers import accounts, callers
+from numdesk.usecases.customers.accounts import NewCustomer
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.rentals import lifecycle
 
@@ -109,7 +109,7 @@ async def _bonus(story: Story, rest: str) -> None:
 
 async def _option(story: Story, rest: str) -> None:
     name, value = rest.split()
-    await callers.set_option(story.desk.rt, story.customer_id, name=name, value=value)
+    await accounts.set_option(story.desk.rt, story.customer_id, name=name, value=value)
     story.desk.rt.memory.forget("customers")
 
 
@@ -179,7 +179,7 @@ class TestRetries:
         self, rental_desk: DeskOfTest, client: httpx.AsyncClient
     ) -> None:
         """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
-        new = await callers.register(
+        new = await accounts.register(
             rental_desk.rt,
             name="Copy",
             dialect="partner",
@@ -207,7 +207,7 @@ class TestRetries:
         self, rental_desk: DeskOfTest, client: httpx.AsyncClient
     ) -> None:
         """Equal rents of one millisecond bear one signature, which no header is part of: keys do not make several requests of it."""
-        new = await callers.register(
+        new = await accounts.register(
             rental_desk.rt,
             name="Copy",
             dialect="partner",
@@ -301,7 +301,7 @@ class TestAnyBytes:
         """No path, query or body that is well signed makes an answer of 500; what is no request is refused in the vendor's envelope."""
         new = rental_desk.rt.local.get("any_bytes")
         if new is None:
-            new = await callers.register(
+            new = await accounts.register(
                 rental_desk.rt,
                 name="Any",
                 dialect="partner",

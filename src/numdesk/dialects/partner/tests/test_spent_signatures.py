@@ -16,8 +16,8 @@ from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import PREFIX, sign
 from numdesk.dialects.partner.tests.test_partner import PayPage
 from numdesk.domain.customers.callers import Caller
-from numdesk.usecases.customers import callers
-from numdesk.usecases.customers.callers import NewCustomer
+from numdesk.usecases.customers import accounts, callers
+from numdesk.usecases.customers.accounts import NewCustomer
 
 RENT = {"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], "period": "7"}
 WEEK_S = 7 * 86_400
@@ -106,10 +106,10 @@ async def make_partner(
     desk: DeskOfTest, client: httpx.AsyncClient, *, replay: str = "dedupe"
 ) -> Partner:
     """Returns a partner with money and this option."""
-    new = await callers.register(
+    new = await accounts.register(
         desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000
     )
-    await callers.set_option(desk.rt, new.customer_id, name="replay", value=replay)
+    await accounts.set_option(desk.rt, new.customer_id, name="replay", value=replay)
     return Partner(
         desk,
         client,
