@@ -26,7 +26,7 @@ from numdesk.domain.errors import (
 from numdesk.domain.rentals.outcomes import Rented
 from numdesk.domain.stock.atlas import SERVICES_BY_CODE
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending, reading
 from numdesk.usecases.rentals import prices as rental_prices
 
 CUSTOMERS, NUMBERS, DAYS = 200, 50, 365
@@ -229,7 +229,7 @@ class Year:
             self.chance.choice([600, 3600, 8 * 3600, 24 * 3600, 42 * 3600, 45 * 3600])
         )
         if self.chance.random() < 0.7:
-            await lifecycle.expire_due(self.desk.rt)
+            await ending.expire_due(self.desk.rt)
             await order_lifecycle.release_quarantined(self.desk.rt)
             self.reference.tidy(self.now)
 
@@ -237,10 +237,10 @@ class Year:
         """Compares all that customers can see, and all money."""
         for lease in self.reference.leases.values():
             caller = self.caller_of(lease)
-            rental = await lifecycle.read(self.desk.rt, caller, lease.id)
+            rental = await reading.read(self.desk.rt, caller, lease.id)
             assert {service.code for service in rental.services if service.used} == lease.used
             assert (rental.state == 0) == lease.is_active(self.now)
-            page = await lifecycle.messages(self.desk.rt, caller, lease.id, page=1, limit=1000)
+            page = await reading.messages(self.desk.rt, caller, lease.id, page=1, limit=1000)
             assert sorted(item.text for item in page.items) == sorted(lease.messages)
         for caller, purse in self.callers:
             assert await shop.money(self.desk, caller) == (purse.wallet, purse.bonus)

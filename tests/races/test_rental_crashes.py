@@ -17,7 +17,7 @@ from tests.support.server import TestServer
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.storage.database.pool import Database
-from numdesk.usecases.rentals import lifecycle, prices
+from numdesk.usecases.rentals import ending, prices, reading
 
 WEEK_S = 7 * 86_400
 CREDIT, BONUS = 50_00, 5_00
@@ -65,7 +65,7 @@ class Flow:
 
 
 async def _message(desk: DeskOfTest, here: Place) -> None:
-    rental = await lifecycle.read(here.desk.rt, here.caller, here.rental_id)
+    rental = await reading.read(here.desk.rt, here.caller, here.rental_id)
     assert (await shop.message(desk, rental.msisdn, message_id="one")).status in ("taken", "seen")
 
 
@@ -92,7 +92,7 @@ FLOWS = (
         (CREDIT, BONUS),
     ),
     Flow("message", _message, (43_00, 0)),
-    Flow("expire", lambda desk, here: lifecycle.expire_due(desk.rt), (43_00, 0), lapsed=True),
+    Flow("expire", lambda desk, here: ending.expire_due(desk.rt), (43_00, 0), lapsed=True),
 )
 
 

@@ -32,7 +32,7 @@ from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.domain.rentals.outcomes import Rented
 from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending, reading
 
 PRICE = shop.PRICES["google", "LONG", 7]
 WEEK = timedelta(days=7)
@@ -179,7 +179,7 @@ class TestOneNumber:
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
-        await lifecycle.expire_due(desks[1].rt)
+        await ending.expire_due(desks[1].rt)
         works = [shop.rerent(desks[n % 2], caller, ids[0]) for n in range(20)] + [
             shop.rent(desks[n % 2], other) for n in range(20)
         ]
@@ -192,7 +192,7 @@ class TestOneNumber:
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
-        await lifecycle.expire_due(desks[1].rt)
+        await ending.expire_due(desks[1].rt)
         desks[0].clock.advance(1800)
         await order_lifecycle.release_quarantined(desks[0].rt)
         works: list[Awaitable[Rented]] = []
@@ -234,7 +234,7 @@ class Story:
     async def act(self, desk: DeskOfTest, name: str) -> None:
         """Does one thing to the rental, and writes down what its actor was told."""
         if name == "expire":
-            await lifecycle.expire_due(desk.rt)
+            await ending.expire_due(desk.rt)
         elif name == "message":
             self.told[(await shop.message(desk, self.msisdn)).status] += 1
         else:
@@ -249,8 +249,8 @@ class Story:
 
     async def faults(self, desk: DeskOfTest) -> list[str]:
         """Returns every disagreement between the rental, its messages and what the actors were told."""
-        now = await lifecycle.read(desk.rt, self.caller, self.rental_id)
-        page = await lifecycle.messages(desk.rt, self.caller, self.rental_id, page=1, limit=100)
+        now = await reading.read(desk.rt, self.caller, self.rental_id)
+        page = await reading.messages(desk.rt, self.caller, self.rental_id, page=1, limit=100)
         agrees = (
             self.told["refund"] + self.told["cancel"] == int(now.state is RentalState.CANCELED)
             and not (self.told["refund"] and self.told["taken"])
@@ -302,7 +302,7 @@ async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Ra
     chance.shuffle(works)
     works.insert(len(works) // 2, move_on())
     await asyncio.gather(*works)
-    await lifecycle.expire_due(desks[0].rt)
+    await ending.expire_due(desks[0].rt)
 
 
 async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
@@ -322,4 +322,4 @@ async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
         _, refused = await outcomes(*works)
         assert all(issubclass(kind, Refusal) for kind in refused), refused
         desks[0].clock.advance(WEEK.total_seconds())
-        await lifecycle.expire_due(desks[1].rt)
+        await ending.expire_due(desks[1].rt)

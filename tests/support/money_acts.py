@@ -21,7 +21,7 @@ from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.payments import settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending
 
 Act = Callable[[DeskOfTest], Awaitable[Any]]
 #: Makes what an act needs, and returns the act.
@@ -58,7 +58,7 @@ async def _cancel_rental(desk: DeskOfTest) -> Act:
 async def _expire_rentals(desk: DeskOfTest) -> Act:
     await rental(desk)
     desk.clock.advance(8 * 86_400)
-    return lambda one: lifecycle.expire_due(one.rt)
+    return lambda one: ending.expire_due(one.rt)
 
 
 async def _create(desk: DeskOfTest) -> Act:

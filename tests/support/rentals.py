@@ -17,7 +17,7 @@ from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.ledger import wallets
-from numdesk.usecases.rentals import lifecycle, prices
+from numdesk.usecases.rentals import ending, prices, renting, terms
 from numdesk.usecases.rentals.prices import GivenRentalPrice
 from numdesk.usecases.stock.lists import BadLine
 
@@ -110,10 +110,10 @@ async def rent(
     signature: Signature | None = None,
 ) -> Rented:
     """Rents a Spanish number."""
-    wanted = lifecycle.RentRequest(
+    wanted = renting.RentRequest(
         key, fingerprint, "Spain", rent_type, tuple(services), units, signature
     )
-    return (await lifecycle.rent(desk.rt, caller, wanted))[0]
+    return (await renting.rent(desk.rt, caller, wanted))[0]
 
 
 async def extend(
@@ -121,9 +121,7 @@ async def extend(
 ) -> Extended:
     """Extends a rental."""
     return (
-        await lifecycle.extend(
-            desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)
-        )
+        await terms.extend(desk.rt, caller, terms.ExtendRequest(key, b"same", rental_id, units))
     )[0]
 
 
@@ -132,9 +130,7 @@ async def rerent(
 ) -> Rented:
     """Rents a number again."""
     return (
-        await lifecycle.rerent(
-            desk.rt, caller, lifecycle.ExtendRequest(key, b"same", rental_id, units)
-        )
+        await terms.rerent(desk.rt, caller, terms.ExtendRequest(key, b"same", rental_id, units))
     )[0]
 
 
@@ -142,9 +138,7 @@ async def cancel(
     desk: DeskOfTest, caller: Caller, rental_id: str, *, key: str | None = None
 ) -> Canceled:
     """Cancels a rental."""
-    return (
-        await lifecycle.cancel(desk.rt, caller, lifecycle.CancelRequest(key, b"same", rental_id))
-    )[0]
+    return (await ending.cancel(desk.rt, caller, ending.CancelRequest(key, b"same", rental_id)))[0]
 
 
 async def message(

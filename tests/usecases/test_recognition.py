@@ -26,7 +26,7 @@ from numdesk.ports.suppliers import Reserved, Wanted
 from numdesk.usecases import recognition, retention
 from numdesk.usecases.inbound import receive, withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import reading
 
 WHATSAPP, TELEGRAM, GOOGLE = 3, 4, 5
 FOREIGN, OWN = "Telegram code: 48291", "Your WhatsApp code: 482-913"
@@ -288,9 +288,9 @@ class TestRental:
         assert (
             await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")
         ).status == "seen"
-        page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+        page = await reading.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert (page.items, page.total) == ((), 0)
-        rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
+        rental = await reading.read(rental_desk.rt, caller, rented.id)
         assert not any(service.used for service in rental.services)
         assert await rental_desk.pool.fetchval("select count(*) from events") == 0
         [kept] = await withheld.foreign(rental_desk.rt, limit=10)
@@ -310,7 +310,7 @@ class TestRental:
         assert [
             (await shop.message(rental_desk, rented.msisdn, text)).status for text in texts
         ] == ["taken", "taken", "withheld"]
-        rental = await lifecycle.read(rental_desk.rt, caller, rented.id)
+        rental = await reading.read(rental_desk.rt, caller, rented.id)
         assert [service.used for service in rental.services] == [True]
 
     async def test_is_told_everything_when_the_operator_says_so(
@@ -322,7 +322,7 @@ class TestRental:
         rented = (await shop.rent(rental_desk, caller)).rental
         assert (await shop.message(rental_desk, rented.msisdn, FOREIGN)).status == "taken"
         assert (
-            await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+            await reading.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         ).total == 1
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
         assert await uses(rental_desk) == {TELEGRAM}

@@ -16,8 +16,8 @@ from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.cli.stock import report
 from numdesk.domain.rentals.lifecycle import CURRENCY, RentalService, RentalState, RentType
-from numdesk.usecases.rentals import lifecycle
 from numdesk.usecases.rentals import prices as rental_prices
+from numdesk.usecases.rentals import reading
 from numdesk.usecases.rentals.prices import GivenRentalPrice, RentalList
 
 app = cyclopts.App(
@@ -141,9 +141,9 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
     common = common or Common()
     if not 1 <= limit <= LIMIT_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
-    states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else lifecycle.ACTIVE_ONLY
+    states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else reading.ACTIVE_ONLY
     found = at_desk(
-        common, lambda desk: lifecycle.listing(desk.rt, states=states, limit=limit, offset=0)
+        common, lambda desk: reading.listing(desk.rt, states=states, limit=limit, offset=0)
     )
     facts = [
         {

@@ -15,7 +15,7 @@ from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import audit, held, settlement, topups
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending
 from numdesk.usecases.stock import catalogue
 
 
@@ -100,7 +100,7 @@ TENDING: tuple[Recurring, ...] = (
 #: What one working process does for all; several may, because each item is safe beside itself.
 TIMETABLE: tuple[Recurring, ...] = (
     Recurring("orders.expire", 0.5, order_lifecycle.expire_due, by_clock=True),
-    Recurring("rentals.expire", 0.5, lifecycle.expire_due, by_clock=True),
+    Recurring("rentals.expire", 0.5, ending.expire_due, by_clock=True),
     Recurring("stock.release_quarantined", 1.0, order_lifecycle.release_quarantined, by_clock=True),
     Recurring("inbound.join_overdue", 1.0, receive.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, ledger_check.tick),

@@ -19,7 +19,7 @@ from numdesk.usecases import ledger_check
 from numdesk.usecases.desk import clock
 from numdesk.usecases.jobs import queue
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import reading
 from numdesk.workers import runner
 
 SECOND, HOUR, DAYS = 1, 3600, 3 * 86_400
@@ -127,7 +127,7 @@ async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfT
     assert last.rental.msisdn
     with pytest.raises(Refusal, match="No number"):
         await shop.rent(desk, renter)
-    found = await lifecycle.active(desk.rt, renter, page=1, limit=50, states=frozenset(RentalState))
+    found = await reading.active(desk.rt, renter, page=1, limit=50, states=frozenset(RentalState))
     assert len({one.msisdn for one in found.items}) == shop.NUMBERS
     await desk.pool.execute(
         "update numbers n set state = 4, rental_id = r.id from rentals r where r.number_id = n.id"

@@ -13,7 +13,7 @@ from numdesk.domain.errors import NotFound, Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import State
 from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import reading
 
 FOREIGN = "Telegram code: 48291"
 
@@ -125,7 +125,7 @@ class TestRental:
         await asyncio.gather(
             *(inbound_withheld.release(rental_desk.rt, taken.message_id) for _ in range(2))
         )
-        page = await lifecycle.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
+        page = await reading.messages(rental_desk.rt, caller, rented.id, page=1, limit=10)
         assert [one.text for one in page.items] == [FOREIGN]
         assert (
             await rental_desk.pool.fetchval(

@@ -15,7 +15,7 @@ from numdesk.usecases.customers import callers, guard
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import topups
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending
 from numdesk.workers.jobs import ASKING, TIMETABLE
 
 
@@ -50,7 +50,7 @@ async def test_rentals_expire_beside_one_that_cannot(rental_desk: DeskOfTest) ->
         await shop.rent(desk, renter, units=1)
     await break_row(desk.pool, "rentals", await desk.pool.fetchval("select min(id) from rentals"))
     desk.clock.advance(86_401)
-    assert await lifecycle.expire_due(desk.rt) == 2
+    assert await ending.expire_due(desk.rt) == 2
     assert [one.sweep for one in await sweeps.every(desk.rt)] == ["rentals.expire"]
     await desk.pool.execute("drop trigger out_of_order on rentals; drop function out_of_order")
     await break_row(

@@ -42,9 +42,11 @@ from numdesk.usecases.customers import applications
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import topups
 from numdesk.usecases.payments.topups import TopUpRequest
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending, quotes, reading, renting, terms
 from numdesk.usecases.rentals import prices as rental_prices
-from numdesk.usecases.rentals.lifecycle import CancelRequest, ExtendRequest, RentRequest
+from numdesk.usecases.rentals.ending import CancelRequest
+from numdesk.usecases.rentals.renting import RentRequest
+from numdesk.usecases.rentals.terms import ExtendRequest
 
 SLUG = "partner"
 #: How the vendor's ids of partners begin.
@@ -88,14 +90,14 @@ async def list_transactions(rt: Runtime, request: Request) -> Answer:
 async def list_services(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/services."""
     country, rent_type = parse_place(parse_query(request))
-    found = await lifecycle.services(rt, request.caller, country=country, rent_type=rent_type)
+    found = await quotes.services(rt, request.caller, country=country, rent_type=rent_type)
     return await price_list(await _country(rt, country), rent_type, found)
 
 
 async def calculate_price(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/calculate-price."""
     country, rent_type, services = parse_selection(read_object(request))
-    found, offered = await lifecycle.quotes(
+    found, offered = await quotes.quotes(
         rt, request.caller, country=country, rent_type=rent_type, services=services
     )
     return prices(await _country(rt, country), rent_type, found, offered)
@@ -106,7 +108,7 @@ async def rent(rt: Runtime, request: Request) -> Answer:
     data, claim = read_object(request), parse_claim(request)
     wanted = parse_selection(data)
     units = await _units(rt, request, data, wanted)
-    made, again = await lifecycle.rent(
+    made, again = await renting.rent(
         rt,
         request.caller,
         RentRequest(
@@ -135,35 +137,33 @@ async def list_ended(rt: Runtime, request: Request) -> Answer:
 async def price_extension(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/extend/calculate."""
     return extension_prices(
-        *await lifecycle.extension_quotes(rt, request.caller, parse_rental_id(request))
+        *await quotes.extension_quotes(rt, request.caller, parse_rental_id(request))
     )
 
 
 async def extend(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/extend."""
     wanted = await _further(rt, request)
-    made, again = await lifecycle.extend(rt, request.caller, wanted)
+    made, again = await terms.extend(rt, request.caller, wanted)
     return extended(made, replayed=again)
 
 
 async def price_rerent(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/re-rent/calculate."""
-    return rerent_prices(
-        *await lifecycle.rerent_quotes(rt, request.caller, parse_rental_id(request))
-    )
+    return rerent_prices(*await quotes.rerent_quotes(rt, request.caller, parse_rental_id(request)))
 
 
 async def rerent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/re-rent."""
     wanted = await _further(rt, request)
-    made, again = await lifecycle.rerent(rt, request.caller, wanted)
+    made, again = await terms.rerent(rt, request.caller, wanted)
     return rerented(made, replayed=again)
 
 
 async def cancel(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
-    made, again = await lifecycle.cancel(
+    made, again = await ending.cancel(
         rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id, claim.signature)
     )
     return canceled(made, replayed=again)
@@ -173,7 +173,7 @@ async def list_messages(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/{rentId}/sms."""
     rental_id, query = parse_rental_id(request), parse_query(request)
     turned, ascending = page_of(query), is_ascending(query)
-    found = await lifecycle.messages(
+    found = await reading.messages(
         rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending
     )
     return message_page(found, turned, rt.keys.opaque_id, wrapped=_form(request) == SHORT)
@@ -183,7 +183,7 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
     query = parse_query(request)
     turned, states = page_of(query), states_of(query, status)
     return rental_page(
-        await lifecycle.active(
+        await reading.active(
             rt, request.caller, page=turned.page, limit=turned.limit, states=states
         ),
         turned,
@@ -196,7 +196,7 @@ async def _further(rt: Runtime, request: Request) -> ExtendRequest:
     data = read_object(request)
     units = parse_period(data)
     if units is None:
-        rental = await lifecycle.read(rt, request.caller, rental_id)
+        rental = await reading.read(rt, request.caller, rental_id)
         services = tuple(service.code for service in rental.services)
         units = await _units(
             rt, request, data, Selection(rental.country, rental.rent_type, services)
@@ -211,7 +211,7 @@ async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted:
     readings = parse_length(data, wanted.rent_type)
     if len(readings) == 1:
         return readings[0]
-    _, offered = await lifecycle.quotes(
+    _, offered = await quotes.quotes(
         rt,
         request.caller,
         country=wanted.country,

@@ -28,7 +28,7 @@ from numdesk.ports.payments import Intent, Invoice, Payment, PaymentHint
 from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.customers.accounts import NewCustomer
 from numdesk.usecases.ledger import wallets
-from numdesk.usecases.rentals import lifecycle
+from numdesk.usecases.rentals import ending
 
 RENT = '{"country":"Spain","rentType":"LONG","serviceIds":["google"],"period":"7"}'
 CASES = read_cases(Path(__file__).parent / "cases")
@@ -120,7 +120,7 @@ async def _gateway(story: Story, rest: str) -> None:
 
 
 async def _expire(story: Story, _rest: str) -> None:
-    await lifecycle.expire_due(story.desk.rt)
+    await ending.expire_due(story.desk.rt)
 
 
 #: bonus CENTS; option NAME VALUE; gateway open or closed; expire (what is due).

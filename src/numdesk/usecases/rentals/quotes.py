@@ -1,0 +1,114 @@
+"""Quotes of rentals: what a rent, an extension or another term costs now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numdesk.domain.customers.callers import Caller
+from numdesk.domain.errors import (
+    CountryClosed,
+    NumberGone,
+)
+from numdesk.domain.rentals import lifecycle
+from numdesk.domain.rentals.lifecycle import (
+    Quote,
+    Rental,
+    RentalEvent,
+    RentalService,
+    RentType,
+)
+from numdesk.runtime import Runtime
+from numdesk.storage.rentals.lifecycle import Held
+from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list
+from numdesk.usecases.rentals.reading import read_held
+
+
+async def services(
+    rt: Runtime, caller: Caller, *, country: str, rent_type: RentType
+) -> list[RentalService]:
+    """Returns what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
+
+    Refuses with NotFound (country).
+    """
+    check_currency(caller)
+    known = await price_list(rt)
+    place = known.country(country)
+    return await in_stock(rt, place, known.services.get((place.id, rent_type), ()))
+
+
+async def quotes(
+    rt: Runtime, caller: Caller, *, country: str, rent_type: RentType, services: Sequence[str]
+) -> tuple[list[RentalService], list[Quote]]:
+    """Returns the services (wanted by code or name, in any case) and what they cost together, for each period that all of them have.
+
+    Refuses with NotFound (country) or InvalidInput (serviceIds).
+    """
+    check_currency(caller)
+    known = await price_list(rt)
+    place = known.country(country)
+    chosen = known.select(place, rent_type, services)
+    return await in_stock(rt, place, chosen), lifecycle.quotes(
+        chosen, discount_bp=discount_of(caller)
+    )
+
+
+async def extension_quotes(
+    rt: Runtime, caller: Caller, rental_id: str
+) -> tuple[Rental, list[Quote]]:
+    """Returns by which periods a running rental can be made longer, at what price; refuses with NotFound or RentalNotActive."""
+    held = await read_held(rt, caller, rental_id)
+    lifecycle.move(held.rental.state, RentalEvent.EXTEND)
+    return held.rental, extensions_of(rt, caller, await price_list(rt), held)
+
+
+async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
+    """Returns for which periods the number of an ended rental can be rented again, at what price.
+
+    Refuses with NotFound, RentalStillActive, NumberGone or CountryClosed.
+    """
+    held = await read_held(rt, caller, rental_id)
+    lifecycle.move(held.rental.state, RentalEvent.RERENT)
+    if not held.rental.number_available:
+        raise NumberGone(state="number gone")
+    return held.rental, rerents_of(caller, await price_list(rt), held)
+
+
+def rerents_of(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    """Returns what the rental's services cost together today; refuses with CountryClosed."""
+    place = known.country(held.rental.country)
+    if not place.open:
+        raise CountryClosed(country=place.name)
+    return quotes_today(caller, known, held)
+
+
+def extensions_of(rt: Runtime, caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    rent_type = held.rental.rent_type
+    return lifecycle.extensions(
+        quotes_today(caller, known, held),
+        rent_type=rent_type,
+        units_so_far=held.units_total,
+        units_max=rt.settings.rental_days_max,
+    )
+
+
+def quotes_today(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
+    """Returns what the rental's services cost together today; nothing when one of them is no longer rented out."""
+    by_id = {
+        service.id: service
+        for service in known.services.get((held.country_id, held.rental.rent_type), ())
+    }
+    if not all(service_id in by_id for service_id in held.service_ids):
+        return []
+    return lifecycle.quotes(
+        [by_id[service_id] for service_id in held.service_ids], discount_bp=discount_of(caller)
+    )
+
+
+def discount_of(caller: Caller) -> int:
+    return int(caller.options.get("rental_discount_bp", 0))
+
+
+def check_currency(caller: Caller) -> None:
+    assert caller.currency == lifecycle.CURRENCY, (
+        "rentals are paid in the currency of their price list"
+    )
