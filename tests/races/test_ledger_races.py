@@ -12,6 +12,7 @@ from numdesk.domain.errors import StateForbids, WalletShort
 from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
 from numdesk.storage.database.pool import Database, Tx
+from numdesk.storage.ledger import accounts, holds
 from numdesk.storage.ledger import journals as ledger_journals
 from numdesk.storage.ledger.journals import Applied
 
@@ -32,20 +33,20 @@ async def settled(*works: Awaitable[object]) -> tuple[list[object], list[BaseExc
 async def spend(database: Database, wallet_id: int, order_id: int) -> Applied:
     """Holds the price of an order and posts it, in two transactions, as orders do."""
     hold = chart.hold_for_order(order_id, wallet_id=wallet_id, price=price(10))
-    await database.run("test.hold", lambda tx: ledger_journals.hold(tx, hold, now=NOW))
+    await database.run("test.hold", lambda tx: holds.hold(tx, hold, now=NOW))
     journal = chart.earn_order(
         order_id, customer_id=1, provider="local", price=price(10), cost=price(4)
     )
     return await database.run(
         "test.post",
-        lambda tx: ledger_journals.post(tx, kind="order", ref=order_id, journal=journal, now=NOW),
+        lambda tx: holds.post(tx, kind="order", ref=order_id, journal=journal, now=NOW),
     )
 
 
 async def balance(database: Database, wallet_id: int) -> tuple[int, int]:
     """Returns what the wallet has, and what of it is held."""
     async with database.transaction("test") as tx:
-        found = (await ledger_journals.read_wallets(tx, wallet_ids=[wallet_id]))[wallet_id]
+        found = (await accounts.read_wallets(tx, wallet_ids=[wallet_id]))[wallet_id]
     return found.balance, found.held
 
 
@@ -144,20 +145,18 @@ class TestOneHold:
         wallet_id = await funded_wallet(database, units=400)
         for ref in range(1, 41):
             hold = chart.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
-            await database.run(
-                "test", lambda tx, hold=hold: ledger_journals.hold(tx, hold, now=NOW)
-            )
+            await database.run("test", lambda tx, hold=hold: holds.hold(tx, hold, now=NOW))
 
         def post(tx: Tx, ref: int) -> Awaitable[object]:
             journal = chart.earn_order(
                 ref, customer_id=1, provider="local", price=price(10), cost=price(4)
             )
-            return ledger_journals.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
+            return holds.post(tx, kind="order", ref=ref, journal=journal, now=NOW)
 
         ends = [
             post,
-            lambda tx, ref: ledger_journals.void(tx, kind="order", ref=ref, now=NOW),
-            lambda tx, ref: ledger_journals.expire(tx, kind="order", ref=ref, now=NOW),
+            lambda tx, ref: holds.void(tx, kind="order", ref=ref, now=NOW),
+            lambda tx, ref: holds.expire(tx, kind="order", ref=ref, now=NOW),
         ]
         won, refused = await settled(
             *(

@@ -12,7 +12,7 @@ from numdesk.domain.ledger.journals import Report
 from numdesk.kit.clock import Clock
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Database
-from numdesk.storage.ledger import journals
+from numdesk.storage.ledger import accounts, journals
 from numdesk.usecases import ledger_check
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -62,7 +62,7 @@ async def funded_wallet(
     """Opens a wallet with this much in it and returns its id."""
 
     async def work(tx: journals.Tx) -> int:
-        wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
+        wallet_id = await accounts.open_wallet(tx, customer_id=customer_id, currency=currency)
         if units:
             journal = journals.chart.adjustment(
                 customer_id=customer_id,

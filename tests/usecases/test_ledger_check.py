@@ -23,6 +23,7 @@ from numdesk.storage.database.cluster import binaries
 from numdesk.storage.database.pool import Database, Tx
 from numdesk.storage.ledger import check as ledger_check
 from numdesk.storage.ledger import journals
+from numdesk.storage.orders import check as order_check
 from numdesk.usecases import ledger_check as usecase_ledger_check
 
 
@@ -322,7 +323,7 @@ class TestTick:
         async def broken_down(tx: Tx) -> None:
             raise TimeoutError
 
-        monkeypatch.setattr(ledger_check, "check_all_orders", broken_down)
+        monkeypatch.setattr(order_check, "check_all_orders", broken_down)
         for _ in range(2):
             with pytest.raises(Unavailable):
                 await usecase_ledger_check.tick_full(rt)

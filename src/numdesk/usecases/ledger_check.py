@@ -14,6 +14,7 @@ from numdesk.domain.ledger.journals import Check, Report
 from numdesk.domain.payments import topups
 from numdesk.kit.log import get_logger
 from numdesk.storage.ledger import check as ledger_check
+from numdesk.storage.orders import check as order_check
 from numdesk.storage.payments import check as payment_check
 from numdesk.storage.payments import topups as payment_topups
 from numdesk.storage.rentals import check as rental_check
@@ -185,11 +186,11 @@ async def check_books(tx: Tx, *, full: bool) -> tuple[ledger_check.Head, dict[st
     after = ledger_check.EVERYTHING if full else head.rolled_entry_id
     checks = await ledger_check.check_accounts(tx, after=after)
     checks |= await ledger_check.check_transfers(tx, after=after)
-    checks |= await ledger_check.check_open_orders(tx)
+    checks |= await order_check.check_open_orders(tx)
     if full:
         checks |= await ledger_check.check_rollups(tx, rolled_entry_id=head.rolled_entry_id)
         checks |= await ledger_check.check_histories(tx)
-        checks |= await ledger_check.check_all_orders(tx)
+        checks |= await order_check.check_all_orders(tx)
         checks |= await rental_check.check_rentals(tx)
         checks |= await payment_check.check_topups(tx)
         checks |= await payment_check.check_earnings(tx)

@@ -17,6 +17,8 @@ from numdesk.domain.ledger import journals as laws
 from numdesk.domain.ledger.journals import Account, AccountName, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import DECIMALS, Money
 from numdesk.storage.database.pool import Database, Tx
+from numdesk.storage.ledger import accounts, holds
+from numdesk.storage.ledger import accounts as ledger_accounts
 from numdesk.storage.ledger import journals as ledger_journals
 
 
@@ -46,7 +48,7 @@ async def apply(database: Database, journal: Journal) -> ledger_journals.Applied
 async def wallet(database: Database, customer_id: int = 1) -> Account:
     """Returns the customer's rupiah wallet."""
     async with database.transaction("test") as tx:
-        found = await ledger_journals.find_wallet(tx, customer_id=customer_id, currency="IDR")
+        found = await accounts.find_wallet(tx, customer_id=customer_id, currency="IDR")
     assert found is not None
     return found
 
@@ -59,8 +61,7 @@ class TestOpenWallet:
         assert await funded_wallet(database, currency="EUR") != first
         async with database.transaction("test") as tx:
             assert [
-                found.name.currency
-                for found in await ledger_journals.list_wallets(tx, customer_id=1)
+                found.name.currency for found in await accounts.list_wallets(tx, customer_id=1)
             ] == ["EUR", "IDR"]
 
 
@@ -72,8 +73,8 @@ class TestApply:
             (entry,) = await ledger_journals.read_statement(
                 tx, account_id=wallet_id, before=None, limit=10
             )
-            funding = await ledger_journals.read_balance(tx, name=chart.manual_funding("IDR"))
-            assert await ledger_journals.available(tx, wallet_id) == 900
+            funding = await accounts.read_balance(tx, name=chart.manual_funding("IDR"))
+            assert await accounts.available(tx, wallet_id) == 900
         assert (entry.amount, entry.balance_after, entry.other) == (
             idr(900),
             idr(900),
@@ -101,9 +102,7 @@ class TestApply:
     async def test_refuses_a_short_wallet_with_figures(self, database: Database) -> None:
         """What is held is not available, and a refused journal leaves no trace."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
-        )
+        await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         with pytest.raises(WalletShort) as refused:
             await apply(database, spend(301))
         assert (refused.value.needed, refused.value.available) == (301, 300)
@@ -150,8 +149,7 @@ class TestApply:
                 model = await _both(database, model, journal)
             async with database.transaction("test") as tx:
                 assert {
-                    name: (await ledger_journals.read_balance(tx, name=name)).units
-                    for name in names
+                    name: (await accounts.read_balance(tx, name=name)).units for name in names
                 } == {name: account.balance for name, account in model.items()}
             await assert_clean(database)
             await database.close()
@@ -220,11 +218,9 @@ class TestReverse:
 
 Ending = Callable[[Tx], Awaitable[object]]
 ENDINGS: dict[HoldState, Ending] = {
-    HoldState.POSTED: lambda tx: ledger_journals.post(
-        tx, kind="order", ref=7, journal=spend(600), now=NOW
-    ),
-    HoldState.VOIDED: lambda tx: ledger_journals.void(tx, kind="order", ref=7, now=NOW),
-    HoldState.EXPIRED: lambda tx: ledger_journals.expire(tx, kind="order", ref=7, now=NOW),
+    HoldState.POSTED: lambda tx: holds.post(tx, kind="order", ref=7, journal=spend(600), now=NOW),
+    HoldState.VOIDED: lambda tx: holds.void(tx, kind="order", ref=7, now=NOW),
+    HoldState.EXPIRED: lambda tx: holds.expire(tx, kind="order", ref=7, now=NOW),
 }
 
 
@@ -232,34 +228,26 @@ class TestHold:
     async def test_reserves_once(self, database: Database) -> None:
         """The same hold counts once; another of its name, or one too large, is refused."""
         wallet_id = await funded_wallet(database, units=900)
-        assert await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
-        )
+        assert await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         assert not await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
+            "test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW)
         )
         assert (await wallet(database)).held == 600
         with pytest.raises(KeyReused):
-            await database.run(
-                "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id, 5), now=NOW)
-            )
+            await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id, 5), now=NOW))
         with pytest.raises(WalletShort):
             await database.run(
-                "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id, ref=8), now=NOW)
+                "test", lambda tx: holds.hold(tx, order_hold(wallet_id, ref=8), now=NOW)
             )
         with pytest.raises(NotFound):
-            await database.run(
-                "test", lambda tx: ledger_journals.hold(tx, order_hold(10**9, ref=9), now=NOW)
-            )
+            await database.run("test", lambda tx: holds.hold(tx, order_hold(10**9, ref=9), now=NOW))
 
     @pytest.mark.parametrize("first", ENDINGS)
     @pytest.mark.parametrize("second", ENDINGS)
     async def test_ends_once(self, database: Database, first: HoldState, second: HoldState) -> None:
         """The same end again is a no-op, another is refused, and the money moved by the first alone."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
-        )
+        await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run("test", ENDINGS[first])
         if first is second:
             await database.run("test", ENDINGS[second])
@@ -272,12 +260,10 @@ class TestHold:
     async def test_may_be_posted_in_part(self, database: Database) -> None:
         """A post that takes less releases the rest."""
         wallet_id = await funded_wallet(database, units=600)
-        await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
-        )
+        await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run(
             "test",
-            lambda tx: ledger_journals.post(tx, kind="order", ref=7, journal=spend(250), now=NOW),
+            lambda tx: holds.post(tx, kind="order", ref=7, journal=spend(250), now=NOW),
         )
         after = await wallet(database)
         assert (after.balance, after.held) == (350, 0)
@@ -357,9 +343,7 @@ class TestTables:
     ) -> None:
         """A hold's only change is its end."""
         wallet_id = await funded_wallet(database, units=900)
-        await database.run(
-            "test", lambda tx: ledger_journals.hold(tx, order_hold(wallet_id), now=NOW)
-        )
+        await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run("test", ENDINGS[HoldState.VOIDED])
         with pytest.raises(asyncpg.PostgresError) as refused:
             await pool.execute(statement)
@@ -385,7 +369,7 @@ class TestTables:
         """A statement typed by hand cannot overdraw a wallet either, and its refusal has the domain's name."""
         wallet_id = await funded_wallet(database, units=900)
         funding = await pool.fetchval("select id from accounts where kind = 'funding'")
-        with pytest.raises(WalletShort), ledger_journals.named_refusals():
+        with pytest.raises(WalletShort), ledger_accounts.named_refusals():
             await pool.execute(INSERT_TRANSFER, wallet_id, funding, 901, "IDR")
         await assert_clean(database)
 

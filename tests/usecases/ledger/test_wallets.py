@@ -12,7 +12,7 @@ from numdesk.domain.errors import InvalidInput, KeyReused, NotFound, StateForbid
 from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
 from numdesk.storage.database.pool import Database
-from numdesk.storage.ledger import journals
+from numdesk.storage.ledger import holds
 from numdesk.usecases.ledger import wallets
 
 
@@ -39,7 +39,7 @@ class TestBalance:
         """What open orders hold is not shown as the customer's."""
         wallet_id = await funded_wallet(database, units=900)
         hold = chart.hold_for_order(7, wallet_id=wallet_id, price=Money(600, "IDR"))
-        await database.run("test", lambda tx: journals.hold(tx, hold, now=NOW))
+        await database.run("test", lambda tx: holds.hold(tx, hold, now=NOW))
         assert await wallets.balance(runtime_on(database), caller(wallet_id)) == Money(300, "IDR")
 
     async def test_answers_many_at_once_each_their_own(self, database: Database) -> None:

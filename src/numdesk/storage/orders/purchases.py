@@ -1,4 +1,4 @@
-"""Orders that are bought in steps: pending with a hold, then assigned or failed; and the routing decisions beside them."""
+"""Purchases from suppliers as rows: pending orders, their numbers, their failures."""
 
 from __future__ import annotations
 
@@ -221,14 +221,3 @@ async def made(tx: Tx, request_id: int) -> Made:
                 )
             )
     return Made(tuple(pending), tuple(created), tuple(failed))
-
-
-async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) -> int:
-    """Returns the id of a routing decision, adding it when it is new, and notes that it is in use."""
-    return await tx.fetchval(
-        """insert into routing_decisions (digest, document, used_at) values ($1, $2::text::jsonb, $3)
-           on conflict (digest) do update set used_at = greatest(routing_decisions.used_at, excluded.used_at) returning id""",
-        digest,
-        document,
-        now,
-    )

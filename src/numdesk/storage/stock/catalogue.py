@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
 from numdesk.domain.stock.routing import Tally
 from numdesk.ports.suppliers import Tier
@@ -178,12 +176,3 @@ async def tallies(tx: Tx, *, first: date, last: date) -> dict[str, Tally]:
         last,
     )
     return {row["provider"]: Tally(row["total"], row["received"]) for row in rows}
-
-
-async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
-    """Returns the routing decision that was kept with an order, or None."""
-    text = await tx.fetchval(
-        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1",
-        order_id,
-    )
-    return msgspec.json.decode(text) if isinstance(text, str) else None

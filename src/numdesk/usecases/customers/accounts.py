@@ -11,7 +11,7 @@ from numdesk.domain.ledger.chart import adjustment
 from numdesk.runtime import Runtime
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.database.pool import Tx
-from numdesk.storage.ledger import journals
+from numdesk.storage.ledger import accounts, journals
 from numdesk.usecases.customers.keys import KeyRules, insert_key, new_key
 
 
@@ -47,7 +47,7 @@ async def register(  # noqa: PLR0913 - what a registration form asks
         customer_id = await rows.insert_customer(
             tx, name=name, state=state, contact=contact or {}, now=now
         )
-        wallet_id = await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
+        wallet_id = await accounts.open_wallet(tx, customer_id=customer_id, currency=currency)
         await insert_key(
             rt,
             tx,

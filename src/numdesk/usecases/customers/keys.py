@@ -13,7 +13,7 @@ from numdesk.runtime import Runtime
 from numdesk.storage.customers import keys as rows
 from numdesk.storage.customers.keys import KeyLine
 from numdesk.storage.database.pool import Tx
-from numdesk.storage.ledger import journals
+from numdesk.storage.ledger import accounts
 
 ALL_SCOPES = frozenset(Scope)
 
@@ -50,7 +50,7 @@ async def add_key(  # noqa: PLR0913
     key = new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
-        await journals.open_wallet(tx, customer_id=customer_id, currency=currency)
+        await accounts.open_wallet(tx, customer_id=customer_id, currency=currency)
         await insert_key(
             rt,
             tx,
@@ -119,7 +119,7 @@ async def insert_key(  # noqa: PLR0913 - one column each
     hashed, secret = rt.keys.fingerprint(key.token.encode()), None
     if key.secret is not None:
         secret = rt.keys.seal(key.secret.encode(), context=secret_context(hashed))
-        await journals.open_bonus(tx, customer_id=customer_id, currency=currency)
+        await accounts.open_bonus(tx, customer_id=customer_id, currency=currency)
     await rows.insert_key(
         tx,
         customer_id=customer_id,

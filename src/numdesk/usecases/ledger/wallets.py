@@ -13,6 +13,7 @@ from numdesk.domain.ledger.journals import Account, Entry
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
 from numdesk.domain.pages import Page
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.ledger import accounts as ledger_accounts
 from numdesk.storage.ledger import history as rows
 from numdesk.storage.ledger import journals
 from numdesk.storage.ledger.history import HistoryLine
@@ -32,7 +33,7 @@ async def balance(rt: Runtime, caller: Caller) -> Money:
 
     async def read(wallet_ids: list[int]) -> list[Account]:
         found = await rt.repeat(
-            "wallets.balance", lambda tx: journals.read_wallets(tx, wallet_ids=wallet_ids)
+            "wallets.balance", lambda tx: ledger_accounts.read_wallets(tx, wallet_ids=wallet_ids)
         )
         return [found[wallet_id] for wallet_id in wallet_ids]
 
@@ -97,7 +98,7 @@ async def statement(
 async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
     """Returns all wallets of a customer, for staff."""
     return await rt.repeat(
-        "wallets.list", lambda tx: journals.list_wallets(tx, customer_id=customer_id)
+        "wallets.list", lambda tx: ledger_accounts.list_wallets(tx, customer_id=customer_id)
     )
 
 
@@ -118,7 +119,7 @@ async def adjust(
         await alerts.look_after_staff(
             tx, customer_id=customer_id, currency=currency, now=rt.clock.now()
         )
-        account = await journals.find_wallet(tx, customer_id=customer_id, currency=currency)
+        account = await ledger_accounts.find_wallet(tx, customer_id=customer_id, currency=currency)
         assert account is not None, "the journal named it"
         return _unreserved(account)
 
@@ -136,15 +137,17 @@ async def give_bonus(
     journal = chart.gift(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
 
     async def work(tx: Tx) -> Balances:
-        wallet = await journals.find_wallet(tx, customer_id=customer_id, currency=currency)
+        wallet = await ledger_accounts.find_wallet(tx, customer_id=customer_id, currency=currency)
         if wallet is None:
             raise NotFound(what="wallet")
-        bonus_id = await journals.open_bonus(tx, customer_id=customer_id, currency=currency)
+        bonus_id = await ledger_accounts.open_bonus(tx, customer_id=customer_id, currency=currency)
         await journals.apply(tx, journal, now=rt.clock.now())
         await alerts.look_after_staff(
             tx, customer_id=customer_id, currency=currency, now=rt.clock.now()
         )
-        return _balances(wallet, (await journals.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id])
+        return _balances(
+            wallet, (await ledger_accounts.read_wallets(tx, wallet_ids=[bonus_id]))[bonus_id]
+        )
 
     given = await rt.run("wallets.give_bonus", work)
     rt.memory.forget("customers")
@@ -172,7 +175,7 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
     return await rt.run(
         "wallets.set_credit_limit",
-        lambda tx: journals.set_credit_limit(
+        lambda tx: ledger_accounts.set_credit_limit(
             tx, customer_id=customer_id, currency=currency, credit_limit=units
         ),
     )
@@ -183,7 +186,7 @@ async def _read_balances(
 ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Returns what is in and reserved of each wallet and bonus."""
     wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
-    found = await rt.repeat("wallets.balances", lambda tx: journals.read_sums(tx, wanted))
+    found = await rt.repeat("wallets.balances", lambda tx: ledger_accounts.read_sums(tx, wanted))
     return [
         (found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id])
         for wallet_id, bonus_id in pairs

@@ -10,7 +10,7 @@ import msgspec
 
 from numdesk.domain.stock.routing import Ranking, Wish
 from numdesk.runtime import Runtime
-from numdesk.storage.orders import purchases as rows
+from numdesk.storage.orders import decisions as rows
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx

@@ -21,7 +21,7 @@ from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime
 from numdesk.storage.customers import guard as guard_rows
 from numdesk.storage.database.pool import Tx
-from numdesk.storage.ledger import journals
+from numdesk.storage.ledger import accounts
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.storage.orders.lifecycle import Ended
 from numdesk.usecases import rates
@@ -174,7 +174,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
         if not ended:
             raise StateForbids(state=before.state.name.lower())
         after = await _locked(tx, caller, order_id)
-        balance = await journals.available(tx, caller.wallet_id)
+        balance = await accounts.available(tx, caller.wallet_id)
         return Canceled(
             after, Money(after.price, after.currency), Money(balance, after.currency), rate
         )

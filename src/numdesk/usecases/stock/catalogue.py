@@ -15,6 +15,7 @@ from numdesk.domain.stock.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
 from numdesk.domain.stock.routing import SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
+from numdesk.storage.orders import decisions as decision_rows
 from numdesk.storage.stock import catalogue as rows
 from numdesk.storage.stock import numbers as stock_rows
 from numdesk.usecases.desk.provider_calls import answered
@@ -93,7 +94,9 @@ def remembered(rt: Runtime, currency: str) -> Catalogue | None:
 
 async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
     """Returns the routing decision that was kept with an order. Raises NotFound."""
-    document = await rt.repeat("catalogue.explain", lambda tx: rows.decision(tx, order_id=order_id))
+    document = await rt.repeat(
+        "catalogue.explain", lambda tx: decision_rows.decision(tx, order_id=order_id)
+    )
     if document is None:
         raise NotFound(what="routing decision")
     return document
