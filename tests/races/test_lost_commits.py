@@ -76,7 +76,7 @@ NO_MONEY = frozenset(
     payments.poll payments.receive
     providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend
     routes.keep services.remove_word services.set_family services.set_word
-    stock.load stock.meet stock.price stock.release_quarantined stock.withdraw sweeps.drop sweeps.put
+    stock.load stock.add_named stock.price stock.release_quarantined stock.withdraw sweeps.drop sweeps.put
     webhooks.change webhooks.replay
     webhooks.replay_failed""".split()  # noqa: SIM905 - a list of words
 )

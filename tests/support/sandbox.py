@@ -8,10 +8,11 @@ from pathlib import Path
 
 from numdesk.bootstrap import Desk, open_desk
 from numdesk.config import Settings
-from numdesk.usecases.stock import catalogue
+from numdesk.usecases.stock import catalogue, prices
 from numdesk.usecases.stock import numbers as stock_numbers
 from numdesk.usecases.stock.lists import BadLine
-from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice
+from numdesk.usecases.stock.numbers import GivenNumber
+from numdesk.usecases.stock.prices import GivenPrice
 
 INDONESIA, WHATSAPP = 6, 3
 
@@ -37,7 +38,7 @@ async def sell(
 ) -> None:
     """Offers Indonesian numbers for WhatsApp."""
     line = GivenPrice(2, "ID", "whatsapp", operator, "IDR", str(price), "100", provider)
-    await stock_numbers.price(desk.rt, [line], complain=refuse)
+    await prices.price(desk.rt, [line], complain=refuse)
 
 
 def refuse(bad: BadLine) -> None:

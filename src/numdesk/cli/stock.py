@@ -19,8 +19,10 @@ from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, table, tell
 from numdesk.domain.stock import atlas
 from numdesk.usecases.stock import numbers as stock_numbers
+from numdesk.usecases.stock import prices
 from numdesk.usecases.stock.lists import BadLine, Loaded
-from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice, PriceRules
+from numdesk.usecases.stock.numbers import GivenNumber
+from numdesk.usecases.stock.prices import GivenPrice, PriceRules
 
 app = cyclopts.App(name="stock", help="Load, price, list and withdraw numbers of our own.")
 
@@ -124,7 +126,7 @@ def price(
             ]
             currencies = {dialect.currency for dialect in sellers}
             rules = PriceRules(flags.new_operators, flags.allow_free, flags.allow_loss, currencies)
-            return await stock_numbers.price(desk.rt, lines, rules=rules, complain=complaints.add)
+            return await prices.price(desk.rt, lines, rules=rules, complain=complaints.add)
 
         total = at_desk(common, read)
     return report(total, complaints, common, done=("price set", "prices set"), same="as they were")

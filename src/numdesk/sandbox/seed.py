@@ -14,9 +14,10 @@ from numdesk.sandbox import seed_rentals
 from numdesk.usecases import rates
 from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
-from numdesk.usecases.stock import numbers
+from numdesk.usecases.stock import numbers, prices
 from numdesk.usecases.stock.lists import BadLine
-from numdesk.usecases.stock.numbers import GivenNumber, GivenPrice
+from numdesk.usecases.stock.numbers import GivenNumber
+from numdesk.usecases.stock.prices import GivenPrice
 
 #: What the sandbox sells: the first countries and services of the atlas.
 COUNTRIES = atlas.COUNTRIES[:48]
@@ -81,10 +82,10 @@ class Credential:
 async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterable[str]) -> None:
     """Fills an empty database, with a customer per dialect (given with its terms)."""
     await rates.set_rate(rt, "USD/IDR", RATE)
-    await numbers.price(rt, list(_local_prices()), complain=_refuse)
+    await prices.price(rt, list(_local_prices()), complain=_refuse)
     for slug in suppliers:
         tiers = await rt.suppliers[slug].tiers()
-        await numbers.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
+        await prices.price(rt, list(_remote_prices(slug, tiers)), complain=_refuse)
     await numbers.load(rt, _numbers(), complain=_refuse)
     await seed_rentals.seed(rt, complain=_refuse)
     await _keep_customers(rt, dialects)

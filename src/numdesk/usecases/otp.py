@@ -18,7 +18,7 @@ from numdesk.kit.pattern import Pattern, PatternRefused, checked_pattern
 from numdesk.storage import otp as rows
 from numdesk.storage.inbound.messages import Arrival
 from numdesk.storage.otp import RuleRow
-from numdesk.usecases.stock import numbers
+from numdesk.usecases.stock import words as stock_words
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -129,7 +129,7 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
     if (
         not theirs
         and code not in atlas.SERVICES_BY_CODE
-        and code not in (await numbers.find_words(rt)).services
+        and code not in (await stock_words.find_words(rt)).services
     ):
         raise _no_service()
     return read(text, sender=sender, rules=_book(theirs).of([row.service_id for row in theirs[:1]]))
@@ -195,8 +195,8 @@ _pattern = lru_cache(maxsize=RULES_MAX)(Pattern)
 
 async def _service(rt: Runtime, code: str) -> int:
     """Returns the id of a service, which the installation may meet for the first time. Refuses with InvalidInput."""
-    words = await numbers.find_words(rt)
-    await numbers.meet(rt, words, (), [code], new_operators=False)
+    words = await stock_words.find_words(rt)
+    await stock_words.add_named(rt, words, (), [code], new_operators=False)
     service_id = words.services.get(code.strip().lower())
     if service_id is None:
         raise _no_service()

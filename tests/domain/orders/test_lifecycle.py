@@ -25,6 +25,7 @@ from numdesk.domain.orders.lifecycle import (
     check_resend,
     move,
 )
+from numdesk.domain.stock.routing import FINAL_AFTER
 
 CREATED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ORDER = Order(
@@ -92,6 +93,11 @@ class TestMove:
             for (state, _), following in MOVES.items()
             if state in EVIDENCE_STATES
         )
+
+
+def test_is_over_before_its_day_counts_as_final() -> None:
+    """Scores of providers count a day once, so no order may still be open when its day is final."""
+    assert LIFETIME <= FINAL_AFTER
 
 
 class TestCheckCancel:

@@ -12,6 +12,7 @@ from numdesk.domain.errors import NotFound
 from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Tier
+from numdesk.usecases.orders import decisions
 from numdesk.usecases.stock import catalogue
 
 
@@ -92,7 +93,7 @@ class TestCatalogue:
         """There is no explanation of an order that does not exist."""
         async with open_sandbox(database_url, tmp_path) as desk:
             with pytest.raises(NotFound):
-                await catalogue.explain(desk.rt, 1)
+                await decisions.explain(desk.rt, 1)
 
 
 class _Supplier:

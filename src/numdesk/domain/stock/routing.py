@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from numdesk.domain.fx import PriceCap, at_least, at_most
@@ -15,6 +16,8 @@ SCORE_ORDERS_MIN = 20
 NEUTRAL_BUCKET = 5
 #: The score looks at this many whole UTC days before today.
 SCORE_DAYS = 30
+#: A day counts as final this long after its end: no use of a number runs longer.
+FINAL_AFTER = timedelta(minutes=20)
 #: How many offers one number's attempt tries before it gives up.
 ATTEMPTS_MAX = 4
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from numdesk.domain.errors import NotFound
 from numdesk.domain.stock.routing import Ranking, Wish
 from numdesk.runtime import Runtime
 from numdesk.storage.orders import decisions as rows
@@ -52,3 +53,11 @@ async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wi
         known.clear()
     known[document] = (decision_id, now)
     return decision_id
+
+
+async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
+    """Returns the routing decision that was kept with an order. Raises NotFound."""
+    document = await rt.repeat("routes.explain", lambda tx: rows.decision(tx, order_id=order_id))
+    if document is None:
+        raise NotFound(what="routing decision")
+    return document

@@ -16,13 +16,22 @@ from numdesk.domain.rentals.lifecycle import (
 )
 from numdesk.storage.rentals import prices as rows
 from numdesk.storage.rentals.prices import RentalPriceLine
-from numdesk.usecases.stock.lists import BadLine, Fact, Loaded, PriceList, Stated
-from numdesk.usecases.stock.numbers import CHUNK, chunks, find_words, meet, read_amount
+from numdesk.usecases.stock.lists import (
+    CHUNK,
+    BadLine,
+    Fact,
+    Loaded,
+    PriceList,
+    Stated,
+    chunks,
+    read_amount,
+)
+from numdesk.usecases.stock.words import add_named, find_words
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
-    from numdesk.usecases.stock.numbers import Words
+    from numdesk.usecases.stock.words import Words
 
 #: What is remembered of the list is dropped when its version changes; this bounds the harm of a look that failed.
 LIST_AGE_MAX_S = 60.0
@@ -147,7 +156,7 @@ async def load(
     for chunk in chunks(prices, CHUNK):
         total.read += len(chunk)
         good = [given for given in chunk if isinstance(given, GivenRentalPrice)]
-        await meet(
+        await add_named(
             rt,
             known,
             [(given.country, "") for given in good],
@@ -174,7 +183,7 @@ async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool
     when the name is another country's.
     """
     known = await find_words(rt)
-    await meet(rt, known, [(iso2, "")], (), new_operators=False)
+    await add_named(rt, known, [(iso2, "")], (), new_operators=False)
     country_id = known.countries.get(iso2.strip().upper())
     if country_id is None:
         raise NotFound(what=f"country {iso2}: two letters such as ES (ISO 3166)")

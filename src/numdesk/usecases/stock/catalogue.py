@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from numdesk.domain.errors import NotFound
-from numdesk.domain.orders.lifecycle import LIFETIME
 from numdesk.domain.stock.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
-from numdesk.domain.stock.routing import SCORE_DAYS, buckets
+from numdesk.domain.stock.routing import FINAL_AFTER, SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.orders import decisions as decision_rows
 from numdesk.storage.stock import catalogue as rows
 from numdesk.storage.stock import numbers as stock_rows
 from numdesk.usecases.desk.provider_calls import answered
@@ -26,18 +23,31 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
+
 #: What is shown of the stock may be this old.
 STOCK_AGE_MAX_S = 0.5
+
+
 #: Counting may take a fifth of one connection's time at most: a count that takes long is used for longer.
 STOCK_AGE_FACTOR = 5
+
+
 #: At this part of its age a new count is begun while the old one still serves, so that no request waits for counting.
 STOCK_RENEW_PART = 0.8
+
+
 #: Catalogues in several currencies that are composed together share a count of this age.
 STOCK_SHARED_S = 0.1
+
+
 #: What is remembered of the structure is dropped when its version changes; this bounds the harm of a change that went unnoticed.
 STRUCTURE_AGE_MAX_S = 60.0
+
+
 #: The last finished day is counted anew this often, because a late first message still counts.
 SCORES_AGE_MAX_S = 600.0
+
+
 #: Offers are made from rows in slices, so that other requests are answered in between.
 SLICE = 1000
 
@@ -92,16 +102,6 @@ def remembered(rt: Runtime, currency: str) -> Catalogue | None:
     return moment
 
 
-async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
-    """Returns the routing decision that was kept with an order. Raises NotFound."""
-    document = await rt.repeat(
-        "catalogue.explain", lambda tx: decision_rows.decision(tx, order_id=order_id)
-    )
-    if document is None:
-        raise NotFound(what="routing decision")
-    return document
-
-
 async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
     """Makes the providers of this installation known to the catalogue; those that are known already keep their state."""
     wanted = sorted(slugs)
@@ -139,7 +139,7 @@ async def refresh_scores(rt: Runtime) -> None:
     """Counts the orders of finished UTC days that are not final yet. A day is final when the last of its orders has run out."""
     now = rt.clock.now()
     today = now.date()
-    final_through = (now - LIFETIME).date() - timedelta(days=1)
+    final_through = (now - FINAL_AFTER).date() - timedelta(days=1)
 
     async def work(tx: Tx) -> None:
         known = await rows.scored_through(tx)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from numdesk.domain.errors import InvalidInput
+from numdesk.domain.money import AmountRefused, parse_amount
 
 Line = TypeVar("Line")
+
 
 #: Lines of one price list. All are kept in memory until they have been compared.
 LINES_MAX = 500_000
@@ -108,3 +111,25 @@ def _contradiction(mine: Stated[Line], theirs: Stated[Line], subject: Hashable) 
     here, there = mine.facts[subject], theirs.facts[subject]
     reason = f"contradicts line {theirs.number}, where the {there.name} is {there.text.strip()}: keep one; neither was loaded"
     return BadLine(mine.number, here.text, reason)
+
+
+Item = TypeVar("Item")
+
+
+#: So many numbers are one transaction: large enough to be fast, small enough that a crash loses little of the work.
+CHUNK = 20_000
+
+
+def read_amount(line: int, text: str, currency: str) -> int | BadLine:
+    """Returns an amount of a list in minor units, or why it is not one."""
+    try:
+        return parse_amount(text, currency)
+    except AmountRefused as refused:
+        return BadLine(line, text, str(refused))
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yields lists of at most `size` items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
