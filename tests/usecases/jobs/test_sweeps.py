@@ -11,7 +11,7 @@ from tests.support.gateway import open_till
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.usecases import retention
-from numdesk.usecases.customers import callers, guard
+from numdesk.usecases.customers import guard
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import topups
@@ -79,7 +79,7 @@ async def test_a_customer_who_cannot_be_reviewed_stops_nobody(
         seen.append(customer_id)
         return []
 
-    monkeypatch.setattr(callers.rows, "hours", hours)
+    monkeypatch.setattr(guard.rows, "hours", hours)
     await guard.review(desk.rt, [1, 2, 3])
     assert [(one.sweep, one.item) for one in await sweeps.every(desk.rt)] == [
         ("customers.review", "2")
