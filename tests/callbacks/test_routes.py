@@ -17,7 +17,7 @@ from numdesk.asgi import make_app
 from numdesk.callbacks import routes
 from numdesk.callbacks.routes import PREFIX, make_callbacks
 from numdesk.kit.incoming import pacing
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import callbacks
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ class TestCallbacks:
     async def test_bounds_the_body(self, till: Till) -> None:
         """A byte above 16 KiB is too much, whoever signed it."""
         async with client(till) as door:
-            body = b"x" * (topups.BODY_BYTES_MAX + 1)
+            body = b"x" * (callbacks.BODY_BYTES_MAX + 1)
             answer = await door.post(
                 f"/callbacks/{PROVIDER}", content=body, headers={"x-signature": SIGNATURE}
             )
@@ -175,5 +175,5 @@ class TestCallbacks:
         for row in await till.desk.pool.fetch(
             "select payload::text from jobs where kind = 'payments.hear'"
         ):
-            await topups.hear(till.rt, json.loads(row[0]))
+            await callbacks.settle_called(till.rt, json.loads(row[0]))
         assert await till.balance() == 0

@@ -19,7 +19,7 @@ from numdesk.domain.errors import GatewayUnavailable, RequestInProgress
 from numdesk.domain.payments.gateway_payments import PaymentStatus
 from numdesk.ports.payments import PaymentGateway
 from numdesk.runtime import Runtime
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import callbacks, settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.workers import runner
 
@@ -38,11 +38,11 @@ class Story:
         topup, _ = await topups.create_topup(rt, self.till.caller, REQUEST)
         if not self.till.gateway.truth:  # a customer pays once, however often they ask for the page
             self.till.gateway.pay(topup, PaymentStatus.PAID)
-        await topups.receive(rt, PROVIDER, *callback_of(topup))
+        await callbacks.receive(rt, PROVIDER, *callback_of(topup))
         await self._work(rt)
         if self.money is PaymentStatus.REFUNDED:
             self.till.gateway.pay(topup, PaymentStatus.REFUNDED)
-            await topups.receive(rt, PROVIDER, *callback_of(topup, number=1))
+            await callbacks.receive(rt, PROVIDER, *callback_of(topup, number=1))
             await self._work(rt)
 
     async def _work(self, rt: Runtime) -> None:
@@ -50,7 +50,7 @@ class Story:
         for row in await self.till.desk.pool.fetch(
             "select id, (payload->>'callback')::int from jobs where kind = 'payments.hear' order by id"
         ):
-            await topups.hear(rt, {"callback": row[1]})
+            await callbacks.settle_called(rt, {"callback": row[1]})
             await self.till.desk.pool.execute("delete from jobs where id = $1", row[0])
 
     async def finish(self, rt: Runtime) -> None:
@@ -113,13 +113,16 @@ async def test_a_thousand_copies_of_a_callback_credit_once(
         till.gateway.pay(topup)
         working = [asyncio.ensure_future(runner.run_due(desk.rt)) for desk in desks[:2]]
         await asyncio.gather(
-            *(topups.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup)) for n in range(1_000))
+            *(
+                callbacks.receive(desks[n % 2].rt, PROVIDER, *callback_of(topup))
+                for n in range(1_000)
+            )
         )
         await asyncio.gather(*working, *(runner.run_due(desk.rt) for desk in desks[:2]))
         assert await till.balance() == 50_000
         await asyncio.gather(
-            *(topups.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100))
+            *(callbacks.receive(desks[2].rt, PROVIDER, *callback_of(topup)) for _ in range(100))
         )
-        await asyncio.gather(*(topups.settle(desk.rt, topup.id) for desk in desks * 5))
+        await asyncio.gather(*(settlement.settle(desk.rt, topup.id) for desk in desks * 5))
         assert await till.balance() == 50_000
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1

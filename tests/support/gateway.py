@@ -19,7 +19,7 @@ from numdesk.runtime import Runtime
 from numdesk.storage.payments.topups import Booked
 from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.ledger import wallets
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import polling, settlement, topups
 
 PROVIDER = "cryptomus"
 EUR = "EUR"
@@ -188,12 +188,12 @@ class Till:
 
     async def settle(self, topup: TopUp) -> TopUp:
         """Settles it and reads it back."""
-        await topups.settle(self.rt, topup.id)
+        await settlement.settle(self.rt, topup.id)
         return await self.read(topup)
 
     async def poll(self) -> int:
         """Asks about what is due to be asked about."""
-        return await topups.poll_due(self.rt, provider=self.provider)
+        return await polling.poll_due(self.rt, provider=self.provider)
 
     async def balance(self) -> int:
         """Returns what the wallet holds."""

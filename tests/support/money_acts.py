@@ -171,25 +171,25 @@ async def _paid(desk: DeskOfTest, **facts: Any) -> tuple[Till, Any]:
 
 async def _settle(desk: DeskOfTest) -> Act:
     _, topup = await _paid(desk)
-    return lambda one: topups.settle(one.rt, topup.id)
+    return lambda one: settlement.settle(one.rt, topup.id)
 
 
 async def _decide(desk: DeskOfTest) -> Act:
     desk.rt.settings = replace(desk.rt.settings, topup_overpaid_bp=1_000)
     _, topup = await _paid(desk, share="1.5")
-    await topups.settle(desk.rt, topup.id)
+    await settlement.settle(desk.rt, topup.id)
     return lambda one: settlement.decide(one.rt, topup.public_id, Decision.APPROVED)
 
 
 async def _collect(desk: DeskOfTest) -> Act:
     till, topup = await _paid(desk)
-    await topups.settle(desk.rt, topup.id)
+    await settlement.settle(desk.rt, topup.id)
     who, balance = till.caller.customer_id, await till.balance()
     await wallets.adjust(
         desk.rt, customer_id=who, currency="EUR", units=-balance, reason_ref="spent"
     )
     till.gateway.pay(topup, PaymentStatus.REFUNDED)
-    await topups.settle(desk.rt, topup.id)
+    await settlement.settle(desk.rt, topup.id)
     await wallets.adjust(desk.rt, customer_id=who, currency="EUR", units=9_00, reason_ref="again")
     return lambda one: settlement.collect(one.rt, topup.public_id)
 

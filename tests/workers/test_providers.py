@@ -20,8 +20,8 @@ from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.storage.jobs import queue
 from numdesk.usecases.orders import from_suppliers, lifecycle
-from numdesk.usecases.payments import audit, topups
-from numdesk.usecases.payments.topups import POLL_PARALLEL
+from numdesk.usecases.payments import audit, callbacks
+from numdesk.usecases.payments.polling import POLL_PARALLEL
 from numdesk.workers import runner
 from numdesk.workers.jobs import ASKING, KINDS
 
@@ -175,11 +175,11 @@ async def test_callbacks_of_a_gateway_that_hangs_delay_no_other_ones(
     stuck, well = await open_tills(desk, released)
     hung = await stuck.order()
     for number in range(KINDS["payments.hear"].parallel + 1):
-        await topups.receive(desk.rt, "stuck", *callback_of(hung, number=number))
+        await callbacks.receive(desk.rt, "stuck", *callback_of(hung, number=number))
     desk.clock.advance(1)
     paid = await well.order()
     well.gateway.pay(paid)
-    await topups.receive(desk.rt, "well", *callback_of(paid))
+    await callbacks.receive(desk.rt, "well", *callback_of(paid))
 
     async def credited() -> None:
         assert stuck.gateway.hanging == KINDS["payments.hear"].parallel
@@ -252,7 +252,7 @@ async def test_every_job_that_asks_a_provider_names_it(
     till.gateway.truth[f"p-{paid.public_id}"] = replace(
         till.gateway.truth[f"p-{paid.public_id}"], reference=other.public_id
     )
-    await topups.receive(desk.rt, till.provider, *callback_of(paid))
+    await callbacks.receive(desk.rt, till.provider, *callback_of(paid))
     await till.settle(paid)
     caller = await desk.customer()
     await desk.order(caller, REMOTE_OFFER)

@@ -11,7 +11,7 @@ from numdesk.kit.outgoing.addresses import peer_group
 from numdesk.kit.slices import take_turn
 from numdesk.runtime import Runtime
 from numdesk.usecases.customers import rate_limits
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import callbacks
 
 PREFIX = "/callbacks"
 
@@ -72,11 +72,11 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
     }
     try:
-        body = await read_body(scope, receive, bytes_max=topups.BODY_BYTES_MAX)
+        body = await read_body(scope, receive, bytes_max=callbacks.BODY_BYTES_MAX)
         await (
             take_turn()
         )  # verifying takes a millisecond or two: of a flood, each lets others go on
-        await topups.receive(rt, provider, headers, body)
+        await callbacks.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(rt, error, provider, peer)
     return 200
@@ -94,7 +94,7 @@ def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
                 rate_limits.admit(rt, subject=peer, bucket=_BUCKET, limit=REFUSED_PER_MINUTE)
             except TooManyRequests:
                 return 429
-            topups.note_refused(provider, reason=str(error.__cause__))
+            callbacks.note_refused(provider, reason=str(error.__cause__))
             return 400
         case _:
             _log.error("a callback was not kept", provider=provider, error=type(error).__name__)

@@ -201,7 +201,7 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
     async def ask(desk: Desk) -> TopUp:
         topup, _ = await topups.read(desk.rt, invoice)
         with _asking(desk):
-            await topups.settle(desk.rt, topup.id)
+            await settlement.settle(desk.rt, topup.id)
         return (await topups.read(desk.rt, invoice))[0]
 
     with if_unknown(_look(invoice)):

@@ -14,7 +14,7 @@ from numdesk.usecases.desk import clock, installation, versions
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.payments import audit, held, settlement, topups
+from numdesk.usecases.payments import audit, callbacks, held, polling, settlement
 from numdesk.usecases.rentals import ending
 from numdesk.usecases.stock import catalogue
 
@@ -81,7 +81,7 @@ KINDS: Mapping[str, JobKind] = {
         parallel=8,
     ),
     # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
-    "payments.hear": JobKind(topups.hear, _PATIENT_S, time_limit_s=30.0, parallel=8),
+    "payments.hear": JobKind(callbacks.settle_called, _PATIENT_S, time_limit_s=30.0, parallel=8),
     "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
 }
 
@@ -118,6 +118,6 @@ ASKING: tuple[Asking, ...] = (
     Asking(
         "catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers
     ),
-    Asking("payments.poll", 15.0, topups.poll_due, lambda rt: rt.payments, by_clock=True),
+    Asking("payments.poll", 15.0, polling.poll_due, lambda rt: rt.payments, by_clock=True),
     Asking("payments.audit", 3600.0, audit.audit_due, lambda rt: rt.payments),
 )

@@ -16,7 +16,7 @@ from numdesk.ports.errors import ProviderError
 from numdesk.usecases import rates
 from numdesk.usecases.desk import provider_calls
 from numdesk.usecases.orders import lifecycle
-from numdesk.usecases.payments import audit, invoices, topups
+from numdesk.usecases.payments import audit, invoices, settlement
 from numdesk.usecases.stock import catalogue
 
 
@@ -74,7 +74,7 @@ async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(
     hurry(monkeypatch, invoices)
     hurry(monkeypatch, audit)
     with pytest.raises(ProviderError, match="no answer"):
-        await topups.settle(desk.rt, topup.id)
+        await settlement.settle(desk.rt, topup.id)
     now = desk.clock.now()
     with pytest.raises(ProviderError, match="no answer"):
         await audit.compare(desk.rt, since=now, until=now)

@@ -13,7 +13,7 @@ from tests.support.webhooks import RendererOfTest
 from numdesk.domain.errors import Unavailable
 from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import callbacks
 from numdesk.usecases.webhooks import endpoints
 
 
@@ -94,7 +94,7 @@ async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "open": till.order,
         "settle": lambda: till.settle(topup),
-        "callback": lambda: topups.receive(desk.rt, PROVIDER, *callback_of(topup)),
+        "callback": lambda: callbacks.receive(desk.rt, PROVIDER, *callback_of(topup)),
         "endpoint": lambda: endpoints.change_endpoint(
             desk.rt, customer, url="https://1.1.1.1/", secret=None
         ),

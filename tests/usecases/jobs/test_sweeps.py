@@ -14,7 +14,7 @@ from numdesk.usecases import retention
 from numdesk.usecases.customers import guard
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import lifecycle as order_lifecycle
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import polling
 from numdesk.usecases.rentals import ending
 from numdesk.workers.jobs import ASKING, TIMETABLE
 
@@ -102,7 +102,7 @@ async def test_a_top_up_that_cannot_be_settled_is_named(
         if topup_id == bad.id and len(asked) <= 2:
             raise ValueError("broken")
 
-    monkeypatch.setattr(topups, "settle", settle)
+    monkeypatch.setattr(polling, "settle", settle)
     desk.clock.advance(61)
     await till.poll()
     assert (set(asked), [(one.sweep, one.item) for one in await sweeps.every(desk.rt)]) == (

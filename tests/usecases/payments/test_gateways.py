@@ -16,7 +16,7 @@ from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.providers import find_providers
 from numdesk.providers.cryptomus.fake_lies import LIES
 from numdesk.usecases.customers import accounts, callers
-from numdesk.usecases.payments import audit, topups
+from numdesk.usecases.payments import audit, settlement, topups
 
 GATEWAYS = ("cryptomus", "nowpayments")
 #: What a list does that goes by other times than ours; it is no lie.
@@ -57,7 +57,7 @@ async def settled(desk: DeskOfTest, topup: TopUp, served: Served) -> TopUp:
     hints = [
         served.gateway.read_callback(headers, body) for _, headers, body in served.catcher.caught
     ]
-    await topups.settle(
+    await settlement.settle(
         desk.rt, topup.id, payment_ids=[hint.payment_id for hint in hints if hint.payment_id]
     )
     return (await topups.read(desk.rt, topup.public_id))[0]

@@ -17,7 +17,7 @@ from numdesk.domain.errors import InvalidInput, StateForbids
 from numdesk.domain.payments.audit import Fault
 from numdesk.domain.payments.gateway_payments import PLAINLY_PAID, PaymentStatus
 from numdesk.domain.payments.topups import Decision, Doubt, TopUp, TopUpState
-from numdesk.usecases.payments import audit, settlement, topups
+from numdesk.usecases.payments import audit, callbacks, settlement
 from numdesk.usecases.payments import held as payment_held
 from numdesk.workers import runner
 
@@ -40,7 +40,7 @@ async def till(desk: DeskOfTest) -> Till:
 
 async def by_callback(till: Till, topup: TopUp) -> None:
     """The gateway calls."""
-    await topups.receive(till.rt, PROVIDER, *callback_of(topup))
+    await callbacks.receive(till.rt, PROVIDER, *callback_of(topup))
     await runner.crew_of(till.rt).work_off()
 
 

@@ -23,7 +23,7 @@ from numdesk.domain.errors import (
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
-from numdesk.usecases.payments import topups
+from numdesk.usecases.payments import callbacks, polling, settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest
 from numdesk.workers import runner
 
@@ -168,7 +168,7 @@ class TestReceive:
         """Kept first, looked into by a job."""
         topup = await till.order()
         till.gateway.pay(topup)
-        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
+        await callbacks.receive(till.rt, PROVIDER, *callback_of(topup))
         assert await till.balance() == 0
         await runner.run_due(till.rt)
         assert await till.balance() == 50_000
@@ -176,7 +176,7 @@ class TestReceive:
     async def test_says_nothing_about_amounts(self, till: Till) -> None:
         """A genuine callback about an invoice that was not paid credits nothing."""
         topup = await till.order()
-        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
+        await callbacks.receive(till.rt, PROVIDER, *callback_of(topup))
         await runner.run_due(till.rt)
         assert await till.balance() == 0
 
@@ -184,7 +184,7 @@ class TestReceive:
         """A bad signature leaves no trace but a line in the log."""
         topup = await till.order()
         with pytest.raises(InvalidInput):
-            await topups.receive(
+            await callbacks.receive(
                 till.rt, PROVIDER, {"x-signature": "forged"}, callback_of(topup)[1]
             )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 0
@@ -192,14 +192,14 @@ class TestReceive:
     async def test_refuses_a_gateway_that_we_do_not_have(self, till: Till) -> None:
         """There is no door for it."""
         with pytest.raises(NotFound):
-            await topups.receive(till.rt, "paypal", {}, b"")
+            await callbacks.receive(till.rt, "paypal", {}, b"")
 
     async def test_keeps_the_same_bytes_once(self, till: Till) -> None:
         """Fifty copies at once leave one row and one job."""
         topup = await till.order()
         till.gateway.pay(topup)
         await asyncio.gather(
-            *(topups.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50))
+            *(callbacks.receive(till.rt, PROVIDER, *callback_of(topup)) for _ in range(50))
         )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
         assert (
@@ -211,7 +211,7 @@ class TestReceive:
         """A signature covers the document and not its spaces; fifty ways of writing one are one callback."""
         headers, body = callback_of(await till.order())
         for blanks in range(50):
-            await topups.receive(
+            await callbacks.receive(
                 till.rt, PROVIDER, headers, body.replace(b",", b"," + b" " * blanks)
             )
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
@@ -223,7 +223,7 @@ class TestReceive:
             replace(topup, public_id="inv_unknown"),
             replace(topup, invoice_id="g-other"),
         ):
-            await topups.receive(till.rt, PROVIDER, *callback_of(stranger))
+            await callbacks.receive(till.rt, PROVIDER, *callback_of(stranger))
         await runner.run_due(till.rt)
         rows = await till.desk.pool.fetch("select result from payment_inbox order by id")
         assert [row[0] for row in rows] == ["unknown", "mismatch"]
@@ -234,7 +234,7 @@ class TestReceive:
         topup = await till.order()
         till.gateway.pay(topup)
         till.gateway.failures.append(GONE)
-        await topups.receive(till.rt, PROVIDER, *callback_of(topup))
+        await callbacks.receive(till.rt, PROVIDER, *callback_of(topup))
         await runner.run_due(till.rt)
         assert await till.balance() == 0
         till.desk.clock.advance(5)
@@ -270,7 +270,7 @@ class TestPollDue:
 
     async def test_customers_take_turns(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
         """The one top-up of a customer is in the first round, behind more of another's than a round has room for."""
-        monkeypatch.setattr(topups, "POLL_BATCH", 4)
+        monkeypatch.setattr(polling, "POLL_BATCH", 4)
         for _ in range(9):
             await till.order()
         till.desk.clock.advance(30)
@@ -316,14 +316,14 @@ class TestPollDue:
         """Whatever one answer breaks, the others are looked at."""
         poisoned, honest = await till.order(), await till.order()
         till.gateway.pay(honest)
-        settle = topups.settle
+        settle = settlement.settle
 
         async def breaks(rt: Runtime, topup_id: int) -> None:
             if topup_id == poisoned.id:
                 raise ArithmeticError
             await settle(rt, topup_id)
 
-        monkeypatch.setattr(topups, "settle", breaks)
+        monkeypatch.setattr(polling, "settle", breaks)
         till.desk.clock.advance(61)
         assert await till.poll() == 2
         assert await till.balance() == 50_000
@@ -333,6 +333,6 @@ async def test_headers_are_kept_as_they_can_be(till: Till) -> None:
     """A callback's headers go into the database whatever they hold."""
     topup = await till.order()
     headers, body = callback_of(topup)
-    await topups.receive(till.rt, PROVIDER, {**headers, "x-odd": "a\0b" * 1_000}, body)
+    await callbacks.receive(till.rt, PROVIDER, {**headers, "x-odd": "a\0b" * 1_000}, body)
     kept = json.loads(await till.desk.pool.fetchval("select headers::text from payment_inbox"))
-    assert len(kept["x-odd"]) == topups.HEADER_CHARS_MAX
+    assert len(kept["x-odd"]) == callbacks.HEADER_CHARS_MAX
