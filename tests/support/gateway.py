@@ -16,7 +16,7 @@ from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 from numdesk.domain.payments.topups import TopUp
 from numdesk.ports.payments import CallbackRefused, Intent, Invoice, PaymentHint
 from numdesk.runtime import Runtime
-from numdesk.storage.payments.topups import Booked
+from numdesk.storage.payments.gateway_payments import Booked
 from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.payments import polling, settlement, topups

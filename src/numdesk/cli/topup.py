@@ -19,7 +19,7 @@ from numdesk.domain.money import print_amount
 from numdesk.domain.payments.audit import Difference
 from numdesk.domain.payments.topups import Decision, Doubt, TopUp
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.payments.topups import Booked
+from numdesk.storage.payments.gateway_payments import Booked
 from numdesk.usecases.payments import audit, settlement, topups
 from numdesk.usecases.payments import held as payment_held
 

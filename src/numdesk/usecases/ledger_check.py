@@ -16,6 +16,7 @@ from numdesk.kit.log import get_logger
 from numdesk.storage.ledger import check as ledger_check
 from numdesk.storage.orders import check as order_check
 from numdesk.storage.payments import check as payment_check
+from numdesk.storage.payments import gateway_payments as payment_rows
 from numdesk.storage.payments import topups as payment_topups
 from numdesk.storage.rentals import check as rental_check
 
@@ -208,7 +209,7 @@ async def _check_facts(tx: Tx) -> dict[str, Check]:
     checked, wrong, after = 0, list[str](), 0
     while ids := await payment_check.paid_after(tx, after, limit=FACTS_BATCH):
         owners, after = await payment_topups.read_many(tx, ids), ids[-1]
-        for booked in await payment_topups.payments_of(tx, ids):
+        for booked in await payment_rows.payments_of(tx, ids):
             checked += 1
             due = topups.judge(owners[booked.topup_id], booked.line).share
             if due != booked.share:

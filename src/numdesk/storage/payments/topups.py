@@ -1,51 +1,22 @@
-"""Top-ups and their payments, as rows."""
+"""Top-ups as rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from numdesk.domain.payments.gateway_payments import Payment
-from numdesk.domain.payments.topups import Decision, Doubt, Line, Policy, Share, TopUp, TopUpState
+from numdesk.domain.payments.topups import Policy, TopUp, TopUpState
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from numdesk.storage.database.pool import Tx
 
-_facts = msgspec.json.Decoder(Payment)
+
 _policy = msgspec.json.Decoder(Policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """A payment as it is known and booked: `owed` of its share was taken back and the wallet did not have it, `seq` counts its journals."""
-
-    id: int
-    line: Line
-    share: Share
-    owed: int
-    seq: int
-    doubt: Doubt | None
-    topup_id: int
-    heard_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One round of questions to one gateway: what is due at `now` is next due after its next delay.
-
-    A top-up is asked about until `kept` after its invoice's end.
-    """
-
-    provider: str
-    now: datetime
-    delays: Sequence[timedelta]
-    kept: timedelta
 
 
 async def insert_topup(
@@ -86,60 +57,6 @@ async def open_of(
         lifetime,
     )
     return [row["ends_at"] for row in rows]
-
-
-async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool | None:
-    """Takes the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
-
-    True says that somebody asked before and never heard, or never told, how that ended.
-    """
-    return await tx.fetchval(
-        """update topups t set opening_until = $3 from (select id, opening_until from topups where id = $1 for update) o
-             where t.id = o.id and t.invoice_id is null and t.state = 0 and (o.opening_until is null or o.opening_until <= $2)
-             returning o.opening_until is not null""",
-        topup_id,
-        wall,
-        until,
-    )
-
-
-async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -> None:
-    """Gives that right back; with a time when it is not known whether the gateway has made an invoice."""
-    await tx.execute(
-        "update topups set opening_until = $2 where id = $1 and invoice_id is null",
-        topup_id,
-        unsure_since,
-    )
-
-
-async def fail_unopened(tx: Tx, topup_id: int) -> bool:
-    """Ends a top-up that never got an invoice; False when it has one by now, or has ended."""
-    return (
-        await tx.fetchval(
-            "update topups set state = $2, next_poll_at = null where id = $1 and invoice_id is null and state = 0 returning true",
-            topup_id,
-            int(TopUpState.FAILED),
-        )
-        is True
-    )
-
-
-async def set_invoice(
-    tx: Tx, topup_id: int, *, invoice_id: str, payment_url: str, expires_at: datetime
-) -> bool:
-    """Keeps the invoice that the gateway made; False when the top-up has one."""
-    return (
-        await tx.fetchval(
-            """update topups set invoice_id = $2, payment_url = $3, expires_at = $4, opening_until = null,
-                                 state = case state when 0 then 1 else state end
-                 where id = $1 and invoice_id is null returning true""",
-            topup_id,
-            invoice_id,
-            payment_url,
-            expires_at,
-        )
-        is True
-    )
 
 
 async def read(tx: Tx, topup_id: int) -> TopUp | None:
@@ -186,58 +103,6 @@ async def listed(
     return [_topup(row) for row in rows]
 
 
-async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
-    """Returns what is known of the payments of top-ups, oldest first."""
-    rows = await tx.fetch(
-        """select id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth
-             from topup_payments where topup_id = any($1::bigint[]) order by id""",
-        topup_ids,
-    )
-    return [_booked(row) for row in rows]
-
-
-async def open_payment(
-    tx: Tx, *, topup: TopUp, payment: Payment, seen_at: datetime | None, now: datetime
-) -> Booked | None:
-    """Keeps a payment that is new to us, with nothing booked; None when its id belongs to another top-up."""
-    row = await tx.fetchrow(
-        """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at)
-           values ($1, $2, $3, $4::text::jsonb, $5, $6, $7) on conflict on constraint topup_payment_once do nothing
-           returning id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth""",
-        topup.id,
-        topup.provider,
-        payment.payment_id,
-        msgspec.json.encode(payment).decode(),
-        payment.changed_at,
-        seen_at,
-        now,
-    )
-    return None if row is None else _booked(row)
-
-
-async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
-    """Writes what is known and booked of a payment."""
-    line, share = booked.line, booked.share
-    await tx.execute(
-        """update topup_payments set facts = $2::text::jsonb, changed_at = $3, seen_at = $4, heard_at = $5, credit = $6, received = $7,
-             fee = $8, suspense = $9, owed = $10, seq = $11, doubt = $12, decision = $13, worth = $14 where id = $1""",
-        booked.id,
-        msgspec.json.encode(line.payment).decode(),
-        line.payment.changed_at,
-        line.seen_at,
-        now,
-        share.credit,
-        share.received,
-        share.fee,
-        share.suspense,
-        booked.owed,
-        booked.seq,
-        booked.doubt,
-        line.decision,
-        line.worth,
-    )
-
-
 async def write_state(
     tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]
 ) -> None:
@@ -251,45 +116,6 @@ async def write_state(
         not polled[1],
         not polled[0],
     )
-
-
-async def due_to_poll(
-    tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None
-) -> list[int]:
-    """Returns a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
-
-    Customers take turns, so that the thousands of one do not stand before the few of another.
-    """
-    rows = await tx.fetch(
-        """select d.id from topups d where d.next_poll_at <= $1 and d.id = any(array(
-             select r.id from (
-               select c.id, c.next_poll_at, row_number() over (partition by c.customer_id order by c.next_poll_at, c.id) turn
-                 from topups c where c.provider = $3 and c.next_poll_at <= $1 and c.id <> all($4::bigint[])
-                   and ($5::bigint[] is null or c.id = any($5))) r
-               order by r.turn, r.next_poll_at, r.id limit $2))
-           for update skip locked""",
-        polling.now,
-        limit,
-        polling.provider,
-        without,
-        only,
-    )
-    return sorted(row["id"] for row in rows)
-
-
-async def put_off(tx: Tx, topup_ids: Sequence[int], *, polling: Round) -> Sequence[int]:
-    """Puts each of these top-ups off by its next delay, and returns them."""
-    await tx.execute(
-        """update topups t set polls = t.polls + 1,
-             next_poll_at = case when coalesce(t.expires_at, t.created_at) + $3 > $1
-                                 then $1 + ($2::interval[])[least(t.polls + 2, array_length($2::interval[], 1))] end
-             where t.id = any($4)""",
-        polling.now,
-        list(polling.delays),
-        polling.kept,
-        topup_ids,
-    )
-    return topup_ids
 
 
 async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list[int]:
@@ -358,21 +184,6 @@ async def touched(
     return [_topup(row) for row in rows]
 
 
-async def booked_in_ledger(tx: Tx, *, topup_ids: Sequence[int]) -> dict[int, int]:
-    """Returns by payment what the ledger's journals have credited (less what they took back) to the wallet and as claims."""
-    rows = await tx.fetch(
-        """select p.id, coalesce(sum(e.amount), 0)::bigint units
-             from topup_payments p cross join lateral generate_series(1, p.seq) n
-             left join journals j on j.reason in ('topup.credit', 'topup.clawback')
-               and j.ref = concat_ws(':', p.provider, p.payment_id, n)
-             left join transfers t on t.journal_id = j.id left join entries e on e.transfer_id = t.id
-               and e.account_id in (select a.id from accounts a where a.kind in ('wallet', 'receivable'))
-             where p.topup_id = any($1::bigint[]) group by p.id""",
-        topup_ids,
-    )
-    return {row["id"]: row["units"] for row in rows}
-
-
 def _optional(row: Record | None) -> TopUp | None:
     return None if row is None else _topup(row)
 
@@ -395,23 +206,4 @@ def _topup(row: Record) -> TopUp:
         expires_at=row["expires_at"],
         credited=row["credited"],
         policy=_policy.decode(row["policy"]),
-    )
-
-
-def _booked(row: Record) -> Booked:
-    line = Line(
-        _facts.decode(row["facts"]),
-        row["seen_at"],
-        Decision(row["decision"]) if row["decision"] else None,
-        row["worth"],
-    )
-    return Booked(
-        row["id"],
-        line,
-        Share(row["credit"], row["received"], row["fee"], row["suspense"]),
-        row["owed"],
-        row["seq"],
-        Doubt(row["doubt"]) if row["doubt"] else None,
-        row["topup_id"],
-        row["heard_at"],
     )

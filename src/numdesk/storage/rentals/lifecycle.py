@@ -1,4 +1,4 @@
-"""Rentals as rows: the batched rent, reading, and the single moves."""
+"""Rentals as rows: reading and the single moves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
-
-import asyncpg
 
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
@@ -20,7 +18,6 @@ from numdesk.domain.rentals.lifecycle import (
     RentType,
     length,
 )
-from numdesk.storage.idempotency import Key
 from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
@@ -28,9 +25,9 @@ if TYPE_CHECKING:
 
     from numdesk.storage.database.pool import Tx
 
+
 #: The clocks of two machines that serve one desk may differ by so much.
 CLOCKS_DIFFER_MAX = timedelta(minutes=1)
-
 #: Parameter $1 is always the moment.
 _ROWS: LiteralString = """
     select r.id, r.term_id, r.number_id, r.country_id, r.service_ids, r.units_total, r.messages, r.public_id, r.customer_id,
@@ -45,36 +42,6 @@ _ROWS: LiteralString = """
 
 
 @dataclass(frozen=True, slots=True)
-class RentItem:
-    """One item of the batched rent: services of a country for a period, at the prices by which it was quoted.
-
-    `context` is JSON {country, services} that goes into the recorded document, `pivot` a random integer below 2^31.
-    """
-
-    key: Key
-    dialect: str
-    wallet_id: int
-    bonus_id: int | None
-    currency: str
-    public_id: str
-    country_id: int
-    rent_type: RentType
-    service_ids: tuple[int, ...]
-    quote: Quote
-    context: str
-    pivot: int
-
-
-@dataclass(frozen=True, slots=True)
-class RentAnswer:
-    """How one item ended; `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and replayed."""
-
-    status: str
-    available: int | None
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """A rental with the ids that its moves need."""
 
@@ -86,46 +53,6 @@ class Held:
     units_total: int
     messages: int
     rental: Rental
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Money by where it comes from or goes to, in minor units."""
-
-    bonus: int
-    wallet: int
-
-
-async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
-    """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
-    try:
-        rows = await tx.fetch(
-            """select status, amount, outcome::text
-                 from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
-            now,
-            [i.key.customer_id for i in items],
-            [i.dialect for i in items],
-            [i.wallet_id for i in items],
-            [i.bonus_id for i in items],
-            [i.currency for i in items],
-            [i.key.text for i in items],
-            [i.key.fingerprint for i in items],
-            [i.public_id for i in items],
-            [i.country_id for i in items],
-            [int(i.rent_type) for i in items],
-            [i.quote.units for i in items],
-            [length(i.rent_type, i.quote.units) // timedelta(hours=1) for i in items],
-            ["{" + ",".join(map(str, i.service_ids)) + "}" for i in items],
-            [i.quote.base_price for i in items],
-            [i.quote.price for i in items],
-            [i.context for i in items],
-            [i.pivot for i in items],
-        )
-    except (
-        asyncpg.ExclusionViolationError
-    ) as error:  # somebody else's term of the number, written this moment
-        raise Unavailable from error
-    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
 
 
 async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
@@ -168,60 +95,6 @@ async def listing(
         _ROWS + " where r.id in (" + page + ") order by r.term_id desc", *wanted, limit, offset
     )
     return Page(tuple(_held(row).rental for row in rows), total)
-
-
-async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
-    """Locks a customer's wallet and bonus and returns what each can spend."""
-    rows = await tx.fetch(
-        "select id, balance - held + credit_limit free from accounts where id = any($1::bigint[]) order by id for update",
-        [wallet_id, bonus_id],
-    )
-    free = {row["id"]: row["free"] for row in rows}
-    return Split(
-        bonus=max(free.get(bonus_id, 0), 0) if bonus_id is not None else 0, wallet=free[wallet_id]
-    )
-
-
-async def add_charge(
-    tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime
-) -> int:
-    """Writes down what was charged for a term and returns the charge's id."""
-    return await tx.fetchval(
-        """insert into rental_charges (term_id, kind, units, price, from_bonus, from_wallet, at)
-             values ($1, $2, $3, $4, $5, $6, $7) returning id""",
-        term_id,
-        int(extends),
-        units,
-        paid.bonus + paid.wallet,
-        paid.bonus,
-        paid.wallet,
-        now,
-    )
-
-
-async def charged(tx: Tx, *, term_id: int) -> Split:
-    """Returns what all charges of a term took, by source."""
-    row = await tx.fetchrow(
-        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1",
-        term_id,
-    )
-    assert row is not None, "an aggregate has one row"
-    return Split(row[0], row[1])
-
-
-async def note(tx: Tx, journal_id: int, held: Held, *, type: str, units: int) -> None:  # noqa: A002
-    """Keeps what the customer's history says of a charge or refund."""
-    await tx.execute(
-        """insert into journal_details (journal_id, document)
-             values ($1, rental_note_v1($2, $3, $4, to_jsonb($5::text[]), $6, $7)) on conflict do nothing""",
-        journal_id,
-        type,
-        held.rental.msisdn,
-        held.rental.country,
-        [service.name for service in held.rental.services],
-        units,
-        int(held.rental.rent_type),
-    )
 
 
 async def extend(tx: Tx, held: Held, *, units: int) -> datetime:

@@ -17,6 +17,7 @@ from numdesk.domain.payments.topups import TopUp
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.payments import audit as audits
+from numdesk.storage.payments import gateway_payments as payment_rows
 from numdesk.storage.payments import topups as rows
 from numdesk.usecases.desk.provider_calls import answered
 from numdesk.usecases.payments import invoices, settlement
@@ -202,8 +203,8 @@ async def _read(
     ids = [payment.payment_id for payment in told]
     touched = await rows.touched(tx, provider=provider, payment_ids=ids, since=since, until=until)
     by_id = {topup.id: topup for topup in (*named, *touched)}
-    booked = await rows.payments_of(tx, list(by_id))
-    units = await rows.booked_in_ledger(tx, topup_ids=list(by_id))
+    booked = await payment_rows.payments_of(tx, list(by_id))
+    units = await payment_rows.booked_in_ledger(tx, topup_ids=list(by_id))
     wanted = set(ids)
     known = {
         one.line.payment.payment_id: Known(

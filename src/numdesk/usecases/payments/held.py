@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import Gauge
 
 from numdesk.domain.payments.topups import Doubt, TopUp
+from numdesk.storage.payments import gateway_payments as payment_rows
 from numdesk.storage.payments import held
 from numdesk.storage.payments import topups as rows
-from numdesk.storage.payments.topups import Booked
+from numdesk.storage.payments.gateway_payments import Booked
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
@@ -34,7 +35,7 @@ async def listed(
         ),
     )
     known = await rt.repeat(
-        "payments.known", lambda tx: rows.payments_of(tx, [topup.id for topup in found])
+        "payments.known", lambda tx: payment_rows.payments_of(tx, [topup.id for topup in found])
     )
     doubtful: dict[int, list[Booked]] = defaultdict(list)
     for booked in known:

@@ -14,6 +14,7 @@ from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.payments import Intent, Invoice, Payment, PaymentGateway
+from numdesk.storage.payments import invoices as invoice_rows
 from numdesk.storage.payments import topups as rows
 from numdesk.usecases.desk.provider_calls import answered
 
@@ -37,7 +38,7 @@ async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     wall = rt.clock.steady()
     unsure = await rt.run(
         "payments.begin_opening",
-        lambda tx: rows.begin_opening(tx, topup.id, wall=wall, until=wall + OPENING),
+        lambda tx: invoice_rows.begin_opening(tx, topup.id, wall=wall, until=wall + OPENING),
     )
     if unsure is None:
         return await _opened_by_other(rt, topup)
@@ -59,7 +60,8 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
     except ProviderError as error:
         since = rt.clock.steady() if unsure or error.unknown else None
         await rt.run(
-            "payments.end_opening", lambda tx: rows.end_opening(tx, topup.id, unsure_since=since)
+            "payments.end_opening",
+            lambda tx: invoice_rows.end_opening(tx, topup.id, unsure_since=since),
         )
         _log.warning(
             "no invoice",
@@ -70,7 +72,7 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
         )
         raise GatewayUnavailable(provider=topup.provider) from error
     if invoice is None or not _is_ours(topup, invoice):
-        await rt.run("payments.fail_unopened", lambda tx: rows.fail_unopened(tx, topup.id))
+        await rt.run("payments.fail_unopened", lambda tx: invoice_rows.fail_unopened(tx, topup.id))
         _log.error(
             "an invoice is not what was asked for" if not is_over else "an invoice got lost",
             provider=topup.provider,
@@ -91,7 +93,7 @@ async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     if invoice is not None and _is_ours(topup, invoice):
         return await _adopt(rt, topup, invoice)
     if rt.clock.now() >= topup.created_at + timedelta(seconds=rt.settings.topup_lifetime_s):
-        await rt.run("payments.fail_unopened", lambda tx: rows.fail_unopened(tx, topup.id))
+        await rt.run("payments.fail_unopened", lambda tx: invoice_rows.fail_unopened(tx, topup.id))
     return topup
 
 
@@ -145,7 +147,7 @@ async def _adopt(rt: Runtime, topup: TopUp, invoice: Invoice) -> TopUp:
     expires_at = invoice.expires_at or ends
     kept = await rt.run(
         "payments.set_invoice",
-        lambda tx: rows.set_invoice(
+        lambda tx: invoice_rows.set_invoice(
             tx,
             topup.id,
             invoice_id=invoice.gateway_id,

@@ -13,6 +13,7 @@ from numdesk.domain.errors import (
 )
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError
+from numdesk.storage.payments import polls as poll_rows
 from numdesk.storage.payments import topups as rows
 from numdesk.usecases.desk.provider_calls import each
 from numdesk.usecases.jobs import sweeps
@@ -34,10 +35,10 @@ POLL_PARALLEL = 8
 
 async def poll_due(rt: Runtime, *, provider: str) -> int:
     """Asks a gateway about its top-ups that are due to be asked about; returns how many."""
-    polling = rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
+    polling = poll_rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
     due, put_off = (
-        partial(rows.due_to_poll, polling=polling),
-        partial(rows.put_off, polling=polling),
+        partial(poll_rows.due_to_poll, polling=polling),
+        partial(poll_rows.put_off, polling=polling),
     )
     work = sweeps.Sweep("payments.poll", POLL_BATCH, due, put_off, int)
     aside = [int(one.item) for one in sweeps.again(rt, await sweeps.of_sweep(rt, work.name))]

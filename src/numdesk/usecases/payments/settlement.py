@@ -22,8 +22,9 @@ from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, 
 from numdesk.kit.log import get_logger
 from numdesk.storage.jobs import queue
 from numdesk.storage.ledger import history, journals
+from numdesk.storage.payments import gateway_payments as payment_rows
 from numdesk.storage.payments import topups as rows
-from numdesk.storage.payments.topups import Booked
+from numdesk.storage.payments.gateway_payments import Booked
 from numdesk.usecases.ledger import alerts
 from numdesk.usecases.payments import invoices
 
@@ -60,7 +61,7 @@ async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ())
         topup = await invoices.find_invoice(rt, topup)
     if topup.invoice_id is None:
         return
-    known = await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup_id]))
+    known = await rt.repeat("payments.known", lambda tx: payment_rows.payments_of(tx, [topup_id]))
     ids = {booked.line.payment.payment_id for booked in known} | set(payment_ids)
     await take(
         rt, topup_id, await invoices.look_up(rt, topup, topup.invoice_id, payment_ids=sorted(ids))
@@ -135,7 +136,7 @@ class _Settling:
         assert topup is not None, "top-ups are never deleted"
         known = {
             booked.line.payment.payment_id: booked
-            for booked in await rows.payments_of(self._tx, [topup.id])
+            for booked in await payment_rows.payments_of(self._tx, [topup.id])
         }
         strangers = sorted({payment.reference for payment in told} - {topup.public_id})
         others = {
@@ -157,7 +158,7 @@ class _Settling:
     ) -> TopUp:
         """Notes what a person said and books it."""
         topup = await self._lock(public_id)
-        known = await rows.payments_of(self._tx, [topup.id])
+        known = await payment_rows.payments_of(self._tx, [topup.id])
         named = [booked for booked in known if payment_id in (None, booked.line.payment.payment_id)]
         # What was refused before stays apart until it has gone back.
         held = [
@@ -181,11 +182,11 @@ class _Settling:
         """Takes what is owed from the wallet."""
         topup = await self._lock(public_id)
         total = 0
-        for booked in await rows.payments_of(self._tx, [topup.id]):
+        for booked in await payment_rows.payments_of(self._tx, [topup.id]):
             taken = min(booked.owed, max(0, await self._available(topup)))
             if taken:
                 total += taken
-                await rows.write_payment(
+                await payment_rows.write_payment(
                     self._tx,
                     await self._book(topup, booked, booked.share, booked.owed - taken),
                     now=self._now,
@@ -212,7 +213,7 @@ class _Settling:
         seen_at = payment.changed_at if has_money(payment) else None
         booked = known.get(payment.payment_id)
         if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
-            booked = await rows.open_payment(
+            booked = await payment_rows.open_payment(
                 self._tx, topup=topup, payment=payment, seen_at=seen_at, now=self._now
             )
         if booked is None:
@@ -248,7 +249,9 @@ class _Settling:
                     verdict.share,
                     await self._owed_after(topup, booked, verdict.share),
                 )
-            await rows.write_payment(self._tx, replace(after, doubt=verdict.doubt), now=self._now)
+            await payment_rows.write_payment(
+                self._tx, replace(after, doubt=verdict.doubt), now=self._now
+            )
         state = topups.state_of(topup, judged, now=self._now)
         credited = sum(verdict.share.credit for _, verdict in judged)
         was_over = _is_over(topup.state, [booked.doubt for booked in known])

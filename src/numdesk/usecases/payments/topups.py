@@ -27,8 +27,9 @@ from numdesk.domain.payments.topups import Policy, TopUp, TopUpState
 from numdesk.ports.payments import PaymentGateway
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Namespace
+from numdesk.storage.payments import gateway_payments as payment_rows
 from numdesk.storage.payments import topups as rows
-from numdesk.storage.payments.topups import Booked
+from numdesk.storage.payments.gateway_payments import Booked
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.payments import invoices
 from numdesk.usecases.payments.polling import POLL_DELAYS
@@ -97,7 +98,9 @@ async def read(rt: Runtime, public_id: str) -> tuple[TopUp, list[Booked]]:
     topup = await rt.repeat("payments.read_public", lambda tx: rows.read_public(tx, public_id))
     if topup is None:
         raise NotFound(what=f"top-up {public_id[:80]}")
-    return topup, await rt.repeat("payments.known", lambda tx: rows.payments_of(tx, [topup.id]))
+    return topup, await rt.repeat(
+        "payments.known", lambda tx: payment_rows.payments_of(tx, [topup.id])
+    )
 
 
 def _check(rt: Runtime, caller: Caller, request: TopUpRequest) -> None:

@@ -12,8 +12,8 @@ from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
-from numdesk.storage.rentals import lifecycle as rows
-from numdesk.storage.rentals.lifecycle import RentAnswer, RentItem
+from numdesk.storage.rentals import renting as rows
+from numdesk.storage.rentals.renting import RentAnswer, RentItem
 from numdesk.usecases.ledger import alerts
 
 BATCH_MAX = 256

@@ -24,8 +24,10 @@ from numdesk.storage.customers import guard as guard_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Namespace
 from numdesk.storage.ledger import journals
+from numdesk.storage.rentals import charges
 from numdesk.storage.rentals import lifecycle as rows
-from numdesk.storage.rentals.lifecycle import Held, Split
+from numdesk.storage.rentals.charges import Split
+from numdesk.storage.rentals.lifecycle import Held
 from numdesk.usecases.customers import guard
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.jobs.sweeps import Sweep, sweep
@@ -105,7 +107,7 @@ async def expire_due(rt: Runtime) -> int:
 async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
     """Gives back what all charges of the term took, each part to where it came from."""
     now, currency = rt.clock.now(), held.rental.currency
-    back = await rows.charged(tx, term_id=held.term_id)
+    back = await charges.charged(tx, term_id=held.term_id)
     if back.bonus + back.wallet:
         journal = chart.refund_rental(
             held.term_id,
@@ -114,7 +116,7 @@ async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
             to_wallet=Money(back.wallet, currency),
         )
         applied = await journals.apply(tx, journal, now=now)
-        await rows.note(tx, applied.journal_id, held, type="refund", units=held.units_total)
+        await charges.note(tx, applied.journal_id, held, type="refund", units=held.units_total)
         await alerts.look(
             tx,
             customer_ids=[caller.customer_id],

@@ -14,9 +14,11 @@ from numdesk.domain.rentals.lifecycle import (
 )
 from numdesk.runtime import Runtime
 from numdesk.storage.database.pool import Tx
+from numdesk.storage.rentals import charges
 from numdesk.storage.rentals import lifecycle as rows
 from numdesk.storage.rentals import messages as rental_messages
-from numdesk.storage.rentals.lifecycle import Held, Split
+from numdesk.storage.rentals.charges import Split
+from numdesk.storage.rentals.lifecycle import Held
 
 ACTIVE_ONLY = frozenset({RentalState.ACTIVE})
 
@@ -97,4 +99,4 @@ async def lock_held(rt: Runtime, tx: Tx, caller: Caller, rental_id: str) -> tupl
     )
     if held is None:
         raise NotFound(what="rental")
-    return held, await rows.lock_purse(tx, wallet_id=caller.wallet_id, bonus_id=caller.bonus_id)
+    return held, await charges.lock_purse(tx, wallet_id=caller.wallet_id, bonus_id=caller.bonus_id)

@@ -30,7 +30,7 @@ from numdesk.domain.rentals.outcomes import (
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.rentals.lifecycle import RentAnswer, RentItem
+from numdesk.storage.rentals.renting import RentAnswer, RentItem
 from numdesk.usecases.customers import guard
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.rentals import batches
@@ -38,8 +38,6 @@ from numdesk.usecases.rentals.prices import price_list
 from numdesk.usecases.rentals.quotes import check_currency, discount_of
 
 PIVOT_MAX = 2**31 - 1
-
-
 #: How often a rent is quoted anew because the price list had changed between quoting and renting.
 QUOTE_RETRIES = 3
 

@@ -30,8 +30,10 @@ from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Namespace
 from numdesk.storage.ledger import journals
+from numdesk.storage.rentals import charges
 from numdesk.storage.rentals import lifecycle as rows
-from numdesk.storage.rentals.lifecycle import Held, Split
+from numdesk.storage.rentals.charges import Split
+from numdesk.storage.rentals.lifecycle import Held
 from numdesk.usecases.customers import guard
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.ledger import alerts
@@ -122,7 +124,7 @@ async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
     paid = Split(bonus, quote.price - bonus)
     if paid.wallet > purse.wallet:
         raise WalletShort(needed=quote.price, available=purse.bonus + purse.wallet)
-    charge_id = await rows.add_charge(
+    charge_id = await charges.add_charge(
         tx, term_id=held.term_id, extends=extends, units=quote.units, paid=paid, now=now
     )
     if quote.price:
@@ -133,7 +135,7 @@ async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
             from_wallet=Money(paid.wallet, currency),
         )
         applied = await journals.apply(tx, journal, now=now)
-        await rows.note(tx, applied.journal_id, held, type="charge", units=quote.units)
+        await charges.note(tx, applied.journal_id, held, type="charge", units=quote.units)
     await alerts.look(
         tx, customer_ids=[caller.customer_id], dialect=caller.dialect, currency=currency, now=now
     )

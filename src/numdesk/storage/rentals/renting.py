@@ -1,0 +1,83 @@
+"""The batched rent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from numdesk.domain.errors import Unavailable
+from numdesk.domain.rentals.lifecycle import (
+    Quote,
+    RentType,
+    length,
+)
+from numdesk.storage.idempotency import Key
+
+if TYPE_CHECKING:
+    from numdesk.storage.database.pool import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class RentItem:
+    """One item of the batched rent: services of a country for a period, at the prices by which it was quoted.
+
+    `context` is JSON {country, services} that goes into the recorded document, `pivot` a random integer below 2^31.
+    """
+
+    key: Key
+    dialect: str
+    wallet_id: int
+    bonus_id: int | None
+    currency: str
+    public_id: str
+    country_id: int
+    rent_type: RentType
+    service_ids: tuple[int, ...]
+    quote: Quote
+    context: str
+    pivot: int
+
+
+@dataclass(frozen=True, slots=True)
+class RentAnswer:
+    """How one item ended; `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and replayed."""
+
+    status: str
+    available: int | None
+    outcome: str | None
+
+
+async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
+    """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
+    try:
+        rows = await tx.fetch(
+            """select status, amount, outcome::text
+                 from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
+            now,
+            [i.key.customer_id for i in items],
+            [i.dialect for i in items],
+            [i.wallet_id for i in items],
+            [i.bonus_id for i in items],
+            [i.currency for i in items],
+            [i.key.text for i in items],
+            [i.key.fingerprint for i in items],
+            [i.public_id for i in items],
+            [i.country_id for i in items],
+            [int(i.rent_type) for i in items],
+            [i.quote.units for i in items],
+            [length(i.rent_type, i.quote.units) // timedelta(hours=1) for i in items],
+            ["{" + ",".join(map(str, i.service_ids)) + "}" for i in items],
+            [i.quote.base_price for i in items],
+            [i.quote.price for i in items],
+            [i.context for i in items],
+            [i.pivot for i in items],
+        )
+    except (
+        asyncpg.ExclusionViolationError
+    ) as error:  # somebody else's term of the number, written this moment
+        raise Unavailable from error
+    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
