@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import KeyReused, RequestInProgress, RequestRepeated
+from numdesk.storage.database.old_rows import by_columns
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
@@ -185,3 +186,12 @@ async def lock_in_progress(tx: Tx, request_id: int) -> bool:
             "select true from idempotency where request_id = $1 and state = 1 for share", request_id
         )
     )
+
+
+#: Keys of requests that have an answer.
+OLD_KEYS = by_columns(
+    "idempotency",
+    "created_at < $1 and state = 2",
+    key="customer_id, namespace, key",
+    same="o.customer_id = (k ->> 0)::int and o.namespace = (k ->> 1)::smallint and o.key = k ->> 2",
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from numdesk.domain.webhooks import FAILING_FOR, DeliveryLog, DeliveryState
+from numdesk.storage.database.old_rows import GIVEN, WANTED, Old
 from numdesk.storage.database.pool import Tx
 
 if TYPE_CHECKING:
@@ -291,3 +292,42 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
         limit,
     )
     return [DeliveryLog(row[0], row[1], DeliveryState(row[2]), *row[3:]) for row in rows]
+
+
+#: Deliveries with their attempts and their events. Only the oldest are looked at; those of them that were put back by a replay wait
+#: until they are old again.
+OLD_DELIVERIES = Old(
+    f"""select d.id::text from (select id from webhook_deliveries where {WANTED} order by id limit $2) front
+          join webhook_deliveries d on d.id = front.id
+          where d.state <> 0 and d.ended_at < $1 order by d.id for update of d skip locked""",
+    (
+        f"delete from webhook_deliveries where {GIVEN}",
+        "delete from webhook_attempts where delivery_id = any($1::text[]::bigint[])",
+        f"delete from events where {GIVEN}",
+    ),
+)
+#: The next events behind the last that was looked at, up to the first that is young.
+_NEXT_EVENTS: LiteralString = f"""
+  with front as materialized (
+    select id, at from events where {WANTED} and ($4::text[] is not null or id > $5) order by id limit $2)
+  select id::text from front
+    where id < coalesce((select min(id) from front where at >= $1), 9223372036854775807) order by id"""
+#: Text and code of events. One that is about to be sent again keeps its text; it goes with its delivery.
+OLD_EVENT_TEXTS = Old(
+    _NEXT_EVENTS,
+    (
+        f"""update events e set document = document || case kind when 'rental.message' then '{{"text": ""}}'::jsonb
+                                                               else '{{"otp_code": null, "otp_message": null}}' end
+              where {GIVEN} and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
+                and not exists (select from webhook_deliveries d where d.id = e.id and d.state = 0)""",
+    ),
+    mark="retention.events_seen",
+)
+#: Events without a delivery. One that has a delivery goes with it.
+OLD_EVENTS = Old(
+    _NEXT_EVENTS,
+    (
+        f"delete from events e where {GIVEN} and not exists (select from webhook_deliveries d where d.id = e.id)",
+    ),
+    mark="retention.events_swept",
+)

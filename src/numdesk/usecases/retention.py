@@ -11,7 +11,15 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from numdesk.storage import idempotency, webhooks
 from numdesk.storage import retention as rows
+from numdesk.storage.customers import guard, rate_counts
+from numdesk.storage.database import receipts
+from numdesk.storage.database.old_rows import Old
+from numdesk.storage.inbound import messages
+from numdesk.storage.orders import decisions, lifecycle
+from numdesk.storage.payments import inbox
+from numdesk.storage.stock import numbers
 from numdesk.usecases.jobs import sweeps
 
 if TYPE_CHECKING:
@@ -44,29 +52,29 @@ class Table:
     """A table that is kept small: which rows of it are old, and how long a row is kept."""
 
     name: str
-    old: rows.Old
+    old: Old
     #: None: as long as the operator wants texts to be kept.
     kept: timedelta | None
     #: Whether its times are real time, which the desk's clock does not move.
     by_wall: bool = False
 
 
-KEYS = Table("idempotency.forget", rows.KEYS, KEYS_KEPT)
+KEYS = Table("idempotency.forget", idempotency.OLD_KEYS, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
-    Table("webhooks.forget", rows.DELIVERIES, DELIVERIES_KEPT),
-    Table("events.forget", rows.EVENTS, DELIVERIES_KEPT),
-    Table("messages.forget", rows.MESSAGES, None),
-    Table("orders.forget_texts", rows.ORDER_TEXTS, None),
-    Table("events.forget_texts", rows.EVENT_TEXTS, None),
-    Table("messages.forget_parts", rows.PARTS, PARTS_KEPT),
+    Table("webhooks.forget", webhooks.OLD_DELIVERIES, DELIVERIES_KEPT),
+    Table("events.forget", webhooks.OLD_EVENTS, DELIVERIES_KEPT),
+    Table("messages.forget", messages.OLD_MESSAGES, None),
+    Table("orders.forget_texts", lifecycle.OLD_TEXTS, None),
+    Table("events.forget_texts", webhooks.OLD_EVENT_TEXTS, None),
+    Table("messages.forget_parts", messages.OLD_PARTS, PARTS_KEPT),
     # A use says itself how long it counts.
-    Table("stock.forget_uses", rows.USES, timedelta()),
-    Table("customers.forget_hours", rows.HOURS, HOURS_KEPT),
-    Table("routes.forget", rows.DECISIONS, DECISIONS_KEPT),
-    Table("payments.forget_callbacks", rows.CALLBACKS, CALLBACKS_KEPT),
-    Table("limits.forget", rows.COUNTS, COUNTS_KEPT, by_wall=True),
-    Table("receipts.forget", rows.RECEIPTS, RECEIPTS_KEPT, by_wall=True),
+    Table("stock.forget_uses", numbers.OLD_USES, timedelta()),
+    Table("customers.forget_hours", guard.OLD_HOURS, HOURS_KEPT),
+    Table("routes.forget", decisions.OLD_DECISIONS, DECISIONS_KEPT),
+    Table("payments.forget_callbacks", inbox.OLD_CALLBACKS, CALLBACKS_KEPT),
+    Table("limits.forget", rate_counts.OLD_COUNTS, COUNTS_KEPT, by_wall=True),
+    Table("receipts.forget", receipts.OLD_RECEIPTS, RECEIPTS_KEPT, by_wall=True),
 )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from numdesk.domain.customers.abuse_guard import Hour, Verdict
+from numdesk.storage.database.old_rows import by_columns
 
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
@@ -39,3 +40,12 @@ async def set_guard(tx: Tx, customer_id: int, verdict: Verdict) -> None:
         verdict.until,
         verdict.tier,
     )
+
+
+#: How customers' orders ended in an hour.
+OLD_HOURS = by_columns(
+    "customer_hours",
+    "hour < $1 order by hour",
+    key="customer_id, hour",
+    same="o.customer_id = (k ->> 0)::int and o.hour = (k ->> 1)::timestamptz",
+)

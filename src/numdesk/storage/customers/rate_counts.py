@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from numdesk.storage.database.old_rows import by_columns
+
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
@@ -34,3 +36,12 @@ async def exchange_counts(
         origin,
     )
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+#: Rate counts. No index finds these: it would make each of the many updates dearer, and the table is small when it is swept.
+OLD_COUNTS = by_columns(
+    "rate_counts",
+    "window_start < extract(epoch from $1::timestamptz)",
+    key="customer_id, bucket, origin",
+    same="o.customer_id = (k ->> 0)::int and o.bucket = k ->> 1 and o.origin = k ->> 2",
+)

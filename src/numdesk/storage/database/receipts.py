@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from numdesk.storage.database.old_rows import by_columns
+
 OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -63,3 +65,7 @@ async def roll_back(connection: Any) -> None:
             await connection.execute("rollback", timeout=ROLLBACK_TIMEOUT_S)
     except OUTAGES:
         connection.terminate()
+
+
+#: Receipts of transactions; the oldest stand first in the table, so no index is needed.
+OLD_RECEIPTS = by_columns("receipts", "at < $1", key="id", same="o.id = (k ->> 0)::uuid")

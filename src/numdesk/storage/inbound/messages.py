@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from numdesk.storage.database.old_rows import GIVEN, WANTED, Old, by_columns
 from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
@@ -223,3 +224,18 @@ async def is_known(tx: Tx, msisdn: int) -> bool:
             msisdn,
         )
     )
+
+
+OLD_MESSAGES = Old(
+    f"""select m.id::text from (select id from messages where {WANTED} order by id limit $2) front
+          join messages m on m.id = front.id
+          where m.received_at < $1 order by m.id for update of m skip locked""",
+    (f"delete from messages where {GIVEN}",),
+)
+#: Segments that were joined.
+OLD_PARTS = by_columns(
+    "message_parts",
+    "joined and received_at < $1 order by received_at",
+    key="provider, provider_message_id",
+    same="o.provider = k ->> 0 and o.provider_message_id = k ->> 1",
+)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from numdesk.storage.database.old_rows import by_id
+
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
@@ -29,3 +31,7 @@ async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
         order_id,
     )
     return msgspec.json.decode(text) if isinstance(text, str) else None
+
+
+#: Routing decisions, by when they were last made; orders of that time lose their explanation.
+OLD_DECISIONS = by_id("routing_decisions", "used_at < $1 order by used_at")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
 from numdesk.domain.orders.lifecycle import LIFETIME, Event, Order, State
+from numdesk.storage.database.old_rows import GIVEN, WANTED, Old
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -231,3 +232,13 @@ def _order(row: Record) -> Order:
     values = list(row)
     values[3] = _STATES[values[3]]
     return Order(*values)
+
+
+#: Text and code of ended orders. The higher revision makes other processes read the order again.
+OLD_TEXTS = Old(
+    f"""select id::text from orders where {WANTED} and otp_message is not null and ended_at < $1
+          order by ended_at limit $2 for update skip locked""",
+    (
+        f"update orders set otp_message = null, otp_code = null, revision = revision + 1 where {GIVEN}",
+    ),
+)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from numdesk.storage.database.old_rows import by_id
+
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
@@ -66,3 +68,7 @@ async def end(tx: Tx, inbox_id: int, *, result: str, now: datetime) -> None:
         now,
         result,
     )
+
+
+#: Callbacks of payment gateways; one that is sent again then is read back, like any other.
+OLD_CALLBACKS = by_id("payment_inbox", "received_at < $1 order by received_at")

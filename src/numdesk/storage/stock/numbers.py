@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from numdesk.domain.stock.atlas import CountryFacts, OperatorFacts, ServiceFacts
+from numdesk.storage.database.old_rows import by_columns
 from numdesk.storage.database.pool import Tx
 
 
@@ -261,3 +262,12 @@ async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
 async def tidy(tx: Tx) -> None:
     """Lets counts be read from the indexes alone again after many numbers were written; outside a transaction only."""
     await tx.execute("vacuum (analyze) numbers")
+
+
+#: Uses of numbers that kept them from a service until then.
+OLD_USES = by_columns(
+    "number_uses",
+    "until < $1 order by until",
+    key="number_id, service_id",
+    same="o.number_id = (k ->> 0)::bigint and o.service_id = (k ->> 1)::int",
+)
