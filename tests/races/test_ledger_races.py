@@ -11,6 +11,7 @@ from tests.support.ledger import NOW, WITHOUT_ORDERS, assert_clean, funded_walle
 from numdesk.domain.errors import StateForbids, WalletShort
 from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.orders import journals as order_journals
 from numdesk.storage.database.pool import Database, Tx
 from numdesk.storage.ledger import accounts, holds
 from numdesk.storage.ledger import journals as ledger_journals
@@ -32,9 +33,9 @@ async def settled(*works: Awaitable[object]) -> tuple[list[object], list[BaseExc
 
 async def spend(database: Database, wallet_id: int, order_id: int) -> Applied:
     """Holds the price of an order and posts it, in two transactions, as orders do."""
-    hold = chart.hold_for_order(order_id, wallet_id=wallet_id, price=price(10))
+    hold = order_journals.hold_for_order(order_id, wallet_id=wallet_id, price=price(10))
     await database.run("test.hold", lambda tx: holds.hold(tx, hold, now=NOW))
-    journal = chart.earn_order(
+    journal = order_journals.earn_order(
         order_id, customer_id=1, provider="local", price=price(10), cost=price(4)
     )
     return await database.run(
@@ -144,11 +145,11 @@ class TestOneHold:
         """Post, void and expire race for each of 40 holds: one wins, two are refused, and the money agrees with the winner."""
         wallet_id = await funded_wallet(database, units=400)
         for ref in range(1, 41):
-            hold = chart.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
+            hold = order_journals.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
             await database.run("test", lambda tx, hold=hold: holds.hold(tx, hold, now=NOW))
 
         def post(tx: Tx, ref: int) -> Awaitable[object]:
-            journal = chart.earn_order(
+            journal = order_journals.earn_order(
                 ref, customer_id=1, provider="local", price=price(10), cost=price(4)
             )
             return holds.post(tx, kind="order", ref=ref, journal=journal, now=NOW)

@@ -16,7 +16,10 @@ from numdesk.domain.errors import InvalidInput, StateForbids
 from numdesk.domain.ledger import chart, journals
 from numdesk.domain.ledger.journals import AccountName, Journal, gains
 from numdesk.domain.money import AMOUNT_MAX, Money
+from numdesk.domain.orders import journals as order_journals
+from numdesk.domain.payments import journals as payment_journals
 from numdesk.domain.payments.topups import NOTHING, Share
+from numdesk.domain.rentals import journals as rental_journals
 from numdesk.storage.database.pool import Database
 from numdesk.storage.ledger import journals as rows
 
@@ -29,7 +32,9 @@ def idr(units: int) -> Money:
 class TestEarnOrder:
     def test_books_price_and_cost(self) -> None:
         """The customer pays the price as revenue; the provider's cost is owed to it."""
-        journal = chart.earn_order(5, customer_id=3, provider="local", price=idr(100), cost=idr(40))
+        journal = order_journals.earn_order(
+            5, customer_id=3, provider="local", price=idr(100), cost=idr(40)
+        )
         assert {str(name): gain for name, gain in journals.gains(journal).items()} == {
             "wallet/3 IDR": -100,
             "revenue/orders IDR": 100,
@@ -58,7 +63,7 @@ class TestEarnOrder:
             written = await rows.read_journal(tx, journal_id=journal_id)
 
         assert written is not None
-        assert written == chart.earn_order(
+        assert written == order_journals.earn_order(
             order_id, customer_id=3, provider="local", price=idr(price), cost=idr(cost)
         )
         assert len(written.transfers) == count
@@ -89,7 +94,7 @@ class TestReversal:
     @given(st.integers(1, AMOUNT_MAX), st.integers(0, AMOUNT_MAX))
     def test_undoes_the_journal(self, price: int, cost: int) -> None:
         """A journal and its reversal together move nothing."""
-        journal = chart.earn_order(
+        journal = order_journals.earn_order(
             5, customer_id=3, provider="local", price=idr(price), cost=idr(cost)
         )
         back = chart.reversal(9, journal)
@@ -109,9 +114,9 @@ class TestReversal:
         ten, none = Money(10, "EUR"), Money(0, "EUR")
         paid = (Share(credit=10, received=10, fee=0), 0)
         moved = [
-            chart.charge_rental(1, customer_id=3, from_bonus=none, from_wallet=ten),
-            chart.refund_rental(1, customer_id=3, to_bonus=none, to_wallet=ten),
-            chart.topup(
+            rental_journals.charge_rental(1, customer_id=3, from_bonus=none, from_wallet=ten),
+            rental_journals.refund_rental(1, customer_id=3, to_bonus=none, to_wallet=ten),
+            payment_journals.topup(
                 customer_id=3,
                 provider="gate",
                 currency="EUR",
@@ -119,7 +124,7 @@ class TestReversal:
                 was=(NOTHING, 0),
                 becomes=paid,
             ),
-            chart.topup(
+            payment_journals.topup(
                 customer_id=3,
                 provider="gate",
                 currency="EUR",
@@ -140,7 +145,7 @@ class TestTopUp:
 
     def journal(self, was: tuple[Share, int], becomes: tuple[Share, int]) -> Journal:
         """Returns the journal from one share to another."""
-        return chart.topup(
+        return payment_journals.topup(
             customer_id=7, provider="gate", currency="EUR", ref="gate:p:1", was=was, becomes=becomes
         )
 

@@ -16,6 +16,7 @@ from numdesk.domain.ledger import chart
 from numdesk.domain.ledger import journals as laws
 from numdesk.domain.ledger.journals import Account, AccountName, Hold, HoldState, Journal, Transfer
 from numdesk.domain.money import DECIMALS, Money
+from numdesk.domain.orders import journals as order_journals
 from numdesk.storage.database.pool import Database, Tx
 from numdesk.storage.ledger import accounts, holds
 from numdesk.storage.ledger import accounts as ledger_accounts
@@ -37,7 +38,7 @@ def spend(units: int, *, ref: str = "r1", customer_id: int = 1) -> Journal:
 
 def order_hold(wallet_id: int, units: int = 600, *, ref: int = 7) -> Hold:
     """Returns the hold of an order."""
-    return chart.hold_for_order(ref, wallet_id=wallet_id, price=idr(units))
+    return order_journals.hold_for_order(ref, wallet_id=wallet_id, price=idr(units))
 
 
 async def apply(database: Database, journal: Journal) -> ledger_journals.Applied:

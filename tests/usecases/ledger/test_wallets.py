@@ -9,8 +9,8 @@ from tests.support.ledger import NOW, assert_clean, funded_wallet, runtime_on
 
 from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, KeyReused, NotFound, StateForbids, WalletShort
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.orders import journals
 from numdesk.storage.database.pool import Database
 from numdesk.storage.ledger import holds
 from numdesk.usecases.ledger import wallets
@@ -38,7 +38,7 @@ class TestBalance:
     async def test_leaves_reserved_money_out(self, database: Database) -> None:
         """What open orders hold is not shown as the customer's."""
         wallet_id = await funded_wallet(database, units=900)
-        hold = chart.hold_for_order(7, wallet_id=wallet_id, price=Money(600, "IDR"))
+        hold = journals.hold_for_order(7, wallet_id=wallet_id, price=Money(600, "IDR"))
         await database.run("test", lambda tx: holds.hold(tx, hold, now=NOW))
         assert await wallets.balance(runtime_on(database), caller(wallet_id)) == Money(300, "IDR")
 

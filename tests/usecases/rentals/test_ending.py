@@ -13,8 +13,8 @@ from numdesk.domain.errors import (
     GuardBanned,
     RentalNotActive,
 )
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.rentals import journals as rental_journals
 from numdesk.storage.ledger import journals
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.rentals import ending
@@ -48,7 +48,9 @@ class TestCancel:
         async with rental_desk.rt.transaction("test") as tx:
             written = await journals.read_journal(tx, journal_id=row[0])
         back = {"to_bonus": Money(1500, "EUR"), "to_wallet": Money(900, "EUR")}
-        assert written == chart.refund_rental(int(row[1]), customer_id=caller.customer_id, **back)
+        assert written == rental_journals.refund_rental(
+            int(row[1]), customer_id=caller.customer_id, **back
+        )
         line = (await wallets.history(rental_desk.rt, caller, page=1, limit=1)).items[0]
         assert (line.type, line.amount, line.metadata["country"]) == ("refund", 2400, "Spain")
 

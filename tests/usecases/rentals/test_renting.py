@@ -14,8 +14,8 @@ from numdesk.domain.errors import (
     StateForbids,
     WalletShort,
 )
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.rentals import journals as rental_journals
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.storage.ledger import journals
 from numdesk.usecases.ledger import wallets
@@ -53,7 +53,7 @@ class TestRent:
         async with rental_desk.rt.transaction("test") as tx:
             written = await journals.read_journal(tx, journal_id=journal_id)
         bonus, wallet = Money(500, "EUR"), Money(2200, "EUR")
-        assert written == chart.charge_rental(
+        assert written == rental_journals.charge_rental(
             charge_id, customer_id=caller.customer_id, from_bonus=bonus, from_wallet=wallet
         )
         line = (await wallets.history(rental_desk.rt, caller, page=1, limit=1)).items[0]

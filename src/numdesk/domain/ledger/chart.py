@@ -1,26 +1,39 @@
-"""The chart of accounts and the journal of each business act. SQL uses the same words; docs/ledger.md has an example of each."""
+"""The chart of accounts and the journals of no product. SQL uses the same words; docs/ledger.md has an example of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from numdesk.domain.errors import InvalidInput, StateForbids
-from numdesk.domain.ledger.journals import AccountKind, AccountName, Hold, Journal, Transfer
+from numdesk.domain.ledger.journals import AccountKind, AccountName, Journal, Transfer
 from numdesk.domain.money import AMOUNT_MAX, Money
-from numdesk.domain.payments.topups import Share
 
-ORDER_HOLD = "order"
 ORDER_EARN = "order.earn"
+
+
 ADJUSTMENT = "adjustment"
+
+
 REVERSAL = "reversal"
+
+
 BONUS_GIVEN = "bonus.given"
+
+
 RENTAL_CHARGE = "rental.charge"
+
+
 RENTAL_REFUND = "rental.refund"
+
+
 TOPUP_CREDIT = "topup.credit"
+
+
 TOPUP_CLAWBACK = "topup.clawback"
+
 
 #: What no reversal undoes.
 IRREVERSIBLE = frozenset({REVERSAL, RENTAL_CHARGE, RENTAL_REFUND, TOPUP_CREDIT, TOPUP_CLAWBACK})
+
+
 #: A reference is typed by people and kept for ever; longer ones belong in the note.
 REF_LENGTH_MAX = 200
 
@@ -90,58 +103,6 @@ def receivable(customer_id: int, *, currency: str) -> AccountName:
     return AccountName(AccountKind.RECEIVABLE, currency, label=f"customer:{customer_id}")
 
 
-def hold_for_order(order_id: int, *, wallet_id: int, price: Money) -> Hold:
-    """Returns the hold of an order's price. When the order ends unearned the hold is voided or expires, and no journal is written."""
-    return Hold(ORDER_HOLD, order_id, wallet_id, price)
-
-
-def earn_order(
-    order_id: int, *, customer_id: int, provider: str, price: Money, cost: Money
-) -> Journal:
-    """Returns the journal that posts an order's hold: the price becomes revenue, the cost is owed to the provider."""
-    sides = (
-        (wallet(customer_id, currency=price.currency), order_revenue(price.currency), price),
-        (
-            cost_of_sales(provider, currency=cost.currency),
-            payable(provider, currency=cost.currency),
-            cost,
-        ),
-    )
-    return Journal(
-        ORDER_EARN, f"ord:{order_id}", tuple(Transfer(*side) for side in sides if side[2].units > 0)
-    )
-
-
-def charge_rental(
-    charge_id: int, *, customer_id: int, from_bonus: Money, from_wallet: Money
-) -> Journal:
-    """Returns the journal of a rent or an extension: what is left of the bonus pays first, the wallet the rest."""
-    return Journal(RENTAL_CHARGE, str(charge_id), _paid_by(customer_id, from_bonus, from_wallet))
-
-
-def refund_rental(term_id: int, *, customer_id: int, to_bonus: Money, to_wallet: Money) -> Journal:
-    """Returns the journal that gives back what a term's charges took, each part to where it came from. A term is refunded once."""
-    paid = _paid_by(customer_id, to_bonus, to_wallet)
-    return Journal(
-        RENTAL_REFUND,
-        str(term_id),
-        tuple(Transfer(one.credit, one.debit, one.amount) for one in paid),
-    )
-
-
-def _paid_by(customer_id: int, bonus_part: Money, wallet_part: Money) -> tuple[Transfer, ...]:
-    currency = wallet_part.currency
-    sides = (
-        (bonus(customer_id, currency=currency), bonus_part),
-        (wallet(customer_id, currency=currency), wallet_part),
-    )
-    return tuple(
-        Transfer(account, rental_revenue(currency), part)
-        for account, part in sides
-        if part.units > 0
-    )
-
-
 def adjustment(
     *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
 ) -> Journal:
@@ -179,34 +140,6 @@ def gift(
     return Journal(BONUS_GIVEN, ref, transfers, note)
 
 
-def topup(  # noqa: PLR0913 - who, where, what was and what is to be
-    *,
-    customer_id: int,
-    provider: str,
-    currency: str,
-    ref: str,
-    was: tuple[Share, int],
-    becomes: tuple[Share, int],
-) -> Journal:
-    """Returns the journal that takes what is booked of a payment from one share to another, each with what the customer owes of it.
-
-    A credit and what takes it back are the same act with other signs: each account moves by the difference, so that whatever was
-    booked before, and however often it went to and fro, the ledger holds exactly the last share.
-    """
-    (old, owed_before), (new, owed_after) = was, becomes
-    gain = new.credit - old.credit + owed_after - owed_before
-    gains = (
-        (gateway_clearing(provider, currency=currency), old.net - new.net),
-        (gateway_fee(provider, currency=currency), old.fee - new.fee),
-        (topup_discount(currency), old.discount - new.discount),
-        (receivable(customer_id, currency=currency), owed_before - owed_after),
-        (unapplied(currency), new.suspense - old.suspense),
-        (wallet(customer_id, currency=currency), gain),
-    )
-    reason = TOPUP_CLAWBACK if gain < 0 or new.credit < old.credit else TOPUP_CREDIT
-    return Journal(reason, ref, _pair(gains, currency=currency))
-
-
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
     """Returns the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
 
@@ -220,18 +153,3 @@ def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> J
         for transfer in reversed(journal.transfers)
     )
     return Journal(REVERSAL, str(journal_id), back, note)
-
-
-def _pair(gains: Iterable[tuple[AccountName, int]], *, currency: str) -> tuple[Transfer, ...]:
-    """Returns the transfers by which each account gains what it should, in the order in which they are named; the sum must be zero."""
-    left = dict(gains)
-    assert sum(left.values()) == 0, "what accounts gain sums to zero"
-    transfers: list[Transfer] = []
-    for credit in [name for name, gain in left.items() if gain > 0]:
-        for debit in [name for name, gain in left.items() if gain < 0]:
-            units = min(left[credit], -left[debit])
-            if units:
-                transfers.append(Transfer(debit, credit, Money(units, currency)))
-                left[credit] -= units
-                left[debit] += units
-    return tuple(transfers)

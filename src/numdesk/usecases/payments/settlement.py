@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter
 
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import AMOUNT_MAX
+from numdesk.domain.payments import journals as payment_journals
 from numdesk.domain.payments import topups
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
@@ -287,7 +287,7 @@ class _Settling:
     async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:
         """Moves the money from what is booked to what shall be."""
         ref = f"{topup.provider}:{booked.line.payment.payment_id}:{booked.seq + 1}"
-        journal = chart.topup(
+        journal = payment_journals.topup(
             customer_id=topup.customer_id,
             provider=topup.provider,
             currency=topup.currency,

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.rentals import journals as rental_journals
 from numdesk.domain.rentals import lifecycle
 from numdesk.domain.rentals.lifecycle import (
     RentalEvent,
@@ -109,7 +109,7 @@ async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
     now, currency = rt.clock.now(), held.rental.currency
     back = await charges.charged(tx, term_id=held.term_id)
     if back.bonus + back.wallet:
-        journal = chart.refund_rental(
+        journal = rental_journals.refund_rental(
             held.term_id,
             customer_id=caller.customer_id,
             to_bonus=Money(back.bonus, currency),

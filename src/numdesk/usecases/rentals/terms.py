@@ -9,8 +9,8 @@ from numdesk.domain.errors import (
     NumberGone,
     WalletShort,
 )
-from numdesk.domain.ledger import chart
 from numdesk.domain.money import Money
+from numdesk.domain.rentals import journals as rental_journals
 from numdesk.domain.rentals import lifecycle
 from numdesk.domain.rentals.lifecycle import (
     Quote,
@@ -128,7 +128,7 @@ async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
         tx, term_id=held.term_id, extends=extends, units=quote.units, paid=paid, now=now
     )
     if quote.price:
-        journal = chart.charge_rental(
+        journal = rental_journals.charge_rental(
             charge_id,
             customer_id=caller.customer_id,
             from_bonus=Money(paid.bonus, currency),
