@@ -253,7 +253,7 @@ class TestReadiness:
         async def migrations() -> object:
             return {"ok": True, "pending": 0}
 
-        report = await Readiness(desk.rt, {"migrations": migrations}).look()
+        report = await Readiness(desk.rt, {"migrations": migrations}).report()
         checks = {
             "database": {"ok": True},
             "ledger": {"ok": True, "checked": False},
@@ -269,7 +269,7 @@ class TestReadiness:
         await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
         desk.rt.local["reconcile"].ended -= age_s
-        report = await Readiness(desk.rt).look()
+        report = await Readiness(desk.rt).report()
         assert report.ready == is_ready
         assert report.checks["ledger"] == {
             "ok": is_ready,
@@ -284,29 +284,29 @@ class TestReadiness:
         async def broken() -> object:
             raise ConnectionRefusedError("to a secret place")
 
-        report = await Readiness(desk.rt, {"disk": broken}).look()
+        report = await Readiness(desk.rt, {"disk": broken}).report()
         assert not report.ready
         assert report.checks["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
 
     async def test_says_that_nothing_can_be_written(self, desk: DeskOfTest) -> None:
         """A database that only answers reads makes us not ready; when it takes writes again, so are we, by itself."""
         await break_writes(desk.pool, "settings", "53100")
-        report = await Readiness(desk.rt).look()
+        report = await Readiness(desk.rt).report()
         assert (report.ready, report.checks["database"]) == (
             False,
             {"ok": False, "error": "Unavailable"},
         )
         await fix_writes(desk.pool, "settings")
         assert not (
-            await Readiness(desk.rt).look()
+            await Readiness(desk.rt).report()
         ).ready  # what was tried out a moment ago still counts
         desk.rt.memory.forget("installation.writes")
-        assert (await Readiness(desk.rt).look()).ready
+        assert (await Readiness(desk.rt).report()).ready
 
     async def test_tries_writes_out_once_a_second(self, desk: DeskOfTest) -> None:
         """However many ask at once, the database is written to once."""
         await count_writes(desk.pool, "settings")
-        await asyncio.gather(*(Readiness(desk.rt).look() for _ in range(20)))
+        await asyncio.gather(*(Readiness(desk.rt).report() for _ in range(20)))
         assert await writes_counted(desk.pool) == 1
 
 

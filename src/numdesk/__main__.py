@@ -1,4 +1,4 @@
-"""Lets `python -m numdesk` do what the command `numdesk` does."""
+"""Run the command `numdesk` as `python -m numdesk`."""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""The HTTP application: finds the door of each request, gives it an id, and has the last word when everything else failed."""
+"""The HTTP application: find the door of each request, give it an id, and answer when all else
+failed.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,16 @@ from numdesk.usecases.desk import installation
 
 Kept = TypeVar("Kept")
 
-#: How long a stopping server waits for purchases and the like that are under way.
+#: How long a stopping server waits for purchases and other uninterruptible work.
 DRAIN_S = 20.0
-#: How long one part may take to say how it is before we call ourselves not ready.
+#: Time limit for one check of readiness; a slower part counts as not ready.
 READY_S = 2.0
 
-#: How long an answer of /readyz holds for those who ask next: it costs a look into the database.
+#: How long a /readyz result is reused: each one costs a database query.
 READY_KEPT_S = 0.5
 
-#: Says how one part of the installation is, or raises; shown by the operators' /readyz under its name.
+#: Return the state of one part of the installation, or raise; shown under its name by the
+#: operators' /readyz.
 Check = Callable[[], Awaitable[object]]
 
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
@@ -40,19 +43,22 @@ _log = get_logger("numdesk.http", "path")
 
 
 class Node:
-    """What may follow one segment of a path."""
+    """The next possible segments of a path."""
 
     __slots__ = ("any", "doors", "named")
 
     def __init__(self) -> None:
-        """Begin with nothing below and no door."""
+        """Begin with no segments and no door."""
         self.named: dict[str, Node] = {}
         self.any: Node | None = None
         self.doors: dict[str, Door] | None = None
 
 
 class Tree:
-    """Routes by path: exact ones in a dictionary, templates segment by segment. A path without parameters wins."""
+    """The routes by path: exact ones in a dictionary, templates segment by segment.
+
+    A path without parameters wins.
+    """
 
     def __init__(self) -> None:
         """Begin without routes."""
@@ -60,7 +66,7 @@ class Tree:
         self._root = Node()
 
     def add(self, path: str, method: str, door: Door) -> None:
-        """Puts a door behind a method and a path."""
+        """Add a door for a method and a path."""
         segments = path.split("/")
         if not any(is_parameter(segment) for segment in segments):
             self._exact.setdefault(path, {})[method] = door
@@ -76,7 +82,9 @@ class Tree:
         node.doors[method] = door
 
     def find(self, path: str) -> tuple[dict[str, Door] | None, tuple[str, ...]]:
-        """Returns the doors by method behind a path (None when there are none) and what stood at its parameters."""
+        """Return the doors of a path by method (None when it has none), and the values of its
+        parameters.
+        """
         doors = self._exact.get(path)
         if doors is not None:
             return doors, ()
@@ -94,30 +102,30 @@ class Tree:
 
 
 class Report(msgspec.Struct, frozen=True):
-    """How every part of the installation is, and whether that is good enough to serve."""
+    """The state of every part of the installation, and whether it is ready to serve."""
 
     ready: bool
     checks: dict[str, object]
 
 
 class Readiness:
-    """Looks at every part of the installation that a request needs."""
+    """The readiness checks of an installation."""
 
     def __init__(self, rt: Runtime, checks: Mapping[str, Check] | None = None) -> None:
-        """Look at the database, the ledger and the parts in `checks`."""
+        """Check the database, the ledger and the parts in `checks`."""
         self._rt = rt
         self._checks = {
             "database": self._check_database,
             "ledger": self._check_ledger,
             **(checks or {}),
         }
-        self._report = Remembered(self._look, keep_s=READY_KEPT_S)
+        self._report = Remembered(self._check, keep_s=READY_KEPT_S)
 
-    async def look(self) -> Report:
-        """Returns the report of now or of a moment ago."""
+    async def report(self) -> Report:
+        """Return the current report, at most READY_KEPT_S old."""
         return await self._report.get()
 
-    async def _look(self) -> Report:
+    async def _check(self) -> Report:
         parts: dict[str, object] = {}
         for name, check in self._checks.items():
             try:
@@ -128,12 +136,15 @@ class Readiness:
         return Report(not any(_is_bad(part) for part in parts.values()), parts)
 
     async def _check_database(self) -> object:
-        """The database takes writes; one that can only be read serves nobody who buys."""
+        """Check that the database accepts writes; a read-only one cannot serve buyers."""
         await installation.check_writes(self._rt)
         return {"ok": True}
 
     async def _check_ledger(self) -> object:
-        """How the last check of the ledger went, and how long ago; none yet is no reason to stay away, one that is too old is."""
+        """Return the result and age of the last ledger check.
+
+        Without a check yet the desk is ready; with one that is too old it is not.
+        """
         report = ledger_check.last_report(self._rt)
         if report is None:
             return {"ok": True, "checked": False}
@@ -148,7 +159,10 @@ class Readiness:
 
 
 class HttpApp:
-    """The ASGI application of one process. Dialects come first, then our own few paths, then what is mounted."""
+    """The ASGI application of one process.
+
+    Routes of dialects come first, then the server's own paths, then mounted applications.
+    """
 
     def __init__(
         self,
@@ -181,17 +195,17 @@ class HttpApp:
         self._own = {"/healthz": self._healthz, "/readyz": self._readyz}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, or lives through the server's start and stop."""
+        """Answer one request, or handle the server's start and stop."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
         if self._proxies is None or not scope["client"] or scope["client"][0] not in self._proxies:
             await self._answer(scope, receive, send)
             return
-        said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        client = self._proxies.client_of(scope["client"][0], said)
-        scope["client"] = (client, 0)  # what every door below goes by, mounted ones too
-        if client in self._proxies:  # nobody is named: this may be everybody
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        client = self._proxies.client_of(scope["client"][0], forwarded)
+        scope["client"] = (client, 0)  # the client for every door below, mounted ones too
+        if client in self._proxies:  # no client is named: the address stands for many clients
             await self._answer(scope, receive, send)
             return
         with self._shares.hold(peer_group(client)) as may_enter:
@@ -200,7 +214,10 @@ class HttpApp:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, *, is_over_share: bool = False
     ) -> None:
-        """Finds the door of one request and lets it in; refuses a client that has its share of requests under way."""
+        """Find the door of one request and enter it.
+
+        Refuses a client whose share of concurrent requests is used up.
+        """
         headers = dict(scope["headers"])
         doors, params = self._tree.find(scope["path"])
         request = Request(scope, headers, params, self._ids.accept(headers))
@@ -226,7 +243,7 @@ class HttpApp:
     async def _elsewhere(
         self, scope: Scope, receive: Receive, send: Send, request: Request
     ) -> None:
-        """Answers what no dialect has a route for."""
+        """Answer a path that is not a dialect's route."""
         own = self._own.get(request.path)
         if own is not None:
             answer = (
@@ -255,7 +272,9 @@ class HttpApp:
     async def _mounted(
         self, app: App, scope: Scope, receive: Receive, send: Send, request: Request
     ) -> None:
-        """Lets a mounted application answer, with our request id, and answers for it when it fails before it began."""
+        """Call a mounted application, add our request id, and answer 5xx if it fails before
+        answering.
+        """
         request_id.set(request.id)
         has_begun = False
 
@@ -287,7 +306,7 @@ class HttpApp:
             await send_answer(send, _plain(503 if is_away else 500), request)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lives through start and stop; closes web sockets, which nothing here speaks."""
+        """Handle start and stop; close web sockets, which are not supported."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -300,12 +319,12 @@ class HttpApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _healthz(self) -> Answer:
-        """The process runs and its event loop turns."""
+        """Answer that the process runs and its event loop turns."""
         return Answer(200, b"ok\n", (_TEXT,))
 
     async def _readyz(self) -> Answer:
-        """Says whether every part is able to serve, and no more: which one is not is told to operators only."""
-        ready = (await self.readiness.look()).ready
+        """Answer whether every part is ready; which part is not is shown to operators only."""
+        ready = (await self.readiness.report()).ready
         return Answer(200 if ready else 503, b"ready\n" if ready else b"unready\n", (_TEXT,))
 
 
@@ -316,20 +335,21 @@ def make_app(
     mounts: Mapping[str, App],
     checks: Mapping[str, Check] | None = None,
 ) -> HttpApp:
-    """Returns the application: the dialects' routes, /healthz, /readyz, and applications by path prefix.
+    """Return the application: the dialects' routes, /healthz, /readyz, and mounts by path prefix.
 
-    `checks` adds parts to /readyz; a part that raises, or answers {"ok": False}, makes us not ready. Raises RouteClaimedTwice.
+    `checks` adds parts to /readyz; a part that raises, or returns {"ok": False}, makes the process
+    not ready. Raises RouteClaimedTwice.
     """
     return HttpApp(rt, dialects=dialects, mounts=mounts, checks=checks or {})
 
 
 def _plain(status: int, *headers: Header) -> Answer:
-    """Returns an answer in nobody's dialect."""
+    """Return a plain-text answer outside all dialects."""
     return Answer(status, f"{HTTPStatus(status).phrase}\n".encode("ascii"), (_TEXT, *headers))
 
 
 def _allowed(doors: Mapping[str, Door]) -> tuple[str, ...]:
-    """Returns the methods that a path knows; HEAD comes with GET."""
+    """Return the methods of a path; HEAD comes with GET."""
     return tuple(sorted({*doors, "HEAD"} if "GET" in doors else doors))
 
 
@@ -342,7 +362,7 @@ def _longest_first(by_prefix: Mapping[str, Kept]) -> list[tuple[str, Kept]]:
 
 
 def _owner_of(owners: Iterable[tuple[str, Dialect]], path: str) -> Dialect | None:
-    """Returns the dialect that a path belongs to, also when it has no such route."""
+    """Return the dialect that owns a path, even if it has no route there."""
     return next((dialect for prefix, dialect in owners if _is_below(path, prefix)), None)
 
 

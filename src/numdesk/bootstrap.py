@@ -1,4 +1,4 @@
-"""The only place that builds things: settings to a Runtime and what stands around it."""
+"""The composition root: the only place that builds a Runtime, and all around it, from settings."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ _log = get_logger(__name__, "provider", "setting")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A process's desk: its runtime, the dialects it speaks, and the make-believe world of a sandbox."""
+    """The desk of one process: its runtime, its dialects, and the simulation of a sandbox."""
 
     rt: Runtime
     dialects: tuple[Dialect, ...]
     simulation: Simulation | None
-    #: The make-believe payment gateways of a sandbox, by slug.
+    #: The fake payment gateways of a sandbox, by slug.
     gateways: Mapping[str, FakeGateway] = field(default_factory=dict)
 
     @property
     def sandbox(self) -> bool:
-        """Is everything here make-believe?"""
+        """Return whether this is a sandbox, where money and phones are fake."""
         return self.simulation is not None
 
     def terms(self) -> dict[str, Terms]:
-        """Returns on which terms each dialect takes in customers."""
+        """Return the terms on which each dialect registers customers."""
         return {dialect.slug: Terms(dialect.currency, dialect.signed) for dialect in self.dialects}
 
 
@@ -67,9 +67,12 @@ async def open_desk(
     alone: bool = False,
     looks_only: bool = False,
 ) -> AsyncIterator[Desk]:
-    """Yields a desk on a migrated database; `alone` says that no other process serves or works on it, `looks_only` makes no key file.
+    """Yield a desk on a migrated database.
 
-    Rate limits can be switched off in the sandbox only. Raises KeyFileError, ProviderSettingRefused, and what a connection raises."""
+    `alone`: no other process serves or works on the database. `looks_only`: no key file is made.
+    Rate limits can be switched off in the sandbox only. Raises KeyFileError,
+    ProviderSettingRefused, and connection errors.
+    """
     async with AsyncExitStack() as stack:
         database = await Database.open(dsn)
         stack.push_async_callback(database.close)
@@ -116,13 +119,13 @@ async def open_desk(
 
 
 async def enter(desk: Desk) -> list[Credential] | None:
-    """Takes note that the desk is going to serve its database, fills that of a new sandbox, and returns a sandbox's credentials.
+    """Record that the desk serves its database, and fill that of a new sandbox.
 
-    Raises SandboxRefused and MoneyIsMakeBelieve.
+    Returns the credentials of a sandbox, else None. Raises SandboxRefused and MoneyIsMakeBelieve.
     """
     rt = desk.rt
     for name in unused_settings(rt.settings):
-        _log.warning("a setting is unknown and not used", setting=name)
+        _log.warning("unknown setting ignored", setting=name)
     wants_seeds = await installation.enter(rt, sandbox=desk.sandbox)
     await catalogue.register_providers(rt, slugs=rt.suppliers)
     if not desk.sandbox:
@@ -134,7 +137,7 @@ async def enter(desk: Desk) -> list[Credential] | None:
 
 
 def unused_settings(settings: Settings) -> list[str]:
-    """Returns the settings that have no effect: variables that are unknown, and minimums of gateways that do not exist."""
+    """Return the settings without effect: unknown variables, and minimums of unknown gateways."""
     found = find_providers()
     gateways = dict(settings.topup_minimums).keys() - found.keys()
     return unused_variables(found) + [
@@ -143,7 +146,7 @@ def unused_settings(settings: Settings) -> list[str]:
 
 
 def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
-    """Returns the keys; a desk without anything in it yet gets some, which are kept unless one only looks."""
+    """Return the keys; an empty desk gets new ones, which are not stored if `looks_only`."""
     if looks_only:
         return KeyFile.load_or_pretend(settings.key_path, may_pretend=is_new)
     settings.key_path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +155,7 @@ def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class _Upstreams:
-    """The companies upstream: their adapters, make-believe stand-ins and names by slug, and which of them were told anything."""
+    """The companies upstream by slug: adapters, fakes, titles, and which ones are set up."""
 
     adapters: dict[str, Adapters] = field(default_factory=dict)
     gateways: dict[str, FakeGateway] = field(default_factory=dict)
@@ -163,14 +166,16 @@ class _Upstreams:
 def _find_upstreams(
     around: Surroundings, settings: Settings, stored: Words, *, sandbox: bool
 ) -> _Upstreams:
-    """Builds every provider of this mode; a sandbox's payment gateways speak to stand-ins that this very server answers for."""
+    """Build every provider of this mode; fakes in this server stand for a sandbox's payment
+    gateways.
+    """
     found = _Upstreams()
     base_url = f"{settings.listen.local_url}{GATEWAYS}"
     may_stand_in = sandbox and _is_callable(base_url)
     for slug, provider in find_providers().items():
         if provider.make_believe and not sandbox:
             continue
-        words = _told(provider, stored.get(slug, {}), provider_settings(slug))
+        words = _settings_of(provider, stored.get(slug, {}), provider_settings(slug))
         if provider.fake is not None and may_stand_in:
             found.gateways[slug] = provider.fake(around, {"base_url": f"{base_url}/{slug}"})
             words = dict(found.gateways[slug].words)
@@ -181,24 +186,29 @@ def _find_upstreams(
     return found
 
 
-def _told(
+def _settings_of(
     provider: Provider, stored: Mapping[str, str], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns what a provider was told. What is stored comes word by word: while it is not whole, the provider counts as not set up."""
+    """Return the settings of a provider: stored ones, replaced by those of the environment.
+
+    Settings are stored one at a time: until they are complete, the provider counts as not set up.
+    """
     together = {**stored, **given}
     if stored:
         try:
             read_settings(provider, together)
         except ProviderSettingRefused as refused:
             _log.warning(
-                "stored settings are not used", provider=provider.slug, reason=str(refused)
+                "incomplete stored settings ignored", provider=provider.slug, reason=str(refused)
             )
             return dict(given)
     return together
 
 
 def _is_callable(base_url: str) -> bool:
-    """May adapters call this? Not when the sandbox listens on a name, which could be anybody's."""
+    """Return whether adapters may call this URL; not that of a sandbox that listens on a host
+    name.
+    """
     try:
         check_base_url(base_url)
     except ValueError:
@@ -207,7 +217,9 @@ def _is_callable(base_url: str) -> bool:
 
 
 def _as_served(settings: Settings, *, sandbox: bool) -> Settings:
-    """Returns the settings as this mode has them: a sandbox may be without rate limits, and is its own outside."""
+    """Return the settings for this mode: a sandbox may lift rate limits and is its own public
+    URL.
+    """
     if not sandbox:
         return replace(settings, rate_limits=True)
     return replace(settings, public_url=settings.public_url or settings.listen.local_url)

@@ -42,10 +42,10 @@ def app_of(*, ready: bool = True) -> ops.OpsApp:
     async def collect() -> Sequence[Metric]:
         return counted(7)
 
-    async def look() -> Report:
+    async def report() -> Report:
         return Report(ready, {"database": {"ok": ready}})
 
-    return ops.OpsApp(collect=collect, look=look)
+    return ops.OpsApp(collect=collect, report=report)
 
 
 class TestPages:
@@ -139,7 +139,7 @@ class TestTogether:
         """Readiness is that of all processes, each named."""
         here, gone = Line("door 1"), Line("door 2")
         async with _Child(here, 1):
-            report = await ops.Together([here, gone]).look()
+            report = await ops.Together([here, gone]).report()
         assert report == Report(
             False, {"database": {"ok": True}, "processes": {"door 1": True, "door 2": False}}
         )

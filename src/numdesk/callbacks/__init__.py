@@ -1,1 +1,3 @@
-"""The door for HTTP from providers: verify and parse through the provider, then one use case per event."""
+"""The door for HTTP from providers: the provider verifies and parses, then one use case runs per
+event.
+"""

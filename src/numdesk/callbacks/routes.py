@@ -1,4 +1,6 @@
-"""POST /callbacks/{provider}: verified by the provider, kept, answered; what it means is found out afterwards."""
+"""POST /callbacks/{provider}: verify with the provider, store, answer; jobs act on it
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ from numdesk.usecases.payments import callbacks
 PREFIX = "/callbacks"
 
 _TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
-#: What a caller is told. Gateways look at the status; nobody is told which rule a signature broke.
-_SAID = {
+#: Response bodies by status. Gateways read only the status, and a reason would help a forger.
+_BODIES = {
     200: b"OK\n",
     400: b"The callback does not verify.\n",
     404: b"Not found.\n",
@@ -25,11 +27,11 @@ _SAID = {
     413: b"Too large.\n",
     429: b"Too many callbacks that do not verify.\n",
 }
-#: Statuses of refusals that are spaced out for each address.
+#: Refusals whose log lines are limited per address.
 _REFUSED = frozenset({400, 413, 429})
 
-#: Callbacks of one address that do not verify, per minute; those beyond are neither logged nor counted. Each is still verified, which is
-#: bounded work: a genuine one gets through whoever shares its address.
+#: Callbacks of one address that fail verification, per minute; more are neither logged nor counted.
+#: Each is still verified, which is bounded work: a genuine one gets through from a shared address.
 REFUSED_PER_MINUTE = 600
 _BUCKET = "callbacks.refused"
 
@@ -37,19 +39,19 @@ _log = get_logger(__name__, "provider")
 
 
 def make_callbacks(rt: Runtime) -> App:
-    """Returns the application of the callbacks, to be mounted at PREFIX."""
+    """Return the ASGI application of the callbacks, to be mounted at PREFIX."""
 
     refusals = Pace.of_refusals()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         peer = peer_group(scope["client"][0]) if scope.get("client") else ""
         try:
-            status = await _take(rt, scope, receive, peer)
+            status = await _receive(rt, scope, receive, peer)
         except ClientGone:
             return
         if status in _REFUSED and rt.settings.rate_limits:
             await refusals.wait(peer)
-        body = _SAID.get(status, b"Try again.\n")
+        body = _BODIES.get(status, b"Try again.\n")
         await send_whole(
             send,
             status=status,
@@ -61,8 +63,10 @@ def make_callbacks(rt: Runtime) -> App:
     return answer
 
 
-async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
-    """Takes one callback and returns the status of the answer; what is no success will be sent again."""
+async def _receive(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
+    """Process one callback and return the status of the answer; providers resend after an error
+    status.
+    """
     provider = scope["path"].removeprefix(PREFIX + "/")
     if provider not in rt.payments:
         return 404
@@ -75,7 +79,7 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
         body = await read_body(scope, receive, bytes_max=callbacks.BODY_BYTES_MAX)
         await (
             take_turn()
-        )  # verifying takes a millisecond or two: of a flood, each lets others go on
+        )  # verifying takes a millisecond or two: in a flood, yield to other requests
         await callbacks.receive(rt, provider, headers, body)
     except (BodyTooLarge, Refusal, ConnectionError, TimeoutError) as error:
         return _status_of(rt, error, provider, peer)
@@ -83,7 +87,7 @@ async def _take(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
 
 
 def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
-    """Returns the status for a callback that was not kept, and counts one that does not verify."""
+    """Return the status for a callback that was refused, and count one that failed verification."""
     match error:
         case BodyTooLarge():
             return 413

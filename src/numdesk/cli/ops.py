@@ -1,4 +1,6 @@
-"""The operators' listener: metrics and the details of readiness, apart from the customers' and with bounds of its own."""
+"""The operators' listener: metrics and the details of readiness, apart from the customers' and with
+bounds of its own.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +47,16 @@ JSON = "application/json"
 #: What a page answers: status, type and content.
 Page = tuple[int, str, bytes]
 Collect = Callable[[], Coroutine[Any, Any, Sequence[Metric]]]
-Look = Callable[[], Coroutine[Any, Any, Report]]
+Check = Callable[[], Coroutine[Any, Any, Report]]
 
 
 class OpsApp:
     """The ASGI application of the operators' listener."""
 
-    def __init__(self, *, collect: Collect, look: Look) -> None:
-        """Answer with what `collect` counts and `look` reports."""
+    def __init__(self, *, collect: Collect, report: Check) -> None:
+        """Answer with what `collect` counts and `report` returns."""
         self._collect = collect
-        self._look = look
+        self._report = report
         self._text = Remembered(self._render, keep_s=METRICS_KEPT_S)
         self._pages = {
             "/healthz": self._healthz,
@@ -90,7 +92,7 @@ class OpsApp:
         )
 
     def _may_ask(self, now: float) -> bool:
-        """Takes one from the allowance, which grows by RATE a second up to BURST."""
+        """Take one from the allowance, which grows by RATE a second up to BURST."""
         self._allowance = min(BURST, self._allowance + (now - self._last) * RATE)
         self._last = now
         if self._allowance < 1:
@@ -102,7 +104,7 @@ class OpsApp:
         return 200, TEXT, b"ok\n"
 
     async def _readyz(self) -> Page:
-        report = await self._look()
+        report = await self._report()
         return 200 if report.ready else 503, JSON, msgspec.json.encode(report, enc_hook=str)
 
     async def _metrics(self) -> Page:
@@ -113,7 +115,9 @@ class OpsApp:
 
 
 class Together:
-    """What several processes that share a port know: counts of all of them, also of those that ended."""
+    """What several processes that share a port know: counts of all of them, also of those that
+    ended.
+    """
 
     def __init__(self, lines: Sequence[Line]) -> None:
         """Ask over these lines."""
@@ -122,15 +126,17 @@ class Together:
         self._past: list[Metric] = []
 
     async def collect(self) -> list[Metric]:
-        """Returns the metrics of this process and its children as one."""
+        """Return the metrics of this process and its children as one."""
         answers = await asyncio.gather(*(line.ask("metrics") for line in self._lines))
         known = [
             self._newest(line, answer) for line, answer in zip(self._lines, answers, strict=True)
         ]
         return metrics.add_up([await metrics.collect(), self._past, *known])
 
-    async def look(self) -> Report:
-        """Returns how the parts are, as a child sees them; not ready unless every child answers and is."""
+    async def report(self) -> Report:
+        """Return how the parts are, as a child sees them; not ready unless every child answers and
+        is.
+        """
         answers = await asyncio.gather(*(line.ask("ready") for line in self._lines))
         reports = {
             line.name: msgspec.json.decode(answer, type=Report)
@@ -146,7 +152,9 @@ class Together:
         )
 
     def _newest(self, line: Line, answer: bytes | None) -> list[Metric]:
-        """Returns what the child has counted; what one that has ended had counted is kept, so that no count goes back."""
+        """Return what the child has counted; what one that has ended had counted is kept, so that
+        no count goes back.
+        """
         generation, families = self._seen.get(line.name, (line.generation, []))
         if answer is None:
             return metrics.counts_of(families)

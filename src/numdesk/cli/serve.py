@@ -45,7 +45,8 @@ from numdesk.workers import runner
 
 #: More processes than this cannot help one machine, and each takes connections to the database.
 WORKERS_MAX = 16
-#: Collecting cycles less often costs some memory and saves pauses; what was made before the start is never looked at again.
+#: Collecting cycles less often costs some memory and saves pauses; what was made before the start
+#: is never looked at again.
 GC_THRESHOLD = (50_000, 20, 100)
 
 _log = get_logger(__name__, "listen")
@@ -65,14 +66,16 @@ class Plan:
     works: bool = True
 
     def at(self, listener: socket.socket) -> Plan:
-        """Returns this plan with the port that the listener really has, which matters where port 0 was asked for."""
+        """Return this plan with the port that the listener really has, which matters where port 0
+        was asked for.
+        """
         return replace(
             self,
             settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)),
         )
 
     def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
-        """Opens the database; with `attach`, beside the process that keeps it."""
+        """Open the database; with `attach`, beside the process that keeps it."""
         if not attach:
             tighten(self.settings.data, apart=self.settings.guarded_paths)
         return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
@@ -92,10 +95,12 @@ def serve(  # noqa: PLR0913 - one for each option
     Parameters
     ----------
     listen
-        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080. Metrics and the details of readiness are for operators:
+        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080. Metrics and the
+        details of readiness are for operators:
         on 127.0.0.1 and the next port, unless NUMDESK_OPS_LISTEN says HOST:PORT or off.
     sandbox
-        Seeded data, make-believe money and phones, and the sandbox API; only on a database of its own.
+        Seeded data, make-believe money and phones, and the sandbox API; only on a database of its
+        own.
     public_sandbox
         Let a sandbox listen where other machines reach it: its API asks for no password.
     workers
@@ -159,7 +164,7 @@ async def _serve_alone(plan: Plan) -> int:
                 banner.show(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json)
 
             async with ops.serving(
-                ops_listener, ops.OpsApp(collect=metrics.collect, look=server.readiness.look)
+                ops_listener, ops.OpsApp(collect=metrics.collect, report=server.readiness.report)
             ):
                 await _run_until(
                     stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop)
@@ -168,7 +173,7 @@ async def _serve_alone(plan: Plan) -> int:
 
 
 async def _serve_together(plan: Plan, *, workers: int) -> int:
-    """Prepares the database, then keeps the doors and the worker alive as processes of their own."""
+    """Prepare the database, then keep the doors and the worker alive as processes of their own."""
     with (
         claim_port(plan.settings.listen, shared=True) as reserved,
         ops_socket(plan.at(reserved).settings) as ops_listener,
@@ -186,7 +191,7 @@ async def _serve_together(plan: Plan, *, workers: int) -> int:
                 )
             )
             async with ops.serving(
-                ops_listener, ops.OpsApp(collect=together.collect, look=together.look)
+                ops_listener, ops.OpsApp(collect=together.collect, report=together.report)
             ):
                 await keep_alive(children, stop=stop)
             announcing.cancel()
@@ -194,7 +199,7 @@ async def _serve_together(plan: Plan, *, workers: int) -> int:
 
 
 def _children(plan: Plan, *, workers: int) -> list[Child]:
-    """Returns the processes that answer and work together."""
+    """Return the processes that answer and work together."""
     common = ["--data", str(plan.settings.data), "--parent", str(os.getpid())]
     if plan.sandbox:
         common.append("--sandbox")
@@ -236,19 +241,20 @@ async def _work_alone(plan: Plan, *, parent: int | None, line: int | None) -> in
 
 
 def _answers(readiness: Readiness) -> Answers:
-    """Returns what this process tells its parent."""
+    """Return what this process tells its parent."""
 
     async def counted() -> bytes:
         return metrics.pack(await metrics.collect())
 
     async def ready() -> bytes:
-        return msgspec.json.encode(await readiness.look(), enc_hook=str)
+        return msgspec.json.encode(await readiness.report(), enc_hook=str)
 
     return {"metrics": counted, "ready": ready}
 
 
 async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any, object]) -> None:
-    """Runs the parts until they end, which they do when `stop` is set; follows a sandbox's clock meanwhile.
+    """Runs the parts until they end, which they do when `stop` is set; follows a sandbox's clock
+    meanwhile.
 
     A part that fails stops the others, and the failure is the command's.
     """
@@ -269,7 +275,7 @@ async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any
 async def _entered_desk(
     plan: Plan, *, dsn: str, alone: bool
 ) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
-    """Brings the database up to date and enters it, seeds and all."""
+    """Bring the database up to date and enters it, seeds and all."""
     await migrate(dsn)
     async with open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox, alone=alone) as desk:
         yield desk, await enter(desk)
@@ -277,7 +283,10 @@ async def _entered_desk(
 
 @asynccontextmanager
 async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
-    """Gives a desk on a database that another process keeps. Raises SandboxRefused and MoneyIsMakeBelieve."""
+    """Give a desk on a database that another process keeps.
+
+    Raises SandboxRefused and MoneyIsMakeBelieve.
+    """
     async with (
         plan.database(attach=True) as dsn,
         open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk,
@@ -287,7 +296,7 @@ async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
 
 
 def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bool = True) -> Plan:
-    """Returns how to run, and sets logging up for it. Raises CommandRefused."""
+    """Return how to run, and set logging up for it. Raises CommandRefused."""
     settings = common.settings()
     try:
         settings = (
@@ -301,7 +310,7 @@ def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bo
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """Returns an event that SIGTERM and Ctrl-C set."""
+    """Return an event that SIGTERM and Ctrl-C set."""
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
@@ -309,7 +318,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def _settle_memory() -> None:
-    """Takes what was made so far out of the garbage collector's sight."""
+    """Take what was made so far out of the garbage collector's sight."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)

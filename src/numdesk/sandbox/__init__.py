@@ -1,1 +1,3 @@
-"""The sandbox API and its seeded data: a door mounted in sandbox mode only; calls use cases, holds no rules."""
+"""The sandbox API and its seed data: mounted in sandbox mode only, calls use cases, holds no
+rules.
+"""

@@ -1,4 +1,4 @@
-"""The sandbox's inbox: a receiver to aim webhooks at, and what it got."""
+"""The sandbox's inbox: a webhook receiver that stores the requests it gets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from numdesk.kit.shared_sqlite import Notebook
 
-#: So many requests are kept; older ones are dropped.
+#: Requests kept; older ones are deleted.
 KEPT = 10_000
 
 _SCHEMA = """
@@ -26,7 +26,7 @@ create table if not exists requests (
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came in: header names in lower case, the body byte for byte."""
+    """A request as received: header names in lower case, the body byte for byte."""
 
     name: str
     method: str
@@ -35,14 +35,14 @@ class Received:
 
 
 class Inbox:
-    """What was received, shared by all processes of a server and kept through restarts."""
+    """The received requests, shared by all processes of a server and kept through restarts."""
 
     def __init__(self, path: Path) -> None:
         """Keep the requests in the file at `path`."""
         self._file = Notebook(path, schema=_SCHEMA)
 
     async def add(self, received: Received) -> None:
-        """Keeps a request."""
+        """Add a request."""
         headers = msgspec.json.encode(received.headers).decode()
 
         def work(db: sqlite3.Connection) -> None:
@@ -55,10 +55,11 @@ class Inbox:
         await self._file.run(work)
 
     async def items(self, *, name: str | None = None) -> list[Received]:
-        """Returns what was received, oldest first; with `name`, only what was sent there."""
+        """Return the received requests, oldest first; with `name`, only those sent to that name."""
         found = await self._file.run(
             lambda db: db.execute(
-                "select name, method, headers, body from requests where ? is null or name = ? order by id",
+                "select name, method, headers, body from requests where ? is null or name = ? "
+                "order by id",
                 (name, name),
             ).fetchall()
         )
@@ -68,9 +69,9 @@ class Inbox:
         ]
 
     async def empty(self) -> None:
-        """Throws everything away."""
+        """Delete all requests."""
         await self._file.run(lambda db: db.execute("delete from requests"))
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()

@@ -1,11 +1,12 @@
-"""The sandbox API, /sandbox/v1: customers without a form, messages without a phone, time without waiting."""
+"""The sandbox API, /sandbox/v1: customers without forms, messages without phones, time without
+waiting.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.kit.log import get_logger
@@ -21,6 +21,7 @@ from numdesk.ports.errors import ProviderError
 from numdesk.ports.simulation import FakeGateway, Simulation, UnknownOutcome
 from numdesk.runtime import Runtime
 from numdesk.sandbox import topups, wire
+from numdesk.sandbox.hosts import OwnHostOnly, own_hosts
 from numdesk.sandbox.inbox import Inbox, Received
 from numdesk.sandbox.seed import Credential, Terms, credentials, new_customer
 from numdesk.usecases import ledger_check, rates
@@ -31,7 +32,7 @@ from numdesk.usecases.ledger import wallets
 from numdesk.usecases.webhooks import endpoints
 
 PREFIX = "/sandbox/v1"
-#: The inbox may be told to answer late, but not so late that it outlives its test.
+#: The inbox can be told to answer late, up to this limit: a test must not end before its webhook.
 DELAY_MS_MAX = 60_000
 _STATUS_MIN, _STATUS_MAX = 200, 599
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -41,8 +42,11 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SandboxDoor:
-    """The handlers of the sandbox API. `dialects` gives each dialect's terms, `base_url` is where this server is found;
-    `run_due` does whatever is due at this moment of the desk's clock; `gateways` are the make-believe payment gateways by slug.
+    """The handlers of the sandbox API.
+
+    `dialects` has each dialect's terms, `base_url` is the server's own URL, `run_due` does
+    everything that is due by the desk's clock, and `gateways` are the fake payment gateways by
+    slug.
     """
 
     rt: Runtime
@@ -59,7 +63,7 @@ class SandboxDoor:
         return wire.answer({one.dialect: await self._entry(one) for one in found})
 
     async def add_customer(self, request: Request) -> Response:
-        """POST /customers: a fresh, approved customer."""
+        """POST /customers: a new, approved customer."""
         wanted = await wire.parse(request, wire.CustomerWanted)
         terms = self.dialects.get(wanted.dialect)
         if terms is None:
@@ -75,7 +79,7 @@ class SandboxDoor:
         return wire.answer({**await self._entry(made), "customer_id": made.customer_id})
 
     async def send_message(self, request: Request) -> Response:
-        """POST /messages: an SMS arrives, by the way that every provider's message takes."""
+        """POST /messages: an SMS arrives by the same way as a provider's."""
         sent = await wire.parse(request, wire.MessageSent)
         to = int(sent.to.removeprefix("+"))
         if not await inbound_receive.is_known(self.rt, to) and not await self.simulation.owns(to):
@@ -86,10 +90,12 @@ class SandboxDoor:
         return wire.answer({"message_id": taken.message_id})
 
     async def place_call(self, request: Request) -> Response:
-        """POST /calls: calls are not part of this desk, and it says so instead of losing one."""
+        """POST /calls: voice calls are not supported; the answer says so instead of losing one."""
         await wire.parse(request, wire.CallPlaced)
         return wire.refuse(
-            501, "not_implemented", "This desk takes messages; it has no inbound calls yet."
+            501,
+            "not_implemented",
+            "This desk receives messages only; inbound calls are not supported.",
         )
 
     async def show_clock(self, _request: Request) -> Response:
@@ -97,7 +103,9 @@ class SandboxDoor:
         return self._clock()
 
     async def move_clock(self, request: Request) -> Response:
-        """POST /clock: moves the clock of every process, and does everything that has become due, before it answers."""
+        """POST /clock: move the clock of every process, and do everything that became due, then
+        answer.
+        """
         moved = await wire.parse(request, wire.ClockMoved)
         await desk_clock.advance(self.rt, moved.advance_s)
         await rates.refresh(self.rt)
@@ -105,7 +113,7 @@ class SandboxDoor:
         return self._clock()
 
     async def pay_topup(self, request: Request) -> Response:
-        """POST /topups/{invoice_id}/pay: money comes to a make-believe gateway, which calls back."""
+        """POST /topups/{invoice_id}/pay: a fake gateway receives money and sends a callback."""
         paid = await wire.parse_optional(request, topups.Paid)
         answered = await topups.pay(self.rt, self.gateways, request.path_params["invoice_id"], paid)
         await self.run_due(self.rt)
@@ -114,29 +122,29 @@ class SandboxDoor:
         )
 
     async def script_faults(self, request: Request) -> Response:
-        """POST /faults: what the next calls of a provider will meet."""
+        """POST /faults: script the outcomes of the next calls of a provider."""
         faults = await wire.parse(request, wire.Faults)
         if faults.provider != "simulator":
             raise InvalidInput(
-                field="provider", reason="must be simulator, the only one that does as it is told"
+                field="provider", reason="must be simulator, the only provider that can be scripted"
             )
         try:
             await self.simulation.script(faults.next)
         except UnknownOutcome as error:
             raise InvalidInput(
-                field="next", reason=f"holds {error}, which is no outcome"
+                field="next", reason=f"holds {error}, which is not an outcome"
             ) from error
         return wire.answer({"provider": faults.provider, "next": await self.simulation.scripted()})
 
     async def set_rate(self, request: Request) -> Response:
-        """POST /rates: the world outside has another rate from now on, or none."""
+        """POST /rates: set or remove the rate that the fake rate source reports."""
         wanted = await wire.parse(request, wire.RateSet)
         await rates.set_rate(self.rt, wanted.pair, wanted.rate)
         await self.simulation.set_rate(wanted.pair, wanted.rate)
         return wire.answer({"pair": wanted.pair, "rate": wanted.rate})
 
     async def check_ledger(self, _request: Request) -> Response:
-        """GET /ledger/check: the books, checked from the first entry on."""
+        """GET /ledger/check: a full check of the ledger, from the first entry on."""
         report = wire.json_of(
             ledger_check.print_report(await ledger_check.check_ledger(self.rt, full=True))
         )
@@ -147,7 +155,7 @@ class SandboxDoor:
         return wire.answer({"ok": report["ok"], "checks": checks})
 
     async def show_inbox(self, request: Request) -> Response:
-        """GET /webhooks/inbox (?name=): what was received, oldest first."""
+        """GET /webhooks/inbox (?name=): the received requests, oldest first."""
         items = await self.inbox.items(name=request.query_params.get("name"))
         return wire.answer(
             {
@@ -164,12 +172,14 @@ class SandboxDoor:
         )
 
     async def empty_inbox(self, _request: Request) -> Response:
-        """DELETE /webhooks/inbox: throws everything away."""
+        """DELETE /webhooks/inbox: delete all received requests."""
         await self.inbox.empty()
         return wire.answer({"items": []})
 
     async def receive_webhook(self, request: Request) -> Response:
-        """ANY /webhooks/inbox/{name}: takes whatever comes and answers as the query says (status, delay_ms)."""
+        """ANY /webhooks/inbox/{name}: store the request and answer as the query says (status,
+        delay_ms).
+        """
         status = _number(request, "status", least=_STATUS_MIN, most=_STATUS_MAX, otherwise=200)
         delay_ms = _number(request, "delay_ms", least=0, most=DELAY_MS_MAX, otherwise=0)
         headers = {
@@ -182,7 +192,7 @@ class SandboxDoor:
         return Response(status_code=status)
 
     async def _entry(self, one: Credential) -> dict[str, object]:
-        """Returns what a program needs to speak a dialect."""
+        """Return the credential and URL with which a program speaks a dialect."""
         caller = await callers.authenticate(self.rt, one.token.encode(), dialect=one.dialect)
         balance = await wallets.balance(self.rt, caller)
         return {
@@ -200,7 +210,7 @@ class SandboxDoor:
 
 
 def make_routes(door: SandboxDoor) -> Starlette:
-    """Returns the application of the sandbox API, to be mounted at PREFIX."""
+    """Return the ASGI application of the sandbox API, to be mounted at PREFIX."""
     table = [
         ("GET", "/credentials", door.show_credentials),
         ("POST", "/customers", door.add_customer),
@@ -219,7 +229,7 @@ def make_routes(door: SandboxDoor) -> Starlette:
         Route(path, wire.guarded(handler), methods=[method]) for method, path, handler in table
     ]
     inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
-    only = Middleware(_OwnHostOnly, hosts=_own_hosts(door.base_url))
+    only = Middleware(OwnHostOnly, hosts=own_hosts(door.base_url))
     handlers = {
         HTTPException: _miss,
         OSError: _turn_away,
@@ -229,39 +239,8 @@ def make_routes(door: SandboxDoor) -> Starlette:
     return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers=handlers)
 
 
-class _OwnHostOnly:
-    """Refuses a request that was sent to another name: a page whose name was turned towards this machine would read the tokens."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[bytes]) -> None:
-        """Stand before `app`."""
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers 403, or lets the request in."""
-        said = [value.lower() for name, value in scope.get("headers", ()) if name == b"host"]
-        if scope["type"] == "http" and not (len(said) == 1 and said[0] in self._hosts):
-            refusal = wire.refuse(
-                403,
-                "host_not_allowed",
-                "The sandbox API answers to the address it listens on, or localhost, only.",
-            )
-            await refusal(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def _own_hosts(base_url: str) -> frozenset[bytes]:
-    """Returns what a client on this machine may call the server at this URL; browsers leave out the port of plain http."""
-    place = urlsplit(base_url)
-    port = place.port or 80
-    hosts = [place.netloc.removesuffix(f":{port}"), "localhost", "127.0.0.1", "[::1]"]
-    names = [f"{host}:{port}" for host in hosts] + (hosts if port == 80 else [])
-    return frozenset(name.lower().encode("ascii") for name in names)
-
-
 async def _miss(_request: Request, error: Exception) -> Response:
-    """Answers an unknown path or method."""
+    """Answer an unknown path or method."""
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
     return wire.refuse(
@@ -270,19 +249,19 @@ async def _miss(_request: Request, error: Exception) -> Response:
 
 
 async def _turn_away(_request: Request, error: Exception) -> Response:
-    """Answers what cannot be done now: a file of the sandbox cannot be written."""
-    _log.error("a call of the sandbox API cannot be done now", reason=str(error))
+    """Answer 503 when a file of the sandbox cannot be written."""
+    _log.error("sandbox request failed for now", reason=str(error))
     return wire.refuse(
         503,
         "unavailable",
-        "A file of the sandbox cannot be read or written now: see that its disk has room.",
+        "A file of the sandbox cannot be read or written now: check that its disk has room.",
     )
 
 
 async def _break(_request: Request, error: Exception) -> Response:
-    """Answers a fault of ours; the log has the rest."""
-    _log.error("a call of the sandbox API failed", exc_info=error)
-    return wire.refuse(500, "internal_error", "This is a fault of numdesk; its log says more.")
+    """Answer 500 for a program fault; the details are in the log."""
+    _log.error("sandbox request failed", exc_info=error)
+    return wire.refuse(500, "internal_error", "Internal error of numdesk; its log has the details.")
 
 
 def _number(request: Request, name: str, *, least: int, most: int, otherwise: int) -> int:
@@ -295,5 +274,5 @@ def _number(request: Request, name: str, *, least: int, most: int, otherwise: in
 
 
 def _text(body: bytes) -> str:
-    """Returns a body as text: what is not UTF-8 keeps its bytes as escapes."""
+    """Return a body as text; bytes that are not UTF-8 become escapes."""
     return body.decode("utf-8", "backslashreplace")

@@ -1,4 +1,6 @@
-"""The sandbox's data: the same catalogue, stock, prices and rates every time, and a funded customer per dialect."""
+"""The sandbox's seed data: fixed catalogue, stock, prices and rates, and a funded customer per
+dialect.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,21 @@ from numdesk.usecases.stock.lists import BadLine
 from numdesk.usecases.stock.numbers import GivenNumber
 from numdesk.usecases.stock.prices import GivenPrice
 
-#: What the sandbox sells: the first countries and services of the atlas.
+#: The sandbox sells the first countries and services of the atlas.
 COUNTRIES = atlas.COUNTRIES[:48]
 SERVICES = atlas.SERVICES[:220]
-#: Services that our own numbers are offered for as well, and those of them that can be chosen by operator.
+#: Services that own numbers are offered for as well, and those of them with a choice of operator.
 LOCAL_SERVICES = 40
 LOCAL_SERVICES_BY_OPERATOR = 12
 
-#: Our own numbers: how many in all, and how many of them in the country that examples use.
+#: Own numbers in all, and those of them in the country that examples use.
 NUMBERS = 100_000
 NUMBERS_IN_SHOWCASE = 6_000
 SHOWCASE = "ID"
 
 #: Rupiah per dollar.
 RATE = 16_250
-#: What a customer of the sandbox has to spend, in minor units of each currency.
+#: The starting balance of a sandbox customer, in minor units of each currency.
 CREDIT: Mapping[str, int] = {
     "IDR": 1_000_000_000,
     "USD": 10_000_000,
@@ -50,12 +52,14 @@ PRICED_IN = ("IDR",)
 
 
 class SeedRefused(RuntimeError):
-    """The sandbox's own data were refused by a use case; a fault of the program."""
+    """A use case refused the sandbox's own data; a fault of the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which terms a dialect's customers are taken in: the wallet's currency, and whether they sign their requests."""
+    """The registration terms of a dialect: the wallet's currency, and whether requests are
+    signed.
+    """
 
     currency: str
     signed: bool
@@ -63,7 +67,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How a customer of the sandbox speaks one dialect."""
+    """The credential of a sandbox customer for one dialect."""
 
     dialect: str
     customer_id: int
@@ -71,7 +75,7 @@ class Credential:
     secret: str | None
 
     def key(self) -> dict[str, str]:
-        """Returns what a program is given: a token, or the two halves of a signing key."""
+        """Return the key for a program: a token, or the two halves of a signing key."""
         return (
             {"token": self.token}
             if self.secret is None
@@ -80,7 +84,7 @@ class Credential:
 
 
 async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterable[str]) -> None:
-    """Fills an empty database, with a customer per dialect (given with its terms)."""
+    """Fill an empty database, with a customer per dialect (given with its terms)."""
     await rates.set_rate(rt, "USD/IDR", RATE)
     await prices.price(rt, list(_local_prices()), complain=_refuse)
     for slug in suppliers:
@@ -92,7 +96,9 @@ async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterabl
 
 
 async def credentials(rt: Runtime, *, dialects: Mapping[str, Terms]) -> list[Credential]:
-    """Returns the sandbox customer's credential per dialect; a dialect that is new here gets its customer now."""
+    """Return the sandbox customer's credential per dialect; register one for a dialect that is
+    new.
+    """
     kept = await installation.sandbox_credentials(rt)
     if dialects.keys() - kept.keys():
         await _keep_customers(rt, dialects)
@@ -101,7 +107,9 @@ async def credentials(rt: Runtime, *, dialects: Mapping[str, Terms]) -> list[Cre
 
 
 async def _keep_customers(rt: Runtime, dialects: Mapping[str, Terms]) -> None:
-    """Registers a customer for each dialect that has none, and keeps their credentials for every later start."""
+    """Register a customer for each dialect that has none, and store the credentials for later
+    starts.
+    """
     kept = await installation.sandbox_credentials(rt)
     for slug, terms in dialects.items():
         if slug not in kept:
@@ -113,7 +121,7 @@ async def _keep_customers(rt: Runtime, dialects: Mapping[str, Terms]) -> None:
 async def new_customer(
     rt: Runtime, *, dialect: str, terms: Terms, balance: int | None = None
 ) -> Credential:
-    """Registers an approved customer with money in the wallet."""
+    """Register an approved customer with money in the wallet."""
     credit = CREDIT[terms.currency] if balance is None else balance
     name = f"Sandbox {dialect} {secrets.token_hex(3)}"
     made = await accounts.register(
@@ -123,7 +131,9 @@ async def new_customer(
 
 
 def _local_prices() -> Iterator[GivenPrice]:
-    """Prices of our own numbers: a little below the simulator's, so that the cheapest offer is usually our own."""
+    """Return prices of own numbers: a little below the simulator's, so that own offers usually
+    win.
+    """
     for country in COUNTRIES:
         for rank, service in enumerate(SERVICES[:LOCAL_SERVICES]):
             price = _price(country, service)
@@ -140,7 +150,7 @@ def _given(
 
 
 def _remote_prices(slug: str, tiers: Iterable[Tier]) -> Iterator[GivenPrice]:
-    """Prices of a supplier's tiers: what it costs us and a quarter."""
+    """Return prices of a supplier's tiers: its cost to us plus a quarter."""
     sold_countries = {country.iso2 for country in COUNTRIES}
     sold_services = {service.code for service in SERVICES}
     for tier in tiers:
@@ -164,7 +174,10 @@ def _price(country: atlas.CountryFacts, service: atlas.ServiceFacts) -> int:
 
 
 def _numbers() -> Iterator[GivenNumber]:
-    """Our own numbers: most in the showcase country, the rest spread evenly; half of them of a known operator where there are any."""
+    """Return own numbers: most in the showcase country, the rest spread evenly.
+
+    Half of them have a known operator, in countries with any.
+    """
     per_country, odd = divmod(NUMBERS - NUMBERS_IN_SHOWCASE, len(COUNTRIES) - 1)
     for country in COUNTRIES:
         extra = odd if country is COUNTRIES[0] else 0

@@ -1,4 +1,4 @@
-"""What can be rented in the sandbox: Spain is open, Germany and the United Kingdom are announced."""
+"""The sandbox's rentals: Spain is open, Germany and the United Kingdom are announced."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numdesk.usecases.rentals import prices
 from numdesk.usecases.rentals.prices import GivenRentalPrice
 from numdesk.usecases.stock.lists import BadLine
 
-#: ISO 3166 letters, the name that customers use, and whether numbers can be rented yet.
+#: ISO 3166 letters, the name that customers use, and whether the country is open.
 COUNTRIES = (("ES", "Spain", True), ("DE", "Germany", False), ("GB", "UK", False))
-#: The order of the services, and what each costs: an hour, then days with their price.
+#: The services in list order, and their prices: per hour, then by number of days.
 SERVICES: tuple[tuple[str, str, dict[int, str]], ...] = (
     ("google", "0.80", {1: "2.50", 3: "6.00", 7: "12.00", 30: "35.00"}),
     ("whatsapp", "1.00", {1: "3.00", 7: "15.00", 30: "45.00"}),
@@ -29,7 +29,7 @@ SERVICES: tuple[tuple[str, str, dict[int, str]], ...] = (
 
 
 async def seed(rt: Runtime, *, complain: Callable[[BadLine], None]) -> None:
-    """Sets the countries and prices; once more changes nothing."""
+    """Set the countries and prices; a second call changes nothing."""
     for iso2, name, is_open in COUNTRIES:
         await prices.set_country(rt, iso2=iso2, name=name, is_open=is_open)
     await prices.load(rt, _prices(), complain=complain)

@@ -1,4 +1,4 @@
-"""Paying for top-ups in the sandbox: the hand of a payer at a make-believe gateway."""
+"""Payments of sandbox top-ups: play a payer at a fake gateway."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from numdesk.runtime import Runtime
 from numdesk.sandbox.wire import Strict
 from numdesk.usecases.payments import topups
 
-#: Where the make-believe gateways are mounted, each under its slug.
+#: Where the fake gateways are mounted, each under its slug.
 GATEWAYS = "/sandbox/gateways"
-#: Nobody has more of any money.
+#: A limit on amounts, in minor units; more money than exists in any currency.
 PAID_MAX = 10**12
 #: Copies of one callback that a call may ask for.
 TIMES_MAX = 2_000
 
 
 class Paid(Strict, frozen=True):
-    """POST /topups/{invoice_id}/pay. `amount` in whole units of `currency` (the invoice's if none is named); all that is due if none."""
+    """The body of POST /topups/{invoice_id}/pay.
+
+    `amount` is in whole units of `currency` (default: the invoice's); without it, all that is due
+    is paid.
+    """
 
     amount: Decimal | None = None
     currency: Annotated[str, Meta(min_length=2, max_length=20)] | None = None
@@ -31,30 +35,30 @@ class Paid(Strict, frozen=True):
 
 
 async def pay(rt: Runtime, gateways: Mapping[str, FakeGateway], invoice: str, paid: Paid) -> int:
-    """Lets the gateway of a top-up see money, and returns how many of its callbacks were answered.
+    """Pay a top-up at its gateway, and return how many of its callbacks were answered.
 
     Refuses with NotFound or InvalidInput.
     """
     topup, _ = await topups.read(rt, invoice)
     gateway = gateways.get(topup.provider)
     if gateway is None:
-        raise InvalidInput(field="invoice", reason="is of a gateway that is not make-believe")
+        raise InvalidInput(field="invoice", reason="belongs to a gateway that is not a fake")
     if paid.amount is not None and not (paid.amount.is_finite() and 0 < paid.amount <= PAID_MAX):
-        raise InvalidInput(field="amount", reason=f"must be above zero, and {PAID_MAX} at most")
+        raise InvalidInput(field="amount", reason=f"must be above 0 and at most {PAID_MAX}")
     try:
         return await gateway.pay(
             topup.public_id, amount=paid.amount, currency=paid.currency, times=paid.times
         )
     except UnknownMoney as error:
         raise InvalidInput(
-            field="currency", reason=f"must be one that {topup.provider} has a rate for"
+            field="currency", reason=f"must be a currency that {topup.provider} has a rate for"
         ) from error
     except UnknownInvoice as error:
         raise NotFound(what=f"invoice {invoice} at {topup.provider}") from error
 
 
 async def show(rt: Runtime, invoice: str) -> dict[str, object]:
-    """Returns how a top-up stands, in minor units."""
+    """Return the state of a top-up; amounts in minor units."""
     topup, _ = await topups.read(rt, invoice)
     return {
         "invoice_id": topup.public_id,

@@ -1,4 +1,6 @@
-"""The sandbox API's shapes: strict JSON in, plain JSON out, every refusal as {"error": {"code", "message"}}."""
+"""The shapes of the sandbox API: strict JSON in, plain JSON out, refusals as {"error": {"code",
+"message"}}.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from numdesk.domain.errors import (
 )
 from numdesk.domain.money import AMOUNT_MAX
 
-#: No call of this API needs more.
+#: Body limit in bytes; every call of this API fits.
 BODY_BYTES_MAX = 64 * 1024
 #: Outcomes that one call may script.
 OUTCOMES_MAX = 1000
@@ -41,11 +43,11 @@ Digits = Annotated[str, Meta(pattern=r"^\+?[0-9]{7,15}$")]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A body in which nothing unknown may stand."""
+    """A body in which unknown fields are refused."""
 
 
 class CustomerWanted(Strict, frozen=True):
-    """POST /customers. `balance` in minor units of the dialect's currency."""
+    """The body of POST /customers. `balance` in minor units of the dialect's currency."""
 
     dialect: str
     balance: Annotated[int, Meta(ge=0, le=AMOUNT_MAX)] | None = None
@@ -53,7 +55,7 @@ class CustomerWanted(Strict, frozen=True):
 
 
 class MessageSent(Strict, frozen=True):
-    """POST /messages."""
+    """The body of POST /messages."""
 
     to: Digits
     text: Text
@@ -63,27 +65,27 @@ class MessageSent(Strict, frozen=True):
 
 
 class CallPlaced(Strict, frozen=True):
-    """POST /calls."""
+    """The body of POST /calls."""
 
     to: Digits
     caller: Digits = msgspec.field(name="from")
 
 
 class ClockMoved(Strict, frozen=True):
-    """POST /clock."""
+    """The body of POST /clock."""
 
     advance_s: float
 
 
 class Faults(Strict, frozen=True):
-    """POST /faults."""
+    """The body of POST /faults."""
 
     provider: str
     next: Annotated[list[str], Meta(max_length=OUTCOMES_MAX)]
 
 
 class RateSet(Strict, frozen=True):
-    """POST /rates. `rate` null takes the rate away."""
+    """The body of POST /rates. `rate` null removes the rate."""
 
     pair: str
     rate: Annotated[int, Meta(gt=0, le=AMOUNT_MAX)] | None
@@ -93,7 +95,7 @@ Body = TypeVar("Body", bound=Strict)
 
 
 async def read_body(request: Request) -> bytes:
-    """Returns the body. Raises BodyTooLarge."""
+    """Return the body. Raises BodyTooLarge."""
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -105,7 +107,7 @@ async def read_body(request: Request) -> bytes:
 
 
 async def parse(request: Request, shape: type[Body]) -> Body:
-    """Returns the JSON body as `shape`. Raises InvalidInput and BodyTooLarge."""
+    """Return the JSON body as `shape`. Raises InvalidInput and BodyTooLarge."""
     try:
         return msgspec.json.decode(await read_body(request), type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -113,7 +115,10 @@ async def parse(request: Request, shape: type[Body]) -> Body:
 
 
 async def parse_optional(request: Request, shape: type[Body]) -> Body:
-    """Returns the JSON body as `shape`, of which everything may be left out, even the body. Raises InvalidInput and BodyTooLarge."""
+    """Return the JSON body as `shape`; an empty body has every default.
+
+    Raises InvalidInput and BodyTooLarge.
+    """
     try:
         return msgspec.json.decode(await read_body(request) or b"{}", type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -121,12 +126,12 @@ async def parse_optional(request: Request, shape: type[Body]) -> Body:
 
 
 def answer(value: object, *, status: int = 200) -> Response:
-    """Returns a JSON response."""
+    """Return a JSON response."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 def refuse(status: int, code: str, message: str) -> Response:
-    """Returns a refusal."""
+    """Return a refusal as a response."""
     return answer({"error": {"code": code, "message": message}}, status=status)
 
 
@@ -134,13 +139,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def guarded(handler: Handler) -> Handler:
-    """Returns the handler with every refusal answered in this API's words."""
+    """Return the handler with every refusal answered in this API's words."""
 
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
+            return Response(status_code=400)  # the client is gone
         except Refusal as refusal:
             return refuse(
                 _STATUSES.get(type(refusal), _STATUS_OTHERWISE), refusal.code, _sentence(refusal)
@@ -160,5 +165,5 @@ def _sentence(refusal: Refusal) -> str:
 
 
 def json_of(text: str) -> Any:
-    """Returns what JSON text says."""
+    """Return JSON text decoded."""
     return msgspec.json.decode(text)

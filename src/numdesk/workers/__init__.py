@@ -1,1 +1,3 @@
-"""The door for the clock: takes jobs, keeps links open, calls one use case each; no SQL, no rules."""
+"""Background work: take jobs, keep links open, call one use case for each; no SQL and no rules of
+the domain.
+"""

@@ -1,4 +1,6 @@
-"""Works off jobs: as many of each kind and provider at a time as the kind allows, each under its lease and its time limit."""
+"""The job runner: run jobs side by side, each under its lease and time limit, up to a limit per
+kind and provider.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from numdesk.runtime import Runtime
 from numdesk.usecases.jobs import queue
 from numdesk.workers.jobs import JobKind
 
-#: A lease outlives the longest try by this much, for writing down how it went.
+#: A lease outlives the longest try by this much, to leave time for recording the result.
 LEASE_SLACK_S = 10.0
 
 _log = get_logger(__name__, "job_id", "kind")
@@ -36,9 +38,9 @@ class Crew:
         self._freed = asyncio.Event()
 
     async def pump(self) -> int:
-        """Takes as many due jobs as there is room for and begins them; returns how many."""
+        """Start as many due jobs as there is room for, and return their number."""
         self._freed.clear()
-        async with self._pumping:  # two pumps at a time would both fill the same room
+        async with self._pumping:  # Two concurrent pumps would both fill the same room.
             taken = await queue.take(self._rt, kinds=self._rooms, busy=+self._busy)
             self._busy.update((job.kind, job.lane) for job in taken)
         for job in taken:
@@ -48,7 +50,7 @@ class Crew:
         return len(taken)
 
     async def wait_freed(self, *, timeout_s: float) -> None:
-        """Waits until a job has ended since the last pump, or for a while."""
+        """Wait until a job has ended since the last pump, but at most `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._freed.wait()
@@ -56,12 +58,12 @@ class Crew:
             return
 
     async def wait_idle(self, *, timeout_s: float) -> None:
-        """Waits until no job is under way, or for a while."""
+        """Wait until no job is under way, but at most `timeout_s`."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
     async def work_off(self) -> int:
-        """Does all due jobs; returns how many were begun."""
+        """Run all due jobs, and return how many were started."""
         begun = 0
         while (count := await self.pump()) or self._tasks:
             begun += count
@@ -69,7 +71,7 @@ class Crew:
         return begun
 
     async def _do(self, job: queue.Job, kind: JobKind) -> None:
-        """Does one job and says how it went."""
+        """Run one job and record its result."""
         try:
             payload = queue.payload_of(job)
             if payload is None:
@@ -95,9 +97,9 @@ class Crew:
 async def _try(
     rt: Runtime, job: queue.Job, kind: JobKind, payload: Mapping[str, Any]
 ) -> str | None:
-    """Tries a job once and returns what went wrong, if anything."""
+    """Run one try of a job, and return the error text, or None after a success."""
     if job.attempts > len(kind.delays_s) + 1:
-        return f"taken {job.attempts - 1} times and never ended: it may be killing its worker"
+        return f"started {job.attempts - 1} times and never ended: it may crash its worker"
     try:
         async with asyncio.timeout(kind.time_limit_s):
             await kind.do(rt, payload)

@@ -1,4 +1,4 @@
-"""What is done in the background: job kinds by name, and the timetable."""
+"""The kinds of background jobs by name, and the timetable of recurring work."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from numdesk.usecases.stock import catalogue
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind of job: the use case that does it, and how often and how long that may be tried."""
+    """One kind of job: its use case, the delays between its tries, and its limits."""
 
     do: Callable[[Runtime, Mapping[str, Any]], Awaitable[None]]
-    #: Delays before the second, third... try, in seconds; after them the job is dead.
+    #: Delays before the second, third... try, in seconds; a job that fails after the last is dead.
     delays_s: tuple[float, ...]
-    #: A try that takes longer is ended and counts as failed.
+    #: A try that takes longer is cancelled and counts as failed.
     time_limit_s: float
-    #: Tries of this kind under way in one process for one provider; a provider that hangs never takes the place of another.
+    #: Tries of this kind under way in one process for one provider. The limit is per provider, so
+    #: that one that hangs does not block the others.
     parallel: int
 
 
@@ -39,13 +40,15 @@ class Recurring:
     name: str
     every_s: float
     do: Callable[[Runtime], Awaitable[object]]
-    #: Moving the desk's clock makes it due; it then returns how much it did.
+    #: Run it also when the desk's clock is moved; it then returns the number of things it did.
     by_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A line of the timetable for each provider: one that hangs or fails holds up its own line alone."""
+    """A timetable line for each provider: a provider that hangs or fails delays only its own
+    line.
+    """
 
     name: str
     every_s: float
@@ -54,7 +57,7 @@ class Asking:
     by_clock: bool = False
 
     def lines(self, rt: Runtime) -> list[Recurring]:
-        """Returns the line of each provider."""
+        """Return the line of each provider."""
         return [
             Recurring(
                 f"{self.name}.{slug}", self.every_s, partial(self.do, provider=slug), self.by_clock
@@ -63,7 +66,7 @@ class Asking:
         ]
 
 
-#: About a day in all: a supplier that is away for a night must still learn how its number was used.
+#: About a day in all: a supplier that is down for a night must still learn how its number was used.
 _PATIENT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 14_400.0, 14_400.0, 43_200.0)
 
 KINDS: Mapping[str, JobKind] = {
@@ -73,19 +76,20 @@ KINDS: Mapping[str, JobKind] = {
     "orders.look_again": JobKind(
         supplier_answers.look_again, _PATIENT_S, time_limit_s=30.0, parallel=8
     ),
-    # Money is held until the supplier has said what became of the order, so this is never given up.
+    # The money stays held until the supplier has reported the order's outcome, so this never gives
+    # up.
     "orders.resolve": JobKind(
         from_suppliers.resolve_pending,
         (*_PATIENT_S, *[43_200.0] * 100_000),
         time_limit_s=60.0,
         parallel=8,
     ),
-    # What a gateway told of is looked into until it answers; after a day the poller goes on asking.
+    # Ask about a callback until the gateway answers; after a day only the poller goes on asking.
     "payments.hear": JobKind(callbacks.settle_called, _PATIENT_S, time_limit_s=30.0, parallel=8),
     "payments.settle": JobKind(settlement.settle_again, _PATIENT_S, time_limit_s=30.0, parallel=4),
 }
 
-#: What every process does for itself, whether or not it works.
+#: Recurring work of every process, whether or not it does background work.
 TENDING: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, versions.look),
     Recurring("limits.exchange", 0.5, rate_limits.exchange),
@@ -97,7 +101,8 @@ TENDING: tuple[Recurring, ...] = (
     Recurring("customers.note_used_keys", 60.0, callers.note_used_keys),
 )
 
-#: What one working process does for all; several may, because each item is safe beside itself.
+#: Recurring work of a working process. Several processes may do it at once, because each item is
+#: safe under concurrency.
 TIMETABLE: tuple[Recurring, ...] = (
     Recurring("orders.expire", 0.5, order_lifecycle.expire_due, by_clock=True),
     Recurring("rentals.expire", 0.5, ending.expire_due, by_clock=True),
@@ -113,7 +118,7 @@ TIMETABLE: tuple[Recurring, ...] = (
     *(Recurring(one.name, 3600.0, partial(retention.sweep, one=one)) for one in retention.SWEEPS),
 )
 
-#: What a working process asks of providers.
+#: Recurring requests of a working process to providers.
 ASKING: tuple[Asking, ...] = (
     Asking(
         "catalogue.refresh_supplier", 30.0, catalogue.refresh_supplier, catalogue.remote_suppliers

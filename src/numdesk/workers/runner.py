@@ -1,4 +1,4 @@
-"""Runs what is done in the background until told to stop: deliveries, jobs, and the timetable."""
+"""The loops of background work until the stop: deliveries, jobs and the timetable."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from numdesk.usecases.webhooks import endpoints
 from numdesk.workers.crew import Crew
 from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE, Recurring
 
-#: What is under way at a stop may take this long to end; what has not ended then is done by whoever comes next.
+#: Time limit for work under way at a stop; whatever has not ended by then is left to the next
+#: process.
 STOP_PATIENCE_S = 9.0
-#: How long jobs under way may take of it.
+#: The part of it that running jobs may use.
 JOBS_PATIENCE_S = 8.0
-#: How soon a job that another process added is noticed.
+#: Delay until a job that another process added is noticed.
 POLL_S = 0.5
-#: Something that keeps failing is tried at ever longer intervals, up to this.
+#: A line that keeps failing is retried at growing intervals, up to this one.
 PAUSE_MAX_S = 30.0
-#: How long `run_due` goes on before it leaves the rest to the loops.
+#: Time limit of `run_due`; the loops do the rest.
 DUE_PATIENCE_S = 60.0
 
 _log = get_logger(__name__, "seconds", "work")
@@ -33,7 +34,9 @@ _failures = Counter(
 
 
 async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
-    """Does all background work of an installation until `stop` is set, then ends what is under way within ten seconds."""
+    """Do all background work until `stop` is set, then end the work under way within ten
+    seconds.
+    """
     await _run_together(
         stop,
         *_tending(rt, stop),
@@ -44,12 +47,15 @@ async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
 
 
 async def tend(rt: Runtime, *, stop: asyncio.Event) -> None:
-    """Does what a process that only answers requests must do for itself, until `stop` is set. `run` includes it."""
+    """Do the recurring work of a process that only answers requests, until `stop` is set.
+
+    `run` includes it.
+    """
     await _run_together(stop, *_tending(rt, stop))
 
 
 async def run_due(rt: Runtime) -> None:
-    """Does everything that is due at this moment of the desk's clock, and what becomes due by it; then returns."""
+    """Do everything that is due by the desk's clock, and everything that becomes due through it."""
     due, asking = ([item for item in items if item.by_clock] for items in (TIMETABLE, _asking(rt)))
     try:
         async with asyncio.timeout(DUE_PATIENCE_S):
@@ -64,11 +70,11 @@ async def run_due(rt: Runtime) -> None:
                 if not done:
                     return
     except TimeoutError:
-        _log.warning("due work is not finished yet", seconds=DUE_PATIENCE_S)
+        _log.warning("due work not finished in time", seconds=DUE_PATIENCE_S)
 
 
 def crew_of(rt: Runtime) -> Crew:
-    """Returns the crew of this process."""
+    """Return the job runner of this process."""
     crew: Crew | None = rt.local.get(__name__)
     if crew is None:
         crew = rt.local[__name__] = Crew(rt, kinds=KINDS)
@@ -76,12 +82,12 @@ def crew_of(rt: Runtime) -> Crew:
 
 
 def _asking(rt: Runtime) -> list[Recurring]:
-    """Returns what this process asks of each provider."""
+    """Return the timetable lines of this process that ask providers, for every provider."""
     return [line for item in ASKING for line in item.lines(rt)]
 
 
 def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-    """Returns what every process does for itself."""
+    """Return the recurring work of every process."""
     tending: list[Coroutine[Any, Any, None]] = [_keep_doing(rt, item, stop) for item in TENDING]
     if not rt.alone:
         tending.append(_keep_up("news", lambda: _until(stop, changes.listen(rt)), stop))
@@ -89,7 +95,7 @@ def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]
 
 
 async def _run_together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Runs the parts until `stop` is set and they have ended; those that take too long are cancelled."""
+    """Run the parts until `stop` is set and they have ended; cancel those that take too long."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await stop.wait()
@@ -101,19 +107,19 @@ async def _run_together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) 
 
 
 async def _keep_doing(rt: Runtime, item: Recurring, stop: asyncio.Event) -> None:
-    """Does one line of the timetable again and again."""
+    """Do one line of the timetable repeatedly."""
     failures = 0
     while not stop.is_set():
         failures = 0 if await _do(rt, item) is not None else failures + 1
         await _pause(stop, _interval_s(item.every_s, failures))
 
 
-async def _keep_up(name: str, serve: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Keeps something running that should only end when told to stop, and begins it anew when it fails."""
+async def _keep_up(name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Run `work` until the stop, and restart it when it fails."""
     failures = 0
     while not stop.is_set():
         try:
-            await serve()
+            await work()
             failures = 0
         except Exception as error:  # noqa: BLE001 - one that fails must not stop the others
             failures += 1
@@ -122,9 +128,10 @@ async def _keep_up(name: str, serve: Callable[[], Awaitable[None]], stop: asynci
 
 
 async def _do(rt: Runtime, item: Recurring) -> int | None:
-    """Does one line of the timetable once; returns how much it did, or None when it failed.
+    """Do one line of the timetable once; return the number of things done, or None after a failure.
 
-    Twice at a time would let one pass over what the other has locked, and say that nothing is left.
+    Two runs at a time are not allowed: one would skip rows locked by the other and report that
+    nothing is left.
     """
     locks: dict[str, asyncio.Lock] = rt.local.setdefault("runner.locks", {})
     try:
@@ -137,7 +144,7 @@ async def _do(rt: Runtime, item: Recurring) -> int | None:
 
 
 async def _work_jobs(rt: Runtime, stop: asyncio.Event) -> None:
-    """Does jobs as they become due."""
+    """Do jobs as they become due."""
     crew = crew_of(rt)
     while not stop.is_set():
         if not await crew.pump():
@@ -146,7 +153,7 @@ async def _work_jobs(rt: Runtime, stop: asyncio.Event) -> None:
 
 
 async def _until(stop: asyncio.Event, endless: Coroutine[Any, Any, None]) -> None:
-    """Runs something endless until `stop` is set; raises what it raises."""
+    """Run an endless coroutine until `stop` is set, and raise what it raises."""
     work, stopping = asyncio.create_task(endless), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +166,7 @@ async def _until(stop: asyncio.Event, endless: Coroutine[Any, Any, None]) -> Non
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    """Sleeps, but not past the stop."""
+    """Sleep, but not past the stop."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
@@ -168,7 +175,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 def _interval_s(every_s: float, failures: int) -> float:
-    """Returns how long to wait: twice as long with each failure in a row."""
+    """Return the delay before the next run: doubled for each failure in a row."""
     return (
         every_s
         if failures == 0
