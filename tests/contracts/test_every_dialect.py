@@ -9,6 +9,7 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
+import grimp
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,13 +83,33 @@ class TestManifest:
 
     @each_dialect
     def test_refuses_in_every_way(self, dialect: Dialect) -> None:
-        """The table of refusals is total, and each renders to an answer that is no success of HTTP 5xx kind by accident."""
-        assert set(dialect.refusals) >= set(errors.every_refusal())
+        """Each refusal of the areas served has an answer, and none of them is a fault of ours."""
+        needed = dialect.needed_refusals()
+        assert set(dialect.refusals) >= set(needed)
         request = Request(
             {"client": None, "method": "GET", "path": "/", "query_string": b""}, {}, (), "id"
         )
-        for refusal in errors.every_refusal():
+        for refusal in needed:
             assert dialect.refuse(refusal(), request).status not in (500, 502)
+
+    @each_dialect
+    def test_answers_nothing_that_cannot_occur(self, dialect: Dialect) -> None:
+        """The table names refusals of the areas served, of no area, and of the dialect itself."""
+        served = {f"numdesk.domain.{area}.refusals" for area in dialect.areas}
+        for kind in dialect.refusals:
+            module = kind.__module__
+            assert module in {errors.__name__, *served} or module.startswith(
+                f"numdesk.dialects.{dialect.slug}."
+            ), kind
+
+    @each_dialect
+    def test_declares_the_areas_that_it_reaches(self, dialect: Dialect) -> None:
+        """An area with refusals that a call of the dialect may come to is declared; no other is."""
+        graph = grimp.build_graph("numdesk")
+        graph.remove_module(f"numdesk.dialects.{dialect.slug}.refusals")
+        reached = graph.find_upstream_modules(f"numdesk.dialects.{dialect.slug}", as_package=True)
+        areas = (re.fullmatch(r"numdesk\.domain\.(\w+)\.refusals", name) for name in reached)
+        assert {area[1] for area in areas if area} == dialect.areas
 
     @each_dialect
     def test_has_a_word_for_every_state(self, dialect: Dialect) -> None:

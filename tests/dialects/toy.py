@@ -53,14 +53,14 @@ class Toy:
     def dialect(self) -> Dialect:
         """Returns the manifest. The slug is one that customers can be registered for."""
         return Dialect(
-            slug=self.slug, title="Toy", docs="https://example.com", currency="IDR", prefixes=("/toy",), routes=(
+            slug=self.slug, title="Toy", docs="https://example.com", currency="IDR", areas=frozenset(), prefixes=("/toy",), routes=(
                 replace(self._route("POST", "/toy/do", self.behaviour, is_write=True), body_bytes_max=self.body_bytes_max),
                 self._route("GET", "/toy/things/{id}", _echo),
                 self._route("GET", "/toy/things/new", _new),
                 self._route("GET", "/toy/things/{id}/parts/{part}", _echo),
                 self._route("GET", "/toy/open", _echo, needs_caller=False),
                 replace(self._route("GET", "/toy/long", self.behaviour), is_long=True),
-            ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(errors.every_refusal(), _refuse),
+            ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(Refusal.__subclasses__(), _refuse),
             unknown=_unknown, broken=_broken, stranger_limit=3, verify=self.verify)  # fmt: skip
 
     @staticmethod

@@ -14,16 +14,15 @@ from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
+from numdesk.domain.errors import Refusal, WalletShort
+from numdesk.domain.rentals.outcomes import Rented
+from numdesk.domain.rentals.refusals import (
     NoNumbers,
     NumberGone,
     PeriodNotOffered,
-    Refusal,
     RentalNotActive,
     RentalStillActive,
-    WalletShort,
 )
-from numdesk.domain.rentals.outcomes import Rented
 from numdesk.domain.stock.atlas import SERVICES_BY_CODE
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import ending, reading

@@ -18,8 +18,9 @@ from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
+from numdesk.domain.errors import Refusal, RequestInProgress
 from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
 from numdesk.usecases.orders import lifecycle, reactivation

@@ -18,18 +18,15 @@ from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    KeyReused,
-    NoNumbers,
-    NumberGone,
-    Refusal,
-    RentalNotActive,
-    RentalStillActive,
-    RequestInProgress,
-    WalletShort,
-)
+from numdesk.domain.errors import KeyReused, Refusal, RequestInProgress, WalletShort
 from numdesk.domain.rentals.lifecycle import RentalState
 from numdesk.domain.rentals.outcomes import Rented
+from numdesk.domain.rentals.refusals import (
+    NoNumbers,
+    NumberGone,
+    RentalNotActive,
+    RentalStillActive,
+)
 from numdesk.usecases.idempotency import Signature
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import ending, reading

@@ -16,13 +16,13 @@ from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, PRICE, REMOTE_ONLY_
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     KeyReused,
-    NoOffer,
     Refusal,
     RequestInProgress,
     StateForbids,
     Unavailable,
     WalletShort,
 )
+from numdesk.domain.stock.refusals import NoOffer
 from numdesk.usecases.orders import lifecycle, purchases, reactivation
 
 

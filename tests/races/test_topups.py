@@ -15,8 +15,9 @@ from tests.support.ledger import assert_clean
 from tests.support.mortal import Died, Life, MortalDatabase, MortalUpstream
 from tests.support.server import TestServer
 
-from numdesk.domain.errors import GatewayUnavailable, RequestInProgress
+from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.payments.gateway_payments import PaymentStatus
+from numdesk.domain.payments.refusals import GatewayUnavailable
 from numdesk.ports.payments import PaymentGateway
 from numdesk.runtime import Runtime
 from numdesk.usecases.payments import callbacks, settlement, topups

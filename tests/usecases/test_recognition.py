@@ -19,8 +19,9 @@ from tests.support.desk import (
     DeskOfTest,
 )
 
-from numdesk.domain.errors import InvalidInput, NoOffer, NotFound
+from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.stock.refusals import NoOffer
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
 from numdesk.usecases import recognition, retention

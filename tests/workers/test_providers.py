@@ -13,8 +13,9 @@ from tests.support.gateway import Till, callback_of, open_till
 from tests.support.waiting import eventually
 from tests.support.working import working
 
-from numdesk.domain.errors import Refusal, RequestInProgress, SupplierFailed
+from numdesk.domain.errors import Refusal, RequestInProgress
 from numdesk.domain.orders.lifecycle import LIFETIME
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.domain.payments.audit import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted

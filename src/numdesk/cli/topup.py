@@ -14,9 +14,9 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
-from numdesk.domain.errors import GatewayUnavailable
 from numdesk.domain.money import print_amount
 from numdesk.domain.payments.audit import Difference
+from numdesk.domain.payments.refusals import GatewayUnavailable
 from numdesk.domain.payments.topups import Decision, Doubt, TopUp
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.payments.gateway_payments import Booked

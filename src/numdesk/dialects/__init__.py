@@ -14,6 +14,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+from numdesk.domain import errors
 from numdesk.domain.customers.callers import Caller, Scope
 from numdesk.domain.errors import Refusal
 from numdesk.ports.rendering import EventRenderer
@@ -121,11 +122,12 @@ class Route:
 class Dialect:
     """One vendor's API: everything the door must know about it.
 
+    `areas` are those of the domain that it serves and that have refusals; `refusals` has an answer for each of theirs.
     `prefixes` are the paths whose unknown calls are answered in this dialect's words. `limits` are requests per group and window, shared
     by all keys of a customer; a window is `window_s` long, or as `windows_s` says for the group. `credential` finds the token in a
     request, None when there is none. Where requests are `signed`, a key has a secret and `verify` refuses, with NotAuthenticated, a
-    request that does not bear its signature (the third argument is the real time). `refusals` answers every refusal of the domain (a
-    narrower one that is not in it as the one above it), `unknown` a path (`allow` empty) or a method that does not exist, `broken` a
+    request that does not bear its signature (the third argument is the real time). A narrower refusal that is
+    not in `refusals` is answered as the one above it. `unknown` answers a path (`allow` empty) or a method that does not exist, `broken` a
     fault of ours. `customer_prefix` is how a customer's id begins where this API shows one.
     """
 
@@ -133,6 +135,7 @@ class Dialect:
     title: str
     docs: str
     currency: str
+    areas: frozenset[str]
     prefixes: tuple[str, ...]
     routes: tuple[Route, ...]
     limits: Mapping[str, int]
@@ -147,6 +150,13 @@ class Dialect:
     signed: bool = False
     verify: Callable[[Request, Caller, datetime], None] | None = None
     customer_prefix: str = ""
+
+    def needed_refusals(self) -> tuple[type[Refusal], ...]:
+        """Return the refusals to have an answer for: those of no area, and of the areas served."""
+        modules = {errors.__name__, *(f"numdesk.domain.{area}.refusals" for area in self.areas)}
+        for name in modules:
+            import_module(name)
+        return tuple(kind for kind in Refusal.__subclasses__() if kind.__module__ in modules)
 
     def refuse(self, refusal: Refusal, request: Request) -> Answer:
         """Returns the refusal in this dialect's words."""

@@ -15,9 +15,9 @@ from datetime import datetime
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
 from numdesk.domain.customers.callers import Caller, check_call
+from numdesk.domain.customers.refusals import GuardBanned
 from numdesk.domain.errors import (
     BodyTooLarge,
-    GuardBanned,
     NotAuthenticated,
     NotPermitted,
     Refusal,

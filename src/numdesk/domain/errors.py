@@ -1,11 +1,12 @@
-"""The closed list of refusals: every expected "no" of the domain, with a code and typed fields, and no HTTP words.
+"""Refusals of every area: an expected "no" with a code and typed fields, and no HTTP words.
 
-Each dialect maps the whole list in its `refusals.py`; a contract test proves the mapping total.
+Those of one area stand in its `refusals.py`. A dialect declares the areas that it serves and has an
+answer for each of their refusals, and for each of these; a contract test proves it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -74,22 +75,6 @@ class StateForbids(Refusal):
 
 
 @dataclass(eq=False)
-class CancelTooEarly(Refusal):
-    """The order is too young to be cancelled."""
-
-    code = "cancel_too_early"
-    allowed_at: datetime | None = None
-
-
-@dataclass(eq=False)
-class CancelCapReached(Refusal):
-    """The customer has cancelled too many orders today."""
-
-    code = "cancel_cap_reached"
-    retry_after_s: int = 1
-
-
-@dataclass(eq=False)
 class WalletShort(Refusal):
     """The wallet does not hold enough for this."""
 
@@ -113,48 +98,11 @@ class KeyReused(Refusal):
 
 
 @dataclass(eq=False)
-class NoOffer(Refusal):
-    """No offer matches product, price, operator and availability."""
-
-    code = "no_offer"
-    details: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class SupplierFailed(Refusal):
-    """Every supplier that was asked refused or failed. `attempts` has one (offer id, provider, cause) per try; `replayed` says that
-    this repeats what the idempotency key holds."""
-
-    code = "supplier_failed"
-    attempts: list[tuple[int, str, str]] = field(default_factory=list)
-    by_catalogue: bool = False
-    replayed: bool = False
-
-
-@dataclass(eq=False)
-class PriceAboveCap(Refusal):
-    """The price now is above what the customer allows."""
-
-    code = "price_above_cap"
-    price: int = 0
-
-
-@dataclass(eq=False)
 class TooManyRequests(Refusal):
     """A rate limit is exhausted."""
 
     code = "too_many_requests"
     group: str = ""
-    retry_after_s: int = 1
-
-
-@dataclass(eq=False)
-class GuardBanned(Refusal):
-    """The abuse guard has closed ordering for a while: too many orders ended without a message."""
-
-    code = "guard_banned"
-    until: datetime | None = None
-    tier: str = ""
     retry_after_s: int = 1
 
 
@@ -175,9 +123,6 @@ class Unavailable(Refusal):
     retry_after_s: int = 5
 
 
-# Narrower refusals: a dialect that has no word of its own for one answers as for the refusal above it.
-
-
 @dataclass(eq=False)
 class RequestRepeated(KeyReused):
     """This request was done before, and its customer wants repeats to be refused."""
@@ -186,72 +131,7 @@ class RequestRepeated(KeyReused):
 
 
 @dataclass(eq=False)
-class CountryClosed(NoOffer):
-    """Numbers of this country are announced but cannot be rented yet."""
-
-    code = "country_closed"
-    country: str = ""
-
-
-@dataclass(eq=False)
-class NoNumbers(NoOffer):
-    """No number of this country is free for all the services that are wanted."""
-
-    code = "no_numbers"
-
-
-@dataclass(eq=False)
-class PeriodNotOffered(InvalidInput):
-    """The price list does not have this period for all the services; `offered` are the periods that it has."""
-
-    code = "period_not_offered"
-    offered: tuple[int, ...] = ()
-
-
-@dataclass(eq=False)
-class RentalNotActive(StateForbids):
-    """The rental has ended."""
-
-    code = "rental_not_active"
-
-
-@dataclass(eq=False)
-class RentalStillActive(StateForbids):
-    """The rental has not ended yet."""
-
-    code = "rental_still_active"
-
-
-@dataclass(eq=False)
-class NumberGone(StateForbids):
-    """The number is somebody else's by now, or withdrawn."""
-
-    code = "number_gone"
-
-
-@dataclass(eq=False)
-class TopUpTooSmall(InvalidInput):
-    """The top-up is below the least that this payment provider is used for; `minimum` in minor units."""
-
-    code = "top_up_too_small"
-    minimum: int = 0
-
-
-@dataclass(eq=False)
 class OutcomeUnknown(Unavailable):
     """The connection to the database was lost and it is not known yet whether the work was done; the same key gives the result later."""
 
     code = "outcome_unknown"
-
-
-@dataclass(eq=False)
-class GatewayUnavailable(Unavailable):
-    """The payment gateway cannot be reached, or gives no invoice now."""
-
-    code = "gateway_unavailable"
-    provider: str = ""
-
-
-def every_refusal() -> tuple[type[Refusal], ...]:
-    """Returns the refusals that every dialect has an answer for, in the order in which they stand above."""
-    return tuple(Refusal.__subclasses__())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.errors import CancelTooEarly, Refusal, StateForbids
+from numdesk.domain.errors import Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import (
     EVIDENCE_STATES,
     LIFETIME,
@@ -25,6 +25,7 @@ from numdesk.domain.orders.lifecycle import (
     check_resend,
     move,
 )
+from numdesk.domain.orders.refusals import CancelTooEarly
 from numdesk.domain.stock.routing import FINAL_AFTER
 
 CREATED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.errors import PeriodNotOffered, Refusal, RentalNotActive, RentalStillActive
+from numdesk.domain.errors import Refusal
 from numdesk.domain.rentals.lifecycle import (
     ALIASES,
     MOVES,
@@ -27,6 +27,7 @@ from numdesk.domain.rentals.lifecycle import (
     quotes,
     service_of,
 )
+from numdesk.domain.rentals.refusals import PeriodNotOffered, RentalNotActive, RentalStillActive
 from numdesk.domain.stock.atlas import SERVICES
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.desk import REMOTE_ONLY_OFFER, DeskOfTest
 from tests.support.gateway import open_till
 
-from numdesk.domain.errors import SupplierFailed
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.usecases import rates
 from numdesk.usecases.desk import provider_calls

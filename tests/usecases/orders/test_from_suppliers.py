@@ -9,8 +9,9 @@ import pytest
 from tests.support.breakage import break_row, fix_writes
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_ONLY_OFFER, REMOTE_PRICE, DeskOfTest
 
-from numdesk.domain.errors import RequestInProgress, SupplierFailed
+from numdesk.domain.errors import RequestInProgress
 from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
 from numdesk.usecases.inbound import receive

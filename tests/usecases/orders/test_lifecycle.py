@@ -8,13 +8,7 @@ import pytest
 from tests.support.desk import PRICE, REMOTE_OFFER, REMOTE_PRICE, DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    CancelCapReached,
-    CancelTooEarly,
-    NotFound,
-    StateForbids,
-    SupplierFailed,
-)
+from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.domain.orders.lifecycle import (
     CANCEL_OPEN_AFTER,
     LIFETIME,
@@ -24,6 +18,7 @@ from numdesk.domain.orders.lifecycle import (
     State,
 )
 from numdesk.domain.orders.outcomes import CreatedOrder
+from numdesk.domain.orders.refusals import CancelCapReached, CancelTooEarly, SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.usecases.orders import changes, lifecycle, reactivation
 

@@ -16,18 +16,12 @@ from tests.support.desk import (
 )
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    GuardBanned,
-    KeyReused,
-    NoOffer,
-    NotFound,
-    Refusal,
-    RequestInProgress,
-    SupplierFailed,
-    WalletShort,
-)
+from numdesk.domain.customers.refusals import GuardBanned
+from numdesk.domain.errors import KeyReused, NotFound, RequestInProgress, WalletShort
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.orders.refusals import SupplierFailed
+from numdesk.domain.stock.refusals import NoOffer
 from numdesk.domain.stock.routing import Policy, Wish
 from numdesk.storage.customers import callers as rows
 from numdesk.usecases.customers import guard
@@ -330,13 +324,6 @@ async def _again(desk: DeskOfTest, caller: Caller) -> Caller:
     )
     async with desk.rt.transaction("test") as tx:
         return (await rows.callers(tx, [hashed]))[hashed]
-
-
-def test_every_refusal_has_a_sentence() -> None:
-    """Staff read a refusal's docstring, so each has one."""
-    assert all(
-        cls.__doc__ and cls.__doc__.strip().endswith(".") for cls in Refusal.__subclasses__()
-    )
 
 
 async def test_a_wallet_in_other_hands_holds_up_nobody_else(desk: DeskOfTest) -> None:

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from tests.support.desk import REMOTE_ONLY_OFFER, DeskOfTest
 
-from numdesk.domain.errors import SupplierFailed
 from numdesk.domain.orders.lifecycle import State
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Reserved
 from numdesk.providers.simulator.adapter import Simulator

@@ -12,14 +12,13 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, callback_of, open_till
 
 from numdesk.domain.errors import (
-    GatewayUnavailable,
     InvalidInput,
     KeyReused,
     NotFound,
     RequestInProgress,
     TooManyRequests,
-    TopUpTooSmall,
 )
+from numdesk.domain.payments.refusals import GatewayUnavailable, TopUpTooSmall
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime

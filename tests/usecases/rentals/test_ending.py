@@ -9,12 +9,10 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.errors import (
-    GuardBanned,
-    RentalNotActive,
-)
+from numdesk.domain.customers.refusals import GuardBanned
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import journals as rental_journals
+from numdesk.domain.rentals.refusals import RentalNotActive
 from numdesk.storage.ledger import journals
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.rentals import ending

@@ -6,12 +6,9 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.errors import (
-    CountryClosed,
-    InvalidInput,
-    NotFound,
-)
+from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import RentType
+from numdesk.domain.rentals.refusals import CountryClosed
 from numdesk.usecases.rentals import prices, renting
 from numdesk.usecases.rentals import quotes as rental_quotes
 

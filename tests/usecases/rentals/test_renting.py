@@ -8,15 +8,11 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import LOCAL_OFFER, DeskOfTest
 
-from numdesk.domain.errors import (
-    NoNumbers,
-    PeriodNotOffered,
-    StateForbids,
-    WalletShort,
-)
+from numdesk.domain.errors import StateForbids, WalletShort
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import journals as rental_journals
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
+from numdesk.domain.rentals.refusals import NoNumbers, PeriodNotOffered
 from numdesk.storage.ledger import journals
 from numdesk.usecases.ledger import wallets
 from numdesk.usecases.orders import lifecycle as order_lifecycle

@@ -6,12 +6,8 @@ import pytest
 from tests.support import rentals as shop
 from tests.support.desk import DeskOfTest
 
-from numdesk.domain.errors import (
-    NumberGone,
-    PeriodNotOffered,
-    RentalNotActive,
-)
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
+from numdesk.domain.rentals.refusals import NumberGone, PeriodNotOffered, RentalNotActive
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import ending, reading
 from numdesk.usecases.rentals import quotes as rental_quotes

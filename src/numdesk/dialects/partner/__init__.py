@@ -24,6 +24,7 @@ DIALECT = Dialect(
     title="Partner API",
     docs="https://telegram.smsbot.shop",
     currency=EUR,
+    areas=frozenset({"customers", "payments", "rentals", "stock"}),
     prefixes=PREFIXES,
     routes=ROUTES,
     limits=LIMITS,

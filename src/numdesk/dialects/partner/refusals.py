@@ -11,8 +11,12 @@ from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
 from numdesk.dialects.partner.money import money
 from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
+from numdesk.domain.customers import refusals as customer_refusals
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal
+from numdesk.domain.payments import refusals as payment_refusals
+from numdesk.domain.rentals import refusals as rental_refusals
+from numdesk.domain.stock import refusals as stock_refusals
 
 #: Where our name of a field differs from the vendor's.
 _FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl"}
@@ -99,7 +103,7 @@ def _too_large(refusal: errors.BodyTooLarge, request: Request) -> Answer:
     return failure(request, 400, "VALIDATION_ERROR", message, details={"field": "body"})
 
 
-def _no_period(refusal: errors.PeriodNotOffered, request: Request) -> Answer:
+def _no_period(refusal: rental_refusals.PeriodNotOffered, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
     message = (
         f"This period is not offered; one of: {', '.join(periods)}"
@@ -134,7 +138,7 @@ def _short(refusal: errors.WalletShort, request: Request) -> Answer:
     )
 
 
-def _too_small(refusal: errors.TopUpTooSmall, request: Request) -> Answer:
+def _too_small(refusal: payment_refusals.TopUpTooSmall, request: Request) -> Answer:
     minimum = money(refusal.minimum)
     details = {"field": "amount", "minimum": minimum}
     return failure(
@@ -146,7 +150,7 @@ def _too_small(refusal: errors.TopUpTooSmall, request: Request) -> Answer:
     )
 
 
-def _closed_country(refusal: errors.CountryClosed, request: Request) -> Answer:
+def _closed_country(refusal: rental_refusals.CountryClosed, request: Request) -> Answer:
     message = f"Numbers of {refusal.country or 'this country'} cannot be rented yet"
     return failure(request, 400, "COUNTRY_NOT_AVAILABLE", message, details={"field": "country"})
 
@@ -197,7 +201,7 @@ def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer
     )
 
 
-def _no_gateway(refusal: errors.GatewayUnavailable, request: Request) -> Answer:
+def _no_gateway(refusal: payment_refusals.GatewayUnavailable, request: Request) -> Answer:
     message = f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, try again later"
     return failure(
         request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),)
@@ -213,16 +217,18 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.NotPermitted: _not_permitted,
     errors.NotFound: _not_found,
     errors.InvalidInput: _invalid,
-    errors.PeriodNotOffered: _no_period,
+    rental_refusals.PeriodNotOffered: _no_period,
     AmbiguousDuration: _ambiguous,
-    errors.TopUpTooSmall: _too_small,
+    payment_refusals.TopUpTooSmall: _too_small,
     errors.BodyTooLarge: _too_large,
     errors.StateForbids: _state,
-    errors.RentalNotActive: _constant(400, "RENT_NOT_ACTIVE", "This rental is not active"),
-    errors.RentalStillActive: _constant(400, "RENT_STILL_ACTIVE", "This rental is still active"),
-    errors.NumberGone: _constant(400, "NUMBER_NOT_AVAILABLE", "This number is no longer available"),
-    errors.CancelTooEarly: _constant(400, "VALIDATION_ERROR", "It is too early to cancel this"),
-    errors.CancelCapReached: _wait,
+    rental_refusals.RentalNotActive: _constant(400, "RENT_NOT_ACTIVE", "This rental is not active"),
+    rental_refusals.RentalStillActive: _constant(
+        400, "RENT_STILL_ACTIVE", "This rental is still active"
+    ),
+    rental_refusals.NumberGone: _constant(
+        400, "NUMBER_NOT_AVAILABLE", "This number is no longer available"
+    ),
     errors.WalletShort: _short,
     errors.RequestInProgress: _constant(
         400, "REQUEST_IN_PROGRESS", "The same request is still running"
@@ -233,17 +239,15 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.RequestRepeated: _constant(
         400, "REPLAYED_REQUEST", "This signed request was received before; sign a new one"
     ),
-    errors.NoOffer: _NO_NUMBERS,
-    errors.NoNumbers: _NO_NUMBERS,
-    errors.CountryClosed: _closed_country,
-    errors.SupplierFailed: _NO_NUMBERS,
-    errors.PriceAboveCap: _constant(400, "VALIDATION_ERROR", "The price has changed"),
+    stock_refusals.NoOffer: _NO_NUMBERS,
+    rental_refusals.NoNumbers: _NO_NUMBERS,
+    rental_refusals.CountryClosed: _closed_country,
     errors.TooManyRequests: _wait,
-    errors.GuardBanned: _wait,
+    customer_refusals.GuardBanned: _wait,
     errors.RateUnavailable: _closed,
     errors.Unavailable: _closed,
     errors.OutcomeUnknown: _unknown_outcome,
-    errors.GatewayUnavailable: _no_gateway,
+    payment_refusals.GatewayUnavailable: _no_gateway,
 }
 
 

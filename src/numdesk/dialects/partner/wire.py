@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeVar
 from numdesk.dialects import Request
 from numdesk.dialects.partner.money import cents_of
 from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringify
-from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
+from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import SERVICES_MAX, UNIT, UNITS_MAX, RentType
+from numdesk.domain.rentals.refusals import PeriodNotOffered
 from numdesk.usecases.customers.applications import ApplicationForm
 from numdesk.usecases.idempotency import Signature
 

@@ -13,6 +13,7 @@ DIALECT = Dialect(
     title="smscode v1 and v2",
     docs="https://smscode.gg/docs/ai.md",
     currency="IDR",
+    areas=frozenset({"customers", "orders", "stock"}),
     prefixes=("/v1", "/v2"),
     routes=ROUTES,
     limits=LIMITS,

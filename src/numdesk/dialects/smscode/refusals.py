@@ -10,7 +10,10 @@ import msgspec
 
 from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
 from numdesk.domain import errors
+from numdesk.domain.customers import refusals as customer_refusals
 from numdesk.domain.errors import Refusal
+from numdesk.domain.orders import refusals as order_refusals
+from numdesk.domain.stock import refusals as stock_refusals
 
 #: Says that an answer repeats what the idempotency key holds.
 REPLAYED: Header = (b"idempotency-replayed", b"true")
@@ -73,7 +76,7 @@ def _conflict(refusal: errors.StateForbids, _request: Request) -> Answer:
     return failure(409, "CONFLICT", f"The order's state does not allow this{state}{until}")
 
 
-def _too_early(refusal: errors.CancelTooEarly, _request: Request) -> Answer:
+def _too_early(refusal: order_refusals.CancelTooEarly, _request: Request) -> Answer:
     when = (
         refusal.allowed_at.isoformat(timespec="seconds")
         if refusal.allowed_at
@@ -82,7 +85,7 @@ def _too_early(refusal: errors.CancelTooEarly, _request: Request) -> Answer:
     return failure(409, "CANCEL_TOO_EARLY", f"The order can be canceled from {when}")
 
 
-def _cancel_cap(refusal: errors.CancelCapReached, _request: Request) -> Answer:
+def _cancel_cap(refusal: order_refusals.CancelCapReached, _request: Request) -> Answer:
     return failure(
         429,
         "RATE_LIMIT_EXCEEDED",
@@ -99,7 +102,7 @@ def _short(refusal: errors.WalletShort, _request: Request) -> Answer:
     )
 
 
-def _no_offer(refusal: errors.NoOffer, _request: Request) -> Answer:
+def _no_offer(refusal: stock_refusals.NoOffer, _request: Request) -> Answer:
     details = (
         {word: refusal.details.get(ours) for ours, word in _NO_OFFER_DETAILS.items()}
         if refusal.details
@@ -113,7 +116,7 @@ def _no_offer(refusal: errors.NoOffer, _request: Request) -> Answer:
     )
 
 
-def _supplier(refusal: errors.SupplierFailed, _request: Request) -> Answer:
+def _supplier(refusal: order_refusals.SupplierFailed, _request: Request) -> Answer:
     details: dict[str, object] | None = None
     if refusal.by_catalogue:
         details = {
@@ -134,7 +137,7 @@ def _supplier(refusal: errors.SupplierFailed, _request: Request) -> Answer:
     )
 
 
-def _too_dear(refusal: errors.PriceAboveCap, _request: Request) -> Answer:
+def _too_dear(refusal: order_refusals.PriceAboveCap, _request: Request) -> Answer:
     return failure(
         422,
         "VALIDATION_ERROR",
@@ -152,7 +155,7 @@ def _too_many(refusal: errors.TooManyRequests, _request: Request) -> Answer:
     )
 
 
-def _banned(refusal: errors.GuardBanned, _request: Request) -> Answer:
+def _banned(refusal: customer_refusals.GuardBanned, _request: Request) -> Answer:
     until = refusal.until.isoformat(timespec="seconds") if refusal.until else None
     wait = max(1, refusal.retry_after_s)
     return failure(
@@ -202,8 +205,8 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.InvalidInput: _invalid,
     errors.BodyTooLarge: _too_large,
     errors.StateForbids: _conflict,
-    errors.CancelTooEarly: _too_early,
-    errors.CancelCapReached: _cancel_cap,
+    order_refusals.CancelTooEarly: _too_early,
+    order_refusals.CancelCapReached: _cancel_cap,
     errors.WalletShort: _short,
     errors.RequestInProgress: _constant(
         409, "REQUEST_IN_PROGRESS", "A request with this idempotency key is still running"
@@ -211,11 +214,11 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
     errors.KeyReused: _constant(
         422, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used with another request"
     ),
-    errors.NoOffer: _no_offer,
-    errors.SupplierFailed: _supplier,
-    errors.PriceAboveCap: _too_dear,
+    stock_refusals.NoOffer: _no_offer,
+    order_refusals.SupplierFailed: _supplier,
+    order_refusals.PriceAboveCap: _too_dear,
     errors.TooManyRequests: _too_many,
-    errors.GuardBanned: _banned,
+    customer_refusals.GuardBanned: _banned,
     errors.RateUnavailable: _no_rate,
     errors.Unavailable: _closed,
     errors.OutcomeUnknown: _unknown_outcome,

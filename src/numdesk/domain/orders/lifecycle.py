@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from numdesk.domain.errors import CancelTooEarly, StateForbids
+from numdesk.domain.errors import StateForbids
+from numdesk.domain.orders.refusals import CancelTooEarly
 
 #: How long a rented number waits for its first message.
 LIFETIME = timedelta(minutes=20)

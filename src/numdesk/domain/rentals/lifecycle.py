@@ -10,8 +10,8 @@ from enum import IntEnum, StrEnum
 from fractions import Fraction
 from functools import cache
 
-from numdesk.domain.errors import PeriodNotOffered, RentalNotActive, RentalStillActive
 from numdesk.domain.money import half_up
+from numdesk.domain.rentals.refusals import PeriodNotOffered, RentalNotActive, RentalStillActive
 
 #: What rentals are priced and paid in.
 CURRENCY = "EUR"

@@ -8,10 +8,8 @@ from functools import partial
 
 from numdesk.domain.customers.abuse_guard import judge
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    GuardBanned,
-    Unavailable,
-)
+from numdesk.domain.customers.refusals import GuardBanned
+from numdesk.domain.errors import Unavailable
 from numdesk.runtime import Runtime
 from numdesk.storage.customers import guard as rows
 from numdesk.storage.database.pool import Tx

@@ -14,7 +14,6 @@ import msgspec
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
-    NoOffer,
     OutcomeUnknown,
     Refusal,
     RequestInProgress,
@@ -27,6 +26,7 @@ from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Attempt, Document, parse_document, print_document
 from numdesk.domain.stock.catalogue import LOCAL
 from numdesk.domain.stock.numbers import Offer
+from numdesk.domain.stock.refusals import NoOffer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import NumberSupplier, Reserved, Wanted
 from numdesk.runtime import Runtime

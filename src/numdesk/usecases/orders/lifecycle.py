@@ -11,11 +11,12 @@ from typing import Any
 
 from numdesk.domain.customers.abuse_guard import CANCELS_PER_DAY_MAX, cancels_today
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import CancelCapReached, NotFound, StateForbids, SupplierFailed
+from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.domain.fx import Rate
 from numdesk.domain.money import Money
 from numdesk.domain.orders import lifecycle as domain
 from numdesk.domain.orders.lifecycle import Event, Order, State
+from numdesk.domain.orders.refusals import CancelCapReached, SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
 from numdesk.runtime import Runtime

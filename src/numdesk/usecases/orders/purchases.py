@@ -12,17 +12,17 @@ import msgspec
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
     KeyReused,
-    NoOffer,
     NotFound,
     Refusal,
     RequestInProgress,
-    SupplierFailed,
     Unavailable,
     WalletShort,
 )
 from numdesk.domain.fx import Rate
 from numdesk.domain.orders.outcomes import Document, parse_document
+from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.domain.stock.catalogue import LOCAL, Catalogue
+from numdesk.domain.stock.refusals import NoOffer
 from numdesk.domain.stock.routing import ATTEMPTS_MAX, Ranking, Wish, rank
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency

@@ -6,11 +6,12 @@ import secrets
 from dataclasses import dataclass
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import NotFound, PriceAboveCap, StateForbids, SupplierFailed
+from numdesk.domain.errors import NotFound, StateForbids
 from numdesk.domain.fx import PriceCap, Rate, at_most
 from numdesk.domain.money import Money
 from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.domain.orders.outcomes import Document, parse_document, print_document
+from numdesk.domain.orders.refusals import PriceAboveCap, SupplierFailed
 from numdesk.domain.stock.numbers import Offer
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime

@@ -8,8 +8,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from numdesk.domain.errors import GatewayUnavailable, NotFound, RequestInProgress
+from numdesk.domain.errors import NotFound, RequestInProgress
 from numdesk.domain.money import DECIMALS
+from numdesk.domain.payments.refusals import GatewayUnavailable
 from numdesk.domain.payments.topups import TopUp, TopUpState
 from numdesk.kit.log import get_logger
 from numdesk.ports.errors import ProviderError

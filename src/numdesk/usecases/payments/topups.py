@@ -13,16 +13,15 @@ import msgspec
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
-    GatewayUnavailable,
     InvalidInput,
     NotFound,
     OutcomeUnknown,
     TooManyRequests,
-    TopUpTooSmall,
     Unavailable,
 )
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS
 from numdesk.domain.payments import topups
+from numdesk.domain.payments.refusals import GatewayUnavailable, TopUpTooSmall
 from numdesk.domain.payments.topups import Policy, TopUp, TopUpState
 from numdesk.ports.payments import PaymentGateway
 from numdesk.storage import idempotency

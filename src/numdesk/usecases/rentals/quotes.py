@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    CountryClosed,
-    NumberGone,
-)
 from numdesk.domain.rentals import lifecycle
 from numdesk.domain.rentals.lifecycle import (
     Quote,
@@ -17,6 +13,7 @@ from numdesk.domain.rentals.lifecycle import (
     RentalService,
     RentType,
 )
+from numdesk.domain.rentals.refusals import CountryClosed, NumberGone
 from numdesk.runtime import Runtime
 from numdesk.storage.rentals.lifecycle import Held
 from numdesk.usecases.rentals.prices import RentalList, in_stock, price_list

@@ -10,9 +10,7 @@ import msgspec
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import (
-    CountryClosed,
     KeyReused,
-    NoNumbers,
     Refusal,
     RequestInProgress,
     RequestRepeated,
@@ -27,6 +25,7 @@ from numdesk.domain.rentals.outcomes import (
     Rented,
     parse_outcome,
 )
+from numdesk.domain.rentals.refusals import CountryClosed, NoNumbers
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numdesk.domain.customers.callers import Caller
-from numdesk.domain.errors import (
-    NumberGone,
-    WalletShort,
-)
+from numdesk.domain.errors import WalletShort
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import journals as rental_journals
 from numdesk.domain.rentals import lifecycle
@@ -25,6 +22,7 @@ from numdesk.domain.rentals.outcomes import (
     parse_outcome,
     print_outcome,
 )
+from numdesk.domain.rentals.refusals import NumberGone
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx

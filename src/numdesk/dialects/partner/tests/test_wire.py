@@ -23,8 +23,9 @@ from numdesk.dialects.partner.wire import (
     read_object,
 )
 from numdesk.domain.customers.callers import Caller, CustomerState
-from numdesk.domain.errors import InvalidInput, NotFound, PeriodNotOffered
+from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import RentType
+from numdesk.domain.rentals.refusals import PeriodNotOffered
 from numdesk.usecases.idempotency import Signature
 
 OFFERED = (1, 3, 7, 30)
