@@ -44,7 +44,7 @@ def main(workers: int) -> None:
         everybody = _script(buyers, offers, prices)
         if workers > 1:
             many, peak = _alternate(
-                lambda: _orders(bench, buyers, offers, 256),
+                lambda: order_result(bench, buyers, offers, 256),
                 lambda: bench.pgbench(everybody, clients=16),
             )
             _say(f"{workers} processes, 256 connections", many, peak)
@@ -56,11 +56,12 @@ def main(workers: int) -> None:
             crowds.append(bench.pgbench(everybody, clients=64)[1])
             return bench.pgbench(everybody, clients=16)
 
-        many, peak = _alternate(lambda: _orders(bench, buyers, offers, 64), theirs)
+        many, peak = _alternate(lambda: order_result(bench, buyers, offers, 64), theirs)
         _say("1,000 wallets, 64 connections", many, peak)
         one = _script(buyers[:1], offers, prices, in_turn=True)
         single, lonely = _alternate(
-            lambda: _orders(bench, buyers[:1], offers, 64), lambda: bench.pgbench(one, clients=16)
+            lambda: order_result(bench, buyers[:1], offers, 64),
+            lambda: bench.pgbench(one, clients=16),
         )
         _say("one wallet, 64 connections", single, lonely)
         tell("create_order", many.per_second / peak[0], "1.00")
@@ -68,7 +69,7 @@ def main(workers: int) -> None:
         tell("create_order_one_wallet", single.per_second / lonely[0], "4.00")
 
 
-def _orders(
+def order_result(
     bench: Bench, buyers: Sequence[Bencher], offers: Sequence[int], connections: int
 ) -> Result:
     """Orders one number at a time, each from a random customer and offer."""

@@ -17,6 +17,8 @@ class Result:
     seconds: float
     answers: int = 0
     refused: int = 0
+    #: Requests sent, those of the warm-up too.
+    sent: int = 0
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -73,6 +75,7 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent = time.perf_counter()
+        self._result.sent += 1
         self._transport.write(self._make())  # type: ignore[attr-defined]
 
 
