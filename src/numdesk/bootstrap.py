@@ -65,11 +65,11 @@ async def open_desk(
     dsn: str,
     sandbox: bool = False,
     alone: bool = False,
-    looks_only: bool = False,
+    read_only: bool = False,
 ) -> AsyncIterator[Desk]:
     """Yield a desk on a migrated database.
 
-    `alone`: no other process serves or works on the database. `looks_only`: no key file is made.
+    `alone`: no other process serves or works on the database. `read_only`: no key file is made.
     Rate limits can be switched off in the sandbox only. Raises KeyFileError,
     ProviderSettingRefused, and connection errors.
     """
@@ -77,7 +77,7 @@ async def open_desk(
         database = await Database.open(dsn)
         stack.push_async_callback(database.close)
         is_new = await database.repeat("installation.is_empty", installation_rows.is_empty)
-        keys = _keys(settings, is_new=is_new, looks_only=looks_only)
+        keys = _keys(settings, is_new=is_new, read_only=read_only)
         clock = Clock(set_back_max=timedelta(hours=settings.clock_behind_max_h))
         http = OutgoingHttp(clock)
         stack.push_async_callback(http.close)
@@ -145,9 +145,9 @@ def unused_settings(settings: Settings) -> list[str]:
     ]
 
 
-def _keys(settings: Settings, *, is_new: bool, looks_only: bool) -> KeyFile:
-    """Return the keys; an empty desk gets new ones, which are not stored if `looks_only`."""
-    if looks_only:
+def _keys(settings: Settings, *, is_new: bool, read_only: bool) -> KeyFile:
+    """Return the keys; an empty desk gets new ones, which are not stored if `read_only`."""
+    if read_only:
         return KeyFile.load_or_pretend(settings.key_path, may_pretend=is_new)
     settings.key_path.parent.mkdir(parents=True, exist_ok=True)
     return KeyFile.load_or_create(settings.key_path, may_create=is_new)

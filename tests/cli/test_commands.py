@@ -145,7 +145,7 @@ class TestStock:
         assert facts(withdrawn)["changed"] == 1
         assert numdesk(database_url, tmp_path, "rate", "set", "usd/idr", "16250").returncode == 0
         again = numdesk(database_url, tmp_path, "stock", "price", str(tmp_path / "p.csv"))
-        assert again.stdout.startswith("1 line: 0 prices set, 1 as they were.")
+        assert again.stdout.startswith("1 line: 0 prices set, 1 as before.")
         listed = facts(numdesk(database_url, tmp_path, "stock", "list", "--json"))
         assert sum(line["free"] for line in listed) == 1
 
@@ -274,7 +274,7 @@ class TestDatabase:
             "pg_dump: error: aborting because of server version mismatch; pg_dump: detail: server version: 99"
         )
         assert "hush" not in reason
-        assert database._reason("") == "it gave no reason"
+        assert database._reason("") == "no reason given"
 
     @pytest.mark.parametrize(
         "url",
@@ -296,7 +296,7 @@ class TestDatabase:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A malformed URL is one sentence in every command, which shows no part of it and is never called a fault of numdesk."""
+        """A malformed URL is one sentence in every command, which shows no part of it and is never called an internal error."""
         monkeypatch.setenv("NUMDESK_DATABASE_URL", url)
         monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
         assert await asyncio.to_thread(main, list(arguments)) in (1, 2)
@@ -307,7 +307,7 @@ class TestDatabase:
             or "does not begin" in said.err
         )
         assert "hush" not in said.out + said.err
-        assert "fault of numdesk" not in said.out + said.err
+        assert "Internal error" not in said.out + said.err
 
     async def test_must_be_utf8(self, server: TestServer, tmp_path: Path) -> None:
         """`migrate` and `doctor` refuse a database in another encoding, and say how to make one."""

@@ -64,5 +64,5 @@ class TestPrivacy:
         note = tmp_path / "a note.txt"
         note.touch()
         note.chmod(0o640)
-        text = f"others have rights in 1 files or folders: `chmod go= '{note}'` takes them from the first"
+        text = f"other users have rights to 1 files or folders: `chmod go= '{note}'` removes them from the first"
         assert await finding(capsys, "privacy") == ("warn", text)

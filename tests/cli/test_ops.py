@@ -97,9 +97,7 @@ class TestSocket:
         taken = Settings(listen=Address("127.0.0.1", unused_port - 1))
         with capture_logs() as log, ops_socket(taken), ops_socket(taken) as second:
             assert second is None
-        assert [line["event"] for line in log] == [
-            "the server starts without a listener for operators"
-        ]
+        assert [line["event"] for line in log] == ["no listener for operators"]
 
     @pytest.mark.parametrize("port", [65535])
     def test_is_left_out_where_there_is_no_next_port(self, port: int) -> None:

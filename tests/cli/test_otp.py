@@ -58,7 +58,7 @@ class TestTry:
 
     async def test_says_when_there_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         """No code is an answer."""
-        assert (await run(capsys, "try", "Hello!"))[0] == "There is no code in it.\n"
+        assert (await run(capsys, "try", "Hello!"))[0] == "There is no code in the text.\n"
         assert (await run_json(capsys, "try", "Hello!"))["code"] is None
 
     async def test_rules_the_sender_out(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,14 +103,14 @@ class TestTry:
 class TestRules:
     async def test_are_added_listed_and_removed(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A rule is shown as it was given, and once removed only when asked for."""
-        assert "There are none" in (await run(capsys, "rules", "list"))[0]
+        assert "There are no rules" in (await run(capsys, "rules", "list"))[0]
         pattern = r"[a-z] [0-9]{2}: (\d{5})"
         told = await run_json(
             capsys, "rules", "add", pattern, "--service", "WhatsApp", "--sender", "Goo*"
         )
         assert told == {"rule": 1, "service": "whatsapp", "sender": "Goo*", "pattern": pattern}
         out, _ = await run(capsys, "rules", "add", RULE, "--service", "whatsapp")
-        assert out == "Rule 2 counts from the next message on.\n"
+        assert out == "Rule 2 applies from the next message on.\n"
         assert pattern in (await run(capsys, "rules", "list"))[0]
         assert [
             (one["rule"], one["service"], one["sender"], one["pattern"])
@@ -119,7 +119,7 @@ class TestRules:
             (1, "whatsapp", "Goo*", pattern),
             (2, "whatsapp", None, RULE),
         ]
-        assert (await run(capsys, "rules", "remove", "1"))[0] == "Rule 1 no longer counts.\n"
+        assert (await run(capsys, "rules", "remove", "1"))[0] == "Rule 1 was removed.\n"
         assert [one["rule"] for one in await run_json(capsys, "rules", "list")] == [2]
         assert [
             (one["rule"], one["removed"] is None)

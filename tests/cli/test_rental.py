@@ -58,11 +58,11 @@ class TestPrices:
 class TestCountries:
     async def test_are_opened_and_closed(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Opening says what became of the country, and the list shows it."""
-        assert "There are none yet" in await run(capsys, "countries")
+        assert "There are no countries yet" in await run(capsys, "countries")
         assert (await run(capsys, "open", "es")).strip() == "Spain (ES) is open for rentals."
         assert (
             await run(capsys, "open", "ES")
-        ).strip() == "Spain (ES) is open for rentals, as it was."
+        ).strip() == "Spain (ES) is open for rentals, as before."
         assert await run_json(capsys, "close", "GB", "--name", "UK") == {
             "country": "GB",
             "name": "UK",
@@ -80,6 +80,6 @@ class TestCountries:
 class TestList:
     async def test_of_rentals_is_empty_at_first(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Nobody rents anything yet, and odd limits are refused."""
-        assert "There are none." in await run(capsys, "list", "--ended")
+        assert "There are no such rentals." in await run(capsys, "list", "--ended")
         assert await run_json(capsys, "list") == {"total": 0, "rentals": []}
         await run(capsys, "list", "--limit", "0", code=2)

@@ -52,8 +52,12 @@ class TestService:
         listed = {one["service"]: one for one in await run_json(capsys, "service", "list")}
         assert listed["telegram"]["words"] == [{"word": "TgCode", "use": "sender"}]
         assert listed["telegram"]["family"] == listed["whatsapp"]["family"] == "chats"
-        assert "any more" in await run(capsys, "service", "word", "telegram", "TgCode", "--forget")
-        assert "not recognised" in await run(capsys, "service", "try", "4829", "--sender", "TGCODE")
+        assert "was removed" in await run(
+            capsys, "service", "word", "telegram", "TgCode", "--forget"
+        )
+        assert "No service is recognised" in await run(
+            capsys, "service", "try", "4829", "--sender", "TGCODE"
+        )
         await run(capsys, "service", "family", "telegram", "--alone")
         assert "chats" in await run(capsys, "service", "list")
 
@@ -70,7 +74,7 @@ class TestMessage:
     ) -> None:
         """The list tells why without the text, `show` adds the text, and the doctor counts."""
         desk = on_this_database
-        assert "No message" in await run(capsys, "message", "list")
+        assert "There are no messages" in await run(capsys, "message", "list")
         order = await desk.order(await desk.customer())
         taken = await desk.message(order.msisdn, "Telegram code: 48291")
         [line] = await run_json(capsys, "message", "list")
@@ -80,7 +84,10 @@ class TestMessage:
             ["whatsapp"],
             "telegram",
         )
-        assert line["reason"] == "Withheld: by its text it is telegram's, and whatsapp was bought"
+        assert (
+            line["reason"]
+            == "Withheld: by its text it belongs to telegram, but whatsapp was bought"
+        )
         assert "48291" not in await run(capsys, "message", "list")
         assert "Telegram code: 48291" in await run(capsys, "message", "show", str(taken.message_id))
         assert await run(capsys, "message", "show", "999", code=2)

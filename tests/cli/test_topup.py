@@ -92,7 +92,7 @@ class TestTopUp:
             assert "under_review" in await run(capsys, "topup", *name.split())
         checks = msgspec.json.decode(await run(capsys, "doctor", "--json", code=None))["checks"]
         (found,) = [check for check in checks if check["name"] == "top-ups"]
-        assert (found["state"], "1 payments wait for a person (1 status)" in found["text"]) == (
+        assert (found["state"], "1 payments wait for staff (1 status)" in found["text"]) == (
             "warn",
             True,
         )

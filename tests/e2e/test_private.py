@@ -87,6 +87,6 @@ def test_a_public_sandbox_serves_when_it_was_asked_for(seeded_data: Path) -> Non
     server = Server(folder, public=True)
     try:
         server.start()
-        assert "other machines can use this sandbox without a password" in server.output()
+        assert "sandbox open to other machines without a password" in server.output()
     finally:
         server.close()

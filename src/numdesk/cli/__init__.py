@@ -1,4 +1,4 @@
-"""The command line: one module per command group; here lives only `main`, which dispatches to them."""
+"""The command line: one module per command group; `main` dispatches to them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from numdesk.config import forget_postgres_environment
 from numdesk.kit.output import open_standard_streams
 from numdesk.kit.redact import scrub
 
-#: What was asked for cannot be done, and the sentence says why.
+#: The command was refused; the sentence says why.
 EXIT_REFUSED = 2
-#: The program is at fault.
+#: A program fault.
 EXIT_BROKEN = 1
-#: Ctrl-C, as shells count it.
+#: Ctrl-C, the exit code that shells expect.
 EXIT_INTERRUPTED = 130
 
-#: Where each command is found, and its line of `numdesk --help`: modules are imported when their command is called, not before.
+#: The place of each command, and its line of `numdesk --help`. A module is imported only when its
+#: command is called.
 _COMMANDS = {
     "serve": (
         "numdesk.cli.serve:serve",
@@ -35,7 +36,7 @@ _COMMANDS = {
     ),
     "migrate": (
         "numdesk.cli.database:migrate",
-        "Make the desk when there is none, and bring its database up to date; harmless when it is.",
+        "Create the desk if there is none, and bring its database up to date; safe to repeat.",
     ),
     "customer": (
         "numdesk.cli.customer:app",
@@ -44,36 +45,36 @@ _COMMANDS = {
     "stock": ("numdesk.cli.stock:app", "Load, price, list and withdraw numbers of our own."),
     "rental": (
         "numdesk.cli.rental:app",
-        "Price, open and look at rentals by the hour and by the day.",
+        "Price, open and list rentals by the hour and by the day.",
     ),
-    "rate": ("numdesk.cli.rate:app", "Look at and set exchange rates."),
+    "rate": ("numdesk.cli.rate:app", "Show and set exchange rates."),
     "topup": (
         "numdesk.cli.topup:app",
-        "Look at top-ups, decide about those that are held, and compare them with the payment gateways.",
+        "Show top-ups, decide on held ones, and compare them with the payment gateways.",
     ),
     "provider": (
         "numdesk.cli.provider:app",
-        "Keep settings of payment gateways and other upstreams sealed in the database.",
+        "Store settings of payment gateways and other upstreams, sealed in the database.",
     ),
     "message": (
         "numdesk.cli.message:app",
-        "Look at messages that were withheld because they are another service's, and release them.",
+        "Show messages that were withheld because they are another service's, and release them.",
     ),
     "service": (
         "numdesk.cli.service:app",
-        "Look at services, and say by which words their messages are recognised.",
+        "Show services, and set the words that recognise their messages.",
     ),
     "otp": (
         "numdesk.cli.otp:app",
-        "See what code is found in a text and why, and keep rules for the codes of a service.",
+        "Find the code in a text and show why, and keep rules for the codes of a service.",
     ),
     "webhooks": (
         "numdesk.cli.webhooks:app",
-        "Say where a customer's webhooks go, look at them, and send them again.",
+        "Set the endpoint of a customer's webhooks, show deliveries, and send them again.",
     ),
     "jobs": (
         "numdesk.cli.jobs:app",
-        "Look at the background jobs, and try those again that were given up.",
+        "Show background jobs, and try dead ones again.",
     ),
     "ledger": (
         "numdesk.cli.ledger:app",
@@ -81,11 +82,11 @@ _COMMANDS = {
     ),
     "doctor": (
         "numdesk.cli.doctor:doctor",
-        "Check the installation; the exit code is 1 when something has to be mended.",
+        "Check the installation; the exit code is 1 when something must be fixed.",
     ),
     "backup": (
         "numdesk.cli.database:backup",
-        "Write the whole database to a file, while the server runs; the key file is not in it unless you say so.",
+        "Write the whole database to a file while the server runs, without the key file.",
     ),
     "restore": (
         "numdesk.cli.database:restore",
@@ -93,13 +94,16 @@ _COMMANDS = {
     ),
 }
 
-#: What `numdesk serve --workers` starts; nobody else's business.
+#: An internal command, started by `numdesk serve --workers`.
 _DOOR = "door"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command that the arguments name and returns the exit code; a failure is one sentence on standard error."""
-    os.umask(0o077)  # whatever a command makes is for its user alone
+    """Run the command that the arguments name, and return the exit code.
+
+    A failure is printed as one sentence on standard error.
+    """
+    os.umask(0o077)  # files made by a command are for its user alone
     open_standard_streams()
     forget_postgres_environment()
     _show_every_character()
@@ -107,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given and not given[0].startswith("-") and given[0] not in (*_COMMANDS, _DOOR):
         errors.print(
-            f"numdesk: There is no command {given[0]}: it must be one of {', '.join(_COMMANDS)}."
+            f"numdesk: {given[0]} is not a command; expected one of {', '.join(_COMMANDS)}."
         )
         return EXIT_REFUSED
     try:
@@ -123,20 +127,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BROKEN
     except Exception as error:  # noqa: BLE001 - the last place before a traceback would be shown
         sentence = sentence_of(error)
-        errors.print(f"numdesk: {sentence or _confess(error)}")
+        errors.print(f"numdesk: {sentence or _internal_error(error)}")
         return EXIT_REFUSED if sentence else EXIT_BROKEN
     return answer if isinstance(answer, int) else 0
 
 
 def _show_every_character() -> None:
-    """Lets the terminal show as \\u0439 what its encoding has no character for."""
+    """Let the terminal show as \\u0439 what its encoding cannot express."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _confess(error: Exception) -> str:
-    return f"This is a fault of numdesk itself ({type(error).__name__}: {scrub(' '.join(str(error).split()))[:400]}); please report it."
+def _internal_error(error: Exception) -> str:
+    return (
+        f"Internal error of numdesk ({type(error).__name__}: "
+        f"{scrub(' '.join(str(error).split()))[:400]}); please report it."
+    )
 
 
 def _make_app(errors: Console) -> cyclopts.App:

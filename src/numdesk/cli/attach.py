@@ -1,4 +1,4 @@
-"""Gives a command a desk to work at: beside a server that is running, or on a database started just for it."""
+"""Open a desk for a command: beside a running server, or on a database started for the command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every command takes."""
+    """Option of every command."""
 
     data: Path | None = None
     "The data folder; default: NUMDESK_DATA, or var/numdesk."
@@ -38,14 +38,18 @@ class Common:
     "Answer with one JSON document."
 
     def settings(self) -> Settings:
-        """Returns the settings of the environment, with the data folder of the command line."""
+        """Return the settings of the environment, with the data folder of the command line."""
         found = read_settings()
         return replace(found, data=self.data.expanduser()) if self.data else found
 
 
 @asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncIterator[str]:
-    """Yields the DSN of a desk's database, of a running server or started for this command. Makes none: raises DeskMissing."""
+    """Yield the DSN of an existing desk's database: of a running server, or started for this
+    command.
+
+    Raises DeskMissing.
+    """
     data = settings.data if settings.database_url is None else None
     if data is not None and not Cluster.of(data).exists:
         raise DeskMissing(data)
@@ -60,39 +64,40 @@ async def existing_database(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def attached(common: Common, *, looks_only: bool = False) -> AsyncIterator[Desk]:
-    """Yields a desk on the database of a running server, or on one started for this command; with `looks_only`, no key file is made.
+async def attached(common: Common, *, read_only: bool = False) -> AsyncIterator[Desk]:
+    """Yield a desk on the database of a running server, or on one started for this command.
 
-    Raises DeskMissing.
+    With `read_only`, no key file is made. Raises DeskMissing.
     """
     settings = common.settings()
     async with existing_database(settings) as dsn:
         sandbox = await _prepare(dsn, may_migrate=settings.database_url is None)
-        async with open_desk(settings, dsn=dsn, sandbox=sandbox, looks_only=looks_only) as desk:
+        async with open_desk(settings, dsn=dsn, sandbox=sandbox, read_only=read_only) as desk:
             await catalogue.register_providers(desk.rt, slugs=desk.rt.suppliers)
             yield desk
 
 
 def at_desk(
-    common: Common, work: Callable[[Desk], Awaitable[Answer]], *, looks_only: bool = False
+    common: Common, work: Callable[[Desk], Awaitable[Answer]], *, read_only: bool = False
 ) -> Answer:
-    """Does a command's work at a desk (see `attached`) and returns its answer."""
+    """Run a command's work at a desk (see `attached`) and return its result."""
 
     async def run() -> Answer:
-        async with attached(common, looks_only=looks_only) as desk:
+        async with attached(common, read_only=read_only) as desk:
             return await work(desk)
 
     return asyncio.run(run())
 
 
 async def _prepare(dsn: str, *, may_migrate: bool) -> bool:
-    """Sees that the database is up to date, and returns whether it is a sandbox's."""
+    """Bring the database up to date if allowed, and return whether it is a sandbox's."""
     connection = await asyncpg.connect(dsn)
     try:
         pending = await pending_migrations(connection)
         if pending and not may_migrate:
             raise CommandRefused(
-                f"The database is older than this numdesk ({len(pending)} migrations are missing): run `numdesk migrate`."
+                f"The database is older than this numdesk ({len(pending)} migrations are "
+                "missing): run `numdesk migrate`."
             )
         if pending:
             await migrate(connection)

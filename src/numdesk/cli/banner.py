@@ -1,4 +1,4 @@
-"""What `numdesk serve` says when it is ready."""
+"""The ready message of `numdesk serve`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numdesk.config import Address, Settings
 from numdesk.sandbox.routes import PREFIX
 from numdesk.sandbox.seed import Credential
 
-#: How often a starting server is knocked at, and for how long.
-KNOCK_EVERY_S = 0.1
-KNOCKS = 600
+#: Interval and number of connection attempts to a starting server.
+CONNECT_EVERY_S = 0.1
+CONNECTS_MAX = 600
 
 
 def show(
@@ -27,7 +27,7 @@ def show(
     ops: socket.socket | None,
     as_json: bool,
 ) -> None:
-    """Writes where the server is found and, in the sandbox (`credentials` is not None), with what to speak to it."""
+    """Write the server's URLs and, in the sandbox (`credentials` is not None), its credentials."""
     console = Console(highlight=False, soft_wrap=True)
     base_url = base_url_of(settings.listen)
     ops_url = base_url_of(_ops_address(settings, ops)) if ops else None
@@ -52,7 +52,7 @@ def show(
     for (
         name,
         value,
-    ) in rows:  # plain lines: a table would be broken to 80 columns where the output is a file
+    ) in rows:  # plain lines: a table would be wrapped at 80 columns in a file
         console.print(f"{name:<{width}}   {value}", markup=False)
     console.print()
 
@@ -64,12 +64,12 @@ async def show_when_open(
     ops: socket.socket | None,
     as_json: bool,
 ) -> None:
-    """Waits until the port answers, then shows."""
-    for _ in range(KNOCKS):
+    """Wait until the port answers, then show."""
+    for _ in range(CONNECTS_MAX):
         try:
             _, writer = await asyncio.open_connection(settings.listen.host, settings.listen.port)
         except OSError:
-            await asyncio.sleep(KNOCK_EVERY_S)
+            await asyncio.sleep(CONNECT_EVERY_S)
             continue
         writer.close()
         show(settings, credentials, ops=ops, as_json=as_json)
@@ -77,7 +77,7 @@ async def show_when_open(
 
 
 def _ops_address(settings: Settings, listener: socket.socket) -> Address:
-    """Returns the address of the operators' listener, its host as it was asked for."""
+    """Return the address of the operators' listener, with the host that was configured."""
     asked = settings.ops_listen
     return address_of(listener, asked.host if isinstance(asked, Address) else "127.0.0.1")
 

@@ -1,4 +1,4 @@
-"""`numdesk customer`: who may use the desk, and what they have to spend."""
+"""`numdesk customer`: the customers of the desk, and their money."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from numdesk.cli.given import (
     require_customer,
     shown_key,
 )
-from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.customers.callers import CustomerState
 from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
 from numdesk.usecases.customers import accounts
@@ -51,11 +51,11 @@ def add(
     Parameters
     ----------
     name
-        What the customer is called here.
+        The customer's name in lists.
     dialect
-        The API that the customer's programs speak.
+        The API of the customer's programs.
     credit
-        What the wallet begins with, in the dialect's currency.
+        The wallet's starting amount, in the dialect's currency.
     pending
         Let the customer wait for `numdesk customer approve`.
     """
@@ -79,10 +79,10 @@ def add(
         }, shown_key(made.token, made.secret)
 
     with if_unknown(
-        "see in `numdesk customer list` whether the customer is there before you add it again"
+        "check in `numdesk customer list` whether the customer exists before you add it again"
     ):
         facts, key = at_desk(common, register)
-    tell(
+    print_result(
         {**facts, **key},
         as_json=common.json,
         text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}",
@@ -109,12 +109,12 @@ def credit(
     currency
         The wallet's currency.
     reference
-        Your name for this payment; the same one never counts twice.
+        Your name for this payment; repeating one has no effect.
     """
     common = common or Common()
     wanted, units = _change(amount, currency)
     if not units:
-        raise CommandRefused("The amount 0 changes nothing.")
+        raise CommandRefused("The amount 0 changes nothing; expected one above or below 0.")
     name = reference or secrets.token_hex(8)
 
     async def adjust(desk: Desk) -> Money:
@@ -123,13 +123,13 @@ def credit(
             desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}"
         )
 
-    with if_unknown(_once_more(name)):
+    with if_unknown(_repeat_advice(name)):
         money = at_desk(common, adjust)
     facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
-    tell(
+    print_result(
         facts,
         as_json=common.json,
-        text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} to spend.",
+        text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} available.",
     )
 
 
@@ -140,7 +140,7 @@ def approve(customer_id: str, *, common: Common | None = None) -> None:
     Parameters
     ----------
     customer_id
-        The customer's number, or the id that an API shows of the customer.
+        The customer's number, or the customer's id in an API.
     """
     _set_state(customer_id, CustomerState.ACTIVE, common or Common())
 
@@ -152,19 +152,19 @@ def restrict(customer_id: str, *, common: Common | None = None) -> None:
     Parameters
     ----------
     customer_id
-        The customer's number, or the id that an API shows of the customer.
+        The customer's number, or the customer's id in an API.
     """
     _set_state(customer_id, CustomerState.RESTRICTED, common or Common())
 
 
 @app.command
 def block(customer_id: str, *, common: Common | None = None) -> None:
-    """Let a customer do nothing at all.
+    """Refuse every request of a customer.
 
     Parameters
     ----------
     customer_id
-        The customer's number, or the id that an API shows of the customer.
+        The customer's number, or the customer's id in an API.
     """
     _set_state(customer_id, CustomerState.BLOCKED, common or Common())
 
@@ -178,7 +178,8 @@ def bonus(
     reference: str | None = None,
     common: Common | None = None,
 ) -> None:
-    """Give a customer bonus, which is spent before the wallet and never paid out; a negative amount takes some back.
+    """Give a bonus, which is spent before the wallet and never paid out; a negative amount removes
+    some.
 
     Parameters
     ----------
@@ -189,7 +190,7 @@ def bonus(
     currency
         The wallet's currency.
     reference
-        Your name for this gift; the same one never counts twice.
+        Your name for this gift; repeating one has no effect.
     """
     common = common or Common()
     wanted, units = _change(amount, currency)
@@ -207,10 +208,10 @@ def bonus(
             )
         ).bonus
 
-    with if_unknown(_once_more(name)):
+    with if_unknown(_repeat_advice(name)):
         left = at_desk(common, give)
     facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
-    tell(
+    print_result(
         facts,
         as_json=common.json,
         text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.",
@@ -221,23 +222,23 @@ def bonus(
 def option(
     customer_id: Whole, name: str, value: str | None = None, *, common: Common | None = None
 ) -> None:
-    """Set what is special about one customer: replay, answers, rental_discount_bp, low_balance; without a value, as for everybody.
+    """Set an option of one customer; without a value, restore its default.
 
     Parameters
     ----------
     customer_id
         The customer's number.
     name
-        replay (dedupe, reject or allow: what a signed request that comes again gets), answers (auto, full or short: which answer
-        shape), rental_discount_bp (hundredths of a percent off the rental prices), low_balance (minor units below which the customer
-        is told; 0 never).
+        replay (dedupe, reject or allow: the answer to a repeated signed request), answers (auto,
+        full or short: the form of answers), rental_discount_bp (hundredths of a percent off the
+        rental prices), low_balance (minor units below which the customer is notified; 0 never).
     value
-        What to set.
+        The value of the option.
     """
     common = common or Common()
     at_desk(common, lambda desk: accounts.set_option(desk.rt, customer_id, name=name, value=value))
-    shown = "as for everybody" if value is None else value
-    tell(
+    shown = "the default" if value is None else value
+    print_result(
         {"customer_id": customer_id, name: value},
         as_json=common.json,
         text=f"Customer {customer_id}: {name} is {shown} now.",
@@ -246,7 +247,7 @@ def option(
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
-    """Show all customers with their wallets."""
+    """List all customers with their wallets."""
     common = common or Common()
     facts = at_desk(common, _all_facts)
     rows = [
@@ -264,11 +265,11 @@ def show(*, common: Common | None = None) -> None:
         for fact in facts
     ]
     text = (
-        table(["customer", "name", "state", "id in the API", "email", "to spend"], rows)
+        table(["customer", "name", "state", "id in the API", "email", "available"], rows)
         if rows
         else "There are no customers yet."
     )
-    tell(facts, as_json=common.json, text=text)
+    print_result(facts, as_json=common.json, text=text)
 
 
 async def _all_facts(desk: Desk) -> list[dict[str, Any]]:
@@ -298,7 +299,7 @@ def _set_state(meant: str, state: CustomerState, common: Common) -> None:
         return customer_id
 
     customer_id, word = at_desk(common, change), state.name.lower()
-    tell(
+    print_result(
         {"customer_id": customer_id, "state": word},
         as_json=common.json,
         text=f"Customer {customer_id} is {word} now.",
@@ -313,7 +314,7 @@ def _checked_name(name: str) -> str:
 
 
 def _change(amount: str, currency: str) -> tuple[str, int]:
-    """Returns the currency that is meant, and how many of its units come, or go. Raises CommandRefused."""
+    """Return the currency and the change of the wallet in minor units. Raises CommandRefused."""
     wanted = currency.upper()
     if wanted not in DECIMALS:
         raise CommandRefused(
@@ -322,8 +323,8 @@ def _change(amount: str, currency: str) -> tuple[str, int]:
     return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
 
 
-def _once_more(reference: str) -> str:
-    return f"run the same command with --reference {reference}, under which it counts once"
+def _repeat_advice(reference: str) -> str:
+    return f"run the same command with --reference {reference}, which has effect only once"
 
 
 def _units(amount: str, currency: str) -> int:

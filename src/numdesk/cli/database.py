@@ -19,7 +19,7 @@ from rich.console import Console
 
 from numdesk import __version__
 from numdesk.cli.attach import Common, existing_database
-from numdesk.cli.outcome import CommandRefused, tell
+from numdesk.cli.outcome import CommandRefused, print_result
 from numdesk.config import Settings, environment_for_child
 from numdesk.kit.clock import Clock
 from numdesk.kit.keyfile import KeyFile
@@ -30,18 +30,21 @@ from numdesk.storage.database.postgres import open_database
 from numdesk.storage.database.url import split_password
 from numdesk.storage.desk import installation
 
-#: The parts of a backup, a tar file: what it is, what pg_dump wrote, and (only when asked for) the key file.
+#: The parts of a backup, a tar file: manifest, pg_dump's output, and (if asked for) the key file.
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"
 FORMAT = 1
 PART_BYTES_MAX = 16 * 1024
-#: Lines that are shown of what a program of PostgreSQL says when it fails: the error, its detail and its hint.
+#: Lines shown of a failed PostgreSQL program's output: the error, its detail and its hint.
 REASON_LINES_MAX = 3
 
 Flag = Annotated[bool, Parameter(negative="")]
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `keys` names the keys that its secrets are sealed with, not the keys."""
+    """The manifest of a backup.
+
+    `keys` names the keys that its secrets are sealed with; it does not contain them.
+    """
 
     format: int
     version: str
@@ -51,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def migrate(*, common: Common | None = None) -> None:
-    """Make the desk when there is none, and bring its database up to date; harmless when it is."""
+    """Create the desk if there is none, and bring its database up to date; safe to repeat."""
     common = common or Common()
 
     async def run() -> None:
@@ -59,26 +62,26 @@ def migrate(*, common: Common | None = None) -> None:
         async with open_database(settings.database_url, data=settings.data, attach=True) as dsn:
             applied = await migrations.migrate(dsn)
         text = f"Applied {', '.join(applied)}." if applied else "The database is up to date."
-        tell({"applied": applied}, as_json=common.json, text=text)
+        print_result({"applied": applied}, as_json=common.json, text=text)
 
     asyncio.run(run())
 
 
 def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None) -> None:
-    """Write the whole database to a file, while the server runs; the key file is not in it unless you say so.
+    """Write the whole database to a file while the server runs, without the key file.
 
     Parameters
     ----------
     file
-        The file to make; one that is there already is refused.
+        The file to write; an existing file is refused.
     with_keys
-        Put the key file in, too: whoever has the backup can then read every secret in it.
+        Include the key file: anyone with the backup can then read every secret in it.
     """
     common = common or Common()
     settings = common.settings()
     if file.exists():
         raise CommandRefused(
-            f"The file {file} is there already: choose another name, or remove it first."
+            f"The file {file} exists already: choose another name, or remove it first."
         )
 
     async def run() -> None:
@@ -100,10 +103,18 @@ def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None)
 
     asyncio.run(run())
     size = file.stat().st_size
-    text = f"{file} holds the database ({size:,} bytes), {'with' if with_keys else 'without'} the key file."
+    text = (
+        f"{file} holds the database ({size:,} bytes), {'with' if with_keys else 'without'} the "
+        "key file."
+    )
     if not with_keys:
-        text += f" Keep a copy of {settings.key_path} elsewhere: without it tokens and sealed secrets are lost."
-    tell({"file": str(file), "bytes": size, "with_keys": with_keys}, as_json=common.json, text=text)
+        text += (
+            f" Keep a copy of {settings.key_path} elsewhere: without it tokens and sealed secrets "
+            "are lost."
+        )
+    print_result(
+        {"file": str(file), "bytes": size, "with_keys": with_keys}, as_json=common.json, text=text
+    )
 
 
 def restore(file: Path, *, common: Common | None = None) -> None:
@@ -112,7 +123,7 @@ def restore(file: Path, *, common: Common | None = None) -> None:
     Parameters
     ----------
     file
-        What `numdesk backup` wrote.
+        A file written by `numdesk backup`.
     """
     common = common or Common()
     settings = common.settings()
@@ -120,7 +131,7 @@ def restore(file: Path, *, common: Common | None = None) -> None:
 
     async def run() -> list[str]:
         async with open_database(settings.database_url, data=settings.data) as dsn:
-            _make_place_for_keys(settings)
+            _make_folder_for_keys(settings)
             await _require_empty(dsn)
             with (
                 tarfile.open(file) as tar,
@@ -141,20 +152,23 @@ def restore(file: Path, *, common: Common | None = None) -> None:
             return await migrations.migrate(dsn)
 
     applied = asyncio.run(run())
-    text = f"The database is as it was at {manifest.made_at}."
+    text = f"The database was restored to its state of {manifest.made_at}."
     if not settings.key_path.exists():
-        text += f" Put the key file (keys {', '.join(manifest.keys)}) at {settings.key_path} before you serve."
+        text += (
+            f" Put the key file (keys {', '.join(manifest.keys)}) at {settings.key_path} before "
+            "you start the server."
+        )
     facts = {
         "file": str(file),
         "made_at": manifest.made_at,
         "migrated": applied,
         "key_file": settings.key_path.exists(),
     }
-    tell(facts, as_json=common.json, text=text)
+    print_result(facts, as_json=common.json, text=text)
 
 
 def _pack(target: Path, dump: Path, settings: Settings, *, with_keys: bool) -> None:
-    """Puts the parts of a backup into one file that only the owner can read."""
+    """Write the parts of a backup into one file that only the owner can read."""
     keys = KeyFile.load(settings.key_path)
     names = [key.id.hex() for key in keys.keys]
     manifest = Manifest(
@@ -178,7 +192,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _read_manifest(file: Path) -> Manifest:
-    """Returns what the backup says of itself. Raises CommandRefused."""
+    """Return the manifest of a backup. Raises CommandRefused."""
     try:
         with tarfile.open(file) as tar:
             part = tar.extractfile(MANIFEST)
@@ -190,23 +204,27 @@ def _read_manifest(file: Path) -> Manifest:
             f"The file {file} cannot be read: {error.strerror or error}."
         ) from error
     except (tarfile.TarError, KeyError, msgspec.MsgspecError, EOFError) as error:
-        raise CommandRefused(f"The file {file} is no backup of numdesk, or is damaged.") from error
+        raise CommandRefused(
+            f"{file} is not a backup of numdesk, or is damaged; expected a file written by "
+            "`numdesk backup`."
+        ) from error
     if manifest.format != FORMAT:
         raise CommandRefused(
-            f"The backup {file} was made by numdesk {manifest.version}: restore it with that version."
+            f"The backup {file} was made by numdesk {manifest.version}: restore it with that "
+            "version."
         )
     return manifest
 
 
 async def _require_empty(dsn: str) -> None:
-    """Makes room for a restore where nothing is lost. Raises CommandRefused where something would be."""
+    """Empty a database without data for a restore. Raises CommandRefused if data would be lost."""
     connection = await asyncpg.connect(dsn)
     try:
         is_unused_desk = await migrations.is_ours_alone(connection) and await installation.is_empty(
             connection
         )
         async with connection.transaction():
-            # Without "cascade" the database itself refuses when anything at all is in the schema.
+            # Without "cascade" the database refuses if the schema contains anything.
             await connection.execute(
                 f"drop schema if exists public {'cascade' if is_unused_desk else ''}"
             )
@@ -219,8 +237,8 @@ async def _require_empty(dsn: str) -> None:
         await connection.close()
 
 
-def _make_place_for_keys(settings: Settings) -> None:
-    """Sees that the key file can be written before anything else is: a database without its keys is half a desk."""
+def _make_folder_for_keys(settings: Settings) -> None:
+    """Make the key file's folder before the restore: a database without its keys is of no use."""
     folder = settings.key_path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -228,13 +246,14 @@ def _make_place_for_keys(settings: Settings) -> None:
             pass
     except OSError as error:
         raise CommandRefused(
-            f"The key file {settings.key_path} could not be written ({error.strerror or error}): nothing was restored; "
+            f"The key file {settings.key_path} could not be written ({error.strerror or error}): "
+            "nothing was restored; "
             "give the folder to this user, or choose another with --data or NUMDESK_KEY_FILE."
         ) from error
 
 
 def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
-    """Puts the key file of a backup in its place, unless there is one."""
+    """Write the key file of a backup in its place, unless one exists."""
     part = tar.extractfile(KEYS)
     if part is None or settings.key_path.exists():
         return
@@ -244,7 +263,7 @@ def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
 
 
 async def _run(program: str, dsn: str, *arguments: str) -> None:
-    """Runs a program of PostgreSQL on a database. Raises CommandRefused with the reason that it gave."""
+    """Run a PostgreSQL program on a database. Raises CommandRefused with the program's error."""
     bare, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
         binaries() / program,
@@ -255,25 +274,29 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await process.communicate()
+    _, output = await process.communicate()
     if process.returncode:
-        raise CommandRefused(f"{program} failed: {_reason(said.decode(errors='replace'))}.")
+        raise CommandRefused(f"{program} failed: {_reason(output.decode(errors='replace'))}.")
 
 
-def _reason(said: str) -> str:
-    """Returns why a program of PostgreSQL failed: its first error with what explains it, hints and the like, in one line."""
-    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+def _reason(output: str) -> str:
+    """Return the error of a failed PostgreSQL program in one line: its first error, detail and
+    hint.
+    """
+    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
     first = next(
         (place for place, line in enumerate(lines) if "error:" in line or "FATAL:" in line), 0
     )
     return (
-        scrub("; ".join(lines[first : first + REASON_LINES_MAX])).rstrip(".") or "it gave no reason"
+        scrub("; ".join(lines[first : first + REASON_LINES_MAX])).rstrip(".") or "no reason given"
     )
 
 
 @contextlib.contextmanager
 def _beside(file: Path) -> Iterator[Path]:
-    """Gives a folder beside the file, so that the finished backup is moved into place and never seen by half."""
+    """Yield a temporary folder beside the file, from which the finished backup is moved into
+    place.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix=".numdesk-", dir=file.absolute().parent) as folder:
             yield Path(folder)
@@ -284,5 +307,5 @@ def _beside(file: Path) -> Iterator[Path]:
 
 
 def _busy(text: str, *, quiet: bool) -> contextlib.AbstractContextManager[object]:
-    """Shows that something long is under way."""
+    """Show a spinner during a long step."""
     return contextlib.nullcontext() if quiet else Console(stderr=True).status(text)

@@ -1,4 +1,4 @@
-"""`numdesk doctor`: looks at everything that can be wrong with an installation, and says what to do about it."""
+"""`numdesk doctor`: check an installation, and say how to fix each problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import asyncpg
 
 from numdesk.bootstrap import Desk, unused_settings
 from numdesk.cli.attach import Common, attached, existing_database
-from numdesk.cli.outcome import sentence_of, table, tell
+from numdesk.cli.outcome import print_result, sentence_of, table
 from numdesk.config import Settings
 from numdesk.kit.descriptors import raise_limit, room_for_connections
 from numdesk.kit.keyfile import KeyFile, KeyFileError
@@ -31,18 +31,18 @@ from numdesk.usecases.inbound import withheld
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.payments import held as payment_held
 
-#: Below this the next busy day may fill the disk; below the second figure the next hour may.
+#: Free bytes below which a busy day (WARN) or a busy hour (FAIL) can fill the disk.
 DISK_WARN_BYTES = 5 * 1024**3
 DISK_FAIL_BYTES = 512 * 1024**2
-#: So far back messages of other services are counted.
+#: The period in which messages of other services are counted.
 WITHHELD_HOURS = 24
-#: The database's watch may differ from ours by this much.
+#: The accepted difference between the database's clock and ours.
 CLOCK_OFFSET_MAX = timedelta(seconds=2)
-#: Work that waits longer than this is stuck, or nobody is working.
+#: Work that waits longer is stuck, or no worker runs.
 WAITING_MAX = timedelta(minutes=10)
-#: Fewer connections than this to a process are few.
+#: Fewer connections per process than this are few.
 CONNECTIONS_FEW = 2_000
-#: Beyond this part of its connections a database is near its end.
+#: The share of the database's connections from which it is near its limit.
 CONNECTIONS_WARN = 0.8
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -50,7 +50,7 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check came to; `text` says what to do when it is not ok."""
+    """The result of one check; `text` says what to do when it is not ok."""
 
     name: str
     state: str
@@ -58,16 +58,16 @@ class Finding:
 
 
 def doctor(*, common: Common | None = None) -> int:
-    """Check the installation; the exit code is 1 when something has to be mended."""
+    """Check the installation; the exit code is 1 when something must be fixed."""
     common = common or Common()
     settings = common.settings()
-    findings = [*_look_outside(settings), *asyncio.run(_look_inside(common, settings))]
+    findings = [*_without_database(settings), *asyncio.run(_with_database(common, settings))]
     rows = [(finding.state, finding.name, finding.text) for finding in findings]
     facts = [
         {"name": finding.name, "state": finding.state, "text": finding.text} for finding in findings
     ]
     is_well = all(finding.state != FAIL for finding in findings)
-    tell(
+    print_result(
         {"ok": is_well, "checks": facts},
         as_json=common.json,
         text=table(["", "check", "finding"], rows),
@@ -75,8 +75,8 @@ def doctor(*, common: Common | None = None) -> int:
     return 0 if is_well else 1
 
 
-def _look_outside(settings: Settings) -> Iterator[Finding]:
-    """Looks at what is there without a database."""
+def _without_database(settings: Settings) -> Iterator[Finding]:
+    """Yield the findings that need no database."""
     yield _data_folder(settings.data)
     yield _privacy(settings)
     yield _disk(settings.data)
@@ -86,8 +86,8 @@ def _look_outside(settings: Settings) -> Iterator[Finding]:
     yield _settings(settings)
 
 
-async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
-    """Looks at the database and at what is in it."""
+async def _with_database(common: Common, settings: Settings) -> list[Finding]:
+    """Return the findings about the database and its contents."""
     findings: list[Finding] = []
     try:
         async with existing_database(settings) as dsn:
@@ -96,15 +96,15 @@ async def _look_inside(common: Common, settings: Settings) -> list[Finding]:
             findings.append(await _migrations(dsn))
             if findings[-1].state == FAIL:
                 return findings
-            async with attached(common, looks_only=True) as desk:
-                findings += await _look_at_desk(desk)
+            async with attached(common, read_only=True) as desk:
+                findings += await _of_desk(desk)
     except Exception as error:  # noqa: BLE001 - whatever is wrong is a finding
         text = sentence_of(error) or f"{type(error).__name__}: {error}"
         findings.append(Finding("database", FAIL, text))
     return findings
 
 
-async def _look_at_desk(desk: Desk) -> list[Finding]:
+async def _of_desk(desk: Desk) -> list[Finding]:
     rt = desk.rt
     seen = await installation.condition(rt)
     now, wall = rt.clock.now(), rt.clock.wall()
@@ -112,7 +112,7 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
     return [
         _fsync(seen),
         _clock(seen, wall, lag=await clock.heed_books(rt), set_back_max=rt.clock.set_back_max),
-        Finding("ledger", OK, "the books agree")
+        Finding("ledger", OK, "no violations")
         if report.violations == 0
         else Finding(
             "ledger",
@@ -120,51 +120,56 @@ async def _look_at_desk(desk: Desk) -> list[Finding]:
             f"{report.violations} violations: run `numdesk ledger check` and stop selling",
         ),
         _connections(seen),
-        _waiting("jobs", seen.jobs_oldest, now, "see that `numdesk serve` or `numdesk work` runs"),
+        _waiting(
+            "jobs", seen.jobs_oldest, now, "check that `numdesk serve` or `numdesk work` runs"
+        ),
         Finding("dead jobs", OK, "none")
         if seen.jobs_dead == 0
         else Finding(
             "dead jobs",
             WARN,
-            f"{seen.jobs_dead} jobs were given up: `numdesk jobs list --dead` says why, `revive` tries again",
+            f"{seen.jobs_dead} jobs are dead: `numdesk jobs list --dead` shows why, `revive` "
+            "tries again",
         ),
         _waiting(
-            "webhooks", seen.delivery_oldest, now, "see that `numdesk serve` or `numdesk work` runs"
+            "webhooks",
+            seen.delivery_oldest,
+            now,
+            "check that `numdesk serve` or `numdesk work` runs",
         ),
         _waiting(
             "pending orders",
             seen.order_oldest_pending,
             now,
-            "a supplier does not say what became of them",
+            "a supplier does not report their outcome",
         ),
         await _serials(desk),
         await _set_aside(desk),
         await _rates(desk),
         await _topups(desk),
         await _withheld(desk),
-        Finding("offers", OK, "there are some")
+        Finding("offers", OK, "there are offers")
         if seen.offers
         else Finding(
-            "offers", WARN, "there is nothing for sale: `numdesk stock price FILE.csv` sets prices"
+            "offers", WARN, "nothing is for sale: `numdesk stock price FILE.csv` sets prices"
         ),
         Finding("stock", OK, "there are free numbers of our own")
         if seen.numbers_free
         else Finding(
-            "stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` brings some"
+            "stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` adds some"
         ),
         Finding(
             "mode",
             OK,
-            f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} MB",
+            f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} "
+            "MB",
         ),
     ]
 
 
 def _data_folder(data: Path) -> Finding:
     if not data.exists():
-        return Finding(
-            "data folder", OK, f"{data} is not there yet and will be made at the first start"
-        )
+        return Finding("data folder", OK, f"{data} does not exist yet; the first start makes it")
     probe = data / ".doctor"
     try:
         probe.write_bytes(b"")
@@ -173,7 +178,7 @@ def _data_folder(data: Path) -> Finding:
         return Finding(
             "data folder",
             FAIL,
-            f"{data} cannot be written ({error.strerror}): give it to this user",
+            f"{data} cannot be written ({error.strerror}): make this user its owner",
         )
     return Finding("data folder", OK, f"{data} can be written")
 
@@ -181,23 +186,24 @@ def _data_folder(data: Path) -> Finding:
 def _privacy(settings: Settings) -> Finding:
     found = open_to_others(settings.data, apart=settings.guarded_paths)
     if not found:
-        return Finding("privacy", OK, "what is in the data folder is for its user alone")
+        return Finding("privacy", OK, "only its user can read the data folder")
     first = shlex.quote(str(found[0]))
     return Finding(
         "privacy",
         WARN,
-        f"others have rights in {len(found)} files or folders: `chmod go= {first}` takes them from the first",
+        f"other users have rights to {len(found)} files or folders: `chmod go= {first}` removes "
+        "them from the first",
     )
 
 
 def _settings(settings: Settings) -> Finding:
     unused = unused_settings(settings)
     if not unused:
-        return Finding("settings", OK, "every one is known")
+        return Finding("settings", OK, "all settings are known")
     return Finding(
         "settings",
         WARN,
-        f"{', '.join(unused)}: no setting or provider has this name, see `numdesk --help`",
+        f"{', '.join(unused)}: no setting or provider has this name; see `numdesk --help`",
     )
 
 
@@ -207,7 +213,7 @@ def _disk(data: Path) -> Finding:
     )
     free = shutil.disk_usage(place).free
     state = FAIL if free < DISK_FAIL_BYTES else WARN if free < DISK_WARN_BYTES else OK
-    advice = "" if state == OK else ": free some, or move the data folder"
+    advice = "" if state == OK else ": free some space, or move the data folder"
     return Finding("disk space", state, f"{free / 1024**3:.1f} GB free{advice}")
 
 
@@ -219,22 +225,25 @@ def _key_file(path: Path) -> Finding:
             return Finding(
                 "key file",
                 WARN,
-                f"{path} is not there yet; it is made at the first start on an empty database",
+                f"{path} does not exist yet; the first start on an empty database makes it",
             )
         return Finding("key file", FAIL, str(error))
     mode = stat.S_IMODE(path.stat().st_mode)
     return Finding(
         "key file",
         OK,
-        f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; is there a copy elsewhere?",
+        f"{path} holds {len(keys.keys)} keys, mode {mode:04o}; keep a copy elsewhere",
     )
 
 
 def _descriptors(settings: Settings) -> Finding:
-    """Looks at how many connections a server that is started like this command could hold."""
+    """Return the number of connections that a server started like this command can hold."""
     limit = raise_limit()
     most = min(settings.connections_max, room_for_connections(limit))
-    text = f"a process holds up to {most:,} connections ({limit:,} descriptors; NUMDESK_CONNECTIONS_MAX is {settings.connections_max:,})"
+    text = (
+        f"a process holds up to {most:,} connections ({limit:,} descriptors; "
+        f"NUMDESK_CONNECTIONS_MAX is {settings.connections_max:,})"
+    )
     if most < min(settings.connections_max, CONNECTIONS_FEW):
         return Finding(
             "descriptors",
@@ -258,7 +267,8 @@ def _port(settings: Settings) -> Finding:
             return Finding(
                 "port",
                 WARN,
-                f"{address} cannot be listened on ({error.strerror}): another program may have it",
+                f"{address} cannot be opened for listening ({error.strerror}): another program "
+                "may use it",
             )
     return Finding("port", OK, f"{address} is free")
 
@@ -280,31 +290,36 @@ def _fsync(seen: Condition) -> Finding:
     return Finding(
         "durability",
         FAIL,
-        "fsync or synchronous_commit is off: a power cut would lose money; switch both on",
+        "fsync or synchronous_commit is off: a power failure would lose money; switch both on",
     )
 
 
 def _clock(seen: Condition, wall: datetime, *, lag: timedelta, set_back_max: timedelta) -> Finding:
     if lag > clock.LAG_UNNOTICED:
-        rest = "the desk's time runs on at half speed until it has caught up (NUMDESK_CLOCK_BEHIND_MAX_H=0 waits for nothing)"
+        rest = (
+            "the desk's time runs on at half speed until it has caught up "
+            "(NUMDESK_CLOCK_BEHIND_MAX_H=0 disables the wait)"
+        )
         if lag > set_back_max:
-            rest = "that is too much to wait for, so what is booked now has an earlier time than what was booked then"
+            rest = "that is too long to wait, so new bookings have earlier times than existing ones"
         return Finding(
             "clock",
             FAIL,
-            f"this machine's clock is {lag.total_seconds():.0f} s behind the books: set it right with NTP; {rest}",
+            f"this machine's clock is {lag.total_seconds():.0f} s behind the books: correct it "
+            f"with NTP; {rest}",
         )
     offset = abs(seen.wall - wall)
     if offset <= CLOCK_OFFSET_MAX:
         return Finding(
             "clock",
             OK,
-            f"the database's watch agrees within {offset.total_seconds():.2f} s, and the books are not ahead of it",
+            f"the database's clock agrees within {offset.total_seconds():.2f} s, and the books "
+            "are not ahead of it",
         )
     return Finding(
         "clock",
         FAIL,
-        f"the database's watch is {offset.total_seconds():.0f} s off: run NTP on both machines",
+        f"the database's clock is {offset.total_seconds():.0f} s off: run NTP on both machines",
     )
 
 
@@ -315,8 +330,8 @@ def _connections(seen: Condition) -> Finding:
 
 def _waiting(name: str, oldest: datetime | None, now: datetime, advice: str) -> Finding:
     if oldest is None or now - oldest <= WAITING_MAX:
-        return Finding(name, OK, "nothing waits for long")
-    return Finding(name, WARN, f"something has waited since {oldest:%Y-%m-%d %H:%M} UTC: {advice}")
+        return Finding(name, OK, "nothing waits too long")
+    return Finding(name, WARN, f"the oldest has waited since {oldest:%Y-%m-%d %H:%M} UTC: {advice}")
 
 
 async def _topups(desk: Desk) -> Finding:
@@ -325,12 +340,12 @@ async def _topups(desk: Desk) -> Finding:
         reasons = Counter[str]()
         for (_, doubt), n in held.items():
             reasons[doubt] += n
-        told = ", ".join(f"{n} {doubt}" for doubt, n in sorted(reasons.items()))
+        doubts = ", ".join(f"{n} {doubt}" for doubt, n in sorted(reasons.items()))
         advice = "`numdesk topup list --held` shows them and what to do"
         return Finding(
-            "top-ups", WARN, f"{reasons.total()} payments wait for a person ({told}): {advice}"
+            "top-ups", WARN, f"{reasons.total()} payments wait for staff ({doubts}): {advice}"
         )
-    return Finding("top-ups", OK, "no payment waits for a person")
+    return Finding("top-ups", OK, "no payment waits for staff")
 
 
 async def _serials(desk: Desk) -> Finding:
@@ -345,7 +360,8 @@ async def _serials(desk: Desk) -> Finding:
     advice = (
         ""
         if state == OK
-        else ": at its end everything that needs it is refused; docs/runbook.md, 'A serial runs out', says what to do"
+        else ": when it runs out, everything that needs it is refused; docs/runbook.md, 'A serial "
+        "runs out', has the steps"
     )
     return Finding("serials", state, f"the most used is {most.name} at {most.used:.1%}{advice}")
 
@@ -353,22 +369,31 @@ async def _serials(desk: Desk) -> Finding:
 async def _set_aside(desk: Desk) -> Finding:
     found = await sweeps.every(desk.rt)
     if not found:
-        return Finding("set aside", OK, "background work has left nothing out")
+        return Finding("set aside", OK, "background work has set nothing aside")
     first = found[0]
     names = ", ".join(f"{one.sweep} {one.item}" for one in found[:10])
-    told = f"{names}. The first, since {first.since:%Y-%m-%d %H:%M} UTC, tried {first.failures} times: {first.reason}"
-    advice = f"Fix the cause; each is tried again by itself (that one at {first.again_at:%Y-%m-%d %H:%M} UTC)"
+    details = (
+        f"{names}. The first, since {first.since:%Y-%m-%d %H:%M} UTC, tried {first.failures} "
+        f"times: {first.reason}"
+    )
+    advice = (
+        "Fix the cause; each is retried automatically (that one at "
+        f"{first.again_at:%Y-%m-%d %H:%M} UTC)"
+    )
     return Finding(
         "set aside",
         WARN,
-        f"{len(found)} items could not be done by background work: {told}. {advice}",
+        f"{len(found)} items failed in background work: {details}. {advice}",
     )
 
 
 async def _withheld(desk: Desk) -> Finding:
     count = await withheld.count_withheld(desk.rt, hours=WITHHELD_HOURS)
     if count:
-        advice = "`numdesk message list` shows them and why, `numdesk service word` corrects what is recognised"
+        advice = (
+            "`numdesk message list` shows them and why, `numdesk service word` corrects the "
+            "recognition"
+        )
         return Finding(
             "foreign messages",
             WARN,
@@ -384,13 +409,15 @@ async def _rates(desk: Desk) -> Finding:
         return Finding(
             "rates",
             WARN,
-            "there is none, and prices in another currency are refused: `numdesk rate set USD/IDR 16250` sets one",
+            "there are no rates, so prices in another currency are refused: `numdesk rate set "
+            "USD/IDR 16250` sets one",
         )
     old = [rate.pair for rate in known if not rates.is_fresh(rate, now)]
     if old:
         return Finding(
             "rates",
             WARN,
-            f"{', '.join(old)} are older than a day and not used: `numdesk rate set` renews them",
+            f"{', '.join(old)} are older than a day, so they are not used: `numdesk rate set` "
+            "renews them",
         )
-    return Finding("rates", OK, "none is too old")
+    return Finding("rates", OK, "all rates are fresh")

@@ -1,4 +1,7 @@
-"""Reads what was given on the command line: customers, dialects, moments, lists of words; whatever cannot be meant is refused."""
+"""Read arguments of the command line: customers, ids, amounts, dates, secrets, lists of words.
+
+A refusal names the argument, its value and the accepted form.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +21,29 @@ from numdesk.cli.outcome import CommandRefused
 from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
-#: Ids are 32-bit serials; the database would not even look for a larger one.
+#: Ids are 32-bit serials; the database driver refuses larger ones.
 ID_MAX = 2**31 - 1
 
 
 def _read_whole(_type: Any, tokens: Sequence[Token]) -> int:
-    """Reads plain digits; the command line library would round 1.9 to 2 and take 0x1 for 1."""
+    """Return plain digits as a number; the command line library would round 1.9 to 2 and read 0x1
+    as 1.
+    """
     text = tokens[0].value
     if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) is None:
         raise ValueError(f"{text} is not a whole number in the digits 0-9.")
     return int(text)
 
 
-#: A secret is one line of at most so many characters.
+#: Characters in the one line of a secret.
 SECRET_LINE_MAX = 10_000
 
-#: A whole number, written in plain digits.
+#: A whole number in plain digits.
 Whole = Annotated[int, Parameter(converter=_read_whole)]
 
 
 async def require_customer(desk: Desk, customer_id: int) -> None:
-    """Sees that there is such a customer. Raises CommandRefused."""
+    """Check that the customer exists. Raises CommandRefused."""
     if not 1 <= customer_id <= ID_MAX or not await wallets.wallets(desk.rt, customer_id):
         raise CommandRefused(
             f"There is no customer {customer_id}: `numdesk customer list` shows all."
@@ -46,7 +51,7 @@ async def require_customer(desk: Desk, customer_id: int) -> None:
 
 
 async def customer_of(desk: Desk, text: str) -> int:
-    """Returns the customer that is meant by a number, or by the id that an API shows of one. Raises CommandRefused."""
+    """Return the customer with this number, or with this id in an API. Raises CommandRefused."""
     if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)):
         return int(text)
     for one in await installation.customers(desk.rt):
@@ -56,7 +61,7 @@ async def customer_of(desk: Desk, text: str) -> int:
 
 
 def public_ids(desk: Desk, customer_id: int, dialects: Collection[str]) -> list[str]:
-    """Returns what the APIs of these dialects call a customer."""
+    """Return the ids of a customer in the APIs of these dialects."""
     prefixes = [
         one.customer_prefix for one in desk.dialects if one.slug in dialects and one.customer_prefix
     ]
@@ -64,7 +69,7 @@ def public_ids(desk: Desk, customer_id: int, dialects: Collection[str]) -> list[
 
 
 def currency_of(desk: Desk, dialect: str) -> str:
-    """Returns the currency that a dialect's prices are in. Raises CommandRefused."""
+    """Return the currency of a dialect's prices. Raises CommandRefused."""
     currencies = {one.slug: one.currency for one in desk.dialects}
     if dialect not in currencies:
         raise CommandRefused(
@@ -74,24 +79,26 @@ def currency_of(desk: Desk, dialect: str) -> str:
 
 
 def is_signed(desk: Desk, dialect: str) -> bool:
-    """Says whether keys of this dialect come with a secret that signs requests."""
+    """Return whether requests of this dialect are signed with a secret."""
     return any(one.signed for one in desk.dialects if one.slug == dialect)
 
 
 def shown_key(token: str, secret: str | None) -> dict[str, str]:
-    """Returns what is shown of a new key, once: a token, or the two halves of a signing key."""
+    """Return the texts of a new key, shown once: a token, or the two halves of a signing key."""
     return {"token": token} if secret is None else {"api_key": token, "secret_key": secret}
 
 
 def labelled(key: Mapping[str, str]) -> str:
-    """Returns a new key as lines that say which half is which."""
+    """Return a new key as labelled lines."""
     return "\n".join(f"{label:<10}  {value}" for label, value in key.items())
 
 
 def read_secret(file: Path | None, *, prompt: str) -> str:
-    """Returns a secret: the first line of a file, or (None, or -) of standard input, asked for where that is a terminal.
+    """Return a secret: the first line of a file, or of standard input (None, or -), with a prompt
+    on a terminal.
 
-    Secrets are not arguments, because everybody on a machine can list those of its processes. Raises CommandRefused.
+    A secret is never an argument, because every user of a machine can list the arguments of its
+    processes. Raises CommandRefused.
     """
     if file is None or str(file) == "-":
         return (
@@ -113,7 +120,7 @@ def read_secret(file: Path | None, *, prompt: str) -> str:
 
 
 def moment(text: str, *, option: str) -> datetime:
-    """Returns a moment in ISO 8601, in UTC when it names no zone. Raises CommandRefused."""
+    """Return a time in ISO 8601, in UTC if it has no zone. Raises CommandRefused."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
@@ -124,7 +131,7 @@ def moment(text: str, *, option: str) -> datetime:
 
 
 def words(text: str, *, option: str, allowed: Collection[str]) -> frozenset[str]:
-    """Returns the words of a list with commas between, in any case. Raises CommandRefused."""
+    """Return the words of a comma-separated list, in lower case. Raises CommandRefused."""
     found = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     if unknown := sorted(found - set(allowed)):
         raise CommandRefused(
@@ -134,7 +141,7 @@ def words(text: str, *, option: str, allowed: Collection[str]) -> frozenset[str]
 
 
 def networks(text: str, *, option: str) -> tuple[str, ...]:
-    """Returns networks such as 192.0.2.0/24 with commas between. Raises CommandRefused."""
+    """Return the networks of a comma-separated list. Raises CommandRefused."""
     found = list(filter(None, (part.strip() for part in text.split(","))))
     for part in found:
         try:

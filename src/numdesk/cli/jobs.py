@@ -1,4 +1,4 @@
-"""`numdesk jobs`: the work that waits, the work that was given up, and trying that again."""
+"""`numdesk jobs`: waiting and dead background jobs, and reviving dead ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from cyclopts import Parameter
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.usecases.jobs import queue
 
-app = cyclopts.App(
-    name="jobs", help="Look at the background jobs, and try those again that were given up."
-)
+app = cyclopts.App(name="jobs", help="Show background jobs, and try dead ones again.")
 
 
 @app.command(name="list")
@@ -25,14 +23,14 @@ def show(
     limit: Whole = 50,
     common: Common | None = None,
 ) -> None:
-    """Show jobs, those that are due longest first, with the last error of each.
+    """List jobs, longest due first, with the last error of each.
 
     Parameters
     ----------
     dead
-        Only those that were given up.
+        Only dead jobs: those whose tries are used up.
     limit
-        How many.
+        The number of jobs, at most.
     """
     common = common or Common()
     if not 1 <= limit <= queue.PAGE_MAX:
@@ -47,8 +45,8 @@ def show(
         dict(zip(columns, row, strict=True)) | {"payload": msgspec.Raw(one.payload.encode())}
         for one, row in zip(found, rows, strict=True)
     ]
-    text = table(columns, rows) if rows else f"No job {'was given up' if dead else 'waits'}."
-    tell(facts, as_json=common.json, text=text)
+    text = table(columns, rows) if rows else f"There are no {'dead' if dead else 'waiting'} jobs."
+    print_result(facts, as_json=common.json, text=text)
 
 
 @app.command
@@ -58,23 +56,26 @@ def revive(
     all_dead: Annotated[bool, Parameter(name="--all", negative=())] = False,
     common: Common | None = None,
 ) -> None:
-    """Try a job again that was given up, or all of them; its delays begin anew.
+    """Try dead jobs again, from the first delay.
 
-    A job whose work already waits once more, in a job of its own, stays as it is.
+    A dead job stays as it is if the same work is already waiting in another job.
 
     Parameters
     ----------
     job
-        The job's number.
+        The job's number, from `numdesk jobs list --dead`.
     all_dead
-        Every job that was given up.
+        Every dead job.
     """
     common = common or Common()
     if (job is None) != all_dead:
-        raise CommandRefused("Name either one job by its number, or --all.")
+        raise CommandRefused(
+            "The arguments are incomplete; expected either a job's number or --all."
+        )
     count = at_desk(common, lambda desk: queue.revive(desk.rt, job_id=job))
     if job is not None and not count:
         raise CommandRefused(
-            f"There is no dead job {job} whose work does not wait already: `numdesk jobs list --dead` shows all."
+            f"Job {job} is not dead, or its work is waiting in another job; `numdesk jobs list "
+            "--dead` shows the dead jobs."
         )
-    tell({"count": count}, as_json=common.json, text=f"Jobs to be tried again: {count}.")
+    print_result({"count": count}, as_json=common.json, text=f"Jobs revived: {count}.")

@@ -1,4 +1,4 @@
-"""`numdesk customer key`: the API keys of a customer; each may be narrower than the customer, and ends alone."""
+"""`numdesk customer key`: the API keys of a customer; each has its own scope, limits and end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from numdesk.cli.given import (
     shown_key,
     words,
 )
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.customers.callers import Scope
 from numdesk.storage.customers.keys import KeyLine
 from numdesk.usecases.customers import keys
@@ -29,29 +29,29 @@ from numdesk.usecases.customers.keys import ALL_SCOPES, KeyRules
 
 app = cyclopts.App(name="key", help="Add, list and revoke the API keys of a customer.")
 
-#: What fits into a column of a list.
+#: The width of a list's column.
 NAME_CHARACTERS_MAX = 100
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the new key is called and may do, as words; they are read when the desk is there."""
+    """The name and limits of a new key, as text; parsed when the desk is open."""
 
     name: str = "API key"
-    "What the key is called in lists."
+    "The key's name in lists."
 
     scopes: str = ""
-    "Some of read,order,configure,spend; all when left out."
+    "Some of read,order,configure,spend; default: all."
 
     methods: str = ""
-    "Names of the calls that the key may make; all when left out."
+    "Names of the calls that the key may make; default: all."
 
     networks: str = ""
-    "Networks that it may be used from, such as 192.0.2.0/24,2001:db8::/32; all when left out."
+    "Network that it may be used from, such as 192.0.2.0/24,2001:db8::/32; default: all."
 
     expires: str = ""
-    "A date or time (UTC) from which on the key is refused."
+    "A date or time (UTC) from which the key is refused."
 
 
 @app.command
@@ -89,16 +89,16 @@ def add(
 
     shown = at_desk(common, make)
     facts = {"customer_id": customer_id, "dialect": dialect, **shown}
-    tell(
+    print_result(
         facts,
         as_json=common.json,
-        text=f"Customer {customer_id} has one more key, shown once:\n{labelled(shown)}",
+        text=f"Customer {customer_id} has a new key, shown once:\n{labelled(shown)}",
     )
 
 
 @app.command(name="list")
 def show(customer_id: Whole, *, common: Common | None = None) -> None:
-    """Show a customer's keys: how each token begins, what it may do, and when it was last used.
+    """List a customer's keys: the start of each token, its limits, and its last use.
 
     Parameters
     ----------
@@ -107,11 +107,11 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
     """
     common = common or Common()
 
-    async def look(desk: Desk) -> list[KeyLine]:
+    async def read(desk: Desk) -> list[KeyLine]:
         await require_customer(desk, customer_id)
         return await keys.keys(desk.rt, customer_id)
 
-    found = at_desk(common, look)
+    found = at_desk(common, read)
     facts = [
         {
             "key_id": key.id,
@@ -139,7 +139,7 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
         "last used",
         "revoked",
     ]
-    tell(
+    print_result(
         facts,
         as_json=common.json,
         text=table(columns, [[_cell(cell) for cell in fact.values()] for fact in facts]),
@@ -148,7 +148,7 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
 
 @app.command
 def revoke(key_id: Whole, *, common: Common | None = None) -> None:
-    """Let a key do nothing any more, within about a second and for good; the customer's other keys go on working.
+    """Revoke a key for good, within about a second; the customer's other keys keep working.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
     if not 1 <= key_id <= ID_MAX:
         raise CommandRefused(f"There is no key {key_id}.")
     at_desk(common, lambda desk: keys.revoke_key(desk.rt, key_id))
-    tell(
+    print_result(
         {"key_id": key_id, "revoked": True},
         as_json=common.json,
         text=f"The key {key_id} is revoked.",
@@ -167,7 +167,7 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
 
 
 def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:
-    """Returns the rules that were asked for. Raises CommandRefused."""
+    """Return the limits of a new key. Raises CommandRefused."""
     name = given.name.strip()
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
         raise CommandRefused(
@@ -190,5 +190,5 @@ def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:
 
 
 def _cell(cell: object) -> object:
-    """Returns what a table shows of a fact."""
+    """Return the text of a table's cell."""
     return (",".join(cell) or "all") if isinstance(cell, list) else cell

@@ -1,4 +1,4 @@
-"""`numdesk ledger`: the proof that no money was lost or made."""
+"""`numdesk ledger`: the proof that no money was lost or created."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.table import Table
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.outcome import table, tell
+from numdesk.cli.outcome import print_result, table
 from numdesk.domain.ledger.journals import Report
 from numdesk.usecases import ledger_check
 
-#: A rule of the books is broken.
+#: The exit code if a rule of the books is broken.
 EXIT_VIOLATED = 1
 
 app = cyclopts.App(
@@ -28,40 +28,40 @@ def check(
     full: Annotated[bool, Parameter(negative="--incremental")] = True,
     common: Common | None = None,
 ) -> int:
-    """Check the ledger and exit with 0 when it is clean, 1 when a rule is broken, 2 when it could not be checked.
+    """Check the ledger: exit 0 if it is clean, 1 if a rule is broken, 2 if the check failed.
 
     Parameters
     ----------
     full
-        Everything from the first entry, or only what came after the last block of the hash chain.
+        Check from the first entry on, or only after the last block of the hash chain.
     """
     asked = common or Common()
     report = at_desk(asked, lambda desk: _check(desk, full=full))
-    tell(ledger_check.facts_of(report), as_json=asked.json, text=_table(report))
+    print_result(ledger_check.facts_of(report), as_json=asked.json, text=_table(report))
     if not asked.json:
-        tell(None, as_json=False, text=_summary(report))
+        print_result(None, as_json=False, text=_summary(report))
     return EXIT_VIOLATED if report.violations else 0
 
 
 async def _check(desk: Desk, *, full: bool) -> Report:
     report = await ledger_check.check_ledger(desk.rt, full=full)
     if full:
-        # The running desk learns it: violations that were mended are no longer shown by /readyz.
+        # Hand the report to the running desk, so that /readyz no longer shows fixed violations.
         await ledger_check.keep_report(desk.rt, report)
     return report
 
 
 def _table(report: Report) -> Table:
-    """Returns one row per rule, and the first things that break it by name."""
+    """Return one row per rule, with the first examples that break it."""
     rows = [
         (name.replace("_", " "), check.checked, check.violations, "\n".join(check.examples))
         for name, check in report.checks.items()
     ]
-    return table(["rule", "checked", "violations", "named"], rows)
+    return table(["rule", "checked", "violations", "examples"], rows)
 
 
 def _summary(report: Report) -> str:
-    """Returns the verdict, and what to write down elsewhere to prove it later."""
+    """Return the verdict, and the block hash to store elsewhere as a later proof."""
     verdict = f"{report.violations} violations" if report.violations else "The books are in order"
     scope = f"{'all' if report.full else 'the newest'} entries up to {report.through_entry_id}"
     head = (

@@ -1,4 +1,6 @@
-"""The parent's lines to its children: over each it asks a child what it knows, such as its metrics."""
+"""The parent's sockets to its child processes, over which it asks them, for example, for their
+metrics.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +11,27 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-#: A child that is busy for longer than this is counted without.
+#: Time limit for a child's answer; the parent goes on without a slower one.
 PATIENCE_S = 2.0
-#: An answer begins with its length in so many bytes.
+#: The length of an answer's length prefix, in bytes.
 LENGTH_BYTES = 8
 
 Answers = Mapping[str, Callable[[], Coroutine[Any, Any, bytes]]]
 
 
 class Line:
-    """The parent's end of the line to one child, which may be restarted."""
+    """The parent's end of the socket to one child, which may be restarted."""
 
     def __init__(self, name: str) -> None:
         """Begin without a child."""
         self.name = name
-        #: Which child of this name it is: the first, the second...
+        #: The number of children so far under this name.
         self.generation = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
 
     async def open(self) -> socket.socket:
-        """Returns the end that a new child gets; the end of the child before is closed."""
+        """Return the end for a new child; close the end of the previous child."""
         self.close()
         ours, theirs = socket.socketpair()
         self._streams = await asyncio.open_connection(sock=ours)
@@ -37,16 +39,16 @@ class Line:
         return theirs
 
     def close(self) -> None:
-        """Closes our end."""
+        """Close the parent's end."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
     async def ask(self, question: str) -> bytes | None:
-        """Returns the child's answer, None when it is not there or too busy."""
+        """Return the child's answer, or None if it is absent or too busy."""
         exchange = asyncio.create_task(
             self._exchange(question)
-        )  # never cut short: the next answer would be taken for this one
+        )  # never cancelled: the next question would get this answer
         done, _ = await asyncio.wait({exchange}, timeout=PATIENCE_S)
         return exchange.result() if done else None
 
@@ -65,7 +67,10 @@ class Line:
 
 @asynccontextmanager
 async def answering(line: int | None, answers: Answers) -> AsyncIterator[None]:
-    """Answers the parent's questions for the length of the block; `line` is the descriptor that the parent gave, if it did."""
+    """Answer the parent's questions during the block.
+
+    `line` is the descriptor that the parent passed, or None.
+    """
     if line is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""The listening socket and the HTTP server on it."""
+"""The listening sockets, and which machines reach them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from numdesk.usecases.orders import changes
 from numdesk.usecases.webhooks import deliveries
 from numdesk.workers import runner
 
-#: Connections that may wait to be accepted.
+#: Connections waiting to be accepted.
 BACKLOG = 2048
-#: How long requests that are under way may take after the signal to stop.
+#: Time for requests under way after the stop signal.
 GRACE_S = 8
 
-#: What to do when an address cannot be used.
+#: Advice if an address cannot be used.
 REMEDY = "choose another address with --listen"
 OPS_REMEDY = "choose another address with NUMDESK_OPS_LISTEN, or NUMDESK_OPS_LISTEN=off"
 
@@ -44,9 +44,9 @@ _log = get_logger(__name__, "connections_max", "descriptors")
 
 @contextmanager
 def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
-    """Yields a socket on the address, after making sure that nobody else has it. Raises CommandRefused.
+    """Yield a socket on the address, which no other program may use. Raises CommandRefused.
 
-    A `shared` one only reserves the port: the processes that answer open sockets of their own on it.
+    A `shared` one only reserves the port: the answering processes open their own sockets on it.
     """
     with _bound(address, shared=False) as probe:
         if not shared:
@@ -60,7 +60,10 @@ def claim_port(address: Address, *, shared: bool) -> Iterator[socket.socket]:
 
 @contextmanager
 def listen_socket(address: Address, *, shared: bool) -> Iterator[socket.socket]:
-    """Yields a listening socket on the address; a `shared` one has siblings. Raises CommandRefused."""
+    """Yield a listening socket on the address; a `shared` one has siblings.
+
+    Raises CommandRefused.
+    """
     with _bound(address, shared=shared) as listener:
         _listen(listener, address)
         yield listener
@@ -68,9 +71,10 @@ def listen_socket(address: Address, *, shared: bool) -> Iterator[socket.socket]:
 
 @contextmanager
 def ops_socket(settings: Settings) -> Iterator[socket.socket | None]:
-    """Yields the listening socket for operators, None when there is none. Raises CommandRefused when one that was asked for is taken.
+    """Yield the operators' listening socket, or None without one.
 
-    `settings.listen` has the port that customers really use.
+    `settings.listen` has the customers' actual port. Raises CommandRefused if an address that was
+    configured is in use.
     """
     wanted = settings.ops_listen
     if isinstance(wanted, Address):
@@ -86,30 +90,36 @@ def ops_socket(settings: Settings) -> Iterator[socket.socket | None]:
                 listener = stack.enter_context(_bound(address, shared=False, remedy=OPS_REMEDY))
                 _listen(listener, address, remedy=OPS_REMEDY)
             except CommandRefused as refused:
-                _log.warning(
-                    "the server starts without a listener for operators", reason=str(refused)
-                )
+                _log.warning("no listener for operators", reason=str(refused))
                 listener = None
         yield listener
 
 
 def _next_port(address: Address) -> Address:
     if address.port == PORT_MAX:
-        raise CommandRefused(f"There is no port after {address.port}: {OPS_REMEDY}.")
+        raise CommandRefused(
+            f"Port {address.port} is the last one, so operators have no next port: {OPS_REMEDY}."
+        )
     return Address("127.0.0.1", address.port + 1)
 
 
 def is_loopback(host: str) -> bool:
-    """Does the host, or every address that its name stands for, lead to this machine only? True for a name that stands for none."""
+    """Return whether the host, or every address of its name, is this machine only.
+
+    A name without addresses counts as this machine.
+    """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
-        return True  # opening it will be refused, with the reason
+        return True  # opening the socket is refused with the reason
     return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
 
 
 def reached_by_others(settings: Settings) -> str | None:
-    """Returns the first address of ours that other machines reach: where we listen, or the public URL; None when there is none."""
+    """Return our first address that other machines can reach, or None.
+
+    That is the listening address, or the public URL.
+    """
     if not is_loopback(settings.listen.host):
         return str(settings.listen)
     if settings.public_url and not _means_this_machine(
@@ -120,7 +130,7 @@ def reached_by_others(settings: Settings) -> str | None:
 
 
 def _means_this_machine(host: str) -> bool:
-    """Is the host of a URL this machine, whoever looks it up?"""
+    """Return whether a URL's host means this machine on every machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -128,7 +138,7 @@ def _means_this_machine(host: str) -> bool:
 
 
 def address_of(listener: socket.socket, host: str) -> Address:
-    """Returns the address of a socket, with the port that it really has."""
+    """Return the address of a socket, with its actual port."""
     return Address(host, listener.getsockname()[1])
 
 
@@ -164,11 +174,11 @@ def _refused(address: Address, error: OSError, remedy: str) -> CommandRefused:
         return CommandRefused(
             f"{address} is in use by another program: stop that one, or {remedy}."
         )
-    return CommandRefused(f"{address} cannot be listened on ({error.strerror}): {remedy}.")
+    return CommandRefused(f"{address} cannot be opened for listening ({error.strerror}): {remedy}.")
 
 
 def connection_limits(settings: Settings, *, descriptors: int) -> ConnectionLimits:
-    """Returns the bounds of connections as they were set, and as so many descriptors of this process allow."""
+    """Return the limits of connections from the settings, within this process's descriptors."""
     return ConnectionLimits(
         connections_max=min(settings.connections_max, room_for_connections(descriptors)),
         connections_per_peer_max=settings.connections_per_peer_max,
@@ -180,19 +190,19 @@ def connection_limits(settings: Settings, *, descriptors: int) -> ConnectionLimi
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to us."""
+    """uvicorn's server, with its signal handlers off."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Captures none."""
+        """Capture no signals."""
         yield
 
 
 class HttpServer:
-    """The doors of one process."""
+    """The HTTP server of one process."""
 
     def __init__(self, desk: Desk, settings: Settings, listener: socket.socket) -> None:
-        """Build the application; nothing is answered before `run`."""
+        """Build the application; it answers during `run`."""
         self._inbox = Inbox(settings.data / "inbox.sqlite") if desk.simulation else None
         mounts = {callbacks.PREFIX: callbacks.make_callbacks(desk.rt)}
         mounts |= {f"{GATEWAYS}/{slug}": fake.app for slug, fake in desk.gateways.items()}
@@ -212,7 +222,7 @@ class HttpServer:
         descriptors = raise_limit()
         limits = connection_limits(settings, descriptors=descriptors)
         _log.info(
-            "connections are bounded",
+            "connection limits",
             connections_max=limits.connections_max,
             descriptors=descriptors,
         )
@@ -236,7 +246,9 @@ class HttpServer:
         self._server = _Server(config)
 
     async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
-        """Answers until `stop` is set, and then finishes what it has begun; calls `ready` when the first request can come."""
+        """Answer until `stop` is set, then finish the requests under way; call `ready` when
+        open.
+        """
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         stopping = asyncio.create_task(stop.wait())
         while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
@@ -244,7 +256,7 @@ class HttpServer:
         ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         self._server.should_exit = True
-        changes.close(self._rt)  # nobody who waits for an order holds up the stop
+        changes.close(self._rt)  # end all waits for order changes, which would delay the stop
         stopping.cancel()
         await serving
         if self._inbox:
@@ -252,7 +264,10 @@ class HttpServer:
 
 
 def allow_inbox(desk: Desk, settings: Settings) -> None:
-    """Lets webhooks of a sandbox's process reach its own inbox and the named targets, and nothing else that the guard forbids."""
+    """Let webhooks of a sandbox reach its own inbox and the configured targets.
+
+    Other addresses of this machine and its network stay forbidden.
+    """
     if not desk.sandbox:
         return
     address = settings.listen
@@ -264,5 +279,5 @@ def allow_inbox(desk: Desk, settings: Settings) -> None:
 
 
 def base_url_of(address: Address) -> str:
-    """Returns the URL at which a program on this machine finds the server."""
+    """Return the server's URL for programs on this machine."""
     return address.local_url

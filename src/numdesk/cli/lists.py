@@ -1,4 +1,6 @@
-"""Lists of numbers and prices as CSV files: read line by line, whatever is in them, and say what is wrong with which line."""
+"""Lists of numbers and prices as CSV files: read line by line, and report each bad line by
+number.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from numdesk.usecases.stock.lists import BadLine
 
 Item = TypeVar("Item")
 
-#: No honest line of these lists is longer.
+#: A line limit in bytes, above every valid line of these lists.
 LINE_BYTES_MAX = 1000
-#: How much of a bad value is shown.
+#: The shown part of a bad value, in characters.
 SHOWN_MAX = 60
-#: What columns may be separated by; a spreadsheet chooses by the country it is used in.
+#: Column separators; spreadsheets choose one by country.
 SEPARATORS = (",", ";", "\t")
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -40,7 +42,10 @@ class List:
         self._check(needed, optional)
 
     def rows(self, make: Callable[[int, dict[str, str]], Item]) -> Iterator[Item | BadLine]:
-        """Yields what `make` makes of each line's number and cells, or why the line cannot be read; empty lines are skipped."""
+        """Yield `make(number, cells)` for each line, or the reason why it cannot be read.
+
+        Empty lines are skipped.
+        """
         number = 1
         while line := self._file.readline(LINE_BYTES_MAX + 1):
             number += 1
@@ -56,7 +61,7 @@ class List:
                 yield make(number, cells)
 
     def _cells(self, number: int, line: bytes) -> dict[str, str] | BadLine:
-        """Returns the cells by column, nothing for an empty line."""
+        """Return the cells by column, or nothing for an empty line."""
         if b"\0" in line:
             return BadLine(number, _shown(line), "holds a NUL byte")
         try:
@@ -83,7 +88,7 @@ class List:
         return dict(zip(self._columns, cells, strict=False))
 
     def _may_end_early(self, count: int) -> bool:
-        """May the columns after the first `count` be left out, because all of them are optional?"""
+        """Return whether the columns after the first `count` are all optional."""
         return all(column in self._optional for column in self._columns[count:])
 
     def _header(self) -> str:
@@ -111,11 +116,12 @@ class List:
             shape = ",".join(needed) + "".join(f"[,{name}]" for name in optional)
             found = ",".join(self._columns)[:200]
             raise CommandRefused(
-                f"The first line of {self._path} must name the columns {shape}, but it is: {found!r}."
+                f"The first line of {self._path} must name the columns {shape}, but it is: "
+                f"{found!r}."
             )
 
     def _skip_rest(self) -> None:
-        """Reads on to the end of a line that is too long, without keeping it."""
+        """Skip the rest of an overlong line without storing it."""
         while part := self._file.readline(1 << 16):
             self.bytes_read += len(part)
             if part.endswith(b"\n"):
@@ -126,7 +132,7 @@ class List:
 def opened_list(
     path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[List]:
-    """Yields the list in a file. Raises CommandRefused."""
+    """Yield the list in a file. Raises CommandRefused."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -136,10 +142,10 @@ def opened_list(
 
 
 class Complaints:
-    """Collects what is wrong with a list: the first lines to be shown, all of them into a file when there is one."""
+    """The errors of a list: the first lines for the terminal, all of them for a file."""
 
     def __init__(self, file: TextIO | None = None, *, shown_max: int = 20) -> None:
-        """Begin the file, if any, with the names of its columns."""
+        """Begin the file, if any, with its column names."""
         self.shown: list[BadLine] = []
         self.count = 0
         self._shown_max = shown_max
@@ -148,7 +154,7 @@ class Complaints:
             self._writer.writerow(["line", "value", "reason"])
 
     def add(self, bad: BadLine) -> None:
-        """Takes one complaint."""
+        """Add one error."""
         self.count += 1
         if len(self.shown) < self._shown_max:
             self.shown.append(bad)
@@ -156,7 +162,7 @@ class Complaints:
             self._writer.writerow([bad.line, _harmless(bad.value), bad.reason])
 
     def text(self) -> str:
-        """Returns the complaints as lines for people."""
+        """Return the errors as lines for the terminal."""
         lines = [f"line {bad.line}: {_quoted(bad.value)} {bad.reason}" for bad in self.shown]
         hidden = self.count - len(self.shown)
         if hidden:
@@ -169,7 +175,10 @@ class Complaints:
 
 @contextmanager
 def complaints_into(errors: Path | None, *, inputs: Sequence[Path]) -> Iterator[Complaints]:
-    """Yields what collects complaints, into the file `errors` when there is one. Raises CommandRefused (see `written_whole`)."""
+    """Yield a collector of errors, which writes to the file `errors` if there is one.
+
+    Raises CommandRefused (see `written_whole`).
+    """
     if errors is None:
         yield Complaints()
         return
@@ -191,6 +200,6 @@ def _shown(line: bytes) -> str:
 
 
 def _harmless(value: str) -> str:
-    """Returns a value that no spreadsheet will run as a formula."""
+    """Return a value that no spreadsheet runs as a formula."""
     clean = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in value)
     return "'" + clean if clean[:1] in "=+-@" and clean else clean

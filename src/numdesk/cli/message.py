@@ -1,4 +1,6 @@
-"""`numdesk message`: messages that came for an order or rental of another service, why they were withheld, and releasing them."""
+"""`numdesk message`: messages of another service than the order's, why they were withheld, and
+their release.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ import cyclopts
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.errors import StateForbids
 from numdesk.usecases.inbound import withheld
 from numdesk.usecases.inbound.withheld import KeptMessage
 
 app = cyclopts.App(
     name="message",
-    help="Look at messages that were withheld because they are another service's, and release them.",
+    help="Show messages that were withheld because they are another service's, and release them.",
 )
 
 _TOLD_BY = {"sender": "its sender", "text": "its text"}
@@ -25,18 +27,19 @@ _TOLD_BY = {"sender": "its sender", "text": "its text"}
 def show_list(
     *, limit: Whole = 50, before: Whole | None = None, common: Common | None = None
 ) -> None:
-    """List messages of another service than their order or rental is for, newest first, without their texts.
+    """List messages of another service than their order or rental is for, newest first, without
+    texts.
 
     Parameters
     ----------
     limit
-        How many; at most 1000.
+        The number of messages, at most 1000.
     before
-        Only messages with a lower number: the last number of a page shows the next one.
+        Only messages with a lower number: give a page's last number to get the next page.
     """
     common = common or Common()
     found = at_desk(
-        common, lambda desk: withheld.foreign(desk.rt, limit=limit, before=before), looks_only=True
+        common, lambda desk: withheld.foreign(desk.rt, limit=limit, before=before), read_only=True
     )
     columns = ["message", "received", "number", "sender", "for", "reason"]
     rows = [
@@ -51,10 +54,10 @@ def show_list(
         for one in found
     ]
     facts = [_facts(one) for one in found]
-    tell(
+    print_result(
         facts,
         as_json=common.json,
-        text=table(columns, rows) if rows else "No message of another service has come.",
+        text=table(columns, rows) if rows else "There are no messages of another service.",
     )
 
 
@@ -65,36 +68,40 @@ def show(message: Whole, *, common: Common | None = None) -> None:
     Parameters
     ----------
     message
-        Its number, as `numdesk message list` shows it.
+        The message's number, from `numdesk message list`.
     """
     common = common or Common()
-    found = at_desk(common, lambda desk: withheld.read(desk.rt, message), looks_only=True)
+    found = at_desk(common, lambda desk: withheld.read(desk.rt, message), read_only=True)
     lines = [
-        f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} to +{found.msisdn}, for {_place(found)}.",
+        (
+            f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} to "
+            f"+{found.msisdn}, for {_place(found)}."
+        ),
         _reason(found) + ".",
         found.text,
     ]
-    tell({**_facts(found), "text": found.text}, as_json=common.json, text="\n".join(lines))
+    print_result({**_facts(found), "text": found.text}, as_json=common.json, text="\n".join(lines))
 
 
 @app.command
 def release(message: Whole, *, common: Common | None = None) -> None:
-    """Deliver a message that was withheld by mistake: the customer gets it, and the order is charged as for any message.
+    """Deliver a message that was withheld by mistake, and charge its order as for any message.
 
     Parameters
     ----------
     message
-        Its number, as `numdesk message list` shows it.
+        The message's number, from `numdesk message list`.
     """
     common = common or Common()
     try:
-        with if_unknown("give the same command again: a message is released only once"):
+        with if_unknown("run the same command again: a message is released only once"):
             found = at_desk(common, lambda desk: withheld.release(desk.rt, message))
     except StateForbids as refusal:
         raise CommandRefused(
-            f"Message {message} cannot be released: its order or rental has ended, and the customer's money is settled."
+            f"Message {message} cannot be released: its order or rental has ended, and the "
+            "customer's money is settled."
         ) from refusal
-    tell(
+    print_result(
         _facts(found),
         as_json=common.json,
         text=f"Message {message}, for {_place(found)}: {_reason(found)}.",
@@ -104,15 +111,18 @@ def release(message: Whole, *, common: Common | None = None) -> None:
 def _place(one: KeptMessage) -> str:
     if one.rental is not None:
         return f"rental {one.rental}"
-    return "nobody" if one.order_id is None else f"order {one.order_id}"
+    return "no order" if one.order_id is None else f"order {one.order_id}"
 
 
 def _reason(one: KeptMessage) -> str:
-    """Says what became of a message, and why."""
+    """Return the state of a message, and the reason for it."""
     if one.told_by is None:
         return "Late" if one.late else "Delivered" if one.bought else "Kept"
     fate = "Withheld" if one.withheld else "Delivered"
-    return f"{fate}: by {_TOLD_BY[one.told_by]} it is {one.service}'s, and {', '.join(one.bought)} was bought"
+    return (
+        f"{fate}: by {_TOLD_BY[one.told_by]} it belongs to {one.service}, but "
+        f"{', '.join(one.bought)} was bought"
+    )
 
 
 def _facts(one: KeptMessage) -> dict[str, Any]:

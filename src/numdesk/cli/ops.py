@@ -1,6 +1,4 @@
-"""The operators' listener: metrics and the details of readiness, apart from the customers' and with
-bounds of its own.
-"""
+"""The operators' listener: metrics and detailed readiness, on its own port with its own limits."""
 
 from __future__ import annotations
 
@@ -26,9 +24,9 @@ from numdesk.kit.incoming.one_write import send_whole
 from numdesk.kit.incoming.pacing import Pace
 from numdesk.kit.remembered import Remembered
 
-#: Metrics are collected at most so often, however often they are asked for.
+#: The interval at which metrics are collected at most.
 METRICS_KEPT_S = 1.0
-#: Requests in a second that are answered, and those that may come at once after a pause.
+#: Requests answered per second, and the burst after a pause.
 RATE = 50
 BURST = 100
 LIMITS = ConnectionLimits(
@@ -44,7 +42,7 @@ LIMITS = ConnectionLimits(
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 
-#: What a page answers: status, type and content.
+#: The answer of a page: status, type and content.
 Page = tuple[int, str, bytes]
 Collect = Callable[[], Coroutine[Any, Any, Sequence[Metric]]]
 Check = Callable[[], Coroutine[Any, Any, Report]]
@@ -54,7 +52,7 @@ class OpsApp:
     """The ASGI application of the operators' listener."""
 
     def __init__(self, *, collect: Collect, report: Check) -> None:
-        """Answer with what `collect` counts and `report` returns."""
+        """Answer with the metrics of `collect` and the readiness of `report`."""
         self._collect = collect
         self._report = report
         self._text = Remembered(self._render, keep_s=METRICS_KEPT_S)
@@ -68,7 +66,7 @@ class OpsApp:
         self._refusals = Pace.of_refusals()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Answer one request."""
         extra: tuple[tuple[bytes, bytes], ...] = ()
         page = self._pages.get(scope["path"])
         if not self._may_ask(asyncio.get_running_loop().time()):
@@ -92,7 +90,7 @@ class OpsApp:
         )
 
     def _may_ask(self, now: float) -> bool:
-        """Take one from the allowance, which grows by RATE a second up to BURST."""
+        """Take one request from the allowance, which grows by RATE a second up to BURST."""
         self._allowance = min(BURST, self._allowance + (now - self._last) * RATE)
         self._last = now
         if self._allowance < 1:
@@ -115,9 +113,7 @@ class OpsApp:
 
 
 class Together:
-    """What several processes that share a port know: counts of all of them, also of those that
-    ended.
-    """
+    """The metrics and readiness of several processes on one port, ended ones included."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         """Ask over these lines."""
@@ -126,7 +122,7 @@ class Together:
         self._past: list[Metric] = []
 
     async def collect(self) -> list[Metric]:
-        """Return the metrics of this process and its children as one."""
+        """Return the metrics of this process and its children, added up."""
         answers = await asyncio.gather(*(line.ask("metrics") for line in self._lines))
         known = [
             self._newest(line, answer) for line, answer in zip(self._lines, answers, strict=True)
@@ -134,8 +130,9 @@ class Together:
         return metrics.add_up([await metrics.collect(), self._past, *known])
 
     async def report(self) -> Report:
-        """Return how the parts are, as a child sees them; not ready unless every child answers and
-        is.
+        """Return the readiness report of a child, plus each process's state.
+
+        Ready means that every child answers and is ready.
         """
         answers = await asyncio.gather(*(line.ask("ready") for line in self._lines))
         reports = {
@@ -152,8 +149,8 @@ class Together:
         )
 
     def _newest(self, line: Line, answer: bytes | None) -> list[Metric]:
-        """Return what the child has counted; what one that has ended had counted is kept, so that
-        no count goes back.
+        """Return the child's metrics; counts of ended children are kept, so that no total
+        decreases.
         """
         generation, families = self._seen.get(line.name, (line.generation, []))
         if answer is None:
@@ -167,7 +164,7 @@ class Together:
 
 @asynccontextmanager
 async def serving(listener: socket.socket | None, app: OpsApp) -> AsyncIterator[None]:
-    """Answers on the listener, if there is one, for the length of the block."""
+    """Answer on the listener, if any, during the block."""
     if listener is None:
         yield
         return

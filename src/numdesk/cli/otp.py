@@ -1,4 +1,6 @@
-"""`numdesk otp`: what code is found in a text and why, and rules of our own for the codes of a service."""
+"""`numdesk otp`: find the code in a text and show why, and keep rules for the codes of a
+service.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from cyclopts import Parameter
 
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import table, tell
+from numdesk.cli.outcome import print_result, table
 from numdesk.domain.otp.explain import Weighed, candidates
 from numdesk.domain.otp.extract import Extraction, extract
 from numdesk.domain.otp.rules import Reading
@@ -20,7 +22,7 @@ from numdesk.usecases import otp
 
 app = cyclopts.App(
     name="otp",
-    help="See what code is found in a text and why, and keep rules for the codes of a service.",
+    help="Find the code in a text and show why, and keep rules for the codes of a service.",
 )
 rules = cyclopts.App(name="rules", help="Add, list and remove rules for the codes of a service.")
 app.command(rules)
@@ -32,16 +34,17 @@ Flag = Annotated[bool, Parameter(negative="")]
 def try_text(
     text: str, *, sender: str = "", service: str | None = None, common: Common | None = None
 ) -> None:
-    """Show which code is found in a text, by which rule, and what else in it was weighed.
+    """Show the code found in a text, the rule that found it, and the other candidates.
 
     Parameters
     ----------
     text
-        The message, as it came.
+        The text of a message.
     sender
-        Whom it came from.
+        The message's sender.
     service
-        The code of the order's service: its rules are tried first. Without one, no database is needed.
+        The code of the order's service, whose rules are tried first. Without it, no database is
+        needed.
     """
     common = common or Common()
     reading = Reading(None)
@@ -49,16 +52,16 @@ def try_text(
         reading = at_desk(
             common,
             lambda desk: otp.read_for(desk.rt, text, sender=sender, service=service),
-            looks_only=True,
+            read_only=True,
         )
     found = reading.found or extract(text, sender=sender)
     weighed = candidates(text, sender=sender)
     if common.json:
-        tell(_facts(found, reading, weighed), as_json=True, text="")
+        print_result(_facts(found, reading, weighed), as_json=True, text="")
         return
-    tell(None, as_json=False, text="\n".join(_answer(found, reading)))
+    print_result(None, as_json=False, text="\n".join(_answer(found, reading)))
     if weighed:
-        tell(
+        print_result(
             None,
             as_json=False,
             text=table(
@@ -72,17 +75,19 @@ def try_text(
 def add(
     pattern: str, *, service: str, sender: str | None = None, common: Common | None = None
 ) -> None:
-    r"""Add a rule: in messages for orders of a service, the code is what a pattern finds, whatever else would be found.
+    r"""Add a rule: in messages for orders of a service, the code is the match of a pattern.
 
     Parameters
     ----------
     pattern
-        A regular expression of RE2 with one group around the code, such as 'PIN (\d{5})', or with several, of which one is named "code".
-        Digits and blanks of all scripts are made plain before, so that \d and a blank know them all.
+        A regular expression of RE2 with one group around the code, such as 'PIN (\d{5})', or with
+        several groups, one of them named "code". Digits and spaces of all scripts are normalised
+        first, so that \d and a space match them all.
     service
-        The service's code, such as whatsapp (`numdesk stock services` lists them).
+        The service's code, such as whatsapp (see `numdesk stock services`).
     sender
-        Only messages from it; * stands for anything, ? for one character. Such rules are tried before the others of the service.
+        Only messages of this sender; * stands for any text, ? for one character. Such rules are
+        tried before the others of the service.
     """
     common = common or Common()
     sender = None if sender is None else sender.strip()
@@ -95,7 +100,9 @@ def add(
         "sender": sender,
         "pattern": pattern,
     }
-    tell(facts, as_json=common.json, text=f"Rule {rule_id} counts from the next message on.")
+    print_result(
+        facts, as_json=common.json, text=f"Rule {rule_id} applies from the next message on."
+    )
 
 
 @rules.command(name="list")
@@ -105,10 +112,10 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
     Parameters
     ----------
     removed
-        Those that were removed, too.
+        Include removed rules.
     """
     common = common or Common()
-    known = at_desk(common, lambda desk: otp.every(desk.rt, removed=removed), looks_only=True)
+    known = at_desk(common, lambda desk: otp.every(desk.rt, removed=removed), read_only=True)
     found = sorted(known, key=lambda one: (one.service, one.sender is None, one.id))
     columns = ["rule", "service", "sender", "pattern", "added", *(["removed"] if removed else [])]
     rows = [
@@ -119,8 +126,8 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
     ]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
     shown = [[_shown(cell) for cell in row] for row in rows]
-    empty = "There are none: the code of a message is what `numdesk otp try` finds by itself."
-    tell(facts, as_json=common.json, text=table(columns, shown) if rows else empty)
+    empty = "There are no rules; codes are found as `numdesk otp try` shows."
+    print_result(facts, as_json=common.json, text=table(columns, shown) if rows else empty)
 
 
 @rules.command
@@ -130,24 +137,27 @@ def remove(rule: Whole, *, common: Common | None = None) -> None:
     Parameters
     ----------
     rule
-        Its number, as `numdesk otp rules list` shows it.
+        The rule's number, from `numdesk otp rules list`.
     """
     common = common or Common()
     at_desk(common, lambda desk: otp.remove(desk.rt, rule))
-    tell(
-        {"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} no longer counts."
+    print_result(
+        {"rule": rule, "removed": True}, as_json=common.json, text=f"Rule {rule} was removed."
     )
 
 
 def _answer(found: Extraction | None, reading: Reading) -> list[str]:
-    """Returns what was found, and what became of the rules on the way, as lines."""
+    """Return the code found, and the result of each rule tried before, as lines."""
     tried = [f"rule {rule.id}: {trial}" for rule, trial in reading.trials]
     if found is None:
-        return ["There is no code in it.", *tried]
+        return ["There is no code in the text.", *tried]
     start, end = found.span
     written = "" if found.raw == found.code else f', written "{found.raw}"'
     return [
-        f"{found.code} is the code{written}: characters {start} to {end}, by {found.rule}, confidence {found.confidence:g}.",
+        (
+            f"{found.code} is the code{written}: characters {start} to {end}, by {found.rule}, "
+            f"confidence {found.confidence:g}."
+        ),
         *tried,
     ]
 
@@ -162,7 +172,7 @@ def _row(one: Weighed, found: Extraction | None) -> Sequence[object]:
 
 
 def _verdict(one: Weighed, found: Extraction | None) -> str:
-    """Says in a word or two what became of a candidate."""
+    """Return the result of a candidate in a word or two."""
     if found is not None and one.span == found.span:
         return "the code"
     if one.is_vetoed:

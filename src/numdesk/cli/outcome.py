@@ -1,4 +1,4 @@
-"""What a command has to say: results as text or JSON, and failures as one sentence."""
+"""The output of commands: results as text or JSON, failures as one sentence."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from numdesk.storage.database.pool import OUTAGES
 
 
 class CommandRefused(Exception):
-    """A command cannot be carried out; the text is one sentence: what, why, and what to do."""
+    """A command is refused; the text is one sentence: what, why, and what to do."""
 
 
-#: A table in a file or a pipe is as wide as what is in it; only a terminal has an edge to break lines at.
+#: The table width in a file or a pipe; only a terminal wraps lines.
 FILE_COLUMNS = 1000
 
-#: Failures whose text already is a sentence for the operator.
+#: Failures whose text is a sentence for the operator.
 _SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
-#: Names of failures with such a text in packages that the command line does not import.
+#: Names of such failures in packages that the command line does not import.
 _SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused", "MoneyIsMakeBelieve")
 
 
 @contextmanager
 def if_unknown(remedy: str) -> Iterator[None]:
-    """Tells the operator what to do when the connection was lost and nobody can say yet whether the work inside was done."""
+    """Refuse with `remedy` if the connection was lost and the outcome of the block is unknown."""
     try:
         yield
     except OutcomeUnknown as error:
         raise CommandRefused(
-            f"The database went away, and whether this was done is not known: {remedy}."
+            f"The connection to the database was lost, and the outcome is unknown: {remedy}."
         ) from error
 
 
 def sentence_of(error: Exception) -> str | None:
-    """Returns the one sentence for a failure that is not the program's fault, else None."""
+    """Return the sentence for a failure that is not a program fault, else None."""
     if isinstance(error, _SENTENCES) or type(error).__name__ in _SENTENCE_NAMES:
         return str(error)
     if isinstance(error, Refusal):
         return _of_refusal(error)
     if isinstance(error, ProviderError):
-        return f"The provider gave no answer that can be used ({_one_line(error)}): try again."
+        return f"The provider gave no usable answer ({_one_line(error)}): try again."
     if isinstance(error, (asyncpg.PostgresError, *OUTAGES)) and not isinstance(
         error, FileNotFoundError
     ):
@@ -69,15 +69,21 @@ def _of_refusal(refusal: Refusal) -> str:
             return f"There is no {refusal.what or 'such thing'}."
         case InvalidInput():
             is_sentence = refusal.reason[:1].isupper()
-            return f"The {refusal.field or 'input'} cannot be used: {'' if is_sentence else 'it '}{refusal.reason.rstrip('.')}."
+            return (
+                f"The {refusal.field or 'input'} cannot be used: "
+                f"{'' if is_sentence else 'it '}{refusal.reason.rstrip('.')}."
+            )
         case _:
             return str(refusal)
 
 
 def _of_database(error: Exception) -> str:
     if isinstance(error, OUTAGES):
-        return f"The database went away ({_one_line(error)}): see that it runs, and try again."
-    return f"The database refused ({_one_line(error)}): nothing was changed."
+        return (
+            f"The connection to the database was lost ({_one_line(error)}): check that it runs, "
+            "and try again."
+        )
+    return f"The database refused the change ({_one_line(error)}): nothing was changed."
 
 
 def _of_system(error: OSError) -> str:
@@ -90,8 +96,8 @@ def _one_line(error: Exception) -> str:
     return scrub(" ".join(str(error).split()))
 
 
-def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
-    """Writes a result to standard output, for people or as one JSON document."""
+def print_result(facts: object, *, as_json: bool, text: str | Table) -> None:
+    """Write a result to standard output, as text or as one JSON document."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if as_json:
         document = msgspec.json.encode(facts)
@@ -108,7 +114,7 @@ def tell(facts: object, *, as_json: bool, text: str | Table) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Returns a plain table; numbers stand to the right."""
+    """Return a plain table; number columns are right-aligned."""
     found = [tuple(row) for row in rows]
     made = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):

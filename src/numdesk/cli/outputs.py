@@ -1,4 +1,4 @@
-"""Files that a command writes: beside their place first, then moved there whole, and never over a file that the command reads."""
+"""Files that a command writes: drafted beside their place, moved there when complete."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from numdesk.cli.outcome import CommandRefused
 
 @contextmanager
 def written_whole(target: Path, *, inputs: Sequence[Path] = ()) -> Iterator[TextIO]:
-    """Yields a text file that takes the place of `target` once it is complete; after a failure the old file is still there.
+    """Yield a text file that replaces `target` when it is complete; after a failure the old file
+    remains.
 
-    Only the owner can read it. A device or a pipe, such as /dev/stderr, is written to directly. Raises CommandRefused when the file
-    cannot be written, or is one of `inputs` by any name or link.
+    Only the owner can read it. A device or a pipe, such as /dev/stderr, is written to directly.
+    Raises CommandRefused if the file cannot be written, or is one of `inputs` under any name or
+    link.
     """
     for path in inputs:
         if _is_same(target, path):
             raise CommandRefused(
-                f"{target} is the same file as {path}, which is read: choose another name to write to."
+                f"{target} is the same file as {path}, which is read: choose another name to "
+                "write to."
             )
     file, draft = _open(target)
     try:
@@ -38,7 +41,7 @@ def written_whole(target: Path, *, inputs: Sequence[Path] = ()) -> Iterator[Text
 
 
 def _open(target: Path) -> tuple[TextIO, Path | None]:
-    """Returns the file to write to, and its path when it has to be moved into place."""
+    """Return the file to write to, and the path of its draft, or None without one."""
     with _refusing(target):
         if target.exists() and not target.is_file():
             return target.open("w", encoding="utf-8", newline=""), None
@@ -48,7 +51,7 @@ def _open(target: Path) -> tuple[TextIO, Path | None]:
 
 @contextmanager
 def _refusing(target: Path) -> Iterator[None]:
-    """Turns what the system says into a sentence. Raises CommandRefused."""
+    """Turn an error of the operating system into a sentence. Raises CommandRefused."""
     try:
         yield
     except OSError as error:
@@ -58,7 +61,7 @@ def _refusing(target: Path) -> Iterator[None]:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Do two paths lead to one file?"""
+    """Return whether two paths lead to one file."""
     with suppress(OSError):
         return one.samefile(other)
     return False

@@ -1,4 +1,6 @@
-"""Processes that belong together: children that die with their parent, and a parent that restarts children that die."""
+"""Process supervision: a parent that restarts its children, and children that end with their
+parent.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from dataclasses import dataclass
 from numdesk.cli.lines import Line
 from numdesk.kit.log import get_logger
 
-#: A child that dies at once is restarted after a pause that doubles up to this.
+#: The pause before a restart doubles with each quick death, up to this.
 PAUSE_MIN_S = 0.2
 PAUSE_MAX_S = 5.0
-#: A child that lived so long gets the shortest pause again.
+#: A child that lived this long gets the shortest pause again.
 HEALTHY_AFTER_S = 30.0
-#: How long children may take to finish what they have begun.
+#: Time for children to finish the work under way.
 STOP_PATIENCE_S = 9.0
-#: How often an orphan notices, where the kernel cannot tell it.
+#: The interval at which a child checks its parent, where the kernel cannot signal it.
 PARENT_CHECK_S = 1.0
 
 _PR_SET_PDEATHSIG = 1
@@ -30,16 +32,16 @@ _log = get_logger(__name__, "child", "exit_code")
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process to be kept alive: what to call it, and the arguments after `python -m numdesk`."""
+    """A supervised process: its name, and the arguments after `python -m numdesk`."""
 
     name: str
     arguments: tuple[str, ...]
-    #: Over which we ask it; it is told its end's descriptor as `--line`.
+    #: The socket to the child; the child gets its end's descriptor as `--line`.
     line: Line
 
 
 async def keep_alive(children: Sequence[Child], *, stop: asyncio.Event) -> None:
-    """Starts the children and restarts whichever dies, until `stop` is set; then ends them all."""
+    """Start the children and restart those that die, until `stop` is set; then end them all."""
     async with asyncio.TaskGroup() as group:
         for child in children:
             group.create_task(_keep_one(child, stop))
@@ -65,7 +67,7 @@ async def _keep_one(child: Child, stop: asyncio.Event) -> None:
             else min(pause_s * 2, PAUSE_MAX_S)
         )
         _log.warning(
-            "a child process ended and is started again",
+            "child process ended; restarting it",
             child=child.name,
             exit_code=process.returncode,
         )
@@ -90,15 +92,18 @@ async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) ->
 
 
 def die_with_parent(parent: int) -> None:
-    """Asks the kernel to end this process when the thread that started it ends; Linux only, elsewhere `watch_parent` does it."""
+    """Ask the kernel to end this process with the thread that started it.
+
+    Linux only; elsewhere `watch_parent` does it.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
-        raise SystemExit(0)  # the parent was gone before the kernel was asked
+        raise SystemExit(0)  # the parent died before the request to the kernel
 
 
 async def watch_parent(parent: int, *, stop: asyncio.Event) -> None:
-    """Sets `stop` when the parent is gone."""
+    """Set `stop` when the parent is gone."""
     while os.getppid() == parent:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), PARENT_CHECK_S)

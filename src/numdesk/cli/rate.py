@@ -1,4 +1,4 @@
-"""`numdesk rate`: the exchange rates that prices are shown at."""
+"""`numdesk rate`: the exchange rates of shown prices."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import cyclopts
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.usecases import rates
 
-app = cyclopts.App(name="rate", help="Look at and set exchange rates.")
+app = cyclopts.App(name="rate", help="Show and set exchange rates.")
 
 
 @app.command(name="set")
 def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
-    """Set how many minor units of the second currency one unit of the first is worth; 0 takes the rate away.
+    """Set the worth of one unit of the first currency in minor units of the second; 0 removes the
+    rate.
 
     Parameters
     ----------
@@ -30,23 +31,21 @@ def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
         raise CommandRefused(f"The rate {rate} cannot be used: it must be a whole number from 0.")
     common, pair = common or Common(), pair.strip().upper()
     at_desk(common, lambda desk: rates.set_rate(desk.rt, pair, rate or None))
-    said = (
-        f"One {pair.partition('/')[0]} is worth {rate} now."
-        if rate
-        else f"{pair} has no rate any more."
+    text = (
+        f"One {pair.partition('/')[0]} is worth {rate} now." if rate else f"{pair} has no rate now."
     )
-    tell({"pair": pair, "rate": rate or None}, as_json=common.json, text=said)
+    print_result({"pair": pair, "rate": rate or None}, as_json=common.json, text=text)
 
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
-    """Show all rates; one that is older than a day is not used any more."""
+    """List all rates; a rate older than a day is not used."""
     common = common or Common()
 
-    async def look(desk: Desk) -> tuple[list[rates.Rate], datetime]:
+    async def read(desk: Desk) -> tuple[list[rates.Rate], datetime]:
         return await rates.every(desk.rt), desk.rt.clock.now()
 
-    found, now = at_desk(common, look)
+    found, now = at_desk(common, read)
     facts = [
         {
             "pair": rate.pair,
@@ -60,4 +59,4 @@ def show(*, common: Common | None = None) -> None:
         (fact["pair"], fact["rate"], fact["as_of"], "yes" if fact["usable"] else "no, too old")
         for fact in facts
     ]
-    tell(facts, as_json=common.json, text=table(["pair", "rate", "as of", "usable"], rows))
+    print_result(facts, as_json=common.json, text=table(["pair", "rate", "as of", "usable"], rows))

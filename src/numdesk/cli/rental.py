@@ -1,4 +1,4 @@
-"""`numdesk rental`: what can be rented by the hour and by the day, for how much, and who rents what."""
+"""`numdesk rental`: countries, prices and rentals by the hour and by the day."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
 from numdesk.cli.lists import complaints_into, opened_list
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.cli.stock import report
 from numdesk.domain.rentals.lifecycle import CURRENCY, RentalService, RentalState, RentType
 from numdesk.usecases.rentals import prices as rental_prices
 from numdesk.usecases.rentals import reading
 from numdesk.usecases.rentals.prices import GivenRentalPrice, RentalList
 
-app = cyclopts.App(
-    name="rental", help="Price, open and look at rentals by the hour and by the day."
-)
+app = cyclopts.App(name="rental", help="Price, open and list rentals by the hour and by the day.")
 prices = cyclopts.App(name="prices", help="Load and show the price list.")
 app.command(prices)
 
 Flag = Annotated[bool, Parameter(negative="")]
-#: Rentals shown at once.
+#: Rentals in one list.
 LIMIT_MAX = 1000
 
 
@@ -40,10 +38,11 @@ def load(file: Path, *, errors: Path | None = None, common: Common | None = None
     Parameters
     ----------
     file
-        Columns country,service,rent_type,period,price[,priority]: ISO 3166 letters, the service's code, SHORT (by the hour) or LONG (by the
-        day), how many hours or days, euros with at most two decimals or "off", and where the service stands in the list (lowest first).
+        Columns country,service,rent_type,period,price[,priority]: ISO 3166 letters, the service's
+        code, SHORT (by the hour) or LONG (by the day), the number of hours or days, euros with at
+        most two decimals or "off", and the service's position in the list (lowest first).
     errors
-        A file that every line which could not be used is written to.
+        A file for every line that was refused.
     """
     common = common or Common()
     columns = {
@@ -58,17 +57,17 @@ def load(file: Path, *, errors: Path | None = None, common: Common | None = None
             common,
             lambda desk: rental_prices.load(desk.rt, found.rows(_given), complain=complaints.add),
         )
-    return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
+    return report(total, complaints, common, done=("price set", "prices set"), same="as before")
 
 
 @prices.command(name="list")
 def show_prices(*, country: str | None = None, common: Common | None = None) -> None:
-    """Show what each service costs, in euros.
+    """Show the prices of each service, in euros.
 
     Parameters
     ----------
     country
-        Only this one: ISO 3166 letters, or the name that customers use.
+        Only this country: ISO 3166 letters, or its name for customers.
     """
     common = common or Common()
     facts = _price_facts(at_desk(common, lambda desk: rental_prices.price_list(desk.rt)), country)
@@ -77,14 +76,14 @@ def show_prices(*, country: str | None = None, common: Common | None = None) -> 
     text = (
         table(columns, rows)
         if rows
-        else "Nothing is rented out yet: `numdesk rental prices load FILE.csv` sets prices."
+        else "There are no prices yet: `numdesk rental prices load FILE.csv` sets them."
     )
-    tell(facts, as_json=common.json, text=text)
+    print_result(facts, as_json=common.json, text=text)
 
 
 @app.command
 def countries(*, common: Common | None = None) -> None:
-    """Show the countries that numbers are rented in, or will be."""
+    """List the open and the announced countries."""
     common = common or Common()
     known = at_desk(common, lambda desk: rental_prices.price_list(desk.rt)).countries.values()
     facts = [{"country": one.iso2, "name": one.name, "open": one.open} for one in known]
@@ -94,9 +93,9 @@ def countries(*, common: Common | None = None) -> None:
     text = (
         table(["country", "name", "state"], rows)
         if rows
-        else "There are none yet: `numdesk rental open ES` opens Spain."
+        else "There are no countries yet: `numdesk rental open ES` opens Spain."
     )
-    tell(facts, as_json=common.json, text=text)
+    print_result(facts, as_json=common.json, text=text)
 
 
 @app.command(name="open")
@@ -108,35 +107,35 @@ def open_country(country: str, *, name: str | None = None, common: Common | None
     country
         ISO 3166 letters.
     name
-        The name that customers use for it; default: the one it has, or its English name.
+        The country's name for customers; default: the present name, or the English one.
     """
     _set_country(country, name, is_open=True, common=common or Common())
 
 
 @app.command
 def close(country: str, *, name: str | None = None, common: Common | None = None) -> None:
-    """Announce a country only: rentals that run go on and can be extended, and no new ones begin.
+    """Announce a country only: running rentals go on and can be extended, new ones are refused.
 
     Parameters
     ----------
     country
         ISO 3166 letters.
     name
-        The name that customers use for it; default: the one it has, or its English name.
+        The country's name for customers; default: the present name, or the English one.
     """
     _set_country(country, name, is_open=False, common=common or Common())
 
 
 @app.command(name="list")
 def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = None) -> None:
-    """List the rentals that run, newest first.
+    """List the running rentals, newest first.
 
     Parameters
     ----------
     ended
-        Those that have ended, instead.
+        List the ended rentals instead.
     limit
-        How many at most.
+        The number of rentals, at most 1000.
     """
     common = common or Common()
     if not 1 <= limit <= LIMIT_MAX:
@@ -174,8 +173,8 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
         )
         for one in found.items
     ]
-    text = table(columns, rows) if rows else "There are none."
-    tell({"total": found.total, "rentals": facts}, as_json=common.json, text=text)
+    text = table(columns, rows) if rows else "There are no such rentals."
+    print_result({"total": found.total, "rentals": facts}, as_json=common.json, text=text)
 
 
 def _set_country(country: str, name: str | None, *, is_open: bool, common: Common) -> None:
@@ -187,10 +186,10 @@ def _set_country(country: str, name: str | None, *, is_open: bool, common: Commo
     changed, known = at_desk(common, change)
     one = next(found for found in known.countries.values() if found.iso2 == country.strip().upper())
     what = "open for rentals" if one.open else "announced only"
-    tell(
+    print_result(
         {"country": one.iso2, "name": one.name, "open": one.open, "changed": changed},
         as_json=common.json,
-        text=f"{one.name} ({one.iso2}) is {what}" + ("." if changed else ", as it was."),
+        text=f"{one.name} ({one.iso2}) is {what}" + ("." if changed else ", as before."),
     )
 
 
@@ -207,7 +206,7 @@ def _given(line: int, cells: dict[str, str]) -> GivenRentalPrice:
 
 
 def _price_facts(known: RentalList, country: str | None) -> list[dict[str, Any]]:
-    """Returns one row per country, type and service. Raises CommandRefused."""
+    """Return one row per country, type and service. Raises CommandRefused."""
     wanted = (country or "").strip().lower()
     chosen = [
         one
@@ -216,7 +215,7 @@ def _price_facts(known: RentalList, country: str | None) -> list[dict[str, Any]]
     ]
     if wanted and not chosen:
         raise CommandRefused(
-            f"Nothing is rented out in {country}: `numdesk rental countries` shows where."
+            f"{country} is not a country with rentals; `numdesk rental countries` lists them."
         )
     return [
         _service_facts(one.name, rent_type, service)

@@ -43,22 +43,22 @@ from numdesk.storage.database.postgres import open_database
 from numdesk.usecases.desk import clock, installation
 from numdesk.workers import runner
 
-#: More processes than this cannot help one machine, and each takes connections to the database.
+#: More processes do not help one machine, and each opens connections to the database.
 WORKERS_MAX = 16
-#: Collecting cycles less often costs some memory and saves pauses; what was made before the start
-#: is never looked at again.
+#: Rarer collection costs some memory and saves pauses; objects made before the start are never
+#: scanned again.
 GC_THRESHOLD = (50_000, 20, 100)
 
 _log = get_logger(__name__, "listen")
 
 Flag = Annotated[bool, Parameter(negative="")]
-#: What a parent tells its children.
+#: An argument from a parent to its children.
 Inner = Annotated[int | None, Parameter(show=False)]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How this process runs. `works` says whether background work is done here, too."""
+    """The plan of this process; `works` says whether it does background work too."""
 
     settings: Settings
     sandbox: bool
@@ -66,16 +66,14 @@ class Plan:
     works: bool = True
 
     def at(self, listener: socket.socket) -> Plan:
-        """Return this plan with the port that the listener really has, which matters where port 0
-        was asked for.
-        """
+        """Return this plan with the listener's actual port, which differs for port 0."""
         return replace(
             self,
             settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)),
         )
 
     def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
-        """Open the database; with `attach`, beside the process that keeps it."""
+        """Open the database; with `attach`, beside the process that runs it."""
         if not attach:
             tighten(self.settings.data, apart=self.settings.guarded_paths)
         return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
@@ -95,18 +93,17 @@ def serve(  # noqa: PLR0913 - one for each option
     Parameters
     ----------
     listen
-        HOST:PORT to answer HTTP on; default: NUMDESK_LISTEN, or 127.0.0.1:8080. Metrics and the
-        details of readiness are for operators:
-        on 127.0.0.1 and the next port, unless NUMDESK_OPS_LISTEN says HOST:PORT or off.
+        HOST:PORT of the HTTP server; default: NUMDESK_LISTEN, or 127.0.0.1:8080. Metrics and
+        detailed readiness are for operators: on 127.0.0.1 and the next port, unless
+        NUMDESK_OPS_LISTEN is HOST:PORT or off.
     sandbox
-        Seeded data, make-believe money and phones, and the sandbox API; only on a database of its
-        own.
+        Seed data, fake money and phones, and the sandbox API; needs a database of its own.
     public_sandbox
-        Let a sandbox listen where other machines reach it: its API asks for no password.
+        Let a sandbox listen where other machines reach it: its API has no password.
     workers
-        How many processes answer HTTP; 1 answers and works in a single process.
+        The number of processes that answer HTTP, 1 to 16; 1 answers and works in a single process.
     no_work
-        Only open the doors; `numdesk work` does the rest.
+        Only answer requests; `numdesk work` does the background work.
     """
     if not 1 <= workers <= WORKERS_MAX:
         raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
@@ -115,10 +112,11 @@ def serve(  # noqa: PLR0913 - one for each option
     if sandbox and (place := reached_by_others(plan.settings)):
         if not public_sandbox:
             raise CommandRefused(
-                f"A sandbox on {place} could be used by other machines, without a password: "
-                "listen on a loopback address such as 127.0.0.1:8080 without NUMDESK_PUBLIC_URL, or add --public-sandbox."
+                f"A sandbox on {place} could be used by other machines without a password: "
+                "listen on a loopback address such as 127.0.0.1:8080 without NUMDESK_PUBLIC_URL, "
+                "or add --public-sandbox."
             )
-        _log.warning("other machines can use this sandbox without a password", listen=place)
+        _log.warning("sandbox open to other machines without a password", listen=place)
     return uvloop.run(
         _serve_alone(plan) if workers == 1 else _serve_together(plan, workers=workers)
     )
@@ -145,7 +143,7 @@ def door(
 
 
 async def _serve_alone(plan: Plan) -> int:
-    """Runs everything in this process."""
+    """Run everything in this process."""
     with (
         claim_port(plan.settings.listen, shared=False) as listener,
         ops_socket(plan.at(listener).settings) as ops_listener,
@@ -173,7 +171,7 @@ async def _serve_alone(plan: Plan) -> int:
 
 
 async def _serve_together(plan: Plan, *, workers: int) -> int:
-    """Prepare the database, then keep the doors and the worker alive as processes of their own."""
+    """Prepare the database, then supervise the doors and the worker as child processes."""
     with (
         claim_port(plan.settings.listen, shared=True) as reserved,
         ops_socket(plan.at(reserved).settings) as ops_listener,
@@ -199,7 +197,7 @@ async def _serve_together(plan: Plan, *, workers: int) -> int:
 
 
 def _children(plan: Plan, *, workers: int) -> list[Child]:
-    """Return the processes that answer and work together."""
+    """Return the child processes that answer and work together."""
     common = ["--data", str(plan.settings.data), "--parent", str(os.getpid())]
     if plan.sandbox:
         common.append("--sandbox")
@@ -241,7 +239,7 @@ async def _work_alone(plan: Plan, *, parent: int | None, line: int | None) -> in
 
 
 def _answers(readiness: Readiness) -> Answers:
-    """Return what this process tells its parent."""
+    """Return the answers of this process to its parent."""
 
     async def counted() -> bytes:
         return metrics.pack(await metrics.collect())
@@ -253,8 +251,7 @@ def _answers(readiness: Readiness) -> Answers:
 
 
 async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any, object]) -> None:
-    """Runs the parts until they end, which they do when `stop` is set; follows a sandbox's clock
-    meanwhile.
+    """Run the parts until `stop` is set; follow a sandbox's clock meanwhile.
 
     A part that fails stops the others, and the failure is the command's.
     """
@@ -275,7 +272,7 @@ async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any
 async def _entered_desk(
     plan: Plan, *, dsn: str, alone: bool
 ) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
-    """Bring the database up to date and enters it, seeds and all."""
+    """Bring the database up to date and enter it, with seed data in a new sandbox."""
     await migrate(dsn)
     async with open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox, alone=alone) as desk:
         yield desk, await enter(desk)
@@ -283,7 +280,7 @@ async def _entered_desk(
 
 @asynccontextmanager
 async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
-    """Give a desk on a database that another process keeps.
+    """Open a desk on a database that another process runs.
 
     Raises SandboxRefused and MoneyIsMakeBelieve.
     """
@@ -296,7 +293,7 @@ async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
 
 
 def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bool = True) -> Plan:
-    """Return how to run, and set logging up for it. Raises CommandRefused."""
+    """Return the plan of this process, and configure logging. Raises CommandRefused."""
     settings = common.settings()
     try:
         settings = (
@@ -318,7 +315,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def _settle_memory() -> None:
-    """Take what was made so far out of the garbage collector's sight."""
+    """Exempt all present objects from garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)

@@ -1,4 +1,4 @@
-"""`numdesk service`: the services of the catalogue, and what operators say so that their messages are recognised."""
+"""`numdesk service`: the services of the catalogue, and the words that recognise their messages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import cyclopts
 from cyclopts import Parameter
 
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.recognition.recogniser import WordUse
 from numdesk.usecases import recognition
 
 app = cyclopts.App(
-    name="service", help="Look at services, and say by which words their messages are recognised."
+    name="service", help="Show services, and set the words that recognise their messages."
 )
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -21,9 +21,9 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
-    """List the services of the catalogue with the family whose messages each shares, and the words that were added here."""
+    """List the services with the family that shares messages, and the words added here."""
     common = common or Common()
-    found = at_desk(common, lambda desk: recognition.every(desk.rt), looks_only=True)
+    found = at_desk(common, lambda desk: recognition.every(desk.rt), read_only=True)
     rows = [
         (
             one.code,
@@ -42,8 +42,8 @@ def show(*, common: Common | None = None) -> None:
         }
         for one in found
     ]
-    empty = "There are no services yet: `numdesk stock price FILE.csv` brings those that it names."
-    tell(
+    empty = "There are no services yet: `numdesk stock price FILE.csv` adds those in the file."
+    print_result(
         facts,
         as_json=common.json,
         text=table(["service", "name", "family", "words"], rows) if rows else empty,
@@ -59,7 +59,7 @@ def word(
     forget: Flag = False,
     common: Common | None = None,
 ) -> None:
-    """Add a word by which the messages of a service are recognised; its name and code count without.
+    """Add a word by which a service's messages are recognised; its name and code count by default.
 
     Parameters
     ----------
@@ -68,15 +68,16 @@ def word(
     text
         The word or words, such as "Whats App"; case does not matter.
     use
-        text: as a sender and where a text names whose code it is. sender: as a sender only, for short and everyday words. never: a word
-        that numdesk brings along, the service's name included, no longer counts.
+        text: as a sender, and where a text says which service a code is for. sender: as a sender
+        only, for short and everyday words. never: a built-in word, the service's name included, no
+        longer counts.
     forget
-        Take back what was said about the word.
+        Undo an earlier setting of the word.
     """
     common = common or Common()
     if forget:
         at_desk(common, lambda desk: recognition.remove_word(desk.rt, service=service, word=text))
-        said = f"Nothing is said about {text!r} for {service} any more."
+        said = f"The setting of {text!r} for {service} was removed."
     else:
         at_desk(
             common, lambda desk: recognition.set_word(desk.rt, service=service, word=text, use=use)
@@ -86,7 +87,7 @@ def word(
             if use != "never"
             else f"{text!r} no longer counts for {service}."
         )
-    tell(
+    print_result(
         {"service": service, "word": text, "use": None if forget else use},
         as_json=common.json,
         text=said,
@@ -97,44 +98,48 @@ def word(
 def family(
     *services: str, name: str | None = None, alone: Flag = False, common: Common | None = None
 ) -> None:
-    """Say that services share messages: one's code is delivered to an order for another.
+    """Let services share messages: the code of one is delivered to an order for another.
 
     Parameters
     ----------
     services
         The codes of the services.
     name
-        The family that they join, a word of your choice; `numdesk service list` shows those that there are.
+        The family that they join, a word of your choice; `numdesk service list` shows the existing
+        ones.
     alone
-        They share messages with no other service.
+        Let them share messages with no other service.
     """
     common = common or Common()
     if not services or (name is None) != alone:
-        raise CommandRefused("Say which services, and either --name FAMILY or --alone.")
+        raise CommandRefused(
+            "The arguments are incomplete; expected service codes, and either --name FAMILY or "
+            "--alone."
+        )
     at_desk(common, lambda desk: recognition.set_family(desk.rt, services=services, family=name))
     text = f"{', '.join(services)}: " + ("alone." if alone else f"of the family {name}.")
-    tell({"services": list(services), "family": name}, as_json=common.json, text=text)
+    print_result({"services": list(services), "family": name}, as_json=common.json, text=text)
 
 
 @app.command(name="try")
 def try_text(text: str, *, sender: str = "", common: Common | None = None) -> None:
-    """Show which service a message would be recognised as of.
+    """Show the service that a message would be recognised as.
 
     Parameters
     ----------
     text
-        The message, as it came.
+        The text of a message.
     sender
-        Whom it came from.
+        The message's sender.
     """
     common = common or Common()
     found = at_desk(
-        common, lambda desk: recognition.try_text(desk.rt, text, sender=sender), looks_only=True
+        common, lambda desk: recognition.try_text(desk.rt, text, sender=sender), read_only=True
     )
     facts = {"service": found[1] if found else None, "told_by": found[0].told_by if found else None}
     said = (
-        f"It is {found[1]}'s, by the {found[0].told_by}."
+        f"It belongs to {found[1]}, by its {found[0].told_by}."
         if found
-        else "It is not recognised, and so delivered."
+        else "No service is recognised, so the message is delivered."
     )
-    tell(facts, as_json=common.json, text=said)
+    print_result(facts, as_json=common.json, text=said)

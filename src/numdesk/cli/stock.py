@@ -1,4 +1,4 @@
-"""`numdesk stock`: our own numbers and what they cost."""
+"""`numdesk stock`: our own numbers and their prices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.stock import atlas
 from numdesk.usecases.stock import numbers as stock_numbers
 from numdesk.usecases.stock import prices
@@ -32,14 +32,14 @@ Flag = Annotated[bool, Parameter(negative="")]
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class PriceFlags:
-    """Which lines of a price list are loaded that would be refused without."""
+    """Permission for lines of a price list that are refused otherwise."""
 
     new_operators: Flag = False
-    "Add operators that are not known yet instead of refusing their lines."
+    "Add unknown operators instead of refusing their lines."
     allow_free: Flag = False
     "Load prices of 0."
     allow_loss: Flag = False
-    "Load prices that are below the cost."
+    "Load prices below the cost."
 
 
 @app.command
@@ -50,16 +50,16 @@ def load(
     new_operators: Flag = False,
     common: Common | None = None,
 ) -> int:
-    """Put the numbers of a CSV file on the shelf; loading the same file again changes nothing.
+    """Add the numbers of a CSV file to stock; loading the same file again changes nothing.
 
     Parameters
     ----------
     file
         Columns msisdn,country[,operator]: digits in E.164, ISO 3166 letters, the operator's code.
     errors
-        A file that every line which could not be used is written to.
+        A file for every line that was refused.
     new_operators
-        Add operators that are not known yet instead of refusing their lines.
+        Add unknown operators instead of refusing their lines.
     """
     common = common or Common()
 
@@ -92,19 +92,20 @@ def price(
     flags: PriceFlags | None = None,
     common: Common | None = None,
 ) -> int:
-    """Set prices from a CSV file: of our own numbers, or of what a supplier sells.
+    """Set prices from a CSV file: of own numbers, or of a supplier's.
 
     Lines that contradict each other are reported, and none of them is loaded.
 
     Parameters
     ----------
     file
-        Columns country,service,operator,currency,price[,cost][,provider]; amounts as decimals of the currency. Without a provider, or with
-        "local", the line is about our own numbers; what a supplier asks and how many it has is then kept current by itself.
+        Columns country,service,operator,currency,price[,cost][,provider]; amounts as decimals of
+        the currency. Without a provider, or with "local", the line is about own numbers; a
+        supplier's cost and count are then updated automatically.
     errors
-        A file that every line which could not be used is written to.
+        A file for every line that was refused.
     flags
-        Which lines are loaded that would be refused without.
+        Permissions for lines that are refused otherwise.
     """
     common, flags = common or Common(), flags or PriceFlags()
 
@@ -129,12 +130,12 @@ def price(
             return await prices.price(desk.rt, lines, rules=rules, complain=complaints.add)
 
         total = at_desk(common, read)
-    return report(total, complaints, common, done=("price set", "prices set"), same="as they were")
+    return report(total, complaints, common, done=("price set", "prices set"), same="as before")
 
 
 @app.command(name="list")
 def show(*, common: Common | None = None) -> None:
-    """Count our numbers by country and operator."""
+    """Count own numbers by country and operator."""
     common = common or Common()
     found = at_desk(common, lambda desk: stock_numbers.summary(desk.rt))
     columns = ["country", "operator", "free", "taken", "rented", "quarantined", "withdrawn"]
@@ -153,22 +154,24 @@ def show(*, common: Common | None = None) -> None:
     text = (
         table(columns, rows)
         if rows
-        else "There are no numbers yet: `numdesk stock load FILE.csv` brings some."
+        else "There are no numbers yet: `numdesk stock load FILE.csv` adds some."
     )
-    tell([dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text)
+    print_result(
+        [dict(zip(columns, row, strict=True)) for row in rows], as_json=common.json, text=text
+    )
 
 
 @app.command
 def services(*, common: Common | None = None) -> None:
-    """Show the services that a price list may name."""
+    """List the services for price lists."""
     facts = [{"service": service.code, "name": service.name} for service in atlas.SERVICES]
     text = table(["service", "name"], sorted((fact["service"], fact["name"]) for fact in facts))
-    tell(facts, as_json=(common or Common()).json, text=text)
+    print_result(facts, as_json=(common or Common()).json, text=text)
 
 
 @app.command
 def countries(*, common: Common | None = None) -> None:
-    """Show the countries that a list may name, with their dial codes and the operators known there."""
+    """List the countries for lists, with their dial codes and known operators."""
     facts = [
         {
             "country": country.iso2,
@@ -182,7 +185,7 @@ def countries(*, common: Common | None = None) -> None:
         (one.iso2, one.name, f"+{one.dial_code}", ", ".join(known.code for known in one.operators))
         for one in atlas.COUNTRIES
     )
-    tell(
+    print_result(
         facts,
         as_json=(common or Common()).json,
         text=table(["country", "name", "dial code", "operators"], rows),
@@ -196,7 +199,7 @@ def withdraw(
     errors: Path | None = None,
     common: Common | None = None,
 ) -> int:
-    """Take numbers off the shelf for good; one that is rented out stays until its order has ended.
+    """Withdraw numbers from sale for good; one in use stays until its order has ended.
 
     Parameters
     ----------
@@ -205,11 +208,13 @@ def withdraw(
     file
         A CSV file with the column msisdn, instead.
     errors
-        A file that every number which could not be withdrawn is written to.
+        A file for every number that was refused.
     """
     common = common or Common()
     if bool(numbers) == bool(file):
-        raise CommandRefused("Say which numbers to withdraw: either as arguments or with --file.")
+        raise CommandRefused(
+            "The arguments are incomplete; expected numbers to withdraw, or --file FILE.csv."
+        )
     with (
         complaints_into(errors, inputs=[file] if file else []) as complaints,
         _given(numbers, file) as found,
@@ -252,7 +257,7 @@ def _price(line: int, cells: dict[str, str]) -> GivenPrice:
 
 @contextmanager
 def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loaded], None]]:
-    """Yields what shows how far a load is; the bar goes by bytes, because lines are not known beforehand."""
+    """Yield a progress display for a load, by bytes because the line count is unknown."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -268,10 +273,16 @@ def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loa
 def report(
     total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str
 ) -> int:
-    """Says what came of a list, and returns 0 when nothing was refused; `done` is what became of one line, and of several."""
-    unused = f", {total.bad:,} not used" if total.bad else ""
+    """Report the result of a list, and return 0 if nothing was refused.
+
+    `done` is the words for one loaded line, and for several.
+    """
+    unused = f", {total.bad:,} refused" if total.bad else ""
     changed = "" if total.added else " Nothing was changed."
-    text = f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, {total.present:,} {same}{unused}.{changed}"
+    text = (
+        f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, "
+        f"{total.present:,} {same}{unused}.{changed}"
+    )
     loss = (
         f"Sold at a loss, below their cost: {_counted(total.losses, ('price', 'prices'))}."
         if total.losses
@@ -287,10 +298,12 @@ def report(
             {"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown
         ],
     }
-    tell(facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text, loss])))
+    print_result(
+        facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text, loss]))
+    )
     return 1 if total.bad else 0
 
 
 def _counted(count: int, words: tuple[str, str]) -> str:
-    """Returns a number with its word, which is another one for one thing."""
+    """Return a number with its word, in the singular or plural."""
     return f"{count:,} {words[count != 1]}"

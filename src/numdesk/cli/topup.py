@@ -1,4 +1,4 @@
-"""`numdesk topup`: payments into wallets, those that wait for a person, and the comparison with the gateways."""
+"""`numdesk topup`: payments into wallets, held ones, and the comparison with the gateways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, if_unknown, table, tell
+from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.money import print_amount
 from numdesk.domain.payments.audit import Difference
 from numdesk.domain.payments.refusals import GatewayUnavailable
@@ -25,29 +25,32 @@ from numdesk.usecases.payments import held as payment_held
 
 app = cyclopts.App(
     name="topup",
-    help="Look at top-ups, decide about those that are held, and compare them with the payment gateways.",
+    help="Show top-ups, decide on held ones, and compare them with the payment gateways.",
 )
 
 Flag = Annotated[bool, Parameter(negative=())]
 _ASK = "settle it at the gateway: credit or refund follows by itself, or at once by `topup settle`"
 _OR = "or decide here by `topup approve`, `refuse` or `write-off`"
-#: What staff do next about each doubt.
+#: The next step of staff for each doubt.
 NEXT: Mapping[Doubt, str] = {
-    Doubt.GATEWAY: f"{_ASK}; `topup write-off` when it went back",
-    Doubt.STATUS: f"{_ASK}; {_OR} (`--worth` says what it is worth)",
+    Doubt.GATEWAY: f"{_ASK}; `topup write-off` if it went back",
+    Doubt.STATUS: f"{_ASK}; {_OR} (`--worth` sets its worth)",
     Doubt.UNSETTLED: f"{_ASK}; {_OR}",
-    Doubt.REFERENCE: "find out whose it is, then `topup refuse`, or `topup approve --worth`",
-    Doubt.INVOICE: "find out whose it is, then `topup refuse`, or `topup approve --worth`",
+    Doubt.REFERENCE: "find the payer, then `topup refuse`, or `topup approve --worth`",
+    Doubt.INVOICE: "find the payer, then `topup refuse`, or `topup approve --worth`",
     Doubt.CURRENCY: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
     Doubt.AMOUNT: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
-    Doubt.WRONG_ASSET: "look up what it is worth, then `topup approve --worth`, or `topup refuse`",
-    Doubt.LATE: "look up what it was worth, then `topup approve --worth`, or `topup refuse`",
-    Doubt.NO_AMOUNTS: "look up what it is worth, then `topup approve --worth`, or `topup refuse`",
+    Doubt.WRONG_ASSET: "look up its worth, then `topup approve --worth`, or `topup refuse`",
+    Doubt.LATE: "look up its worth at that time, then `topup approve --worth`, or `topup refuse`",
+    Doubt.NO_AMOUNTS: "look up its worth, then `topup approve --worth`, or `topup refuse`",
     Doubt.UNDERPAID: "`topup approve` credits it, `topup refuse` keeps it apart",
     Doubt.DUST: "`topup approve` credits it, `topup refuse` keeps it apart",
-    Doubt.OVERPAID: "`topup approve` credits the excess, too, `topup refuse` keeps it apart, `topup write-off` when the excess went back",
+    Doubt.OVERPAID: (
+        "`topup approve` credits the excess too, `topup refuse` keeps it apart, `topup write-off` "
+        "if the excess went back"
+    ),
 }
-#: How far back one comparison may look.
+#: The longest period of one comparison.
 DAYS_MAX = 366
 
 
@@ -59,16 +62,16 @@ def show_list(
     limit: Whole = 50,
     common: Common | None = None,
 ) -> None:
-    """Show top-ups, newest first, in minor units.
+    """List top-ups, newest first, in minor units.
 
     Parameters
     ----------
     held
-        Only those of which a payment waits for a person, with what the gateway says of it and what to do.
+        Only top-ups with a held payment, with the gateway's status and what to do.
     customer
         Only those of this customer.
     limit
-        How many.
+        The number of top-ups, at most.
     """
     common = common or Common()
     if not 1 <= limit <= topups.PAGE_MAX:
@@ -99,17 +102,17 @@ def show_list(
         if facts
         else "No top-ups."
     )
-    tell(facts, as_json=common.json, text=text)
+    print_result(facts, as_json=common.json, text=text)
 
 
 @app.command
 def show(invoice: str, *, common: Common | None = None) -> None:
-    """Show a top-up with every payment for it: what the gateway says, what is booked, and what is doubted.
+    """Show a top-up and its payments: the gateway's status, the booked amounts, and the doubt.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     """
     common = common or Common()
     topup, lines = at_desk(common, lambda desk: topups.read(desk.rt, invoice))
@@ -117,7 +120,7 @@ def show(invoice: str, *, common: Common | None = None) -> None:
     columns = [
         "payment",
         "status",
-        "its word",
+        "gateway status",
         "paid",
         "due",
         "coin",
@@ -128,10 +131,10 @@ def show(invoice: str, *, common: Common | None = None) -> None:
         "decision",
     ]
     text = table(columns, [list(one.values())[: len(columns)] for one in facts["payments"]])
-    tell(
+    print_result(
         facts,
         as_json=common.json,
-        text=text if lines else f"{invoice} is {facts['state']}; no payment was heard of.",
+        text=text if lines else f"{invoice} is {facts['state']}; it has no payments.",
     )
 
 
@@ -143,58 +146,59 @@ def approve(
     worth: Whole | None = None,
     common: Common | None = None,
 ) -> None:
-    """Credit a payment that is held, by the discount of its top-up.
+    """Credit a held payment, with the discount of its top-up.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     payment
-        The gateway's id of the payment, where more than one is held.
+        The gateway's id of the payment, if more than one is held.
     worth
-        What was paid is worth so many minor units of the wallet's currency; needed where it cannot be told.
+        The payment's worth in minor units of the wallet's currency; required if it is unknown.
     """
     _decide(invoice, Decision.APPROVED, payment, worth, common or Common())
 
 
 @app.command
 def refuse(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
-    """Do not credit a payment that is held; its money stays apart until it is sent back at the gateway.
+    """Do not credit a held payment; its money stays apart until it is sent back at the gateway.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     payment
-        The gateway's id of the payment, where more than one is held.
+        The gateway's id of the payment, if more than one is held.
     """
     _decide(invoice, Decision.REFUSED, payment, None, common or Common())
 
 
 @app.command
 def write_off(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
-    """Take out of the books what is held or kept apart of a payment, because it went back to the payer, whatever the gateway's status says.
+    """Take a payment that went back to the payer out of the books, whatever its gateway status.
 
-    Of a payment that brought too much only the excess is taken out. What was credited is taken back where the gateway contradicts it.
+    What is held or kept apart of it is removed; of a payment that brought too much only the excess.
+    A credit is taken back if the gateway contradicts it.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     payment
-        The gateway's id of the payment, where more than one is held.
+        The gateway's id of the payment, if more than one is held.
     """
     _decide(invoice, Decision.RETURNED, payment, None, common or Common())
 
 
 @app.command
 def settle(invoice: str, *, common: Common | None = None) -> None:
-    """Ask the gateway about a top-up now, and book what it says.
+    """Ask the gateway about a top-up now, and book its answer.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     """
     common = common or Common()
 
@@ -204,24 +208,25 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
             await settlement.settle(desk.rt, topup.id)
         return (await topups.read(desk.rt, invoice))[0]
 
-    with if_unknown(_look(invoice)):
+    with if_unknown(_check_advice(invoice)):
         topup = at_desk(common, ask)
-    _tell_state(topup, common)
+    _print_state(topup, common)
 
 
 @app.command
 def collect(invoice: str, *, common: Common | None = None) -> None:
-    """Take from the wallet what its customer owes since a payment was taken back, as far as the wallet has it.
+    """Take a customer's debt for a payment that was taken back from the wallet, as far as it covers
+    it.
 
     Parameters
     ----------
     invoice
-        The invoice's id, inv_...
+        The invoice's id, such as inv_0f3a9c2d7b41e8563a90.
     """
     common = common or Common()
-    with if_unknown(_look(invoice)):
+    with if_unknown(_check_advice(invoice)):
         units = at_desk(common, lambda desk: settlement.collect(desk.rt, invoice))
-    tell(
+    print_result(
         {"invoice": invoice, "collected": units},
         as_json=common.json,
         text=f"{units} minor units were collected.",
@@ -230,14 +235,14 @@ def collect(invoice: str, *, common: Common | None = None) -> None:
 
 @app.command
 def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | None = None) -> int:
-    """Compare the gateways' payments of the last days with ours; the exit code is 1 when something differs.
+    """Compare the gateways' payments of the last days with ours; exit 1 if something differs.
 
     Parameters
     ----------
     days
-        How far back.
+        The number of days, 1 to 366.
     gateway
-        Only this one.
+        Only this gateway.
     """
     common = common or Common()
     if not 1 <= days <= DAYS_MAX:
@@ -246,7 +251,8 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
     async def ask(desk: Desk) -> list[Difference]:
         if gateway is not None and gateway not in desk.rt.payments:
             raise CommandRefused(
-                f"There is no gateway {gateway}: it must be one of {', '.join(desk.rt.payments) or 'those set up'}."
+                f"{gateway} is not a gateway in use; expected one of "
+                f"{', '.join(desk.rt.payments) or 'those set up'}."
             )
         if not desk.rt.payments:
             raise CommandRefused("No payment gateway is set up, so there is nothing to compare.")
@@ -260,48 +266,54 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
     columns = ["gateway", "fault", "invoice", "payment", "how"]
     rows = [(one.provider, one.fault, one.invoice, one.payment_id, one.what) for one in found]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
-    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "Nothing differs.")
+    print_result(
+        facts, as_json=common.json, text=table(columns, rows) if rows else "Nothing differs."
+    )
     return 1 if found else 0
 
 
 def _decide(
     invoice: str, decision: Decision, payment: str | None, worth: int | None, common: Common
 ) -> None:
-    with if_unknown(_look(invoice)):
+    with if_unknown(_check_advice(invoice)):
         topup = at_desk(
             common,
             lambda desk: settlement.decide(
                 desk.rt, invoice, decision, payment_id=payment, worth=worth
             ),
         )
-    _tell_state(topup, common)
+    _print_state(topup, common)
 
 
-def _look(invoice: str) -> str:
-    return f"see with `numdesk topup show {invoice}`; running the command again books nothing twice"
+def _check_advice(invoice: str) -> str:
+    return f"check with `numdesk topup show {invoice}`; repeating the command books nothing twice"
 
 
 @contextmanager
 def _asking(desk: Desk) -> Iterator[None]:
-    """Says of a sandbox's gateway that does not answer where it is looked for; its server may listen elsewhere."""
+    """Refuse with the address of a sandbox's gateways if they do not answer; the server may be
+    elsewhere.
+    """
     try:
         yield
     except (ProviderError, GatewayUnavailable) as error:
         if desk.rt.environment != "test":
             raise
         raise CommandRefused(
-            f"The sandbox's gateways did not answer ({str(error).rstrip('.')}): they live in its server, which is looked for at "
-            f"{desk.rt.settings.listen}; start it, or set NUMDESK_LISTEN to the address that it listens on."
+            f"The sandbox's gateways did not answer ({str(error).rstrip('.')}): they run in its "
+            "server, expected at "
+            f"{desk.rt.settings.listen}; start it, or set NUMDESK_LISTEN to the address that it "
+            "listens on."
         ) from error
 
 
-def _tell_state(topup: TopUp, common: Common) -> None:
+def _print_state(topup: TopUp, common: Common) -> None:
     facts = _facts(topup)
     credited, ordered = (
         print_amount(units, topup.currency) for units in (topup.credited, topup.amount)
     )
     state = facts["state"].replace("_", " ")
-    tell(
+    print_result(
         facts,
         as_json=common.json,
         text=f"{topup.public_id} is {state}: {credited} credited, {ordered} ordered.",
@@ -344,7 +356,7 @@ def _payment(one: Booked) -> dict[str, Any]:
 
 
 def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) -> None:
-    """Shows payments that wait for a person, each with the gateway's own word and what to do."""
+    """Write the held payments, each with the gateway's status and what to do."""
     facts = [
         {**_facts(topup), "payments": [_payment(one) for one in lines]} for topup, lines in found
     ]
@@ -353,7 +365,7 @@ def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) 
         "customer",
         "gateway",
         "payment",
-        "its word",
+        "gateway status",
         "paid",
         "due",
         "coin",
@@ -366,4 +378,4 @@ def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) 
         for topup in facts
         for one in topup["payments"]
     ]
-    tell(facts, as_json=common.json, text=table(columns, rows) if rows else "No top-ups.")
+    print_result(facts, as_json=common.json, text=table(columns, rows) if rows else "No top-ups.")

@@ -1,4 +1,6 @@
-"""`numdesk webhooks`: where a customer's webhooks go, what was sent there, and sending it again."""
+"""`numdesk webhooks`: the endpoint of a customer's webhooks, its deliveries, and sending them
+again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import cyclopts
 from numdesk.bootstrap import Desk
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import Whole, currency_of, is_signed, moment, read_secret, require_customer
-from numdesk.cli.outcome import CommandRefused, table, tell
+from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
 from numdesk.storage.webhooks import REPLAY_MAX, Owner
@@ -19,12 +21,13 @@ from numdesk.usecases.webhooks import endpoints
 from numdesk.usecases.webhooks.endpoints import PAGE_MAX
 
 app = cyclopts.App(
-    name="webhooks", help="Say where a customer's webhooks go, look at them, and send them again."
+    name="webhooks",
+    help="Set the endpoint of a customer's webhooks, show deliveries, and send them again.",
 )
 
-#: What was given up is sent again for so long back, unless another time is named.
+#: The default period of `replay-failed`.
 SINCE = timedelta(days=1)
-#: How a delivery's id begins in the header that the receiver saw.
+#: The start of a delivery's id in the webhook's header.
 PREFIX = "whd_"
 
 
@@ -37,19 +40,20 @@ def set_endpoint(
     secret_file: Path | None = None,
     common: Common | None = None,
 ) -> None:
-    """Say where a customer's webhooks go, and switch them on (again); no URL ("") switches them off.
+    """Set the URL of a customer's webhooks, and enable them (again); an empty URL disables them.
 
     Parameters
     ----------
     customer_id
         The customer's number.
     dialect
-        The API whose webhooks are meant.
+        The API of the webhooks.
     url
-        An https address that anybody can reach.
+        An https address on the public internet.
     secret_file
-        A file (or - for standard input) whose first line is what webhooks are signed with; default: where requests are signed the
-        secret of the newest key, else as it was, or a new one.
+        A file (or - for standard input) whose first line is the signing secret. Default: for a
+        dialect with signed requests the secret of the newest key, else the present secret or a new
+        one.
     """
     common = common or Common()
     secret = read_secret(secret_file, prompt="secret") if secret_file else None
@@ -62,7 +66,8 @@ def set_endpoint(
             signed_with = await keys.signing_secret(desk.rt, customer_id, dialect=dialect)
             if signed_with is None:
                 raise CommandRefused(
-                    f"Customer {customer_id} has no key of {dialect} to sign with: `numdesk customer key add` makes one."
+                    f"Customer {customer_id} has no {dialect} key to sign with; `numdesk customer "
+                    "key add` makes one."
                 )
         found = await endpoints.change_endpoint_of(desk.rt, owner, url=url, secret=signed_with)
         own = {} if is_signed(desk, dialect) else {"secret": found.secret}
@@ -71,8 +76,8 @@ def set_endpoint(
     facts = at_desk(common, change)
     text = f"Webhooks of customer {customer_id} go to {facts['url']} now."
     if not facts["url"]:
-        text = f"Customer {customer_id} gets no webhooks now."
-    tell(
+        text = f"Webhooks of customer {customer_id} are off now."
+    print_result(
         facts,
         as_json=common.json,
         text=text + (f"\nsecret  {facts['secret']}" if facts.get("secret") else ""),
@@ -83,51 +88,51 @@ def set_endpoint(
 def show_endpoint(
     customer_id: Whole, dialect: str = "smscode", *, common: Common | None = None
 ) -> None:
-    """Show where a customer's webhooks go, and whether they are switched off.
+    """Show the URL of a customer's webhooks, and whether they are disabled.
 
     Parameters
     ----------
     customer_id
         The customer's number.
     dialect
-        The API whose webhooks are meant.
+        The API of the webhooks.
     """
     common = common or Common()
 
-    async def look(desk: Desk) -> dict[str, object]:
+    async def read(desk: Desk) -> dict[str, object]:
         owner = await _owner(desk, customer_id, dialect)
         return _endpoint_facts(owner, await endpoints.endpoint_of(desk.rt, owner))
 
-    facts = at_desk(common, look)
-    tell(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
+    facts = at_desk(common, read)
+    print_result(facts, as_json=common.json, text=table(list(facts), [list(facts.values())]))
 
 
 @app.command(name="list")
 def show(
     customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, common: Common | None = None
 ) -> None:
-    """Show the newest deliveries to a customer's endpoint, with the last attempt of each.
+    """List the newest deliveries to a customer's endpoint, with the last attempt of each.
 
     Parameters
     ----------
     customer_id
         The customer's number.
     dialect
-        The API whose webhooks are meant.
+        The API of the webhooks.
     limit
-        How many.
+        The number of deliveries, at most.
     """
     common = common or Common()
     if not 1 <= limit <= PAGE_MAX:
         raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {PAGE_MAX}.")
 
-    async def look(desk: Desk) -> list[DeliveryLog]:
+    async def read(desk: Desk) -> list[DeliveryLog]:
         await _owner(desk, customer_id, dialect)
         return await endpoints.deliveries(
             desk.rt, customer_id=customer_id, dialect=dialect, limit=limit
         )
 
-    found = at_desk(common, look)
+    found = at_desk(common, read)
     columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
     rows = [
         (
@@ -142,8 +147,8 @@ def show(
         for one in found
     ]
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
-    text = table(columns, rows) if rows else f"Nothing was ever sent to customer {customer_id}."
-    tell(facts, as_json=common.json, text=text)
+    text = table(columns, rows) if rows else f"There are no deliveries to customer {customer_id}."
+    print_result(facts, as_json=common.json, text=text)
 
 
 @app.command
@@ -159,7 +164,7 @@ def replay(
     delivery
         The delivery's id, such as whd_7.
     dialect
-        The API whose webhooks are meant.
+        The API of the webhooks.
     """
     common = common or Common()
     digits = delivery.removeprefix(PREFIX)
@@ -178,7 +183,7 @@ def replay(
             raise _switched_off(customer_id) from refusal
 
     at_desk(common, send)
-    tell(
+    print_result(
         {"delivery": f"{PREFIX}{digits}"},
         as_json=common.json,
         text=f"The delivery {PREFIX}{digits} is sent again.",
@@ -189,7 +194,7 @@ def replay(
 def replay_failed(
     customer_id: Whole, *, since: str = "", dialect: str = "smscode", common: Common | None = None
 ) -> None:
-    """Send everything again that was given up.
+    """Send all failed deliveries again.
 
     Parameters
     ----------
@@ -198,7 +203,7 @@ def replay_failed(
     since
         A date or time (UTC); default: a day ago.
     dialect
-        The API whose webhooks are meant.
+        The API of the webhooks.
     """
     common = common or Common()
 
@@ -217,7 +222,7 @@ def replay_failed(
         return begin, count
 
     begin, count = at_desk(common, send)
-    tell(
+    print_result(
         {"customer_id": customer_id, "count": count},
         as_json=common.json,
         text=f"Sent again since {begin:%Y-%m-%d %H:%M} UTC: {count}.",
@@ -225,7 +230,7 @@ def replay_failed(
 
 
 async def _owner(desk: Desk, customer_id: int, dialect: str) -> Owner:
-    """Returns whose webhooks are meant. Raises CommandRefused."""
+    """Return the owner of the webhooks. Raises CommandRefused."""
     currency_of(desk, dialect)
     await require_customer(desk, customer_id)
     return Owner(customer_id, dialect)
@@ -246,6 +251,6 @@ def _endpoint_facts(owner: Owner, found: Endpoint) -> dict[str, object]:
 
 def _switched_off(customer_id: int) -> CommandRefused:
     return CommandRefused(
-        f"The endpoint of customer {customer_id} has no URL or is switched off: "
-        "setting the URL again switches it on, by the customer or with `numdesk webhooks set`."
+        f"The endpoint of customer {customer_id} has no URL or is disabled: "
+        "set the URL again to enable it, by the customer or with `numdesk webhooks set`."
     )
