@@ -182,5 +182,5 @@ class TestRules:
         for words, sentence in refused.items():
             assert (await run(capsys, "rules", *words, code=2))[1] == f"numdesk: {sentence}\n"
         _, err = await run(capsys, "rules", "remove", "1.5", code=2)
-        assert "not a whole number" in err
+        assert "1.5 is not a rule number; expected one such as 7" in err
         assert [one["rule"] for one in await run_json(capsys, "rules", "list")] == [1]

@@ -116,9 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_REFUSED
     try:
         answer = _make_app(errors)(
-            arguments, exit_on_error=False, print_error=True, result_action="return_value"
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
-    except cyclopts.CycloptsError:
+    except cyclopts.CycloptsError as error:
+        errors.print(f"numdesk: {error}")
         return EXIT_REFUSED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

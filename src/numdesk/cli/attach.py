@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import asyncpg
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk, open_desk
+from numdesk.cli.arguments import Folder
 from numdesk.cli.outcome import CommandRefused
 from numdesk.config import Settings, read_settings
 from numdesk.storage.database.cluster import Cluster
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 class Common:
     """Option of every command."""
 
-    data: Path | None = None
+    data: Folder | None = None
     "The data folder; default: NUMDESK_DATA, or var/numdesk."
 
     json: Annotated[bool, Parameter(negative="")] = False
@@ -40,7 +40,7 @@ class Common:
     def settings(self) -> Settings:
         """Return the settings of the environment, with the data folder of the command line."""
         found = read_settings()
-        return replace(found, data=self.data.expanduser()) if self.data else found
+        return replace(found, data=self.data) if self.data else found
 
 
 @asynccontextmanager

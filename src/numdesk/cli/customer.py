@@ -10,9 +10,9 @@ from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
 from numdesk.cli import key
+from numdesk.cli.arguments import Amount, CustomerNumber
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import (
-    Whole,
     currency_of,
     customer_of,
     is_signed,
@@ -42,7 +42,7 @@ def add(
     name: str,
     *,
     dialect: str = "smscode",
-    credit: str = "0",
+    credit: Amount = "0",
     pending: Flag = False,
     common: Common | None = None,
 ) -> None:
@@ -91,8 +91,8 @@ def add(
 
 @app.command
 def credit(
-    customer_id: Whole,
-    amount: str,
+    customer_id: CustomerNumber,
+    amount: Amount,
     currency: str = "IDR",
     *,
     reference: str | None = None,
@@ -171,8 +171,8 @@ def block(customer_id: str, *, common: Common | None = None) -> None:
 
 @app.command
 def bonus(
-    customer_id: Whole,
-    amount: str,
+    customer_id: CustomerNumber,
+    amount: Amount,
     currency: str = "EUR",
     *,
     reference: str | None = None,
@@ -220,7 +220,11 @@ def bonus(
 
 @app.command
 def option(
-    customer_id: Whole, name: str, value: str | None = None, *, common: Common | None = None
+    customer_id: CustomerNumber,
+    name: str,
+    value: str | None = None,
+    *,
+    common: Common | None = None,
 ) -> None:
     """Set an option of one customer; without a value, restore its default.
 
@@ -309,7 +313,7 @@ def _set_state(meant: str, state: CustomerState, common: Common) -> None:
 def _checked_name(name: str) -> str:
     clean = name.strip()
     if not clean or len(clean) > 200 or not clean.isprintable():
-        raise CommandRefused("The name cannot be used: it must be 1 to 200 printable characters.")
+        raise CommandRefused(f"{name!r} is not a name; expected 1 to 200 printable characters.")
     return clean
 
 
@@ -318,7 +322,7 @@ def _change(amount: str, currency: str) -> tuple[str, int]:
     wanted = currency.upper()
     if wanted not in DECIMALS:
         raise CommandRefused(
-            f"The currency {currency} is not known: it must be one of {', '.join(DECIMALS)}."
+            f"{currency} is not a currency; expected one of {', '.join(DECIMALS)}."
         )
     return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
 
@@ -331,4 +335,4 @@ def _units(amount: str, currency: str) -> int:
     try:
         return parse_amount(amount, currency)
     except AmountRefused as refused:
-        raise CommandRefused(f"The amount {amount} cannot be used: it {refused}.") from refused
+        raise CommandRefused(f"{amount} is not an amount; it {refused}.") from refused

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from numdesk import __version__
+from numdesk.cli.arguments import InputFile, OutputFile
 from numdesk.cli.attach import Common, existing_database
 from numdesk.cli.outcome import CommandRefused, print_result
 from numdesk.config import Settings, environment_for_child
@@ -67,7 +68,7 @@ def migrate(*, common: Common | None = None) -> None:
     asyncio.run(run())
 
 
-def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None) -> None:
+def backup(file: OutputFile, *, with_keys: Flag = False, common: Common | None = None) -> None:
     """Write the whole database to a file while the server runs, without the key file.
 
     Parameters
@@ -117,7 +118,7 @@ def backup(file: Path, *, with_keys: Flag = False, common: Common | None = None)
     )
 
 
-def restore(file: Path, *, common: Common | None = None) -> None:
+def restore(file: InputFile, *, common: Common | None = None) -> None:
     """Fill an empty database from a backup; the server must not be running.
 
     Parameters

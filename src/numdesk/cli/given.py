@@ -6,47 +6,26 @@ A refusal names the argument, its value and the accepted form.
 from __future__ import annotations
 
 import getpass
-import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter, Token
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import ID_MAX
 from numdesk.cli.outcome import CommandRefused
 from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
 
-#: Ids are 32-bit serials; the database driver refuses larger ones.
-ID_MAX = 2**31 - 1
-
-
-def _read_whole(_type: Any, tokens: Sequence[Token]) -> int:
-    """Return plain digits as a number; the command line library would round 1.9 to 2 and read 0x1
-    as 1.
-    """
-    text = tokens[0].value
-    if re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII) is None:
-        raise ValueError(f"{text} is not a whole number in the digits 0-9.")
-    return int(text)
-
-
 #: Characters in the one line of a secret.
 SECRET_LINE_MAX = 10_000
-
-#: A whole number in plain digits.
-Whole = Annotated[int, Parameter(converter=_read_whole)]
 
 
 async def require_customer(desk: Desk, customer_id: int) -> None:
     """Check that the customer exists. Raises CommandRefused."""
-    if not 1 <= customer_id <= ID_MAX or not await wallets.wallets(desk.rt, customer_id):
+    if not await wallets.wallets(desk.rt, customer_id):
         raise CommandRefused(
-            f"There is no customer {customer_id}: `numdesk customer list` shows all."
+            f"There is no customer {customer_id}; `numdesk customer list` shows all."
         )
 
 
@@ -57,7 +36,9 @@ async def customer_of(desk: Desk, text: str) -> int:
     for one in await installation.customers(desk.rt):
         if text in public_ids(desk, one.id, one.dialects):
             return one.id
-    raise CommandRefused(f"There is no customer {text}: `numdesk customer list` shows all.")
+    raise CommandRefused(
+        f"{text} is not a customer; expected a number or an id from `numdesk customer list`."
+    )
 
 
 def public_ids(desk: Desk, customer_id: int, dialects: Collection[str]) -> list[str]:
@@ -73,7 +54,7 @@ def currency_of(desk: Desk, dialect: str) -> str:
     currencies = {one.slug: one.currency for one in desk.dialects}
     if dialect not in currencies:
         raise CommandRefused(
-            f"The dialect {dialect} is not known: it must be one of {', '.join(currencies)}."
+            f"{dialect} is not a dialect; expected one of {', '.join(currencies)}."
         )
     return currencies[dialect]
 
@@ -119,23 +100,13 @@ def read_secret(file: Path | None, *, prompt: str) -> str:
         ) from error
 
 
-def moment(text: str, *, option: str) -> datetime:
-    """Return a time in ISO 8601, in UTC if it has no zone. Raises CommandRefused."""
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise CommandRefused(
-            f"{option} {text} cannot be used: it must be a date or time such as 2030-01-31T12:00."
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def words(text: str, *, option: str, allowed: Collection[str]) -> frozenset[str]:
     """Return the words of a comma-separated list, in lower case. Raises CommandRefused."""
     found = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     if unknown := sorted(found - set(allowed)):
         raise CommandRefused(
-            f"{option} {unknown[0]} is not known: it must be some of {','.join(sorted(allowed))}."
+            f"{unknown[0]} is not a value of {option}; expected some of "
+            f"{','.join(sorted(allowed))}."
         )
     return found
 
@@ -148,6 +119,6 @@ def networks(text: str, *, option: str) -> tuple[str, ...]:
             ip_network(part)
         except ValueError as error:
             raise CommandRefused(
-                f"{option} {part} cannot be used: it must be a network such as 192.0.2.0/24."
+                f"{part} is not a network; expected one such as 192.0.2.0/24 for {option}."
             ) from error
     return tuple(found)

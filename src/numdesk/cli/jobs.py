@@ -8,19 +8,21 @@ import cyclopts
 import msgspec
 from cyclopts import Parameter
 
+from numdesk.cli.arguments import JobNumber, count
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.usecases.jobs import queue
 
 app = cyclopts.App(name="jobs", help="Show background jobs, and try dead ones again.")
+
+Limit = Annotated[int, Parameter(converter=count("jobs", queue.PAGE_MAX))]
 
 
 @app.command(name="list")
 def show(
     *,
     dead: Annotated[bool, Parameter(negative=())] = False,
-    limit: Whole = 50,
+    limit: Limit = 50,
     common: Common | None = None,
 ) -> None:
     """List jobs, longest due first, with the last error of each.
@@ -33,8 +35,6 @@ def show(
         The number of jobs, at most.
     """
     common = common or Common()
-    if not 1 <= limit <= queue.PAGE_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {queue.PAGE_MAX}.")
     found = at_desk(common, lambda desk: queue.every(desk.rt, dead=dead, limit=limit))
     columns = ["job", "kind", "payload", "due", "attempts", "dead", "error"]
     rows = [
@@ -51,7 +51,7 @@ def show(
 
 @app.command
 def revive(
-    job: Whole | None = None,
+    job: JobNumber | None = None,
     *,
     all_dead: Annotated[bool, Parameter(name="--all", negative=())] = False,
     common: Common | None = None,
@@ -72,10 +72,10 @@ def revive(
         raise CommandRefused(
             "The arguments are incomplete; expected either a job's number or --all."
         )
-    count = at_desk(common, lambda desk: queue.revive(desk.rt, job_id=job))
-    if job is not None and not count:
+    revived = at_desk(common, lambda desk: queue.revive(desk.rt, job_id=job))
+    if job is not None and not revived:
         raise CommandRefused(
             f"Job {job} is not dead, or its work is waiting in another job; `numdesk jobs list "
             "--dead` shows the dead jobs."
         )
-    print_result({"count": count}, as_json=common.json, text=f"Jobs revived: {count}.")
+    print_result({"count": revived}, as_json=common.json, text=f"Jobs revived: {revived}.")

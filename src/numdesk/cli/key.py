@@ -8,14 +8,12 @@ import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import CustomerNumber, KeyNumber, Moment
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import (
-    ID_MAX,
-    Whole,
     currency_of,
     is_signed,
     labelled,
-    moment,
     networks,
     require_customer,
     shown_key,
@@ -50,13 +48,13 @@ class Rules:
     networks: str = ""
     "Network that it may be used from, such as 192.0.2.0/24,2001:db8::/32; default: all."
 
-    expires: str = ""
+    expires: Moment | None = None
     "A date or time (UTC) from which the key is refused."
 
 
 @app.command
 def add(
-    customer_id: Whole,
+    customer_id: CustomerNumber,
     *,
     dialect: str = "smscode",
     rules: Rules | None = None,
@@ -97,7 +95,7 @@ def add(
 
 
 @app.command(name="list")
-def show(customer_id: Whole, *, common: Common | None = None) -> None:
+def show(customer_id: CustomerNumber, *, common: Common | None = None) -> None:
     """List a customer's keys: the start of each token, its limits, and its last use.
 
     Parameters
@@ -147,7 +145,7 @@ def show(customer_id: Whole, *, common: Common | None = None) -> None:
 
 
 @app.command
-def revoke(key_id: Whole, *, common: Common | None = None) -> None:
+def revoke(key_id: KeyNumber, *, common: Common | None = None) -> None:
     """Revoke a key for good, within about a second; the customer's other keys keep working.
 
     Parameters
@@ -156,8 +154,6 @@ def revoke(key_id: Whole, *, common: Common | None = None) -> None:
         The key's number, from `numdesk customer key list`.
     """
     common = common or Common()
-    if not 1 <= key_id <= ID_MAX:
-        raise CommandRefused(f"There is no key {key_id}.")
     at_desk(common, lambda desk: keys.revoke_key(desk.rt, key_id))
     print_result(
         {"key_id": key_id, "revoked": True},
@@ -171,20 +167,21 @@ def _rules(desk: Desk, dialect: str, given: Rules) -> KeyRules:
     name = given.name.strip()
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
         raise CommandRefused(
-            f"--name cannot be used: it must be 1 to {NAME_CHARACTERS_MAX} printable characters."
+            f"{name!r} is not a name; expected 1 to {NAME_CHARACTERS_MAX} printable characters."
         )
     operations = {
         route.operation for one in desk.dialects if one.slug == dialect for route in one.routes
     }
     scopes = words(given.scopes, option="--scopes", allowed=[scope.name.lower() for scope in Scope])
-    expires_at = moment(given.expires, option="--expires") if given.expires else None
-    if expires_at is not None and expires_at <= desk.rt.clock.wall():
-        raise CommandRefused(f"--expires {given.expires} cannot be used: it must be in the future.")
+    if given.expires is not None and given.expires <= desk.rt.clock.wall():
+        raise CommandRefused(
+            f"{given.expires:%Y-%m-%d %H:%M} is past; expected a time in the future for --expires."
+        )
     return KeyRules(
         scopes=frozenset(Scope[scope.upper()] for scope in scopes) or ALL_SCOPES,
         methods=words(given.methods, option="--methods", allowed=operations),
         networks=networks(given.networks, option="--networks"),
-        expires_at=expires_at,
+        expires_at=given.expires,
         name=name,
     )
 

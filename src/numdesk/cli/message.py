@@ -4,12 +4,13 @@ their release.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
+from cyclopts import Parameter
 
+from numdesk.cli.arguments import MessageNumber, count
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.errors import StateForbids
 from numdesk.usecases.inbound import withheld
@@ -20,12 +21,14 @@ app = cyclopts.App(
     help="Show messages that were withheld because they are another service's, and release them.",
 )
 
+Limit = Annotated[int, Parameter(converter=count("messages", withheld.PAGE_MAX))]
+
 _TOLD_BY = {"sender": "its sender", "text": "its text"}
 
 
 @app.command(name="list")
 def show_list(
-    *, limit: Whole = 50, before: Whole | None = None, common: Common | None = None
+    *, limit: Limit = 50, before: MessageNumber | None = None, common: Common | None = None
 ) -> None:
     """List messages of another service than their order or rental is for, newest first, without
     texts.
@@ -62,7 +65,7 @@ def show_list(
 
 
 @app.command
-def show(message: Whole, *, common: Common | None = None) -> None:
+def show(message: MessageNumber, *, common: Common | None = None) -> None:
     """Show a message with its text; texts are kept for NUMDESK_TEXTS_KEPT_DAYS.
 
     Parameters
@@ -74,7 +77,8 @@ def show(message: Whole, *, common: Common | None = None) -> None:
     found = at_desk(common, lambda desk: withheld.read(desk.rt, message), read_only=True)
     lines = [
         (
-            f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} to "
+            f"Message {found.id} of {found.received_at:%Y-%m-%d %H:%M} UTC from {found.sender!r} "
+            "to "
             f"+{found.msisdn}, for {_place(found)}."
         ),
         _reason(found) + ".",
@@ -84,7 +88,7 @@ def show(message: Whole, *, common: Common | None = None) -> None:
 
 
 @app.command
-def release(message: Whole, *, common: Common | None = None) -> None:
+def release(message: MessageNumber, *, common: Common | None = None) -> None:
     """Deliver a message that was withheld by mistake, and charge its order as for any message.
 
     Parameters

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 
+from numdesk.cli.arguments import RuleNumber
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
 from numdesk.cli.outcome import print_result, table
 from numdesk.domain.otp.explain import Weighed, candidates
 from numdesk.domain.otp.extract import Extraction, extract
@@ -131,7 +131,7 @@ def show(*, removed: Flag = False, common: Common | None = None) -> None:
 
 
 @rules.command
-def remove(rule: Whole, *, common: Common | None = None) -> None:
+def remove(rule: RuleNumber, *, common: Common | None = None) -> None:
     """Remove a rule; codes that it found stay as they are.
 
     Parameters

@@ -7,16 +7,16 @@ from datetime import datetime
 import cyclopts
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import Pair, RateValue
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
-from numdesk.cli.outcome import CommandRefused, print_result, table
+from numdesk.cli.outcome import print_result, table
 from numdesk.usecases import rates
 
 app = cyclopts.App(name="rate", help="Show and set exchange rates.")
 
 
 @app.command(name="set")
-def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
+def set_rate(pair: Pair, rate: RateValue, *, common: Common | None = None) -> None:
     """Set the worth of one unit of the first currency in minor units of the second; 0 removes the
     rate.
 
@@ -27,8 +27,6 @@ def set_rate(pair: str, rate: Whole, *, common: Common | None = None) -> None:
     rate
         A whole number, such as 16250.
     """
-    if rate < 0:
-        raise CommandRefused(f"The rate {rate} cannot be used: it must be a whole number from 0.")
     common, pair = common or Common(), pair.strip().upper()
     at_desk(common, lambda desk: rates.set_rate(desk.rt, pair, rate or None))
     text = (

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import InputFile, OutputFile, count
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
 from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.cli.stock import report
@@ -27,10 +26,11 @@ app.command(prices)
 Flag = Annotated[bool, Parameter(negative="")]
 #: Rentals in one list.
 LIMIT_MAX = 1000
+Limit = Annotated[int, Parameter(converter=count("rentals", LIMIT_MAX))]
 
 
 @prices.command
-def load(file: Path, *, errors: Path | None = None, common: Common | None = None) -> int:
+def load(file: InputFile, *, errors: OutputFile | None = None, common: Common | None = None) -> int:
     """Set prices from a CSV file; loading the same file again changes nothing.
 
     Lines that contradict each other are reported, and none of them is loaded.
@@ -127,7 +127,7 @@ def close(country: str, *, name: str | None = None, common: Common | None = None
 
 
 @app.command(name="list")
-def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = None) -> None:
+def show(*, ended: Flag = False, limit: Limit = 100, common: Common | None = None) -> None:
     """List the running rentals, newest first.
 
     Parameters
@@ -138,8 +138,6 @@ def show(*, ended: Flag = False, limit: Whole = 100, common: Common | None = Non
         The number of rentals, at most 1000.
     """
     common = common or Common()
-    if not 1 <= limit <= LIMIT_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be from 1 to {LIMIT_MAX}.")
     states = frozenset(RentalState) - {RentalState.ACTIVE} if ended else reading.ACTIVE_ONLY
     found = at_desk(
         common, lambda desk: reading.listing(desk.rt, states=states, limit=limit, offset=0)

@@ -19,6 +19,7 @@ from cyclopts import Parameter
 from numdesk.asgi import Readiness
 from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli import banner, ops
+from numdesk.cli.arguments import Inner, count
 from numdesk.cli.attach import Common
 from numdesk.cli.lines import Answers, Line, answering
 from numdesk.cli.listening import (
@@ -45,6 +46,7 @@ from numdesk.workers import runner
 
 #: More processes do not help one machine, and each opens connections to the database.
 WORKERS_MAX = 16
+Workers = Annotated[int, Parameter(converter=count("processes", WORKERS_MAX))]
 #: Rarer collection costs some memory and saves pauses; objects made before the start are never
 #: scanned again.
 GC_THRESHOLD = (50_000, 20, 100)
@@ -52,8 +54,6 @@ GC_THRESHOLD = (50_000, 20, 100)
 _log = get_logger(__name__, "listen")
 
 Flag = Annotated[bool, Parameter(negative="")]
-#: An argument from a parent to its children.
-Inner = Annotated[int | None, Parameter(show=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913 - one for each option
     listen: str | None = None,
     sandbox: Flag = False,
     public_sandbox: Flag = False,
-    workers: int = 1,
+    workers: Workers = 1,
     no_work: Flag = False,
     common: Common | None = None,
 ) -> int:
@@ -105,8 +105,6 @@ def serve(  # noqa: PLR0913 - one for each option
     no_work
         Only answer requests; `numdesk work` does the background work.
     """
-    if not 1 <= workers <= WORKERS_MAX:
-        raise CommandRefused(f"--workers {workers} cannot be used: it must be 1 to {WORKERS_MAX}.")
     common = common or Common()
     plan = _plan(common, listen=listen, sandbox=sandbox, works=not no_work)
     if sandbox and (place := reached_by_others(plan.settings)):
@@ -123,7 +121,11 @@ def serve(  # noqa: PLR0913 - one for each option
 
 
 def work(
-    *, sandbox: Flag = False, parent: Inner = None, line: Inner = None, common: Common | None = None
+    *,
+    sandbox: Flag = False,
+    parent: Inner | None = None,
+    line: Inner | None = None,
+    common: Common | None = None,
 ) -> int:
     """Do the background work only, beside `numdesk serve --no-work` on the same database."""
     return uvloop.run(
@@ -132,7 +134,7 @@ def work(
 
 
 def door(
-    *, listen: str, parent: int, line: int, sandbox: Flag = False, common: Common | None = None
+    *, listen: str, parent: Inner, line: Inner, sandbox: Flag = False, common: Common | None = None
 ) -> int:
     """Answer HTTP as one of several processes; started by `numdesk serve --workers`."""
     return uvloop.run(

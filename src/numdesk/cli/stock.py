@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import InputFile, OutputFile
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, print_result, table
@@ -44,9 +45,9 @@ class PriceFlags:
 
 @app.command
 def load(
-    file: Path,
+    file: InputFile,
     *,
-    errors: Path | None = None,
+    errors: OutputFile | None = None,
     new_operators: Flag = False,
     common: Common | None = None,
 ) -> int:
@@ -86,9 +87,9 @@ def load(
 
 @app.command
 def price(
-    file: Path,
+    file: InputFile,
     *,
-    errors: Path | None = None,
+    errors: OutputFile | None = None,
     flags: PriceFlags | None = None,
     common: Common | None = None,
 ) -> int:
@@ -195,8 +196,8 @@ def countries(*, common: Common | None = None) -> None:
 @app.command
 def withdraw(
     *numbers: str,
-    file: Path | None = None,
-    errors: Path | None = None,
+    file: InputFile | None = None,
+    errors: OutputFile | None = None,
     common: Common | None = None,
 ) -> int:
     """Withdraw numbers from sale for good; one in use stays until its order has ended.

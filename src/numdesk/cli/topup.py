@@ -11,8 +11,8 @@ import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import CustomerNumber, InvoiceId, Units, count
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole
 from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.money import print_amount
 from numdesk.domain.payments.audit import Difference
@@ -52,14 +52,16 @@ NEXT: Mapping[Doubt, str] = {
 }
 #: The longest period of one comparison.
 DAYS_MAX = 366
+Days = Annotated[int, Parameter(converter=count("days", DAYS_MAX))]
+Limit = Annotated[int, Parameter(converter=count("top-ups", topups.PAGE_MAX))]
 
 
 @app.command(name="list")
 def show_list(
     *,
     held: Flag = False,
-    customer: Whole | None = None,
-    limit: Whole = 50,
+    customer: CustomerNumber | None = None,
+    limit: Limit = 50,
     common: Common | None = None,
 ) -> None:
     """List top-ups, newest first, in minor units.
@@ -74,8 +76,6 @@ def show_list(
         The number of top-ups, at most.
     """
     common = common or Common()
-    if not 1 <= limit <= topups.PAGE_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {topups.PAGE_MAX}.")
     if held:
         _show_held(
             at_desk(
@@ -106,7 +106,7 @@ def show_list(
 
 
 @app.command
-def show(invoice: str, *, common: Common | None = None) -> None:
+def show(invoice: InvoiceId, *, common: Common | None = None) -> None:
     """Show a top-up and its payments: the gateway's status, the booked amounts, and the doubt.
 
     Parameters
@@ -140,10 +140,10 @@ def show(invoice: str, *, common: Common | None = None) -> None:
 
 @app.command
 def approve(
-    invoice: str,
+    invoice: InvoiceId,
     *,
     payment: str | None = None,
-    worth: Whole | None = None,
+    worth: Units | None = None,
     common: Common | None = None,
 ) -> None:
     """Credit a held payment, with the discount of its top-up.
@@ -161,7 +161,7 @@ def approve(
 
 
 @app.command
-def refuse(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
+def refuse(invoice: InvoiceId, *, payment: str | None = None, common: Common | None = None) -> None:
     """Do not credit a held payment; its money stays apart until it is sent back at the gateway.
 
     Parameters
@@ -175,7 +175,9 @@ def refuse(invoice: str, *, payment: str | None = None, common: Common | None = 
 
 
 @app.command
-def write_off(invoice: str, *, payment: str | None = None, common: Common | None = None) -> None:
+def write_off(
+    invoice: InvoiceId, *, payment: str | None = None, common: Common | None = None
+) -> None:
     """Take a payment that went back to the payer out of the books, whatever its gateway status.
 
     What is held or kept apart of it is removed; of a payment that brought too much only the excess.
@@ -192,7 +194,7 @@ def write_off(invoice: str, *, payment: str | None = None, common: Common | None
 
 
 @app.command
-def settle(invoice: str, *, common: Common | None = None) -> None:
+def settle(invoice: InvoiceId, *, common: Common | None = None) -> None:
     """Ask the gateway about a top-up now, and book its answer.
 
     Parameters
@@ -214,7 +216,7 @@ def settle(invoice: str, *, common: Common | None = None) -> None:
 
 
 @app.command
-def collect(invoice: str, *, common: Common | None = None) -> None:
+def collect(invoice: InvoiceId, *, common: Common | None = None) -> None:
     """Take a customer's debt for a payment that was taken back from the wallet, as far as it covers
     it.
 
@@ -234,7 +236,7 @@ def collect(invoice: str, *, common: Common | None = None) -> None:
 
 
 @app.command
-def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | None = None) -> int:
+def compare(*, days: Days = 2, gateway: str | None = None, common: Common | None = None) -> int:
     """Compare the gateways' payments of the last days with ours; exit 1 if something differs.
 
     Parameters
@@ -245,8 +247,6 @@ def compare(*, days: Whole = 2, gateway: str | None = None, common: Common | Non
         Only this gateway.
     """
     common = common or Common()
-    if not 1 <= days <= DAYS_MAX:
-        raise CommandRefused(f"--days {days} cannot be used: it must be 1 to {DAYS_MAX}.")
 
     async def ask(desk: Desk) -> list[Difference]:
         if gateway is not None and gateway not in desk.rt.payments:

@@ -5,13 +5,22 @@ again.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
+from numdesk.cli.arguments import (
+    DELIVERY_PREFIX,
+    CustomerNumber,
+    DeliveryNumber,
+    InputFile,
+    Moment,
+    count,
+)
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.given import Whole, currency_of, is_signed, moment, read_secret, require_customer
+from numdesk.cli.given import currency_of, is_signed, read_secret, require_customer
 from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
@@ -27,17 +36,16 @@ app = cyclopts.App(
 
 #: The default period of `replay-failed`.
 SINCE = timedelta(days=1)
-#: The start of a delivery's id in the webhook's header.
-PREFIX = "whd_"
+Limit = Annotated[int, Parameter(converter=count("deliveries", PAGE_MAX))]
 
 
 @app.command(name="set")
 def set_endpoint(
-    customer_id: Whole,
+    customer_id: CustomerNumber,
     dialect: str,
     url: str,
     *,
-    secret_file: Path | None = None,
+    secret_file: InputFile | None = None,
     common: Common | None = None,
 ) -> None:
     """Set the URL of a customer's webhooks, and enable them (again); an empty URL disables them.
@@ -86,7 +94,7 @@ def set_endpoint(
 
 @app.command(name="show")
 def show_endpoint(
-    customer_id: Whole, dialect: str = "smscode", *, common: Common | None = None
+    customer_id: CustomerNumber, dialect: str = "smscode", *, common: Common | None = None
 ) -> None:
     """Show the URL of a customer's webhooks, and whether they are disabled.
 
@@ -109,7 +117,11 @@ def show_endpoint(
 
 @app.command(name="list")
 def show(
-    customer_id: Whole, *, dialect: str = "smscode", limit: Whole = 50, common: Common | None = None
+    customer_id: CustomerNumber,
+    *,
+    dialect: str = "smscode",
+    limit: Limit = 50,
+    common: Common | None = None,
 ) -> None:
     """List the newest deliveries to a customer's endpoint, with the last attempt of each.
 
@@ -123,8 +135,6 @@ def show(
         The number of deliveries, at most.
     """
     common = common or Common()
-    if not 1 <= limit <= PAGE_MAX:
-        raise CommandRefused(f"--limit {limit} cannot be used: it must be 1 to {PAGE_MAX}.")
 
     async def read(desk: Desk) -> list[DeliveryLog]:
         await _owner(desk, customer_id, dialect)
@@ -136,7 +146,7 @@ def show(
     columns = ["delivery", "event", "at", "state", "attempts", "status", "failure"]
     rows = [
         (
-            f"{PREFIX}{one.id}",
+            f"{DELIVERY_PREFIX}{one.id}",
             one.kind,
             one.at,
             one.state.name.lower(),
@@ -153,7 +163,11 @@ def show(
 
 @app.command
 def replay(
-    customer_id: Whole, delivery: str, *, dialect: str = "smscode", common: Common | None = None
+    customer_id: CustomerNumber,
+    delivery: DeliveryNumber,
+    *,
+    dialect: str = "smscode",
+    common: Common | None = None,
 ) -> None:
     """Send one delivery again: the same body under the same id.
 
@@ -167,32 +181,31 @@ def replay(
         The API of the webhooks.
     """
     common = common or Common()
-    digits = delivery.removeprefix(PREFIX)
-    if not digits.isascii() or not digits.isdigit() or len(digits) > len("9223372036854775"):
-        raise CommandRefused(
-            f"{delivery} is not a delivery id: it must be one such as {PREFIX}7, in the digits 0-9."
-        )
 
     async def send(desk: Desk) -> None:
         await require_customer(desk, customer_id)
         try:
             await endpoints.replay(
-                desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=int(digits)
+                desk.rt, customer_id=customer_id, dialect=dialect, delivery_id=delivery
             )
         except StateForbids as refusal:
             raise _switched_off(customer_id) from refusal
 
     at_desk(common, send)
     print_result(
-        {"delivery": f"{PREFIX}{digits}"},
+        {"delivery": f"{DELIVERY_PREFIX}{delivery}"},
         as_json=common.json,
-        text=f"The delivery {PREFIX}{digits} is sent again.",
+        text=f"The delivery {DELIVERY_PREFIX}{delivery} is sent again.",
     )
 
 
 @app.command
 def replay_failed(
-    customer_id: Whole, *, since: str = "", dialect: str = "smscode", common: Common | None = None
+    customer_id: CustomerNumber,
+    *,
+    since: Moment | None = None,
+    dialect: str = "smscode",
+    common: Common | None = None,
 ) -> None:
     """Send all failed deliveries again.
 
@@ -209,7 +222,7 @@ def replay_failed(
 
     async def send(desk: Desk) -> tuple[datetime, int]:
         await require_customer(desk, customer_id)
-        begin = moment(since, option="--since") if since else desk.rt.clock.now() - SINCE
+        begin = since or desk.rt.clock.now() - SINCE
         count, last = 0, REPLAY_MAX
         try:
             while last == REPLAY_MAX:
