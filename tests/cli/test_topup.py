@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from numdesk.cli import main
-from numdesk.cli.topup import NEXT
+from numdesk.cli.topup_output import NEXT
 from numdesk.domain.payments.topups import Doubt
 from numdesk.kit.keyfile import KeyFile
 

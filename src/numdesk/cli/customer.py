@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
-from numdesk.cli import key
+from numdesk.cli import customer_money, key
 from numdesk.cli.arguments import Amount, CustomerNumber
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.given import (
@@ -18,12 +17,11 @@ from numdesk.cli.given import (
     is_signed,
     labelled,
     public_ids,
-    require_customer,
     shown_key,
 )
 from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
 from numdesk.domain.customers.callers import CustomerState
-from numdesk.domain.money import DECIMALS, AmountRefused, Money, parse_amount, print_amount
+from numdesk.domain.money import print_amount
 from numdesk.usecases.customers import accounts
 from numdesk.usecases.desk import installation
 from numdesk.usecases.ledger import wallets
@@ -32,7 +30,12 @@ app = cyclopts.App(
     name="customer",
     help="Add, credit, approve, restrict, block and list customers, and their keys.",
 )
+
+
 app.command(key.app)
+app.command(customer_money.credit)
+app.command(customer_money.bonus)
+
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -69,7 +72,7 @@ def add(
             dialect=dialect,
             currency=currency,
             signed=is_signed(desk, dialect),
-            credit=_units(credit, currency),
+            credit=customer_money.units_of(credit, currency),
             state=CustomerState.PENDING if pending else CustomerState.ACTIVE,
         )
         return {
@@ -86,50 +89,6 @@ def add(
         {**facts, **key},
         as_json=common.json,
         text=f"Customer {facts['customer_id']} was added. The key, shown once:\n{labelled(key)}",
-    )
-
-
-@app.command
-def credit(
-    customer_id: CustomerNumber,
-    amount: Amount,
-    currency: str = "IDR",
-    *,
-    reference: str | None = None,
-    common: Common | None = None,
-) -> None:
-    """Credit a wallet, or debit it with a negative amount.
-
-    Parameters
-    ----------
-    customer_id
-        The customer's number.
-    amount
-        A decimal of the currency, such as 150000 or -12.50.
-    currency
-        The wallet's currency.
-    reference
-        Your name for this payment; repeating one has no effect.
-    """
-    common = common or Common()
-    wanted, units = _change(amount, currency)
-    if not units:
-        raise CommandRefused("The amount 0 changes nothing; expected one above or below 0.")
-    name = reference or secrets.token_hex(8)
-
-    async def adjust(desk: Desk) -> Money:
-        await require_customer(desk, customer_id)
-        return await wallets.adjust(
-            desk.rt, customer_id=customer_id, currency=wanted, units=units, reason_ref=f"cli:{name}"
-        )
-
-    with if_unknown(_repeat_advice(name)):
-        money = at_desk(common, adjust)
-    facts = {"customer_id": customer_id, "currency": money.currency, "available": money.units}
-    print_result(
-        facts,
-        as_json=common.json,
-        text=f"Customer {customer_id} has {print_amount(money.units, money.currency)} available.",
     )
 
 
@@ -167,55 +126,6 @@ def block(customer_id: str, *, common: Common | None = None) -> None:
         The customer's number, or the customer's id in an API.
     """
     _set_state(customer_id, CustomerState.BLOCKED, common or Common())
-
-
-@app.command
-def bonus(
-    customer_id: CustomerNumber,
-    amount: Amount,
-    currency: str = "EUR",
-    *,
-    reference: str | None = None,
-    common: Common | None = None,
-) -> None:
-    """Give a bonus, which is spent before the wallet and never paid out; a negative amount removes
-    some.
-
-    Parameters
-    ----------
-    customer_id
-        The customer's number.
-    amount
-        A decimal of the currency, such as 50 or -12.50.
-    currency
-        The wallet's currency.
-    reference
-        Your name for this gift; repeating one has no effect.
-    """
-    common = common or Common()
-    wanted, units = _change(amount, currency)
-    name = reference or secrets.token_hex(8)
-
-    async def give(desk: Desk) -> int:
-        await require_customer(desk, customer_id)
-        return (
-            await wallets.give_bonus(
-                desk.rt,
-                customer_id=customer_id,
-                currency=wanted,
-                units=units,
-                reason_ref=f"cli:{name}",
-            )
-        ).bonus
-
-    with if_unknown(_repeat_advice(name)):
-        left = at_desk(common, give)
-    facts = {"customer_id": customer_id, "currency": wanted, "bonus": left}
-    print_result(
-        facts,
-        as_json=common.json,
-        text=f"Customer {customer_id} has a bonus of {print_amount(left, wanted)}.",
-    )
 
 
 @app.command
@@ -315,24 +225,3 @@ def _checked_name(name: str) -> str:
     if not clean or len(clean) > 200 or not clean.isprintable():
         raise CommandRefused(f"{name!r} is not a name; expected 1 to 200 printable characters.")
     return clean
-
-
-def _change(amount: str, currency: str) -> tuple[str, int]:
-    """Return the currency and the change of the wallet in minor units. Raises CommandRefused."""
-    wanted = currency.upper()
-    if wanted not in DECIMALS:
-        raise CommandRefused(
-            f"{currency} is not a currency; expected one of {', '.join(DECIMALS)}."
-        )
-    return wanted, (-1 if amount.startswith("-") else 1) * _units(amount.removeprefix("-"), wanted)
-
-
-def _repeat_advice(reference: str) -> str:
-    return f"run the same command with --reference {reference}, which has effect only once"
-
-
-def _units(amount: str, currency: str) -> int:
-    try:
-        return parse_amount(amount, currency)
-    except AmountRefused as refused:
-        raise CommandRefused(f"{amount} is not an amount; it {refused}.") from refused

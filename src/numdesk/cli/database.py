@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -13,17 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import asyncpg
-import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from numdesk import __version__
 from numdesk.cli.arguments import InputFile, OutputFile
 from numdesk.cli.attach import Common, existing_database
+from numdesk.cli.backup_file import DUMP, pack_backup, read_manifest, restore_keys
 from numdesk.cli.outcome import CommandRefused, print_result
 from numdesk.config import Settings, environment_for_child
-from numdesk.kit.clock import Clock
-from numdesk.kit.keyfile import KeyFile
 from numdesk.kit.redact import scrub
 from numdesk.storage.database import migrate as migrations
 from numdesk.storage.database.cluster import binaries
@@ -31,27 +26,9 @@ from numdesk.storage.database.postgres import open_database
 from numdesk.storage.database.url import split_password
 from numdesk.storage.desk import installation
 
-#: The parts of a backup, a tar file: manifest, pg_dump's output, and (if asked for) the key file.
-MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "secret.key"
-FORMAT = 1
-PART_BYTES_MAX = 16 * 1024
 #: Lines shown of a failed PostgreSQL program's output: the error, its detail and its hint.
 REASON_LINES_MAX = 3
-
 Flag = Annotated[bool, Parameter(negative="")]
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """The manifest of a backup.
-
-    `keys` names the keys that its secrets are sealed with; it does not contain them.
-    """
-
-    format: int
-    version: str
-    made_at: str
-    keys: list[str]
-    with_keys: bool
 
 
 def migrate(*, common: Common | None = None) -> None:
@@ -99,7 +76,7 @@ def backup(file: OutputFile, *, with_keys: Flag = False, common: Common | None =
                         "--file",
                         str(dump),
                     )
-                _pack(folder / "backup.tar", dump, settings, with_keys=with_keys)
+                pack_backup(folder / "backup.tar", dump, settings, with_keys=with_keys)
                 (folder / "backup.tar").rename(file)
 
     asyncio.run(run())
@@ -128,7 +105,7 @@ def restore(file: InputFile, *, common: Common | None = None) -> None:
     """
     common = common or Common()
     settings = common.settings()
-    manifest = _read_manifest(file)
+    manifest = read_manifest(file)
 
     async def run() -> list[str]:
         async with open_database(settings.database_url, data=settings.data) as dsn:
@@ -149,7 +126,7 @@ def restore(file: InputFile, *, common: Common | None = None) -> None:
                         f"{folder}/{DUMP}",
                     )
                 if manifest.with_keys:
-                    _restore_keys(tar, settings)
+                    restore_keys(tar, settings)
             return await migrations.migrate(dsn)
 
     applied = asyncio.run(run())
@@ -166,55 +143,6 @@ def restore(file: InputFile, *, common: Common | None = None) -> None:
         "key_file": settings.key_path.exists(),
     }
     print_result(facts, as_json=common.json, text=text)
-
-
-def _pack(target: Path, dump: Path, settings: Settings, *, with_keys: bool) -> None:
-    """Write the parts of a backup into one file that only the owner can read."""
-    keys = KeyFile.load(settings.key_path)
-    names = [key.id.hex() for key in keys.keys]
-    manifest = Manifest(
-        FORMAT, __version__, Clock().wall().isoformat(timespec="seconds"), names, with_keys
-    )
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened, tarfile.open(fileobj=opened, mode="w") as tar:
-        _add(tar, MANIFEST, msgspec.json.encode(manifest))
-        tar.add(dump, DUMP)
-        if with_keys:
-            _add(tar, KEYS, settings.key_path.read_bytes())
-        opened.flush()
-        os.fsync(descriptor)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    info.mode = 0o600
-    tar.addfile(info, io.BytesIO(content))
-
-
-def _read_manifest(file: Path) -> Manifest:
-    """Return the manifest of a backup. Raises CommandRefused."""
-    try:
-        with tarfile.open(file) as tar:
-            part = tar.extractfile(MANIFEST)
-            manifest = msgspec.json.decode(
-                part.read(PART_BYTES_MAX) if part else b"", type=Manifest
-            )
-    except OSError as error:
-        raise CommandRefused(
-            f"The file {file} cannot be read: {error.strerror or error}."
-        ) from error
-    except (tarfile.TarError, KeyError, msgspec.MsgspecError, EOFError) as error:
-        raise CommandRefused(
-            f"{file} is not a backup of numdesk, or is damaged; expected a file written by "
-            "`numdesk backup`."
-        ) from error
-    if manifest.format != FORMAT:
-        raise CommandRefused(
-            f"The backup {file} was made by numdesk {manifest.version}: restore it with that "
-            "version."
-        )
-    return manifest
 
 
 async def _require_empty(dsn: str) -> None:
@@ -251,16 +179,6 @@ def _make_folder_for_keys(settings: Settings) -> None:
             "nothing was restored; "
             "give the folder to this user, or choose another with --data or NUMDESK_KEY_FILE."
         ) from error
-
-
-def _restore_keys(tar: tarfile.TarFile, settings: Settings) -> None:
-    """Write the key file of a backup in its place, unless one exists."""
-    part = tar.extractfile(KEYS)
-    if part is None or settings.key_path.exists():
-        return
-    descriptor = os.open(settings.key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(part.read(PART_BYTES_MAX))
 
 
 async def _run(program: str, dsn: str, *arguments: str) -> None:

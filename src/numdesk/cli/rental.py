@@ -11,9 +11,9 @@ from cyclopts import Parameter
 from numdesk.bootstrap import Desk
 from numdesk.cli.arguments import InputFile, OutputFile, count
 from numdesk.cli.attach import Common, at_desk
+from numdesk.cli.list_report import report
 from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, print_result, table
-from numdesk.cli.stock import report
 from numdesk.domain.rentals.lifecycle import CURRENCY, RentalService, RentalState, RentType
 from numdesk.usecases.rentals import prices as rental_prices
 from numdesk.usecases.rentals import reading

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
-import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
-import msgspec
 import uvloop
 from cyclopts import Parameter
 
 from numdesk.asgi import Readiness
-from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli import banner, ops
 from numdesk.cli.arguments import Inner, count
 from numdesk.cli.attach import Common
-from numdesk.cli.lines import Answers, Line, answering
+from numdesk.cli.lines import Line, answering
 from numdesk.cli.listening import (
     HttpServer,
-    address_of,
     allow_inbox,
     claim_port,
     listen_socket,
@@ -33,50 +25,28 @@ from numdesk.cli.listening import (
 )
 from numdesk.cli.outcome import CommandRefused
 from numdesk.cli.processes import Child, die_with_parent, keep_alive, watch_parent
-from numdesk.config import Settings, parse_address
+from numdesk.cli.running import (
+    Plan,
+    answers_of,
+    attached_desk,
+    entered_desk,
+    run_until,
+    settle_memory,
+    stop_on_signals,
+)
+from numdesk.config import parse_address
 from numdesk.kit import metrics
 from numdesk.kit.log import configure_logging, get_logger
 from numdesk.kit.output import never_wait_for_readers
-from numdesk.kit.private import tighten
-from numdesk.sandbox.seed import Credential
-from numdesk.storage.database.migrate import migrate
-from numdesk.storage.database.postgres import open_database
-from numdesk.usecases.desk import clock, installation
 from numdesk.workers import runner
 
 #: More processes do not help one machine, and each opens connections to the database.
 WORKERS_MAX = 16
 Workers = Annotated[int, Parameter(converter=count("processes", WORKERS_MAX))]
-#: Rarer collection costs some memory and saves pauses; objects made before the start are never
-#: scanned again.
-GC_THRESHOLD = (50_000, 20, 100)
 
 _log = get_logger(__name__, "listen")
 
 Flag = Annotated[bool, Parameter(negative="")]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The plan of this process; `works` says whether it does background work too."""
-
-    settings: Settings
-    sandbox: bool
-    as_json: bool = False
-    works: bool = True
-
-    def at(self, listener: socket.socket) -> Plan:
-        """Return this plan with the listener's actual port, which differs for port 0."""
-        return replace(
-            self,
-            settings=replace(self.settings, listen=address_of(listener, self.settings.listen.host)),
-        )
-
-    def database(self, *, attach: bool = False) -> AbstractAsyncContextManager[str]:
-        """Open the database; with `attach`, beside the process that runs it."""
-        if not attach:
-            tighten(self.settings.data, apart=self.settings.guarded_paths)
-        return open_database(self.settings.database_url, data=self.settings.data, attach=attach)
 
 
 def serve(  # noqa: PLR0913 - one for each option
@@ -153,12 +123,12 @@ async def _serve_alone(plan: Plan) -> int:
         plan = plan.at(listener)
         async with (
             plan.database(attach=not plan.works) as dsn,
-            _entered_desk(plan, dsn=dsn, alone=plan.works) as (desk, credentials),
+            entered_desk(plan, dsn=dsn, alone=plan.works) as (desk, credentials),
         ):
-            stop = _stop_on_signals()
+            stop = stop_on_signals()
             server = HttpServer(desk, plan.settings, listener)
             background = runner.run if plan.works else runner.tend
-            _settle_memory()
+            settle_memory()
 
             def ready() -> None:
                 banner.show(plan.settings, credentials, ops=ops_listener, as_json=plan.as_json)
@@ -166,7 +136,7 @@ async def _serve_alone(plan: Plan) -> int:
             async with ops.serving(
                 ops_listener, ops.OpsApp(collect=metrics.collect, report=server.readiness.report)
             ):
-                await _run_until(
+                await run_until(
                     stop, desk, server.run(stop, ready=ready), background(desk.rt, stop=stop)
                 )
     return 0
@@ -180,9 +150,9 @@ async def _serve_together(plan: Plan, *, workers: int) -> int:
     ):
         plan = plan.at(reserved)
         async with plan.database(attach=not plan.works) as dsn:
-            async with _entered_desk(plan, dsn=dsn, alone=False) as (_, credentials):
+            async with entered_desk(plan, dsn=dsn, alone=False) as (_, credentials):
                 pass
-            stop = _stop_on_signals()
+            stop = stop_on_signals()
             children = _children(plan, workers=workers)
             together = ops.Together([child.line for child in children])
             announcing = asyncio.create_task(
@@ -212,86 +182,32 @@ def _children(plan: Plan, *, workers: int) -> list[Child]:
 
 async def _serve_beside(plan: Plan, *, parent: int, line: int | None) -> int:
     die_with_parent(parent)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     with listen_socket(plan.settings.listen, shared=True) as listener:
-        async with _attached_desk(plan) as desk:
+        async with attached_desk(plan) as desk:
             server = HttpServer(desk, plan.settings, listener)
-            _settle_memory()
+            settle_memory()
             parts = (
                 server.run(stop),
                 runner.tend(desk.rt, stop=stop),
                 watch_parent(parent, stop=stop),
             )
-            async with answering(line, _answers(server.readiness)):
-                await _run_until(stop, desk, *parts)
+            async with answering(line, answers_of(server.readiness)):
+                await run_until(stop, desk, *parts)
     return 0
 
 
 async def _work_alone(plan: Plan, *, parent: int | None, line: int | None) -> int:
     if parent is not None:
         die_with_parent(parent)
-    stop = _stop_on_signals()
-    async with _attached_desk(plan) as desk:
+    stop = stop_on_signals()
+    async with attached_desk(plan) as desk:
         allow_inbox(desk, plan.settings)
-        _settle_memory()
+        settle_memory()
         watching = [watch_parent(parent, stop=stop)] if parent is not None else []
-        async with answering(line, _answers(Readiness(desk.rt))):
-            await _run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)
+        async with answering(line, answers_of(Readiness(desk.rt))):
+            await run_until(stop, desk, runner.run(desk.rt, stop=stop), *watching)
     return 0
-
-
-def _answers(readiness: Readiness) -> Answers:
-    """Return the answers of this process to its parent."""
-
-    async def counted() -> bytes:
-        return metrics.pack(await metrics.collect())
-
-    async def ready() -> bytes:
-        return msgspec.json.encode(await readiness.report(), enc_hook=str)
-
-    return {"metrics": counted, "ready": ready}
-
-
-async def _run_until(stop: asyncio.Event, desk: Desk, *parts: Coroutine[Any, Any, object]) -> None:
-    """Run the parts until `stop` is set; follow a sandbox's clock meanwhile.
-
-    A part that fails stops the others, and the failure is the command's.
-    """
-    following = asyncio.create_task(clock.follow(desk.rt)) if desk.sandbox else None
-    tasks = [asyncio.create_task(part) for part in parts]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    await asyncio.wait(tasks)
-    if following is not None:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
-    for task in tasks:
-        task.result()
-
-
-@asynccontextmanager
-async def _entered_desk(
-    plan: Plan, *, dsn: str, alone: bool
-) -> AsyncIterator[tuple[Desk, Sequence[Credential] | None]]:
-    """Bring the database up to date and enter it, with seed data in a new sandbox."""
-    await migrate(dsn)
-    async with open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox, alone=alone) as desk:
-        yield desk, await enter(desk)
-
-
-@asynccontextmanager
-async def _attached_desk(plan: Plan) -> AsyncIterator[Desk]:
-    """Open a desk on a database that another process runs.
-
-    Raises SandboxRefused and MoneyIsMakeBelieve.
-    """
-    async with (
-        plan.database(attach=True) as dsn,
-        open_desk(plan.settings, dsn=dsn, sandbox=plan.sandbox) as desk,
-    ):
-        await installation.require_mode(desk.rt, sandbox=desk.sandbox)
-        yield desk
 
 
 def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bool = True) -> Plan:
@@ -306,18 +222,3 @@ def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bo
     never_wait_for_readers()
     configure_logging(style=settings.log, level=settings.log_level.upper())
     return Plan(settings, sandbox=sandbox, as_json=common.json, works=works)
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGTERM and Ctrl-C set."""
-    stop = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    return stop
-
-
-def _settle_memory() -> None:
-    """Exempt all present objects from garbage collection."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)

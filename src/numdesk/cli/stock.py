@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,12 @@ from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numdesk.bootstrap import Desk
 from numdesk.cli.arguments import InputFile, OutputFile
 from numdesk.cli.attach import Common, at_desk
-from numdesk.cli.lists import Complaints, List, complaints_into, opened_list
+from numdesk.cli.list_report import report, show_progress
+from numdesk.cli.lists import complaints_into, opened_list
 from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.stock import atlas
 from numdesk.usecases.stock import numbers as stock_numbers
@@ -26,7 +25,6 @@ from numdesk.usecases.stock.numbers import GivenNumber
 from numdesk.usecases.stock.prices import GivenPrice, PriceRules
 
 app = cyclopts.App(name="stock", help="Load, price, list and withdraw numbers of our own.")
-
 Flag = Annotated[bool, Parameter(negative="")]
 
 
@@ -72,7 +70,7 @@ def load(
         lines = found.rows(_number)
 
         async def read(desk: Desk) -> Loaded:
-            with _progress(found, file, quiet=common.json) as progress:
+            with show_progress(found, file, quiet=common.json) as progress:
                 return await stock_numbers.load(
                     desk.rt,
                     lines,
@@ -254,57 +252,3 @@ def _price(line: int, cells: dict[str, str]) -> GivenPrice:
         cells.get("cost", ""),
         cells.get("provider", ""),
     )
-
-
-@contextmanager
-def _progress(found: List, file: Path, *, quiet: bool) -> Iterator[Callable[[Loaded], None]]:
-    """Yield a progress display for a load, by bytes because the line count is unknown."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TextColumn("{task.fields[lines]:,} lines"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task(file.name, total=file.stat().st_size or None, lines=0)
-        yield lambda total: bar.update(task, completed=found.bytes_read, lines=total.read)
-
-
-def report(
-    total: Loaded, complaints: Complaints, common: Common, *, done: tuple[str, str], same: str
-) -> int:
-    """Report the result of a list, and return 0 if nothing was refused.
-
-    `done` is the words for one loaded line, and for several.
-    """
-    unused = f", {total.bad:,} refused" if total.bad else ""
-    changed = "" if total.added else " Nothing was changed."
-    text = (
-        f"{_counted(total.read, ('line', 'lines'))}: {_counted(total.added, done)}, "
-        f"{total.present:,} {same}{unused}.{changed}"
-    )
-    loss = (
-        f"Sold at a loss, below their cost: {_counted(total.losses, ('price', 'prices'))}."
-        if total.losses
-        else ""
-    )
-    facts = {
-        "lines": total.read,
-        "changed": total.added,
-        "unchanged": total.present,
-        "bad": total.bad,
-        "losses": total.losses,
-        "errors": [
-            {"line": bad.line, "value": bad.value, "reason": bad.reason} for bad in complaints.shown
-        ],
-    }
-    print_result(
-        facts, as_json=common.json, text="\n".join(filter(None, [complaints.text(), text, loss]))
-    )
-    return 1 if total.bad else 0
-
-
-def _counted(count: int, words: tuple[str, str]) -> str:
-    """Return a number with its word, in the singular or plural."""
-    return f"{count:,} {words[count != 1]}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
@@ -14,12 +14,11 @@ from numdesk.bootstrap import Desk
 from numdesk.cli.arguments import CustomerNumber, InvoiceId, Units, count
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.outcome import CommandRefused, if_unknown, print_result, table
-from numdesk.domain.money import print_amount
+from numdesk.cli.topup_output import payment_facts, print_held, print_state, topup_facts
 from numdesk.domain.payments.audit import Difference
 from numdesk.domain.payments.refusals import GatewayUnavailable
-from numdesk.domain.payments.topups import Decision, Doubt, TopUp
+from numdesk.domain.payments.topups import Decision, TopUp
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.payments.gateway_payments import Booked
 from numdesk.usecases.payments import audit, settlement, topups
 from numdesk.usecases.payments import held as payment_held
 
@@ -27,29 +26,7 @@ app = cyclopts.App(
     name="topup",
     help="Show top-ups, decide on held ones, and compare them with the payment gateways.",
 )
-
 Flag = Annotated[bool, Parameter(negative=())]
-_ASK = "settle it at the gateway: credit or refund follows by itself, or at once by `topup settle`"
-_OR = "or decide here by `topup approve`, `refuse` or `write-off`"
-#: The next step of staff for each doubt.
-NEXT: Mapping[Doubt, str] = {
-    Doubt.GATEWAY: f"{_ASK}; `topup write-off` if it went back",
-    Doubt.STATUS: f"{_ASK}; {_OR} (`--worth` sets its worth)",
-    Doubt.UNSETTLED: f"{_ASK}; {_OR}",
-    Doubt.REFERENCE: "find the payer, then `topup refuse`, or `topup approve --worth`",
-    Doubt.INVOICE: "find the payer, then `topup refuse`, or `topup approve --worth`",
-    Doubt.CURRENCY: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
-    Doubt.AMOUNT: "find out who changed it, then `topup refuse`, or `topup approve --worth`",
-    Doubt.WRONG_ASSET: "look up its worth, then `topup approve --worth`, or `topup refuse`",
-    Doubt.LATE: "look up its worth at that time, then `topup approve --worth`, or `topup refuse`",
-    Doubt.NO_AMOUNTS: "look up its worth, then `topup approve --worth`, or `topup refuse`",
-    Doubt.UNDERPAID: "`topup approve` credits it, `topup refuse` keeps it apart",
-    Doubt.DUST: "`topup approve` credits it, `topup refuse` keeps it apart",
-    Doubt.OVERPAID: (
-        "`topup approve` credits the excess too, `topup refuse` keeps it apart, `topup write-off` "
-        "if the excess went back"
-    ),
-}
 #: The longest period of one comparison.
 DAYS_MAX = 366
 Days = Annotated[int, Parameter(converter=count("days", DAYS_MAX))]
@@ -77,7 +54,7 @@ def show_list(
     """
     common = common or Common()
     if held:
-        _show_held(
+        print_held(
             at_desk(
                 common, lambda desk: payment_held.listed(desk.rt, customer_id=customer, limit=limit)
             ),
@@ -85,7 +62,7 @@ def show_list(
         )
         return
     found = at_desk(common, lambda desk: topups.listed(desk.rt, customer_id=customer, limit=limit))
-    facts = [_facts(one) for one in found]
+    facts = [topup_facts(one) for one in found]
     columns = [
         "invoice",
         "customer",
@@ -116,7 +93,7 @@ def show(invoice: InvoiceId, *, common: Common | None = None) -> None:
     """
     common = common or Common()
     topup, lines = at_desk(common, lambda desk: topups.read(desk.rt, invoice))
-    facts = {**_facts(topup), "payments": [_payment(one) for one in lines]}
+    facts = {**topup_facts(topup), "payments": [payment_facts(one) for one in lines]}
     columns = [
         "payment",
         "status",
@@ -212,7 +189,7 @@ def settle(invoice: InvoiceId, *, common: Common | None = None) -> None:
 
     with if_unknown(_check_advice(invoice)):
         topup = at_desk(common, ask)
-    _print_state(topup, common)
+    print_state(topup, common)
 
 
 @app.command
@@ -282,7 +259,7 @@ def _decide(
                 desk.rt, invoice, decision, payment_id=payment, worth=worth
             ),
         )
-    _print_state(topup, common)
+    print_state(topup, common)
 
 
 def _check_advice(invoice: str) -> str:
@@ -305,77 +282,3 @@ def _asking(desk: Desk) -> Iterator[None]:
             f"{desk.rt.settings.listen}; start it, or set NUMDESK_LISTEN to the address that it "
             "listens on."
         ) from error
-
-
-def _print_state(topup: TopUp, common: Common) -> None:
-    facts = _facts(topup)
-    credited, ordered = (
-        print_amount(units, topup.currency) for units in (topup.credited, topup.amount)
-    )
-    state = facts["state"].replace("_", " ")
-    print_result(
-        facts,
-        as_json=common.json,
-        text=f"{topup.public_id} is {state}: {credited} credited, {ordered} ordered.",
-    )
-
-
-def _facts(topup: TopUp) -> dict[str, Any]:
-    return {
-        "invoice": topup.public_id,
-        "customer": topup.customer_id,
-        "gateway": topup.provider,
-        "state": topup.state.name.lower(),
-        "amount": topup.amount,
-        "to_pay": topup.final_amount,
-        "credited": topup.credited,
-        "currency": topup.currency,
-        "created": topup.created_at,
-        "expires": topup.expires_at,
-        "gateway_invoice": topup.invoice_id,
-    }
-
-
-def _payment(one: Booked) -> dict[str, Any]:
-    payment = one.line.payment
-    return {
-        "payment": payment.payment_id,
-        "status": payment.status,
-        "gateway_status": payment.gateway_status,
-        "paid": payment.paid,
-        "due": payment.due,
-        "coin": payment.payer_currency,
-        "credited": one.share.credit,
-        "kept_apart": one.share.suspense,
-        "owed": one.owed,
-        "doubt": one.doubt,
-        "decision": one.line.decision,
-        "txid": payment.txid,
-        "next": NEXT[one.doubt] if one.doubt else None,
-    }
-
-
-def _show_held(found: Sequence[tuple[TopUp, Sequence[Booked]]], common: Common) -> None:
-    """Write the held payments, each with the gateway's status and what to do."""
-    facts = [
-        {**_facts(topup), "payments": [_payment(one) for one in lines]} for topup, lines in found
-    ]
-    columns = [
-        "invoice",
-        "customer",
-        "gateway",
-        "payment",
-        "gateway status",
-        "paid",
-        "due",
-        "coin",
-        "doubt",
-        "what to do",
-    ]
-    names = ("payment", "gateway_status", "paid", "due", "coin", "doubt", "next")
-    rows = [
-        (topup["invoice"], topup["customer"], topup["gateway"], *(one[name] for name in names))
-        for topup in facts
-        for one in topup["payments"]
-    ]
-    print_result(facts, as_json=common.json, text=table(columns, rows) if rows else "No top-ups.")
