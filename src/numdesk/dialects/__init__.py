@@ -1,7 +1,8 @@
-"""The APIs we speak downstream: one folder per vendor API; parse, one use case, render; no SQL, no money sums.
+"""The APIs of our customers: one folder per vendor API; parse, call one use case, render; no SQL
+and no sums of money.
 
-What may live here: the contract that every dialect fulfils (this module), the door that all of them share (`door.py`), and one
-folder per dialect, which knows no other dialect.
+This module is the contract of every dialect, `door.py` is the door that all of them share, and each
+other folder is one dialect, which knows no other dialect.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ from numdesk.runtime import Runtime
 
 Header = tuple[bytes, bytes]
 
-#: A call takes no more, unless its route says so: objects of a dozen short fields, whatever the spacing and the escapes.
+#: The body limit of a call whose route sets none: a dozen short fields, with any spacing and
+#: escapes.
 BODY_BYTES_MAX = 8 * 1024
-#: Refused credentials of one address per minute, before it is told to wait.
+#: Refused credentials per address and minute; above it the address must wait.
 STRANGER_LIMIT = 600
 
 JSON_TYPE: Header = (b"content-type", b"application/json")
 
 
 class RouteClaimedTwice(RuntimeError):
-    """Two routes claim one method and path; a fault of the program that stops the start."""
+    """Two routes claim one method and path; a program fault that stops the start."""
 
 
 class Request:
-    """One request at a dialect's door, as bytes. `headers` holds the last value of each name, `scope` all that the server knows.
+    """One request at a dialect's door, as bytes. `headers` holds the last value of each name,
+    `scope` is the server's ASGI scope.
 
-    `address` is the client's, behind the operator's own proxies. `params` are the segments that stood at the `{...}` of the route's
-    template. `form` is for a dialect's own steps to tell each other how the request was put (its `verify` sets it). `caller` is there
-    once the door let somebody in, `body` once it was read.
+    `address` is the client's, behind the operator's own proxies. `params` are the path segments at
+    the `{...}` of the route's template. `form` carries a dialect's note on the form of the request
+    from one of its steps to another (its `verify` sets it). `caller` is set once the door has
+    authenticated it, `body` once it was read.
     """
 
     __slots__ = (
@@ -66,7 +70,7 @@ class Request:
         params: tuple[str, ...],
         id: str,  # noqa: A002
     ) -> None:
-        """Look at what the server received; nothing is parsed before a handler asks."""
+        """Keep what the server received; handlers parse on demand."""
         client = scope["client"]
         self.scope = scope
         self.method: str = scope["method"]
@@ -80,14 +84,14 @@ class Request:
 
 
 class Answer:
-    """What goes back: status, body, and headers beside the length and the request's id."""
+    """An answer: status, body, and headers besides the length and the request's id."""
 
     __slots__ = ("body", "headers", "status")
 
     def __init__(
         self, status: int, body: bytes, headers: tuple[Header, ...] = (JSON_TYPE,)
     ) -> None:
-        """Answer with `body`; a body that is not JSON needs its own content-type among `headers`."""
+        """Answer with `body`; a body other than JSON needs its own content-type in `headers`."""
         self.status = status
         self.body = body
         self.headers = headers
@@ -98,11 +102,12 @@ Handler = Callable[[Runtime, Request], Coroutine[Any, Any, Answer]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One call: where it is found, who may make it, in which rate group it counts.
+    """One call: its path, its scope and its rate group.
 
-    `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is the call's name in a key's list
-    of methods. With `is_write` the handler runs on when the client goes away in the middle. `body_bytes_max` is the longest body.
-    With `is_long` the answer may list thousands, or look through as many: a customer gets one of those at a time, and the next waits.
+    `path` may hold segments such as `{id}`; a path without any wins over one with. `operation` is
+    the call's name in a key's list of methods. With `is_write` the handler runs to its end even if
+    the client disconnects. `body_bytes_max` is the body limit. With `is_long` the answer may list
+    or search thousands of rows: a customer gets one of those at a time, the next one waits.
     """
 
     method: str
@@ -120,15 +125,17 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One vendor's API: everything the door must know about it.
+    """One vendor's API, as the door sees it.
 
-    `areas` are those of the domain that it serves and that have refusals; `refusals` has an answer for each of theirs.
-    `prefixes` are the paths whose unknown calls are answered in this dialect's words. `limits` are requests per group and window, shared
-    by all keys of a customer; a window is `window_s` long, or as `windows_s` says for the group. `credential` finds the token in a
-    request, None when there is none. Where requests are `signed`, a key has a secret and `verify` refuses, with NotAuthenticated, a
-    request that does not bear its signature (the third argument is the real time). A narrower refusal that is
-    not in `refusals` is answered as the one above it. `unknown` answers a path (`allow` empty) or a method that does not exist, `broken` a
-    fault of ours. `customer_prefix` is how a customer's id begins where this API shows one.
+    `areas` are the areas of the domain that it serves; `refusals` has an answer for each refusal of
+    theirs. `prefixes` are the paths whose unknown calls are answered in this dialect's words.
+    `limits` are requests per group and window, shared by all keys of a customer; a window is
+    `window_s` long, or as `windows_s` says for the group. `credential` returns the token in a
+    request, or None. Where requests are `signed`, a key has a secret, and `verify` refuses with
+    NotAuthenticated a request without its signature (the third argument is the real time). A
+    narrower refusal that is not in `refusals` is answered as its nearest parent. `unknown` answers
+    an unknown path (`allow` empty) or method, `broken` a program fault. `customer_prefix` begins a
+    customer's id where this API shows one.
     """
 
     slug: str
@@ -152,14 +159,16 @@ class Dialect:
     customer_prefix: str = ""
 
     def needed_refusals(self) -> tuple[type[Refusal], ...]:
-        """Return the refusals to have an answer for: those of no area, and of the areas served."""
+        """Return the refusals that need an answer: those of no area, and those of the served
+        areas.
+        """
         modules = {errors.__name__, *(f"numdesk.domain.{area}.refusals" for area in self.areas)}
         for name in modules:
             import_module(name)
         return tuple(kind for kind in Refusal.__subclasses__() if kind.__module__ in modules)
 
     def refuse(self, refusal: Refusal, request: Request) -> Answer:
-        """Returns the refusal in this dialect's words."""
+        """Return the answer to a refusal in this dialect's words."""
         kinds = type(refusal).__mro__
         return next(self.refusals[kind] for kind in kinds if kind in self.refusals)(
             refusal, request
@@ -167,12 +176,14 @@ class Dialect:
 
 
 def retry_after(seconds: float) -> Header:
-    """Returns the header; never below one second, because a client that is told zero spins."""
+    """Return the Retry-After header; at least one second, because a client that gets zero retries
+    at once.
+    """
     return (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
 
 
 def find_dialects() -> tuple[Dialect, ...]:
-    """Returns the dialect of every folder here, by slug. Raises RouteClaimedTwice."""
+    """Return the dialect of every folder here, by slug. Raises RouteClaimedTwice."""
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     dialects = tuple(import_module(f"{__name__}.{folder}").DIALECT for folder in sorted(folders))
     check_routes(dialects)
@@ -180,7 +191,7 @@ def find_dialects() -> tuple[Dialect, ...]:
 
 
 def check_routes(dialects: Iterable[Dialect]) -> None:
-    """Raises RouteClaimedTwice when two routes of the dialects are the same call."""
+    """Raise RouteClaimedTwice if two routes of the dialects are the same call."""
     owners: dict[tuple[str, str], str] = {}
     for dialect in dialects:
         for route in dialect.routes:
@@ -196,15 +207,18 @@ def check_routes(dialects: Iterable[Dialect]) -> None:
 
 
 def is_parameter(segment: str) -> bool:
-    """Does this segment of a template stand for any text?"""
+    """Return whether this segment of a template matches any text."""
     return segment.startswith("{") and segment.endswith("}")
 
 
 def call_table(dialect: Dialect) -> str:
-    """Returns the table of calls that the dialect's README must hold."""
+    """Return the table of calls for the dialect's README."""
     lines = [f"| call | scope | limit / {dialect.window_s} s | what it does |", "|---|---|---|---|"]
     lines += [
-        f"| `{route.method} {route.path}` | {route.scope.name.lower()} | {route.group} {dialect.limits[route.group]} | {route.summary} |"
+        (
+            f"| `{route.method} {route.path}` | {route.scope.name.lower()} | {route.group} "
+            f"{dialect.limits[route.group]} | {route.summary} |"
+        )
         for route in dialect.routes
     ]
     return "\n".join(lines) + "\n"

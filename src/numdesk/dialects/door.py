@@ -1,6 +1,8 @@
-"""The door of every dialect's routes: who calls, may they, not too often, not too much; then the handler, then bytes.
+"""The door of every dialect's routes: authenticate, authorise, limit the rate, run the handler,
+send the bytes.
 
-This is the hottest Python of the product, so it is plain ASGI: nothing is built per request but one Request and one Answer.
+This is the hottest Python code of the product, so it is plain ASGI: one Request and one Answer are
+all that a request allocates here.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ from numdesk.usecases.customers import callers, rate_limits
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 
-#: How many of a customer's requests may wait while that customer's long answer is made.
+#: A customer's long requests that may wait while another long answer of the customer is made.
 LONG_ANSWERS_WAITING_MAX = 32
 
-#: Refusals that are spaced out for each address: an honest program meets few of them, an attacker thousands.
+#: Refusals that are delayed per address: an honest program meets few of them, an attacker
+#: thousands.
 _PACED = (BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, TooManyRequests)
 
 _log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
@@ -49,19 +52,21 @@ _level = logging.getLogger("numdesk.http")
 
 
 class RequestIds:
-    """Ids of this process's requests: a random beginning and a number, which costs a tenth of a random id."""
+    """Ids of this process's requests: a random prefix and a number, at a tenth of the cost of a
+    random id.
+    """
 
     def __init__(self) -> None:
-        """Begin anew."""
+        """Begin with a new prefix."""
         self._beginning = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
     def new(self) -> str:
-        """Returns the next id."""
+        """Return the next id."""
         return f"{self._beginning}-{next(self._numbers):08x}"
 
     def accept(self, headers: Mapping[bytes, bytes]) -> str:
-        """Returns the id that the client gave its request, when it is harmless, else a new one."""
+        """Return the request id from the client if it is harmless, else a new one."""
         offered = headers.get(b"x-request-id")
         return (
             self.new()
@@ -71,20 +76,20 @@ class RequestIds:
 
 
 class Finishing:
-    """Handlers that must come to their end although nobody may be waiting for them any more."""
+    """Handlers that run to their end even if their client disconnects."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._tasks: set[asyncio.Task[Answer]] = set()
 
     def start(self, task: asyncio.Task[Answer]) -> asyncio.Future[Answer]:
-        """Returns what to await: cancelling it leaves the task alone."""
+        """Return an awaitable of the task; cancelling the awaitable does not cancel the task."""
         self._tasks.add(task)
         task.add_done_callback(self._end)
         return asyncio.shield(task)
 
     async def drain(self, *, seconds: float) -> int:
-        """Waits until all have ended, or for so long; returns how many have not."""
+        """Wait for all tasks, at most `seconds`; return the number of unfinished ones."""
         if not self._tasks:
             return 0
         _, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -93,11 +98,13 @@ class Finishing:
     def _end(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at, so that a failure nobody awaited is not reported a second time
+            task.exception()  # read the exception, so that asyncio does not report it a second time
 
 
 class Shares:
-    """What all doors of one process use together: the writes under way, the turns for long answers, the pace of refusals."""
+    """State shared by all doors of one process: unfinished writes, turns for long answers, the
+    delay of refusals.
+    """
 
     __slots__ = ("finishing", "long_answers", "refusals")
 
@@ -144,7 +151,7 @@ class Door:
         self._tally = tally_of(dialect.slug, route.operation)
 
     async def enter(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
-        """Answers one request."""
+        """Answer one request."""
         started = time.perf_counter()
         request_id.set(request.id)
         try:
@@ -156,7 +163,7 @@ class Door:
         self._tally.note(answer.status, took)
         if _level.isEnabledFor(
             logging.DEBUG
-        ):  # a line costs several times the request; metrics count them all
+        ):  # a log line costs several times the request; metrics count all requests
             _log.debug(
                 "request",
                 method=request.method,
@@ -166,7 +173,7 @@ class Door:
             )
 
     async def _answer(self, scope: Scope, receive: Receive, request: Request) -> Answer:
-        """Returns the handler's answer, or the refusal or fault in the dialect's words."""
+        """Return the handler's answer, or the refusal or fault in the dialect's words."""
         try:
             return await self._handle(scope, receive, request)
         except Refusal as refusal:
@@ -183,13 +190,15 @@ class Door:
             return self._dialect.broken(request)
 
     async def _refuse(self, refusal: Refusal, request: Request) -> Answer:
-        """Returns the refusal in the dialect's words, later the faster its address asks for what is refused."""
+        """Return the refusal in the dialect's words, with a delay that grows with the address's
+        refusals.
+        """
         if isinstance(refusal, _PACED) and self._rt.settings.rate_limits:
             await self._shares.refusals.wait(peer_group(request.address))
         return self._dialect.refuse(refusal, request)
 
     async def _handle(self, scope: Scope, receive: Receive, request: Request) -> Answer:
-        """Lets the request in, step by step, and runs the handler."""
+        """Authenticate the request, then read its body and run the handler."""
         rt, route = self._rt, self._route
         request.body = b""
         if route.needs_caller:
@@ -213,7 +222,10 @@ class Door:
         return await route.handler(rt, request)
 
     async def _answer_at_length(self, request: Request) -> Answer:
-        """Runs the handler when the customer's turn for a long answer has come; refuses with TooManyRequests when many wait for it."""
+        """Run the handler at the customer's turn for a long answer.
+
+        Refuses with TooManyRequests if too many are waiting.
+        """
         turns, customer_id = self._shares.long_answers, request.caller.customer_id
         if turns.used(customer_id) > LONG_ANSWERS_WAITING_MAX:
             raise TooManyRequests(group="long answers", retry_after_s=1)
@@ -221,10 +233,13 @@ class Door:
             return await self._route.handler(self._rt, request)
 
     async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:
-        """Finds out who calls and refuses what may not be, the cheap reasons first: only what may pass is worth verifying.
+        """Authenticate and authorise the caller, cheap checks first: only an allowed call is
+        verified.
 
-        Before the signature is verified nothing is counted against the customer, who may not be the caller, and nothing is told of the
-        customer's state: a call that will be refused for that is counted for its key from its address, and verified up to a limit.
+        Before its signature is verified, a request is not counted against the customer, who may not
+        be its sender, and the answer does not reveal the customer's state: a call that will be
+        refused because of the state is counted for its key from its address, and verified up to a
+        limit.
         """
         rt, dialect, route = self._rt, self._dialect, self._route
         token = dialect.credential(request) or b""
@@ -265,21 +280,25 @@ class Door:
         )
 
     async def _recognise(self, request: Request, token: bytes) -> Caller:
-        """Returns who is calling; refuses with NotAuthenticated, and with TooManyRequests who keeps guessing."""
+        """Return the caller.
+
+        Refuses with NotAuthenticated, and repeated failures of an address with TooManyRequests.
+        """
         rt = self._rt
         try:
             return await callers.authenticate(rt, token, dialect=self._dialect.slug)
         except NotAuthenticated:
-            self._count_stranger(request)
+            self._count_address_failure(request)
             raise
 
     def _verify(
         self, request: Request, verify: Callable[[Request, Caller, datetime], None]
     ) -> None:
-        """Refuses as `_recognise` does a request that does not bear its key's signature.
+        """Verify the signature of the caller's key, and refuse as `_recognise` does.
 
-        Failures count for this key from this address, and beyond the limit nothing is computed any more: a caller who only knows the
-        public half of a key spends neither our time nor, from elsewhere, the customer's own requests.
+        Failures count for this key from this address, and above the limit no signature is computed:
+        a caller who knows only the public half of a key costs no processor time and, from another
+        address, none of the customer's own requests.
         """
         rt, dialect = self._rt, self._dialect
         rate_limits.refuse_exhausted(
@@ -293,11 +312,13 @@ class Door:
             verify(request, request.caller, rt.clock.wall())
         except NotAuthenticated:
             self._count_failure(request, self._failed_bucket)
-            self._count_stranger(request)
+            self._count_address_failure(request)
             raise
 
     def _count_failure(self, request: Request, bucket: str) -> None:
-        """Counts a failure of the key from the address; refuses with TooManyRequests beyond the limit."""
+        """Count a failure of the key from the address; refuse with TooManyRequests above the
+        limit.
+        """
         dialect = self._dialect
         rate_limits.admit(
             self._rt,
@@ -307,8 +328,10 @@ class Door:
             window_s=dialect.window_s,
         )
 
-    def _count_stranger(self, request: Request) -> None:
-        """Counts a failure to the address, whoever it was said to come from; refuses with TooManyRequests who keeps guessing."""
+    def _count_address_failure(self, request: Request) -> None:
+        """Count a failure of the address under any key; refuse with TooManyRequests above the
+        limit.
+        """
         dialect, subject = self._dialect, peer_group(request.address)
         rate_limits.admit(
             self._rt,
@@ -320,12 +343,12 @@ class Door:
 
 
 def _key_and_address(request: Request) -> str:
-    """Returns what failures before a proof of identity are counted by."""
+    """Return the key under which failures before authentication are counted."""
     return f"{request.caller.key_id} {peer_group(request.address)}"
 
 
 async def send_answer(send: Send, answer: Answer, request: Request) -> None:
-    """Sends the answer with the headers that every answer carries."""
+    """Send the answer with the headers of every answer."""
     body = answer.body
     await send_whole(
         send,

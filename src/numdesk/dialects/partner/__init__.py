@@ -1,4 +1,6 @@
-"""The partner API: numbers by the hour and by the day from a prepaid euro wallet, every request signed."""
+"""The partner API: numbers by the hour and by the day from a prepaid euro wallet, with signed
+requests.
+"""
 
 from __future__ import annotations
 

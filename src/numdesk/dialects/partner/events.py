@@ -1,7 +1,9 @@
-"""Webhooks of the partner API: bodies that JavaScript's parse and stringify leave as they are, signed inside and outside.
+"""Webhooks of the partner API: bodies that JavaScript's parse and stringify leave unchanged, signed
+inside and outside.
 
-The vendor's receiver checks `HMAC(JSON.stringify(req.body))` and refuses what is older than five minutes by the header, so every attempt
-has a time and signatures of its own; `webhookId` stays the same, so that a receiver knows a repetition.
+The vendor's receiver checks `HMAC(JSON.stringify(req.body))` and refuses a header time older than
+five minutes, so every attempt has its own time and signatures; `webhookId` stays the same, so that
+a receiver recognises a repetition.
 """
 
 from __future__ import annotations
@@ -18,25 +20,28 @@ from numdesk.dialects.partner.signing import sign, stringify
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.ports.rendering import EventFacts, Post
 
-#: Of a signature, as many characters as make an id that nobody meets twice.
+#: Characters of a signature in an id; enough that two ids never collide.
 _ID_CHARS = 16
 _lone_surrogate = re.compile("[\ud800-\udfff]")
 
 
 class PartnerEvents:
-    """Renders events; see `ports/rendering.py`."""
+    """The renderer of events; see `ports/rendering.py`."""
 
     timeout_s = 10.0
     #: Three attempts in all.
     retry_delays_s = (30.0, 120.0)
-    #: A partner cannot switch its webhook on again, so it is switched off only when nobody can be there any more.
+    #: A partner cannot enable its webhook again, so it is disabled only after a long silence.
     failures_max = 1000
     disabled_reason = "too_many_failures"
 
     def post(
         self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime
     ) -> Post | None:
-        """Returns what is sent in an attempt at this real time, or None for an event without a word here, or without a secret."""
+        """Return the request of an attempt at this real time.
+
+        None for an event that this API does not have, or without a secret.
+        """
         known = EVENTS.get(facts.kind)
         if known is None or secret is None:
             return None
@@ -59,11 +64,11 @@ class PartnerEvents:
         return Post(body, headers)
 
     def render(self, facts: EventFacts) -> bytes | None:  # noqa: ARG002 - the port's
-        """Returns None: without the time of the attempt there is no body."""
+        """Return None: a body depends on the attempt's time."""
         return None
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:  # noqa: ARG002 - the port's
-        """Returns none: they are made with the body."""
+        """Return no headers: `post` makes them with the body."""
         return {}
 
 
@@ -115,7 +120,7 @@ def _payment(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-#: Our events in the vendor's words, and what each tells.
+#: Our events in the vendor's words, and the data of each.
 EVENTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "rental.message": ("sms.received", _message),
     "rental.expired": ("number.expired", _expired),
@@ -126,7 +131,7 @@ EVENTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] 
 
 
 def _webhook_id(secret: bytes, delivery_id: str) -> str:
-    """Returns the same id at every attempt, which tells nobody how many deliveries there are."""
+    """Return the same id for every attempt; it does not reveal the number of deliveries."""
     return (
         "wh_"
         + hmac.digest(secret, b"webhook id\0" + delivery_id.encode(), "sha256").hex()[:_ID_CHARS]
@@ -134,7 +139,7 @@ def _webhook_id(secret: bytes, delivery_id: str) -> str:
 
 
 def _euros(cents: int) -> float:
-    """Returns an amount as the double whose shortest digits JavaScript writes: 27, not 27.00."""
+    """Return an amount as the double whose shortest digits JavaScript writes: 27, not 27.00."""
     return cents / 100
 
 
@@ -143,5 +148,5 @@ def _at(epoch_s: float) -> str:
 
 
 def _well_formed(text: str) -> str:
-    """Returns a text without halves of surrogate pairs, which do not survive a receiver's own parsing."""
+    """Return a text without lone surrogates, which a receiver's parser would change."""
     return _lone_surrogate.sub("\ufffd", text)

@@ -9,20 +9,21 @@ import msgspec
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.money import AMOUNT_MAX
 
-#: The currency of every wallet here, and the sign that calls about numbers write instead.
+#: The currency of every wallet here, and the sign that calls about numbers use instead.
 EUR, SIGN = "EUR", "€"
 
 
 def money(cents: int) -> msgspec.Raw:
-    """Returns an amount as the JSON number that the vendor's document shows: 27.00, never 27."""
+    """Return an amount as the JSON number of the vendor's document: 27.00, never 27."""
     whole, part = divmod(abs(cents), 100)
     return msgspec.Raw(f"{'-' if cents < 0 else ''}{whole}.{part:02}".encode("ascii"))
 
 
 def cents_of(value: object, *, field: str) -> int:
-    """Returns the cents of a number of euros that a client sent; refuses with InvalidInput.
+    """Return the cents of a number of euros from a client; refuses with InvalidInput.
 
-    A double's shortest digits are what the client wrote, as long as there are no more than a double holds.
+    The shortest digits of a double are the client's digits, as long as the client wrote no more
+    than a double holds.
     """
     if value is None:
         raise InvalidInput(field=field, reason="is required: a number of euros, such as 500")

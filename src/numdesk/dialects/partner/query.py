@@ -1,4 +1,4 @@
-"""Parameters behind the question mark, and pages by them: what is malformed or ambiguous is refused, never guessed."""
+"""Query parameters and pages; malformed or ambiguous ones are refused, never guessed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from numdesk.dialects import Request
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.rentals.lifecycle import RentalState
 
-#: No call has a dozen parameters; a flood of them is not worth reading.
+#: More parameters than any call has; the rest is not parsed.
 FIELDS_MAX = 50
 LIMIT_DEFAULT, LIMIT_MAX = 50, 100
-#: Nobody turns so many pages; what lies beyond would have the database count in vain.
+#: The last page number; pages beyond it would make the database count for nothing.
 PAGE_MAX = 100_000
 
 _is_count = re.compile(r"[0-9]{1,9}", re.ASCII).fullmatch
 
 _INACTIVE = frozenset(RentalState) - {RentalState.ACTIVE}
-#: Words for states of rentals, in a filter in any case. The vendor has two; the others tell the second apart.
+#: Words for states of rentals, in a filter in any case. The vendor has two; the others distinguish
+#: states of the second.
 STATES: Mapping[str, frozenset[RentalState]] = {
     "active": frozenset({RentalState.ACTIVE}),
     "inactive": _INACTIVE,
@@ -32,14 +33,17 @@ STATES: Mapping[str, frozenset[RentalState]] = {
 
 
 class Turned(NamedTuple):
-    """Which page was asked for, counted from 1, and how long it may be."""
+    """The requested page, counted from 1, and its length."""
 
     page: int
     limit: int
 
 
 def parse_query(request: Request) -> dict[str, str]:
-    """Returns the parameters of the query; refuses with InvalidInput what is malformed, given twice, or no readable text."""
+    """Return the parameters of the query.
+
+    Refuses with InvalidInput a malformed query, a repeated name, or an unreadable text.
+    """
     if not request.query:
         return {}
     try:
@@ -58,7 +62,10 @@ def parse_query(request: Request) -> dict[str, str]:
 
 
 def page_of(query: Mapping[str, str]) -> Turned:
-    """Returns the page that the query asks for; a longer one than LIMIT_MAX is cut to that. Refuses with InvalidInput."""
+    """Return the requested page; its length is cut to LIMIT_MAX.
+
+    Refuses with InvalidInput.
+    """
     page = _count(query, "page", 1)
     if page > PAGE_MAX:
         raise InvalidInput(field="page", reason=f"must be from 1 to {PAGE_MAX}")
@@ -66,7 +73,10 @@ def page_of(query: Mapping[str, str]) -> Turned:
 
 
 def is_ascending(query: Mapping[str, str]) -> bool:
-    """Does the query ask for the oldest first? Refuses with InvalidInput what is neither `asc` nor `desc`."""
+    """Return whether the query asks for the oldest first.
+
+    Refuses with InvalidInput anything but `asc` and `desc`.
+    """
     order = query.get("order", "desc").lower()
     if order not in ("asc", "desc"):
         raise InvalidInput(field="order", reason="must be asc or desc")
@@ -74,7 +84,7 @@ def is_ascending(query: Mapping[str, str]) -> bool:
 
 
 def states_of(query: Mapping[str, str], default: str) -> frozenset[RentalState]:
-    """Returns the states that the query's `status` selects; refuses with InvalidInput."""
+    """Return the states that the query's `status` selects; refuses with InvalidInput."""
     states = STATES.get(query.get("status", default).lower())
     if states is None:
         raise InvalidInput(field="status", reason=f"must be one of {', '.join(STATES)}")

@@ -1,4 +1,7 @@
-"""Every refusal of the domain in the words of the partner API: an HTTP status, a code, a sentence, and the request's id."""
+"""Every refusal of the domain in the words of the partner API:
+
+HTTP status, code, sentence, request id.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ from numdesk.domain.payments import refusals as payment_refusals
 from numdesk.domain.rentals import refusals as rental_refusals
 from numdesk.domain.stock import refusals as stock_refusals
 
-#: Where our name of a field differs from the vendor's.
+#: Our names of fields, and the vendor's where they differ.
 _FIELDS = {"url": "webhookUrl", "webhook_url": "webhookUrl"}
-#: By what a signed request that is not let in is told apart; no more than this is ever said.
+#: The causes by which a refused signed request is described; the answer says no more.
 _CAUSES = {
     "key": ("INVALID_API_KEY", "The API key is missing or unknown"),
     "signature": ("INVALID_SIGNATURE", "The signature is missing or does not match the request"),
@@ -46,12 +49,13 @@ def failure(  # noqa: PLR0913 - the parts of one envelope
     details: object = None,
     headers: tuple[Header, ...] = (),
 ) -> Answer:
-    """Returns the envelope of a failure; `details` are left out where there are none."""
+    """Return the envelope of a failure; `details` are left out if there are none."""
     error: dict[str, object] = {"code": code, "message": message}
     if details is not None:
         error["details"] = details
     if not request.id.startswith("req_"):
-        request.id = f"req_{request.id}"  # the header x-request-id is written from it afterwards, and says the same
+        # the header x-request-id is written from it afterwards, with the same value
+        request.id = f"req_{request.id}"
     return Answer(
         status,
         _encode({"success": False, "error": error, "requestId": request.id}),
@@ -60,7 +64,7 @@ def failure(  # noqa: PLR0913 - the parts of one envelope
 
 
 def _constant(status: int, code: str, message: str) -> Callable[[Any, Request], Answer]:
-    """Returns the answer of a refusal that has nothing of its own to tell."""
+    """Return the answer of a refusal without fields."""
     return lambda _refusal, request: failure(request, status, code, message)
 
 
@@ -122,7 +126,10 @@ def _no_period(refusal: rental_refusals.PeriodNotOffered, request: Request) -> A
 def _ambiguous(refusal: AmbiguousDuration, request: Request) -> Answer:
     periods = list(map(str, refusal.offered))
     readings = list(map(str, refusal.readings))
-    message = f"duration could mean the period {' or '.join(readings)}; send durationUnit, or period as one of: {', '.join(periods)}"
+    message = (
+        f"duration could mean the period {' or '.join(readings)}; send durationUnit, or period as "
+        f"one of: {', '.join(periods)}"
+    )
     details = {"field": "duration", "readings": readings, "availablePeriods": periods}
     return failure(request, 400, "AMBIGUOUS_DURATION", message, details=details)
 
@@ -185,13 +192,19 @@ def _closed(refusal: Any, request: Request) -> Answer:
 
 
 def _advice(request: Request) -> str:
-    """Returns how a request whose outcome is not known can be sent again without being done twice."""
+    """Return advice on sending a request of unknown outcome again without doing it twice."""
     caller: Caller | None = getattr(request, "caller", None)
     if caller is None:  # only a registration is not signed
         return "ask us before you send it again"
     if caller.options.get("replay", "dedupe") == "dedupe":
-        return "send the same signed request again, or sign it anew with the same Idempotency-Key, to get its result"
-    return "sign it anew with the same Idempotency-Key to get its result; if you sent no such key, look at your rentals and top-ups first"
+        return (
+            "send the same signed request again, or sign it anew with the same Idempotency-Key, "
+            "to get its result"
+        )
+    return (
+        "sign it anew with the same Idempotency-Key to get its result; if you sent no such key, "
+        "look at your rentals and top-ups first"
+    )
 
 
 def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer:
@@ -202,7 +215,10 @@ def _unknown_outcome(refusal: errors.OutcomeUnknown, request: Request) -> Answer
 
 
 def _no_gateway(refusal: payment_refusals.GatewayUnavailable, request: Request) -> Answer:
-    message = f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, try again later"
+    message = (
+        f"{refusal.provider or 'The payment provider'} gives no invoice now; nothing was charged, "
+        "try again later"
+    )
     return failure(
         request, 503, "SERVICE_UNAVAILABLE", message, headers=(retry_after(refusal.retry_after_s),)
     )
@@ -252,7 +268,7 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
 
 
 def unknown(request: Request, allow: tuple[str, ...]) -> Answer:
-    """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
+    """Answer an unknown path, or (with `allow`) a method that the path does not have."""
     if allow:
         headers: tuple[Header, ...] = ((b"allow", ", ".join(allow).encode("ascii")),)
         return failure(
@@ -262,5 +278,5 @@ def unknown(request: Request, allow: tuple[str, ...]) -> Answer:
 
 
 def broken(request: Request) -> Answer:
-    """Answers a fault of ours, which the log tells more about under the same request id."""
+    """Answer a program fault; the log has the details under the same request id."""
     return failure(request, 500, "INTERNAL_ERROR", "Internal server error")

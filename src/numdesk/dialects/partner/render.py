@@ -1,4 +1,7 @@
-"""What the partner API answers: its envelope, what it says of accounts and money, in the vendor's keys and order. All pure."""
+"""Answers of the partner API about accounts and money, in the vendor's keys and order.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from numdesk.domain.pages import Page
 from numdesk.domain.payments.topups import TopUp
 from numdesk.usecases.ledger.wallets import Balances, HistoryLine
 
-#: Makes the id that leaves of an internal one: `opaque("tx", 7)`.
+#: Return the public form of an internal id: `opaque("tx", 7)`.
 Opaque = Callable[[str, int], str]
-#: What the vendor tells beside a transaction, in its order: of a rental, then of a top-up.
+#: Metadata of a transaction in the vendor's order: of a rental, then of a top-up.
 _METADATA = ("number", "country", "services", "period", "rentType", "provider", "invoiceId")
-#: Says that an answer repeats that of an earlier request.
+#: The header of an answer that repeats an earlier one.
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, (b"idempotency-replayed", b"true"))
 
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +32,9 @@ _encode = msgspec.json.Encoder().encode
 def success(
     data: object, *, replayed: bool = False, message: str | None = None, pagination: object = None
 ) -> Answer:
-    """Returns the envelope of a success; a message stands before the data, the pagination behind it, each only where there is one."""
+    """Return the envelope of a success: message, data, pagination, the first and last only if
+    present.
+    """
     before = {} if message is None else {"message": message}
     behind = {} if pagination is None else {"pagination": pagination}
     body = _encode({"success": True, **before, "data": data, **behind})
@@ -37,7 +42,7 @@ def success(
 
 
 def pagination(turned: Turned, total: int) -> dict[str, int]:
-    """Returns which page of how many this is."""
+    """Return the pagination of a list."""
     return {
         "page": turned.page,
         "limit": turned.limit,
@@ -47,31 +52,34 @@ def pagination(turned: Turned, total: int) -> dict[str, int]:
 
 
 def iso(moment: datetime) -> str:
-    """Returns a time in UTC, whole seconds, with Z."""
+    """Return a time in UTC, whole seconds, with Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def phone(msisdn: int) -> str:
-    """Returns a number with its plus."""
+    """Return a number with its plus."""
     return f"+{msisdn}"
 
 
 def registered(*, partner_id: str, api_key: str, secret: str) -> Answer:
-    """Answers a registration; the only time that the secret is told."""
+    """Return the answer to a registration; the only one that contains the secret."""
     return success(
         {
             "partnerId": partner_id,
             "apiKey": api_key,
             "secretKey": secret,
             "status": "pending_approval",
-            "message": "Registration received. Keep the secret key: it is not shown again. The account works once it is approved.",
+            "message": (
+                "Registration received. Keep the secret key: it is not shown again. The account "
+                "works once it is approved."
+            ),
         }
     )
 
 
 @lru_cache(maxsize=8192)
 def balance(found: Balances) -> Answer:
-    """Answers what a wallet holds; the same balance is asked for again and again, and rendered once."""
+    """Return the answer about a wallet's balance; equal balances are rendered once."""
     total = found.balance + found.bonus
     return success(
         {
@@ -86,7 +94,7 @@ def balance(found: Balances) -> Answer:
 
 
 def transactions(found: Page[HistoryLine], turned: Turned, opaque: Opaque) -> Answer:
-    """Answers a page of what moved the money; balances are of wallet and bonus together."""
+    """Return a page of transactions; balances are of wallet and bonus together."""
     data = [
         {
             "id": opaque("tx", line.id),
@@ -105,7 +113,10 @@ def transactions(found: Page[HistoryLine], turned: Turned, opaque: Opaque) -> An
 
 
 def invoice(made: TopUp, *, replayed: bool) -> Answer:
-    """Answers a top-up that waits for its payment: `amount` is what will be credited, `finalAmount` what is to be paid."""
+    """Return the answer about a top-up that waits for its payment.
+
+    `amount` is the credit, `finalAmount` the sum to pay.
+    """
     return success(
         {
             "invoiceId": made.public_id,
@@ -122,10 +133,10 @@ def invoice(made: TopUp, *, replayed: bool) -> Answer:
 
 
 def _ordered(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the metadata in the vendor's order, which the database does not keep."""
+    """Return the metadata in the vendor's order; the database does not keep one."""
     return {name: metadata[name] for name in (*_METADATA, *metadata) if name in metadata}
 
 
 def _percent(basis_points: int) -> msgspec.Raw:
-    """Returns hundredths of a percent as a number without needless zeros: 10, 12.5."""
+    """Return hundredths of a percent as a number without trailing zeros: 10, 12.5."""
     return msgspec.Raw(f"{basis_points / 100:g}".encode("ascii"))

@@ -1,4 +1,8 @@
-"""What the partner API answers about numbers: prices, rentals and messages, in the vendor's keys and order. All pure functions."""
+"""Answers of the partner API about numbers: prices, rentals and messages, in the vendor's keys and
+order.
+
+All functions are pure.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ from numdesk.kit.slices import slices
 
 
 class _Named(Protocol):
-    """A service, wherever it comes from."""
+    """A service with a name, of any origin."""
 
     @property
     def code(self) -> str: ...
@@ -41,7 +45,7 @@ RENTAL_STATUS: Mapping[RentalState, str] = {
     RentalState.EXPIRED: "inactive",
     RentalState.CANCELED: "inactive",
 }
-#: What a unit of a period is called, by itself.
+#: The unit of a period, in the singular.
 _UNIT_NAME: Mapping[RentType, str] = {RentType.SHORT: "hour", RentType.LONG: "day"}
 _MINUTE = timedelta(minutes=1)
 
@@ -49,7 +53,7 @@ _MINUTE = timedelta(minutes=1)
 async def price_list(
     country: str, rent_type: RentType, services: Sequence[RentalService]
 ) -> Answer:
-    """Answers the services of a country, of which there may be thousands."""
+    """Return the services of a country, of which there may be thousands."""
     listed = [_priced(service) async for part in slices(services) for service in part]
     return success(
         {"country": country, "rentType": rent_type.name, "services": listed, "total": len(listed)}
@@ -59,7 +63,7 @@ async def price_list(
 def prices(
     country: str, rent_type: RentType, services: Sequence[RentalService], quotes: Iterable[Quote]
 ) -> Answer:
-    """Answers what services cost together, for every period that all of them have."""
+    """Return the price of services together, for every period that all of them have."""
     periods = [
         {
             **_length(rent_type, quote.units),
@@ -83,7 +87,7 @@ def prices(
 
 
 def rented(made: Rented, *, replayed: bool) -> Answer:
-    """Answers a rent; `numberId` is how the vendor's own sample calls the rental."""
+    """Return the answer to a rent; `numberId` is the rental's name in the vendor's own sample."""
     facts = made.rental
     return success(
         {
@@ -106,14 +110,14 @@ def rented(made: Rented, *, replayed: bool) -> Answer:
 
 
 def rental_page(found: Page[Rental], turned: Turned) -> Answer:
-    """Answers a page of rentals."""
+    """Return a page of rentals."""
     return success(
         [_rental(one) for one in found.items], pagination=pagination(turned, found.total)
     )
 
 
 def extension_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
-    """Answers by how much a rental may be made longer, and for what."""
+    """Return the possible extensions of a rental with their prices."""
     return success(
         {
             "rentId": rental.public_id,
@@ -126,7 +130,7 @@ def extension_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
 
 
 def extended(made: Extended, *, replayed: bool) -> Answer:
-    """Answers an extension."""
+    """Return the answer to an extension."""
     return success(
         {
             "rentId": made.rental.id,
@@ -141,7 +145,7 @@ def extended(made: Extended, *, replayed: bool) -> Answer:
 
 
 def rerent_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
-    """Answers for what an ended rental's number can be had again."""
+    """Return the prices of renting an ended rental's number again."""
     return success(
         {
             "rentId": rental.public_id,
@@ -156,7 +160,7 @@ def rerent_prices(rental: Rental, quotes: Iterable[Quote]) -> Answer:
 
 
 def rerented(made: Rented, *, replayed: bool) -> Answer:
-    """Answers a re-rent; the rental keeps its id."""
+    """Return the answer to a re-rent; the rental keeps its id."""
     return success(
         {
             "rentId": made.rental.id,
@@ -173,7 +177,10 @@ def rerented(made: Rented, *, replayed: bool) -> Answer:
 
 
 def canceled(made: Canceled, *, replayed: bool) -> Answer:
-    """Answers a cancel; here alone the vendor writes the status in capitals, and a message before the data."""
+    """Return the answer to a cancel.
+
+    Only here the vendor writes the status in capitals, and a message before the data.
+    """
     data = {
         "rentId": made.rental_id,
         "number": phone(made.msisdn),
@@ -189,7 +196,9 @@ def canceled(made: Canceled, *, replayed: bool) -> Answer:
 def message_page(
     found: Page[RentalMessage], turned: Turned, opaque: Opaque, *, wrapped: bool
 ) -> Answer:
-    """Answers a page of messages: a list as the vendor's reference has it, or `wrapped` in an object as its sample reads it."""
+    """Return a page of messages: a list as in the vendor's reference, or `wrapped` in an object as
+    in its sample.
+    """
     listed = [
         {
             "id": opaque("sms", one.id),
@@ -205,7 +214,7 @@ def message_page(
 
 
 def _priced(service: RentalService) -> msgspec.Raw:
-    """Returns a service as bytes, written in the slice that it belongs to."""
+    """Return a service as bytes; encoded here so that a long list is encoded in slices."""
     prices = {str(units): money(service.prices[units]) for units in sorted(service.prices)}
     row = {
         "id": service.code,

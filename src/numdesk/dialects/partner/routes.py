@@ -49,7 +49,7 @@ from numdesk.usecases.rentals.renting import RentRequest
 from numdesk.usecases.rentals.terms import ExtendRequest
 
 SLUG = "partner"
-#: How the vendor's ids of partners begin.
+#: The start of the vendor's ids of partners.
 CUSTOMER_PREFIX = "partner"
 
 
@@ -125,12 +125,17 @@ async def rent(rt: Runtime, request: Request) -> Answer:
 
 
 async def list_active(rt: Runtime, request: Request) -> Answer:
-    """GET /numbers/active; with `?status=` others, which the vendor's API does not have."""
+    """GET /numbers/active; `?status=` selects other states, which the vendor's API does not
+    have.
+    """
     return await _list_rentals(rt, request, "active")
 
 
 async def list_ended(rt: Runtime, request: Request) -> Answer:
-    """GET /numbers/history: what can be re-rented. The vendor speaks of a history and has no call for it."""
+    """GET /numbers/history: rentals that can be re-rented.
+
+    The vendor mentions a history but has no call for it.
+    """
     return await _list_rentals(rt, request, "inactive")
 
 
@@ -161,7 +166,7 @@ async def rerent(rt: Runtime, request: Request) -> Answer:
 
 
 async def cancel(rt: Runtime, request: Request) -> Answer:
-    """POST /numbers/{rentId}/cancel; its body, if any, means nothing."""
+    """POST /numbers/{rentId}/cancel; a body is ignored."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     made, again = await ending.cancel(
         rt, request.caller, CancelRequest(claim.key, claim.fingerprint, rental_id, claim.signature)
@@ -191,7 +196,9 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
 
 
 async def _further(rt: Runtime, request: Request) -> ExtendRequest:
-    """Returns by how much a rental is to go on; what it is rented for is looked at only where the body needs that to be understood."""
+    """Return the extension that a body means; the rental is read only if the body is ambiguous
+    without it.
+    """
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     data = read_object(request)
     units = parse_period(data)
@@ -205,8 +212,10 @@ async def _further(rt: Runtime, request: Request) -> ExtendRequest:
 
 
 async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection) -> int:
-    """Returns for how long a rental is to be; a duration that may mean several things is held against the price list, and by that alone, so
-    that the same request means the same when it comes again.
+    """Return the number of units that a body means.
+
+    An ambiguous duration is resolved by the price list and nothing else, so that a repeated request
+    has the same meaning.
     """
     readings = parse_length(data, wanted.rent_type)
     if len(readings) == 1:
@@ -222,12 +231,14 @@ async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted:
 
 
 async def _country(rt: Runtime, spelled: str) -> str:
-    """Returns a country's name in the operator's spelling, whatever the client's."""
+    """Return a country's name in the operator's spelling, whatever the client's."""
     return (await rental_prices.price_list(rt)).country(spelled).name
 
 
 def _form(request: Request) -> str:
-    """Returns which of the two answer shapes this customer gets: as the request was signed, unless staff has set one."""
+    """Return the customer's answer form: that of the request's signature, unless staff has set
+    one.
+    """
     wanted = request.caller.options.get("answers", "auto")
     return request.form if wanted == "auto" else wanted
 
@@ -243,13 +254,16 @@ class _Call(NamedTuple):
     summary: str
 
 
-#: The vendor's 1,000 requests per partner for all calls together; an address may register few partners.
+#: The vendor's 1,000 requests per partner for all calls together; registrations per address are
+#: few.
 LIMITS = {"all": 1000, "registration": 5}
 WINDOW_S = 15 * 60
 WINDOWS_S = {"registration": 3600}
-#: Four texts of up to TEXT_CHARS_MAX characters, of which each may take four bytes; other bodies have some hundred bytes.
+#: Four texts of up to TEXT_CHARS_MAX characters of up to four bytes each; other bodies have some
+#: hundred bytes.
 REGISTRATION_BYTES_MAX = 4 * 4 * TEXT_CHARS_MAX + 1024
-#: The vendor's number of requests per address without authorisation; requests that are refused for their key or signature count.
+#: The vendor's number of unauthorised requests per address; requests that are refused for their key
+#: or signature count.
 STRANGER_LIMIT = 100
 
 _CALLS = (
@@ -365,7 +379,8 @@ _CALLS = (
 
 _LISTS = (list_transactions, list_services, list_active, list_ended, list_messages)
 
-# Some clients are configured with an address that ends in /api/v1, some with one that does not and sign as if it did.
+# Some clients are configured with a URL that ends in /api/v1, some with one that does not and sign
+# that way.
 ROUTES = tuple(
     Route(
         method=call.method,
@@ -383,5 +398,5 @@ ROUTES = tuple(
     for prefix in (PREFIX, "")
     for call in _CALLS
 )
-#: Where unknown paths are ours to answer.
+#: The paths whose unknown calls this dialect answers.
 PREFIXES = (PREFIX, *sorted({"/" + call.path.split("/")[1] for call in _CALLS}))

@@ -1,8 +1,9 @@
-"""Who signed a request of the partner API, and JSON exactly as JavaScript reads and writes it, which is what its clients sign.
+"""Signatures of the partner API, over JSON exactly as JavaScript reads and writes it.
 
-The vendor's clients sign `timestamp + METHOD + url + JSON.stringify(body || {})` with HMAC-SHA256. One of its samples signs the path
-without `/api/v1`, the other the whole path with its query; one sends the JSON that it signed, the other text that its author spaced. So
-a signature may be over any of few texts, each of which names the same request.
+The vendor's clients sign `timestamp + METHOD + url + JSON.stringify(body || {})` with HMAC-SHA256.
+One of its samples signs the path without `/api/v1`, the other the whole path with its query; one
+sends the JSON that it signed, the other text with the author's own spacing. So a signature may be
+over any of a few texts, each of which means the same request.
 """
 
 from __future__ import annotations
@@ -24,32 +25,36 @@ if TYPE_CHECKING:
     from numdesk.dialects import Request
     from numdesk.domain.customers.callers import Caller
 
-#: Where our paths begin in the vendor's address, and in what half of its clients sign.
+#: The prefix of our paths in the vendor's URL, and in what half of its clients sign.
 PREFIX = "/api/v1"
-#: How a signature was made: over the path below the prefix, or over the whole path.
+#: The form of a signature: over the path below the prefix, or over the whole path.
 SHORT, FULL = "short", "full"
-#: How far a client's watch may be off. The vendor gives no number for requests; its webhook sample has five minutes.
+#: The accepted difference between a client's clock and ours. The vendor gives no number for
+#: requests; its webhook sample has five minutes.
 WATCH_OFF_MS_MAX = 300_000
 
 _PREFIX = PREFIX.encode()
 _NOTHING = b"{}"
-#: What cuts a URL into parts; decoding must not make more of them, or one signature would stand for two requests.
+#: Separators of a URL; decoding must not create more of them, or one signature would cover two
+#: requests.
 _CUTS = b"/?&=#"
 _MILLISECONDS_CHARS, _SECONDS_CHARS = 13, 10
 _SIGNATURE_CHARS = 64
 
-#: Below this every whole double prints as the integer that it is.
+#: Below this every whole double prints as its integer.
 _EXACT_MAX = 2**53
 #: ECMAScript writes numbers without an exponent from 1e-6 up to 21 digits before the point.
 _WHOLE_DIGITS_MAX, _LEADING_ZEROS_MAX = 21, 5
-#: Keys that JavaScript takes for positions of an array; it lists them first, by number.
+#: Keys that JavaScript treats as array positions; it lists them first, by number.
 _INDEX_MAX = 2**32 - 2
 _is_index = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII).fullmatch
 _lone_surrogate = re.compile("[\ud800-\udfff]")
 
 
 def verify(request: Request, caller: Caller, wall: datetime) -> None:
-    """Refuses with NotAuthenticated unless the caller signed this request just now; notes in `request.form` over which path."""
+    """Refuse with NotAuthenticated unless the caller signed this request just now; note the path's
+    form in `request.form`.
+    """
     said = request.headers.get(b"x-timestamp", b"")
     if not _is_fresh(said, wall):
         raise NotAuthenticated(cause="timestamp")
@@ -59,7 +64,7 @@ def verify(request: Request, caller: Caller, wall: datetime) -> None:
     found = ""
     for (url, form), body in product(
         _urls(request), _bodies(request.body)
-    ):  # always all of them: time tells nothing of which was right
+    ):  # always compare all of them: the time must not reveal the right one
         if hmac.compare_digest(hmac.digest(secret, start + url + body, "sha256"), given):
             found = form
     if not found or not secret:
@@ -68,14 +73,17 @@ def verify(request: Request, caller: Caller, wall: datetime) -> None:
 
 
 def sign(secret: bytes, text: bytes) -> str:
-    """Returns a signature: bare lower-case hex, 64 characters (a receiver's `timingSafeEqual` throws at any other length)."""
+    """Return a signature: lower-case hex, 64 characters (a receiver's `timingSafeEqual` throws at
+    any other length).
+    """
     return hmac.digest(secret, text, "sha256").hex()
 
 
 def parse(text: str | bytes) -> Any:
-    """Returns what JSON.parse makes of a text: every number a double, of a repeated key the last value at the first place.
+    """Return the result of JSON.parse: every number a double; a repeated key keeps its first place
+    and last value.
 
-    Raises ValueError for what is no JSON, or is nested deeper than anybody means.
+    Raises ValueError for a text that is not JSON, or is nested too deep.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode()
@@ -85,7 +93,10 @@ def parse(text: str | bytes) -> Any:
 
 
 def stringify(value: Any) -> str:
-    """Returns what JSON.stringify writes. Raises ValueError for what is nested deeper than anybody means."""
+    """Return the result of JSON.stringify.
+
+    Raises ValueError for a value that is nested too deep.
+    """
     try:
         return _written(value)
     except RecursionError as error:
@@ -93,7 +104,7 @@ def stringify(value: Any) -> str:
 
 
 def _is_fresh(said: bytes, wall: datetime) -> bool:
-    """Is this a time of the client's watch, in milliseconds (or seconds), that is close enough to ours?"""
+    """Return whether this client time, in milliseconds or seconds, is close enough to ours."""
     if not said.isdigit() or len(said) not in (_MILLISECONDS_CHARS, _SECONDS_CHARS):
         return False
     said_ms = int(said) * (1 if len(said) == _MILLISECONDS_CHARS else 1000)
@@ -101,7 +112,7 @@ def _is_fresh(said: bytes, wall: datetime) -> bool:
 
 
 def _unhex(said: bytes) -> bytes:
-    """Returns the bytes of a signature in hexadecimal digits of either case; what is none equals no signature."""
+    """Return the bytes of a signature in hexadecimal digits of either case; b"" for other texts."""
     if len(said) != _SIGNATURE_CHARS or not said.isalnum():
         return b""
     try:
@@ -111,7 +122,7 @@ def _unhex(said: bytes) -> bytes:
 
 
 def _urls(request: Request) -> list[tuple[bytes, str]]:
-    """Returns what may have been signed as the URL, with its form: the path with its query, never without."""
+    """Return the possible signed URLs with their forms: the path with its query, never without."""
     path: bytes = request.scope["raw_path"]
     target = path + b"?" + request.query if request.query else path
     short = target[len(_PREFIX) :] if target.startswith(_PREFIX + b"/") else target
@@ -124,21 +135,22 @@ def _urls(request: Request) -> list[tuple[bytes, str]]:
 
 
 def _bodies(body: bytes) -> list[bytes]:
-    """Returns what may have been signed as the body: the text as it was sent, and as JavaScript writes it.
+    """Return the possible signed bodies: the text as sent, and as JavaScript writes it.
 
-    A client library sends `null` where there is nothing to send, and signs `{}`; nothing, `null` and `{}` mean the same to every call.
+    A client library sends `null` for an empty body, and signs `{}`; nothing, `null` and `{}` mean
+    the same to every call.
     """
     if is_nothing(body):
         return [_NOTHING]
     try:
         written = stringify(parse(body)).encode()
     except ValueError:
-        return [body]  # whoever signed this gets to hear what is wrong with it
+        return [body]  # its signer gets an answer that says what is wrong with the body
     return [body] if written == body else [body, written]
 
 
 def is_nothing(body: bytes) -> bool:
-    """Does a body of these bytes say nothing?"""
+    """Return whether a body of these bytes is empty in meaning."""
     return body in (b"", b"null") or body.strip() in (b"", b"null")
 
 
@@ -170,12 +182,14 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _text(text: str) -> str:
-    """Returns a string as JSON: half a surrogate pair as an escape, everything else beyond the controls as it is."""
+    """Return a string as JSON: a lone surrogate as an escape, other characters except controls
+    unchanged.
+    """
     return _lone_surrogate.sub(lambda found: f"\\u{ord(found[0]):04x}", _quoted(text))
 
 
 def _listed(keys: Mapping[str, Any]) -> list[str]:
-    """Returns the keys in JavaScript's order: positions by number, then the rest as they came."""
+    """Return the keys in JavaScript's order: positions by number, then the rest in their order."""
     positions = sorted((key for key in keys if _is_index(key) and int(key) <= _INDEX_MAX), key=int)
     if not positions:
         return list(keys)
@@ -184,14 +198,16 @@ def _listed(keys: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """Returns a double as ECMAScript prints it; its shortest digits are Python's, the layout is not."""
+    """Return a double as ECMAScript prints it; its shortest digits are Python's, the layout is
+    not.
+    """
     if -_EXACT_MAX < value < _EXACT_MAX and value.is_integer():
         return str(int(value))  # minus zero is zero
     if value in (float("inf"), float("-inf")):
         return "null"
     sign_bit, digit_list, exponent = Decimal(repr(value)).normalize().as_tuple()
     digits = "".join(map(str, digit_list))
-    point = len(digits) + int(exponent)  # how many digits stand before the point
+    point = len(digits) + int(exponent)  # digits before the point
     if len(digits) <= point <= _WHOLE_DIGITS_MAX:
         text = digits + "0" * (point - len(digits))
     elif 0 < point <= _WHOLE_DIGITS_MAX:

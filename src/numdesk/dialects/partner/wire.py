@@ -1,6 +1,8 @@
-"""What clients of the partner API send: bodies, paths and headers turned into domain values, or refused by name.
+"""Requests of the partner API: bodies, paths and headers parsed to domain values, or refused by
+field.
 
-The vendor's reference and its own sample name the same things differently; both are read, and where both are there they must agree.
+The vendor's reference and its own sample use different names for the same fields; both are read,
+and must agree if both are present.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from numdesk.usecases.idempotency import Signature
 Value = TypeVar("Value")
 
 TEXT_CHARS_MAX = 2048
-#: Keys made from signatures begin with this, which no key of a client can.
+#: The prefix of keys that are made from signatures; a client's key cannot have it.
 SIGNED = "sig:"
 DURATION_UNITS: Mapping[str, timedelta] = {
     "minutes": timedelta(minutes=1),
@@ -33,7 +35,7 @@ DURATION_UNITS: Mapping[str, timedelta] = {
     "days": timedelta(days=1),
 }
 
-#: What a client sent in the place of something else, in the words of JSON.
+#: JSON's words for the types of values.
 _KINDS: Mapping[type, str] = {
     str: "a string",
     float: "a number",
@@ -45,19 +47,21 @@ _KINDS: Mapping[type, str] = {
 _is_key = re.compile(rb"[A-Za-z0-9_.-]{1,128}").fullmatch
 _is_rental_id = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII).fullmatch
 _is_period = re.compile(r"[1-9][0-9]{0,3}", re.ASCII).fullmatch
-#: A longer duration than any period has is no mistake worth measuring.
+#: A limit far above every period; longer durations are malformed.
 _DURATION_MAX = 1_000_000
 
 
 @dataclass(eq=False)
 class AmbiguousDuration(PeriodNotOffered):
-    """A bare duration that comes to several of the periods on offer, read as days, as hours and as minutes."""
+    """A bare duration with several possible readings among the periods: in days, in hours or in
+    minutes.
+    """
 
     readings: tuple[int, ...] = ()
 
 
 class Selection(NamedTuple):
-    """A country, a kind of rental, and services of the price list by code or name."""
+    """Country, rental type, and services of the price list by code or name."""
 
     country: str
     rent_type: RentType
@@ -65,8 +69,11 @@ class Selection(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What tells a write from another and knows its repeat: the client's key, what it is bound to, and the signature (None for a customer
-    who may repeat requests)."""
+    """The identity of a write, which recognises its repetition: the client's key, the fingerprint
+    bound to it, and the signature.
+
+    The signature is None for a customer who may repeat requests.
+    """
 
     key: str | None
     fingerprint: bytes
@@ -74,15 +81,16 @@ class Claim(NamedTuple):
 
 
 def api_key_of(request: Request) -> bytes | None:
-    """Returns the public half of the key, None when there is none."""
+    """Return the public half of the key, or None."""
     return request.headers.get(b"x-api-key")
 
 
 def parse_claim(request: Request) -> Claim:
-    """Returns the claim of a write; refuses with InvalidInput.
+    """Return the claim of a write; refuses with InvalidInput.
 
-    A signature is good for one effect. It covers no header, so it decides before the key, and a key knows the same request when that is
-    signed anew. The price is that identical requests signed in one millisecond are one; so a customer may be let off (option `replay`).
+    A signature is good for one effect. It covers no header, so it decides before the key, and a key
+    recognises the same request when it is signed again. As a consequence, identical requests signed
+    in one millisecond are one; a customer can be exempt (option `replay`).
     """
     given = request.headers.get(b"idempotency-key")
     path = request.path.removeprefix(PREFIX).encode()
@@ -96,7 +104,9 @@ def parse_claim(request: Request) -> Claim:
 
 
 def _signature_of(request: Request) -> Signature | None:
-    """Returns the verified signature in its one spelling, None for a customer who may repeat requests."""
+    """Return the verified signature in lower case, or None for a customer who may repeat
+    requests.
+    """
     replay = request.caller.options.get("replay")
     if replay == "allow":
         return None
@@ -107,7 +117,7 @@ def _signature_of(request: Request) -> Signature | None:
 
 
 def read_object(request: Request) -> dict[str, Any]:
-    """Returns the body's JSON object; nothing and `null` are {}. Refuses with InvalidInput."""
+    """Return the body's JSON object; an empty body and `null` are {}. Refuses with InvalidInput."""
     if is_nothing(request.body):
         return {}
     data = _parsed(request.body)
@@ -120,7 +130,7 @@ def read_object(request: Request) -> dict[str, Any]:
 
 
 def parse_application(data: Mapping[str, Any]) -> ApplicationForm:
-    """Returns the form of who wants to become a partner; refuses with InvalidInput."""
+    """Return the application of a new partner; refuses with InvalidInput."""
     return ApplicationForm(
         name=_required(_text(data, "name"), "name"),
         email=_required(_text(data, "email"), "email"),
@@ -130,26 +140,26 @@ def parse_application(data: Mapping[str, Any]) -> ApplicationForm:
 
 
 def parse_topup(data: Mapping[str, Any]) -> tuple[int, str]:
-    """Returns the cents to be credited and the payment provider; refuses with InvalidInput."""
+    """Return the cents to be credited and the payment provider; refuses with InvalidInput."""
     return cents_of(data.get("amount"), field="amount"), _required(
         _text(data, "provider"), "provider"
     ).lower()
 
 
 def parse_place(data: Mapping[str, Any]) -> tuple[str, RentType]:
-    """Returns country and kind of rental, from a query or a body; refuses with InvalidInput."""
+    """Return country and rental type from a query or a body; refuses with InvalidInput."""
     rent_type = _either(data, ("rentType", "type"), _rent_type)
     return _required(_text(data, "country"), "country"), _required(rent_type, "rentType")
 
 
 def parse_selection(data: Mapping[str, Any]) -> Selection:
-    """Returns what is to be priced or rented; refuses with InvalidInput."""
+    """Return the services to be priced or rented; refuses with InvalidInput."""
     services = _either(data, ("serviceIds", "services"), _services, alike=_as_set)
     return Selection(*parse_place(data), _required(services, "serviceIds"))
 
 
 def parse_rental_id(request: Request) -> str:
-    """Returns the rental that the path names; refuses with NotFound what no rental is called."""
+    """Return the rental id in the path; refuses an impossible one with NotFound."""
     text = request.params[0]
     if _is_rental_id(text) is None:
         raise NotFound(what="rental")
@@ -157,10 +167,12 @@ def parse_rental_id(request: Request) -> str:
 
 
 def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...]:
-    """Returns the numbers of hours (SHORT) or days (LONG) that a body may mean; refuses with InvalidInput.
+    """Return the possible numbers of hours (SHORT) or days (LONG) of a body; refuses with
+    InvalidInput.
 
-    `period` says it, and so does `duration` with a unit. A bare duration (the vendor's sample rents for `duration: 24`, its answers count
-    minutes) may be days, hours or minutes: then every reading that is no longer than any period is returned, maybe none.
+    `period` states the number, and so does `duration` with a unit. A bare duration (the vendor's
+    sample rents for `duration: 24`, its answers count minutes) may be in days, hours or minutes:
+    then every reading that is not longer than any period is returned, perhaps none.
     """
     units = _period(data)
     duration = data.get("duration")
@@ -183,12 +195,17 @@ def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...
 
 
 def parse_period(data: Mapping[str, Any]) -> int | None:
-    """Returns the number of units when `period` alone says it, None when more has to be looked at; refuses with InvalidInput."""
+    """Return the number of units if `period` alone states it, else None; refuses with
+    InvalidInput.
+    """
     return _period(data) if data.get("duration") is None else None
 
 
 def meant(readings: Sequence[int], offered: Sequence[int]) -> int:
-    """Returns the one reading that is offered; refuses with PeriodNotOffered when none is, with AmbiguousDuration when several are."""
+    """Return the one reading that is offered.
+
+    Refuses with PeriodNotOffered if there is none, with AmbiguousDuration if there are several.
+    """
     found = [units for units in offered if units in readings]
     if not found:
         raise PeriodNotOffered(
@@ -218,7 +235,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _rewritten(body: bytes) -> bytes:
-    """Returns a body in the one spelling that JavaScript has for it."""
+    """Return a body in JavaScript's one spelling of it."""
     if is_nothing(body):
         return b"{}"
     try:
@@ -234,7 +251,9 @@ def _required(value: Value | None, name: str) -> Value:
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:
-    """Returns a readable text, None when it is not there; control characters and half surrogates are refused."""
+    """Return a readable text, or None if absent; control characters and lone surrogates are
+    refused.
+    """
     value = data.get(name)
     if value is None:
         return None
@@ -254,7 +273,7 @@ def _itself(value: object) -> object:
 
 
 def _as_set(services: Sequence[str]) -> object:
-    """Returns what two lists of services have in common that mean the same."""
+    """Return the common services of two lists that must mean the same."""
     return frozenset(service.lower() for service in services)
 
 
@@ -265,7 +284,10 @@ def _either(
     *,
     alike: Callable[[Value], object] = _itself,
 ) -> Value | None:
-    """Returns what the spellings of one field say, None when none is there; refuses with InvalidInput when they differ."""
+    """Return the value of a field under any of its names, or None.
+
+    Refuses with InvalidInput if two names have different values.
+    """
     said = [value for name in names if (value := read(data, name)) is not None]
     if any(alike(value) != alike(said[0]) for value in said):
         raise InvalidInput(field=names[-1], reason=f"says something else than {names[0]}")
@@ -300,7 +322,7 @@ def _services(data: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 
 def _period(data: Mapping[str, Any]) -> int | None:
-    """Returns the number of units, sent as a number or as a text."""
+    """Return the number of units, sent as a number or as a text."""
     value = data.get("period")
     if value is None:
         return None
@@ -313,7 +335,7 @@ def _period(data: Mapping[str, Any]) -> int | None:
 
 
 def _readings(duration: object, unit: str | None, rent_type: RentType) -> tuple[int, ...]:
-    """Returns the numbers of the type's units that a duration comes to, by its unit, or by each there is."""
+    """Return a duration in units of the rental type: by its unit, or by each possible unit."""
     if type(duration) is not float or not 0 < duration <= _DURATION_MAX:
         raise InvalidInput(field="duration", reason="must be a positive number")
     word = unit and unit.lower().removesuffix("s") + "s"

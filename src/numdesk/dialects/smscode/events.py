@@ -1,4 +1,4 @@
-"""Webhooks of the smscode API: the body of each event and the headers that go with it."""
+"""Webhooks of the smscode API: the body and the headers of each event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from numdesk.dialects.smscode.render import iso, order_capabilities, phone
 from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.ports.rendering import EventFacts
 
-#: Our events in the vendor's words. Its SDK raises on a word it does not know, so no other event is ever sent.
+#: Our events in the vendor's words. Its SDK raises on an unknown word, so other events are not
+#: sent.
 EVENTS: Mapping[str, str] = {
     "order.received": "order.otp_received",
     "order.completed": "order.completed",
@@ -26,10 +27,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SmscodeEvents:
-    """Renders events; see `ports/rendering.py`."""
+    """The renderer of events; see `ports/rendering.py`."""
 
     timeout_s = 3.0
-    #: Thirteen tries over two days: a receiver that fails three times of ten misses one event in six million.
+    #: Thirteen tries over two days: a receiver that fails three times of ten misses one event in
+    #: six million.
     retry_delays_s = (
         5.0,
         30.0,
@@ -48,7 +50,7 @@ class SmscodeEvents:
     disabled_reason = "consecutive_failed_user_endpoint"
 
     def render(self, facts: EventFacts) -> bytes | None:
-        """Returns the body, or None when the vendor has no word for the event."""
+        """Return the body, or None for an event that this API does not have."""
         event = EVENTS.get(facts.kind)
         if event is None:
             return None
@@ -60,7 +62,9 @@ class SmscodeEvents:
         return _encode({"event": event, "timestamp": iso(facts.at), "data": data})
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
-        """Returns the headers; the delivery's id is the same on every try, and without a secret there is no signature."""
+        """Return the headers; the delivery's id is the same on every try, and without a secret
+        there is no signature.
+        """
         headers = {"Content-Type": "application/json", "X-Webhook-Delivery": delivery_id}
         if secret is not None:
             headers["X-Webhook-Signature"] = "sha256=" + hmac.digest(secret, body, "sha256").hex()
@@ -68,7 +72,9 @@ class SmscodeEvents:
 
 
 def _order_data(facts: EventFacts) -> dict[str, Any]:
-    """Returns the facts of an order; the revision counts messages, so it belongs to the event of a message alone."""
+    """Return the data of an order; the revision counts messages, so only a message's event has
+    it.
+    """
     document = facts.document
     return {
         "order_id": document["id"],
@@ -87,7 +93,7 @@ def _order_data(facts: EventFacts) -> dict[str, Any]:
 
 
 def _order(document: Mapping[str, Any]) -> Order:
-    """Returns the order as it was at the moment of the event, as far as what could then be done with it depends on it."""
+    """Return the order at the moment of the event, as far as its capabilities depend on it."""
     return Order(
         id=document["id"],
         customer_id=0,

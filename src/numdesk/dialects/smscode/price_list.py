@@ -1,4 +1,6 @@
-"""The catalogue as the smscode API lists it: countries, services, operators, and pages of products."""
+"""The catalogue in the smscode API's lists: countries, services, operators, and pages of
+products.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,13 @@ from numdesk.runtime import Runtime
 T = TypeVar("T")
 
 LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
-#: Beyond this there are no rows anyway; it only keeps the arithmetic small.
+#: A bound on the page number, above the last page of any list.
 PAGE_MAX = 1_000_000
-#: Answers remembered of one moment of the catalogue: bots ask for the same few pages many times a second.
+#: Answers remembered per version of the catalogue: bots ask for the same few pages many times a
+#: second.
 REMEMBERED_MAX = 64
-#: Sorted lists remembered of one moment: whoever asks for pages of ever another size pays for the sorting once.
+#: Sorted lists remembered per version: a client that changes the page size each time causes one
+#: sort only.
 LISTS_MAX = 16
 
 _SORTS: Mapping[str, tuple[str, bool]] = {
@@ -39,13 +43,13 @@ _SORTS: Mapping[str, tuple[str, bool]] = {
     "name_desc": ("name", True),
 }
 
-#: The entry that stands for "whichever operator".
+#: The entry for any operator.
 _ANY_OPERATOR = {"operator_id": None, "code": "any", "name": "Any", "local_name": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which products, in which order, which page of them."""
+    """The selected products, their order, and the page."""
 
     country_id: int | None
     service_id: int | None
@@ -56,12 +60,14 @@ class Selection:
 
 
 class Remembered(Generic[T]):
-    """What was made from one moment of the catalogue; a new moment begins anew, and so does what would be more than `most`."""
+    """Answers made from one version of the catalogue; emptied for a new version and beyond `most`
+    entries.
+    """
 
     __slots__ = ("_answers", "_moment", "_most")
 
     def __init__(self, *, most: int = REMEMBERED_MAX) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self._most = most
         self._moment: Catalogue | None = None
         self._answers: dict[object, asyncio.Task[T]] = {}
@@ -69,7 +75,9 @@ class Remembered(Generic[T]):
     async def answer(
         self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
-        """Returns the answer of that name, made at the first call; those who ask meanwhile wait for it."""
+        """Return the answer of that name, made at the first call; concurrent callers wait for
+        it.
+        """
         if self._moment is not moment or (
             len(self._answers) >= self._most and name not in self._answers
         ):
@@ -82,7 +90,7 @@ class Remembered(Generic[T]):
 
 
 def page_memory(rt: Runtime) -> Remembered[Answer]:
-    """Returns this process's memory of answers."""
+    """Return this process's memory of answers."""
     memory = rt.local.get("smscode.price_list")
     if memory is None:
         memory = rt.local["smscode.price_list"] = Remembered()
@@ -92,13 +100,15 @@ def page_memory(rt: Runtime) -> Remembered[Answer]:
 async def products_page(
     rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None
 ) -> Answer:
-    """Returns a page of what is in stock, from this process's memory of pages, or else of lists."""
+    """Return a page of the products in stock, from this process's memory of pages, or else of
+    lists.
+    """
     lists: Remembered[PriceList] = rt.local.setdefault(
         "smscode.price_lists", Remembered(most=LISTS_MAX)
     )
 
     async def make() -> Answer:
-        # Which page is asked for makes no other list.
+        # The list does not depend on the page.
         whole = replace(selection, limit=LIMIT_MAX, page=1)
         listed = await lists.answer(
             catalogue, (whole, rate), lambda: list_products(catalogue, whole, rate)
@@ -109,7 +119,9 @@ async def products_page(
 
 
 def parse_selection(query: Mapping[str, str]) -> Selection:
-    """Returns what the query selects: bounds are moved to what is allowed, an unknown order is the cheapest first."""
+    """Return the selection of a query: bounds are clamped, an unknown order is the cheapest
+    first.
+    """
     sort = query.get("sort", "price_asc")
     return Selection(
         country_id=integer_of(query, "country_id"),
@@ -122,7 +134,7 @@ def parse_selection(query: Mapping[str, str]) -> Selection:
 
 
 def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
-    """Returns country and service of the query, both of which are required."""
+    """Return country and service of the query, both of which are required."""
     country_id, service_id = integer_of(query, "country_id"), integer_of(query, "platform_id")
     if country_id is None or service_id is None:
         raise InvalidInput(
@@ -132,12 +144,12 @@ def parse_place(query: Mapping[str, str]) -> tuple[int, int]:
 
 
 async def render_countries(catalogue: Catalogue) -> Answer:
-    """Returns the countries that are open for sale."""
+    """Return the countries that are open for sale."""
     return success([_country(country) for country in _by_id(catalogue.countries) if country.active])
 
 
 async def render_services(catalogue: Catalogue, country_id: int | None) -> Answer:
-    """Returns the services that are open for sale, or those that have something in stock in a country."""
+    """Return the services that are open for sale, or those in stock in a country."""
     return success(
         [
             _service(service)
@@ -150,21 +162,26 @@ async def render_services(catalogue: Catalogue, country_id: int | None) -> Answe
 
 
 def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> Answer:
-    """Returns the operators that can be chosen; "any" comes first where it can be had as well, and alone it is no choice."""
+    """Return the operators to choose from.
+
+    "any" comes first if it is in stock; it is left out if it is the only one.
+    """
     found, sells_any = catalogue.operators_sold(country_id, service_id)
     entries = [_operator(operator) for operator in found]
     return success([_ANY_OPERATOR, *entries] if entries and sells_any else entries)
 
 
 class PriceList:
-    """All that is selected and in stock, in the order asked for; each row is rendered when a page first shows it."""
+    """The selected products in stock, in the requested order; a row is rendered when a page first
+    shows it.
+    """
 
     __slots__ = ("_catalogue", "_names", "_offers", "_rate", "_rows")
 
     def __init__(
         self, catalogue: Catalogue, offers: list[Offer], names: Mapping[int, str], rate: Rate | None
     ) -> None:
-        """Take the offers as they are sorted, and their names by catalogue product."""
+        """Keep the sorted offers, and their names by catalogue product."""
         self._catalogue = catalogue
         self._offers = offers
         self._names = names
@@ -172,7 +189,7 @@ class PriceList:
         self._rows: dict[int, msgspec.Raw] = {}
 
     async def render(self, *, limit: int, page: int) -> Answer:
-        """Returns a page."""
+        """Return a page."""
         start = (page - 1) * limit
         end = min(start + limit, len(self._offers))
         listed: list[msgspec.Raw] = []
@@ -193,7 +210,9 @@ class PriceList:
 
 
 async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> PriceList:
-    """Returns what is in stock, whatever the page; rows that compare equal stand by id, so that pages do not overlap."""
+    """Return all selected products in stock; equal rows are sorted by id, so that pages do not
+    overlap.
+    """
     key, is_falling = _SORTS[selection.sort]
     rows = await sort(await _in_stock(catalogue, selection), key=attrgetter("id"))
     by_name = {
@@ -208,10 +227,10 @@ async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate |
 
 
 async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:
-    """Returns the offers that are selected and can be bought.
+    """Return the selected offers that can be bought.
 
-    Without an operator these are the tiers of any operator; where a product has none of them, the operators' own stand in for it,
-    so that nothing in stock is hidden.
+    Without an operator these are the tiers of any operator; for a product without such a tier its
+    operators' tiers are returned, so that nothing in stock is hidden.
     """
     found: list[Offer] = []
     for count, (country_id, service_id) in enumerate(_places(catalogue, selection), 1):
@@ -228,7 +247,7 @@ async def _in_stock(catalogue: Catalogue, selection: Selection) -> list[Offer]:
 
 
 def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, int]]:
-    """Returns the (country, service) pairs of the selection."""
+    """Return the (country, service) pairs of the selection."""
     country_id, service_id = selection.country_id, selection.service_id
     if country_id is not None and service_id is not None:
         return ((country_id, service_id),)
@@ -240,7 +259,10 @@ def _places(catalogue: Catalogue, selection: Selection) -> Iterable[tuple[int, i
 
 
 def _name(catalogue: Catalogue, offer: Offer) -> str:
-    return f"{catalogue.services[offer.service_id].name} - {catalogue.countries[offer.country_id].name}"
+    return (
+        f"{catalogue.services[offer.service_id].name} - "
+        f"{catalogue.countries[offer.country_id].name}"
+    )
 
 
 def _product(catalogue: Catalogue, offer: Offer, name: str, rate: Rate | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Parameters behind the question mark, strictly read: what is malformed or ambiguous is refused, never guessed."""
+"""Query parameters; malformed or ambiguous ones are refused, never guessed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from urllib.parse import parse_qsl
 from numdesk.dialects import Request
 from numdesk.domain.errors import InvalidInput
 
-#: No call has a dozen parameters; a flood of them is not worth reading.
+#: More parameters than any call has; the rest is not parsed.
 FIELDS_MAX = 50
 
 _is_integer = re.compile(r"-?[0-9]{1,18}", re.ASCII).fullmatch
 
 
 def parse_query(request: Request) -> dict[str, str]:
-    """Returns the parameters of the query; refuses with InvalidInput what is malformed or given twice."""
+    """Return the parameters of the query; refuses a malformed query or a repeated name with
+    InvalidInput.
+    """
     if not request.query:
         return {}
     try:
@@ -35,7 +37,7 @@ def parse_query(request: Request) -> dict[str, str]:
 
 
 def integer_of(query: Mapping[str, str], name: str) -> int | None:
-    """Returns a whole number of the query, None when it is not there; refuses with InvalidInput."""
+    """Return a whole number of the query, or None if absent; refuses with InvalidInput."""
     text = query.get(name)
     if text is None:
         return None
@@ -45,6 +47,6 @@ def integer_of(query: Mapping[str, str], name: str) -> int | None:
 
 
 def clamped(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    """Returns a whole number of the query, moved to the nearest that is allowed; refuses with InvalidInput."""
+    """Return a whole number of the query, clamped to its bounds; refuses with InvalidInput."""
     value = integer_of(query, name)
     return default if value is None else min(max(value, least), most)

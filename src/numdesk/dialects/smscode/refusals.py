@@ -1,4 +1,6 @@
-"""Every refusal of the domain in the words of the smscode API: a code of its closed list, an HTTP status, a sentence."""
+"""Every refusal of the domain in the words of the smscode API: a code of its closed list, HTTP
+status, sentence.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from numdesk.domain.errors import Refusal
 from numdesk.domain.orders import refusals as order_refusals
 from numdesk.domain.stock import refusals as stock_refusals
 
-#: Says that an answer repeats what the idempotency key holds.
+#: The header of an answer that repeats the one stored under its idempotency key.
 REPLAYED: Header = (b"idempotency-replayed", b"true")
-#: Where our name of a field differs from the vendor's.
+#: Our names of fields, and the vendor's where they differ.
 _FIELDS = {"url": "webhook_url", "secret": "webhook_secret"}
 _NO_OFFER_DETAILS = {
     "catalogue_id": "catalog_product_id",
@@ -39,7 +41,7 @@ def failure(
     details: object = None,
     headers: tuple[Header, ...] = (),
 ) -> Answer:
-    """Returns the envelope of a failure; `details` are left out where there are none."""
+    """Return the envelope of a failure; `details` are left out if there are none."""
     error: dict[str, object] = {"code": code, "message": message}
     if details is not None:
         error["details"] = details
@@ -49,7 +51,7 @@ def failure(
 def _constant(
     status: int, code: str, message: str, *headers: Header
 ) -> Callable[[Any, Request], Answer]:
-    """Returns the answer of a refusal that has nothing of its own to tell."""
+    """Return the answer of a refusal without fields."""
     answer = failure(status, code, message, headers=headers)
     return lambda _refusal, _request: answer
 
@@ -64,7 +66,8 @@ def _invalid(refusal: errors.InvalidInput, _request: Request) -> Answer:
 
 
 def _too_large(refusal: errors.BodyTooLarge, _request: Request) -> Answer:
-    # The connection stays open: closed under a client that still sends, the answer would be lost to a reset.
+    # The connection stays open: if it closed while the client still sends, a reset would lose the
+    # answer.
     return failure(
         413, "PAYLOAD_TOO_LARGE", f"The body may have at most {refusal.limit_bytes} bytes"
     )
@@ -226,7 +229,7 @@ REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
 
 
 def unknown(_request: Request, allow: tuple[str, ...]) -> Answer:
-    """Answers a path that does not exist, or (with `allow`) a method that this path does not know."""
+    """Answer an unknown path, or (with `allow`) a method that the path does not have."""
     if allow:
         return failure(
             405,
@@ -238,5 +241,5 @@ def unknown(_request: Request, allow: tuple[str, ...]) -> Answer:
 
 
 def broken(_request: Request) -> Answer:
-    """Answers a fault of ours, which the log tells more about under the same request id."""
+    """Answer a program fault; the log has the details under the same request id."""
     return failure(500, "INTERNAL_ERROR", "Internal server error")

@@ -1,7 +1,8 @@
-"""What the smscode API answers: domain values turned into its JSON, with the vendor's keys in the vendor's order.
+"""Answers of the smscode API: domain values as its JSON, with the vendor's keys in the vendor's
+order.
 
-Everything here is a pure function. A `rate` of None means v1, whose amounts are integers of rupiah; with a rate an amount becomes a
-money object, and the answer tells the rate once under `meta.fx`.
+All functions are pure. A `rate` of None means v1, with amounts as integers of rupiah; with a rate
+an amount is a money object, and `meta.fx` contains the rate once.
 """
 
 from __future__ import annotations
@@ -32,29 +33,29 @@ _CANCEL_SHOWN_AFTER_S = int(CANCEL_SHOWN_AFTER.total_seconds())
 
 _encode = msgspec.json.Encoder().encode
 
-# Few prices make many rows; exact arithmetic costs as much as rendering the rest of a row.
+# Few prices make many rows, and exact arithmetic costs as much as rendering the rest of a row.
 _shown = lru_cache(maxsize=16_384)(project)
 
 
 def success(data: object, *, meta: Mapping[str, Any] | None = None) -> Answer:
-    """Returns the envelope of a success; `meta` is left out where there is none."""
+    """Return the envelope of a success; `meta` is left out if there is none."""
     if meta is None:
         return Answer(200, _encode({"success": True, "data": data}))
     return Answer(200, _encode({"success": True, "data": data, "meta": meta}))
 
 
 def fx_meta(rate: Rate | None) -> dict[str, Any] | None:
-    """Returns the `meta` that tells the rate, None in v1."""
+    """Return the `meta` with the rate, or None in v1."""
     return None if rate is None else {"fx": fx(rate)}
 
 
 def fx(rate: Rate) -> dict[str, Any]:
-    """Returns a rate the way v2 tells it."""
+    """Return a rate in v2's form."""
     return {"pair": rate.pair, "rate": rate.value, "rate_as_of": iso(rate.as_of)}
 
 
 def v1_rate(rate: Rate) -> dict[str, Any]:
-    """Returns a rate the way v1 tells it."""
+    """Return a rate in v1's form."""
     base, _, quote = rate.pair.partition("/")
     return {"pair": rate.pair, "base_currency": base, "quote_currency": quote, "rate": rate.value}
 
@@ -62,7 +63,7 @@ def v1_rate(rate: Rate) -> dict[str, Any]:
 def amount(
     units: int, rate: Rate | None, *, decimals: int = SHOWN_DECIMALS
 ) -> int | dict[str, Any]:
-    """Returns an amount of rupiah: itself, or the money object at this rate."""
+    """Return an amount of rupiah: the integer, or the money object at this rate."""
     if rate is None:
         return units
     return {
@@ -74,7 +75,7 @@ def amount(
 
 
 class _Rendered(NamedTuple):
-    """An answer, and what it holds for."""
+    """A rendered answer, and the facts that it depends on."""
 
     order: Order
     rate: Rate | None
@@ -82,13 +83,13 @@ class _Rendered(NamedTuple):
     answer: Answer
 
 
-#: Answers to reads that a process remembers.
+#: Rendered answers to reads that a process remembers.
 RENDERED_MAX = 5_000
 _rendered: dict[tuple[int, bool], _Rendered] = {}
 
 
 def order_summary(order: Order, *, now: datetime, rate: Rate | None) -> dict[str, Any]:
-    """Returns an order as lists and reads show it."""
+    """Return an order as lists and read show it."""
     summary = {
         "id": order.id,
         "status": STATUS[order.state],
@@ -112,7 +113,10 @@ def order_summary(order: Order, *, now: datetime, rate: Rate | None) -> dict[str
 
 
 def order_answer(order: Order, *, now: datetime, rate: Rate | None) -> Answer:
-    """Returns the answer to a read of one order. The same order in the same light is not rendered twice: clients poll."""
+    """Return the answer to a read of one order.
+
+    The same order with the same capabilities is not rendered twice: clients poll.
+    """
     key = (order.id, rate is None)
     kept = _rendered.get(key)
     if kept is not None and kept.order is order and kept.rate == rate and now < kept.until:
@@ -125,7 +129,7 @@ def order_answer(order: Order, *, now: datetime, rate: Rate | None) -> Answer:
 
 
 def order_status(order: Order, *, now: datetime) -> dict[str, Any]:
-    """Returns an order as the call for polling shows it: no money, no number."""
+    """Return an order for the polling call: no money, no number."""
     return {
         "id": order.id,
         "status": STATUS[order.state],
@@ -142,12 +146,14 @@ def order_status(order: Order, *, now: datetime) -> dict[str, Any]:
 
 
 def status_row(order: Order, *, now: datetime) -> msgspec.Raw:
-    """Returns `order_status` as bytes: of thousands, each is written in the slice that it belongs to."""
+    """Return `order_status` as bytes; encoded here so that a long list is encoded in slices."""
     return msgspec.Raw(_encode(order_status(order, now=now)))
 
 
 def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
-    """Returns what may be done with the order; replacing would be a cancel and a new order, so it follows the cancel."""
+    """Return the capabilities of an order; replacing is a cancel and a new order, so it follows the
+    cancel.
+    """
     may = capabilities(order, now=now)
     cancel_at = iso(may.cancel_available_at)
     return {
@@ -163,7 +169,9 @@ def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
 
 
 def render_created(document: Document) -> Answer:
-    """Returns the answer to a create or reactivate; the same document gives the same bytes at every replay."""
+    """Return the answer to a create or reactivate; the same document gives the same bytes at every
+    replay.
+    """
     rate = None
     if document.rate is not None:
         as_of = (
@@ -177,7 +185,9 @@ def render_created(document: Document) -> Answer:
 
 
 def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
-    """Returns an order at its birth: nothing has arrived, nothing may be done yet, and cancelling begins after two minutes."""
+    """Return an order at its creation: no message, no capabilities yet; cancelling begins after two
+    minutes.
+    """
     cancel_at = _iso_epoch(order.created_at + _CANCEL_SHOWN_AFTER_S)
     return {
         "id": order.id,
@@ -204,14 +214,14 @@ def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
 
 
 def render_orders(listed: Iterable[Order], *, now: datetime, rate: Rate | None) -> Answer:
-    """Returns a page of orders; v2 tells its rate also when the page is empty."""
+    """Return a page of orders; v2 contains the rate also on an empty page."""
     return success(
         [order_summary(order, now=now, rate=rate) for order in listed], meta=fx_meta(rate)
     )
 
 
 def webhook_config(endpoint: Endpoint) -> dict[str, Any]:
-    """Returns where a customer wants to hear from us, the secret in clear text for its owner."""
+    """Return a customer's webhook configuration, with the secret in clear text for its owner."""
     return {
         "webhook_url": endpoint.url,
         "webhook_secret": endpoint.secret,
@@ -222,16 +232,16 @@ def webhook_config(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def phone(msisdn: int | None) -> str | None:
-    """Returns a number with its plus."""
+    """Return a number with its plus."""
     return None if msisdn is None else f"+{msisdn}"
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Returns a time in whole seconds with `+00:00`, never `Z`."""
+    """Return a time in whole seconds with `+00:00`, never `Z`."""
     return None if moment is None else moment.isoformat("T", "seconds")
 
 
 @lru_cache(maxsize=1024)
 def _iso_epoch(epoch_s: int) -> str:
-    """Returns a second of the Unix epoch as text; orders of one second share theirs."""
+    """Return a second of the Unix epoch as text; orders of one second share it."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat()

@@ -1,4 +1,7 @@
-"""The calls of the smscode API: each parses, makes one use-case call, and renders. v1 and v2 are two rows of one table."""
+"""The calls of the smscode API: each parses, makes one use-case call, and renders.
+
+v1 and v2 are two rows of one table.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ async def list_products(version: Version, rt: Runtime, request: Request) -> Answ
 
 
 async def read_rate(version: Version, rt: Runtime, request: Request) -> Answer:
-    """GET /catalog/exchange-rate; v1 answers for the pair it is asked for, v2 for USD/IDR whatever it is asked."""
+    """GET /catalog/exchange-rate; v1 answers for the requested pair, v2 always for USD/IDR."""
     if version.shown is not None:
         return success(fx(await rates.current(rt, version.shown)))
     pair = parse_query(request).get("pair", DOLLARS)
@@ -146,7 +149,7 @@ async def read_order(version: Version, rt: Runtime, request: Request) -> Answer:
     )
     rate = (
         await _rate(version, rt) if version.shown else None
-    )  # the most frequent call of all: not a coroutine more than needed
+    )  # the most frequent call of all: no coroutine more than needed
     if seconds:
         order = await lifecycle.wait(rt, request.caller, order_id, seconds=seconds)
     else:
@@ -218,12 +221,12 @@ async def change_webhook(_version: Version, rt: Runtime, request: Request) -> An
 
 
 async def send_test_event(_version: Version, rt: Runtime, request: Request) -> Answer:
-    """POST /webhook/test; its body, if any, means nothing."""
+    """POST /webhook/test; a body is ignored."""
     return success({"status_code": await endpoints.test_endpoint(rt, request.caller)})
 
 
 def _created(outcome: Outcome) -> Answer:
-    """Returns the answer to a create or reactivate, marked when it is a repetition of an earlier one."""
+    """Return the answer to a create or reactivate, marked if it is a replay."""
     answer = render_created(outcome.document)
     if outcome.replayed:
         answer.headers = _REPLAYED
@@ -231,7 +234,7 @@ def _created(outcome: Outcome) -> Answer:
 
 
 async def _rate(version: Version, rt: Runtime) -> Rate | None:
-    """Returns the rate that this version shows amounts by, None in v1."""
+    """Return the rate of this version's amounts, or None in v1."""
     if version.shown is None:
         return None
     return rates.remembered(rt, version.shown) or await rates.current(rt, version.shown)
@@ -267,7 +270,8 @@ LIMITS = {
     "webhook test": 10,
 }
 
-# The webhook's secret is told in clear text, so reading the configuration takes as much as changing it.
+# The answer contains the webhook's secret in clear text, so reading needs the same scope as
+# changing.
 _CALLS = (
     _Call(
         "GET",

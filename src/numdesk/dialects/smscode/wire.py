@@ -1,4 +1,6 @@
-"""What clients of the smscode API send: bodies, paths and headers turned into domain values, or refused by name."""
+"""Requests of the smscode API: bodies, paths and headers parsed to domain values, or refused by
+field.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,14 @@ from numdesk.usecases.orders.reactivation import ReactivateRequest
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One of the two APIs that live side by side: v1 shows the ledger's rupiah, v2 shows them in dollars."""
+    """One of the two APIs: v1 shows the ledger's rupiah, v2 shows them in dollars."""
 
     name: str
-    #: The pair that amounts are shown by, None where they are shown as they are booked.
+    #: The pair at whose rate amounts are shown, or None where they are shown as booked.
     shown: str | None
 
 
-#: The one pair that v2 knows.
+#: The only pair of v2.
 DOLLARS = "USD/IDR"
 V1 = Version("v1", None)
 V2 = Version("v2", DOLLARS)
@@ -41,8 +43,9 @@ INT64_MAX = 2**63 - 1
 LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX = 20, 100
 WAIT_S_MAX = 25
 
-#: The vendor's five words for an order, and ours. An order whose supplier has not answered yet looks like one that waits, one that
-#: nobody could fill like one that was canceled; a repeated request for a message puts an order back to waiting.
+#: The vendor's five words for an order, and our states. An order without its supplier's answer
+#: looks like one that waits, one that could not be filled like a canceled one; asking for one more
+#: message puts an order back to waiting.
 STATUS: Mapping[State, str] = {
     State.PENDING: "ACTIVE",
     State.ACTIVE: "ACTIVE",
@@ -69,14 +72,14 @@ _CREATE_FIELDS = frozenset(
         "prefer_provider",
     }
 )
-#: Fields that steer the choice among offers mean nothing where the offer itself is named.
+#: Fields that steer the choice among offers have no meaning if the offer itself is given.
 _ROUTING_FIELDS = ("max_price", "min_price", "prefer_provider", "policy", "operator_id")
 _POLICIES = {policy.value: policy for policy in Policy}
 _NO_WISH = Wish()
 
 _is_key = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
 _is_serial = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
-# Digits enough for whatever a client's own division comes to; caps are compared as exact fractions.
+# Digits enough for the result of a client's own division; caps are compared as exact fractions.
 _is_decimal = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,60})?", re.ASCII).fullmatch
 _is_provider = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII).fullmatch
 
@@ -85,7 +88,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def parse_create(request: Request, version: Version) -> OrderRequest:
-    """Returns what is to be bought; refuses with InvalidInput."""
+    """Return the order to create; refuses with InvalidInput."""
     data = read_object(request.body, allowed=_CREATE_FIELDS)
     offer_id, catalogue_id = _integer(data, "product_id"), _integer(data, "catalog_product_id")
     if (offer_id is None) == (catalogue_id is None):
@@ -124,7 +127,9 @@ def parse_create(request: Request, version: Version) -> OrderRequest:
 
 
 def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
-    """Returns which order's number is to be had once more; refuses with InvalidInput or NotFound."""
+    """Return the order whose number is to be bought again; refuses with InvalidInput or
+    NotFound.
+    """
     data = read_object(request.body, allowed=frozenset({"id", "max_price"}))
     order_id = _order_id(data)
     cap = _cap(data, "max_price", version)
@@ -138,12 +143,12 @@ def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
 
 
 def parse_order(request: Request) -> int:
-    """Returns the order that a body of just `id` names; refuses with InvalidInput or NotFound."""
+    """Return the order id of a body of just `id`; refuses with InvalidInput or NotFound."""
     return _order_id(read_object(request.body, allowed=frozenset({"id"})))
 
 
 def parse_order_path(request: Request) -> int:
-    """Returns the order that the path names; refuses with NotFound, also when no order could have such an id."""
+    """Return the order id in the path; refuses an impossible one with NotFound."""
     text = request.params[0]
     if _is_serial(text) is None or int(text) > SERIAL_MAX:
         raise NotFound(what="order")
@@ -151,7 +156,7 @@ def parse_order_path(request: Request) -> int:
 
 
 def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
-    """Returns the new URL and secret, None where they stay; refuses with InvalidInput."""
+    """Return the new URL and secret, None for those that stay; refuses with InvalidInput."""
     data = read_object(request.body, allowed=frozenset({"webhook_url", "webhook_secret"}))
     url, secret = (
         _text(data, "webhook_url", URL_CHARS_MAX),
@@ -163,7 +168,9 @@ def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
 
 
 def states_of(query: Mapping[str, str]) -> frozenset[State] | None:
-    """Returns the states behind the query's `status`, None when it is not there; refuses with InvalidInput."""
+    """Return the states behind the query's `status`, or None if absent; refuses with
+    InvalidInput.
+    """
     word = query.get("status")
     if word is None:
         return None
@@ -174,7 +181,7 @@ def states_of(query: Mapping[str, str]) -> frozenset[State] | None:
 
 
 def token_of(request: Request) -> bytes | None:
-    """Returns the bearer token, None when there is none."""
+    """Return the bearer token, or None."""
     value = request.headers.get(b"authorization")
     if value is None or value[:7].lower() != b"bearer ":
         return None
@@ -182,12 +189,16 @@ def token_of(request: Request) -> bytes | None:
 
 
 def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
-    """Returns the body's JSON object; refuses with InvalidInput other JSON, unknown fields and fields given twice."""
+    """Return the body's JSON object.
+
+    Refuses with InvalidInput other JSON, unknown fields and repeated fields.
+    """
     try:
         data = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(field="body", reason=_fault_of(body)) from error
-    # Each field brings one colon; only where there are more (within texts, or by a repeated name) a closer look is needed.
+    # Each field has one colon; a closer look is needed only if there are more (within texts, or by
+    # a repeated name).
     if body.count(b":") != len(data):
         _check_repeats(body)
     if not data.keys() <= allowed:
@@ -196,7 +207,9 @@ def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
 
 
 def _fault_of(body: bytes) -> str:
-    """Returns what is wrong with a body that holds no JSON object, as far as its bytes tell what an editor does not show."""
+    """Return the fault of a body without a JSON object, including bytes that an editor does not
+    show.
+    """
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return "starts with a byte order mark; send the JSON object without it, as UTF-8"
     try:
@@ -207,7 +220,7 @@ def _fault_of(body: bytes) -> str:
 
 
 def _check_repeats(body: bytes) -> None:
-    """Refuses an object that names a field twice: the decoder would keep the last and forget the first."""
+    """Refuse an object with a repeated field: the decoder would silently keep the last one."""
 
     def pairs_to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -222,7 +235,7 @@ def _check_repeats(body: bytes) -> None:
 
 
 def _wish(data: Mapping[str, Any], version: Version) -> Wish:
-    """Returns how to choose among the offers of a catalogue product."""
+    """Return the choice among the offers of a catalogue product."""
     if len(data) == 1:
         return _NO_WISH
     policy = data.get("policy")
@@ -241,14 +254,16 @@ def _wish(data: Mapping[str, Any], version: Version) -> Wish:
 
 
 def _check_unrouted(data: Mapping[str, Any]) -> None:
-    """Refuses routing fields beside product_id."""
+    """Refuse routing fields beside product_id."""
     for name in _ROUTING_FIELDS:
         if data.get(name) is not None:
             raise InvalidInput(field=name, reason="goes with catalog_product_id only")
 
 
 def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | None:
-    """Returns a bound on the price: a number of rupiah in v1, a text of dollars in v2, and never the one for the other."""
+    """Return a bound on the price: a number of rupiah in v1, a text of dollars in v2, never the
+    other way round.
+    """
     value = data.get(name)
     if value is None:
         return None
@@ -265,14 +280,14 @@ def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | Non
 
 
 def _cap_text(cap: PriceCap | None) -> str | None:
-    """Returns a bound in one spelling, so that 0.5 and 0.50 are one request."""
+    """Return a bound in one spelling, so that 0.5 and 0.50 are one request."""
     if cap is None:
         return None
     return str(cap.units) if cap.shown is None else format(cap.shown.normalize(), "f")
 
 
 def _key(request: Request) -> str | None:
-    """Returns the idempotency key, None when there is none; refuses with InvalidInput."""
+    """Return the idempotency key, or None; refuses with InvalidInput."""
     value = request.headers.get(b"idempotency-key")
     if value is None:
         return None
@@ -282,7 +297,9 @@ def _key(request: Request) -> str | None:
 
 
 def _fingerprint(facts: tuple[object, ...]) -> bytes:
-    """Returns what tells two requests apart: the parsed facts, not the bytes, because clients space their JSON as they like."""
+    """Return the fingerprint of a request: of its parsed facts, because clients space their JSON
+    differently.
+    """
     return hashlib.sha256(_encode(facts)).digest()
 
 

@@ -1,4 +1,6 @@
-"""Tests of the partner webhooks: bodies that survive JavaScript, both signatures, a time per attempt."""
+"""Tests of the partner webhooks: bodies that survive JavaScript, both signatures, a time per
+attempt.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 def post_of(
     kind: str, *, wall: datetime = WALL, delivery_id: str = "whd_7", **changes: Any
 ) -> Post:
-    """Returns what an attempt at an event of this kind sends."""
+    """Return what an attempt at an event of this kind sends."""
     facts = EventFacts(1, kind, AT, {**DOCUMENTS[kind], **changes})
     post = PartnerEvents().post(facts, secret=SECRET, delivery_id=delivery_id, wall=wall)
     assert post is not None
@@ -61,7 +63,7 @@ def post_of(
 
 
 def signature(body: str) -> str:
-    """Returns the signature that the vendor's receiver computes."""
+    """Return the signature that the vendor's receiver computes."""
     return hmac.new(SECRET, body.encode(), "sha256").hexdigest()
 
 
@@ -94,7 +96,10 @@ class TestBodies:
         """Event, data, id, time and signature stand in the vendor's order, byte for byte."""
         post = post_of(kind)
         body = json.loads(post.body)
-        start = f'{{"event":"{EVENTS[kind][0]}","data":{data},"webhookId":"{body["webhookId"]}","timestamp":"1772442000250"'
+        start = (
+            f'{{"event":"{EVENTS[kind][0]}","data":{data},'
+            f'"webhookId":"{body["webhookId"]}","timestamp":"1772442000250"'
+        )
         assert post.body.decode() == f'{start},"signature":"{signature(start + "}")}"}}'
 
     @pytest.mark.parametrize("kind", DOCUMENTS)
@@ -145,7 +150,9 @@ class TestAttempts:
     """One delivery, several attempts."""
 
     def test_are_signed_over_the_final_bytes(self) -> None:
-        """The header signs all of the body; without its last field the body's own signature holds."""
+        """The header signs all of the body; without its last field the body's own signature
+        holds.
+        """
         post = post_of("rental.message")
         assert post.headers == {
             "Content-Type": "application/json",
@@ -158,7 +165,9 @@ class TestAttempts:
         assert body["timestamp"] == post.headers["X-Webhook-Timestamp"]
 
     def test_differ_in_time_and_signatures_only(self) -> None:
-        """A later attempt has a new time and new signatures, and the id of the first; another delivery has another id."""
+        """A later attempt has a new time and new signatures, and the id of the first; another
+        delivery has another id.
+        """
         first, second = (
             json.loads(post_of("balance.low", wall=WALL + timedelta(seconds=s)).body)
             for s in (0, 30)

@@ -1,4 +1,6 @@
-"""Tests of the partner API as its clients meet it: every case file told to a fresh desk where Spanish numbers can be rented."""
+"""Tests of the partner API as its clients meet it: every case file run against a fresh desk where
+Spanish numbers can be rented.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class PayPage:
         self.is_open = True
 
     async def create(self, intent: Intent) -> Invoice:
-        """Gives an invoice."""
+        """Return an invoice."""
         if not self.is_open:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "closed")
         ends = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
@@ -59,25 +61,27 @@ class PayPage:
     async def look_up(
         self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
     ) -> Sequence[Payment]:
-        """Knows no payment."""
+        """Return no payment."""
         return []
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
-        """Knows no invoice."""
+        """Return no invoice."""
         return None
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """Knows no payment."""
+        """Return no payment."""
         return []
 
     def read_callback(self, headers: Mapping[str, str], body: bytes) -> PaymentHint:
-        """Is never called."""
+        """Refuse to be called."""
         raise NotImplementedError
 
 
 def signed(step: Step, new: NewCustomer, wall: datetime) -> dict[str, str]:
-    """Return the headers of a signed request: over the full path and the body as it is, unless its header `signs` says `short`, `parsed`
-    (the body as JavaScript would write it) or `late` (a quarter of an hour ago)."""
+    """Return the headers of a signed request: over the full path and the body as it is, unless its
+    header `signs` says `short`, `parsed` (the body as JavaScript would write it) or `late` (a
+    quarter of an hour ago).
+    """
     signs = step.headers.get("signs", "").split()
     url = step.path.removeprefix("/api/v1")
     body = "{}" if step.body in ("", "null") else step.body
@@ -178,7 +182,9 @@ class TestRetries:
     async def test_are_one_request(
         self, rental_desk: DeskOfTest, client: httpx.AsyncClient
     ) -> None:
-        """Twenty copies at once, over either path, rent and charge once; who is not told the answer is told to wait for it."""
+        """Twenty copies at once, over either path, rent and charge once; a copy without the answer
+        is asked to wait for it.
+        """
         new = await accounts.register(
             rental_desk.rt,
             name="Copy",
@@ -206,7 +212,9 @@ class TestRetries:
     async def test_are_one_request_whatever_their_keys(
         self, rental_desk: DeskOfTest, client: httpx.AsyncClient
     ) -> None:
-        """Equal rents of one millisecond bear one signature, which no header is part of: keys do not make several requests of it."""
+        """Equal rents of one millisecond bear one signature, which no header is part of: keys do
+        not make several requests of it.
+        """
         new = await accounts.register(
             rental_desk.rt,
             name="Copy",
@@ -256,10 +264,16 @@ WORDS = st.sampled_from(
     ]
 )
 VALUES = (
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.integers(-2, 40) | st.floats() | st.text(max_size=30) | WORDS
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.integers(-2, 40)
+    | st.floats()
+    | st.text(max_size=30)
+    | WORDS
     | st.lists(st.sampled_from(["google", "WhatsApp", "", "\x00"]) | st.integers(), max_size=3)
     | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
-)  # fmt: skip
+)
 DEEP = [
     b"[" * 100_000,
     b'{"period":' * 5000,
@@ -298,7 +312,9 @@ class TestAnyBytes:
     async def test_never_are_a_fault(
         self, data: st.DataObject, rental_desk: DeskOfTest, app: HttpApp
     ) -> None:
-        """No path, query or body that is well signed makes an answer of 500; what is no request is refused in the vendor's envelope."""
+        """No path, query or body that is well signed makes an answer of 500; what is no request is
+        refused in the vendor's envelope.
+        """
         new = rental_desk.rt.local.get("any_bytes")
         if new is None:
             new = await accounts.register(
@@ -323,9 +339,18 @@ class TestAnyBytes:
             target = path.encode("utf-8", "surrogatepass") + (b"?" + query if query else b"")
             assert new.secret is not None
             text = said + route.method.encode() + target + (b"{}" if is_nothing(body) else body)
-            sent = await _call(app, route.method, path, query, body, {
-                b"x-api-key": new.token.encode(), b"x-timestamp": said, b"x-signature": sign(new.secret.encode(), text).encode(),
-            })  # fmt: skip
+            sent = await _call(
+                app,
+                route.method,
+                path,
+                query,
+                body,
+                {
+                    b"x-api-key": new.token.encode(),
+                    b"x-timestamp": said,
+                    b"x-signature": sign(new.secret.encode(), text).encode(),
+                },
+            )
             assert sent[0]["status"] not in (401, 500), f"{route.method} {path} {body[:100]!r}"
             if sent[0]["status"] != 200:
                 assert list(json.loads(sent[1]["body"])) == ["success", "error", "requestId"]
@@ -335,7 +360,7 @@ class TestAnyBytes:
 async def _call(
     app: HttpApp, method: str, path: str, query: bytes, body: bytes, headers: dict[bytes, bytes]
 ) -> list[Any]:
-    """Returns what the application sends in answer to raw bytes."""
+    """Return what the application sends in answer to raw bytes."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -346,8 +371,14 @@ async def _call(
 
     raw = path.encode("utf-8", "surrogatepass")
     scope = {
-        "type": "http", "method": method, "path": path, "raw_path": raw, "query_string": query, "headers": list(headers.items()),
-        "client": ("192.0.2.7", 5), "root_path": "",
-    }  # fmt: skip
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": raw,
+        "query_string": query,
+        "headers": list(headers.items()),
+        "client": ("192.0.2.7", 5),
+        "root_path": "",
+    }
     await app(scope, receive, send)
     return sent

@@ -11,7 +11,7 @@ from numdesk.domain.rentals.lifecycle import RentalState
 
 
 def query_of(text: str) -> dict[str, str]:
-    """Returns the parameters of a request with this query."""
+    """Return the parameters of a request with this query."""
     scope = {"client": None, "method": "GET", "path": "/", "query_string": text.encode("latin-1")}
     return parse_query(Request(scope, {}, (), "id"))
 
@@ -32,7 +32,7 @@ class TestQuery:
         "text", ["a=%ff", "a=1&a=2", "a=\xff", "&".join(f"a{n}=1" for n in range(60))]
     )
     def test_refuses_what_is_malformed(self, text: str) -> None:
-        """Bytes that are no text, and names given twice, are never guessed at."""
+        """Bytes that are not text, and repeated names, are refused."""
         with pytest.raises(InvalidInput):
             query_of(text)
 
@@ -66,7 +66,7 @@ class TestPages:
         assert refusal.value.field == name
 
     def test_end_somewhere(self) -> None:
-        """A page that nobody turns to is refused before the database counts to it."""
+        """A page beyond the limit is refused before the database counts to it."""
         with pytest.raises(InvalidInput):
             page_of(query_of("page=100001"))
 

@@ -1,4 +1,6 @@
-"""Tests of the partner refusals: the code, the status and the details of each, under one request id."""
+"""Tests of the partner refusals: the code, the status and the details of each, under one request
+id.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,7 @@ EXPECTED: list[tuple[Refusal, int, str, dict[str, Any] | None]] = [
 
 
 def request_of() -> Request:
-    """Returns a request that something is answered to."""
+    """Return a request that something is answered to."""
     return Request(
         {"client": None, "method": "GET", "path": "/api/v1/x", "query_string": b""},
         {},
@@ -96,7 +98,7 @@ def request_of() -> Request:
 
 
 def body_of(answer: Answer) -> dict[str, Any]:
-    """Returns the body of an answer."""
+    """Return the body of an answer."""
     return json.loads(answer.body)
 
 
@@ -109,7 +111,9 @@ class TestRefusals:
     def test_has_its_code(
         self, refusal: Refusal, status: int, code: str, details: dict[str, Any] | None
     ) -> None:
-        """Status, code and details are those of the vendor's table; the envelope has nothing else."""
+        """Status, code and details are those of the vendor's table; the envelope has nothing
+        else.
+        """
         request = request_of()
         answer = REFUSALS[type(refusal)](refusal, request)
         body = body_of(answer)
@@ -141,7 +145,9 @@ class TestRefusals:
     def test_advise_to_send_a_signature_again_only_where_it_is_spent(
         self, replay: str, is_safe: bool
     ) -> None:
-        """Of an unknown outcome: a customer for whom the same signed request would be done or refused again is not told to send it."""
+        """Of an unknown outcome: a customer for whom the same signed request would be done or
+        refused again is not told to send it.
+        """
         request = request_of()
         request.caller = Caller(
             1,
@@ -176,7 +182,9 @@ class TestRequestIds:
     """The id in every error."""
 
     def test_is_the_one_in_the_header(self) -> None:
-        """The body's id is what the door then writes as x-request-id, however often an answer is made."""
+        """The body's id is what the door then writes as x-request-id, however often an answer is
+        made.
+        """
         request = request_of()
         assert body_of(broken(request))["requestId"] == request.id == "req_beef-1"
         assert body_of(unknown(request, ()))["requestId"] == "req_beef-1"
@@ -195,7 +203,7 @@ class TestOthers:
         assert (answer.status, dict(answer.headers)[b"allow"]) == (405, b"GET, HEAD")
 
     def test_faults(self) -> None:
-        """A fault of ours tells nothing about itself."""
+        """The answer to a program fault has no details."""
         assert (broken(request_of()).status, body_of(broken(request_of()))["error"]) == (
             500,
             {"code": "INTERNAL_ERROR", "message": "Internal server error"},

@@ -1,4 +1,6 @@
-"""Tests of what the partner API answers about numbers: closed shapes, keys in the vendor's order."""
+"""Tests of what the partner API answers about numbers: closed shapes, keys in the vendor's
+order.
+"""
 
 from __future__ import annotations
 
@@ -44,19 +46,31 @@ QUOTES = [
     Quote(7, 2700, 2565, (("Google", 1200), ("WhatsApp", 1500))),
 ]
 RENTAL = Rental(
-    public_id="num_1", customer_id=1, state=RentalState.ACTIVE, msisdn=34600000001, country="Spain",
-    services=(RentedService("google", "Google", used=True),), rent_type=RentType.LONG, units=7, price=1200, currency="EUR", starts_at=AT,
-    expires_at=AT + timedelta(days=7), rented_at=AT, ended_at=None, number_available=False,
-)  # fmt: skip
+    public_id="num_1",
+    customer_id=1,
+    state=RentalState.ACTIVE,
+    msisdn=34600000001,
+    country="Spain",
+    services=(RentedService("google", "Google", used=True),),
+    rent_type=RentType.LONG,
+    units=7,
+    price=1200,
+    currency="EUR",
+    starts_at=AT,
+    expires_at=AT + timedelta(days=7),
+    rented_at=AT,
+    ended_at=None,
+    number_available=False,
+)
 
 
 def opaque(kind: str, serial: int) -> str:
-    """Returns an id that shows what it stands for."""
+    """Return an id that shows what it stands for."""
     return f"{kind}_{serial}"
 
 
 def text_of(answer: Answer) -> str:
-    """Returns the body of a success."""
+    """Return the body of a success."""
     assert answer.status == 200
     return answer.body.decode()
 
@@ -95,7 +109,8 @@ class TestPrices:
         services = [RentalService(3, "google", "Google", {}, available=True, priority=1)]
         assert text_of(render.prices("Spain", RentType.LONG, services, QUOTES[1:])) == (
             '{"success":true,"data":{"country":"Spain","rentType":"LONG","services":[{"id":"google","name":"Google"}],"periods":['
-            '{"period":"7","duration":7,"durationUnit":"days","description":"7 days","basePrice":27.00,"price":25.65,"currency":"€",'
+            '{"period":"7","duration":7,"durationUnit":"days","description":"7 '
+            'days","basePrice":27.00,"price":25.65,"currency":"€",'
             '"breakdown":[{"service":"Google","price":12.00},{"service":"WhatsApp","price":15.00}]}],"currency":"€"}}'
         )
 
@@ -130,7 +145,8 @@ class TestRentals:
         """What it costs, and what came of it."""
         assert text_of(render.extension_prices(RENTAL, QUOTES[:1])) == (
             '{"success":true,"data":{"rentId":"num_1","number":"+34600000001","currentExpiry":"2024-01-08T10:00:00Z","availablePeriods":['
-            '{"period":"1","duration":1,"durationUnit":"days","description":"1 day","price":5.50,"currency":"€"}],"currency":"€"}}'
+            '{"period":"1","duration":1,"durationUnit":"days","description":"1 '
+            'day","price":5.50,"currency":"€"}],"currency":"€"}}'
         )
         made = Extended(rental=FACTS, units=7, price=2700, currency="EUR", expires_at=EPOCH)
         assert text_of(render.extended(made, replayed=False)) == (
@@ -172,7 +188,9 @@ class TestRentals:
         )
 
     def test_messages(self) -> None:
-        """A list for one half of the clients, an object for the other; the pages stand beside it in both."""
+        """A list for one half of the clients, an object for the other; the pages stand beside it in
+        both.
+        """
         found = Page((RentalMessage(9, "Google", "G-1 ✓", AT),), 1)
         line = (
             '[{"id":"sms_9","from":"Google","message":"G-1 ✓","receivedAt":"2024-01-01T10:00:00Z"}]'

@@ -1,4 +1,7 @@
-"""Tests of the partner API's signatures: JSON as JavaScript writes it, and what may and may not have been signed."""
+"""Tests of the partner API's signatures:
+
+JSON as JavaScript writes it, and what may and may not have been signed.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ JSON = st.recursive(
 def request_of(
     body: bytes = b"", *, method: str = "POST", target: str = "/api/v1/numbers/rent"
 ) -> Request:
-    """Returns a request as the door hands it on."""
+    """Return a request as the door hands it on."""
     path, _, query = target.partition("?")
     scope = {
         "client": None,
@@ -118,7 +121,9 @@ def request_of(
 def signed(
     request: Request, text: str | bytes, *, at: str | None = None, secret: bytes = SECRET
 ) -> Request:
-    """Returns the request with a signature over timestamp, method and `text`, the URL and body that its client signed."""
+    """Return the request with a signature over timestamp, method and `text`, the URL and body that
+    its client signed.
+    """
     said = (str(round(NOW.timestamp() * 1000)) if at is None else at).encode()
     signature = sign(
         secret,
@@ -129,7 +134,7 @@ def signed(
 
 
 def cause_of(request: Request) -> str:
-    """Returns why the request is refused."""
+    """Return why the request is refused."""
     with pytest.raises(NotAuthenticated) as caught:
         verify(request, CALLER, NOW)
     return caught.value.cause
@@ -145,12 +150,12 @@ class TestJavaScriptJson:
 
     @pytest.mark.parametrize("text", NO_JSON, ids=[text[:20] for text in NO_JSON])
     def test_is_refused_where_node_refuses_it(self, text: str) -> None:
-        """What is no JSON (or deeper than anybody means) is a ValueError, never another fault."""
+        """A text that is not JSON (or nested too deep) is a ValueError, never another fault."""
         with pytest.raises(ValueError, match=r"."):
             parse(text)
 
     def test_is_refused_when_it_is_no_text(self) -> None:
-        """Bytes that are no UTF-8 are no JSON."""
+        """Bytes that are not UTF-8 are not JSON."""
         with pytest.raises(ValueError, match=r"utf-8"):
             parse(b'"\xff"')
 
@@ -203,7 +208,9 @@ class TestVerify:
     def test_takes_both_readings_of_the_path(
         self, target: str, url: str, form: str, body: bytes
     ) -> None:
-        """Full and short paths, as typed and as sent, are good, and which it was is noted; no body is signed as {}."""
+        """Full and short paths, as typed and as sent, are good, and which it was is noted; no body
+        is signed as {}.
+        """
         request = signed(request_of(body, method="GET", target=target), url + "{}")
         verify(request, CALLER, NOW)
         assert request.form == form
@@ -244,11 +251,13 @@ class TestVerify:
         ],
     )
     def test_refuses_what_names_another_request(self, request_: Request, text: str) -> None:
-        """No path without its query, no empty body for a full one, no decoding that cuts the URL differently."""
+        """No path without its query, no empty body for a full one, no decoding that cuts the URL
+        differently.
+        """
         assert cause_of(signed(request_, text)) == "signature"
 
     def test_refuses_another_method(self) -> None:
-        """A signature over GET is none over POST."""
+        """A signature over GET does not cover POST."""
         request = request_of()
         text = b"/numbers/rent{}"
         said = str(round(NOW.timestamp() * 1000)).encode()
@@ -268,7 +277,9 @@ class TestVerify:
         assert cause_of(request) == "signature"
 
     def test_compares_every_candidate(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Good or bad, first or last, the same comparisons are made, at most eight, so that time tells nothing."""
+        """Good or bad, first or last, the same comparisons are made, at most eight, so that time
+        tells nothing.
+        """
         compared: list[bytes] = []
 
         def compare(one: bytes, other: bytes) -> bool:
@@ -288,7 +299,7 @@ class TestVerify:
         assert counts == [8, 8, 8]
 
     def test_takes_a_signature_in_capitals(self) -> None:
-        """Hexadecimal digits have no case."""
+        """Hexadecimal digits are accepted in both cases."""
         request = signed(request_of(), "/numbers/rent{}")
         request.headers = {
             **request.headers,
@@ -296,7 +307,7 @@ class TestVerify:
         }
         verify(request, CALLER, NOW)
 
-    def test_refuses_everybody_without_a_secret(self) -> None:
+    def test_refuses_a_key_without_a_secret(self) -> None:
         """A key without a secret signs nothing, not even with an empty one."""
         request = signed(request_of(), "/numbers/rent{}", secret=b"")
         with pytest.raises(NotAuthenticated):
@@ -322,7 +333,7 @@ class TestVerify:
     @pytest.mark.parametrize(
         ("seconds", "is_good"), [(0, True), (-299, True), (299, True), (-301, False), (301, False)]
     )
-    def test_minds_the_watch(self, seconds: int, is_good: bool) -> None:
+    def test_checks_the_clients_clock(self, seconds: int, is_good: bool) -> None:
         """Five minutes off are forgiven, in either direction."""
         at = str(round((NOW + timedelta(seconds=seconds)).timestamp() * 1000))
         request = signed(request_of(), "/numbers/rent{}", at=at)
@@ -347,11 +358,11 @@ class TestVerify:
             " 177236640012",
         ],
     )
-    def test_refuses_what_is_no_time(self, at: str) -> None:
-        """Anything but ten or thirteen digits is no time."""
+    def test_refuses_other_times(self, at: str) -> None:
+        """Anything but ten or thirteen digits is not a time."""
         assert cause_of(signed(request_of(), "/numbers/rent{}", at=at)) == "timestamp"
 
-    def test_hears_a_body_that_is_no_json(self) -> None:
-        """Who signed a broken text is let in, to be told what is wrong with it."""
+    def test_accepts_a_signed_body_that_is_not_json(self) -> None:
+        """A signed broken text passes, so that the answer can say what is wrong with it."""
         verify(signed(request_of(b'{"a":'), '/numbers/rent{"a":'), CALLER, NOW)
         verify(signed(request_of(b"\xff"), b"/numbers/rent\xff"), CALLER, NOW)

@@ -1,4 +1,6 @@
-"""A signature is good for one effect: tests of every signed write, sent again in every spelling and under any key."""
+"""A signature is good for one effect: tests of every signed write, sent again in every spelling and
+under any key.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ class Partner:
         self.desk, self._client, self._new, self.caller = desk, client, new, caller
 
     def sign(self, path: str, body: Mapping[str, Any]) -> Signed:
-        """Returns a request that is signed now, in a millisecond of its own."""
+        """Return a request that is signed now, in a millisecond of its own."""
         self.desk.clock.advance(0.001)
         text = json.dumps(body, separators=(",", ":"))
         said = str(round(self.desk.clock.wall().timestamp() * 1000))
@@ -69,12 +71,12 @@ class Partner:
         )
 
     async def send(self, request: Signed, key: str | None = None) -> httpx.Response:
-        """Returns the answer, under a key or none."""
+        """Return the answer, under a key or none."""
         headers = {**request.headers, **({} if key is None else {"idempotency-key": key})}
         return await self._client.post(request.path, headers=headers, content=request.body)
 
     async def prepare(self, operation: str) -> Signed:
-        """Returns a signed request of an operation that can be done now."""
+        """Return a signed request of an operation that can be done now."""
         path = next(route.path for route in WRITES if route.operation == operation)
         if "{rentId}" in path:
             rental = (await self.send(self.sign(PREFIX + "/numbers/rent", RENT))).json()["data"][
@@ -86,10 +88,11 @@ class Partner:
         return self.sign(path, BODIES[operation])
 
     async def effects(self) -> tuple[object, ...]:
-        """Returns the money, and how many there are of each thing that a write makes."""
+        """Return the money, and how many there are of each thing that a write makes."""
         counts = await self.desk.pool.fetchrow(
-            """select (select count(*) from journals), (select count(*) from rentals), (select count(*) from rental_terms),
-                      (select count(*) from topups), (select count(*) from rentals where state = 0)"""
+            """select (select count(*) from journals), (select count(*) from rentals),
+                      (select count(*) from rental_terms), (select count(*) from topups),
+                      (select count(*) from rentals where state = 0)"""
         )
         assert counts is not None
         return (*await money(self.desk, self.caller), *counts)
@@ -105,7 +108,7 @@ async def partner(rental_desk: DeskOfTest, client: httpx.AsyncClient) -> Partner
 async def make_partner(
     desk: DeskOfTest, client: httpx.AsyncClient, *, replay: str = "dedupe"
 ) -> Partner:
-    """Returns a partner with money and this option."""
+    """Return a partner with money and this option."""
     new = await accounts.register(
         desk.rt, name="P", dialect="partner", currency="EUR", signed=True, credit=100_000
     )
@@ -119,7 +122,7 @@ async def make_partner(
 
 
 def spellings(request: Signed) -> list[Signed]:
-    """Returns all ways to write one signed request: case of the digits, path, space in the body."""
+    """Return all ways to write one signed request: case of the digits, path, space in the body."""
     upper = {**request.headers, "x-signature": request.headers["x-signature"].upper()}
     spaced = json.dumps(json.loads(request.body), indent=3)
     return [
@@ -139,7 +142,9 @@ def test_every_signed_write_is_tried() -> None:
 @pytest.mark.parametrize("operation", BODIES)
 @pytest.mark.parametrize("first", [None, "k1"])
 async def test_a_signature_acts_once(partner: Partner, operation: str, first: str | None) -> None:
-    """In every spelling and under any key or none, a captured request gets the first answer and changes nothing."""
+    """In every spelling and under any key or none, a captured request gets the first answer and
+    changes nothing.
+    """
     request = await partner.prepare(operation)
     answer = await partner.send(request, first)
     assert answer.status_code == 200, answer.text
@@ -153,7 +158,9 @@ async def test_a_signature_acts_once(partner: Partner, operation: str, first: st
 
 @pytest.mark.parametrize("operation", BODIES)
 async def test_copies_at_once_act_once(partner: Partner, operation: str) -> None:
-    """Copies that arrive together under different keys and none are done once, and all get one answer."""
+    """Copies that arrive together under different keys and none are done once, and all get one
+    answer.
+    """
     request = await partner.prepare(operation)
     before = await partner.effects()
     spelled = spellings(request)
@@ -173,7 +180,9 @@ async def test_copies_at_once_act_once(partner: Partner, operation: str) -> None
 
 @pytest.mark.parametrize("operation", BODIES)
 async def test_a_key_knows_a_request_that_is_signed_anew(partner: Partner, operation: str) -> None:
-    """A repeat under its key spends its new signature, too; with another body the key is refused."""
+    """A repeat under its key spends its new signature, too; with another body the key is
+    refused.
+    """
     request = await partner.prepare(operation)
     answer = await partner.send(request, "k1")
     effects = await partner.effects()
@@ -190,7 +199,9 @@ async def test_a_key_knows_a_request_that_is_signed_anew(partner: Partner, opera
 async def test_a_spent_signature_wins_over_the_key_of_another_request(
     partner: Partner, operation: str
 ) -> None:
-    """Under a key that stands for another request a captured one still gets its own first answer."""
+    """Under a key that stands for another request a captured one still gets its own first
+    answer.
+    """
     request = await partner.prepare(operation)
     answer = await partner.send(request)
     other = await partner.send(partner.sign(PREFIX + "/numbers/rent", RENT), "other")
@@ -213,7 +224,9 @@ async def test_a_refused_request_leaves_its_signature_and_key_free(partner: Part
 
 
 async def test_a_signature_is_spent_also_on_an_answer_from_memory(partner: Partner) -> None:
-    """A request that is answered by its key while it could not be done now does not act later under another key."""
+    """A request that is answered by its key while it could not be done now does not act later under
+    another key.
+    """
     rent = PREFIX + "/numbers/rent"
     answer = await partner.send(partner.sign(rent, RENT), "k1")
     captured = partner.sign(rent, RENT)
@@ -232,7 +245,9 @@ async def test_a_signature_is_spent_also_on_an_answer_from_memory(partner: Partn
 async def test_a_repeated_signature_is_refused_to_who_wants_that(
     rental_desk: DeskOfTest, client: httpx.AsyncClient, operation: str, first: str | None
 ) -> None:
-    """With the option `reject` a signature that comes again is refused whatever its key; a key still knows what is signed anew."""
+    """With the option `reject` a signature that comes again is refused whatever its key; a key
+    still knows what is signed anew.
+    """
     rental_desk.rt.payments = {"cryptomus": PayPage()}
     partner = await make_partner(rental_desk, client, replay="reject")
     request = await partner.prepare(operation)

@@ -1,4 +1,6 @@
-"""Tests of what clients of the partner API send: both spellings of everything, durations, keys, and what is refused by name."""
+"""Tests of what clients of the partner API send: both spellings of everything, durations, keys, and
+what is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ def request_of(
     params: tuple[str, ...] = (),
     options: dict[str, Any] | None = None,
 ) -> Request:
-    """Returns a signed request of a customer with these options."""
+    """Return a signed request of a customer with these options."""
     scope = {
         "client": None,
         "method": "POST",
@@ -67,12 +69,12 @@ def request_of(
 
 
 def read(**fields: Any) -> dict[str, Any]:
-    """Returns the fields as they are read from a body."""
+    """Return the fields as they are read from a body."""
     return read_object(request_of(fields))
 
 
 def field_of(refusal: pytest.ExceptionInfo[InvalidInput]) -> str:
-    """Returns the field that a refusal names."""
+    """Return the field that a refusal names."""
     return refusal.value.field
 
 
@@ -213,7 +215,9 @@ class TestLength:
         ],
     )
     def test_reads_hours(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
-        """Short rentals are counted in hours, and one hour is what is meant when nothing is said."""
+        """Short rentals are counted in hours, and one hour is what is meant when nothing is
+        said.
+        """
         assert parse_length(read(**fields), RentType.SHORT) == units
 
     @pytest.mark.parametrize(
@@ -246,13 +250,15 @@ class TestLength:
         ids=lambda value: repr(value)[:40],
     )
     def test_refuses_by_name(self, fields: dict[str, Any], field: str) -> None:
-        """What is no length, or two different ones, is named."""
+        """A missing length, or two different ones, is named."""
         with pytest.raises(InvalidInput) as refusal:
             parse_length(read(**fields), RentType.LONG)
         assert field_of(refusal) == field
 
     def test_means_the_one_that_is_offered(self) -> None:
-        """24 is a day of hours where no 24 days are on offer; none or several are refused, each in its way, with what there is."""
+        """24 is a day of hours where no 24 days are on offer; none or several are refused, each in
+        its way, with what there is.
+        """
         assert meant((1, 24), OFFERED) == 1
         with pytest.raises(AmbiguousDuration) as several:
             meant((1, 24), (1, 7, 24))
@@ -271,7 +277,7 @@ class TestLength:
 
 
 class TestReasons:
-    """What a refusal tells its reader to mend."""
+    """What a refusal asks its reader to fix."""
 
     @pytest.mark.parametrize(
         ("body", "reason"),
@@ -285,7 +291,7 @@ class TestReasons:
         ids=["cut", "constant", "bytes", "list", "deep"],
     )
     def test_tell_what_is_wrong_with_a_body(self, body: bytes, reason: str) -> None:
-        """A body that is cut off, one that is no object and one that is too deep are mended differently."""
+        """Cut off, not an object, too deep: bodies with different fixes have different sentences."""
         with pytest.raises(InvalidInput) as refusal:
             read_object(request_of(body))
         assert refusal.value.reason == reason
@@ -307,7 +313,9 @@ class TestReasons:
         assert words in refusal.value.reason
 
     def test_tell_which_type_is_wanted(self) -> None:
-        """Objects in the list of services and a number for a country are told what should be there."""
+        """Objects in the list of services and a number for a country are told what should be
+        there.
+        """
         with pytest.raises(InvalidInput) as services:
             parse_selection(read(country="Spain", rentType="LONG", services=[{"id": "google"}]))
         assert (services.value.field, services.value.reason) == (
@@ -394,7 +402,9 @@ class TestClaim:
     def test_has_the_key_and_the_signature(
         self, key: bytes | None, replay: str, signature: Signature | None
     ) -> None:
-        """The signature is there in one case of letters, whatever the key, unless staff allows repeats."""
+        """The signature is there in one case of letters, whatever the key, unless staff allows
+        repeats.
+        """
         request = request_of({"a": 1}, options={"replay": replay})
         request.headers = {**request.headers, **({} if key is None else {b"idempotency-key": key})}
         claim = parse_claim(request)
@@ -414,7 +424,9 @@ class TestClaim:
             parse_claim(request)
 
     def test_knows_the_same_request(self) -> None:
-        """Spacing, the prefix, and nothing said in three ways make no difference; another path or body does."""
+        """Spacing, the prefix, and nothing said in three ways make no difference; another path or
+        body does.
+        """
         prints = [
             parse_claim(request_of(body, path=path)).fingerprint
             for body, path in [
@@ -442,7 +454,7 @@ class TestOthers:
 
     @pytest.mark.parametrize("text", ["", "a-b", "a b", "a/b", "ñ", "a" * 65, "a\0"])
     def test_finds_nothing_behind_what_is_no_id(self, text: str) -> None:
-        """What no rental is called is not found, and never reaches the database."""
+        """An impossible rental id is not found, and never reaches the database."""
         with pytest.raises(NotFound):
             parse_rental_id(request_of(params=(text,)))
 

@@ -14,15 +14,50 @@ from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.rendering import EventFacts
 
 NOW = datetime(2026, 3, 1, 12, 5, 0, 123_456, tzinfo=UTC)
-KEYS = ["order_id", "phone_number", "otp_code", "otp_message", "sms_revision", "product_id", "catalog_product_id", "country", "platform",
-        "operator_id", "operator_name", "can_finish", "can_resend", "can_cancel", "can_replace", "can_reactivate", "resend_available_at",
-        "cancel_available_at", "replace_available_at"]  # fmt: skip
+KEYS = [
+    "order_id",
+    "phone_number",
+    "otp_code",
+    "otp_message",
+    "sms_revision",
+    "product_id",
+    "catalog_product_id",
+    "country",
+    "platform",
+    "operator_id",
+    "operator_name",
+    "can_finish",
+    "can_resend",
+    "can_cancel",
+    "can_replace",
+    "can_reactivate",
+    "resend_available_at",
+    "cancel_available_at",
+    "replace_available_at",
+]
 DOCUMENT = {
-    "v": 1, "id": 9, "state": 2, "offer": 142, "catalogue": 87, "country": "Indonesia", "service": "WhatsApp", "operator": None,
-    "operator_name": None, "msisdn": 62_000_000_001, "currency": "IDR", "price": 15_000, "created_at": NOW.timestamp() - 60,
-    "expires_at": NOW.timestamp() + 1140, "otp_code": "482913", "otp_message": "Code ✓ 482913", "sms_revision": 2,
-    "first_sms_at": NOW.timestamp() - 5, "resend_at": None, "ended_at": None, "reactivatable": True,
-}  # fmt: skip
+    "v": 1,
+    "id": 9,
+    "state": 2,
+    "offer": 142,
+    "catalogue": 87,
+    "country": "Indonesia",
+    "service": "WhatsApp",
+    "operator": None,
+    "operator_name": None,
+    "msisdn": 62_000_000_001,
+    "currency": "IDR",
+    "price": 15_000,
+    "created_at": NOW.timestamp() - 60,
+    "expires_at": NOW.timestamp() + 1140,
+    "otp_code": "482913",
+    "otp_message": "Code ✓ 482913",
+    "sms_revision": 2,
+    "first_sms_at": NOW.timestamp() - 5,
+    "resend_at": None,
+    "ended_at": None,
+    "reactivatable": True,
+}
 STATES = {
     "order.received": State.RECEIVED,
     "order.completed": State.COMPLETED,
@@ -32,7 +67,7 @@ STATES = {
 
 
 def body_of(kind: str, **changes: Any) -> bytes:
-    """Returns the body of an event of this kind."""
+    """Return the body of an event of this kind."""
     document = {**DOCUMENT, "state": int(STATES[kind]), **changes} if kind in STATES else changes
     body = SmscodeEvents().render(EventFacts(1, kind, NOW, document))
     assert body is not None
@@ -44,7 +79,9 @@ class TestRender:
 
     @pytest.mark.parametrize("kind", STATES)
     def test_has_all_keys_of_an_order(self, kind: str) -> None:
-        """Every event of an order has the same 19 keys in their order, and the SDK knows its name."""
+        """Every event of an order has the same 19 keys in their order, and the SDK knows its
+        name.
+        """
         event = parse_webhook_event(body_of(kind))
         assert list(event) == ["event", "timestamp", "data"]
         assert event["timestamp"] == "2026-03-01T12:05:00+00:00"
@@ -87,7 +124,7 @@ class TestRender:
             "message": "hello"
         }
 
-    def test_says_nothing_in_words_the_sdk_does_not_know(self) -> None:
+    def test_has_no_body_for_words_unknown_to_the_sdk(self) -> None:
         """An event that the vendor has no word for has no body."""
         assert set(EVENTS.values()) == WEBHOOK_EVENTS
         assert SmscodeEvents().render(EventFacts(1, "order.created", NOW, DOCUMENT)) is None

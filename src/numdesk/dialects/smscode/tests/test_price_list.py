@@ -36,16 +36,23 @@ ALL = Selection(None, None, None, "price_asc", 1000, 1)
 
 
 def catalogue_of(*offers: Offer) -> Catalogue:
-    """Returns a catalogue of one country, three services and two operators with these offers."""
+    """Return a catalogue of one country, three services and two operators with these offers."""
     groups: dict[int, list[Offer]] = {}
     for offer in offers:
         groups.setdefault(offer.catalogue_id, []).append(offer)
     return Catalogue(
-        currency="IDR", countries={6: Country(6, "ID", "Indonesia", "62", "🇮🇩", True)}, services=SERVICES,
+        currency="IDR",
+        countries={6: Country(6, "ID", "Indonesia", "62", "🇮🇩", True)},
+        services=SERVICES,
         operators={1: Operator(1, 6, "xl", "XL", None), 2: Operator(2, 6, "axis", "Axis", None)},
-        products={id_: CatalogueProduct(id_, 6, id_) for id_ in SERVICES}, product_ids={(6, id_): id_ for id_ in SERVICES},
-        offers={offer.id: offer for offer in offers}, offers_by_product={id_: tuple(group) for id_, group in groups.items()},
-        healthy=frozenset({"local"}), scores={}, neutral=5)  # fmt: skip
+        products={id_: CatalogueProduct(id_, 6, id_) for id_ in SERVICES},
+        product_ids={(6, id_): id_ for id_ in SERVICES},
+        offers={offer.id: offer for offer in offers},
+        offers_by_product={id_: tuple(group) for id_, group in groups.items()},
+        healthy=frozenset({"local"}),
+        scores={},
+        neutral=5,
+    )
 
 
 def offer(
@@ -57,7 +64,7 @@ def offer(
     operator: int | None = None,
     provider: str = "local",
 ) -> Offer:
-    """Returns a tier."""
+    """Return a tier."""
     return Offer(id_, service, 6, service, operator, provider, "IDR", price, 0, available, True)
 
 
@@ -66,7 +73,7 @@ def data_of(answer: Answer) -> Any:
 
 
 def page_of(catalogue: Catalogue, selection: Selection) -> Answer:
-    """Returns a page made from nothing."""
+    """Return a page made from nothing."""
 
     async def make() -> Answer:
         return await (await list_products(catalogue, selection, None)).render(
@@ -77,7 +84,7 @@ def page_of(catalogue: Catalogue, selection: Selection) -> Answer:
 
 
 def ids(catalogue: Catalogue, selection: Selection = ALL) -> list[int]:
-    """Returns the ids of the products that are listed."""
+    """Return the ids of the products that are listed."""
     return [row["id"] for row in data_of(page_of(catalogue, selection))]
 
 
@@ -94,7 +101,9 @@ class TestProducts:
         assert ids(catalogue_of(offer(1), sold_out, inactive, unhealthy)) == [1]
 
     def test_hides_operators_tiers_behind_an_any_tier(self) -> None:
-        """Without an operator the any-tier stands for the product; where it is missing or sold out, the operators' tiers are listed."""
+        """Without an operator the any-tier stands for the product; where it is missing or sold out,
+        the operators' tiers are listed.
+        """
         both = catalogue_of(offer(1), offer(2, operator=1), offer(3, service=2, operator=2))
         assert ids(both) == [1, 3]
         assert ids(catalogue_of(offer(1, available=0), offer(2, operator=1))) == [2]
@@ -107,13 +116,24 @@ class TestProducts:
             offer(1, 2, price=2, available=7),
             offer(2, 3, price=1, available=9),
         )
-        wanted = {"price_asc": [2, 1, 3], "price_desc": [1, 3, 2], "available_asc": [1, 2, 3], "available_desc": [2, 3, 1],
-                  "name_asc": [3, 1, 2], "name_desc": [2, 1, 3]}  # fmt: skip
+        wanted = {
+            "price_asc": [2, 1, 3],
+            "price_desc": [1, 3, 2],
+            "available_asc": [1, 2, 3],
+            "available_desc": [2, 3, 1],
+            "name_asc": [3, 1, 2],
+            "name_desc": [2, 1, 3],
+        }
         assert {sort: ids(rows, replace(ALL, sort=sort)) for sort in wanted} == wanted
         assert parse_selection({"sort": "by_colour"}).sort == "price_asc"
 
-    @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3)), max_size=30), st.integers(1, 7),
-           st.sampled_from(["price_asc", "price_desc", "available_asc", "available_desc", "name_asc", "name_desc"]))  # fmt: skip
+    @given(
+        st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3)), max_size=30),
+        st.integers(1, 7),
+        st.sampled_from(
+            ["price_asc", "price_desc", "available_asc", "available_desc", "name_asc", "name_desc"]
+        ),
+    )
     def test_pages_without_gap_or_overlap(
         self, rows: list[tuple[int, int, int]], limit: int, sort: str
     ) -> None:
@@ -137,7 +157,9 @@ class TestProducts:
         assert json.loads(answer.body)["meta"] == {"page": 2, "limit": 2, "count": 1}
 
     async def test_sorts_once_for_pages_of_any_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whoever changes the limit with each request makes neither a new list nor a row a second time; another rate is another list."""
+        """Whoever changes the limit with each request makes neither a new list nor a row a second
+        time; another rate is another list.
+        """
         made: list[str] = []
 
         def spied(name: str) -> None:
@@ -193,7 +215,9 @@ class TestRemembered:
     """Answers kept for one moment."""
 
     async def test_makes_an_answer_once_a_moment(self) -> None:
-        """The same question about the same moment is answered from memory, also while it is being made; a new moment begins anew."""
+        """The same question about the same moment is answered from memory, also while it is being
+        made; a new moment begins anew.
+        """
         memory, made = Remembered(), []
 
         async def make() -> Answer:

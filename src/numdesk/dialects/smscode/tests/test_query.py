@@ -10,7 +10,7 @@ from numdesk.domain.errors import InvalidInput
 
 
 def request_of(query: bytes) -> Request:
-    """Returns a request with this query."""
+    """Return a request with this query."""
     return Request(
         {"client": None, "method": "GET", "path": "/", "query_string": query}, {}, (), "id"
     )
@@ -26,7 +26,7 @@ class TestQuery:
         assert clamped({}, "limit", default=20, least=1, most=100) == 20
 
     @pytest.mark.parametrize("text", ["", "1.5", "1e3", "0x10", " 1", "١", "--1", "9" * 19])
-    def test_refuses_what_is_no_integer(self, text: str) -> None:
+    def test_refuses_other_than_integers(self, text: str) -> None:
         """Only ASCII digits with an optional minus are a number."""
         with pytest.raises(InvalidInput):
             integer_of({"limit": text}, "limit")
@@ -35,7 +35,7 @@ class TestQuery:
         "query", [b"a=1&a=2", b"a=%ff", b"\xff=1", b"&".join(b"%d=1" % i for i in range(60))]
     )
     def test_refuses_what_is_ambiguous(self, query: bytes) -> None:
-        """A name given twice, bytes that are no UTF-8 and floods of parameters are refused."""
+        """A name given twice, bytes that are not UTF-8 and floods of parameters are refused."""
         with pytest.raises(InvalidInput):
             parse_query(request_of(query))
 

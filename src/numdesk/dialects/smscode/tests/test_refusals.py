@@ -1,4 +1,6 @@
-"""Tests of the smscode refusals: the right error of the vendor's SDK for each, with what it needs to go on."""
+"""Tests of the smscode refusals: the right error of the vendor's SDK for each, with what it needs
+to go on.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ EXPECTED: list[tuple[Refusal, type[sdk.SmscodeError], int]] = [
 
 
 def raised(answer: Answer) -> sdk.SmscodeError:
-    """Returns what the SDK raises for an answer."""
+    """Return what the SDK raises for an answer."""
     headers = [(name.decode(), value.decode()) for name, value in answer.headers]
     with pytest.raises(sdk.SmscodeError) as caught:
         decode_response(httpx.Response(answer.status, content=answer.body, headers=headers))
@@ -58,7 +60,7 @@ def raised(answer: Answer) -> sdk.SmscodeError:
 
 
 def refuse(refusal: Refusal) -> Answer:
-    """Returns a refusal in the vendor's words."""
+    """Return a refusal in the vendor's words."""
     return REFUSALS[type(refusal)](refusal, REQUEST)
 
 
@@ -80,7 +82,9 @@ class TestRefusals:
         assert {type(row[0]) for row in EXPECTED} == set(REFUSALS)
 
     def test_say_when_to_come_back(self) -> None:
-        """Every 429 and 503 carries Retry-After as an integer of at least one: the SDK spins on zero."""
+        """Every 429 and 503 carries Retry-After as an integer of at least one: the SDK spins on
+        zero.
+        """
         for refusal, _, status in EXPECTED:
             if status in (429, 503):
                 wait = dict(refuse(refusal).headers)[b"retry-after"]
@@ -128,7 +132,7 @@ class TestRefusals:
         assert ban.retry_after_seconds == 14_400
 
     def test_tell_faults_apart_from_refusals(self) -> None:
-        """A fault of ours is the SDK's InternalError and tells nothing about itself."""
+        """A program fault is the SDK's InternalError without details."""
         assert type(raised(broken(REQUEST))) is sdk.InternalError
         assert type(raised(unknown(REQUEST, ()))) is sdk.NotFoundError
         assert type(raised(unknown(REQUEST, ("GET",)))) is sdk.NotFoundError

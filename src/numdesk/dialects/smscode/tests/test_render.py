@@ -1,4 +1,6 @@
-"""Tests of what the smscode API answers: closed shapes in the vendor's order, exact money, and that its SDK reads them."""
+"""Tests of what the smscode API answers: closed shapes in the vendor's order, exact money, and that
+its SDK reads them.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,35 @@ NOW = datetime(2026, 3, 1, 12, 0, 30, 999_999, tzinfo=UTC)
 RATE = Rate("USD/IDR", 16_250, NOW)
 
 ORDER = Order(
-    id=1, customer_id=1, dialect="smscode", state=State.ACTIVE, offer_id=142, catalogue_id=87, country_id=6, service_id=3, operator_id=None,
-    operator_name=None, provider="local", provider_ref=None, msisdn=62_000_000_001, currency="IDR", price=15_000, cost=0,
-    created_at=NOW, expires_at=NOW + timedelta(minutes=20), otp_code=None, otp_message=None, sms_revision=0, first_sms_at=None,
-    resend_at=None, ended_at=None, failed_reason=None, reactivatable=True, number_free=True, revision=1,
-)  # fmt: skip
+    id=1,
+    customer_id=1,
+    dialect="smscode",
+    state=State.ACTIVE,
+    offer_id=142,
+    catalogue_id=87,
+    country_id=6,
+    service_id=3,
+    operator_id=None,
+    operator_name=None,
+    provider="local",
+    provider_ref=None,
+    msisdn=62_000_000_001,
+    currency="IDR",
+    price=15_000,
+    cost=0,
+    created_at=NOW,
+    expires_at=NOW + timedelta(minutes=20),
+    otp_code=None,
+    otp_message=None,
+    sms_revision=0,
+    first_sms_at=None,
+    resend_at=None,
+    ended_at=None,
+    failed_reason=None,
+    reactivatable=True,
+    number_free=True,
+    revision=1,
+)
 EPOCH = int(NOW.timestamp())
 BORN = CreatedOrder(
     id=1,
@@ -56,7 +82,7 @@ BORN = CreatedOrder(
 
 
 def as_sdk(answer: Answer) -> Any:
-    """Returns the answer as the vendor's SDK unwraps it."""
+    """Return the answer as the vendor's SDK unwraps it."""
     return decode_response(
         httpx.Response(
             answer.status, content=answer.body, headers={"content-type": "application/json"}
@@ -68,7 +94,9 @@ class TestAmount:
     """Money, booked in rupiah and shown in dollars."""
 
     def test_is_the_vendors_own_examples(self) -> None:
-        """The published pairs: half-up at two decimals for totals and four for items, trailing zeros kept."""
+        """The published pairs: half-up at two decimals for totals and four for items, trailing
+        zeros kept.
+        """
         totals = [
             (500_000, 16_250, "30.77"),
             (515_000, 16_250, "31.69"),
@@ -90,7 +118,9 @@ class TestAmount:
 
     @given(st.integers(0, 10**12), st.integers(1, 10**6), st.sampled_from([2, 4]))
     def test_is_exact(self, units: int, rate: int, decimals: int) -> None:
-        """Against exact rationals: the nearest decimal, halves up, and never zero for what is not zero."""
+        """Against exact rationals: the nearest decimal, halves up, and never zero for what is not
+        zero.
+        """
         shown = amount(units, Rate("USD/IDR", rate, None), decimals=decimals)
         assert isinstance(shown, dict)
         text = shown["amount"]
@@ -143,15 +173,22 @@ class TestShapes:
     def test_of_a_webhook_configuration(self) -> None:
         """The configuration has its five keys also when nothing is configured."""
         assert list(webhook_config(Endpoint())) == [
-            "webhook_url", "webhook_secret", "webhook_disabled_at", "webhook_disabled_reason", "webhook_consecutive_failures",
-        ]  # fmt: skip
+            "webhook_url",
+            "webhook_secret",
+            "webhook_disabled_at",
+            "webhook_disabled_reason",
+            "webhook_consecutive_failures",
+        ]
 
     def test_of_an_empty_page(self) -> None:
         """v2 tells the rate also where there is no order, v1 has no meta at all."""
         assert json.loads(render_orders([], now=NOW, rate=RATE).body) == {
-            "success": True, "data": [],
-            "meta": {"fx": {"pair": "USD/IDR", "rate": 16_250, "rate_as_of": "2026-03-01T12:00:30+00:00"}},
-        }  # fmt: skip
+            "success": True,
+            "data": [],
+            "meta": {
+                "fx": {"pair": "USD/IDR", "rate": 16_250, "rate_as_of": "2026-03-01T12:00:30+00:00"}
+            },
+        }
         assert json.loads(render_orders([], now=NOW, rate=None).body) == {
             "success": True,
             "data": [],

@@ -1,4 +1,4 @@
-"""Tests of the smscode API as its clients meet it: every case file told to a fresh desk."""
+"""Tests of the smscode API as its clients meet it: every case file run against a fresh desk."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class TestActive:
     async def test_lets_others_take_turns(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The answer holds every order, and is made in slices between which other requests are served."""
+        """The answer holds every order, and is made in slices between which other requests are
+        served.
+        """
         caller = await desk.customer()
         one = await lifecycle.read(desk.rt, caller, (await desk.buy(caller)).document.orders[0].id)
 

@@ -36,7 +36,7 @@ def request_of(
     params: tuple[str, ...] = (),
     headers: dict[bytes, bytes] | None = None,
 ) -> Request:
-    """Returns a request with this body (JSON unless it is bytes)."""
+    """Return a request with this body (JSON unless it is bytes)."""
     scope = {"client": None, "method": "POST", "path": "/", "query_string": query}
     request = Request(scope, headers or {}, params, "id")
     request.body = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -104,7 +104,9 @@ class TestParseCreate:
         [(V1, "15000"), (V1, 15000.0), (V1, True), (V2, 1), (V2, 0.5), (V2, True), (V1, 2**63)],
     )
     def test_refuses_the_other_versions_caps(self, version: Version, cap: object) -> None:
-        """A number is never taken for dollars nor a text for rupiah: the one read as the other would be no bound."""
+        """A number is never taken for dollars nor a text for rupiah: the one read as the other
+        would be no bound.
+        """
         with pytest.raises(InvalidInput):
             parse_create(request_of({"catalog_product_id": 7, "max_price": cap}), version)
 
@@ -114,33 +116,43 @@ class TestParseCreate:
         with pytest.raises(InvalidInput):
             parse_create(request_of({"product_id": 1}, headers={b"idempotency-key": key}), V1)
 
-    @pytest.mark.parametrize("body", [
-        b'{"product_id":1,"product_id":1}',
-        b'{"product_id":1,"policy":null,"policy":null}',
-        b'{"catalog_product_id":1,"prefer_provider":"a:b","prefer_provider":"a"}',
-        b'{"product_id":{"a":1,"a":2}}',
-        b"[" * 5000,
-        b'{"product_id":' + b"[" * 5000 + b"]" * 5000 + b"}",
-        b'{"product_id":' + b"9" * 5000 + b"}",
-        b'{"product_id":"\xff"}',
-        b'\xef\xbb\xbf{"product_id":1}',
-        b'{"product_id":NaN}',
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"product_id":1,"product_id":1}',
+            b'{"product_id":1,"policy":null,"policy":null}',
+            b'{"catalog_product_id":1,"prefer_provider":"a:b","prefer_provider":"a"}',
+            b'{"product_id":{"a":1,"a":2}}',
+            b"[" * 5000,
+            b'{"product_id":' + b"[" * 5000 + b"]" * 5000 + b"}",
+            b'{"product_id":' + b"9" * 5000 + b"}",
+            b'{"product_id":"\xff"}',
+            b'\xef\xbb\xbf{"product_id":1}',
+            b'{"product_id":NaN}',
+        ],
+    )
     def test_refuses_other_json(self, body: bytes) -> None:
-        """Fields given twice, endless nesting and numbers, and what is no JSON are refused, never a fault."""
+        """Fields given twice, endless nesting and numbers, and what is no JSON are refused, never a
+        fault.
+        """
         with pytest.raises(InvalidInput):
             parse_create(request_of(body), V1)
 
-    @pytest.mark.parametrize(("body", "reason"), [
-        (b'\xef\xbb\xbf{"product_id":1}', "byte order mark"),
-        ('{"product_id":1}'.encode("utf-16"), "byte order mark"),
-        (b'{"product_id":1,"prefer_provider":"\xe9"}', "not UTF-8 at byte 35"),
-        (b'{"product_id":1,"prefer_provider":"\xed\xa0\x80"}', "not UTF-8 at byte 35"),
-        (b"[1]", "must be a JSON object"),
-        (b"", "must be a JSON object"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'\xef\xbb\xbf{"product_id":1}', "byte order mark"),
+            ('{"product_id":1}'.encode("utf-16"), "byte order mark"),
+            (b'{"product_id":1,"prefer_provider":"\xe9"}', "not UTF-8 at byte 35"),
+            (b'{"product_id":1,"prefer_provider":"\xed\xa0\x80"}', "not UTF-8 at byte 35"),
+            (b"[1]", "must be a JSON object"),
+            (b"", "must be a JSON object"),
+        ],
+    )
     def test_says_what_an_editor_does_not_show(self, body: bytes, reason: str) -> None:
-        """A byte order mark and bytes that are no UTF-8 are named, for the text looks like JSON to who sent it."""
+        """A byte order mark and bytes that are not UTF-8 are named, for the text looks like JSON to
+        who sent it.
+        """
         with pytest.raises(InvalidInput) as refused:
             parse_create(request_of(body), V1)
         assert reason in refused.value.reason
@@ -170,7 +182,9 @@ class TestParseCreate:
         st.sampled_from([V1, V2]),
     )
     def test_parses_or_refuses_whatever_comes(self, body: dict[str, Any], version: Version) -> None:
-        """Any object is either an order that names one product and a sane quantity, or is refused."""
+        """Any object is either an order that names one product and a sane quantity, or is
+        refused.
+        """
         try:
             order = parse_create(request_of(body), version)
         except InvalidInput:
@@ -186,7 +200,9 @@ class TestFingerprint:
         return parse_create(request_of(body), version).fingerprint
 
     def test_is_of_the_meaning_and_not_of_the_bytes(self) -> None:
-        """Spaces, the order of fields, nulls, defaults and spellings of one number make no other request."""
+        """Spaces, the order of fields, nulls, defaults and spellings of one number make no other
+        request.
+        """
         plain = self.fingerprint(b'{"catalog_product_id":1}')
         assert plain == self.fingerprint(
             b'{ "policy" : "cheapest", "quantity":1, "operator_id":null, "catalog_product_id" : 1 }'
@@ -227,7 +243,9 @@ class TestOrderIds:
         ["0", "abc", "-1", "1.0", "2147483648", "99999999999999999999", "١", "1 ", "", "active"],
     )
     def test_finds_no_order_behind_what_is_no_id(self, text: str) -> None:
-        """A path that cannot be an order's id is not found, and never reaches the database (0 does, and finds nothing)."""
+        """A path that cannot be an order's id is not found, and never reaches the database (0 does,
+        and finds nothing).
+        """
         if text == "0":
             assert parse_order_path(request_of(params=("0",))) == 0
             return
