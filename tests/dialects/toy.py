@@ -61,7 +61,7 @@ class Toy:
                 self._route("GET", "/toy/open", _echo, needs_caller=False),
                 replace(self._route("GET", "/toy/long", self.behaviour), is_long=True),
             ), limits={"all": self.limit}, credential=token_of, refusals=dict.fromkeys(Refusal.__subclasses__(), _refuse),
-            unknown=_unknown, broken=_broken, stranger_limit=3, verify=self.verify)  # fmt: skip
+            unknown=_unknown, broken=_broken, refused_limit=3, verify=self.verify)  # fmt: skip
 
     @staticmethod
     def _route(

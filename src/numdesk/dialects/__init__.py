@@ -27,7 +27,7 @@ Header = tuple[bytes, bytes]
 #: escapes.
 BODY_BYTES_MAX = 8 * 1024
 #: Refused credentials per address and minute; above it the address must wait.
-STRANGER_LIMIT = 600
+REFUSED_LIMIT = 600
 
 JSON_TYPE: Header = (b"content-type", b"application/json")
 
@@ -151,7 +151,7 @@ class Dialect:
     unknown: Callable[[Request, tuple[str, ...]], Answer]
     broken: Callable[[Request], Answer]
     renderer: EventRenderer | None = None
-    stranger_limit: int = STRANGER_LIMIT
+    refused_limit: int = REFUSED_LIMIT
     window_s: int = 60
     windows_s: Mapping[str, int] = field(default_factory=dict)
     signed: bool = False

@@ -126,10 +126,10 @@ class Door:
         "_has_body",
         "_is_body_signed",
         "_limit",
+        "_refused_bucket",
         "_route",
         "_rt",
         "_shares",
-        "_stranger_bucket",
         "_tally",
         "_window_s",
     )
@@ -143,7 +143,7 @@ class Door:
         self._has_body = route.method not in _BODILESS
         self._is_body_signed = dialect.verify is not None and route.needs_caller
         self._bucket = f"{dialect.slug}.{route.group}"
-        self._stranger_bucket = f"{dialect.slug}.strangers"
+        self._refused_bucket = f"{dialect.slug}.refused"
         self._failed_bucket = f"{dialect.slug}.failed"
         self._forbidden_bucket = f"{dialect.slug}.forbidden"
         self._limit = dialect.limits[route.group]
@@ -305,7 +305,7 @@ class Door:
             rt,
             subject=_key_and_address(request),
             bucket=self._failed_bucket,
-            limit=dialect.stranger_limit,
+            limit=dialect.refused_limit,
             window_s=dialect.window_s,
         )
         try:
@@ -324,7 +324,7 @@ class Door:
             self._rt,
             subject=_key_and_address(request),
             bucket=bucket,
-            limit=dialect.stranger_limit,
+            limit=dialect.refused_limit,
             window_s=dialect.window_s,
         )
 
@@ -336,8 +336,8 @@ class Door:
         rate_limits.admit(
             self._rt,
             subject=subject,
-            bucket=self._stranger_bucket,
-            limit=dialect.stranger_limit,
+            bucket=self._refused_bucket,
+            limit=dialect.refused_limit,
             window_s=dialect.window_s,
         )
 

@@ -9,16 +9,15 @@ from numdesk.dialects.partner.events import PartnerEvents
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
 from numdesk.dialects.partner.routes import (
-    CUSTOMER_PREFIX,
     LIMITS,
     PREFIXES,
+    REFUSED_LIMIT,
     ROUTES,
-    SLUG,
-    STRANGER_LIMIT,
     WINDOW_S,
     WINDOWS_S,
 )
 from numdesk.dialects.partner.signing import verify
+from numdesk.dialects.partner.wallet_calls import CUSTOMER_PREFIX, SLUG
 from numdesk.dialects.partner.wire import api_key_of
 
 DIALECT = Dialect(
@@ -32,7 +31,7 @@ DIALECT = Dialect(
     limits=LIMITS,
     window_s=WINDOW_S,
     windows_s=WINDOWS_S,
-    stranger_limit=STRANGER_LIMIT,
+    refused_limit=REFUSED_LIMIT,
     credential=api_key_of,
     signed=True,
     verify=verify,

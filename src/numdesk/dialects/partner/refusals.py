@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from numdesk.dialects import JSON_TYPE, Answer, Header, Request, retry_after
+from numdesk.dialects.partner.durations import AmbiguousDuration
 from numdesk.dialects.partner.money import money
-from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
 from numdesk.domain.customers import refusals as customer_refusals
 from numdesk.domain.customers.callers import Caller
@@ -68,7 +68,7 @@ def _constant(status: int, code: str, message: str) -> Callable[[Any, Request], 
     return lambda _refusal, request: failure(request, status, code, message)
 
 
-def _stranger(refusal: errors.NotAuthenticated, request: Request) -> Answer:
+def _not_authenticated(refusal: errors.NotAuthenticated, request: Request) -> Answer:
     code, message = _CAUSES.get(refusal.cause, _CAUSES["key"])
     return failure(request, 401, code, message)
 
@@ -229,7 +229,7 @@ _NO_NUMBERS = _constant(
 )
 
 REFUSALS: Mapping[type[Refusal], Callable[[Any, Request], Answer]] = {
-    errors.NotAuthenticated: _stranger,
+    errors.NotAuthenticated: _not_authenticated,
     errors.NotPermitted: _not_permitted,
     errors.NotFound: _not_found,
     errors.InvalidInput: _invalid,

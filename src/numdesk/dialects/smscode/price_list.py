@@ -4,15 +4,15 @@ products.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
 from numdesk.dialects import Answer
+from numdesk.dialects.smscode.memory import Remembered
 from numdesk.dialects.smscode.query import clamped, integer_of
 from numdesk.dialects.smscode.render import amount, fx, success
 from numdesk.domain.errors import InvalidInput
@@ -22,18 +22,12 @@ from numdesk.domain.stock.numbers import Country, Offer, Operator, Service
 from numdesk.kit.slices import SLICE, slices, sort, take_turn
 from numdesk.runtime import Runtime
 
-T = TypeVar("T")
-
 LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
 #: A bound on the page number, above the last page of any list.
 PAGE_MAX = 1_000_000
-#: Answers remembered per version of the catalogue: bots ask for the same few pages many times a
-#: second.
-REMEMBERED_MAX = 64
 #: Sorted lists remembered per version: a client that changes the page size each time causes one
 #: sort only.
 LISTS_MAX = 16
-
 _SORTS: Mapping[str, tuple[str, bool]] = {
     "price_asc": ("price", False),
     "price_desc": ("price", True),
@@ -42,7 +36,6 @@ _SORTS: Mapping[str, tuple[str, bool]] = {
     "name_asc": ("name", False),
     "name_desc": ("name", True),
 }
-
 #: The entry for any operator.
 _ANY_OPERATOR = {"operator_id": None, "code": "any", "name": "Any", "local_name": None}
 
@@ -57,36 +50,6 @@ class Selection:
     sort: str
     limit: int
     page: int
-
-
-class Remembered(Generic[T]):
-    """Answers made from one version of the catalogue; emptied for a new version and beyond `most`
-    entries.
-    """
-
-    __slots__ = ("_answers", "_moment", "_most")
-
-    def __init__(self, *, most: int = REMEMBERED_MAX) -> None:
-        """Begin empty."""
-        self._most = most
-        self._moment: Catalogue | None = None
-        self._answers: dict[object, asyncio.Task[T]] = {}
-
-    async def answer(
-        self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]
-    ) -> T:
-        """Return the answer of that name, made at the first call; concurrent callers wait for
-        it.
-        """
-        if self._moment is not moment or (
-            len(self._answers) >= self._most and name not in self._answers
-        ):
-            self._moment = moment
-            self._answers = {}
-        task = self._answers.get(name)
-        if task is None:
-            task = self._answers[name] = asyncio.get_running_loop().create_task(make())
-        return await asyncio.shield(task)
 
 
 def page_memory(rt: Runtime) -> Remembered[Answer]:

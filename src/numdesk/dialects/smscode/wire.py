@@ -5,7 +5,6 @@ field.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from numdesk.dialects import Request
+from numdesk.dialects.smscode.body import INT64_MAX, integer_of, read_object, text_of
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.ids import SERIAL_MAX
@@ -38,11 +38,8 @@ class Version:
 DOLLARS = "USD/IDR"
 V1 = Version("v1", None)
 V2 = Version("v2", DOLLARS)
-
-INT64_MAX = 2**63 - 1
 LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX = 20, 100
 WAIT_S_MAX = 25
-
 #: The vendor's five words for an order, and our states. An order without its supplier's answer
 #: looks like one that waits, one that could not be filled like a canceled one; asking for one more
 #: message puts an order back to waiting.
@@ -59,7 +56,6 @@ STATUS: Mapping[State, str] = {
 _STATES_BY_STATUS = {
     word: frozenset(state for state in State if STATUS[state] == word) for word in STATUS.values()
 }
-
 _CREATE_FIELDS = frozenset(
     {
         "product_id",
@@ -76,26 +72,23 @@ _CREATE_FIELDS = frozenset(
 _ROUTING_FIELDS = ("max_price", "min_price", "prefer_provider", "policy", "operator_id")
 _POLICIES = {policy.value: policy for policy in Policy}
 _NO_WISH = Wish()
-
+_encode = msgspec.json.Encoder().encode
 _is_key = re.compile(rb"[A-Za-z0-9_-]{1,128}").fullmatch
 _is_serial = re.compile(r"[0-9]{1,10}", re.ASCII).fullmatch
 # Digits enough for the result of a client's own division; caps are compared as exact fractions.
 _is_decimal = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,60})?", re.ASCII).fullmatch
 _is_provider = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII).fullmatch
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-_encode = msgspec.json.Encoder().encode
-
 
 def parse_create(request: Request, version: Version) -> OrderRequest:
     """Return the order to create; refuses with InvalidInput."""
     data = read_object(request.body, allowed=_CREATE_FIELDS)
-    offer_id, catalogue_id = _integer(data, "product_id"), _integer(data, "catalog_product_id")
+    offer_id, catalogue_id = integer_of(data, "product_id"), integer_of(data, "catalog_product_id")
     if (offer_id is None) == (catalogue_id is None):
         raise InvalidInput(
             field="product_id", reason="give exactly one of product_id and catalog_product_id"
         )
-    quantity = _integer(data, "quantity")
+    quantity = integer_of(data, "quantity")
     if quantity is None:
         quantity = 1
     elif not 1 <= quantity <= QUANTITY_MAX:
@@ -159,8 +152,8 @@ def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
     """Return the new URL and secret, None for those that stay; refuses with InvalidInput."""
     data = read_object(request.body, allowed=frozenset({"webhook_url", "webhook_secret"}))
     url, secret = (
-        _text(data, "webhook_url", URL_CHARS_MAX),
-        _text(data, "webhook_secret", SECRET_CHARS_MAX),
+        text_of(data, "webhook_url", URL_CHARS_MAX),
+        text_of(data, "webhook_secret", SECRET_CHARS_MAX),
     )
     if url is None and secret is None:
         raise InvalidInput(field="webhook_url", reason="give webhook_url, webhook_secret or both")
@@ -188,52 +181,6 @@ def token_of(request: Request) -> bytes | None:
     return value[7:].strip()
 
 
-def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
-    """Return the body's JSON object.
-
-    Refuses with InvalidInput other JSON, unknown fields and repeated fields.
-    """
-    try:
-        data = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(field="body", reason=_fault_of(body)) from error
-    # Each field has one colon; a closer look is needed only if there are more (within texts, or by
-    # a repeated name).
-    if body.count(b":") != len(data):
-        _check_repeats(body)
-    if not data.keys() <= allowed:
-        raise InvalidInput(field="body", reason=f"has no field {min(data.keys() - allowed)[:64]!r}")
-    return data
-
-
-def _fault_of(body: bytes) -> str:
-    """Return the fault of a body without a JSON object, including bytes that an editor does not
-    show.
-    """
-    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        return "starts with a byte order mark; send the JSON object without it, as UTF-8"
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return f"is not UTF-8 at byte {error.start}"
-    return "must be a JSON object"
-
-
-def _check_repeats(body: bytes) -> None:
-    """Refuse an object with a repeated field: the decoder would silently keep the last one."""
-
-    def pairs_to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise InvalidInput(field="body", reason="names a field twice")
-        return found
-
-    try:
-        json.loads(body, object_pairs_hook=pairs_to_object)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(field="body", reason="must be a JSON object") from error
-
-
 def _wish(data: Mapping[str, Any], version: Version) -> Wish:
     """Return the choice among the offers of a catalogue product."""
     if len(data) == 1:
@@ -246,7 +193,7 @@ def _wish(data: Mapping[str, Any], version: Version) -> Wish:
         raise InvalidInput(field="prefer_provider", reason="must be a provider code")
     return Wish(
         policy=Policy.CHEAPEST if policy is None else _POLICIES[policy],
-        operator_id=_integer(data, "operator_id"),
+        operator_id=integer_of(data, "operator_id"),
         min_price=_cap(data, "min_price", version),
         max_price=_cap(data, "max_price", version),
         prefer_provider=None if provider is None else provider.lower(),
@@ -304,23 +251,9 @@ def _fingerprint(facts: tuple[object, ...]) -> bytes:
 
 
 def _order_id(data: Mapping[str, Any]) -> int:
-    order_id = _integer(data, "id")
+    order_id = integer_of(data, "id")
     if order_id is None:
         raise InvalidInput(field="id", reason="is required")
     if not 1 <= order_id <= SERIAL_MAX:
         raise NotFound(what="order")
     return order_id
-
-
-def _integer(data: Mapping[str, Any], name: str) -> int | None:
-    value = data.get(name)
-    if value is not None and (type(value) is not int or not -INT64_MAX <= value <= INT64_MAX):
-        raise InvalidInput(field=name, reason="must be an integer")
-    return value
-
-
-def _text(data: Mapping[str, Any], name: str, chars_max: int) -> str | None:
-    value = data.get(name)
-    if value is not None and (type(value) is not str or len(value) > chars_max):
-        raise InvalidInput(field=name, reason=f"must be a string of at most {chars_max} characters")
-    return value

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from numdesk.dialects import Answer, Request
+from numdesk.dialects.partner.durations import AmbiguousDuration
 from numdesk.dialects.partner.refusals import REFUSALS, broken, unknown
-from numdesk.dialects.partner.wire import AmbiguousDuration
 from numdesk.domain import errors
 from numdesk.domain.customers import refusals as customer_refusals
 from numdesk.domain.customers.callers import Caller, CustomerState

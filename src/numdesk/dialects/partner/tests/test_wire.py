@@ -4,78 +4,25 @@ what is refused by name.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from tests.dialects.partner_requests import field_of, read, request_of
 
-from numdesk.dialects import Request
-from numdesk.dialects.partner.money import cents_of
 from numdesk.dialects.partner.wire import (
-    AmbiguousDuration,
     api_key_of,
-    meant,
     parse_application,
     parse_claim,
-    parse_length,
-    parse_period,
     parse_rental_id,
     parse_selection,
     parse_topup,
     read_object,
 )
-from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import RentType
-from numdesk.domain.rentals.refusals import PeriodNotOffered
 from numdesk.usecases.idempotency import Signature
 
 OFFERED = (1, 3, 7, 30)
-
-
-def request_of(
-    body: bytes | dict[str, Any] = b"",
-    *,
-    path: str = "/api/v1/numbers/rent",
-    params: tuple[str, ...] = (),
-    options: dict[str, Any] | None = None,
-) -> Request:
-    """Return a signed request of a customer with these options."""
-    scope = {
-        "client": None,
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-    }
-    request = Request(scope, {b"x-signature": b"AB" * 32}, params, "id")
-    request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request.caller = Caller(
-        1,
-        1,
-        CustomerState.ACTIVE,
-        "partner",
-        1,
-        "EUR",
-        frozenset(),
-        frozenset(),
-        (),
-        None,
-        None,
-        None,
-        options=options or {},
-    )
-    return request
-
-
-def read(**fields: Any) -> dict[str, Any]:
-    """Return the fields as they are read from a body."""
-    return read_object(request_of(fields))
-
-
-def field_of(refusal: pytest.ExceptionInfo[InvalidInput]) -> str:
-    """Return the field that a refusal names."""
-    return refusal.value.field
 
 
 class TestBody:
@@ -178,104 +125,6 @@ class TestSelection:
         assert field_of(refusal) == field
 
 
-class TestLength:
-    """For how long."""
-
-    @pytest.mark.parametrize(
-        ("fields", "units"),
-        [
-            ({"period": "7"}, (7,)),
-            ({"period": 7}, (7,)),
-            ({"period": 7.0, "duration": 7}, (7,)),
-            ({"period": "7", "duration": 10080}, (7,)),
-            ({"period": "1", "duration": 24, "durationUnit": "hours"}, (1,)),
-            ({"duration": 24}, (1, 24)),
-            ({"duration": 10080}, (7,)),
-            ({"duration": 1440}, (1, 60)),
-            ({"duration": 720}, (30,)),
-            ({"duration": 7}, (7,)),
-            ({"duration": 7, "durationUnit": "Days"}, (7,)),
-            ({"duration": 1, "durationUnit": "day"}, (1,)),
-            ({"duration": 0.5}, ()),
-            ({"duration": 100}, ()),
-        ],
-    )
-    def test_reads_days(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
-        """A period is days; a duration is each of its readings that a period could be."""
-        assert parse_length(read(**fields), RentType.LONG) == units
-
-    @pytest.mark.parametrize(
-        ("fields", "units"),
-        [
-            ({}, (1,)),
-            ({"period": "1"}, (1,)),
-            ({"duration": 60}, (1,)),
-            ({"duration": 1}, (1,)),
-            ({"duration": 24}, ()),
-        ],
-    )
-    def test_reads_hours(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
-        """Short rentals are counted in hours, and one hour is what is meant when nothing is
-        said.
-        """
-        assert parse_length(read(**fields), RentType.SHORT) == units
-
-    @pytest.mark.parametrize(
-        ("fields", "field"),
-        [
-            ({}, "period"),
-            ({"period": None}, "period"),
-            ({"period": ""}, "period"),
-            ({"period": "0"}, "period"),
-            ({"period": "-1"}, "period"),
-            ({"period": "07"}, "period"),
-            ({"period": "٧"}, "period"),
-            ({"period": "7 days"}, "period"),
-            ({"period": 7.5}, "period"),
-            ({"period": True}, "period"),
-            ({"period": [7]}, "period"),
-            ({"period": 10**400}, "period"),
-            ({"period": "9" * 5000}, "period"),
-            ({"period": "7", "duration": 3}, "duration"),
-            ({"period": "7", "duration": 7, "durationUnit": "hours"}, "duration"),
-            ({"duration": "24"}, "duration"),
-            ({"duration": 0}, "duration"),
-            ({"duration": -24}, "duration"),
-            ({"duration": 1e300}, "duration"),
-            ({"duration": 10**400}, "duration"),
-            ({"duration": 25, "durationUnit": "hours"}, "duration"),
-            ({"duration": 24, "durationUnit": "weeks"}, "durationUnit"),
-            ({"duration": 24, "durationUnit": 5}, "durationUnit"),
-        ],
-        ids=lambda value: repr(value)[:40],
-    )
-    def test_refuses_by_name(self, fields: dict[str, Any], field: str) -> None:
-        """A missing length, or two different ones, is named."""
-        with pytest.raises(InvalidInput) as refusal:
-            parse_length(read(**fields), RentType.LONG)
-        assert field_of(refusal) == field
-
-    def test_means_the_one_that_is_offered(self) -> None:
-        """24 is a day of hours where no 24 days are on offer; none or several are refused, each in
-        its way, with what there is.
-        """
-        assert meant((1, 24), OFFERED) == 1
-        with pytest.raises(AmbiguousDuration) as several:
-            meant((1, 24), (1, 7, 24))
-        assert (several.value.readings, several.value.offered) == ((1, 24), (1, 7, 24))
-        for readings in ((), (2,)):
-            with pytest.raises(PeriodNotOffered) as none:
-                meant(readings, OFFERED)
-            assert not isinstance(none.value, AmbiguousDuration)
-            assert none.value.offered == OFFERED
-
-    def test_needs_no_price_list_for_a_period(self) -> None:
-        """A period alone says it all; with a duration more has to be known."""
-        assert parse_period(read(period="7")) == 7
-        assert parse_period(read(period="7", duration=7)) is None
-        assert parse_period(read()) is None
-
-
 class TestReasons:
     """What a refusal asks its reader to fix."""
 
@@ -328,63 +177,6 @@ class TestReasons:
             "country",
             "must be a string, not a number",
         )
-
-
-class TestAmount:
-    """Euros in JSON."""
-
-    @pytest.mark.parametrize(
-        ("sent", "cents"),
-        [
-            ("500", 50_000),
-            ("500.00", 50_000),
-            ("27.1", 2710),
-            ("0.07", 7),
-            ("1e3", 100_000),
-            ("1111.11", 111_111),
-        ],
-    )
-    def test_is_exact(self, sent: str, cents: int) -> None:
-        """A number of euros is exactly its cents."""
-        data = read_object(request_of(b'{"amount":%s,"provider":" Cryptomus "}' % sent.encode()))
-        assert parse_topup(data) == (cents, "cryptomus")
-
-    @pytest.mark.parametrize(
-        "sent",
-        [
-            "0",
-            "-5",
-            "0.001",
-            "1e400",
-            "1e300",
-            "null",
-            '"500"',
-            "true",
-            "[]",
-            "1.005",
-            "99999999999999999",
-        ],
-    )
-    def test_refuses_what_is_none(self, sent: str) -> None:
-        """Nothing, less, fractions of cents, and more than there is."""
-        with pytest.raises(InvalidInput) as refusal:
-            parse_topup(
-                read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % sent.encode()))
-            )
-        assert field_of(refusal) == "amount"
-
-    def test_takes_every_number_of_cents(self) -> None:
-        """No amount of two decimals is misread by the double that it travels in."""
-        assert all(
-            cents_of(float(f"{cents // 100}.{cents % 100:02}"), field="amount") == cents
-            for cents in range(1, 200_000, 7)
-        )
-
-    def test_needs_a_provider(self) -> None:
-        """The provider is named when it is missing."""
-        with pytest.raises(InvalidInput) as refusal:
-            parse_topup(read(amount=500))
-        assert field_of(refusal) == "provider"
 
 
 class TestClaim:

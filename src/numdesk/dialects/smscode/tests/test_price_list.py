@@ -216,7 +216,7 @@ class TestRemembered:
 
     async def test_makes_an_answer_once_a_moment(self) -> None:
         """The same question about the same moment is answered from memory, also while it is being
-        made; a new moment begins anew.
+        made; a new moment makes it again.
         """
         memory, made = Remembered(), []
 
