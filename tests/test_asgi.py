@@ -16,7 +16,8 @@ from tests.dialects.toy import Toy, done
 from tests.support.breakage import break_writes, count_writes, fix_writes, writes_counted
 from tests.support.desk import DeskOfTest
 
-from numdesk.asgi import HttpApp, Readiness, Report, make_app
+from numdesk.asgi import HttpApp, make_app
+from numdesk.asgi.readiness import Readiness, Report
 from numdesk.dialects import Answer, Request, RouteClaimedTwice
 from numdesk.kit.incoming.body import App, Receive, Scope, Send
 from numdesk.runtime import Runtime

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.dialects.asgi import Exchange
 from tests.support.serving import reserved_port
 
-from numdesk.asgi import Report
+from numdesk.asgi.readiness import Report
 from numdesk.cli import ops
 from numdesk.cli.lines import Answers, Line, answering
 from numdesk.cli.listening import ops_socket

@@ -14,7 +14,7 @@ import uvicorn
 from prometheus_client.core import Metric
 from uvicorn.server import ServerState
 
-from numdesk.asgi import Report
+from numdesk.asgi.readiness import Report
 from numdesk.cli.lines import Line
 from numdesk.kit import metrics
 from numdesk.kit.incoming.body import Receive, Scope, Send

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from numdesk.asgi import Readiness
+from numdesk.asgi.readiness import Readiness
 from numdesk.bootstrap import Desk, enter, open_desk
 from numdesk.cli.lines import Answers
 from numdesk.cli.listening import (

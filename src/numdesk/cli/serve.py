@@ -10,7 +10,7 @@ from typing import Annotated
 import uvloop
 from cyclopts import Parameter
 
-from numdesk.asgi import Readiness
+from numdesk.asgi.readiness import Readiness
 from numdesk.cli import banner, ops
 from numdesk.cli.arguments import Inner, count
 from numdesk.cli.attach import Common

@@ -8,11 +8,9 @@ all that a request allocates here.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from numdesk.dialects import Answer, Dialect, Header, Request, Route
@@ -28,10 +26,11 @@ from numdesk.domain.errors import (
 )
 from numdesk.kit.incoming import body as bodies
 from numdesk.kit.incoming.body import Receive, Scope, Send
+from numdesk.kit.incoming.finishing import Finishing
 from numdesk.kit.incoming.one_write import send_whole
 from numdesk.kit.incoming.pacing import Pace
 from numdesk.kit.incoming.request_metrics import tally_of
-from numdesk.kit.log import accept_request_id, get_logger, request_id
+from numdesk.kit.log import get_logger, request_id
 from numdesk.kit.outgoing.addresses import peer_group
 from numdesk.kit.turns import Turns
 from numdesk.runtime import Runtime
@@ -39,66 +38,14 @@ from numdesk.usecases.customers import callers, rate_limits
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
-
 #: A customer's long requests that may wait while another long answer of the customer is made.
 LONG_ANSWERS_WAITING_MAX = 32
-
 #: Refusals that are delayed per address: an honest program meets few of them, an attacker
 #: thousands.
 _PACED = (BodyTooLarge, GuardBanned, NotAuthenticated, NotPermitted, TooManyRequests)
 
 _log = get_logger("numdesk.http", "elapsed_ms", "method", "route", "status")
 _level = logging.getLogger("numdesk.http")
-
-
-class RequestIds:
-    """Ids of this process's requests: a random prefix and a number, at a tenth of the cost of a
-    random id.
-    """
-
-    def __init__(self) -> None:
-        """Begin with a new prefix."""
-        self._beginning = secrets.token_hex(6)
-        self._numbers = itertools.count(1)
-
-    def new(self) -> str:
-        """Return the next id."""
-        return f"{self._beginning}-{next(self._numbers):08x}"
-
-    def accept(self, headers: Mapping[bytes, bytes]) -> str:
-        """Return the request id from the client if it is harmless, else a new one."""
-        offered = headers.get(b"x-request-id")
-        return (
-            self.new()
-            if offered is None
-            else accept_request_id(offered.decode("latin-1"), new=self.new())
-        )
-
-
-class Finishing:
-    """Handlers that run to their end even if their client disconnects."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._tasks: set[asyncio.Task[Answer]] = set()
-
-    def start(self, task: asyncio.Task[Answer]) -> asyncio.Future[Answer]:
-        """Return an awaitable of the task; cancelling the awaitable does not cancel the task."""
-        self._tasks.add(task)
-        task.add_done_callback(self._end)
-        return asyncio.shield(task)
-
-    async def drain(self, *, seconds: float) -> int:
-        """Wait for all tasks, at most `seconds`; return the number of unfinished ones."""
-        if not self._tasks:
-            return 0
-        _, late = await asyncio.wait(self._tasks, timeout=seconds)
-        return len(late)
-
-    def _end(self, task: asyncio.Task[Answer]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # read the exception, so that asyncio does not report it a second time
 
 
 class Shares:
@@ -110,7 +57,7 @@ class Shares:
 
     def __init__(self) -> None:
         """Begin with nothing under way."""
-        self.finishing = Finishing()
+        self.finishing: Finishing[Answer] = Finishing()
         self.long_answers: Turns[int] = Turns(1)
         self.refusals = Pace.of_refusals()
 

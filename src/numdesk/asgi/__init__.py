@@ -4,158 +4,28 @@ failed.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-import msgspec
-
-from numdesk.dialects import Answer, Dialect, Header, Request, check_routes, is_parameter
-from numdesk.dialects.door import Door, RequestIds, Shares, send_answer
+from numdesk.asgi.readiness import Check, Readiness
+from numdesk.asgi.tree import Tree
+from numdesk.dialects import Answer, Dialect, Header, Request, check_routes
+from numdesk.dialects.door import Door, Shares, send_answer
 from numdesk.domain.errors import TooManyRequests, Unavailable
 from numdesk.kit.incoming.body import App, Message, Receive, Scope, Send
 from numdesk.kit.incoming.proxies import ClientShares, TrustedProxies
+from numdesk.kit.incoming.request_ids import RequestIds
 from numdesk.kit.log import get_logger, request_id
 from numdesk.kit.outgoing.addresses import peer_group
-from numdesk.kit.remembered import Remembered
 from numdesk.runtime import Runtime
-from numdesk.usecases import ledger_check
-from numdesk.usecases.desk import installation
 
 Kept = TypeVar("Kept")
 
 #: How long a stopping server waits for purchases and other uninterruptible work.
 DRAIN_S = 20.0
-#: Time limit for one check of readiness; a slower part counts as not ready.
-READY_S = 2.0
-
-#: How long a /readyz result is reused: each one costs a database query.
-READY_KEPT_S = 0.5
-
-#: Return the state of one part of the installation, or raise; shown under its name by the
-#: operators' /readyz.
-Check = Callable[[], Awaitable[object]]
-
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
-
 _log = get_logger("numdesk.http", "path")
-
-
-class Node:
-    """The next possible segments of a path."""
-
-    __slots__ = ("any", "doors", "named")
-
-    def __init__(self) -> None:
-        """Begin with no segments and no door."""
-        self.named: dict[str, Node] = {}
-        self.any: Node | None = None
-        self.doors: dict[str, Door] | None = None
-
-
-class Tree:
-    """The routes by path: exact ones in a dictionary, templates segment by segment.
-
-    A path without parameters wins.
-    """
-
-    def __init__(self) -> None:
-        """Begin without routes."""
-        self._exact: dict[str, dict[str, Door]] = {}
-        self._root = Node()
-
-    def add(self, path: str, method: str, door: Door) -> None:
-        """Add a door for a method and a path."""
-        segments = path.split("/")
-        if not any(is_parameter(segment) for segment in segments):
-            self._exact.setdefault(path, {})[method] = door
-            return
-        node = self._root
-        for segment in segments:
-            if is_parameter(segment):
-                node.any = node.any or Node()
-                node = node.any
-            else:
-                node = node.named.setdefault(segment, Node())
-        node.doors = node.doors or {}
-        node.doors[method] = door
-
-    def find(self, path: str) -> tuple[dict[str, Door] | None, tuple[str, ...]]:
-        """Return the doors of a path by method (None when it has none), and the values of its
-        parameters.
-        """
-        doors = self._exact.get(path)
-        if doors is not None:
-            return doors, ()
-        node = self._root
-        params: tuple[str, ...] = ()
-        for segment in path.split("/"):
-            below = node.named.get(segment)
-            if below is None:
-                below = node.any
-                if below is None or not segment:
-                    return None, ()
-                params = (*params, segment)
-            node = below
-        return node.doors, params
-
-
-class Report(msgspec.Struct, frozen=True):
-    """The state of every part of the installation, and whether it is ready to serve."""
-
-    ready: bool
-    checks: dict[str, object]
-
-
-class Readiness:
-    """The readiness checks of an installation."""
-
-    def __init__(self, rt: Runtime, checks: Mapping[str, Check] | None = None) -> None:
-        """Check the database, the ledger and the parts in `checks`."""
-        self._rt = rt
-        self._checks = {
-            "database": self._check_database,
-            "ledger": self._check_ledger,
-            **(checks or {}),
-        }
-        self._report = Remembered(self._check, keep_s=READY_KEPT_S)
-
-    async def report(self) -> Report:
-        """Return the current report, at most READY_KEPT_S old."""
-        return await self._report.get()
-
-    async def _check(self) -> Report:
-        parts: dict[str, object] = {}
-        for name, check in self._checks.items():
-            try:
-                async with asyncio.timeout(READY_S):
-                    parts[name] = await check()
-            except Exception as error:  # noqa: BLE001 - whatever it is, this part is not ready
-                parts[name] = {"ok": False, "error": type(error).__name__}
-        return Report(not any(_is_bad(part) for part in parts.values()), parts)
-
-    async def _check_database(self) -> object:
-        """Check that the database accepts writes; a read-only one cannot serve buyers."""
-        await installation.check_writes(self._rt)
-        return {"ok": True}
-
-    async def _check_ledger(self) -> object:
-        """Return the result and age of the last ledger check.
-
-        Without a check yet the desk is ready; with one that is too old it is not.
-        """
-        report = ledger_check.last_report(self._rt)
-        if report is None:
-            return {"ok": True, "checked": False}
-        age_s = ledger_check.report_age_s(self._rt)
-        ok = report.violations == 0 and age_s <= ledger_check.REPORT_AGE_MAX_S
-        return {
-            "ok": ok,
-            "checked": True,
-            "violations": report.violations,
-            "age_s": round(age_s, 1),
-        }
 
 
 class HttpApp:
@@ -351,10 +221,6 @@ def _plain(status: int, *headers: Header) -> Answer:
 def _allowed(doors: Mapping[str, Door]) -> tuple[str, ...]:
     """Return the methods of a path; HEAD comes with GET."""
     return tuple(sorted({*doors, "HEAD"} if "GET" in doors else doors))
-
-
-def _is_bad(part: object) -> bool:
-    return isinstance(part, Mapping) and part.get("ok") is False
 
 
 def _longest_first(by_prefix: Mapping[str, Kept]) -> list[tuple[str, Kept]]:
