@@ -166,8 +166,9 @@ class _Upstreams:
 def _find_upstreams(
     around: Surroundings, settings: Settings, stored: Words, *, sandbox: bool
 ) -> _Upstreams:
-    """Build every provider of this mode; fakes in this server stand for a sandbox's payment
-    gateways.
+    """Build every provider of this mode.
+
+    Fakes in this server stand for a sandbox's payment gateways.
     """
     found = _Upstreams()
     base_url = f"{settings.listen.local_url}{GATEWAYS}"
@@ -206,9 +207,7 @@ def _settings_of(
 
 
 def _is_callable(base_url: str) -> bool:
-    """Return whether adapters may call this URL; not that of a sandbox that listens on a host
-    name.
-    """
+    """Return whether adapters may call this URL; it must not have a host name."""
     try:
         check_base_url(base_url)
     except ValueError:
@@ -217,8 +216,9 @@ def _is_callable(base_url: str) -> bool:
 
 
 def _as_served(settings: Settings, *, sandbox: bool) -> Settings:
-    """Return the settings for this mode: a sandbox may lift rate limits and is its own public
-    URL.
+    """Return the settings for this mode.
+
+    A sandbox may lift rate limits and is its own public URL.
     """
     if not sandbox:
         return replace(settings, rate_limits=True)

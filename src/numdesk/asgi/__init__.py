@@ -1,6 +1,4 @@
-"""The HTTP application: find the door of each request, give it an id, and answer when all else
-failed.
-"""
+"""The HTTP application: find each request's door, give it an id, answer when all else failed."""
 
 from __future__ import annotations
 
@@ -142,8 +140,9 @@ class HttpApp:
     async def _mounted(
         self, app: App, scope: Scope, receive: Receive, send: Send, request: Request
     ) -> None:
-        """Call a mounted application, add our request id, and answer 5xx if it fails before
-        answering.
+        """Call a mounted application with our request id.
+
+        Answers 5xx if it fails before its own answer begins.
         """
         request_id.set(request.id)
         has_begun = False

@@ -46,8 +46,9 @@ class Tree:
         node.doors[method] = door
 
     def find(self, path: str) -> tuple[dict[str, Door] | None, tuple[str, ...]]:
-        """Return the doors of a path by method (None when it has none), and the values of its
-        parameters.
+        """Return the doors of a path by method, and the values of its parameters.
+
+        The doors are None for an unknown path.
         """
         doors = self._exact.get(path)
         if doors is not None:

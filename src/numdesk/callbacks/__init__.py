@@ -1,3 +1,1 @@
-"""The door for HTTP from providers: the provider verifies and parses, then one use case runs per
-event.
-"""
+"""The door for HTTP from providers: the provider verifies and parses, then a use case runs."""

@@ -1,6 +1,4 @@
-"""POST /callbacks/{provider}: verify with the provider, store, answer; jobs act on it
-afterwards.
-"""
+"""POST /callbacks/{provider}: verify with the provider, store, answer; jobs act on it later."""
 
 from __future__ import annotations
 
@@ -64,8 +62,9 @@ def make_callbacks(rt: Runtime) -> App:
 
 
 async def _receive(rt: Runtime, scope: Scope, receive: Receive, peer: str) -> int:
-    """Process one callback and return the status of the answer; providers resend after an error
-    status.
+    """Process one callback and return the status of the answer.
+
+    Providers resend a callback after an error status.
     """
     provider = scope["path"].removeprefix(PREFIX + "/")
     if provider not in rt.payments:

@@ -45,8 +45,7 @@ class Common:
 
 @asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncIterator[str]:
-    """Yield the DSN of an existing desk's database: of a running server, or started for this
-    command.
+    """Yield the DSN of an existing desk's database, of a running server or started for the command.
 
     Raises DeskMissing.
     """

@@ -66,8 +66,9 @@ def bonus(
     reference: str | None = None,
     common: Common | None = None,
 ) -> None:
-    """Give a bonus, which is spent before the wallet and never paid out; a negative amount removes
-    some.
+    """Give a bonus, or take some back with a negative amount.
+
+    A bonus is spent before the wallet and never paid out.
 
     Parameters
     ----------

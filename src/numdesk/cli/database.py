@@ -199,9 +199,7 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
 
 
 def _reason(output: str) -> str:
-    """Return the error of a failed PostgreSQL program in one line: its first error, detail and
-    hint.
-    """
+    """Return the error of a failed PostgreSQL program in one line, with its detail and hint."""
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
     first = next(
         (place for place, line in enumerate(lines) if "error:" in line or "FATAL:" in line), 0
@@ -213,9 +211,7 @@ def _reason(output: str) -> str:
 
 @contextlib.contextmanager
 def _beside(file: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside the file, from which the finished backup is moved into
-    place.
-    """
+    """Yield a temporary folder beside the file; the finished backup is moved from it."""
     try:
         with tempfile.TemporaryDirectory(prefix=".numdesk-", dir=file.absolute().parent) as folder:
             yield Path(folder)

@@ -75,11 +75,10 @@ def labelled(key: Mapping[str, str]) -> str:
 
 
 def read_secret(file: Path | None, *, prompt: str) -> str:
-    """Return a secret: the first line of a file, or of standard input (None, or -), with a prompt
-    on a terminal.
+    """Return a secret: the first line of a file, or of standard input (None, or -).
 
-    A secret is never an argument, because every user of a machine can list the arguments of its
-    processes. Raises CommandRefused.
+    A terminal gets a prompt. A secret is never an argument, because every user of a machine can
+    list the arguments of its processes. Raises CommandRefused.
     """
     if file is None or str(file) == "-":
         return (

@@ -1,6 +1,4 @@
-"""The parent's sockets to its child processes, over which it asks them, for example, for their
-metrics.
-"""
+"""The parent's sockets to its child processes, over which it asks for their metrics."""
 
 from __future__ import annotations
 

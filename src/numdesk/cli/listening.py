@@ -246,8 +246,9 @@ class HttpServer:
         self._server = _Server(config)
 
     async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
-        """Answer until `stop` is set, then finish the requests under way; call `ready` when
-        open.
+        """Answer until `stop` is set, then finish the requests under way.
+
+        Calls `ready` when the first request can be answered.
         """
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         stopping = asyncio.create_task(stop.wait())

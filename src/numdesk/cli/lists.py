@@ -1,6 +1,4 @@
-"""Lists of numbers and prices as CSV files: read line by line, and report each bad line by
-number.
-"""
+"""Lists of numbers and prices as CSV files: read line by line; bad lines are reported by number."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""`numdesk message`: messages of another service than the order's, why they were withheld, and
-their release.
-"""
+"""`numdesk message`: messages of another service than the order's, and their release."""
 
 from __future__ import annotations
 
@@ -30,8 +28,9 @@ _TOLD_BY = {"sender": "its sender", "text": "its text"}
 def show_list(
     *, limit: Limit = 50, before: MessageNumber | None = None, common: Common | None = None
 ) -> None:
-    """List messages of another service than their order or rental is for, newest first, without
-    texts.
+    """List messages of another service than their order's or rental's, newest first.
+
+    Texts are not shown.
 
     Parameters
     ----------

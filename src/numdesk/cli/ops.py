@@ -149,8 +149,9 @@ class Together:
         )
 
     def _newest(self, line: Line, answer: bytes | None) -> list[Metric]:
-        """Return the child's metrics; counts of ended children are kept, so that no total
-        decreases.
+        """Return the child's metrics.
+
+        Counts of ended children are kept, so that no total decreases.
         """
         generation, families = self._seen.get(line.name, (line.generation, []))
         if answer is None:

@@ -1,6 +1,4 @@
-"""`numdesk otp`: find the code in a text and show why, and keep rules for the codes of a
-service.
-"""
+"""`numdesk otp`: find the code in a text, and keep rules for the codes of a service."""
 
 from __future__ import annotations
 

@@ -14,12 +14,11 @@ from numdesk.cli.outcome import CommandRefused
 
 @contextmanager
 def written_whole(target: Path, *, inputs: Sequence[Path] = ()) -> Iterator[TextIO]:
-    """Yield a text file that replaces `target` when it is complete; after a failure the old file
-    remains.
+    """Yield a text file that replaces `target` when it is complete.
 
-    Only the owner can read it. A device or a pipe, such as /dev/stderr, is written to directly.
-    Raises CommandRefused if the file cannot be written, or is one of `inputs` under any name or
-    link.
+    After a failure the old file remains. Only the owner can read the new one. A device or a pipe,
+    such as /dev/stderr, is written to directly. Raises CommandRefused if the file cannot be
+    written, or is one of `inputs` under any name or link.
     """
     for path in inputs:
         if _is_same(target, path):

@@ -1,6 +1,4 @@
-"""Process supervision: a parent that restarts its children, and children that end with their
-parent.
-"""
+"""Process supervision: a parent that restarts its children, children that end with their parent."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ app = cyclopts.App(name="rate", help="Show and set exchange rates.")
 
 @app.command(name="set")
 def set_rate(pair: Pair, rate: RateValue, *, common: Common | None = None) -> None:
-    """Set the worth of one unit of the first currency in minor units of the second; 0 removes the
-    rate.
+    """Set the worth of one unit of the first currency in minor units of the second.
+
+    0 removes the rate.
 
     Parameters
     ----------

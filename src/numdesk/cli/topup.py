@@ -194,8 +194,7 @@ def settle(invoice: InvoiceId, *, common: Common | None = None) -> None:
 
 @app.command
 def collect(invoice: InvoiceId, *, common: Common | None = None) -> None:
-    """Take a customer's debt for a payment that was taken back from the wallet, as far as it covers
-    it.
+    """Collect a customer's debt for a payment that was taken back, as far as the wallet covers it.
 
     Parameters
     ----------
@@ -268,9 +267,7 @@ def _check_advice(invoice: str) -> str:
 
 @contextmanager
 def _asking(desk: Desk) -> Iterator[None]:
-    """Refuse with the address of a sandbox's gateways if they do not answer; the server may be
-    elsewhere.
-    """
+    """Refuse with the address of a sandbox's gateways if they do not answer."""
     try:
         yield
     except (ProviderError, GatewayUnavailable) as error:

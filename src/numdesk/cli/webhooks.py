@@ -1,6 +1,4 @@
-"""`numdesk webhooks`: the endpoint of a customer's webhooks, its deliveries, and sending them
-again.
-"""
+"""`numdesk webhooks`: the endpoint of a customer's webhooks, its deliveries, and their replay."""
 
 from __future__ import annotations
 

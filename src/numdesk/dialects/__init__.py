@@ -1,8 +1,8 @@
-"""The APIs of our customers: one folder per vendor API; parse, call one use case, render; no SQL
-and no sums of money.
+"""The APIs of our customers: one folder per vendor API; no SQL and no sums of money.
 
-This module is the contract of every dialect, `door.py` is the door that all of them share, and each
-other folder is one dialect, which knows no other dialect.
+A dialect parses, calls one use case, and renders. This module is the contract of every dialect,
+`door.py` is the door that all of them share, and each other folder is one dialect, which knows no
+other dialect.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class RouteClaimedTwice(RuntimeError):
 
 
 class Request:
-    """One request at a dialect's door, as bytes. `headers` holds the last value of each name,
-    `scope` is the server's ASGI scope.
+    """One request at a dialect's door, as bytes.
 
-    `address` is the client's, behind the operator's own proxies. `params` are the path segments at
-    the `{...}` of the route's template. `form` carries a dialect's note on the form of the request
-    from one of its steps to another (its `verify` sets it). `caller` is set once the door has
-    authenticated it, `body` once it was read.
+    `headers` holds the last value of each name, `scope` is the server's ASGI scope. `address` is
+    the client's, behind the operator's own proxies. `params` are the path segments at the `{...}`
+    of the route's template. `form` carries a dialect's note on the form of the request from one of
+    its steps to another (its `verify` sets it). `caller` is set once the door has authenticated it,
+    `body` once it was read.
     """
 
     __slots__ = (
@@ -159,9 +159,7 @@ class Dialect:
     customer_prefix: str = ""
 
     def needed_refusals(self) -> tuple[type[Refusal], ...]:
-        """Return the refusals that need an answer: those of no area, and those of the served
-        areas.
-        """
+        """Return the refusals that need an answer: those of no area and of the served areas."""
         modules = {errors.__name__, *(f"numdesk.domain.{area}.refusals" for area in self.areas)}
         for name in modules:
             import_module(name)
@@ -176,9 +174,7 @@ class Dialect:
 
 
 def retry_after(seconds: float) -> Header:
-    """Return the Retry-After header; at least one second, because a client that gets zero retries
-    at once.
-    """
+    """Return the Retry-After header, at least one second: after zero clients retry at once."""
     return (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
 
 

@@ -1,5 +1,4 @@
-"""The door of every dialect's routes: authenticate, authorise, limit the rate, run the handler,
-send the bytes.
+"""The door of every dialect's routes: authenticate, authorise, limit the rate, run the handler.
 
 This is the hottest Python code of the product, so it is plain ASGI: one Request and one Answer are
 all that a request allocates here.
@@ -49,8 +48,9 @@ _level = logging.getLogger("numdesk.http")
 
 
 class Shares:
-    """State shared by all doors of one process: unfinished writes, turns for long answers, the
-    delay of refusals.
+    """State shared by all doors of one process.
+
+    That is the unfinished writes, the turns for long answers, and the delay of refusals.
     """
 
     __slots__ = ("finishing", "long_answers", "refusals")
@@ -137,8 +137,9 @@ class Door:
             return self._dialect.broken(request)
 
     async def _refuse(self, refusal: Refusal, request: Request) -> Answer:
-        """Return the refusal in the dialect's words, with a delay that grows with the address's
-        refusals.
+        """Return the refusal in the dialect's words, after a delay.
+
+        The delay grows with the refusals of the address.
         """
         if isinstance(refusal, _PACED) and self._rt.settings.rate_limits:
             await self._shares.refusals.wait(peer_group(request.address))
@@ -180,13 +181,12 @@ class Door:
             return await self._route.handler(self._rt, request)
 
     async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:
-        """Authenticate and authorise the caller, cheap checks first: only an allowed call is
-        verified.
+        """Authenticate and authorise the caller, cheap checks first.
 
-        Before its signature is verified, a request is not counted against the customer, who may not
-        be its sender, and the answer does not reveal the customer's state: a call that will be
-        refused because of the state is counted for its key from its address, and verified up to a
-        limit.
+        Only an allowed call is verified. Before its signature is verified, a request is not counted
+        against the customer, who may not be its sender, and the answer does not reveal the
+        customer's state: a call that will be refused because of the state is counted for its key
+        from its address, and verified up to a limit.
         """
         rt, dialect, route = self._rt, self._dialect, self._route
         token = dialect.credential(request) or b""
@@ -263,8 +263,9 @@ class Door:
             raise
 
     def _count_failure(self, request: Request, bucket: str) -> None:
-        """Count a failure of the key from the address; refuse with TooManyRequests above the
-        limit.
+        """Count a failure of the key from the address.
+
+        Refuses with TooManyRequests above the limit.
         """
         dialect = self._dialect
         rate_limits.admit(
@@ -276,8 +277,9 @@ class Door:
         )
 
     def _count_address_failure(self, request: Request) -> None:
-        """Count a failure of the address under any key; refuse with TooManyRequests above the
-        limit.
+        """Count a failure of the address under any key.
+
+        Refuses with TooManyRequests above the limit.
         """
         dialect, subject = self._dialect, peer_group(request.address)
         rate_limits.admit(

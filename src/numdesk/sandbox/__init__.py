@@ -1,3 +1,1 @@
-"""The sandbox API and its seed data: mounted in sandbox mode only, calls use cases, holds no
-rules.
-"""
+"""The sandbox API and its seed data, in sandbox mode only; calls use cases, has no rules."""

@@ -1,6 +1,4 @@
-"""The sandbox API, /sandbox/v1: customers without forms, messages without phones, time without
-waiting.
-"""
+"""The sandbox API, /sandbox/v1: customers without forms, messages without phones, time at will."""
 
 from __future__ import annotations
 
@@ -103,9 +101,7 @@ class SandboxDoor:
         return self._clock()
 
     async def move_clock(self, request: Request) -> Response:
-        """POST /clock: move the clock of every process, and do everything that became due, then
-        answer.
-        """
+        """POST /clock: move every process's clock, do everything that became due, then answer."""
         moved = await wire.parse(request, wire.ClockMoved)
         await desk_clock.advance(self.rt, moved.advance_s)
         await rates.refresh(self.rt)
@@ -177,8 +173,8 @@ class SandboxDoor:
         return wire.answer({"items": []})
 
     async def receive_webhook(self, request: Request) -> Response:
-        """ANY /webhooks/inbox/{name}: store the request and answer as the query says (status,
-        delay_ms).
+        """ANY /webhooks/inbox/{name}: store the request; answer with the query's status and
+        delay.
         """
         status = _number(request, "status", least=_STATUS_MIN, most=_STATUS_MAX, otherwise=200)
         delay_ms = _number(request, "delay_ms", least=0, most=DELAY_MS_MAX, otherwise=0)

@@ -1,6 +1,4 @@
-"""The sandbox's seed data: fixed catalogue, stock, prices and rates, and a funded customer per
-dialect.
-"""
+"""The sandbox's seed data: catalogue, stock, prices, rates, and a funded customer per dialect."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ class SeedRefused(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The registration terms of a dialect: the wallet's currency, and whether requests are
-    signed.
-    """
+    """The registration terms of a dialect: the wallet's currency, whether requests are signed."""
 
     currency: str
     signed: bool
@@ -96,9 +92,7 @@ async def seed(rt: Runtime, *, dialects: Mapping[str, Terms], suppliers: Iterabl
 
 
 async def credentials(rt: Runtime, *, dialects: Mapping[str, Terms]) -> list[Credential]:
-    """Return the sandbox customer's credential per dialect; register one for a dialect that is
-    new.
-    """
+    """Return the sandbox customer's credential per dialect; a new dialect gets its customer."""
     kept = await installation.sandbox_credentials(rt)
     if dialects.keys() - kept.keys():
         await _keep_customers(rt, dialects)
@@ -107,9 +101,7 @@ async def credentials(rt: Runtime, *, dialects: Mapping[str, Terms]) -> list[Cre
 
 
 async def _keep_customers(rt: Runtime, dialects: Mapping[str, Terms]) -> None:
-    """Register a customer for each dialect that has none, and store the credentials for later
-    starts.
-    """
+    """Register a customer for each dialect that has none, and store the credentials."""
     kept = await installation.sandbox_credentials(rt)
     for slug, terms in dialects.items():
         if slug not in kept:
@@ -131,9 +123,7 @@ async def new_customer(
 
 
 def _local_prices() -> Iterator[GivenPrice]:
-    """Return prices of own numbers: a little below the simulator's, so that own offers usually
-    win.
-    """
+    """Return prices of own numbers, a little below the simulator's: own offers usually win."""
     for country in COUNTRIES:
         for rank, service in enumerate(SERVICES[:LOCAL_SERVICES]):
             price = _price(country, service)

@@ -1,5 +1,6 @@
-"""The shapes of the sandbox API: strict JSON in, plain JSON out, refusals as {"error": {"code",
-"message"}}.
+"""The shapes of the sandbox API: strict JSON in, plain JSON out.
+
+Refusals are {"error": {"code", "message"}}.
 """
 
 from __future__ import annotations

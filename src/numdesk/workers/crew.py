@@ -1,5 +1,6 @@
-"""The job runner: run jobs side by side, each under its lease and time limit, up to a limit per
-kind and provider.
+"""The job runner: run jobs side by side, each under its lease and time limit.
+
+The number of parallel jobs is limited per kind and provider.
 """
 
 from __future__ import annotations

@@ -46,9 +46,7 @@ class Recurring:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A timetable line for each provider: a provider that hangs or fails delays only its own
-    line.
-    """
+    """A timetable line per provider: one that hangs or fails delays only its own line."""
 
     name: str
     every_s: float

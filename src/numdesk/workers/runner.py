@@ -34,9 +34,7 @@ _failures = Counter(
 
 
 async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
-    """Do all background work until `stop` is set, then end the work under way within ten
-    seconds.
-    """
+    """Do all background work until `stop` is set, then end the work under way in ten seconds."""
     await _run_together(
         stop,
         *_tending(rt, stop),

@@ -1,6 +1,4 @@
-"""The partner API: numbers by the hour and by the day from a prepaid euro wallet, with signed
-requests.
-"""
+"""The partner API: signed requests for numbers by the hour and day, from a prepaid euro wallet."""
 
 from __future__ import annotations
 

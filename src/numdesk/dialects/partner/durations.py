@@ -1,4 +1,4 @@
-"""The length of a rental in a request of the partner API: a period, or a duration with or without its unit."""
+"""The length of a rental in a request of the partner API: a period or a duration."""
 
 from __future__ import annotations
 
@@ -25,20 +25,18 @@ _DURATION_MAX = 1_000_000
 
 @dataclass(eq=False)
 class AmbiguousDuration(PeriodNotOffered):
-    """A bare duration with several possible readings among the periods: in days, in hours or in
-    minutes.
-    """
+    """A bare duration with several possible readings among the periods: days, hours or minutes."""
 
     readings: tuple[int, ...] = ()
 
 
 def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...]:
-    """Return the possible numbers of hours (SHORT) or days (LONG) of a body; refuses with
-    InvalidInput.
+    """Return the possible numbers of hours (SHORT) or days (LONG) of a body.
 
-    `period` states the number, and so does `duration` with a unit. A bare duration (the vendor's
-    sample rents for `duration: 24`, its answers count minutes) may be in days, hours or minutes:
-    then every reading that is not longer than any period is returned, perhaps none.
+    Refuses with InvalidInput. `period` states the number, and so does `duration` with a unit. A
+    bare duration (the vendor's sample rents for `duration: 24`, its answers count minutes) may be
+    in days, hours or minutes: then every reading that is not longer than any period is returned,
+    perhaps none.
     """
     units = _period(data)
     duration = data.get("duration")
@@ -61,8 +59,9 @@ def parse_length(data: Mapping[str, Any], rent_type: RentType) -> tuple[int, ...
 
 
 def parse_period(data: Mapping[str, Any]) -> int | None:
-    """Return the number of units if `period` alone states it, else None; refuses with
-    InvalidInput.
+    """Return the number of units if `period` alone states it, else None.
+
+    Refuses with InvalidInput.
     """
     return _period(data) if data.get("duration") is None else None
 

@@ -1,9 +1,8 @@
-"""Webhooks of the partner API: bodies that JavaScript's parse and stringify leave unchanged, signed
-inside and outside.
+"""Webhooks of the partner API, signed inside and outside.
 
-The vendor's receiver checks `HMAC(JSON.stringify(req.body))` and refuses a header time older than
-five minutes, so every attempt has its own time and signatures; `webhookId` stays the same, so that
-a receiver recognises a repetition.
+The vendor's receiver checks `HMAC(JSON.stringify(req.body))`, so JavaScript's parse and stringify
+must leave a body unchanged. It refuses a header time older than five minutes, so every attempt has
+its own time and signatures; `webhookId` stays the same, so that a receiver recognises a repetition.
 """
 
 from __future__ import annotations

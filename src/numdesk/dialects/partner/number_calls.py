@@ -75,9 +75,7 @@ async def rent(rt: Runtime, request: Request) -> Answer:
 
 
 async def list_active(rt: Runtime, request: Request) -> Answer:
-    """GET /numbers/active; `?status=` selects other states, which the vendor's API does not
-    have.
-    """
+    """GET /numbers/active; `?status=` selects other states, as the vendor's API cannot."""
     return await _list_rentals(rt, request, "active")
 
 
@@ -146,9 +144,7 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
 
 
 async def _further(rt: Runtime, request: Request) -> ExtendRequest:
-    """Return the extension that a body means; the rental is read only if the body is ambiguous
-    without it.
-    """
+    """Return the extension that a body means; the rental is read only if the body is ambiguous."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     data = read_object(request)
     units = parse_period(data)
@@ -186,8 +182,6 @@ async def _country(rt: Runtime, spelled: str) -> str:
 
 
 def _form(request: Request) -> str:
-    """Return the customer's answer form: that of the request's signature, unless staff has set
-    one.
-    """
+    """Return the customer's answer form: set by staff, else that of the request's signature."""
     wanted = request.caller.options.get("answers", "auto")
     return request.form if wanted == "auto" else wanted

@@ -32,9 +32,7 @@ _encode = msgspec.json.Encoder().encode
 def success(
     data: object, *, replayed: bool = False, message: str | None = None, pagination: object = None
 ) -> Answer:
-    """Return the envelope of a success: message, data, pagination, the first and last only if
-    present.
-    """
+    """Return the envelope of a success: message (if any), data, pagination (if any)."""
     before = {} if message is None else {"message": message}
     behind = {} if pagination is None else {"pagination": pagination}
     body = _encode({"success": True, **before, "data": data, **behind})

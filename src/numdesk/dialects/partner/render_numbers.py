@@ -1,5 +1,4 @@
-"""Answers of the partner API about numbers: prices, rentals and messages, in the vendor's keys and
-order.
+"""Answers of the partner API about numbers, in the vendor's keys and order.
 
 All functions are pure.
 """
@@ -196,8 +195,9 @@ def canceled(made: Canceled, *, replayed: bool) -> Answer:
 def message_page(
     found: Page[RentalMessage], turned: Turned, opaque: Opaque, *, wrapped: bool
 ) -> Answer:
-    """Return a page of messages: a list as in the vendor's reference, or `wrapped` in an object as
-    in its sample.
+    """Return a page of messages.
+
+    It is a list as in the vendor's reference, or `wrapped` in an object as in its sample.
     """
     listed = [
         {

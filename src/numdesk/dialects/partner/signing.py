@@ -52,8 +52,9 @@ _lone_surrogate = re.compile("[\ud800-\udfff]")
 
 
 def verify(request: Request, caller: Caller, wall: datetime) -> None:
-    """Refuse with NotAuthenticated unless the caller signed this request just now; note the path's
-    form in `request.form`.
+    """Refuse with NotAuthenticated unless the caller signed this request just now.
+
+    Sets `request.form` to the form of the signed path.
     """
     said = request.headers.get(b"x-timestamp", b"")
     if not _is_fresh(said, wall):
@@ -73,17 +74,18 @@ def verify(request: Request, caller: Caller, wall: datetime) -> None:
 
 
 def sign(secret: bytes, text: bytes) -> str:
-    """Return a signature: lower-case hex, 64 characters (a receiver's `timingSafeEqual` throws at
-    any other length).
+    """Return a signature: lower-case hex, 64 characters.
+
+    A receiver's `timingSafeEqual` throws at any other length.
     """
     return hmac.digest(secret, text, "sha256").hex()
 
 
 def parse(text: str | bytes) -> Any:
-    """Return the result of JSON.parse: every number a double; a repeated key keeps its first place
-    and last value.
+    """Return the result of JSON.parse.
 
-    Raises ValueError for a text that is not JSON, or is nested too deep.
+    Every number is a double; a repeated key keeps its first place and last value. Raises ValueError
+    for a text that is not JSON, or is nested too deep.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode()
@@ -182,9 +184,7 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _text(text: str) -> str:
-    """Return a string as JSON: a lone surrogate as an escape, other characters except controls
-    unchanged.
-    """
+    """Return a string as JSON, with a lone surrogate as an escape."""
     return _lone_surrogate.sub(lambda found: f"\\u{ord(found[0]):04x}", _quoted(text))
 
 
@@ -198,9 +198,7 @@ def _listed(keys: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """Return a double as ECMAScript prints it; its shortest digits are Python's, the layout is
-    not.
-    """
+    """Return a double as ECMAScript prints it: Python's shortest digits in another layout."""
     if -_EXACT_MAX < value < _EXACT_MAX and value.is_integer():
         return str(int(value))  # minus zero is zero
     if value in (float("inf"), float("-inf")):

@@ -1,8 +1,7 @@
-"""Requests of the partner API: bodies, paths and headers parsed to domain values, or refused by
-field.
+"""Requests of the partner API: bodies, paths and headers parsed to domain values.
 
-The vendor's reference and its own sample use different names for the same fields; both are read,
-and must agree if both are present.
+Other values are refused by field. The vendor's reference and its own sample use different names for
+the same fields; both are read, and must agree if both are present.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ class Selection(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """The identity of a write, which recognises its repetition: the client's key, the fingerprint
-    bound to it, and the signature.
+    """The identity of a write, which recognises its repetition.
 
-    The signature is None for a customer who may repeat requests.
+    It has the client's key, the fingerprint bound to the key, and the signature, which is None for
+    a customer who may repeat requests.
     """
 
     key: str | None
@@ -81,9 +80,7 @@ def parse_claim(request: Request) -> Claim:
 
 
 def _signature_of(request: Request) -> Signature | None:
-    """Return the verified signature in lower case, or None for a customer who may repeat
-    requests.
-    """
+    """Return the verified signature in lower case, None for a customer who may repeat requests."""
     replay = request.caller.options.get("replay")
     if replay == "allow":
         return None
@@ -173,8 +170,9 @@ def required(value: Value | None, name: str) -> Value:
 
 
 def text_of(data: Mapping[str, Any], name: str) -> str | None:
-    """Return a readable text, or None if absent; control characters and lone surrogates are
-    refused.
+    """Return a readable text, or None if absent.
+
+    Control characters and lone surrogates are refused.
     """
     value = data.get(name)
     if value is None:

@@ -33,9 +33,7 @@ def read_object(body: bytes, *, allowed: frozenset[str]) -> dict[str, Any]:
 
 
 def _fault_of(body: bytes) -> str:
-    """Return the fault of a body without a JSON object, including bytes that an editor does not
-    show.
-    """
+    """Return the fault of a body without a JSON object, such as bytes that editors do not show."""
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return "starts with a byte order mark; send the JSON object without it, as UTF-8"
     try:

@@ -62,8 +62,9 @@ class SmscodeEvents:
         return _encode({"event": event, "timestamp": iso(facts.at), "data": data})
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
-        """Return the headers; the delivery's id is the same on every try, and without a secret
-        there is no signature.
+        """Return the headers; the delivery's id is the same on every try.
+
+        Without a secret there is no signature.
         """
         headers = {"Content-Type": "application/json", "X-Webhook-Delivery": delivery_id}
         if secret is not None:
@@ -72,9 +73,7 @@ class SmscodeEvents:
 
 
 def _order_data(facts: EventFacts) -> dict[str, Any]:
-    """Return the data of an order; the revision counts messages, so only a message's event has
-    it.
-    """
+    """Return the data of an order; a message's event has the revision, a count of messages."""
     document = facts.document
     return {
         "order_id": document["id"],

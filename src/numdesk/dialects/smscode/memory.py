@@ -15,8 +15,9 @@ T = TypeVar("T")
 
 
 class Remembered(Generic[T]):
-    """Answers made from one version of the catalogue; emptied for a new version and beyond `most`
-    entries.
+    """Answers made from one version of the catalogue, at most `most`.
+
+    A new version empties it, and so does one answer more.
     """
 
     __slots__ = ("_answers", "_moment", "_most")
@@ -30,9 +31,7 @@ class Remembered(Generic[T]):
     async def answer(
         self, moment: Catalogue, name: object, make: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
-        """Return the answer of that name, made at the first call; concurrent callers wait for
-        it.
-        """
+        """Return the answer of that name, made at the first call; concurrent callers share it."""
         if self._moment is not moment or (
             len(self._answers) >= self._most and name not in self._answers
         ):

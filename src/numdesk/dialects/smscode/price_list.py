@@ -1,6 +1,4 @@
-"""The catalogue in the smscode API's lists: countries, services, operators, and pages of
-products.
-"""
+"""The catalogue in the lists of the smscode API: countries, services, operators, products."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ def page_memory(rt: Runtime) -> Remembered[Answer]:
 async def products_page(
     rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None
 ) -> Answer:
-    """Return a page of the products in stock, from this process's memory of pages, or else of
-    lists.
-    """
+    """Return a page of the products in stock, from this process's memory of pages or of lists."""
     lists: Remembered[PriceList] = rt.local.setdefault(
         "smscode.price_lists", Remembered(most=LISTS_MAX)
     )
@@ -82,8 +78,9 @@ async def products_page(
 
 
 def parse_selection(query: Mapping[str, str]) -> Selection:
-    """Return the selection of a query: bounds are clamped, an unknown order is the cheapest
-    first.
+    """Return the selection of a query; bounds are clamped.
+
+    An unknown order is the cheapest first.
     """
     sort = query.get("sort", "price_asc")
     return Selection(
@@ -135,8 +132,9 @@ def render_operators(catalogue: Catalogue, country_id: int, service_id: int) -> 
 
 
 class PriceList:
-    """The selected products in stock, in the requested order; a row is rendered when a page first
-    shows it.
+    """The selected products in stock, in the requested order.
+
+    A row is rendered when a page first shows it.
     """
 
     __slots__ = ("_catalogue", "_names", "_offers", "_rate", "_rows")
@@ -173,8 +171,9 @@ class PriceList:
 
 
 async def list_products(catalogue: Catalogue, selection: Selection, rate: Rate | None) -> PriceList:
-    """Return all selected products in stock; equal rows are sorted by id, so that pages do not
-    overlap.
+    """Return all selected products in stock.
+
+    Equal rows are sorted by id, so that pages do not overlap.
     """
     key, is_falling = _SORTS[selection.sort]
     rows = await sort(await _in_stock(catalogue, selection), key=attrgetter("id"))

@@ -16,8 +16,9 @@ _is_integer = re.compile(r"-?[0-9]{1,18}", re.ASCII).fullmatch
 
 
 def parse_query(request: Request) -> dict[str, str]:
-    """Return the parameters of the query; refuses a malformed query or a repeated name with
-    InvalidInput.
+    """Return the parameters of the query.
+
+    Refuses a malformed query or a repeated name with InvalidInput.
     """
     if not request.query:
         return {}

@@ -1,6 +1,4 @@
-"""Every refusal of the domain in the words of the smscode API: a code of its closed list, HTTP
-status, sentence.
-"""
+"""Every refusal of the domain in the words of the smscode API: code, HTTP status, sentence."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Answers of the smscode API: domain values as its JSON, with the vendor's keys in the vendor's
-order.
+"""Answers of the smscode API: domain values as its JSON, in the vendor's keys and order.
 
 All functions are pure. A `rate` of None means v1, with amounts as integers of rupiah; with a rate
 an amount is a money object, and `meta.fx` contains the rate once.
@@ -151,8 +150,9 @@ def status_row(order: Order, *, now: datetime) -> msgspec.Raw:
 
 
 def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
-    """Return the capabilities of an order; replacing is a cancel and a new order, so it follows the
-    cancel.
+    """Return the capabilities of an order.
+
+    Replacing is a cancel and a new order, so it follows the cancel.
     """
     may = capabilities(order, now=now)
     cancel_at = iso(may.cancel_available_at)
@@ -169,8 +169,9 @@ def order_capabilities(order: Order, *, now: datetime) -> dict[str, Any]:
 
 
 def render_created(document: Document) -> Answer:
-    """Return the answer to a create or reactivate; the same document gives the same bytes at every
-    replay.
+    """Return the answer to a create or reactivate.
+
+    The same document gives the same bytes at every replay.
     """
     rate = None
     if document.rate is not None:
@@ -185,8 +186,9 @@ def render_created(document: Document) -> Answer:
 
 
 def _created_order(order: CreatedOrder, rate: Rate | None) -> dict[str, Any]:
-    """Return an order at its creation: no message, no capabilities yet; cancelling begins after two
-    minutes.
+    """Return an order at its creation, without a message or capabilities.
+
+    Cancelling begins after two minutes.
     """
     cancel_at = _iso_epoch(order.created_at + _CANCEL_SHOWN_AFTER_S)
     return {

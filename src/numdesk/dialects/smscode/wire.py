@@ -1,5 +1,6 @@
-"""Requests of the smscode API: bodies, paths and headers parsed to domain values, or refused by
-field.
+"""Requests of the smscode API: bodies, paths and headers parsed to domain values.
+
+Other values are refused by field.
 """
 
 from __future__ import annotations
@@ -120,8 +121,9 @@ def parse_create(request: Request, version: Version) -> OrderRequest:
 
 
 def parse_reactivate(request: Request, version: Version) -> ReactivateRequest:
-    """Return the order whose number is to be bought again; refuses with InvalidInput or
-    NotFound.
+    """Return the order whose number is to be bought again.
+
+    Refuses with InvalidInput or NotFound.
     """
     data = read_object(request.body, allowed=frozenset({"id", "max_price"}))
     order_id = _order_id(data)
@@ -161,8 +163,9 @@ def parse_webhook_change(request: Request) -> tuple[str | None, str | None]:
 
 
 def states_of(query: Mapping[str, str]) -> frozenset[State] | None:
-    """Return the states behind the query's `status`, or None if absent; refuses with
-    InvalidInput.
+    """Return the states behind the query's `status`, or None if absent.
+
+    Refuses with InvalidInput.
     """
     word = query.get("status")
     if word is None:
@@ -208,9 +211,7 @@ def _check_unrouted(data: Mapping[str, Any]) -> None:
 
 
 def _cap(data: Mapping[str, Any], name: str, version: Version) -> PriceCap | None:
-    """Return a bound on the price: a number of rupiah in v1, a text of dollars in v2, never the
-    other way round.
-    """
+    """Return a bound on the price: a number of rupiah in v1, a text of dollars in v2."""
     value = data.get(name)
     if value is None:
         return None
@@ -244,9 +245,7 @@ def _key(request: Request) -> str | None:
 
 
 def _fingerprint(facts: tuple[object, ...]) -> bytes:
-    """Return the fingerprint of a request: of its parsed facts, because clients space their JSON
-    differently.
-    """
+    """Return the fingerprint of a request's parsed facts; clients space their JSON differently."""
     return hashlib.sha256(_encode(facts)).digest()
 
 

@@ -140,7 +140,9 @@ class TestReasons:
         ids=["cut", "constant", "bytes", "list", "deep"],
     )
     def test_tell_what_is_wrong_with_a_body(self, body: bytes, reason: str) -> None:
-        """Cut off, not an object, too deep: bodies with different fixes have different sentences."""
+        """Cut off, not an object, too deep: bodies with different fixes have different
+        sentences.
+        """
         with pytest.raises(InvalidInput) as refusal:
             read_object(request_of(body))
         assert refusal.value.reason == reason
