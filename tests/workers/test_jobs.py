@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE
+from numdesk.workers.jobs import ASKING, KINDS, TIMETABLE, UPKEEP
 
 
 def test_every_kind_that_is_added_is_known() -> None:
@@ -31,7 +31,7 @@ def test_every_kind_that_is_added_is_known() -> None:
 
 def test_rate_limits_are_exchanged_as_often_as_the_papers_say() -> None:
     """Twice a second: that bounds how long a burst over several processes goes unnoticed."""
-    (line,) = [item for item in TENDING if item.name == "limits.exchange"]
+    (line,) = [item for item in UPKEEP if item.name == "limits.exchange"]
     assert line.every_s == 0.5
 
 
@@ -41,6 +41,6 @@ def test_everything_is_bounded() -> None:
         kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1
         for kind in KINDS.values()
     )
-    items = [*TENDING, *TIMETABLE, *ASKING]
+    items = [*UPKEEP, *TIMETABLE, *ASKING]
     assert all(item.every_s > 0 for item in items)
     assert len({item.name for item in items}) == len(items)

@@ -46,7 +46,7 @@ class SupplierThatHangs:
     """A supplier that loses the answer of every purchase, and answers no question before `until`."""
 
     def __init__(self, until: asyncio.Event) -> None:
-        self._until = until
+        self._run_until = until
         self.hanging = 0
 
     async def reserve(self, wanted: Wanted) -> Reserved:
@@ -64,7 +64,7 @@ class SupplierThatHangs:
 
     async def _hang(self) -> None:
         self.hanging += 1
-        await self._until.wait()
+        await self._run_until.wait()
 
 
 @pytest.fixture

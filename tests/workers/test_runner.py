@@ -113,7 +113,7 @@ class TestRun:
         """A process that only answers looks after itself until it is told to stop."""
         desk.rt.alone = False
         stop = asyncio.Event()
-        tending = asyncio.create_task(runner.tend(desk.rt, stop=stop))
+        tending = asyncio.create_task(runner.run_upkeep(desk.rt, stop=stop))
         await asyncio.sleep(0)
         stop.set()
         async with asyncio.timeout(60):

@@ -65,7 +65,7 @@ class HttpApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or handle the server's start and stop."""
         if scope["type"] != "http":
-            await self._other(scope, receive, send)
+            await self._handle_lifespan(scope, receive, send)
             return
         if self._proxies is None or not scope["client"] or scope["client"][0] not in self._proxies:
             await self._answer(scope, receive, send)
@@ -97,7 +97,7 @@ class HttpApp:
             )
             return
         if doors is None:
-            await self._elsewhere(scope, receive, send, request)
+            await self._answer_unrouted(scope, receive, send, request)
             return
         door = doors.get(request.method) or (doors.get("GET") if request.method == "HEAD" else None)
         if door is None:
@@ -108,7 +108,7 @@ class HttpApp:
             return
         await door.enter(scope, receive, send, request)
 
-    async def _elsewhere(
+    async def _answer_unrouted(
         self, scope: Scope, receive: Receive, send: Send, request: Request
     ) -> None:
         """Answer a path that is not a dialect's route."""
@@ -127,7 +127,7 @@ class HttpApp:
             return
         for prefix, app in self._mounts:
             if _is_below(request.path, prefix):
-                await self._mounted(
+                await self._call_mounted(
                     app,
                     {**scope, "root_path": scope.get("root_path", "") + prefix},
                     receive,
@@ -137,7 +137,7 @@ class HttpApp:
                 return
         await send_answer(send, _plain(404), request)
 
-    async def _mounted(
+    async def _call_mounted(
         self, app: App, scope: Scope, receive: Receive, send: Send, request: Request
     ) -> None:
         """Call a mounted application with our request id.
@@ -174,7 +174,7 @@ class HttpApp:
                 raise
             await send_answer(send, _plain(503 if is_away else 500), request)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle start and stop; close web sockets, which are not supported."""
         if scope["type"] == "websocket":
             await receive()

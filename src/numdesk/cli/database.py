@@ -64,9 +64,9 @@ def backup(file: OutputFile, *, with_keys: Flag = False, common: Common | None =
 
     async def run() -> None:
         async with existing_database(settings) as dsn:
-            with _beside(file) as folder:
+            with _temporary_folder(file) as folder:
                 dump = folder / DUMP
-                with _busy("dumping the database", quiet=common.json):
+                with _spinner("dumping the database", quiet=common.json):
                     await _run(
                         "pg_dump",
                         dsn,
@@ -116,7 +116,7 @@ def restore(file: InputFile, *, common: Common | None = None) -> None:
                 tempfile.TemporaryDirectory(prefix="numdesk-") as folder,
             ):
                 tar.extract(DUMP, folder, filter="data")
-                with _busy("restoring the database", quiet=common.json):
+                with _spinner("restoring the database", quiet=common.json):
                     await _run(
                         "pg_restore",
                         dsn,
@@ -210,7 +210,7 @@ def _reason(output: str) -> str:
 
 
 @contextlib.contextmanager
-def _beside(file: Path) -> Iterator[Path]:
+def _temporary_folder(file: Path) -> Iterator[Path]:
     """Yield a temporary folder beside the file; the finished backup is moved from it."""
     try:
         with tempfile.TemporaryDirectory(prefix=".numdesk-", dir=file.absolute().parent) as folder:
@@ -221,6 +221,6 @@ def _beside(file: Path) -> Iterator[Path]:
         ) from error
 
 
-def _busy(text: str, *, quiet: bool) -> contextlib.AbstractContextManager[object]:
+def _spinner(text: str, *, quiet: bool) -> contextlib.AbstractContextManager[object]:
     """Show a spinner during a long step."""
     return contextlib.nullcontext() if quiet else Console(stderr=True).status(text)

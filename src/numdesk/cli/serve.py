@@ -127,7 +127,7 @@ async def _serve_alone(plan: Plan) -> int:
         ):
             stop = stop_on_signals()
             server = HttpServer(desk, plan.settings, listener)
-            background = runner.run if plan.works else runner.tend
+            background = runner.run if plan.works else runner.run_upkeep
             settle_memory()
 
             def ready() -> None:
@@ -189,7 +189,7 @@ async def _serve_beside(plan: Plan, *, parent: int, line: int | None) -> int:
             settle_memory()
             parts = (
                 server.run(stop),
-                runner.tend(desk.rt, stop=stop),
+                runner.run_upkeep(desk.rt, stop=stop),
                 watch_parent(parent, stop=stop),
             )
             async with answering(line, answers_of(server.readiness)):

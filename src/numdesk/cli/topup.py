@@ -183,7 +183,7 @@ def settle(invoice: InvoiceId, *, common: Common | None = None) -> None:
 
     async def ask(desk: Desk) -> TopUp:
         topup, _ = await topups.read(desk.rt, invoice)
-        with _asking(desk):
+        with _with_gateway_advice(desk):
             await settlement.settle(desk.rt, topup.id)
         return (await topups.read(desk.rt, invoice))[0]
 
@@ -233,7 +233,7 @@ def compare(*, days: Days = 2, gateway: str | None = None, common: Common | None
         if not desk.rt.payments:
             raise CommandRefused("No payment gateway is set up, so there is nothing to compare.")
         now = desk.rt.clock.now()
-        with _asking(desk):
+        with _with_gateway_advice(desk):
             return await audit.compare(
                 desk.rt, since=now - timedelta(days=days), until=now, provider=gateway
             )
@@ -266,7 +266,7 @@ def _check_advice(invoice: str) -> str:
 
 
 @contextmanager
-def _asking(desk: Desk) -> Iterator[None]:
+def _with_gateway_advice(desk: Desk) -> Iterator[None]:
     """Refuse with the address of a sandbox's gateways if they do not answer."""
     try:
         yield

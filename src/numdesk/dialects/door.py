@@ -150,7 +150,7 @@ class Door:
         rt, route = self._rt, self._route
         request.body = b""
         if route.needs_caller:
-            await self._let_in(scope, receive, request)
+            await self._authorise(scope, receive, request)
         else:
             rate_limits.admit(
                 rt,
@@ -162,14 +162,14 @@ class Door:
         if self._has_body and not self._is_body_signed:
             request.body = await bodies.read_body(scope, receive, bytes_max=route.body_bytes_max)
         if route.is_long:
-            return await self._answer_at_length(request)
+            return await self._answer_in_turn(request)
         if route.is_write:
             return await self._shares.finishing.start(
                 asyncio.get_running_loop().create_task(route.handler(rt, request))
             )
         return await route.handler(rt, request)
 
-    async def _answer_at_length(self, request: Request) -> Answer:
+    async def _answer_in_turn(self, request: Request) -> Answer:
         """Run the handler at the customer's turn for a long answer.
 
         Refuses with TooManyRequests if too many are waiting.
@@ -180,7 +180,7 @@ class Door:
         async with turns.hold(customer_id):
             return await self._route.handler(self._rt, request)
 
-    async def _let_in(self, scope: Scope, receive: Receive, request: Request) -> None:
+    async def _authorise(self, scope: Scope, receive: Receive, request: Request) -> None:
         """Authenticate and authorise the caller, cheap checks first.
 
         Only an allowed call is verified. Before its signature is verified, a request is not counted
@@ -190,7 +190,7 @@ class Door:
         """
         rt, dialect, route = self._rt, self._dialect, self._route
         token = dialect.credential(request) or b""
-        caller = callers.remembered(rt, token, dialect=dialect.slug) or await self._recognise(
+        caller = callers.remembered(rt, token, dialect=dialect.slug) or await self._authenticate(
             request, token
         )
         request.caller = caller
@@ -226,7 +226,7 @@ class Door:
             window_s=self._window_s,
         )
 
-    async def _recognise(self, request: Request, token: bytes) -> Caller:
+    async def _authenticate(self, request: Request, token: bytes) -> Caller:
         """Return the caller.
 
         Refuses with NotAuthenticated, and repeated failures of an address with TooManyRequests.
@@ -241,7 +241,7 @@ class Door:
     def _verify(
         self, request: Request, verify: Callable[[Request, Caller, datetime], None]
     ) -> None:
-        """Verify the signature of the caller's key, and refuse as `_recognise` does.
+        """Verify the signature of the caller's key, and refuse as `_authenticate` does.
 
         Failures count for this key from this address, and above the limit no signature is computed:
         a caller who knows only the public half of a key costs no processor time and, from another

@@ -227,15 +227,15 @@ def make_routes(door: SandboxDoor) -> Starlette:
     inbox = Route("/webhooks/inbox/{name}", wire.guarded(door.receive_webhook), methods=_METHODS)
     only = Middleware(OwnHostOnly, hosts=own_hosts(door.base_url))
     handlers = {
-        HTTPException: _miss,
-        OSError: _turn_away,
-        ProviderError: _turn_away,
-        Exception: _break,
+        HTTPException: _answer_unknown,
+        OSError: _answer_unavailable,
+        ProviderError: _answer_unavailable,
+        Exception: _answer_fault,
     }
     return Starlette(routes=[*routes, inbox], middleware=[only], exception_handlers=handlers)
 
 
-async def _miss(_request: Request, error: Exception) -> Response:
+async def _answer_unknown(_request: Request, error: Exception) -> Response:
     """Answer an unknown path or method."""
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "method_not_allowed"
@@ -244,7 +244,7 @@ async def _miss(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _turn_away(_request: Request, error: Exception) -> Response:
+async def _answer_unavailable(_request: Request, error: Exception) -> Response:
     """Answer 503 when a file of the sandbox cannot be written."""
     _log.error("sandbox request failed for now", reason=str(error))
     return wire.refuse(
@@ -254,7 +254,7 @@ async def _turn_away(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _break(_request: Request, error: Exception) -> Response:
+async def _answer_fault(_request: Request, error: Exception) -> Response:
     """Answer 500 for a program fault; the details are in the log."""
     _log.error("sandbox request failed", exc_info=error)
     return wire.refuse(500, "internal_error", "Internal error of numdesk; its log has the details.")

@@ -88,7 +88,7 @@ KINDS: Mapping[str, JobKind] = {
 }
 
 #: Recurring work of every process, whether or not it does background work.
-TENDING: tuple[Recurring, ...] = (
+UPKEEP: tuple[Recurring, ...] = (
     Recurring("versions.look", 0.25, versions.look),
     Recurring("limits.exchange", 0.5, rate_limits.exchange),
     Recurring("news.look", 1.0, changes.look),

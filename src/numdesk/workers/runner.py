@@ -12,8 +12,8 @@ from numdesk.kit.log import get_logger
 from numdesk.runtime import Runtime
 from numdesk.usecases.orders import changes
 from numdesk.usecases.webhooks import endpoints
-from numdesk.workers.crew import Crew
-from numdesk.workers.jobs import ASKING, KINDS, TENDING, TIMETABLE, Recurring
+from numdesk.workers.job_runner import JobRunner
+from numdesk.workers.jobs import ASKING, KINDS, TIMETABLE, UPKEEP, Recurring
 
 #: Time limit for work under way at a stop; whatever has not ended by then is left to the next
 #: process.
@@ -37,19 +37,19 @@ async def run(rt: Runtime, *, stop: asyncio.Event) -> None:
     """Do all background work until `stop` is set, then end the work under way in ten seconds."""
     await _run_together(
         stop,
-        *_tending(rt, stop),
-        *(_keep_doing(rt, item, stop) for item in (*TIMETABLE, *_asking(rt))),
-        _keep_up("jobs", lambda: _work_jobs(rt, stop), stop),
-        _keep_up("webhooks", lambda: endpoints.keep_delivering(rt, stop=stop), stop),
+        *_upkeep(rt, stop),
+        *(_repeat(rt, item, stop) for item in (*TIMETABLE, *_asking(rt))),
+        _restart_on_failure("jobs", lambda: _work_jobs(rt, stop), stop),
+        _restart_on_failure("webhooks", lambda: endpoints.keep_delivering(rt, stop=stop), stop),
     )
 
 
-async def tend(rt: Runtime, *, stop: asyncio.Event) -> None:
+async def run_upkeep(rt: Runtime, *, stop: asyncio.Event) -> None:
     """Do the recurring work of a process that only answers requests, until `stop` is set.
 
     `run` includes it.
     """
-    await _run_together(stop, *_tending(rt, stop))
+    await _run_together(stop, *_upkeep(rt, stop))
 
 
 async def run_due(rt: Runtime) -> None:
@@ -63,7 +63,7 @@ async def run_due(rt: Runtime) -> None:
                     count or 0
                     for count in await asyncio.gather(*(_do(rt, item) for item in asking))
                 )
-                done += await crew_of(rt).work_off()
+                done += await job_runner_of(rt).run_all_due()
                 done += await endpoints.deliver_due(rt)
                 if not done:
                     return
@@ -71,12 +71,12 @@ async def run_due(rt: Runtime) -> None:
         _log.warning("due work not finished in time", seconds=DUE_PATIENCE_S)
 
 
-def crew_of(rt: Runtime) -> Crew:
+def job_runner_of(rt: Runtime) -> JobRunner:
     """Return the job runner of this process."""
-    crew: Crew | None = rt.local.get(__name__)
-    if crew is None:
-        crew = rt.local[__name__] = Crew(rt, kinds=KINDS)
-    return crew
+    jobs: JobRunner | None = rt.local.get(__name__)
+    if jobs is None:
+        jobs = rt.local[__name__] = JobRunner(rt, kinds=KINDS)
+    return jobs
 
 
 def _asking(rt: Runtime) -> list[Recurring]:
@@ -84,11 +84,13 @@ def _asking(rt: Runtime) -> list[Recurring]:
     return [line for item in ASKING for line in item.lines(rt)]
 
 
-def _tending(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+def _upkeep(rt: Runtime, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
     """Return the recurring work of every process."""
-    tending: list[Coroutine[Any, Any, None]] = [_keep_doing(rt, item, stop) for item in TENDING]
+    tending: list[Coroutine[Any, Any, None]] = [_repeat(rt, item, stop) for item in UPKEEP]
     if not rt.alone:
-        tending.append(_keep_up("news", lambda: _until(stop, changes.listen(rt)), stop))
+        tending.append(
+            _restart_on_failure("news", lambda: _run_until(stop, changes.listen(rt)), stop)
+        )
     return tending
 
 
@@ -104,7 +106,7 @@ async def _run_together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _keep_doing(rt: Runtime, item: Recurring, stop: asyncio.Event) -> None:
+async def _repeat(rt: Runtime, item: Recurring, stop: asyncio.Event) -> None:
     """Do one line of the timetable repeatedly."""
     failures = 0
     while not stop.is_set():
@@ -112,7 +114,9 @@ async def _keep_doing(rt: Runtime, item: Recurring, stop: asyncio.Event) -> None
         await _pause(stop, _interval_s(item.every_s, failures))
 
 
-async def _keep_up(name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+async def _restart_on_failure(
+    name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> None:
     """Run `work` until the stop, and restart it when it fails."""
     failures = 0
     while not stop.is_set():
@@ -143,14 +147,14 @@ async def _do(rt: Runtime, item: Recurring) -> int | None:
 
 async def _work_jobs(rt: Runtime, stop: asyncio.Event) -> None:
     """Do jobs as they become due."""
-    crew = crew_of(rt)
+    jobs = job_runner_of(rt)
     while not stop.is_set():
-        if not await crew.pump():
-            await crew.wait_freed(timeout_s=POLL_S)
-    await crew.wait_idle(timeout_s=JOBS_PATIENCE_S)
+        if not await jobs.pump():
+            await jobs.wait_freed(timeout_s=POLL_S)
+    await jobs.wait_idle(timeout_s=JOBS_PATIENCE_S)
 
 
-async def _until(stop: asyncio.Event, endless: Coroutine[Any, Any, None]) -> None:
+async def _run_until(stop: asyncio.Event, endless: Coroutine[Any, Any, None]) -> None:
     """Run an endless coroutine until `stop` is set, and raise what it raises."""
     work, stopping = asyncio.create_task(endless), asyncio.create_task(stop.wait())
     try:

@@ -41,7 +41,7 @@ async def till(desk: DeskOfTest) -> Till:
 async def by_callback(till: Till, topup: TopUp) -> None:
     """The gateway calls."""
     await callbacks.receive(till.rt, PROVIDER, *callback_of(topup))
-    await runner.crew_of(till.rt).work_off()
+    await runner.job_runner_of(till.rt).run_all_due()
 
 
 async def by_polling(till: Till, topup: TopUp) -> None:

@@ -66,7 +66,7 @@ def parse_period(data: Mapping[str, Any]) -> int | None:
     return _period(data) if data.get("duration") is None else None
 
 
-def meant(readings: Sequence[int], offered: Sequence[int]) -> int:
+def choose_reading(readings: Sequence[int], offered: Sequence[int]) -> int:
     """Return the one reading that is offered.
 
     Refuses with PeriodNotOffered if there is none, with AmbiguousDuration if there are several.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from numdesk.dialects import Answer, Request
-from numdesk.dialects.partner.durations import meant, parse_length, parse_period
+from numdesk.dialects.partner.durations import choose_reading, parse_length, parse_period
 from numdesk.dialects.partner.query import is_ascending, page_of, parse_query, states_of
 from numdesk.dialects.partner.render_numbers import (
     canceled,
@@ -41,7 +41,7 @@ async def list_services(rt: Runtime, request: Request) -> Answer:
     """GET /numbers/services."""
     country, rent_type = parse_place(parse_query(request))
     found = await quotes.services(rt, request.caller, country=country, rent_type=rent_type)
-    return await price_list(await _country(rt, country), rent_type, found)
+    return await price_list(await _spelled_country(rt, country), rent_type, found)
 
 
 async def calculate_price(rt: Runtime, request: Request) -> Answer:
@@ -50,14 +50,14 @@ async def calculate_price(rt: Runtime, request: Request) -> Answer:
     found, offered = await quotes.quotes(
         rt, request.caller, country=country, rent_type=rent_type, services=services
     )
-    return prices(await _country(rt, country), rent_type, found, offered)
+    return prices(await _spelled_country(rt, country), rent_type, found, offered)
 
 
 async def rent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/rent."""
     data, claim = read_object(request), parse_claim(request)
     wanted = parse_selection(data)
-    units = await _units(rt, request, data, wanted)
+    units = await _parse_units(rt, request, data, wanted)
     made, again = await renting.rent(
         rt,
         request.caller,
@@ -96,7 +96,7 @@ async def price_extension(rt: Runtime, request: Request) -> Answer:
 
 async def extend(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/extend."""
-    wanted = await _further(rt, request)
+    wanted = await _parse_extension(rt, request)
     made, again = await terms.extend(rt, request.caller, wanted)
     return extended(made, replayed=again)
 
@@ -108,7 +108,7 @@ async def price_rerent(rt: Runtime, request: Request) -> Answer:
 
 async def rerent(rt: Runtime, request: Request) -> Answer:
     """POST /numbers/{rentId}/re-rent."""
-    wanted = await _further(rt, request)
+    wanted = await _parse_extension(rt, request)
     made, again = await terms.rerent(rt, request.caller, wanted)
     return rerented(made, replayed=again)
 
@@ -129,7 +129,7 @@ async def list_messages(rt: Runtime, request: Request) -> Answer:
     found = await reading.messages(
         rt, request.caller, rental_id, page=turned.page, limit=turned.limit, ascending=ascending
     )
-    return message_page(found, turned, rt.keys.opaque_id, wrapped=_form(request) == SHORT)
+    return message_page(found, turned, rt.keys.opaque_id, wrapped=_answer_form(request) == SHORT)
 
 
 async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
@@ -143,7 +143,7 @@ async def _list_rentals(rt: Runtime, request: Request, status: str) -> Answer:
     )
 
 
-async def _further(rt: Runtime, request: Request) -> ExtendRequest:
+async def _parse_extension(rt: Runtime, request: Request) -> ExtendRequest:
     """Return the extension that a body means; the rental is read only if the body is ambiguous."""
     rental_id, claim = parse_rental_id(request), parse_claim(request)
     data = read_object(request)
@@ -151,13 +151,15 @@ async def _further(rt: Runtime, request: Request) -> ExtendRequest:
     if units is None:
         rental = await reading.read(rt, request.caller, rental_id)
         services = tuple(service.code for service in rental.services)
-        units = await _units(
+        units = await _parse_units(
             rt, request, data, Selection(rental.country, rental.rent_type, services)
         )
     return ExtendRequest(claim.key, claim.fingerprint, rental_id, units, claim.signature)
 
 
-async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection) -> int:
+async def _parse_units(
+    rt: Runtime, request: Request, data: Mapping[str, Any], wanted: Selection
+) -> int:
     """Return the number of units that a body means.
 
     An ambiguous duration is resolved by the price list and nothing else, so that a repeated request
@@ -173,15 +175,15 @@ async def _units(rt: Runtime, request: Request, data: Mapping[str, Any], wanted:
         rent_type=wanted.rent_type,
         services=wanted.services,
     )
-    return meant(readings, [quote.units for quote in offered])
+    return choose_reading(readings, [quote.units for quote in offered])
 
 
-async def _country(rt: Runtime, spelled: str) -> str:
+async def _spelled_country(rt: Runtime, spelled: str) -> str:
     """Return a country's name in the operator's spelling, whatever the client's."""
     return (await rental_prices.price_list(rt)).country(spelled).name
 
 
-def _form(request: Request) -> str:
+def _answer_form(request: Request) -> str:
     """Return the customer's answer form: set by staff, else that of the request's signature."""
     wanted = request.caller.options.get("answers", "auto")
     return request.form if wanted == "auto" else wanted

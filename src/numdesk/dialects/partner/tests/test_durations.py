@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from tests.dialects.partner_requests import field_of, read
 
-from numdesk.dialects.partner.durations import AmbiguousDuration, meant, parse_length, parse_period
+from numdesk.dialects.partner.durations import (
+    AmbiguousDuration,
+    choose_reading,
+    parse_length,
+    parse_period,
+)
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.domain.rentals.refusals import PeriodNotOffered
@@ -52,7 +57,7 @@ class TestLength:
         ],
     )
     def test_reads_hours(self, fields: dict[str, Any], units: tuple[int, ...]) -> None:
-        """Short rentals are counted in hours, and one hour is what is meant when nothing is
+        """Short rentals are counted in hours, and one hour is the default when nothing is
         said.
         """
         assert parse_length(read(**fields), RentType.SHORT) == units
@@ -96,13 +101,13 @@ class TestLength:
         """24 is a day of hours where no 24 days are on offer; none or several are refused, each in
         its way, with what there is.
         """
-        assert meant((1, 24), OFFERED) == 1
+        assert choose_reading((1, 24), OFFERED) == 1
         with pytest.raises(AmbiguousDuration) as several:
-            meant((1, 24), (1, 7, 24))
+            choose_reading((1, 24), (1, 7, 24))
         assert (several.value.readings, several.value.offered) == ((1, 24), (1, 7, 24))
         for readings in ((), (2,)):
             with pytest.raises(PeriodNotOffered) as none:
-                meant(readings, OFFERED)
+                choose_reading(readings, OFFERED)
             assert not isinstance(none.value, AmbiguousDuration)
             assert none.value.offered == OFFERED
 

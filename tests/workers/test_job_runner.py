@@ -15,7 +15,7 @@ from numdesk.ports.errors import Cause, ProviderError
 from numdesk.runtime import Runtime
 from numdesk.storage.jobs import queue as rows
 from numdesk.usecases.jobs import queue, sweeps
-from numdesk.workers.crew import LEASE_SLACK_S, Crew
+from numdesk.workers.job_runner import LEASE_SLACK_S, JobRunner
 from numdesk.workers.jobs import JobKind
 
 LIMIT_S = 0.2
@@ -41,9 +41,9 @@ class Work:
             raise self.failures.pop(0)
 
 
-def crew(desk: DeskOfTest, work: Any, *, parallel: int = 4) -> Crew:
-    """Returns a crew that knows one kind of job."""
-    return Crew(
+def runner_of(desk: DeskOfTest, work: Any, *, parallel: int = 4) -> JobRunner:
+    """Return a job runner with one kind of job."""
+    return JobRunner(
         desk.rt,
         kinds={"work": JobKind(work, (10.0, 10.0), time_limit_s=LIMIT_S, parallel=parallel)},
     )
@@ -67,7 +67,7 @@ class TestWorkOff:
         """More jobs than room are done in turns; done jobs are gone."""
         work = Work()
         await add(desk, 20)
-        assert await crew(desk, work, parallel=4).work_off() == 20
+        assert await runner_of(desk, work, parallel=4).run_all_due() == 20
         assert sorted(payload["n"] for payload in work.payloads) == list(range(20))
         assert work.together_most <= 4
         assert await desk.pool.fetchval("select count(*) from jobs") == 0
@@ -77,18 +77,20 @@ class TestWorkOff:
         work = Work(ProviderError(Cause.PROVIDER_UNAVAILABLE, "away"), RequestInProgress())
         await add(desk)
         for tries in range(1, 4):
-            await crew(desk, work).work_off()
+            await runner_of(desk, work).run_all_due()
             assert len(work.payloads) == tries
-            assert await crew(desk, work).work_off() == 0
+            assert await runner_of(desk, work).run_all_due() == 0
             desk.clock.advance(12.1)
         assert await desk.pool.fetchval("select count(*) from jobs") == 0
 
     async def test_a_poisonous_job_ends_dead(self, desk: DeskOfTest) -> None:
-        """After the last try the job is kept with its error, and its neighbours are done meanwhile."""
+        """After the last try the job is kept with its error, and its neighbours are done
+        meanwhile.
+        """
         poison = Work(*(ValueError("poison") for _ in range(9)))
         await add(desk)
         for _ in range(5):
-            await crew(desk, poison).work_off()
+            await runner_of(desk, poison).run_all_due()
             desk.clock.advance(60)
         assert len(poison.payloads) == 3
         row = await desk.pool.fetchrow("select dead_at is not null as dead, last_error from jobs")
@@ -96,11 +98,13 @@ class TestWorkOff:
         assert (row["dead"], row["last_error"]) == (True, "ValueError: poison")
 
     async def test_a_job_that_kills_its_worker_ends_dead(self, desk: DeskOfTest) -> None:
-        """Taken again and again without an end, it is not tried once more than its schedule has room for."""
+        """Taken again and again without an end, it is not tried once more than its schedule has
+        room for.
+        """
         work = Work()
         await add(desk)
         await desk.pool.execute("update jobs set attempts = 3")
-        await crew(desk, work).work_off()
+        await runner_of(desk, work).run_all_due()
         assert work.payloads == []
         assert "never ended" in await desk.pool.fetchval(
             "select last_error from jobs where dead_at is not null"
@@ -113,7 +117,7 @@ class TestWorkOff:
             await asyncio.Event().wait()
 
         await add(desk)
-        await crew(desk, hang).work_off()
+        await runner_of(desk, hang).run_all_due()
         assert "took longer" in await desk.pool.fetchval("select last_error from jobs")
 
     async def test_leaves_a_job_whose_lease_was_lost(self, desk: DeskOfTest) -> None:
@@ -126,7 +130,7 @@ class TestWorkOff:
             assert len(taken) == 1
 
         await add(desk)
-        await crew(desk, sleep_past_the_lease).work_off()
+        await runner_of(desk, sleep_past_the_lease).run_all_due()
         assert (
             await desk.pool.fetchval(
                 "select count(*) from jobs where lease_until > now() - interval '100 years'"
@@ -139,7 +143,9 @@ class TestLanes:
     """Each provider has its own slots."""
 
     async def test_a_provider_that_hangs_takes_no_slot_of_another(self, desk: DeskOfTest) -> None:
-        """While one provider's jobs hang, older and more than there are slots, all others are done; then its own go on."""
+        """While one provider's jobs hang, older and more than there are slots, all others are done;
+        then its own go on.
+        """
         released, others_done, done = asyncio.Event(), asyncio.Event(), []
 
         async def work(rt: Runtime, payload: Mapping[str, Any]) -> None:
@@ -153,10 +159,10 @@ class TestLanes:
         desk.clock.advance(1)
         await add(desk, 9, provider="well")
         await add(desk, 9)
-        workers = Crew(
+        workers = JobRunner(
             desk.rt, kinds={"work": JobKind(work, (10.0,), time_limit_s=30.0, parallel=4)}
         )
-        working = asyncio.create_task(workers.work_off())
+        working = asyncio.create_task(workers.run_all_due())
         async with asyncio.timeout(20):
             await others_done.wait()
         assert (done.count("well"), done.count(None)) == (9, 9)
@@ -165,12 +171,12 @@ class TestLanes:
         assert done.count("stuck") == 9
 
     async def test_two_pumps_fill_one_room(self, desk: DeskOfTest) -> None:
-        """Pumped twice at a time, a crew takes no more than it has slots."""
+        """Pumped twice at a time, a job runner takes no more than it has slots."""
         work = Work()
         await add(desk, 20)
-        workers = crew(desk, work, parallel=4)
+        workers = runner_of(desk, work, parallel=4)
         assert sum(await asyncio.gather(workers.pump(), workers.pump())) <= 8
-        await workers.work_off()
+        await workers.run_all_due()
         assert work.together_most <= 4
 
 
@@ -192,29 +198,31 @@ class TestBrokenRows:
             "update jobs set payload = $1::text::jsonb where id = (select min(id) from jobs)",
             payload,
         )
-        await crew(desk, work).work_off()
+        await runner_of(desk, work).run_all_due()
         assert len(work.payloads) == 1
         assert "cannot be read" in await desk.pool.fetchval(
             "select last_error from jobs where dead_at is not null"
         )
 
     async def test_one_that_cannot_be_taken_is_set_aside_and_named(self, desk: DeskOfTest) -> None:
-        """The others of every kind are taken; it is tried again by itself, less and less often, and done when its fault is gone."""
+        """The others of every kind are taken; it is tried again by itself, less and less often, and
+        done when its fault is gone.
+        """
         work = Work()
         await add(desk, 3)
         broken = await desk.pool.fetchval("select min(id) from jobs")
         await break_row(desk.pool, "jobs", broken)
-        assert await crew(desk, work).work_off() == 2
+        assert await runner_of(desk, work).run_all_due() == 2
         for failures in (1, 2):
             (aside,) = await sweeps.every(desk.rt)
             assert (aside.sweep, aside.item, aside.failures) == ("jobs", str(broken), failures)
             assert "is broken" in aside.reason
-            assert await crew(desk, work).work_off() == 0
+            assert await runner_of(desk, work).run_all_due() == 0
             desk.clock.advance(61)
-            await crew(desk, work).work_off()
+            await runner_of(desk, work).run_all_due()
         await fix_writes(desk.pool, "jobs")
         desk.clock.advance(3600)
-        assert await crew(desk, work).work_off() == 1
+        assert await runner_of(desk, work).run_all_due() == 1
         assert await sweeps.every(desk.rt) == []
 
     async def test_one_whose_counter_is_full_is_set_aside(self, desk: DeskOfTest) -> None:
@@ -224,11 +232,13 @@ class TestBrokenRows:
         await desk.pool.execute(
             "update jobs set attempts = 2147483647 where id = (select min(id) from jobs)"
         )
-        assert await crew(desk, work).work_off() == 1
+        assert await runner_of(desk, work).run_all_due() == 1
         assert len(await sweeps.every(desk.rt)) == 1
 
     async def test_one_that_cannot_be_ended_is_set_aside(self, desk: DeskOfTest) -> None:
-        """Done or failed, it does not come back again and again, and what was done beside it is ended."""
+        """Done or failed, it does not come back again and again, and what was done beside it is
+        ended.
+        """
         work = Work()
         await add(desk, 3)
         broken = await desk.pool.fetchval("select min(id) from jobs")
@@ -237,7 +247,7 @@ class TestBrokenRows:
                 $$ begin if old.id = {broken} then raise exception 'row % is kept', old.id; end if; return old; end $$;
                 create trigger kept before delete on jobs for each row execute function kept()"""
         )
-        await crew(desk, work).work_off()
+        await runner_of(desk, work).run_all_due()
         assert [one.item for one in await sweeps.every(desk.rt)] == [str(broken)]
         assert [row[0] for row in await desk.pool.fetch("select id from jobs")] == [broken]
 
@@ -257,5 +267,5 @@ class TestBrokenRows:
         await add(desk)
         await break_writes(desk.pool, "jobs", "53100")
         with pytest.raises(Unavailable):
-            await crew(desk, Work()).pump()
+            await runner_of(desk, Work()).pump()
         assert await sweeps.every(desk.rt) == []

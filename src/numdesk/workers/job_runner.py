@@ -23,7 +23,7 @@ LEASE_SLACK_S = 10.0
 _log = get_logger(__name__, "job_id", "kind")
 
 
-class Crew:
+class JobRunner:
     """The jobs under way in this process."""
 
     def __init__(self, rt: Runtime, *, kinds: Mapping[str, JobKind]) -> None:
@@ -63,7 +63,7 @@ class Crew:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
-    async def work_off(self) -> int:
+    async def run_all_due(self) -> int:
         """Run all due jobs, and return how many were started."""
         begun = 0
         while (count := await self.pump()) or self._tasks:
