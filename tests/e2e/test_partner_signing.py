@@ -12,7 +12,8 @@ from tests.support.json_author import Author
 from tests.support.node import run_text
 
 from numdesk.dialects import Request
-from numdesk.dialects.partner.signing import WATCH_OFF_MS_MAX, parse, sign, stringify, verify
+from numdesk.dialects.partner.javascript_json import parse, stringify
+from numdesk.dialects.partner.signing import CLOCK_OFFSET_MS_MAX, sign, verify
 from numdesk.domain.customers.callers import Caller, CustomerState
 from numdesk.domain.errors import NotAuthenticated
 
@@ -137,8 +138,8 @@ def test_known_signatures_hold(method: str, url: str, sent: str, signature: str)
         secret=SECRET.encode(),
     )
     signed_at = datetime.fromtimestamp(int(SIGNED_AT) / 1000, UTC)
-    for off in (0, WATCH_OFF_MS_MAX, -WATCH_OFF_MS_MAX):
+    for off in (0, CLOCK_OFFSET_MS_MAX, -CLOCK_OFFSET_MS_MAX):
         verify(request, caller, signed_at + timedelta(milliseconds=off))
-    for off in (WATCH_OFF_MS_MAX + 1, -WATCH_OFF_MS_MAX - 1):
+    for off in (CLOCK_OFFSET_MS_MAX + 1, -CLOCK_OFFSET_MS_MAX - 1):
         with pytest.raises(NotAuthenticated):
             verify(request, caller, signed_at + timedelta(milliseconds=off))

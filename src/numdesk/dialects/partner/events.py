@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from numdesk.dialects.partner.javascript_json import stringify
 from numdesk.dialects.partner.money import EUR
 from numdesk.dialects.partner.render import iso, phone
-from numdesk.dialects.partner.signing import sign, stringify
+from numdesk.dialects.partner.signing import sign
 from numdesk.domain.rentals.lifecycle import RentType
 from numdesk.ports.rendering import EventFacts, Post
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from numdesk.dialects import Request
+from numdesk.dialects.partner.javascript_json import parse, stringify
 from numdesk.dialects.partner.money import cents_of
-from numdesk.dialects.partner.signing import PREFIX, is_nothing, parse, stringify
+from numdesk.dialects.partner.signing import PREFIX, is_nothing
 from numdesk.domain.errors import InvalidInput, NotFound
 from numdesk.domain.rentals.lifecycle import SERVICES_MAX, RentType
 from numdesk.usecases.customers.applications import ApplicationForm

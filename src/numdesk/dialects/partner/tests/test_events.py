@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from numdesk.dialects.partner.events import EVENTS, PartnerEvents
-from numdesk.dialects.partner.signing import parse, stringify
+from numdesk.dialects.partner.javascript_json import parse, stringify
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
 
 AT = datetime(2026, 3, 1, 12, 5, 0, 123_456, tzinfo=UTC)
