@@ -103,7 +103,16 @@ def read(kind: Any, text: str) -> Any:
 
 def _good(form: Form[Any]) -> str:
     """Return a text that a form accepts."""
-    for text in ("7", "inv_1", "USD/IDR", "2030-01-31", "/dev/null", "/nowhere"):
+    for text in (
+        "7",
+        "inv_1",
+        "USD/IDR",
+        "ES",
+        "127.0.0.1:1",
+        "2030-01-31",
+        "/dev/null",
+        "/nowhere",
+    ):
         try:
             form.read(text)
         except ValueError:

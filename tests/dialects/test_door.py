@@ -372,7 +372,7 @@ class TestFaults:
         assert (answer.status, answer.body) == (500, b"sorry")
         assert [
             (line["event"], line["error"]) for line in lines if line["log_level"] == "error"
-        ] == [("fault", "RuntimeError")]
+        ] == [("request failed", "RuntimeError")]
         assert headers["token"] not in str(lines)
 
     @pytest.mark.parametrize("error", [Unavailable(), ConnectionResetError(), TimeoutError()])

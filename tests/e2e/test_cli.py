@@ -286,7 +286,7 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
         told("backup", str(file), "--with-keys", data=sandbox.data)["bytes"] == file.stat().st_size
     )
     assert file.stat().st_mode & 0o077 == 0
-    assert_refused(run_command("backup", str(file), "--data", str(sandbox.data)), "there already")
+    assert_refused(run_command("backup", str(file), "--data", str(sandbox.data)), "exists already")
     assert told("restore", str(file), data=folder)["key_file"] is True
     assert_refused(run_command("restore", str(file), "--data", str(folder)), "not empty")
     assert_refused(run_command("restore", __file__, "--data", str(folder)), "no backup")

@@ -165,7 +165,7 @@ class HttpApp:
         except Exception as error:
             is_away = isinstance(error, (Unavailable, OSError))
             _log.error(
-                "unreachable" if is_away else "fault",
+                "dependency unreachable" if is_away else "request failed",
                 path=scope["root_path"],
                 error=type(error).__name__,
                 exc_info=error,
@@ -184,7 +184,7 @@ class HttpApp:
             await send({"type": "lifespan.startup.complete"})
         late = await self._door_shares.finishing.drain(seconds=DRAIN_S)
         if late:
-            _log.warning("unfinished", count=late)
+            _log.warning("requests unfinished at the stop", count=late)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _healthz(self) -> Answer:

@@ -100,5 +100,5 @@ def _status_of(rt: Runtime, error: Exception, provider: str, peer: str) -> int:
             callbacks.note_refused(provider, reason=str(error.__cause__))
             return 400
         case _:
-            _log.error("a callback was not kept", provider=provider, error=type(error).__name__)
+            _log.error("callback not stored", provider=provider, error=type(error).__name__)
             return 503

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 from cyclopts import Parameter, Token
 
+from numdesk.config import parse_address
+
 Value = TypeVar("Value")
 
 #: Ids are 32-bit serials, except those with `_SERIAL_MAX`.
@@ -101,6 +103,11 @@ def _moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def _address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
 def _input_file(text: str) -> Path:
     path = Path(text)
     try:
@@ -154,6 +161,10 @@ _PAIR: Final = Form(
 _MOMENT: Final = Form(
     "a date or time", "one such as 2030-01-31T12:00, in UTC unless it names a zone", _moment
 )
+_COUNTRY: Final = Form(
+    "a country code", "two ISO 3166 letters such as ES", _matching(r"\s*[A-Za-z]{2}\s*")
+)
+_ADDRESS: Final = Form("an address to listen on", "HOST:PORT, for example 127.0.0.1:8080", _address)
 _INPUT: Final = Form("a readable file", "the path of an existing file", _input_file)
 _OUTPUT: Final = Form("a path to write to", "a file in an existing folder", _output_file)
 _FOLDER: Final = Form("a folder", "the path of a folder", _folder)
@@ -172,6 +183,9 @@ Units = Annotated[int, Parameter(converter=_UNITS)]
 RateValue = Annotated[int, Parameter(converter=_RATE)]
 Pair = Annotated[str, Parameter(converter=_PAIR)]
 Moment = Annotated[datetime, Parameter(converter=_MOMENT)]
+CountryCode = Annotated[str, Parameter(converter=_COUNTRY)]
+#: As text; `config.parse_address` reads it.
+ListenAddress = Annotated[str, Parameter(converter=_ADDRESS)]
 InputFile = Annotated[Path, Parameter(converter=_INPUT)]
 OutputFile = Annotated[Path, Parameter(converter=_OUTPUT)]
 Folder = Annotated[Path, Parameter(converter=_FOLDER)]

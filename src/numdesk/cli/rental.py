@@ -9,7 +9,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from numdesk.bootstrap import Desk
-from numdesk.cli.arguments import InputFile, OutputFile, count
+from numdesk.cli.arguments import CountryCode, InputFile, OutputFile, count
 from numdesk.cli.attach import Common, at_desk
 from numdesk.cli.list_report import report
 from numdesk.cli.lists import complaints_into, opened_list
@@ -99,7 +99,9 @@ def countries(*, common: Common | None = None) -> None:
 
 
 @app.command(name="open")
-def open_country(country: str, *, name: str | None = None, common: Common | None = None) -> None:
+def open_country(
+    country: CountryCode, *, name: str | None = None, common: Common | None = None
+) -> None:
     """Let customers rent numbers of a country.
 
     Parameters
@@ -113,7 +115,7 @@ def open_country(country: str, *, name: str | None = None, common: Common | None
 
 
 @app.command
-def close(country: str, *, name: str | None = None, common: Common | None = None) -> None:
+def close(country: CountryCode, *, name: str | None = None, common: Common | None = None) -> None:
     """Announce a country only: running rentals go on and can be extended, new ones are refused.
 
     Parameters

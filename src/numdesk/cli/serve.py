@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from numdesk.asgi.readiness import Readiness
 from numdesk.cli import banner, ops
-from numdesk.cli.arguments import Inner, count
+from numdesk.cli.arguments import Inner, ListenAddress, count
 from numdesk.cli.attach import Common
 from numdesk.cli.lines import Line, answering
 from numdesk.cli.listening import (
@@ -51,7 +51,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 def serve(  # noqa: PLR0913 - one for each option
     *,
-    listen: str | None = None,
+    listen: ListenAddress | None = None,
     sandbox: Flag = False,
     public_sandbox: Flag = False,
     workers: Workers = 1,
@@ -104,7 +104,12 @@ def work(
 
 
 def door(
-    *, listen: str, parent: Inner, line: Inner, sandbox: Flag = False, common: Common | None = None
+    *,
+    listen: ListenAddress,
+    parent: Inner,
+    line: Inner,
+    sandbox: Flag = False,
+    common: Common | None = None,
 ) -> int:
     """Answer HTTP as one of several processes; started by `numdesk serve --workers`."""
     return uvloop.run(
@@ -211,14 +216,10 @@ async def _work_alone(plan: Plan, *, parent: int | None, line: int | None) -> in
 
 
 def _plan(common: Common, *, listen: str | None = None, sandbox: bool, works: bool = True) -> Plan:
-    """Return the plan of this process, and configure logging. Raises CommandRefused."""
+    """Return the plan of this process, and configure logging."""
     settings = common.settings()
-    try:
-        settings = (
-            replace(settings, listen=parse_address(listen)) if listen is not None else settings
-        )
-    except ValueError as wanted:
-        raise CommandRefused(f"--listen {listen} cannot be used: it must be {wanted}.") from wanted
+    if listen is not None:
+        settings = replace(settings, listen=parse_address(listen))
     never_wait_for_readers()
     configure_logging(style=settings.log, level=settings.log_level.upper())
     return Plan(settings, sandbox=sandbox, as_json=common.json, works=works)

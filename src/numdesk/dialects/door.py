@@ -130,10 +130,12 @@ class Door:
         except bodies.ClientGone:
             raise
         except OSError as error:  # a connection, a time-out, a full disk
-            _log.error("unreachable", route=self._route.path, error=type(error).__name__)
+            _log.error("dependency unreachable", route=self._route.path, error=type(error).__name__)
             return self._dialect.refuse(Unavailable(), request)
         except Exception as error:  # noqa: BLE001 - the last resort: no trace ever reaches a client
-            _log.error("fault", route=self._route.path, error=type(error).__name__, exc_info=error)
+            _log.error(
+                "request failed", route=self._route.path, error=type(error).__name__, exc_info=error
+            )
             return self._dialect.broken(request)
 
     async def _refuse(self, refusal: Refusal, request: Request) -> Answer:

@@ -246,7 +246,7 @@ async def _answer_unknown(_request: Request, error: Exception) -> Response:
 
 async def _answer_unavailable(_request: Request, error: Exception) -> Response:
     """Answer 503 when a file of the sandbox cannot be written."""
-    _log.error("sandbox request failed for now", reason=str(error))
+    _log.error("sandbox file unavailable", reason=str(error))
     return wire.refuse(
         503,
         "unavailable",
