@@ -289,7 +289,7 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
     assert_refused(run_command("backup", str(file), "--data", str(sandbox.data)), "exists already")
     assert told("restore", str(file), data=folder)["key_file"] is True
     assert_refused(run_command("restore", str(file), "--data", str(folder)), "not empty")
-    assert_refused(run_command("restore", __file__, "--data", str(folder)), "no backup")
+    assert_refused(run_command("restore", __file__, "--data", str(folder)), "is not a backup")
     restored = Server(folder)
     try:
         restored.start()
