@@ -1,6 +1,4 @@
-"""Tests of what the smscode API answers: closed shapes in the vendor's order, exact money, and that
-its SDK reads them.
-"""
+"""Tests of the smscode API's answers: closed shapes, exact money, readable by the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -118,9 +116,7 @@ class TestAmount:
 
     @given(st.integers(0, 10**12), st.integers(1, 10**6), st.sampled_from([2, 4]))
     def test_is_exact(self, units: int, rate: int, decimals: int) -> None:
-        """Against exact rationals: the nearest decimal, halves up, and never zero for what is not
-        zero.
-        """
+        """Against exact rationals: the nearest decimal, halves up, and zero only for zero."""
         shown = amount(units, Rate("USD/IDR", rate, None), decimals=decimals)
         assert isinstance(shown, dict)
         text = shown["amount"]
@@ -181,7 +177,7 @@ class TestShapes:
         ]
 
     def test_of_an_empty_page(self) -> None:
-        """v2 tells the rate also where there is no order, v1 has no meta at all."""
+        """v2 has the rate also without an order, v1 has no meta at all."""
         assert json.loads(render_orders([], now=NOW, rate=RATE).body) == {
             "success": True,
             "data": [],
@@ -209,7 +205,7 @@ class TestCreated:
         assert render_created(document).body == render_created(document).body
 
     def test_agrees_with_reading_the_order(self) -> None:
-        """What a create tells is what a read at the same moment tells."""
+        """The answer to a create agrees with a read at the same moment."""
         born = json.loads(
             render_created(Document(rate=16_250, rate_as_of=EPOCH, orders=(BORN,))).body
         )["data"]["orders"][0]
@@ -225,7 +221,7 @@ class TestCreated:
 
 
 class TestCapabilities:
-    """What may be done, moment by moment."""
+    """Capabilities, moment by moment."""
 
     def may(self, order: Order, *, at: timedelta) -> dict[str, Any]:
         summary = order_summary(order, now=ORDER.created_at + at, rate=None)
@@ -261,7 +257,7 @@ class TestCapabilities:
 
 
 class TestSdk:
-    """The vendor's SDK reads what we write."""
+    """The vendor's SDK reads our answers."""
 
     def test_reads_a_create(self) -> None:
         """Both versions of a create parse into orders with capabilities, money and rate."""
