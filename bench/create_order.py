@@ -24,14 +24,17 @@ IN_TURN = (
     "with turn as materialized (select from accounts where id = {wallet} for update) ",
     "turn, ",
 )
-#: The command of one order, as `storage/orders/lifecycle.py:sell_from_stock` calls it.
+#: The command of one order, as `storage/orders/sales.py:sell_from_stock` calls it.
 COMMAND = r"""
 \set n random(0, {last})
 \set o random(0, {offers_last})
 \set pivot random(0, 2147483646)
-{first}select status from {second}create_orders_v1(now(), interval '20 minutes', array[{first_customer} + :n]::int[], array['smscode'],
-  array[{first_wallet} + :n]::bigint[], array['IDR'], array[gen_random_uuid()::text], array['\x00'::bytea],
-  array[(array[{offers}])[1 + :o]]::int[], array[(array[{prices}])[1 + :o]]::bigint[], array[1], array[null]::bigint[], array[null]::bigint[], array['{{}}'::jsonb], array[:pivot]::int[]);
+{first}select status from {second}create_orders_v2(now(), interval '20 minutes',
+  array[{first_wallet} + :n]::bigint[], array[]::bigint[], json_build_array(json_build_object(
+    'customer_id', {first_customer} + :n, 'dialect', 'smscode', 'wallet_id', {first_wallet} + :n,
+    'currency', 'IDR', 'key', gen_random_uuid(), 'fingerprint', 'AA==',
+    'offer_id', (array[{offers}])[1 + :o], 'price', (array[{prices}])[1 + :o], 'quantity', 1,
+    'context', '{{}}', 'pivot', :pivot)));
 """
 
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from numdesk.config import Settings
 from numdesk.domain.errors import Unavailable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numdesk.ports.suppliers import NumberSupplier
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class Memory:
@@ -92,7 +95,8 @@ class Runtime:
     #: No other process serves or works on this database, so nobody else needs word of changes.
     alone: bool = False
     memory: Memory = field(default_factory=Memory)
-    batchers: dict[str, Batcher[Any, Any]] = field(default_factory=dict)
+    #: The batchers of this process, one for each lane.
+    batchers: dict[Batch[Any, Any], tuple[Batcher[Any, Any], ...]] = field(default_factory=dict)
     #: What one use case keeps in this process between calls (counters, who waits for which order), by its module's name.
     local: dict[str, Any] = field(default_factory=dict)
 
@@ -119,16 +123,26 @@ class Runtime:
         """Reads everything as of one moment, through short outages; raises Unavailable."""
         return await self.database.read(name, work)
 
-    def batch(
-        self,
-        name: str,
-        run: Callable[[list[Any]], Awaitable[list[Any]]],
-        *,
-        batch_max: int,
-        in_flight: int = 1,
-    ) -> Batcher[Any, Any]:
-        """Returns this process's batcher of that name, made at the first call."""
-        batcher = self.batchers.get(name)
-        if batcher is None:
-            batcher = self.batchers[name] = Batcher(run, batch_max=batch_max, in_flight=in_flight)
-        return batcher
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch(Generic[Item, Answer]):
+    """A command for many callers at once, made once by the module that has it.
+
+    `run` answers one for each item, in order, and may be repeated. Items of one lane leave in one
+    batch after the other, those of different lanes side by side; so items that need the same row
+    belong in the same lane.
+    """
+
+    run: Callable[[Runtime, list[Item]], Awaitable[list[Answer]]]
+    batch_max: int
+    lanes: int = 1
+
+    def submit(self, rt: Runtime, item: Item, *, lane: int = 0) -> asyncio.Future[Answer]:
+        """Return a future of the item's answer, which comes with the batch that leaves next."""
+        batchers = rt.batchers.get(self)
+        if batchers is None:
+            run = partial(self.run, rt)
+            batchers = rt.batchers[self] = tuple(
+                Batcher(run, batch_max=self.batch_max) for _ in range(self.lanes)
+            )
+        return batchers[lane % self.lanes].submit(item)

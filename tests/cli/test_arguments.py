@@ -22,7 +22,7 @@ CHECKED = (int, float, datetime, timedelta, Path)
 CHECKED_NAMES = {"invoice", "delivery", "amount", "credit", "pair"}
 #: Options whose value no desk-independent form can check, with the reason.
 FREE = {
-    "customer approve customer_id": "a number, or an id in an API that only a desk recognises",
+    "customer approve customer_id": "a number, or an id in an API, which only a desk's keys recognise",
     "customer restrict customer_id": "the same",
     "customer block customer_id": "the same",
 }

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from numdesk.cli import main
-from numdesk.cli.outcome import LISTED_BY, print_result, sentence_of, table
-from numdesk.domain.errors import NotFound
+from numdesk.cli.outcome import print_result, table
 from numdesk.storage.database import pool
 
 
@@ -65,23 +64,3 @@ class TestUnknownOutcomes:
             == 0
         )
         assert msgspec.json.decode(capsys.readouterr().out)["available"] == 500
-
-
-class TestMissing:
-    """Sentences about things that do not exist."""
-
-    @pytest.mark.parametrize(("thing", "command"), LISTED_BY.items())
-    async def test_name_the_command_that_lists_such_things(
-        self, thing: str, command: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """The sentence says what to do, and the command that it names exists."""
-        assert sentence_of(NotFound(what=f"{thing} 7")) == (
-            f"There is no {thing} 7; `numdesk {command}` shows all."
-        )
-        words = [word for word in command.split() if word.isalpha() and word.islower()]
-        assert await asyncio.to_thread(main, [*words, "--help"]) == 0
-        assert f"Usage: numdesk {' '.join(words)}" in capsys.readouterr().out
-
-    def test_are_short_without_one(self) -> None:
-        """A thing that no command lists is only named."""
-        assert sentence_of(NotFound(what="hold")) == "There is no hold."

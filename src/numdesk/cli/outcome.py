@@ -35,21 +35,6 @@ _SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
 _SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused", "MoneyIsMakeBelieve")
 
 
-#: The commands that list things, by the first word of a missing thing's name.
-LISTED_BY = {
-    "customer": "customer list",
-    "delivery": "webhooks list CUSTOMER",
-    "held": "topup list --held",
-    "key": "customer key list CUSTOMER",
-    "message": "message list",
-    "rental": "rental list",
-    "rule": "otp rules list",
-    "stored": "provider list",
-    "top-up": "topup list",
-    "word": "service list",
-}
-
-
 @contextmanager
 def if_unknown(remedy: str) -> Iterator[None]:
     """Refuse with `remedy` if the connection was lost and the outcome of the block is unknown."""
@@ -81,9 +66,7 @@ def sentence_of(error: Exception) -> str | None:
 def _of_refusal(refusal: Refusal) -> str:
     match refusal:
         case NotFound():
-            listed_by = LISTED_BY.get(refusal.what.partition(" ")[0])
-            advice = f"; `numdesk {listed_by}` shows all" if listed_by else ""
-            return f"There is no {refusal.what or 'such thing'}{advice}."
+            return f"There is no {refusal.what or 'such thing'}."
         case InvalidInput():
             is_sentence = refusal.reason[:1].isupper()
             return (

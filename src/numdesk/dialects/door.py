@@ -207,7 +207,7 @@ class Door:
             )
         except Refusal as refused:
             refusal = refused
-            self._count_failure(_key_and_address(request), self._forbidden_bucket)
+            self._count_failure(request, self._forbidden_bucket)
         if dialect.verify is not None:
             rate_limits.refuse_exhausted(
                 rt,
@@ -237,7 +237,7 @@ class Door:
         try:
             return await callers.authenticate(rt, token, dialect=self._dialect.slug)
         except NotAuthenticated:
-            self._count_failure(peer_group(request.address), self._refused_bucket)
+            self._count_address_failure(request)
             raise
 
     def _verify(
@@ -260,17 +260,34 @@ class Door:
         try:
             verify(request, request.caller, rt.clock.wall())
         except NotAuthenticated:
-            self._count_failure(_key_and_address(request), self._failed_bucket)
-            self._count_failure(peer_group(request.address), self._refused_bucket)
+            self._count_failure(request, self._failed_bucket)
+            self._count_address_failure(request)
             raise
 
-    def _count_failure(self, subject: str, bucket: str) -> None:
-        """Count a failure of the subject; refuse with TooManyRequests above the limit."""
+    def _count_failure(self, request: Request, bucket: str) -> None:
+        """Count a failure of the key from the address.
+
+        Refuses with TooManyRequests above the limit.
+        """
         dialect = self._dialect
         rate_limits.admit(
             self._rt,
-            subject=subject,
+            subject=_key_and_address(request),
             bucket=bucket,
+            limit=dialect.refused_limit,
+            window_s=dialect.window_s,
+        )
+
+    def _count_address_failure(self, request: Request) -> None:
+        """Count a failure of the address under any key.
+
+        Refuses with TooManyRequests above the limit.
+        """
+        dialect, subject = self._dialect, peer_group(request.address)
+        rate_limits.admit(
+            self._rt,
+            subject=subject,
+            bucket=self._refused_bucket,
             limit=dialect.refused_limit,
             window_s=dialect.window_s,
         )

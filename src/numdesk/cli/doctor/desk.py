@@ -25,71 +25,66 @@ CONNECTIONS_WARN = 0.8
 
 
 async def desk_findings(desk: Desk) -> list[Finding]:
-    """Return the findings about a desk's database, work, money and stock."""
     rt = desk.rt
     seen = await installation.condition(rt)
-    lag = await clock.heed_books(rt)
+    now, wall = rt.clock.now(), rt.clock.wall()
+    report = await ledger_check.check_ledger(rt, full=False)
     return [
         _fsync(seen),
-        _clock(seen, rt.clock.wall(), lag=lag, set_back_max=rt.clock.set_back_max),
-        await _ledger(desk),
+        _clock(seen, wall, lag=await clock.heed_books(rt), set_back_max=rt.clock.set_back_max),
+        Finding("ledger", OK, "no violations")
+        if report.violations == 0
+        else Finding(
+            "ledger",
+            FAIL,
+            f"{report.violations} violations: run `numdesk ledger check` and stop selling",
+        ),
         _connections(seen),
-        *_work(seen, rt.clock.now()),
+        _waiting(
+            "jobs", seen.jobs_oldest, now, "check that `numdesk serve` or `numdesk work` runs"
+        ),
+        Finding("dead jobs", OK, "none")
+        if seen.jobs_dead == 0
+        else Finding(
+            "dead jobs",
+            WARN,
+            f"{seen.jobs_dead} jobs are dead: `numdesk jobs list --dead` shows why, `revive` "
+            "tries again",
+        ),
+        _waiting(
+            "webhooks",
+            seen.delivery_oldest,
+            now,
+            "check that `numdesk serve` or `numdesk work` runs",
+        ),
+        _waiting(
+            "pending orders",
+            seen.order_oldest_pending,
+            now,
+            "a supplier does not report their outcome",
+        ),
         await _serials(desk),
         await _set_aside(desk),
         await _rates(desk),
         await _topups(desk),
         await _withheld(desk),
-        _offers(seen),
-        _stock(seen),
-        await _mode(desk, seen),
+        Finding("offers", OK, "there are offers")
+        if seen.offers
+        else Finding(
+            "offers", WARN, "nothing is for sale: `numdesk stock price FILE.csv` sets prices"
+        ),
+        Finding("stock", OK, "there are free numbers of our own")
+        if seen.numbers_free
+        else Finding(
+            "stock", WARN, "no number of our own is free: `numdesk stock load FILE.csv` adds some"
+        ),
+        Finding(
+            "mode",
+            OK,
+            f"{await installation.mode(rt)}; the database holds {seen.size_bytes / 1024**2:,.0f} "
+            "MB",
+        ),
     ]
-
-
-async def _ledger(desk: Desk) -> Finding:
-    report = await ledger_check.check_ledger(desk.rt, full=False)
-    if report.violations == 0:
-        return Finding("ledger", OK, "no violations")
-    text = f"{report.violations} violations: run `numdesk ledger check` and stop selling"
-    return Finding("ledger", FAIL, text)
-
-
-def _work(seen: Condition, now: datetime) -> list[Finding]:
-    """Return the findings about jobs, webhooks and orders that wait."""
-    advice = "check that `numdesk serve` or `numdesk work` runs"
-    unanswered = "a supplier does not report their outcome"
-    return [
-        _waiting("jobs", seen.jobs_oldest, now, advice),
-        _dead_jobs(seen.jobs_dead),
-        _waiting("webhooks", seen.delivery_oldest, now, advice),
-        _waiting("pending orders", seen.order_oldest_pending, now, unanswered),
-    ]
-
-
-def _dead_jobs(count: int) -> Finding:
-    if count == 0:
-        return Finding("dead jobs", OK, "none")
-    advice = "`numdesk jobs list --dead` shows why, `revive` tries again"
-    return Finding("dead jobs", WARN, f"{count} jobs are dead: {advice}")
-
-
-def _offers(seen: Condition) -> Finding:
-    if seen.offers:
-        return Finding("offers", OK, "there are offers")
-    text = "nothing is for sale: `numdesk stock price FILE.csv` sets prices"
-    return Finding("offers", WARN, text)
-
-
-def _stock(seen: Condition) -> Finding:
-    if seen.numbers_free:
-        return Finding("stock", OK, "there are free numbers of our own")
-    text = "no number of our own is free: `numdesk stock load FILE.csv` adds some"
-    return Finding("stock", WARN, text)
-
-
-async def _mode(desk: Desk, seen: Condition) -> Finding:
-    size = f"the database holds {seen.size_bytes / 1024**2:,.0f} MB"
-    return Finding("mode", OK, f"{await installation.mode(desk.rt)}; {size}")
 
 
 def _fsync(seen: Condition) -> Finding:

@@ -1,4 +1,4 @@
-"""Orders: the batched sale from our own stock, reading, and the single moves."""
+"""Orders as rows: reading them, and the single moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString
 
-from numdesk.domain.orders.lifecycle import LIFETIME, Event, Order, State
+from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.storage.database.old_rows import GIVEN, WANTED, Old
 
 if TYPE_CHECKING:
@@ -26,37 +26,6 @@ _STATES = tuple(State)
 
 
 @dataclass(frozen=True, slots=True)
-class Sale:
-    """One item of the batched sale: `quantity` numbers of a local offer at the price it was ranked with.
-
-    `context` is JSON that opens the recorded document, `pivot` a random integer below 2^31 that spreads buyers over the stock.
-    """
-
-    customer_id: int
-    dialect: str
-    wallet_id: int
-    currency: str
-    key: str
-    fingerprint: bytes
-    offer_id: int
-    price: int
-    quantity: int
-    decision_id: int | None
-    request_id: int | None
-    context: str
-    pivot: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """How one item ended; `status` as in `create_orders_v1`, `available` with wallet_short, `outcome` with created and replayed."""
-
-    status: str
-    available: int | None
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     """An order that ended; `refunded` when nothing had been earned."""
 
@@ -64,30 +33,6 @@ class Ended:
     customer_id: int
     state: State
     refunded: bool
-
-
-async def sell_from_stock(tx: Tx, sales: Sequence[Sale], *, now: datetime) -> list[Sold]:
-    """Sells every item or says why not, in one command; see `create_orders_v1`."""
-    rows = await tx.fetch(
-        """select status, amount, outcome::text
-             from create_orders_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) order by idx""",
-        now,
-        LIFETIME,
-        [s.customer_id for s in sales],
-        [s.dialect for s in sales],
-        [s.wallet_id for s in sales],
-        [s.currency for s in sales],
-        [s.key for s in sales],
-        [s.fingerprint for s in sales],
-        [s.offer_id for s in sales],
-        [s.price for s in sales],
-        [s.quantity for s in sales],
-        [s.decision_id for s in sales],
-        [s.request_id for s in sales],
-        [s.context for s in sales],
-        [s.pivot for s in sales],
-    )
-    return [Sold(row[0], row[1], row[2]) for row in rows]
 
 
 async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | None]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from numdesk.domain.customers import tokens
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import NotAuthenticated
-from numdesk.runtime import Runtime
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.customers import keys as key_rows
 from numdesk.usecases.customers.keys import secret_context
@@ -23,6 +23,8 @@ REMEMBERED_MAX = 50_000
 
 #: As many tokens that are nobody's are remembered apart, so that a flood of them pushes no caller out.
 UNKNOWN_MAX = 10_000
+#: Callers looked up by one query.
+CALLERS_MAX = 256
 
 
 class _Remembered(dict[bytes, Caller]):
@@ -57,14 +59,7 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
         raise NotAuthenticated
     caller = known.get(token)
     if caller is None:
-
-        async def run(hashes: list[bytes]) -> list[Caller | None]:
-            found = await rt.repeat("customers.authenticate", lambda tx: rows.callers(tx, hashes))
-            return [_opened(rt, found.get(hashed), hashed) for hashed in hashes]
-
-        caller = await rt.batch("customers.authenticate", run, batch_max=256).submit(
-            rt.keys.fingerprint(token)
-        )
+        caller = await _CALLERS.submit(rt, rt.keys.fingerprint(token))
         if caller is None:
             known.note_unknown(token)
             raise NotAuthenticated
@@ -75,6 +70,15 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
     if caller.dialect != dialect:
         raise NotAuthenticated
     return caller
+
+
+async def _read_callers(rt: Runtime, hashes: list[bytes]) -> list[Caller | None]:
+    """Return the caller of each token by its hash, None for an unknown one."""
+    found = await rt.repeat("customers.authenticate", lambda tx: rows.callers(tx, hashes))
+    return [_opened(rt, found.get(hashed), hashed) for hashed in hashes]
+
+
+_CALLERS = Batch(_read_callers, batch_max=CALLERS_MAX)
 
 
 async def note_used_keys(rt: Runtime) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from numdesk.domain.errors import InvalidInput
 from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage.inbound import messages as rows
 from numdesk.storage.inbound.messages import Arrival, Segments, Taken
 from numdesk.usecases import otp, recognition
@@ -18,7 +19,6 @@ from numdesk.usecases.orders import changes
 from numdesk.usecases.rentals import messages
 
 if TYPE_CHECKING:
-    from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
 RECEIVE_BATCH_MAX = 256
@@ -93,25 +93,29 @@ async def is_known(rt: Runtime, msisdn: int) -> bool:
 
 async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
     """Takes a whole message in the batch that leaves next."""
+    return await _ARRIVALS.submit(rt, arrival)
 
-    async def run(batch: list[Arrival]) -> list[Taken]:
-        arrivals = await recognition.recognise(rt, await otp.reread_for_orders(rt, batch))
-        withhold = recognition.withholds(rt)
-        taken = await rt.repeat(
-            "inbound.receive",
-            lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold),
-        )
-        if any(item.status == "rented" for item in taken):
-            taken = await messages.receive(rt, arrivals, taken)
-        recognition.count_withheld(taken)
-        changed = [
-            item.order_id for item in taken if item.status == "taken" and item.order_id is not None
-        ]
-        if changed:
-            await changes.tell(rt, changed)
-        return taken
 
-    return await rt.batch("inbound.receive", run, batch_max=RECEIVE_BATCH_MAX).submit(arrival)
+async def _receive_batch(rt: Runtime, batch: list[Arrival]) -> list[Taken]:
+    """Take whole messages in one command, and notify those who wait for their orders."""
+    arrivals = await recognition.recognise(rt, await otp.reread_for_orders(rt, batch))
+    withhold = recognition.withholds(rt)
+    taken = await rt.repeat(
+        "inbound.receive",
+        lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold),
+    )
+    if any(item.status == "rented" for item in taken):
+        taken = await messages.receive(rt, arrivals, taken)
+    recognition.count_withheld(taken)
+    changed = [
+        item.order_id for item in taken if item.status == "taken" and item.order_id is not None
+    ]
+    if changed:
+        await changes.tell(rt, changed)
+    return taken
+
+
+_ARRIVALS = Batch(_receive_batch, batch_max=RECEIVE_BATCH_MAX)
 
 
 async def _receive_joined(rt: Runtime, segments: Segments, *, ref: str | None) -> Taken:

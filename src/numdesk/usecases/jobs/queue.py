@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from prometheus_client import Counter
@@ -14,13 +14,10 @@ from prometheus_client import Counter
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import next_attempt
 from numdesk.kit.log import get_logger
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage.jobs import queue as rows
 from numdesk.storage.jobs.queue import Job, JobLine, Room
 from numdesk.usecases.jobs import sweeps
-
-if TYPE_CHECKING:
-    from numdesk.runtime import Runtime
-    from numdesk.storage.database.batcher import Batcher
 
 __all__ = ["Job", "JobLine", "every", "fail", "finish", "payload_of", "revive", "take"]
 
@@ -69,15 +66,18 @@ def payload_of(job: Job) -> Mapping[str, Any] | None:
         return None
 
 
+async def _finish_many(rt: Runtime, batch: list[tuple[int, int]]) -> list[bool]:
+    """Delete jobs by (id, number of the lease); answer whether the lease was still held."""
+    finished = await rt.repeat("jobs.finish", lambda tx: rows.finish(tx, jobs=batch))
+    return [job_id in finished for job_id, _ in batch]
+
+
+_FINISHED = Batch(_finish_many, batch_max=FINISH_BATCH)
+
+
 async def finish(rt: Runtime, *, job: Job) -> None:
     """Deletes a job that is done, unless its lease was lost to another process. A job that cannot be deleted is set aside."""
-
-    async def run(batch: list[tuple[int, int]]) -> list[bool]:
-        finished = await rt.repeat("jobs.finish", lambda tx: rows.finish(tx, jobs=batch))
-        return [job_id in finished for job_id, _ in batch]
-
-    batcher: Batcher[tuple[int, int], bool] = rt.batch("jobs.finish", run, batch_max=FINISH_BATCH)
-    done = await _attempt(rt, job.id, lambda: batcher.submit((job.id, job.lease_no)))
+    done = await _attempt(rt, job.id, lambda: _FINISHED.submit(rt, (job.id, job.lease_no)))
     _count(job, {True: "done", False: "fenced", None: "stuck"}[done])
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import InvalidInput, NotFound
@@ -12,15 +10,13 @@ from numdesk.domain.ledger import chart
 from numdesk.domain.ledger.journals import Account, Entry
 from numdesk.domain.money import AMOUNT_MAX, DECIMALS, Money
 from numdesk.domain.pages import Page
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.ledger import accounts as ledger_accounts
 from numdesk.storage.ledger import history as rows
 from numdesk.storage.ledger import journals
 from numdesk.storage.ledger.history import HistoryLine
 from numdesk.usecases.ledger import alerts
-
-if TYPE_CHECKING:
-    from numdesk.runtime import Runtime
 
 #: Entries on one page of a statement.
 PAGE_MAX = 500
@@ -30,17 +26,18 @@ BALANCES_MAX = 256
 
 async def balance(rt: Runtime, caller: Caller) -> Money:
     """Returns what the caller's wallet holds and no open order has reserved."""
+    return _unreserved(await _WALLETS.submit(rt, caller.wallet_id))
 
-    async def read(wallet_ids: list[int]) -> list[Account]:
-        found = await rt.repeat(
-            "wallets.balance", lambda tx: ledger_accounts.read_wallets(tx, wallet_ids=wallet_ids)
-        )
-        return [found[wallet_id] for wallet_id in wallet_ids]
 
-    account: Account = await rt.batch("wallets.balance", read, batch_max=BALANCES_MAX).submit(
-        caller.wallet_id
+async def _read_wallets(rt: Runtime, wallet_ids: list[int]) -> list[Account]:
+    """Return each wallet by its id."""
+    found = await rt.repeat(
+        "wallets.balance", lambda tx: ledger_accounts.read_wallets(tx, wallet_ids=wallet_ids)
     )
-    return _unreserved(account)
+    return [found[wallet_id] for wallet_id in wallet_ids]
+
+
+_WALLETS = Batch(_read_wallets, batch_max=BALANCES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +52,9 @@ class Balances:
 
 async def balances(rt: Runtime, caller: Caller) -> Balances:
     """Returns what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
-
-    batcher = rt.batchers.get("wallets.balances")
-    if batcher is None:
-        batcher = rt.batch("wallets.balances", partial(_read_balances, rt), batch_max=BALANCES_MAX)
-    (balance, held), (bonus, bonus_held) = await batcher.submit((caller.wallet_id, caller.bonus_id))
+    (balance, held), (bonus, bonus_held) = await _BALANCES.submit(
+        rt, (caller.wallet_id, caller.bonus_id)
+    )
     return Balances(caller.currency, balance, bonus, held + bonus_held)
 
 
@@ -191,6 +186,9 @@ async def _read_balances(
         (found[wallet_id], (0, 0) if bonus_id is None else found[bonus_id])
         for wallet_id, bonus_id in pairs
     ]
+
+
+_BALANCES = Batch(_read_balances, batch_max=BALANCES_MAX)
 
 
 def _balances(wallet: Account, bonus: Account | None) -> Balances:

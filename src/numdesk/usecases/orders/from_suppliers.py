@@ -36,6 +36,7 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.jobs import queue
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
+from numdesk.storage.orders.sales import SaleStatus, Sold
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import supplier_answers
 from numdesk.usecases.stock import catalogue as catalogue_cases
@@ -67,7 +68,7 @@ class Sell(Protocol):
 
     def __call__(
         self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
-    ) -> Awaitable[order_rows.Sold]:
+    ) -> Awaitable[Sold]:
         """Sells a piece."""
         ...
 
@@ -207,9 +208,11 @@ async def _buy_one(  # noqa: PLR0913 - one number of one request
         if offer.provider == LOCAL:
             key = Key(caller.customer_id, Namespace.CREATE, f"~{request_id}/{position}/{turn}", b"")
             sold = await sell(rt, caller, Piece(key, 1, offer, plan.decision_id, request_id))
-            if sold.status in ("created", "replayed"):
+            if sold.outcome is not None:
                 return tried
-            cause = INSUFFICIENT if sold.status == "wallet_short" else Cause.NO_NUMBERS.value
+            cause = (
+                INSUFFICIENT if sold.status is SaleStatus.WALLET_SHORT else Cause.NO_NUMBERS.value
+            )
             tried.append(Attempt(offer=offer.id, provider=offer.provider, result=cause))
             continue
         try:

@@ -19,7 +19,7 @@ from numdesk.domain.orders.lifecycle import Event, Order, State
 from numdesk.domain.orders.refusals import CancelCapReached, SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.ports.suppliers import Outcome
-from numdesk.runtime import Runtime
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage.customers import guard as guard_rows
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.ledger import accounts
@@ -69,11 +69,7 @@ class Resent:
 
 async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
     """Returns the customer's order; refuses with NotFound. Readers that wait together are answered by one query."""
-
-    batcher = rt.batchers.get("orders.read")
-    if batcher is None:
-        batcher = rt.batch("orders.read", partial(_read_many, rt), batch_max=READ_BATCH_MAX)
-    order: Order | None = await batcher.submit((caller.customer_id, order_id))
+    order = await _READS.submit(rt, (caller.customer_id, order_id))
     if order is None or order.state not in VISIBLE:
         raise NotFound(what="order")
     return order
@@ -101,6 +97,9 @@ async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order |
         known.get(order_id) if theirs.get(order_id) == customer_id else None
         for customer_id, order_id in wanted
     ]
+
+
+_READS = Batch(_read_many, batch_max=READ_BATCH_MAX)
 
 
 def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import secrets
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 
@@ -24,10 +25,10 @@ from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.domain.stock.catalogue import LOCAL, Catalogue
 from numdesk.domain.stock.refusals import NoOffer
 from numdesk.domain.stock.routing import ATTEMPTS_MAX, Ranking, Wish, rank
-from numdesk.runtime import Runtime
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.orders import lifecycle as rows
+from numdesk.storage.orders.sales import Sale, SaleStatus, Sold, sell_from_stock
 from numdesk.usecases import rates
 from numdesk.usecases.customers import guard
 from numdesk.usecases.orders import decisions, from_suppliers
@@ -39,8 +40,9 @@ SALE_BATCH_MAX = 256
 PIVOT_MAX = 2**31 - 1
 
 
-#: How often a buyer looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
-PATIENCE = {"retry": 50, "busy": 150}
+#: Retries by status: `RETRY` = every free number is locked by another buyer; `BUSY` = the wallet is
+#: locked by another transaction.
+PATIENCE = {SaleStatus.RETRY: 50, SaleStatus.BUSY: 150}
 
 
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
@@ -105,7 +107,7 @@ async def _plan(
     guard.check(rt, caller)
     rate = await _rate(rt, request.show)
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
-    wish = replace(request.wish, rate=rate.value if rate else None)
+    wish = replace(request.wish, rate=rate.value) if rate else request.wish
     ranking = _candidates(catalogue, request, wish)
     decision_id = None
     if request.catalogue_id is not None:
@@ -131,15 +133,13 @@ async def _buy(
         from_suppliers.Piece(plan.key, plan.quantity, first, plan.decision_id),
         rate=plan.rate,
     )
-    if sold.status in ("created", "replayed"):
-        assert sold.outcome is not None, "a sale has a document"
-        replayed = (
-            sold.status == "replayed" and request.key is not None
-        )  # else it is our own repetition after an outage
+    if sold.outcome is not None:
+        # Without a key of the customer's, a replay is our own repetition after an outage.
+        replayed = sold.status is SaleStatus.REPLAYED and request.key is not None
         return outcome(parse_document(sold.outcome), replayed=replayed)
-    if sold.status == "wallet_short":
+    if sold.status is SaleStatus.WALLET_SHORT:
         raise WalletShort(needed=first.price * plan.quantity, available=sold.available or 0)
-    if sold.status == "offer_changed":
+    if sold.status is SaleStatus.OFFER_CHANGED:
         return None
     if len(plan.candidates) == 1:
         raise _no_offer(request, request.wish, considered=1)
@@ -148,9 +148,12 @@ async def _buy(
 
 async def sell(
     rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate: Rate | None = None
-) -> rows.Sold:
-    """Sells from our own stock in the batch that leaves next; refuses with KeyReused, RequestInProgress, Unavailable or OutcomeUnknown."""
-    sale = rows.Sale(
+) -> Sold:
+    """Sell from our own stock in the batch that leaves next.
+
+    Raises KeyReused, RequestInProgress, Unavailable or OutcomeUnknown.
+    """
+    sale = Sale(
         customer_id=caller.customer_id,
         dialect=caller.dialect,
         wallet_id=caller.wallet_id,
@@ -166,27 +169,45 @@ async def sell(
         pivot=random.randrange(PIVOT_MAX),  # noqa: S311 - spreads load, guards nothing
     )
 
-    async def run(sales: list[rows.Sale]) -> list[rows.Sold]:
-        return await rt.repeat(
-            "orders.create",
-            lambda tx: rows.sell_from_stock(tx, sales, now=rt.clock.now()),
-            books=True,
-        )
-
-    batcher = rt.batch("orders.create", run, batch_max=SALE_BATCH_MAX)
-    sold: rows.Sold = await batcher.submit(sale)
+    sold = await _SALES.submit(rt, sale, lane=caller.wallet_id)
     patience = dict(PATIENCE)
     while patience.get(sold.status, 0) > 0:
         patience[sold.status] -= 1
         await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
-        sold = await batcher.submit(sale)
-    if sold.status == "busy":
-        raise Unavailable
-    if sold.status == "key_reused":
-        raise KeyReused
-    if sold.status == "in_progress":
-        raise RequestInProgress
-    return replace(sold, status="no_numbers") if sold.status == "retry" else sold
+        sold = await _SALES.submit(rt, sale, lane=caller.wallet_id)
+    match sold.status:
+        case SaleStatus.KEY_REUSED:
+            raise KeyReused
+        case SaleStatus.IN_PROGRESS:
+            raise RequestInProgress
+        case SaleStatus.BUSY:
+            raise Unavailable
+        case SaleStatus.CREATED | SaleStatus.REPLAYED:
+            assert sold.outcome is not None, "a sale has a document"
+        case (
+            SaleStatus.WALLET_SHORT
+            | SaleStatus.OFFER_CHANGED
+            | SaleStatus.NO_NUMBERS
+            | SaleStatus.RETRY
+        ):
+            pass
+        case _:
+            assert_never(sold.status)
+    return sold
+
+
+async def _sell_batch(rt: Runtime, sales: list[Sale]) -> list[Sold]:
+    """Sell every item in one command."""
+    return await rt.repeat(
+        "orders.create",
+        lambda tx: sell_from_stock(tx, sales, now=rt.clock.now()),
+        books=True,
+    )
+
+
+#: Two lanes, so that one batch is answered while the database works on the other. Sales of one
+#: wallet share a lane: they never wait for each other's lock.
+_SALES = Batch(_sell_batch, batch_max=SALE_BATCH_MAX, lanes=2)
 
 
 async def _from_suppliers(

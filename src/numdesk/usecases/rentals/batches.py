@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from numdesk.runtime import Runtime
+from numdesk.runtime import Batch, Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
@@ -23,18 +23,21 @@ PATIENCE = {"retry": 50, "busy": 150}
 
 async def rent(rt: Runtime, item: RentItem) -> RentAnswer:
     """Rents in the batch that leaves next, again while others hold what is needed."""
-
-    async def run(items: list[RentItem]) -> list[RentAnswer]:
-        return await rt.run("rentals.rent", lambda tx: _rent_many(rt, tx, items))
-
-    batcher = rt.batch("rentals.rent", run, batch_max=BATCH_MAX)
-    answer: RentAnswer = await batcher.submit(item)
+    answer = await _RENTS.submit(rt, item)
     patience = dict(PATIENCE)
     while patience.get(answer.status, 0) > 0:
         patience[answer.status] -= 1
         await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
-        answer = await batcher.submit(item)
+        answer = await _RENTS.submit(rt, item)
     return answer
+
+
+async def _rent_batch(rt: Runtime, items: list[RentItem]) -> list[RentAnswer]:
+    """Rent for every item in one transaction."""
+    return await rt.run("rentals.rent", lambda tx: _rent_many(rt, tx, items))
+
+
+_RENTS = Batch(_rent_batch, batch_max=BATCH_MAX)
 
 
 async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[RentAnswer]:

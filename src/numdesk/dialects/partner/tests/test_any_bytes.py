@@ -1,4 +1,4 @@
-"""Tests of the partner API with arbitrary signed requests."""
+"""Tests of the partner API with whatever a customer signs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ SEGMENTS = st.sampled_from(["num_0000", "active", "\x00", "%2e", "a" * 300]) | s
 
 
 class TestAnyBytes:
-    """Arbitrary signed requests."""
+    """Whatever a customer signs."""
 
     @settings(
         max_examples=60,
@@ -96,8 +96,8 @@ class TestAnyBytes:
     async def test_never_are_a_fault(
         self, data: st.DataObject, rental_desk: DeskOfTest, app: HttpApp
     ) -> None:
-        """No well-signed path, query or body causes a 500; a malformed request is refused in the
-        vendor's envelope.
+        """No path, query or body that is well signed makes an answer of 500; what is no request is
+        refused in the vendor's envelope.
         """
         new = rental_desk.rt.local.get("any_bytes")
         if new is None:
@@ -144,7 +144,7 @@ class TestAnyBytes:
 async def _call(
     app: HttpApp, method: str, path: str, query: bytes, body: bytes, headers: dict[bytes, bytes]
 ) -> list[Any]:
-    """Return the application's answer to raw bytes."""
+    """Return what the application sends in answer to raw bytes."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:

@@ -55,7 +55,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 def post_of(
     kind: str, *, wall: datetime = WALL, delivery_id: str = "whd_7", **changes: Any
 ) -> Post:
-    """Return the request of an attempt at an event of this kind."""
+    """Return what an attempt at an event of this kind sends."""
     facts = EventFacts(1, kind, AT, {**DOCUMENTS[kind], **changes})
     post = PartnerEvents().post(facts, secret=SECRET, delivery_id=delivery_id, wall=wall)
     assert post is not None
@@ -68,7 +68,7 @@ def signature(body: str) -> str:
 
 
 class TestBodies:
-    """The body of each event."""
+    """What each event tells."""
 
     @pytest.mark.parametrize(
         ("kind", "data"),
@@ -104,7 +104,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("kind", DOCUMENTS)
     def test_survive_javascript(self, kind: str) -> None:
-        """Parsed and written again they are the same bytes; receivers sign those."""
+        """Parsed and written again they are the same bytes, which is what receivers sign."""
         body = post_of(kind).body.decode()
         assert stringify(parse(body)) == body
 
@@ -116,7 +116,7 @@ class TestBodies:
         )
 
     def test_are_not_made_of_other_events(self) -> None:
-        """An event without a word of the vendor's is not sent, and neither is an unsigned one."""
+        """What the vendor has no word for is not sent, and nothing unsigned is."""
         events = PartnerEvents()
         assert (
             events.post(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from numdesk.dialects.partner.javascript_json import parse, stringify
 
-#: Texts, and the output of JSON.stringify(JSON.parse(text)) in Node 20.
+#: Texts, and what Node 20 prints for JSON.stringify(JSON.parse(text)).
 WRITTEN = [
     ("27.00", "27"),
     ("-0", "0"),
@@ -104,7 +104,7 @@ class TestJavaScriptJson:
 
     @given(JSON)
     def test_does_not_change_when_written_again(self, value: Any) -> None:
-        """Written JSON is read and written as the same text, with the same meaning."""
+        """What was written is read and written as the same text, and says the same."""
         text = stringify(value)
         assert stringify(parse(text)) == text
         assert parse(text) == json.loads(json.dumps(value), parse_int=float)

@@ -77,7 +77,7 @@ async def _expire(story: Story, _rest: str) -> None:
     await ending.expire_due(story.desk.rt)
 
 
-#: bonus CENTS; option NAME VALUE; gateway open or closed; expire (everything due).
+#: bonus CENTS; option NAME VALUE; gateway open or closed; expire (what is due).
 SPEAKER = Speaker(
     dialect="partner",
     currency="EUR",

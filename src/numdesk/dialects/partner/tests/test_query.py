@@ -52,7 +52,7 @@ class TestPages:
         ],
     )
     def test_have_bounds(self, text: str, wanted: tuple[int, int]) -> None:
-        """The default is the first fifty; more than a hundred are never returned."""
+        """The first fifty unless told otherwise; never more than a hundred."""
         assert page_of(query_of(text)) == wanted
 
     @pytest.mark.parametrize("name", ["page", "limit"])

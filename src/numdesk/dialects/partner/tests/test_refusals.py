@@ -191,7 +191,7 @@ class TestRequestIds:
 
 
 class TestOthers:
-    """Refusals outside the domain."""
+    """What is refused outside the domain."""
 
     def test_unknown_calls(self) -> None:
         """A path that is not there is 404; a method that is not there says which are."""

@@ -1,4 +1,6 @@
-"""Tests of the partner API's answers: closed shapes, the vendor's order, money, times."""
+"""Tests of what the partner API answers: closed shapes, keys in the vendor's order, money with two
+decimals, times with Z.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)
 
 
 def opaque(kind: str, serial: int) -> str:
-    """Return an id that shows its parts."""
+    """Return an id that shows what it stands for."""
     return f"{kind}_{serial}"
 
 
@@ -66,7 +68,9 @@ class TestWallet:
     """Answers about money."""
 
     def test_balance(self) -> None:
-        """Total is balance and bonus, available is their unreserved part: the vendor's example."""
+        """Total is balance and bonus, available is what of it is not reserved: the vendor's
+        example.
+        """
         assert text_of(render.balance(Balances("EUR", 100_050, 5000, 2500))) == (
             '{"success":true,"data":{"balance":1000.50,"balanceBonus":50.00,"currency":"EUR","total":1050.50,"reserved":25.00,'
             '"available":1025.50}}'
@@ -92,7 +96,7 @@ class TestWallet:
         )
 
     def test_invoice(self) -> None:
-        """A top-up shows its credit, the sum to pay and the saving."""
+        """A top-up tells what is credited, what is to be paid and what is saved."""
         made = TopUp(
             id=1,
             public_id="inv_1",

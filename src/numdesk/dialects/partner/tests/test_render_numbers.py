@@ -1,4 +1,6 @@
-"""Tests of the partner API's answers about numbers: closed shapes in the vendor's order."""
+"""Tests of what the partner API answers about numbers: closed shapes, keys in the vendor's
+order.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ RENTAL = Rental(
 
 
 def opaque(kind: str, serial: int) -> str:
-    """Return an id that shows its parts."""
+    """Return an id that shows what it stands for."""
     return f"{kind}_{serial}"
 
 
@@ -74,7 +76,7 @@ def text_of(answer: Answer) -> str:
 
 
 class TestAll:
-    """Rules for all answers."""
+    """What holds for all of them."""
 
     def test_every_state_has_a_word(self) -> None:
         """The vendor's two words cover all states."""
@@ -90,7 +92,7 @@ class TestAll:
 
 
 class TestPrices:
-    """Answers about prices."""
+    """Answers about what can be rented."""
 
     async def test_price_list(self) -> None:
         """Periods are texts, shortest first."""
@@ -131,7 +133,7 @@ class TestRentals:
         )
 
     def test_listed(self) -> None:
-        """A rental in a list shows the services that were used."""
+        """A rental in a list tells which services were used."""
         assert text_of(render.rental_page(Page((RENTAL,), 1), Turned(1, 50))) == (
             '{"success":true,"data":[{"rentId":"num_1","numberId":"num_1","number":"+34600000001","country":"Spain","services":'
             '[{"id":"google","name":"Google","used":true}],"price":12.00,"currency":"€","rentType":"LONG","period":"7","status":"active",'
@@ -140,7 +142,7 @@ class TestRentals:
         )
 
     def test_extension(self) -> None:
-        """Its prices and its result."""
+        """What it costs, and what came of it."""
         assert text_of(render.extension_prices(RENTAL, QUOTES[:1])) == (
             '{"success":true,"data":{"rentId":"num_1","number":"+34600000001","currentExpiry":"2024-01-08T10:00:00Z","availablePeriods":['
             '{"period":"1","duration":1,"durationUnit":"days","description":"1 '
@@ -153,7 +155,7 @@ class TestRentals:
         )
 
     def test_rerent(self) -> None:
-        """Its prices and its result."""
+        """What it costs, and what came of it."""
         assert text_of(render.rerent_prices(RENTAL, QUOTES[:1])) == (
             '{"success":true,"data":{"rentId":"num_1","number":"+34600000001","status":"inactive","lastExpiry":"2024-01-08T10:00:00Z",'
             '"services":[{"id":"google","name":"Google"}],"availablePeriods":[{"period":"1","duration":1,"durationUnit":"days",'

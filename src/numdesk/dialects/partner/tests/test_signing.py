@@ -73,7 +73,7 @@ def cause_of(request: Request) -> str:
 
 
 class TestVerify:
-    """Accepted and refused signatures."""
+    """Whose signature is good."""
 
     @pytest.mark.parametrize(
         ("target", "url", "form"),
@@ -168,7 +168,7 @@ class TestVerify:
         "signature", [b"", b"0" * 64, b"sha256=" + b"0" * 64, b"\xff" * 64, b"z" * 64]
     )
     def test_refuses_what_is_no_signature(self, signature: bytes) -> None:
-        """Missing, wrong and odd signatures have one cause."""
+        """Missing, wrong and odd signatures are told by one cause."""
         request = signed(request_of(), "/numbers/rent{}")
         request.headers = {**request.headers, b"x-signature": signature}
         assert cause_of(request) == "signature"
@@ -260,6 +260,6 @@ class TestVerify:
         assert cause_of(signed(request_of(), "/numbers/rent{}", at=at)) == "timestamp"
 
     def test_accepts_a_signed_body_that_is_not_json(self) -> None:
-        """A signed broken text passes, so that the answer can name its fault."""
+        """A signed broken text passes, so that the answer can say what is wrong with it."""
         verify(signed(request_of(b'{"a":'), '/numbers/rent{"a":'), CALLER, NOW)
         verify(signed(request_of(b"\xff"), b"/numbers/rent\xff"), CALLER, NOW)

@@ -25,7 +25,7 @@ RENT = {"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], "perio
 WEEK_S = 7 * 86_400
 #: Calls that are signed and change nothing, and the one that is not signed.
 NO_WRITES = {"numbers.calculate_price", "auth.register"}
-#: The body of each signed write.
+#: What each signed write is sent with.
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "wallet.topup": {"amount": 500, "provider": "cryptomus"},
     "numbers.rent": RENT,
@@ -41,7 +41,7 @@ WRITES = [
 
 
 class Signed(NamedTuple):
-    """A signed request, captured by an attacker."""
+    """A signed request that somebody captured."""
 
     path: str
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Signed(NamedTuple):
 
 
 class Partner:
-    """A customer of the desk, and an attacker who replays signed requests."""
+    """A customer of the desk, who signs, and somebody who sends again what was signed."""
 
     def __init__(
         self, desk: DeskOfTest, client: httpx.AsyncClient, new: NewCustomer, caller: Caller
@@ -71,7 +71,7 @@ class Partner:
         )
 
     async def send(self, request: Signed, key: str | None = None) -> httpx.Response:
-        """Return the answer, with a key or without."""
+        """Return the answer, under a key or none."""
         headers = {**request.headers, **({} if key is None else {"idempotency-key": key})}
         return await self._client.post(request.path, headers=headers, content=request.body)
 
@@ -210,7 +210,7 @@ async def test_a_spent_signature_wins_over_the_key_of_another_request(
 
 
 async def test_a_refused_request_leaves_its_signature_and_key_free(partner: Partner) -> None:
-    """A request without an effect can be sent again, under its key or another, until it has one."""
+    """What had no effect may be tried again, under its key or another, until it has one."""
     desk = partner.desk
     request = partner.sign(PREFIX + "/numbers/rent", RENT)
     await desk.pool.execute("update numbers set state = 3")

@@ -1,4 +1,6 @@
-"""Tests of requests of the partner API: both spellings of everything, keys, refusals by field."""
+"""Tests of what clients of the partner API send: both spellings of everything, durations, keys, and
+what is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ class TestBody:
         assert field_of(refusal) == "body"
 
     def test_keeps_the_last_of_a_repeated_field(self) -> None:
-        """The acting value is the last one, as in JavaScript, and so in the signed body."""
+        """What is acted on is what JavaScript, and so the signature, takes for the body."""
         assert read_object(request_of(b'{"a":1,"a":2}')) == {"a": 2}
 
 
@@ -124,7 +126,7 @@ class TestSelection:
 
 
 class TestReasons:
-    """The advice in a refusal."""
+    """What a refusal asks its reader to fix."""
 
     @pytest.mark.parametrize(
         ("body", "reason"),
@@ -156,7 +158,7 @@ class TestReasons:
         ],
     )
     def test_tell_what_is_wrong_with_an_amount(self, amount: bytes, words: str) -> None:
-        """A missing amount, a text, null and too much have different reasons."""
+        """An amount that is missing, a text, nothing, or too much is told apart."""
         with pytest.raises(InvalidInput) as refusal:
             parse_topup(read_object(request_of(b'{"amount":%s,"provider":"cryptomus"}' % amount)))
         assert words in refusal.value.reason
@@ -180,7 +182,7 @@ class TestReasons:
 
 
 class TestClaim:
-    """The identity of a write."""
+    """What makes a write the same as an earlier one."""
 
     @pytest.mark.parametrize("key", [None, b"order-1"])
     @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ class TestClaim:
 
     @pytest.mark.parametrize("key", [b"", b"a b", b"sig:x", b"\xff", b"a" * 129])
     def test_refuses_odd_keys(self, key: bytes) -> None:
-        """A key is a short word; it cannot look like one made of a signature."""
+        """A key is a short word; none can look like one made of a signature."""
         request = request_of({"a": 1})
         request.headers = {**request.headers, b"idempotency-key": key}
         with pytest.raises(InvalidInput):
@@ -258,7 +260,7 @@ class TestOthers:
         assert api_key_of(request) == b"pk_live_x"
 
     def test_reads_an_application(self) -> None:
-        """Name and email are required; empty texts count as missing."""
+        """Name and email are needed; empty texts are none."""
         form = parse_application(
             read(name="Acme", email="a@example.com", phone="", webhookUrl=None, other=1)
         )

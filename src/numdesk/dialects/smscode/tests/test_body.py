@@ -29,8 +29,8 @@ class TestReadObject:
         ],
     )
     def test_refuses_other_json(self, body: bytes) -> None:
-        """Repeated fields, endless nesting and numbers, and bodies that are not JSON are refused,
-        never a fault.
+        """Fields given twice, endless nesting and numbers, and what is no JSON are refused, never a
+        fault.
         """
         with pytest.raises(InvalidInput):
             read_object(body, allowed=ALLOWED)

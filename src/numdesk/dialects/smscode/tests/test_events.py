@@ -88,7 +88,7 @@ class TestRender:
         assert list(event["data"]) == KEYS
 
     def test_tells_the_revision_with_messages_only(self) -> None:
-        """The revision is the number of the message, so an ending has none."""
+        """The revision says which message this is, so an ending has none."""
         revisions = {kind: json.loads(body_of(kind))["data"]["sms_revision"] for kind in STATES}
         assert revisions == {
             "order.received": 2,
@@ -114,7 +114,7 @@ class TestRender:
         )
 
     def test_keeps_the_text_exactly(self) -> None:
-        """The message keeps its text, also beyond ASCII and without a code."""
+        """The message is told as it came, also beyond ASCII and without a code."""
         data = json.loads(body_of("order.received", otp_code=None))["data"]
         assert (data["otp_message"], data["otp_code"]) == ("Code ✓ 482913", None)
 
@@ -135,7 +135,7 @@ class TestRender:
 
 
 class TestHeaders:
-    """The headers of a webhook."""
+    """What goes with the body."""
 
     def test_are_signed_so_that_the_sdk_verifies(self) -> None:
         """The SDK accepts the signature, and no other body or secret."""

@@ -1,4 +1,4 @@
-"""Tests of the lists of the smscode API: their rows, their order, page by page."""
+"""Tests of the lists of the smscode API: what is listed, in which order, page by page."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class TestProducts:
         assert [row for page in pages for row in page] == whole
 
     def test_counts_the_rows_of_the_page(self) -> None:
-        """`count` is the number of rows of this page; `limit` and `page` are the applied values."""
+        """`count` is what this page holds; `limit` and `page` are what was applied."""
         answer = page_of(catalogue_of(offer(1), offer(2), offer(3)), replace(ALL, limit=2, page=2))
         assert json.loads(answer.body)["meta"] == {"page": 2, "limit": 2, "count": 1}
 
@@ -187,7 +187,7 @@ class TestServicesAndOperators:
     """The other lists."""
 
     def test_lists_services_in_stock(self) -> None:
-        """With a country only services that can be bought there now."""
+        """With a country only what can be bought there now."""
         catalogue = catalogue_of(offer(1), offer(2, service=2, available=0))
         assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, 6)))] == [1]
         assert [row["id"] for row in data_of(asyncio.run(render_services(catalogue, None)))] == [

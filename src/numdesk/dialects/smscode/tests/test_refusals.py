@@ -52,7 +52,7 @@ EXPECTED: list[tuple[Refusal, type[sdk.SmscodeError], int]] = [
 
 
 def raised(answer: Answer) -> sdk.SmscodeError:
-    """Return the SDK's error for an answer."""
+    """Return what the SDK raises for an answer."""
     headers = [(name.decode(), value.decode()) for name, value in answer.headers]
     with pytest.raises(sdk.SmscodeError) as caught:
         decode_response(httpx.Response(answer.status, content=answer.body, headers=headers))
@@ -92,7 +92,7 @@ class TestRefusals:
                 assert int(wait) >= 1
 
     def test_say_until_when_a_state_forbids(self) -> None:
-        """A refusal that time alone will lift has the moment."""
+        """What time alone will allow is told with the moment."""
         answer = REFUSALS[errors.StateForbids](
             errors.StateForbids(state="resend cooldown", until=UNTIL), REQUEST
         )

@@ -1,4 +1,6 @@
-"""Tests of the smscode API's answers: closed shapes, exact money, readable by the vendor's SDK."""
+"""Tests of what the smscode API answers: closed shapes in the vendor's order, exact money, and that
+its SDK reads them.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ class TestAmount:
 
     @given(st.integers(0, 10**12), st.integers(1, 10**6), st.sampled_from([2, 4]))
     def test_is_exact(self, units: int, rate: int, decimals: int) -> None:
-        """Against exact rationals: the nearest decimal, halves up, and zero only for zero."""
+        """Against exact rationals: the nearest decimal, halves up, and never zero for what is not
+        zero.
+        """
         shown = amount(units, Rate("USD/IDR", rate, None), decimals=decimals)
         assert isinstance(shown, dict)
         text = shown["amount"]
@@ -177,7 +181,7 @@ class TestShapes:
         ]
 
     def test_of_an_empty_page(self) -> None:
-        """v2 has the rate also without an order, v1 has no meta at all."""
+        """v2 tells the rate also where there is no order, v1 has no meta at all."""
         assert json.loads(render_orders([], now=NOW, rate=RATE).body) == {
             "success": True,
             "data": [],
@@ -205,7 +209,7 @@ class TestCreated:
         assert render_created(document).body == render_created(document).body
 
     def test_agrees_with_reading_the_order(self) -> None:
-        """The answer to a create agrees with a read at the same moment."""
+        """What a create tells is what a read at the same moment tells."""
         born = json.loads(
             render_created(Document(rate=16_250, rate_as_of=EPOCH, orders=(BORN,))).body
         )["data"]["orders"][0]
@@ -221,7 +225,7 @@ class TestCreated:
 
 
 class TestCapabilities:
-    """Capabilities, moment by moment."""
+    """What may be done, moment by moment."""
 
     def may(self, order: Order, *, at: timedelta) -> dict[str, Any]:
         summary = order_summary(order, now=ORDER.created_at + at, rate=None)
@@ -257,7 +261,7 @@ class TestCapabilities:
 
 
 class TestSdk:
-    """The vendor's SDK reads our answers."""
+    """The vendor's SDK reads what we write."""
 
     def test_reads_a_create(self) -> None:
         """Both versions of a create parse into orders with capabilities, money and rate."""

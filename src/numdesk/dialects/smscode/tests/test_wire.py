@@ -1,4 +1,4 @@
-"""Tests of requests of the smscode API."""
+"""Tests of what the smscode API takes in."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class TestParseCreate:
 
 
 class TestFingerprint:
-    """The facts that bind an idempotency key to a request."""
+    """What binds an idempotency key to a request."""
 
     def fingerprint(self, body: bytes, version: Version = V1) -> bytes:
         return parse_create(request_of(body), version).fingerprint
