@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 import asyncpg
 import msgspec
@@ -14,6 +15,7 @@ from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, DeskOfTest
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.orders.lifecycle import LIFETIME
+from numdesk.storage.database.pool import Tx
 from numdesk.storage.orders.sales import Sale, SaleStatus, Sold, sell_from_stock
 
 #: Offers of one country, so that they share its numbers.
@@ -111,7 +113,7 @@ async def test_a_batch_ends_as_its_items_would_one_by_one(shop: Shop, seed: int)
             one_by_one = await sell_item_by_item(connection, sales, now=now)
             await trial.rollback()
             async with connection.transaction():
-                at_once = await sell_from_stock(connection, sales, now=now)
+                at_once = await sell_from_stock(cast("Tx", connection), sales, now=now)
         mine, theirs = dict[int, int](), dict[int, int]()
         assert [shown(sold, mine) for sold in at_once] == [
             shown(sold, theirs) for sold in one_by_one
