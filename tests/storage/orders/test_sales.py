@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-import asyncpg
 import msgspec
 import pytest
 from tests.support.desk import LOCAL_OFFER, LOCAL_OFFER_TWO, DeskOfTest
@@ -23,9 +22,7 @@ OFFERS = (LOCAL_OFFER, LOCAL_OFFER_TWO)
 BATCHES = 60
 
 
-async def sell_item_by_item(
-    connection: asyncpg.Connection, sales: Sequence[Sale], *, now: datetime
-) -> list[Sold]:
+async def sell_item_by_item(tx: Tx, sales: Sequence[Sale], *, now: datetime) -> list[Sold]:
     """Sell by the command of the version before, which decides each item after the one before."""
     columns = [
         [getattr(sale, name) for sale in sales]
@@ -34,7 +31,7 @@ async def sell_item_by_item(
             *("offer_id", "price", "quantity", "decision_id", "request_id", "context", "pivot"),
         )
     ]
-    rows = await connection.fetch(
+    rows = await tx.fetch(
         """select status, amount, outcome::text from create_orders_v1(
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) order by idx""",
         now,
@@ -108,12 +105,12 @@ async def test_a_batch_ends_as_its_items_would_one_by_one(shop: Shop, seed: int)
     for _ in range(BATCHES):
         sales = shop.batch(chance)
         async with shop.desk.pool.acquire() as connection:
-            trial = connection.transaction()
+            tx, trial = cast("Tx", connection), connection.transaction()
             await trial.start()
-            one_by_one = await sell_item_by_item(connection, sales, now=now)
+            one_by_one = await sell_item_by_item(tx, sales, now=now)
             await trial.rollback()
             async with connection.transaction():
-                at_once = await sell_from_stock(cast("Tx", connection), sales, now=now)
+                at_once = await sell_from_stock(tx, sales, now=now)
         mine, theirs = dict[int, int](), dict[int, int]()
         assert [shown(sold, mine) for sold in at_once] == [
             shown(sold, theirs) for sold in one_by_one
