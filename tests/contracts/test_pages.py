@@ -1,14 +1,14 @@
 """The pages keep up with the code: links lead somewhere, commands and settings are those that exist, the glossary has its words."""
 
-import importlib
+import ast
 import re
 from pathlib import Path
 
 import pytest
 from tests.contracts.test_docs import ROOT, tracked_files
+from tests.support import reference
 
 from numdesk.cli import _COMMANDS
-from numdesk.config import describe_settings
 
 PAGES = sorted(path for path in tracked_files() if path.suffix == ".md")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)[^)\s]*\)")
@@ -62,55 +62,60 @@ class TestPages:
         ] == []
 
 
-class TestReadme:
-    """The tables of README.md."""
+class TestReference:
+    """The pages that are made from the code."""
 
-    def test_lists_every_setting_with_its_text(self) -> None:
-        """The table of settings is what `config.py` says of itself."""
-        text = (ROOT / "README.md").read_text("utf-8")
-        assert [env for env, what in describe_settings() if f"| `{env}` | {what}" not in text] == []
-
-    def test_lists_every_command(self) -> None:
-        """No command has to be guessed."""
-        text = (ROOT / "README.md").read_text("utf-8")
-        assert [
-            name for name in _COMMANDS if f"numdesk {name}" not in text and f"`{name}`" not in text
-        ] == []
-
-    def test_lists_every_verb_of_the_groups(self) -> None:
-        """What a group of commands can do stands in its line of the table."""
-        text = (ROOT / "README.md").read_text("utf-8")
-        missing = []
-        for group in (
-            "customer",
-            "webhooks",
-            "topup",
-            "provider",
-            "rental",
-            "stock",
-            "jobs",
-            "rate",
-        ):
-            lines = "\n".join(
-                line for line in text.splitlines() if line.startswith(f"| `numdesk {group} ")
-            )
-            app = importlib.import_module(f"numdesk.cli.{group}").app
-            missing += [
-                f"{group} {name}"
-                for name in app
-                if not name.startswith("-") and not re.search(rf"[ `]{name}[ `]", lines)
-            ]
-        assert missing == []
+    @pytest.mark.parametrize("name", reference.PAGES)
+    def test_is_what_the_code_says(self, name: str) -> None:
+        """A new setting or command is in the docs: `make docs` writes the page again."""
+        made = reference.PAGES[name]().rstrip() + "\n"
+        assert (ROOT / "docs" / name).read_text("utf-8") == made
 
     def test_lists_every_call_of_the_sandbox(self) -> None:
         """Whoever tries the desk out sees all that the sandbox can do."""
-        text = (ROOT / "README.md").read_text("utf-8")
+        text = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
         calls = re.findall(
             r'\("([A-Z]+)", "(/[^"]+)", door',
             (ROOT / "src/numdesk/sandbox/routes.py").read_text("utf-8"),
         )
         assert calls
         assert [path for method, path in calls if f"`{method} {path}`" not in text] == []
+
+
+class TestReadme:
+    """README.md"""
+
+    def test_is_read_in_five_minutes(self) -> None:
+        """What does not fit has a page of its own."""
+        assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120
+
+
+class TestDecisions:
+    """The table "Where is it decided?" of ARCHITECTURE.md."""
+
+    def test_answers_twelve_questions(self) -> None:
+        """Each row names a function that exists; the newcomer opens it and reads the answer."""
+        page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+        table = page.partition("## Where is it decided?")[2].partition("\n## ")[0]
+        rows = [row.split("|")[1:-1] for row in table.splitlines() if row.startswith("| ")][1:]
+        assert len(rows) == 12
+        for question, answer in ((row[0], row[1]) for row in rows):
+            assert question.strip().endswith("?")
+            places = PLACE.findall(answer)
+            assert places, question
+            for file, name in places:
+                tree = ast.parse((ROOT / "src" / "numdesk" / file).read_text("utf-8"))
+                defined = {
+                    getattr(node, "name", None) or getattr(getattr(node, "target", None), "id", "")
+                    for node in ast.walk(tree)
+                } | {
+                    target.id
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Assign)
+                    for target in node.targets
+                    if isinstance(target, ast.Name)
+                }
+                assert name.rpartition(".")[2] in defined, f"{file}:{name}"
 
 
 class TestGlossary:

@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return EXIT_REFUSED
     try:
-        answer = _make_app(errors)(
+        answer = make_app(errors)(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
     except cyclopts.CycloptsError as error:
@@ -147,7 +147,8 @@ def _internal_error(error: Exception) -> str:
     )
 
 
-def _make_app(errors: Console) -> cyclopts.App:
+def make_app(errors: Console) -> cyclopts.App:
+    """Return the program with all commands; usage errors go to `errors`."""
     app = cyclopts.App(
         name="numdesk",
         help="A self-hosted desk for phone numbers and the money around them.",
