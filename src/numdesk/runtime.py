@@ -95,8 +95,8 @@ class Runtime:
     #: No other process serves or works on this database, so nobody else needs word of changes.
     alone: bool = False
     memory: Memory = field(default_factory=Memory)
-    #: The batchers of this process, one for each lane.
-    batchers: dict[Batch[Any, Any], tuple[Batcher[Any, Any], ...]] = field(default_factory=dict)
+    #: The batchers of this process.
+    batchers: dict[Batch[Any, Any], Batcher[Any, Any]] = field(default_factory=dict)
     #: What one use case keeps in this process between calls (counters, who waits for which order), by its module's name.
     local: dict[str, Any] = field(default_factory=dict)
 
@@ -128,21 +128,15 @@ class Runtime:
 class Batch(Generic[Item, Answer]):
     """A command for many callers at once, made once by the module that has it.
 
-    `run` answers one for each item, in order, and may be repeated. Items of one lane leave in one
-    batch after the other, those of different lanes side by side; so items that need the same row
-    belong in the same lane.
+    `run` answers one for each item, in order, and may be repeated.
     """
 
     run: Callable[[Runtime, list[Item]], Awaitable[list[Answer]]]
     batch_max: int
-    lanes: int = 1
 
-    def submit(self, rt: Runtime, item: Item, *, lane: int = 0) -> asyncio.Future[Answer]:
+    def submit(self, rt: Runtime, item: Item) -> asyncio.Future[Answer]:
         """Return a future of the item's answer, which comes with the batch that leaves next."""
-        batchers = rt.batchers.get(self)
-        if batchers is None:
-            run = partial(self.run, rt)
-            batchers = rt.batchers[self] = tuple(
-                Batcher(run, batch_max=self.batch_max) for _ in range(self.lanes)
-            )
-        return batchers[lane % self.lanes].submit(item)
+        batcher = rt.batchers.get(self)
+        if batcher is None:
+            batcher = rt.batchers[self] = Batcher(partial(self.run, rt), batch_max=self.batch_max)
+        return batcher.submit(item)

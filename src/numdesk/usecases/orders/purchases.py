@@ -169,12 +169,12 @@ async def sell(
         pivot=random.randrange(PIVOT_MAX),  # noqa: S311 - spreads load, guards nothing
     )
 
-    sold = await _SALES.submit(rt, sale, lane=caller.wallet_id)
+    sold = await _SALES.submit(rt, sale)
     patience = dict(PATIENCE)
     while patience.get(sold.status, 0) > 0:
         patience[sold.status] -= 1
         await asyncio.sleep(0.01 + random.random() * 0.02)  # noqa: S311 - jitter
-        sold = await _SALES.submit(rt, sale, lane=caller.wallet_id)
+        sold = await _SALES.submit(rt, sale)
     match sold.status:
         case SaleStatus.KEY_REUSED:
             raise KeyReused
@@ -205,9 +205,7 @@ async def _sell_batch(rt: Runtime, sales: list[Sale]) -> list[Sold]:
     )
 
 
-#: Two lanes, so that one batch is answered while the database works on the other. Sales of one
-#: wallet share a lane: they never wait for each other's lock.
-_SALES = Batch(_sell_batch, batch_max=SALE_BATCH_MAX, lanes=2)
+_SALES = Batch(_sell_batch, batch_max=SALE_BATCH_MAX)
 
 
 async def _from_suppliers(
