@@ -39,7 +39,7 @@ class Memory:
     async def get(
         self, name: str, load: Callable[[], Awaitable[T]], *, age_max_s: float = float("inf")
     ) -> T:
-        """Returns the kept value of `name`, loading it when there is none or it is older than `age_max_s`."""
+        """Return the kept value of `name`, loading it when there is none or it is older than `age_max_s`."""
         kept = self._kept.get(name)
         if kept is not None and time.monotonic() - kept[0] <= age_max_s:
             return kept[1]
@@ -64,12 +64,12 @@ class Memory:
                 del self._loading[name]
 
     def peek(self, name: str, *, age_max_s: float = float("inf")) -> Any:
-        """Returns the kept value of `name` when there is one that is young enough, else None; for hot paths that must not await."""
+        """Return the kept value of `name` when there is one that is young enough, else None; for hot paths that must not await."""
         kept = self._kept.get(name)
         return kept[1] if kept is not None and time.monotonic() - kept[0] <= age_max_s else None
 
     def forget(self, prefix: str) -> None:
-        """Drops every value whose name begins with `prefix`."""
+        """Drop every value whose name begins with `prefix`."""
         for known in (self._kept, self._loading):
             for name in [name for name in known if name.startswith(prefix)]:
                 del known[name]
@@ -102,7 +102,7 @@ class Runtime:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Opens a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/database/pool.py`."""
+        """Open a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/database/pool.py`."""
         try:
             async with self.database.transaction(name, snapshot=snapshot) as tx:
                 yield tx
@@ -110,17 +110,17 @@ class Runtime:
             raise Unavailable from error
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` in a named transaction once, whatever happens to the connection; raises Unavailable or OutcomeUnknown."""
+        """Run `work` in a named transaction once, whatever happens to the connection. Raises Unavailable or OutcomeUnknown."""
         return await self.database.run(name, work)
 
     async def repeat(
         self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
     ) -> T:
-        """Runs statements that may be repeated, through conflicts and short outages; raises Unavailable (OutcomeUnknown if it `books`)."""
+        """Run statements that may be repeated, through conflicts and short outages. Raises Unavailable (OutcomeUnknown if it `books`)."""
         return await self.database.repeat(name, work, books=books)
 
     async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Reads everything as of one moment, through short outages; raises Unavailable."""
+        """Read everything as of one moment, through short outages. Raises Unavailable."""
         return await self.database.read(name, work)
 
 

@@ -20,7 +20,7 @@ class Rate:
 
 
 def project(units: int, *, rate: int, decimals: int) -> str:
-    """Returns the quote amount `units` in the base currency with `decimals` places, as plain decimal text.
+    """Return the quote amount `units` in the base currency with `decimals` places, as plain decimal text.
 
     Half-up; a positive amount never becomes zero but one unit of the last place; a negative one rounds by magnitude and never
     prints "-0".
@@ -42,13 +42,13 @@ class PriceCap:
     shown: Decimal | None = None
 
     def highest(self, rate: int | None) -> int | None:
-        """Returns the bound as an upper one in minor units: a shown amount is rounded down. None without a rate."""
+        """Return the bound as an upper one in minor units: a shown amount is rounded down. None without a rate."""
         if self.units is not None or self.shown is None or rate is None:
             return self.units
         return floor_for_customer(Fraction(self.shown) * rate)
 
     def lowest(self, rate: int | None) -> int | None:
-        """Returns the bound as a lower one in minor units: a shown amount is rounded up. None without a rate."""
+        """Return the bound as a lower one in minor units: a shown amount is rounded up. None without a rate."""
         if self.units is not None or self.shown is None or rate is None:
             return self.units
         return ceil_for_customer(Fraction(self.shown) * rate)

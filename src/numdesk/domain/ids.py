@@ -7,5 +7,5 @@ SERIAL_MAX = 2**31 - 1
 
 
 def typed(prefix: str, serial: int) -> str:
-    """Returns a typed id such as `ord_1042`."""
+    """Return a typed id such as `ord_1042`."""
     return f"{prefix}_{serial}"

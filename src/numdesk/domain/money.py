@@ -47,18 +47,18 @@ class Money:
 
 
 def half_up(value: Fraction) -> int:
-    """Rounds to the nearest integer, halves away from zero."""
+    """Round to the nearest integer, halves away from zero."""
     magnitude = (abs(value) * 2 + 1) // 2
     return int(magnitude if value >= 0 else -magnitude)
 
 
 def floor_for_customer(value: Fraction) -> int:
-    """Rounds a customer's upper bound down, so that it is never exceeded."""
+    """Round a customer's upper bound down, so that it is never exceeded."""
     return int(value.__floor__())
 
 
 def ceil_for_customer(value: Fraction) -> int:
-    """Rounds a customer's lower bound up, so that it is never undercut."""
+    """Round a customer's lower bound up, so that it is never undercut."""
     return int(value.__ceil__())
 
 
@@ -67,7 +67,7 @@ class AmountRefused(ValueError):
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """Returns a decimal amount such as 1.50 in minor units, from 0 to AMOUNT_MAX. Raises AmountRefused.
+    """Return a decimal amount such as 1.50 in minor units, from 0 to AMOUNT_MAX. Raises AmountRefused.
 
     What could be read in two ways (1,50; 1e3; .5; digits of other scripts) is not read at all.
     """
@@ -93,7 +93,7 @@ def parse_amount(text: str, currency: str) -> int:
 
 
 def print_amount(units: int, currency: str) -> str:
-    """Returns an amount for people, such as 1,234.50 EUR."""
+    """Return an amount for people, such as 1,234.50 EUR."""
     places = DECIMALS[currency]
     digits = str(abs(units)).rjust(places + 1, "0")
     whole, fraction = (digits[:-places], "." + digits[-places:]) if places else (digits, "")

@@ -74,7 +74,7 @@ def is_delivered(status: int) -> bool:
 
 
 def asked_pause_s(status: int | None, retry_after: str | None, *, wall: datetime) -> float:
-    """Returns for how many seconds an answer asks to be left alone, by Retry-After in seconds or as a date, up to PAUSE_MAX_S.
+    """Return for how many seconds an answer asks to be left alone, by Retry-After in seconds or as a date, up to PAUSE_MAX_S.
 
     A receiver that says nothing of the kind, or nothing that can be read, asks for none.
     """
@@ -94,7 +94,7 @@ def asked_pause_s(status: int | None, retry_after: str | None, *, wall: datetime
 def next_attempt(
     delays_s: Sequence[float], *, attempt: int, random: float, pause_s: float = 0.0
 ) -> float | None:
-    """Returns the seconds to wait after `attempt` (the first is 1) failed, or None when that was the last.
+    """Return the seconds to wait after `attempt` (the first is 1) failed, or None when that was the last.
 
     `random` in [0, 1) spreads the delay evenly by JITTER to both sides; the receiver may have asked for `pause_s` at least.
     """
@@ -105,7 +105,7 @@ def next_attempt(
 
 
 def endpoint_pace_ms(elapsed_ms: int, *, turn_ms: int) -> int:
-    """Returns how much of a send's time was the endpoint's own, when each turn in the sending process takes `turn_ms`.
+    """Return how much of a send's time was the endpoint's own, when each turn in the sending process takes `turn_ms`.
 
     A busy process that took its own slowness for the endpoint's would send more at a time, and wait only longer.
     """
@@ -113,7 +113,7 @@ def endpoint_pace_ms(elapsed_ms: int, *, turn_ms: int) -> int:
 
 
 def next_window(window: int, *, delivered: bool, elapsed_ms: int) -> int:
-    """Returns how many sends an endpoint may have on their way after this one: at most one more after a success, half after a failure."""
+    """Return how many sends an endpoint may have on their way after this one: at most one more after a success, half after a failure."""
     if not delivered:
         return max(1, window // 2)
     wanted = WINDOW_START if elapsed_ms > PROMPT_MS else elapsed_ms * RATE_MAX // 1000

@@ -35,7 +35,7 @@ class Script:
         self._file = file
 
     async def write(self, steps: Sequence[tuple[str | None, str]]) -> None:
-        """Puts (call or None, outcome) in the place of what is left of the script."""
+        """Put (call or None, outcome) in the place of what is left of the script."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from script")
@@ -44,14 +44,14 @@ class Script:
         await self._file.run(work)
 
     async def take(self, call: str) -> str | None:
-        """Takes the first outcome that is meant for this call, or for any."""
+        """Take the first outcome that is meant for this call, or for any."""
         query = "delete from script where id = (select min(id) from script where call = ? or call is null) returning outcome"
         found = await self._file.run(lambda db: db.execute(query, (call,)).fetchone())
         return found[0] if found else None
 
 
 def over_http(http: OutgoingHttp, *, base_url: str) -> Deliver:
-    """Returns what delivers by HTTP; `base_url` says where to without leaving this machine."""
+    """Return what delivers by HTTP; `base_url` says where to without leaving this machine."""
     policy = policy_for(base_url, timeout_s=CALL_S, answer_bytes_max=1024)
 
     async def post(url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -66,7 +66,7 @@ def over_http(http: OutgoingHttp, *, base_url: str) -> Deliver:
 async def deliver_all(
     deliver: Deliver, calls: Iterable[tuple[str, Mapping[str, str], bytes]], *, times: int
 ) -> int:
-    """Makes calls (URL, headers, body) in the order given, each `times` times at once; returns how many were answered."""
+    """Make calls (URL, headers, body) in the order given, each `times` times at once; return how many were answered."""
     lanes = asyncio.Semaphore(CALLS_MAX)
 
     async def send(url: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -77,7 +77,7 @@ async def deliver_all(
 
 
 async def hang(request: Request) -> None:
-    """Waits until whoever asked gives up."""
+    """Wait until whoever asked gives up."""
     async with asyncio.timeout(HANG_S):
         while (await request.receive())["type"] != "http.disconnect":
             pass

@@ -47,7 +47,7 @@ class Pattern:
     __slots__ = ("_compiled", "_group")
 
     def __init__(self, text: str) -> None:
-        """Compiles a pattern. Raises PatternRefused."""
+        """Compile a pattern. Raises PatternRefused."""
         if not 0 < len(text) <= PATTERN_LENGTH_MAX:
             raise PatternRefused(f"must have 1 to {PATTERN_LENGTH_MAX} characters")
         options = re2.Options()
@@ -67,7 +67,7 @@ class Pattern:
         self._group = groups.get(GROUP, 1)
 
     def find(self, text: str) -> tuple[int, int] | None:
-        """Returns where in the text the group of the first match stands; None without a match, or when the group has no part in it."""
+        """Return where in the text the group of the first match stands; None without a match, or when the group has no part in it."""
         text = text[:TEXT_LENGTH_MAX]
         try:
             match = self._compiled.search(text)
@@ -81,19 +81,19 @@ class Pattern:
         return (start, end) if start >= 0 else None
 
     def matches_empty(self) -> bool:
-        """Says whether an empty text matches."""
+        """Say whether an empty text matches."""
         return self._compiled.search("") is not None
 
 
 def took_s(pattern: Pattern, text: str) -> float:
-    """Returns the processor time of one search."""
+    """Return the processor time of one search."""
     started = time.thread_time()
     pattern.find(text)
     return time.thread_time() - started
 
 
 def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took_s) -> Pattern:
-    """Returns a new pattern once it has shown itself quick enough; `took_s` measures a search. Raises PatternRefused."""
+    """Return a new pattern once it has shown itself quick enough; `took_s` measures a search. Raises PatternRefused."""
     pattern = Pattern(text)
     if pattern.matches_empty():
         raise PatternRefused("must not match an empty text")
@@ -112,13 +112,13 @@ def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took
 
 
 def _probes(text: str) -> Iterator[str]:
-    """Yields long texts that give a pattern much to try: what it repeats itself, most of all."""
+    """Yield long texts that give a pattern much to try: what it repeats itself, most of all."""
     for piece in dict.fromkeys((text, *text, *_PROBES)):
         yield (piece * TEXT_LENGTH_MAX)[:TEXT_LENGTH_MAX]
 
 
 def _reason(error: Exception) -> str:
-    """Returns what RE2 says, which comes as bytes."""
+    """Return what RE2 says, which comes as bytes."""
     said = error.args[0] if error.args else ""
     return (
         said.decode("utf-8", "replace") if isinstance(said, bytes) else "it holds half a character"

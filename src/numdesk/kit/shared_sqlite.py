@@ -31,13 +31,13 @@ class Notebook:
         self._is_closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Does `work` in a transaction and returns its answer. Raises NotebookUnavailable."""
+        """Do `work` in a transaction and returns its answer. Raises NotebookUnavailable."""
         if self._is_closed:
             raise NotebookUnavailable(f"{self._path.name}: is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
     def close(self) -> None:
-        """Closes the file, once all work that was begun is done; what comes later is refused."""
+        """Close the file, once all work that was begun is done; what comes later is refused."""
         self._is_closed = True
         self._thread.shutdown()
         if self._connection is not None:

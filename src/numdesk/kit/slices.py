@@ -20,7 +20,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 
 
 async def slices(rows: Iterable[T], *, length: int = SLICE) -> AsyncIterator[list[T]]:
-    """Yields the rows in slices and lets other requests be answered after each full one."""
+    """Yield the rows in slices and lets other requests be answered after each full one."""
     left = iter(rows)
     while part := list(islice(left, length)):
         await take_turn()
@@ -28,7 +28,7 @@ async def slices(rows: Iterable[T], *, length: int = SLICE) -> AsyncIterator[lis
 
 
 async def take_turn() -> None:
-    """Waits for the turn to do one slice: in each turn of the event loop one is done, however many lists are being made."""
+    """Wait for the turn to do one slice: in each turn of the event loop one is done, however many lists are being made."""
     loop = asyncio.get_running_loop()
     turn = _turns.get(loop)
     if turn is None:
@@ -38,7 +38,7 @@ async def take_turn() -> None:
 
 
 async def sort(rows: Iterable[T], *, key: Callable[[T], Any], reverse: bool = False) -> list[T]:
-    """Returns what `sorted` would, rows that compare equal in their order included."""
+    """Return what `sorted` would, rows that compare equal in their order included."""
     runs = [
         sorted(part, key=key, reverse=reverse) async for part in slices(rows, length=SORTED_SLICE)
     ]

@@ -76,13 +76,13 @@ class PaymentGateway(Protocol):
     repeatable: bool
 
     async def create(self, intent: Intent) -> Invoice:
-        """Makes the invoice of an intent, or finds the one that was made for the same reference; never two for one reference."""
+        """Make the invoice of an intent, or finds the one that was made for the same reference; never two for one reference."""
         ...
 
     async def look_up(
         self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
     ) -> Sequence[Payment]:
-        """Returns every deposit of an invoice as it stands now (one that waits counts as one); empty when the gateway knows none.
+        """Return every deposit of an invoice as it stands now (one that waits counts as one); empty when the gateway knows none.
 
         `since` is when the invoice was made, for gateways that can only be asked for a span of time. `payment_ids` are deposits that
         callbacks named: they are read each by itself where a list may not hold them. What a deposit says of its invoice and reference is
@@ -92,13 +92,13 @@ class PaymentGateway(Protocol):
         ...
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
-        """Returns the invoice that was made for a reference whose `create` had no answer, None when there is none."""
+        """Return the invoice that was made for a reference whose `create` had no answer, None when there is none."""
         ...
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """Returns all deposits that were made or changed in a span of time, for the nightly comparison."""
+        """Return all deposits that were made or changed in a span of time, for the nightly comparison."""
         ...
 
     def read_callback(self, headers: Mapping[str, str], body: bytes) -> PaymentHint:
-        """Verifies a callback (header names in lower case) and returns what it is about. Raises CallbackRefused."""
+        """Verify a callback (header names in lower case) and returns what it is about. Raises CallbackRefused."""
         ...

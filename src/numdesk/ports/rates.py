@@ -9,5 +9,5 @@ class RateSource(Protocol):
     """May raise ProviderError and nothing else."""
 
     async def rate(self, pair: str) -> int | None:
-        """Returns how many minor units of the quote currency one unit of the base is worth ("USD/IDR"), None when unknown."""
+        """Return how many minor units of the quote currency one unit of the base is worth ("USD/IDR"), None when unknown."""
         ...

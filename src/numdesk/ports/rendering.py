@@ -35,11 +35,11 @@ class EventRenderer(Protocol):
     disabled_reason: str
 
     def render(self, facts: EventFacts) -> bytes | None:
-        """Returns the body, or None when this dialect has no word for the event."""
+        """Return the body, or None when this dialect has no word for the event."""
         ...
 
     def headers(self, body: bytes, *, secret: bytes | None, delivery_id: str) -> Mapping[str, str]:
-        """Returns the headers that go with the body, the signature among them."""
+        """Return the headers that go with the body, the signature among them."""
         ...
 
 
@@ -50,5 +50,5 @@ class StampedRenderer(Protocol):
     def post(
         self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime
     ) -> Post | None:
-        """Returns what is sent in an attempt at this real time, or None when this dialect has no word for the event."""
+        """Return what is sent in an attempt at this real time, or None when this dialect has no word for the event."""
         ...

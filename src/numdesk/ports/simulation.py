@@ -17,15 +17,15 @@ class Simulation(Protocol):
     """A world outside that does as it is told, in every process and through every crash of ours."""
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Says what the next calls will meet, in the place of what was said before; raises UnknownOutcome and then changes nothing."""
+        """Say what the next calls will meet, in the place of what was said before. Raises UnknownOutcome and then change nothing."""
         ...
 
     async def scripted(self) -> list[str]:
-        """Returns the outcomes that no call has met yet."""
+        """Return the outcomes that no call has met yet."""
         ...
 
     async def set_rate(self, pair: str, value: int | None) -> None:
-        """Changes what the rate source will answer, None for no rate."""
+        """Change what the rate source will answer, None for no rate."""
         ...
 
     async def owns(self, msisdn: int) -> bool:
@@ -33,7 +33,7 @@ class Simulation(Protocol):
         ...
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
-        """Returns a new message as the provider would tell it."""
+        """Return a new message as the provider would tell it."""
         ...
 
 
@@ -69,7 +69,7 @@ class FakeGateway(Protocol):
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """Sees money for an invoice (our reference or its own id), says so `times` times, and returns how many callbacks were answered.
+        """See money for an invoice (our reference or its own id), say so `times` times, and return how many callbacks were answered.
 
         `amount` is in `currency`, that of the invoice if none is given; no amount is all that is still due. A `currency` that is a coin is
         what is paid with; any case will do. Raises UnknownInvoice or UnknownMoney, and then nothing was seen.
@@ -82,5 +82,5 @@ class FakeGateway(Protocol):
         ...
 
     def close(self) -> None:
-        """Closes the file; what was paid stays paid."""
+        """Close the file; what was paid stays paid."""
         ...

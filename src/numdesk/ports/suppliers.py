@@ -55,29 +55,29 @@ class NumberSupplier(Protocol):
     """Every method may raise ProviderError and nothing else."""
 
     async def tiers(self) -> Sequence[Tier]:
-        """Returns what the supplier sells now."""
+        """Return what the supplier sells now."""
         ...
 
     async def reserve(self, wanted: Wanted) -> Reserved:
-        """Buys a number; the same reference never buys twice."""
+        """Buy a number; the same reference never buys twice."""
         ...
 
     async def look_up(self, reference: str) -> Reserved | None:
-        """Returns what became of a reservation whose answer was lost, or None when there is none and never will be."""
+        """Return what became of a reservation whose answer was lost, or None when there is none and never will be."""
         ...
 
     async def release(self, provider_ref: str, outcome: Outcome) -> None:
-        """Tells the supplier that we are done with the number; harmless when repeated."""
+        """Tell the supplier that we are done with the number; harmless when repeated."""
         ...
 
     async def resend(self, provider_ref: str) -> bool:
-        """Asks for one more message; False when the supplier cannot."""
+        """Ask for one more message; False when the supplier cannot."""
         ...
 
     async def reactivate(self, wanted: Wanted, *, msisdn: int) -> Reserved:
-        """Buys the same number once more."""
+        """Buy the same number once more."""
         ...
 
     async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:
-        """Returns what buying the same number once more costs now in our minor units, or None when it cannot be had."""
+        """Return what buying the same number once more costs now in our minor units, or None when it cannot be had."""
         ...

@@ -52,7 +52,7 @@ class JsonRefused(ValueError):
 def read_text(
     raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None
 ) -> str:
-    """Returns a document's text. Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is bounded.
+    """Return a document's text. Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is bounded.
 
     What it costs to look at a stranger's document grows with its parts, and they are counted before anything is made of them.
     """
@@ -67,7 +67,7 @@ def read_text(
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """Returns a document's members: dicts, lists, strings, NumberTokens, True, False and None.
+    """Return a document's members: dicts, lists, strings, NumberTokens, True, False and None.
 
     Raises JsonRefused for what is no JSON, no object, too deep, names a key twice or says NaN.
     """
@@ -84,7 +84,7 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def read_word(row: Mapping[str, Any], name: str) -> str:
-    """Returns a member that is a short text, or a number as it stood there. Raises JsonRefused."""
+    """Return a member that is a short text, or a number as it stood there. Raises JsonRefused."""
     found = maybe_word(row, name)
     if not found:
         raise JsonRefused(f"has no {name}")
@@ -92,7 +92,7 @@ def read_word(row: Mapping[str, Any], name: str) -> str:
 
 
 def maybe_word(row: Mapping[str, Any], name: str) -> str | None:
-    """Returns a member as `read_word` does, None where there is none. Raises JsonRefused."""
+    """Return a member as `read_word` does, None where there is none. Raises JsonRefused."""
     value = row.get(name)
     if value is None:
         return None
@@ -103,7 +103,7 @@ def maybe_word(row: Mapping[str, Any], name: str) -> str | None:
 
 
 def read_amount(row: Mapping[str, Any], name: str) -> Decimal:
-    """Returns a member that is an amount, as a number or as text, digit by digit. Raises JsonRefused."""
+    """Return a member that is an amount, as a number or as text, digit by digit. Raises JsonRefused."""
     value = row.get(name)
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
         raise JsonRefused(f"has a {name} that is no amount")
@@ -111,12 +111,12 @@ def read_amount(row: Mapping[str, Any], name: str) -> Decimal:
 
 
 def maybe_amount(row: Mapping[str, Any], name: str) -> Decimal | None:
-    """Returns a member as `read_amount` does, None where there is none. Raises JsonRefused."""
+    """Return a member as `read_amount` does, None where there is none. Raises JsonRefused."""
     return read_amount(row, name) if row.get(name) is not None else None
 
 
 def maybe_moment(value: object) -> datetime | None:
-    """Returns a moment such as 2026-01-31T12:00:00.000Z, in UTC when it names no zone; None for anything else."""
+    """Return a moment such as 2026-01-31T12:00:00.000Z, in UTC when it names no zone; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -127,7 +127,7 @@ def maybe_moment(value: object) -> datetime | None:
 
 
 def cut_member(text: str, name: str) -> str:
-    """Returns the text of an object, which `read_object` has read, without one of its own members; all else stays as it was."""
+    """Return the text of an object, which `read_object` has read, without one of its own members; all else stays as it was."""
     spans = list(_member_spans(text))
     for at, (found, begin, end) in enumerate(spans):
         if found != name:
@@ -139,7 +139,7 @@ def cut_member(text: str, name: str) -> str:
 
 
 def write_php(value: Any, *, escape_unicode: bool) -> str:
-    """Writes a value as PHP's json_encode does: `/` escaped, letters escaped too unless JSON_UNESCAPED_UNICODE was asked for."""
+    """Write a value as PHP's json_encode does: `/` escaped, letters escaped too unless JSON_UNESCAPED_UNICODE was asked for."""
 
     def string(text: str) -> str:
         written = _quote(text).replace("/", "\\/")
@@ -149,18 +149,18 @@ def write_php(value: Any, *, escape_unicode: bool) -> str:
 
 
 def write_js(value: Any, *, escape_unicode: bool = False) -> str:
-    """Writes a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
+    """Write a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
     written = _write(value, _quote)
     return in_ascii(written) if escape_unicode else written
 
 
 def in_ascii(written: str) -> str:
-    """Returns a written document with its other letters escaped; they stand nowhere but in its strings."""
+    """Return a written document with its other letters escaped; they stand nowhere but in its strings."""
     return _escape(written, _NOT_IN_ASCII)
 
 
 def js_number(number: str) -> NumberToken:
-    """Returns the text that JavaScript gives a number, which it keeps as a double: `27.00` is 27 and `0.00000015` is 1.5e-7."""
+    """Return the text that JavaScript gives a number, which it keeps as a double: `27.00` is 27 and `0.00000015` is 1.5e-7."""
     value = float(number)
     if not isfinite(value):
         return NumberToken("null")
@@ -180,7 +180,7 @@ def js_number(number: str) -> NumberToken:
 
 
 def sort_like_js(names: Iterable[str]) -> list[str]:
-    """Returns names in the order that a JavaScript object has to which they were added sorted: array indices first, by number."""
+    """Return names in the order that a JavaScript object has to which they were added sorted: array indices first, by number."""
     return sorted(
         names,
         key=lambda name: (0, int(name), b"") if _is_array_index(name) else (1, 0, _utf16(name)),
@@ -188,7 +188,7 @@ def sort_like_js(names: Iterable[str]) -> list[str]:
 
 
 def sort_by_utf16(names: Iterable[str]) -> list[str]:
-    """Returns names in the order of JavaScript's Array.prototype.sort."""
+    """Return names in the order of JavaScript's Array.prototype.sort."""
     return sorted(names, key=_utf16)
 
 
@@ -207,7 +207,7 @@ def _is_array_index(name: str) -> bool:
 
 
 def _member_spans(text: str) -> Iterable[tuple[str, int, int]]:
-    """Yields name, begin and end of each member of an object whose text is known to be well-formed."""
+    """Yield name, begin and end of each member of an object whose text is known to be well-formed."""
     at = _skip(text, _skip(text, 0) + 1)
     while text[at] != "}":
         begin = at
@@ -227,7 +227,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _write(value: Any, string: Callable[[str], str]) -> str:
-    """Writes a value that was read, without any space, with a way of writing strings."""
+    """Write a value that was read, without any space, with a way of writing strings."""
     if isinstance(value, NumberToken):
         return str(value)
     if isinstance(value, str):
@@ -245,12 +245,12 @@ def _write(value: Any, string: Callable[[str], str]) -> str:
 
 
 def _quote(text: str) -> str:
-    """Writes a string with what both languages escape: quotes, backslashes, controls below space, and halves of letters."""
+    """Write a string with what both languages escape: quotes, backslashes, controls below space, and halves of letters."""
     return _escape(_AS_IT_IS(text), _LONE_SURROGATE)
 
 
 def _escape(written: str, letters: re.Pattern[str]) -> str:
-    """Writes all of some letters as \\uXXXX, two of them where UTF-16 needs two."""
+    """Write all of some letters as \\uXXXX, two of them where UTF-16 needs two."""
     return letters.sub(lambda match: _IN_ASCII(match[0])[1:-1], written)
 
 

@@ -66,7 +66,7 @@ class Adapters:
     close: Callable[[], None] = lambda: None
 
     def served(self) -> frozenset[str]:
-        """Returns the names of the ports that are there."""
+        """Return the names of the ports that are there."""
         return frozenset(name for name in PORTS if getattr(self, name) is not None)
 
 
@@ -100,7 +100,7 @@ class ProviderSettingRefused(ValueError):
 
 
 def find_providers() -> dict[str, Provider]:
-    """Imports every folder here and returns the manifests by slug."""
+    """Import every folder here and returns the manifests by slug."""
     found: dict[str, Provider] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.ispkg:
@@ -113,7 +113,7 @@ def find_providers() -> dict[str, Provider]:
 
 
 def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec.Struct:
-    """Returns the provider's settings from the words that the environment has for it. Raises ProviderSettingRefused."""
+    """Return the provider's settings from the words that the environment has for it. Raises ProviderSettingRefused."""
     try:
         return msgspec.convert(dict(environment), provider.settings, strict=False)
     except msgspec.ValidationError as error:
@@ -124,7 +124,7 @@ def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec
 
 
 def unanswered(failure: HttpFailure) -> ProviderError:
-    """Returns the failure of a call that got no answer."""
+    """Return the failure of a call that got no answer."""
     return ProviderError(
         Cause.PROVIDER_UNAVAILABLE,
         str(failure),
@@ -134,7 +134,7 @@ def unanswered(failure: HttpFailure) -> ProviderError:
 
 
 def check_outage(status: int) -> None:
-    """Raises ProviderError for an answer's status by which the upstream says nothing but that it cannot work now."""
+    """Raise ProviderError for an answer's status by which the upstream says nothing but that it cannot work now."""
     if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
         raise ProviderError(
             Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True
@@ -144,13 +144,13 @@ def check_outage(status: int) -> None:
 
 
 def broken_answer(what: str) -> ProviderError:
-    """Returns the failure of an answer that we cannot read: whatever was asked for may have been done."""
+    """Return the failure of an answer that we cannot read: whatever was asked for may have been done."""
     return ProviderError(Cause.PROVIDER_ERROR, f"the answer {what}", unknown=True)
 
 
 @contextmanager
 def reading_answer() -> Iterator[None]:
-    """Turns JsonRefused into the failure of a broken answer; decorates what reads answers, too."""
+    """Turn JsonRefused into the failure of a broken answer; decorates what reads answers, too."""
     try:
         yield
     except JsonRefused as error:
@@ -158,7 +158,7 @@ def reading_answer() -> Iterator[None]:
 
 
 def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -> PaymentStatus:
-    """Translates a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
+    """Translate a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
     if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
         _reported.add((provider, word))
         _log.warning(

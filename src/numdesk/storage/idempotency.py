@@ -42,9 +42,9 @@ class Key:
 
 
 async def recorded(tx: Tx, key: Key) -> str | None:
-    """Returns the outcome that the signature or the key holds, None when both are free.
+    """Return the outcome that the signature or the key holds, None when both are free.
 
-    Refuses with KeyReused, RequestRepeated or RequestInProgress.
+    Raises KeyReused, RequestRepeated or RequestInProgress.
     """
     if key.signature is not None and (outcome := await recorded(tx, key.signature)) is not None:
         return outcome
@@ -52,7 +52,7 @@ async def recorded(tx: Tx, key: Key) -> str | None:
 
 
 async def _held(tx: Tx, key: Key) -> str | None:
-    """Returns the outcome that the key itself holds."""
+    """Return the outcome that the key itself holds."""
     row = await tx.fetchrow(
         "select fingerprint, state, outcome::text from idempotency where customer_id = $1 and namespace = $2 and key = $3",
         key.customer_id,
@@ -71,9 +71,9 @@ async def _held(tx: Tx, key: Key) -> str | None:
 
 
 async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
-    """Returns a new request id when the key was free and is now ours, or the outcome that it holds.
+    """Return a new request id when the key was free and is now ours, or the outcome that it holds.
 
-    A signature that was spent decides, whatever the key; one that was not is spent, also when the key is known. Refuses with KeyReused,
+    A signature that was spent decides, whatever the key; one that was not is spent, also when the key is known. Raises KeyReused,
     RequestRepeated or RequestInProgress.
     """
     if key.signature is not None:
@@ -100,7 +100,7 @@ async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
 
 
 async def keep(tx: Tx, key: Key, outcome: str) -> bool:
-    """Records the outcome of a claimed key, and of its signature; False when somebody else has recorded one meanwhile."""
+    """Record the outcome of a claimed key, and of its signature; False when somebody else has recorded one meanwhile."""
     if key.signature is not None:
         await keep(tx, key.signature, outcome)
     tag = await tx.execute(
@@ -114,7 +114,7 @@ async def keep(tx: Tx, key: Key, outcome: str) -> bool:
 
 
 async def release(tx: Tx, key: Key) -> None:
-    """Frees a claimed key whose request had no effect."""
+    """Free a claimed key whose request had no effect."""
     await tx.execute(
         "delete from idempotency where customer_id = $1 and namespace = $2 and key = $3 and state = 1",
         key.customer_id,
@@ -124,7 +124,7 @@ async def release(tx: Tx, key: Key) -> None:
 
 
 async def claim_all(tx: Tx, keys: Sequence[Key], *, now: datetime) -> set[Key]:
-    """Claims those of the keys that are free, without request ids, and returns them."""
+    """Claim those of the keys that are free, without request ids, and return them."""
     if not keys:
         return set()
     rows = await tx.fetch(
@@ -142,7 +142,7 @@ async def claim_all(tx: Tx, keys: Sequence[Key], *, now: datetime) -> set[Key]:
 
 
 async def end_all(tx: Tx, outcomes: Mapping[Key, str | None]) -> None:
-    """Records the outcomes of claimed keys, and frees those that have none."""
+    """Record the outcomes of claimed keys, and free those that have none."""
     if not outcomes:
         return
     await tx.execute(
@@ -162,7 +162,7 @@ async def end_all(tx: Tx, outcomes: Mapping[Key, str | None]) -> None:
 
 
 def _names(keys: Collection[Key]) -> tuple[list[int], list[int], list[str]]:
-    """Returns the columns of the primary key."""
+    """Return the columns of the primary key."""
     return (
         [key.customer_id for key in keys],
         [int(key.namespace) for key in keys],
@@ -171,7 +171,7 @@ def _names(keys: Collection[Key]) -> tuple[list[int], list[int], list[str]]:
 
 
 async def in_progress(tx: Tx, request_id: int) -> Key | None:
-    """Returns the key that a request claimed, locked, or None when it is recorded or released."""
+    """Return the key that a request claimed, locked, or None when it is recorded or released."""
     row = await tx.fetchrow(
         "select customer_id, namespace, key, fingerprint from idempotency where request_id = $1 and state = 1 for update",
         request_id,
@@ -180,7 +180,7 @@ async def in_progress(tx: Tx, request_id: int) -> Key | None:
 
 
 async def lock_in_progress(tx: Tx, request_id: int) -> bool:
-    """Keeps a request from being settled until this transaction ends; False when it is recorded or released already."""
+    """Keep a request from being settled until this transaction ends; False when it is recorded or released already."""
     return bool(
         await tx.fetchval(
             "select true from idempotency where request_id = $1 and state = 1 for share", request_id

@@ -26,7 +26,7 @@ class RuleRow:
 
 
 async def every(tx: Tx, *, removed: bool = False) -> list[RuleRow]:
-    """Returns the rules that count, or with `removed` all that ever did, by service and id."""
+    """Return the rules that count, or with `removed` all that ever did, by service and id."""
     rows = await tx.fetch(
         """select r.id, r.service_id, s.code, r.sender, r.pattern, r.created_at, r.removed_at
              from otp_rules r join services s on s.id = r.service_id where $1 or r.removed_at is null order by s.code, r.id""",
@@ -36,12 +36,12 @@ async def every(tx: Tx, *, removed: bool = False) -> list[RuleRow]:
 
 
 async def lock(tx: Tx) -> None:
-    """Makes whoever else adds a rule wait, so that their number can be bounded."""
+    """Make whoever else adds a rule wait, so that their number can be bounded."""
     await tx.execute("select pg_advisory_xact_lock(hashtext('otp rules'))")
 
 
 async def count(tx: Tx, *, service_id: int | None = None) -> int:
-    """Returns how many rules there are, of one service or of all."""
+    """Return how many rules there are, of one service or of all."""
     return await tx.fetchval(
         "select count(*) from otp_rules where removed_at is null and ($1::int is null or service_id = $1)",
         service_id,
@@ -51,7 +51,7 @@ async def count(tx: Tx, *, service_id: int | None = None) -> int:
 async def insert(
     tx: Tx, *, service_id: int, sender: str | None, pattern: str, now: datetime
 ) -> int | None:
-    """Adds a rule and returns its id; None when there is the same already."""
+    """Add a rule and returns its id; None when there is the same already."""
     return await tx.fetchval(
         """insert into otp_rules (service_id, sender, pattern, created_at) values ($1, $2, $3, $4)
              on conflict (service_id, coalesce(sender, ''), pattern) where removed_at is null do nothing returning id""",
@@ -63,7 +63,7 @@ async def insert(
 
 
 async def remove(tx: Tx, *, rule_id: int, now: datetime) -> bool:
-    """Takes a rule away; False when there is none of that id."""
+    """Take a rule away; False when there is none of that id."""
     return (
         await tx.execute(
             "update otp_rules set removed_at = $2 where id = $1 and removed_at is null",
@@ -75,7 +75,7 @@ async def remove(tx: Tx, *, rule_id: int, now: datetime) -> bool:
 
 
 async def services_of(tx: Tx, arrivals: Sequence[Arrival], *, now: datetime) -> list[int | None]:
-    """Returns the service of the open order that each message is for; see `order_services_v1`."""
+    """Return the service of the open order that each message is for; see `order_services_v1`."""
     rows = await tx.fetch(
         "select service_id from order_services_v1($1, $2, $3, $4) order by idx",
         now,

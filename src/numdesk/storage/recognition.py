@@ -34,12 +34,12 @@ class KeptMessage:
 
 
 async def service_id(tx: Tx, *, code: str) -> int | None:
-    """Returns the id of a service, or None."""
+    """Return the id of a service, or None."""
     return await tx.fetchval("select id from services where code = $1", code)
 
 
 async def words(tx: Tx) -> list[ServiceWord]:
-    """Returns the operator's words, by service and word."""
+    """Return the operator's words, by service and word."""
     rows = await tx.fetch(
         "select service_id, word, use from service_words order by service_id, word"
     )
@@ -48,7 +48,7 @@ async def words(tx: Tx) -> list[ServiceWord]:
 
 
 async def families(tx: Tx) -> dict[int, str]:
-    """Returns the operator's families by service id; empty for a service that is alone."""
+    """Return the operator's families by service id; empty for a service that is alone."""
     return {
         row[0]: row[1]
         for row in await tx.fetch(
@@ -58,7 +58,7 @@ async def families(tx: Tx) -> dict[int, str]:
 
 
 async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: int) -> bool:
-    """Writes how a word of a service counts; False when the service would have more than `most`."""
+    """Write how a word of a service counts; False when the service would have more than `most`."""
     await tx.execute("select from services where id = $1 for update", service_id)
     tag = await tx.execute(
         """insert into service_words (service_id, word, use)
@@ -73,7 +73,7 @@ async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: in
 
 
 async def remove_word(tx: Tx, *, service_id: int, word: str) -> bool:
-    """Deletes what was said about a word; False when nothing was."""
+    """Delete what was said about a word; False when nothing was."""
     return (
         await tx.execute(
             "delete from service_words where service_id = $1 and word = $2", service_id, word
@@ -83,7 +83,7 @@ async def remove_word(tx: Tx, *, service_id: int, word: str) -> bool:
 
 
 async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None:
-    """Puts services into a family, empty for one of its own each."""
+    """Put services into a family, empty for one of its own each."""
     await tx.execute(
         """insert into service_families (service_id, family) select distinct u.id, $2 from unnest($1::int[]) u(id) order by 1
              on conflict (service_id) do update set family = excluded.family""",
@@ -93,7 +93,7 @@ async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None
 
 
 async def foreign_messages(tx: Tx, *, limit: int, before: int | None) -> list[KeptMessage]:
-    """Returns messages of another service than they came for, newest first, from below an id."""
+    """Return messages of another service than they came for, newest first, from below an id."""
     rows = await tx.fetch(
         "select "
         + _COLUMNS
@@ -106,13 +106,13 @@ async def foreign_messages(tx: Tx, *, limit: int, before: int | None) -> list[Ke
 
 
 async def message(tx: Tx, *, message_id: int) -> KeptMessage | None:
-    """Returns a message, or None."""
+    """Return a message, or None."""
     row = await tx.fetchrow("select " + _COLUMNS + " where m.id = $1", message_id)
     return KeptMessage(*row) if row else None
 
 
 async def count_withheld(tx: Tx, *, since: datetime) -> int:
-    """Counts the messages that were withheld since a time."""
+    """Count the messages that were withheld since a time."""
     return await tx.fetchval(
         """select count(*) from foreign_messages f join messages m on m.id = f.message_id where f.withheld and m.received_at >= $1""",
         since,

@@ -62,7 +62,7 @@ class Room:
     without: Sequence[int] = ()
 
     def columns(self) -> tuple[object, ...]:
-        """Returns the arguments of the commands."""
+        """Return the arguments of the commands."""
         return (
             self.after,
             self.total,
@@ -116,7 +116,7 @@ class Outcome(NamedTuple):
 
 
 async def read(tx: Tx, *, owner: Owner) -> EndpointRow | None:
-    """Returns a customer's endpoint."""
+    """Return a customer's endpoint."""
     row = await tx.fetchrow(
         """select url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since from webhook_endpoints
            where customer_id = $1 and dialect = $2""",
@@ -127,7 +127,7 @@ async def read(tx: Tx, *, owner: Owner) -> EndpointRow | None:
 
 
 async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime) -> EndpointRow:
-    """Changes an endpoint, or makes it; every change enables it and forgets its failures."""
+    """Change an endpoint, or makes it; every change enables it and forgets its failures."""
     row = await tx.fetchrow(
         """insert into webhook_endpoints as w (customer_id, dialect, url, secret, updated_at)
              values ($1, $2, coalesce($3, ''),
@@ -160,7 +160,7 @@ async def take(
     room: Room,
     only: Sequence[int] | None = None,
 ) -> list[Taken]:
-    """Takes due deliveries (of those named only, if any are) under a lease, with all that is needed to send them.
+    """Take due deliveries (of those named only, if any are) under a lease, with all that is needed to send them.
 
     See `take_deliveries_v2`.
     """
@@ -180,7 +180,7 @@ async def take(
 
 
 async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]:
-    """Returns the deliveries that `take` would take, or give up because their endpoint is switched off or has no URL."""
+    """Return the deliveries that `take` would take, or give up because their endpoint is switched off or has no URL."""
     rows = await tx.fetch(
         """select x.id from pending_endpoints_v1($3) p
              join webhook_endpoints w on w.id = p.endpoint_id
@@ -198,7 +198,7 @@ async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]
 
 
 async def ended(tx: Tx, delivery_ids: Sequence[int]) -> list[int]:
-    """Returns which of these deliveries are not to be sent any more."""
+    """Return which of these deliveries are not to be sent any more."""
     rows = await tx.fetch(
         """select g.id from unnest($1::bigint[]) g (id)
              where not exists (select from webhook_deliveries d where d.id = g.id and d.state = 0)""",
@@ -208,7 +208,7 @@ async def ended(tx: Tx, delivery_ids: Sequence[int]) -> list[int]:
 
 
 async def record(tx: Tx, *, now: datetime, outcomes: Sequence[Outcome]) -> list[Record]:
-    """Writes down how sends ended; returns (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
+    """Write down how sends ended; return (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
     return await tx.fetch(
         """select endpoint_id, customer_id, reason
            from record_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by endpoint_id""",
@@ -235,7 +235,7 @@ async def is_anything_due(tx: Tx, *, now: datetime, without: Sequence[int]) -> b
 
 
 async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bool:
-    """Makes an ended delivery due again with all its attempts; says whether there is one of this owner."""
+    """Make an ended delivery due again with all its attempts; say whether there is one of this owner."""
     return (
         await tx.fetchval(
             """with old as (
@@ -258,7 +258,7 @@ async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bo
 
 
 async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime) -> int:
-    """Makes what was given up since a time due again, at most REPLAY_MAX, oldest first; returns how many."""
+    """Make what was given up since a time due again, at most REPLAY_MAX, oldest first; return how many."""
     rows = await tx.fetch(
         """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
            where d.id in (
@@ -275,7 +275,7 @@ async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime)
 
 
 async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[DeliveryLog]:
-    """Returns deliveries with their last attempts, newest first, those of events before one when it is given."""
+    """Return deliveries with their last attempts, newest first, those of events before one when it is given."""
     rows = await tx.fetch(
         """select d.id, e.kind, d.state, d.attempts, e.at, d.ended_at,
                   coalesce(d.status, a.status), a.failure, coalesce(d.elapsed_ms, a.elapsed_ms), a.answer

@@ -31,7 +31,7 @@ class Keyed(Protocol):
 
     @property
     def fingerprint(self) -> bytes:
-        """Binds the key to what is asked."""
+        """Bind the key to what is asked."""
         ...
 
     @property
@@ -41,7 +41,7 @@ class Keyed(Protocol):
 
 
 def key_of(caller: Caller, namespace: Namespace, request: Keyed) -> Key:
-    """Returns the key of a request; one of our own where the client gave nothing to know a repeat by."""
+    """Return the key of a request; one of our own where the client gave nothing to know a repeat by."""
     signature = request.signature
     signed = signature and Key(
         caller.customer_id, namespace, signature.text, _ANY_SPELLING, is_single=signature.is_single

@@ -64,7 +64,7 @@ class _Progress:
 
 
 async def tick(rt: Runtime) -> Report | None:
-    """Extends the chain, and checks what is new when that is due; call it every few seconds. Returns the report, if any."""
+    """Extend the chain, and check what is new when that is due; call it every few seconds. Returns the report, if any."""
     progress = _progress(rt)
     await extend_chain(rt)
     if time.monotonic() - progress.incremental_at < INCREMENTAL_EVERY_S:
@@ -75,7 +75,7 @@ async def tick(rt: Runtime) -> Report | None:
 
 
 async def tick_full(rt: Runtime) -> Report | None:
-    """Checks everything when that is due; call it every minute, beside `tick`: one that fails or takes long must not hold up the other."""
+    """Check everything when that is due; call it every minute, beside `tick`: one that fails or takes long must not hold up the other."""
     progress = _progress(rt)
     if time.monotonic() - progress.full_at < FULL_EVERY_S:
         return None
@@ -85,7 +85,7 @@ async def tick_full(rt: Runtime) -> Report | None:
 
 
 async def learn_report(rt: Runtime) -> None:
-    """Takes over the newest report, whichever process made it, so that every process can say how the books are and for how long.
+    """Take over the newest report, whichever process made it, so that every process can say how the books are and for how long.
 
     Where there never was a check, the age grows from this process's start: an alarm on it must not sleep because nobody works.
     """
@@ -102,7 +102,7 @@ async def learn_report(rt: Runtime) -> None:
 
 
 async def extend_chain(rt: Runtime) -> int:
-    """Puts entries that are final into blocks and rolls them up; returns how many blocks were added.
+    """Put entries that are final into blocks and roll them up; return how many blocks were added.
 
     What one call has seen becomes final by the next: entries of a transaction that is slow to end are waited for, never left out.
     """
@@ -115,7 +115,7 @@ async def extend_chain(rt: Runtime) -> int:
 
 
 async def check_ledger(rt: Runtime, *, full: bool) -> Report:
-    """Checks the books and the chain, in full or what is new since the last block; raises Unavailable when the database is away.
+    """Check the books and the chain, in full or what is new since the last block. Raises Unavailable when the database is away.
 
     The books are seen at one moment. The chain is verified beside them: blocks never change, so no moment matters to it.
     """
@@ -136,7 +136,7 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
 
 
 async def keep_report(rt: Runtime, found: Report) -> Report:
-    """Writes a report down for every process to learn, with the violations of the one before it that stand; returns it with those.
+    """Write a report down for every process to learn, with the violations of the one before it that stand; return it with those.
 
     A check of what is new says nothing of what an earlier one found further back: that stands until a full check was clean.
     """
@@ -161,28 +161,28 @@ async def keep_report(rt: Runtime, found: Report) -> Report:
 
 
 def last_report(rt: Runtime) -> Report | None:
-    """Returns what the last check found, as far as this process has heard."""
+    """Return what the last check found, as far as this process has heard."""
     return rt.memory.peek(REPORT)
 
 
 def report_age_s(rt: Runtime) -> float:
-    """Returns the age of the last report in real seconds, whatever the desk's clock was moved by; without one, that of this process."""
+    """Return the age of the last report in real seconds, whatever the desk's clock was moved by; without one, that of this process."""
     progress = _progress(rt)
     return time.monotonic() - (progress.began if progress.ended is None else progress.ended)
 
 
 def facts_of(report: Report) -> dict[str, object]:
-    """Returns the report as plain values, "ok" first."""
+    """Return the report as plain values, "ok" first."""
     return {"ok": report.violations == 0, **msgspec.to_builtins(report)}
 
 
 def print_report(report: Report) -> str:
-    """Returns the report as JSON text."""
+    """Return the report as JSON text."""
     return msgspec.json.encode(facts_of(report)).decode()
 
 
 async def check_books(tx: Tx, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
-    """Checks everything but the chain in one snapshot, and returns where chain and entries end in it."""
+    """Check everything but the chain in one snapshot, and return where chain and entries end in it."""
     head = await ledger_check.prepare(tx)
     after = ledger_check.EVERYTHING if full else head.rolled_entry_id
     checks = await ledger_check.check_accounts(tx, after=after)
@@ -205,7 +205,7 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
 
 
 async def _check_facts(tx: Tx) -> dict[str, Check]:
-    """Checks that what is booked of each payment is what its facts and the rules frozen in its top-up come to."""
+    """Check that what is booked of each payment is what its facts and the rules frozen in its top-up come to."""
     checked, wrong, after = 0, list[str](), 0
     while ids := await payment_check.paid_after(tx, after, limit=FACTS_BATCH):
         owners, after = await payment_topups.read_many(tx, ids), ids[-1]
@@ -230,7 +230,7 @@ async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
 
 
 async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
-    """Adds blocks, a few per transaction, until nothing final is left or the tick has done its share; None when it is too early."""
+    """Add blocks, a few per transaction, until nothing final is left or the tick has done its share; None when it is too early."""
     partial = time.monotonic() - progress.partial_at >= PARTIAL_BLOCK_EVERY_S
     added = 0
     while added < BLOCKS_PER_TICK:
@@ -249,7 +249,7 @@ async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
 
 
 async def _publish(rt: Runtime, found: Report) -> Report:
-    """Makes the report known: to the database, the process, the metrics and the log. Returns it with the violations that stand."""
+    """Make the report known: to the database, the process, the metrics and the log. Returns it with the violations that stand."""
     ended = time.monotonic()
     report = await keep_report(rt, found)
     await _remember(rt, report, ended=ended)
@@ -274,7 +274,7 @@ async def _publish(rt: Runtime, found: Report) -> Report:
 
 
 async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:
-    """Makes the report this process's last one; `ended` is when its check ended, by the monotonic watch."""
+    """Make the report this process's last one; `ended` is when its check ended, by the monotonic watch."""
     _imbalance.set(report.violations)
     _show_age(ended)
     _progress(rt).ended = ended
@@ -291,5 +291,5 @@ async def _ready(report: Report) -> Report:
 
 
 def _progress(rt: Runtime) -> _Progress:
-    """Returns what this process remembers."""
+    """Return what this process remembers."""
     return rt.local.setdefault("reconcile", _Progress())

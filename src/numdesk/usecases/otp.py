@@ -53,7 +53,7 @@ class Book:
     told: set[tuple[int, Trial]] = field(default_factory=set)
 
     def of(self, service_ids: Sequence[int | None]) -> tuple[Rule, ...]:
-        """Returns the rules of some services."""
+        """Return the rules of some services."""
         theirs = [self.rules[one] for one in service_ids if one is not None and one in self.rules]
         return (
             theirs[0]
@@ -63,12 +63,12 @@ class Book:
 
 
 async def every(rt: Runtime, *, removed: bool = False) -> list[RuleRow]:
-    """Returns the rules that count, or with `removed` all that ever did."""
+    """Return the rules that count, or with `removed` all that ever did."""
     return await rt.repeat("otp_rules.every", lambda tx: rows.every(tx, removed=removed))
 
 
 async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = None) -> int:
-    """Adds a rule and returns its id. Refuses with InvalidInput."""
+    """Add a rule and returns its id. Raises InvalidInput."""
     given = None if sender is None else sender.strip()
     if given is not None and not (given.isprintable() and 0 < len(given) <= SENDER_LENGTH_MAX):
         raise InvalidInput(
@@ -105,7 +105,7 @@ async def add(rt: Runtime, *, service: str, pattern: str, sender: str | None = N
 
 
 async def remove(rt: Runtime, rule_id: int) -> None:
-    """Takes a rule away; the row stays, marked. Refuses with NotFound."""
+    """Take a rule away; the row stays, marked. Raises NotFound."""
     if not 0 < rule_id <= ID_MAX or not await rt.run(
         "otp_rules.remove", lambda tx: rows.remove(tx, rule_id=rule_id, now=rt.clock.now())
     ):
@@ -114,7 +114,7 @@ async def remove(rt: Runtime, rule_id: int) -> None:
 
 
 async def known(rt: Runtime) -> Book:
-    """Returns the rules as this process remembers them."""
+    """Return the rules as this process remembers them."""
 
     async def load() -> Book:
         return _book(await every(rt))
@@ -123,7 +123,7 @@ async def known(rt: Runtime) -> Book:
 
 
 async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Reading:
-    """Tries the rules of a service on a text, as they stand in the database. Refuses with InvalidInput (no such service)."""
+    """Try the rules of a service on a text, as they stand in the database. Raises InvalidInput (no such service)."""
     code = service.strip().lower()
     theirs = [row for row in await every(rt) if row.service == code]
     if (
@@ -136,7 +136,7 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
 
 
 async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
-    """Returns messages with the codes that the rules of their orders' services find; one look for all of them, and none without rules.
+    """Return messages with the codes that the rules of their orders' services find; one look for all of them, and none without rules.
 
     The orders are not locked. Of a number that changes hands in between, the message was on its way to the earlier order; an order that
     gets its number in between has its first message read without rules.
@@ -151,7 +151,7 @@ async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequenc
 
 
 def reread(book: Book, arrival: Arrival, service_ids: Sequence[int | None]) -> Arrival:
-    """Returns a message with the code that a rule of these services finds, or as it is."""
+    """Return a message with the code that a rule of these services finds, or as it is."""
     rules = book.of(service_ids)
     if not rules:
         return arrival
@@ -164,14 +164,14 @@ def reread(book: Book, arrival: Arrival, service_ids: Sequence[int | None]) -> A
 
 
 def _tell(book: Book, rule: Rule, trial: Trial) -> None:
-    """Logs once what is wrong with a rule, without a word of the message."""
+    """Log once what is wrong with a rule, without a word of the message."""
     if trial is not Trial.FOUND and (rule.id, trial) not in book.told:
         book.told.add((rule.id, trial))
         _log.warning("a rule gave no code", rule=rule.name, reason=trial.value)
 
 
 def _book(found: Sequence[RuleRow]) -> Book:
-    """Compiles the rules; one that cannot be compiled any more is left out."""
+    """Compile the rules; one that cannot be compiled any more is left out."""
     rules: dict[int, tuple[Rule, ...]] = {}
     for service_id, theirs in groupby(
         sorted(found, key=lambda row: row.service_id), key=lambda row: row.service_id
@@ -194,7 +194,7 @@ _pattern = lru_cache(maxsize=RULES_MAX)(Pattern)
 
 
 async def _service(rt: Runtime, code: str) -> int:
-    """Returns the id of a service, which the installation may meet for the first time. Refuses with InvalidInput."""
+    """Return the id of a service, which the installation may meet for the first time. Raises InvalidInput."""
     words = await stock_words.find_words(rt)
     await stock_words.add_named(rt, words, (), [code], new_operators=False)
     service_id = words.services.get(code.strip().lower())

@@ -24,7 +24,7 @@ REMEMBERED_S = 30.0
 
 
 async def current(rt: Runtime, pair: str) -> Rate:
-    """Returns the rate of a pair. Raises RateUnavailable when there is none or it is too old."""
+    """Return the rate of a pair. Raises RateUnavailable when there is none or it is too old."""
 
     async def load() -> Rate | None:
         return await rt.repeat("rates.read", lambda tx: rows.read(tx, pair=pair))
@@ -36,18 +36,18 @@ async def current(rt: Runtime, pair: str) -> Rate:
 
 
 def remembered(rt: Runtime, pair: str) -> Rate | None:
-    """Returns the rate of a pair when it is fresh and in memory, else None (which says nothing about whether there is one)."""
+    """Return the rate of a pair when it is fresh and in memory, else None (which says nothing about whether there is one)."""
     rate: Rate | None = rt.memory.peek(f"rates:{pair}", age_max_s=REMEMBERED_S)
     return rate if rate is not None and is_fresh(rate, rt.clock.now()) else None
 
 
 async def every(rt: Runtime) -> list[Rate]:
-    """Returns all rates, fresh or not."""
+    """Return all rates, fresh or not."""
     return await rt.repeat("rates.every", rows.every)
 
 
 async def set_rate(rt: Runtime, pair: str, value: int | None) -> None:
-    """Sets the rate of a pair as of now, or takes it away. Raises InvalidInput."""
+    """Set the rate of a pair as of now, or takes it away. Raises InvalidInput."""
     base, _, quote = pair.partition("/")
     if base not in DECIMALS or quote not in DECIMALS or base == quote:
         raise InvalidInput(
@@ -64,7 +64,7 @@ async def set_rate(rt: Runtime, pair: str, value: int | None) -> None:
 
 
 async def refresh(rt: Runtime, *, pairs: tuple[str, ...] = ("USD/IDR",)) -> int:
-    """Asks the sources for each pair, the first that knows it wins, and returns how many rates were set.
+    """Ask the sources for each pair, the first that knows it wins, and return how many rates were set.
 
     A pair that no source knows keeps its last rate, which ages.
     """

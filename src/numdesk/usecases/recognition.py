@@ -52,7 +52,7 @@ class ServiceLine:
 
 
 async def known(rt: Runtime) -> Recogniser:
-    """Returns the recogniser of the catalogue as this process remembers it."""
+    """Return the recogniser of the catalogue as this process remembers it."""
 
     async def load() -> Recogniser:
         services, words, families = await _facts(rt)
@@ -62,12 +62,12 @@ async def known(rt: Runtime) -> Recogniser:
 
 
 async def recognise(rt: Runtime, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Returns messages with the services that they are recognised as of."""
+    """Return messages with the services that they are recognised as of."""
     return recognised(await known(rt), arrivals)
 
 
 def recognised(recogniser: Recogniser, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Returns messages with the services that this recogniser says."""
+    """Return messages with the services that this recogniser says."""
     return [
         replace(one, recognition=recogniser.recognise(one.text, sender=one.sender))
         for one in arrivals
@@ -80,12 +80,12 @@ def withholds(rt: Runtime) -> bool:
 
 
 def count_withheld(taken: Sequence[Taken]) -> None:
-    """Counts the messages that were withheld."""
+    """Count the messages that were withheld."""
     _withheld.inc(sum(one.status == "withheld" for one in taken))
 
 
 async def try_text(rt: Runtime, text: str, *, sender: str) -> tuple[Recognition, str] | None:
-    """Returns how a message would be recognised now, with the code of its service, or None."""
+    """Return how a message would be recognised now, with the code of its service, or None."""
     services, words, families = await _facts(rt)
     found = make_recogniser(services, words, families).recognise(text, sender=sender)
     return (
@@ -96,7 +96,7 @@ async def try_text(rt: Runtime, text: str, *, sender: str) -> tuple[Recognition,
 
 
 async def every(rt: Runtime) -> list[ServiceLine]:
-    """Returns the services of the catalogue by code, each with its family and the operator's words."""
+    """Return the services of the catalogue by code, each with its family and the operator's words."""
     services, words, families = await _facts(rt)
     return [
         ServiceLine(
@@ -110,9 +110,9 @@ async def every(rt: Runtime) -> list[ServiceLine]:
 
 
 async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> None:
-    """Gives a service a word by which its messages are recognised; with "never", one that numdesk brings along no longer counts.
+    """Give a service a word by which its messages are recognised; with "never", one that numdesk brings along no longer counts.
 
-    Refuses with InvalidInput.
+    Raises InvalidInput.
     """
     shown = word.strip()
     if not joined(shown) or len(shown) > WORD_LENGTH_MAX or not shown.isprintable():
@@ -136,7 +136,7 @@ async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> Non
 
 
 async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
-    """Takes back what the operator said about a word of a service. Refuses with InvalidInput (no such service) and NotFound."""
+    """Take back what the operator said about a word of a service. Raises InvalidInput (no such service) and NotFound."""
 
     async def work(tx: Tx) -> None:
         if not await rows.remove_word(
@@ -149,7 +149,7 @@ async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
 
 
 async def set_family(rt: Runtime, *, services: Sequence[str], family: str | None) -> None:
-    """Says that services share messages with each other, or with None that each is alone. Refuses with InvalidInput (no such service)."""
+    """Say that services share messages with each other, or with None that each is alone. Raises InvalidInput (no such service)."""
     name = None if family is None else family.strip().lower()
     if name is not None and not (
         joined(name) and len(name) <= WORD_LENGTH_MAX and name.isprintable()

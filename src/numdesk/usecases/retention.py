@@ -79,7 +79,7 @@ SWEEPS = (
 
 
 async def sweep(rt: Runtime, *, one: Table) -> int:
-    """Forgets batch after batch, each in a transaction of its own, until one finds nothing; returns how many rows.
+    """Forget batch after batch, each in a transaction of its own, until one finds nothing; return how many rows.
 
     A row that must stay shortens its batch, and one that cannot be forgotten is set aside.
     """

@@ -49,7 +49,7 @@ class Verdict:
 def judge(
     hours: Iterable[Hour], *, now: datetime, tiers: tuple[Tier, ...] = TIERS
 ) -> Verdict | None:
-    """Returns the ban that a customer's last hours call for, or None."""
+    """Return the ban that a customer's last hours call for, or None."""
     known = list(hours)
     for tier in tiers:
         recent = [hour for hour in known if hour.hour > now - tier.window - timedelta(hours=1)]
@@ -61,6 +61,6 @@ def judge(
 
 
 def cancels_today(hours: Iterable[Hour], *, now: datetime) -> int:
-    """Returns how many orders the customer cancelled in the UTC day of `now`."""
+    """Return how many orders the customer cancelled in the UTC day of `now`."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return sum(hour.canceled for hour in hours if hour.hour >= midnight)

@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 12
 
 
 def make_token(environment: str, *, random: str, prefix: str = "nd") -> str:
-    """Returns the token for RANDOM_CHARACTERS random characters of ALPHABET."""
+    """Return the token for RANDOM_CHARACTERS random characters of ALPHABET."""
     assert len(random) == RANDOM_CHARACTERS, "a token has a fixed length"
     head = f"{prefix}_{environment}_{random}"
     return head + _checksum(head.encode())
@@ -29,7 +29,7 @@ def looks_genuine(token: bytes) -> bool:
 
 
 def _checksum(head: bytes) -> str:
-    """Returns the CRC-32 of the head in six base-62 digits."""
+    """Return the CRC-32 of the head in six base-62 digits."""
     value = crc32(head)
     digits = ""
     for _ in range(6):

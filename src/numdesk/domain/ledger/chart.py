@@ -39,76 +39,76 @@ REF_LENGTH_MAX = 200
 
 
 def wallet(customer_id: int, *, currency: str) -> AccountName:
-    """Names a customer's wallet: what we owe them."""
+    """Name a customer's wallet: what we owe them."""
     return AccountName(AccountKind.WALLET, currency, owner=customer_id)
 
 
 def bonus(customer_id: int, *, currency: str) -> AccountName:
-    """Names what we gave a customer to spend; it is spent before the wallet."""
+    """Name what we gave a customer to spend; it is spent before the wallet."""
     return AccountName(AccountKind.BONUS, currency, owner=customer_id)
 
 
 def bonus_given(currency: str) -> AccountName:
-    """Names the other side of what we gave away; its balance is minus that."""
+    """Name the other side of what we gave away; its balance is minus that."""
     return AccountName(AccountKind.FUNDING, currency, label="bonus")
 
 
 def order_revenue(currency: str) -> AccountName:
-    """Names the account of what orders earned."""
+    """Name the account of what orders earned."""
     return AccountName(AccountKind.REVENUE, currency, label="orders")
 
 
 def rental_revenue(currency: str) -> AccountName:
-    """Names the account of what rentals earned."""
+    """Name the account of what rentals earned."""
     return AccountName(AccountKind.REVENUE, currency, label="rentals")
 
 
 def cost_of_sales(provider: str, *, currency: str) -> AccountName:
-    """Names the account of what a provider's numbers cost us; its balance is negative."""
+    """Name the account of what a provider's numbers cost us; its balance is negative."""
     return AccountName(AccountKind.COST_OF_SALES, currency, label=provider)
 
 
 def payable(provider: str, *, currency: str) -> AccountName:
-    """Names the account of what we owe a provider."""
+    """Name the account of what we owe a provider."""
     return AccountName(AccountKind.PAYABLE, currency, label=provider)
 
 
 def manual_funding(currency: str) -> AccountName:
-    """Names the other side of an operator's adjustments; its balance is minus what came in by hand."""
+    """Name the other side of an operator's adjustments; its balance is minus what came in by hand."""
     return AccountName(AccountKind.FUNDING, currency, label="manual")
 
 
 def gateway_clearing(provider: str, *, currency: str) -> AccountName:
-    """Names what a payment gateway holds for us; minus its balance must be what the gateway says."""
+    """Name what a payment gateway holds for us; minus its balance must be what the gateway says."""
     return AccountName(AccountKind.CLEARING, currency, label=provider)
 
 
 def gateway_fee(provider: str, *, currency: str) -> AccountName:
-    """Names the account of what a payment gateway keeps of what customers pay."""
+    """Name the account of what a payment gateway keeps of what customers pay."""
     return AccountName(AccountKind.EXPENSE, currency, label=f"fee:{provider}")
 
 
 def topup_discount(currency: str) -> AccountName:
-    """Names the account of what customers got for their top-ups beyond what they paid."""
+    """Name the account of what customers got for their top-ups beyond what they paid."""
     return AccountName(AccountKind.EXPENSE, currency, label="topup_discount")
 
 
 def unapplied(currency: str) -> AccountName:
-    """Names the account of money that a gateway holds for us and that belongs to no wallet yet."""
+    """Name the account of money that a gateway holds for us and that belongs to no wallet yet."""
     return AccountName(AccountKind.SUSPENSE, currency, label="unapplied")
 
 
 def receivable(customer_id: int, *, currency: str) -> AccountName:
-    """Names the account of what a customer owes us."""
+    """Name the account of what a customer owes us."""
     return AccountName(AccountKind.RECEIVABLE, currency, label=f"customer:{customer_id}")
 
 
 def adjustment(
     *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
 ) -> Journal:
-    """Returns the operator's credit (positive units) or debit (negative ones) of a wallet.
+    """Return the operator's credit (positive units) or debit (negative ones) of a wallet.
 
-    One reason for both, so that one reference cannot be used once for each. Refuses with InvalidInput.
+    One reason for both, so that one reference cannot be used once for each. Raises InvalidInput.
     """
     if not 0 < abs(units) <= AMOUNT_MAX:
         raise InvalidInput(
@@ -126,7 +126,7 @@ def adjustment(
 def gift(
     *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
 ) -> Journal:
-    """Returns the operator's gift (positive units) of bonus, or the taking back of what is left of it. Refuses with InvalidInput."""
+    """Return the operator's gift (positive units) of bonus, or the taking back of what is left of it. Raises InvalidInput."""
     journal = adjustment(
         customer_id=customer_id, currency=currency, units=units, ref=ref, note=note
     )
@@ -141,10 +141,10 @@ def gift(
 
 
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
-    """Returns the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
+    """Return the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
 
     A reversal is not reversed (book the act anew instead), nor is what a rental or a payment moved: those have an undo of their own
-    (cancel the rental, decide the payment), which would move the money once more. Refuses with StateForbids.
+    (cancel the rental, decide the payment), which would move the money once more. Raises StateForbids.
     """
     if journal.reason in IRREVERSIBLE:
         raise StateForbids(state=journal.reason)

@@ -59,7 +59,7 @@ class AccountName:
 
     @property
     def live(self) -> bool:
-        """Does the account keep its balance and refuse to fall short? Customers' do; system accounts are the sum of their entries."""
+        """Do the account keep its balance and refuse to fall short? Customers' do; system accounts are the sum of their entries."""
         return self.kind in CUSTOMERS_OWN
 
     def __str__(self) -> str:
@@ -144,7 +144,7 @@ class Entry:
 
 
 def gains(journal: Journal) -> dict[AccountName, int]:
-    """Returns what each account gains by the journal (a loss is negative); the sum per currency is zero."""
+    """Return what each account gains by the journal (a loss is negative); the sum per currency is zero."""
     gained: Counter[AccountName] = Counter()
     for transfer in journal.transfers:
         gained[transfer.debit] -= transfer.amount.units
@@ -155,7 +155,7 @@ def gains(journal: Journal) -> dict[AccountName, int]:
 def apply_journal(
     journal: Journal, accounts: Mapping[AccountName, Account]
 ) -> dict[AccountName, Account]:
-    """Returns the accounts after the journal; those it names must be given. Refuses with WalletShort."""
+    """Return the accounts after the journal; those it names must be given. Raises WalletShort."""
     after = dict(accounts)
     for name, gain in gains(journal).items():
         account = after[name]
@@ -166,7 +166,7 @@ def apply_journal(
 
 
 def open_hold(hold: Hold, account: Account) -> Account:
-    """Returns the wallet with the hold opened on it; refuses with WalletShort."""
+    """Return the wallet with the hold opened on it. Raises WalletShort."""
     assert account.name.currency == hold.amount.currency, "a hold stays in its wallet's currency"
     if hold.amount.units > account.available:
         raise WalletShort(needed=hold.amount.units, available=account.available)
@@ -174,7 +174,7 @@ def open_hold(hold: Hold, account: Account) -> Account:
 
 
 def end_hold(hold: Hold, account: Account, *, state: HoldState) -> tuple[Hold, Account]:
-    """Returns the hold in its last state and the wallet freed of it; refuses with StateForbids when it has ended before."""
+    """Return the hold in its last state and the wallet freed of it. Raises StateForbids when it has ended before."""
     assert state is not HoldState.OPEN, "a hold ends by leaving OPEN"
     if hold.state is not HoldState.OPEN:
         raise StateForbids(state=hold.state.name.lower())
@@ -184,9 +184,9 @@ def end_hold(hold: Hold, account: Account, *, state: HoldState) -> tuple[Hold, A
 def post_hold(
     hold: Hold, journal: Journal, accounts: Mapping[AccountName, Account]
 ) -> tuple[Hold, dict[AccountName, Account]]:
-    """Returns the posted hold and the accounts after its journal, which may take all of the hold or less; the rest is released.
+    """Return the posted hold and the accounts after its journal, which may take all of the hold or less; the rest is released.
 
-    Refuses with StateForbids. The money was reserved when the hold was opened, so a post is never short.
+    Raises StateForbids. The money was reserved when the hold was opened, so a post is never short.
     """
     name = next(name for name, account in accounts.items() if account.id == hold.wallet_id)
     taken = -gains(journal).get(name, 0)
@@ -241,7 +241,7 @@ class Report:
         return sum(check.violations for check in self.checks.values())
 
     def after(self, earlier: Report) -> Report:
-        """Returns this report with the violations of an earlier one that stand, because this check did not look at them again."""
+        """Return this report with the violations of an earlier one that stand, because this check did not look at them again."""
         found_through = (
             earlier.through_entry_id
             if earlier.standing_through_entry_id is None

@@ -118,7 +118,7 @@ class Capabilities:
 
 
 def move(state: State, event: Event) -> State:
-    """Returns the next state, or refuses with StateForbids."""
+    """Return the next state, or refuses with StateForbids."""
     following = MOVES.get((state, event))
     if following is None:
         raise StateForbids(state=state.name.lower())
@@ -126,7 +126,7 @@ def move(state: State, event: Event) -> State:
 
 
 def check_cancel(order: Order, *, now: datetime) -> State:
-    """Returns CANCELED when the order may be cancelled now; refuses with StateForbids or CancelTooEarly."""
+    """Return CANCELED when the order may be cancelled now. Raises StateForbids or CancelTooEarly."""
     following = move(order.state, Event.CANCEL)
     if now >= order.expires_at:
         raise StateForbids(state="expired")
@@ -136,14 +136,14 @@ def check_cancel(order: Order, *, now: datetime) -> State:
 
 
 def check_finish(order: Order, *, now: datetime) -> State:
-    """Returns COMPLETED when the order may be finished now; refuses with StateForbids."""
+    """Return COMPLETED when the order may be finished now. Raises StateForbids."""
     if now >= order.expires_at:
         raise StateForbids(state="expired")
     return move(order.state, Event.FINISH)
 
 
 def check_resend(order: Order, *, now: datetime) -> State:
-    """Returns RESENT when one more message may be asked for now; refuses with StateForbids."""
+    """Return RESENT when one more message may be asked for now. Raises StateForbids."""
     following = move(order.state, Event.RESEND)
     if now >= order.expires_at:
         raise StateForbids(state="expired")
@@ -153,7 +153,7 @@ def check_resend(order: Order, *, now: datetime) -> State:
 
 
 def capabilities_hold_until(order: Order, *, now: datetime) -> datetime:
-    """Returns the next moment at which time alone changes what the customer may do with the order."""
+    """Return the next moment at which time alone changes what the customer may do with the order."""
     moments = (order.created_at + CANCEL_SHOWN_AFTER, order.expires_at, order.resend_at)
     return min(
         (moment for moment in moments if moment is not None and moment > now),
@@ -162,7 +162,7 @@ def capabilities_hold_until(order: Order, *, now: datetime) -> datetime:
 
 
 def capabilities(order: Order, *, now: datetime) -> Capabilities:
-    """Returns what the customer may do with the order at `now`."""
+    """Return what the customer may do with the order at `now`."""
     waiting = order.state is State.ACTIVE and now < order.expires_at
     evidence = order.state in (State.RECEIVED, State.RESENT)
     cooling = order.resend_at is not None and now < order.resend_at

@@ -47,10 +47,10 @@ _decoder = msgspec.json.Decoder(Document)
 
 
 def parse_document(text: str | bytes) -> Document:
-    """Returns the document that `text` holds; raises msgspec.ValidationError when it is none."""
+    """Return the document that `text` holds; raise msgspec.ValidationError when it is none."""
     return _decoder.decode(text)
 
 
 def print_document(document: Document) -> str:
-    """Returns the document as JSON text."""
+    """Return the document as JSON text."""
     return msgspec.json.encode(document).decode()

@@ -25,7 +25,7 @@ class Weighed:
 
     @property
     def is_likely(self) -> bool:
-        """Does it weigh enough to be taken, were there no heavier one?"""
+        """Do it weigh enough to be taken, were there no heavier one?"""
         return self.points >= LIKELY
 
     @property
@@ -35,7 +35,7 @@ class Weighed:
 
 
 def candidates(text: str, *, sender: str = "") -> tuple[Weighed, ...]:
-    """Weighs all candidates of a message as `extract` does, the heaviest first; letters alone count there only when no number does."""
+    """Weigh all candidates of a message as `extract` does, the heaviest first; letters alone count there only when no number does."""
     return tuple(sorted(_weighed(text, sender.strip().lstrip("+")), key=lambda one: -one.points))
 
 

@@ -22,7 +22,7 @@ class Finder(Protocol):
     """A compiled pattern: says where in a text the code stands, or None; it bounds its own time."""
 
     def find(self, text: str) -> tuple[int, int] | None:
-        """Returns the place of the code."""
+        """Return the place of the code."""
         ...
 
 
@@ -61,12 +61,12 @@ class Reading:
 
 
 def in_order(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Returns rules as they are tried: those for a sender first, then the older ones."""
+    """Return rules as they are tried: those for a sender first, then the older ones."""
     return tuple(sorted(rules, key=lambda rule: (rule.sender is None, rule.id)))
 
 
 def read(text: str, *, sender: str, rules: Sequence[Rule]) -> Reading:
-    """Finds the code by the first rule that gives one. Patterns see the folded text, in which every digit is ASCII; never raises."""
+    """Find the code by the first rule that gives one. Patterns see the folded text, in which every digit is ASCII; never raises."""
     normal, places = normalise(text[:TEXT_LENGTH_MAX])
     trials: list[tuple[Rule, Trial]] = []
     for rule in rules:
@@ -81,12 +81,12 @@ def read(text: str, *, sender: str, rules: Sequence[Rule]) -> Reading:
 
 
 def is_plausible(code: str) -> bool:
-    """Says whether this could be a code as to be typed: four to ten letters and digits."""
+    """Say whether this could be a code as to be typed: four to ten letters and digits."""
     return LENGTH_MIN <= len(code) <= LENGTH_MAX and code.isalnum()
 
 
 def is_from(sender: str, *, glob: str | None) -> bool:
-    """Says whether a sender is meant, in whatever case; no glob means all."""
+    """Say whether a sender is meant, in whatever case; no glob means all."""
     return glob is None or _compiled(glob).fullmatch(sender.strip().lower()) is not None
 
 
@@ -98,7 +98,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
 
 
 def _try(rule: Rule, text: str, *, sender: str) -> tuple[tuple[int, int] | None, Trial]:
-    """Returns where the rule found something, and what is to be said of it when that is nothing."""
+    """Return where the rule found something, and what is to be said of it when that is nothing."""
     if not is_from(sender, glob=rule.sender):
         return None, Trial.OTHER_SENDER
     try:

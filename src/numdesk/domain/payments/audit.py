@@ -76,7 +76,7 @@ def compare(
     owners: Mapping[str, TopUp],
     known: Mapping[str, Known],
 ) -> list[Difference]:
-    """Returns how the gateway's list differs from what we know of the payments in it; `owners` are the top-ups by reference."""
+    """Return how the gateway's list differs from what we know of the payments in it; `owners` are the top-ups by reference."""
     found: list[Difference] = []
     seen: dict[str, Payment] = {}
     for payment in told:
@@ -98,7 +98,7 @@ def compare(
 
 
 def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
-    """Returns where the books do not say what our own facts come to."""
+    """Return where the books do not say what our own facts come to."""
     found: list[Difference] = []
     for one in known:
         due = topups.judge(one.topup, one.line).share
@@ -113,7 +113,7 @@ def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
 
 
 def missing(provider: str, one: Known) -> Difference:
-    """Returns the difference of a payment that the gateway does not have."""
+    """Return the difference of a payment that the gateway does not have."""
     said = f"we have it as {one.line.payment.status} and credited {one.share.credit}; the gateway has no such payment"
     return Difference(
         provider, Fault.MISSING, one.topup.public_id, one.line.payment.payment_id, said
@@ -123,7 +123,7 @@ def missing(provider: str, one: Known) -> Difference:
 def _judge(
     provider: str, told: Payment, owner: TopUp | None, known: Known | None
 ) -> list[Difference]:
-    """Returns how one payment of the list differs."""
+    """Return how one payment of the list differs."""
     if known is not None:
         unlike = _unlike(known.line.payment, told)
         matters = has_money(told) or has_money(known.line.payment)
@@ -154,7 +154,7 @@ def _judge(
 
 
 def _held(provider: str, told: Payment, known: Known) -> list[Difference]:
-    """Returns that a payment's money is held, where that is because it is not plainly paid."""
+    """Return that a payment's money is held, where that is because it is not plainly paid."""
     is_plain = known.line.payment.status in PLAINLY_PAID and known.doubt not in OPEN_AT_GATEWAY
     if known.doubt is None or is_plain:
         return []
@@ -163,7 +163,7 @@ def _held(provider: str, told: Payment, known: Known) -> list[Difference]:
 
 
 def _said(told: Payment) -> str:
-    """Returns the gateway's own word for a payment, and the money in it."""
+    """Return the gateway's own word for a payment, and the money in it."""
     due = "" if told.due is None else f" of {_text(told.due)} due"
     paid = "an unknown sum" if told.paid is None else _text(told.paid)
     return (
@@ -173,7 +173,7 @@ def _said(told: Payment) -> str:
 
 
 def _unlike(ours: Payment, theirs: Payment) -> list[str]:
-    """Returns in what two tellings of a payment differ; numbers are compared as numbers.
+    """Return in what two tellings of a payment differ; numbers are compared as numbers.
 
     A word that contradicts what was settled before stands beside the status that it contradicts, and the same word again is no news.
     """

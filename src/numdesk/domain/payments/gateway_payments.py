@@ -88,7 +88,7 @@ FOLLOWERS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
 
 
 def newer(known: Payment, told: Payment) -> Payment:
-    """Returns what is true of a payment after `told` was heard: a status never goes backwards, and what was paid never shrinks.
+    """Return what is true of a payment after `told` was heard: a status never goes backwards, and what was paid never shrinks.
 
     An odd status after a settled one moves no money; it is noted as a contradiction, until the gateway says the settled one again.
     """
@@ -109,7 +109,7 @@ def has_money(payment: Payment) -> bool:
 
 
 def _contradict(known: Payment, told: Payment) -> Payment:
-    """Returns what was known with the word that does not go with it. A word that was noted before is no news."""
+    """Return what was known with the word that does not go with it. A word that was noted before is no news."""
     if told.gateway_status == known.gateway_status:
         return known
     return replace(

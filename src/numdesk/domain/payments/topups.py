@@ -195,7 +195,7 @@ class Line:
     worth: int | None = None
 
     def with_news(self, payment: Payment, *, seen_at: datetime | None) -> Line:
-        """Returns what is known once the gateway told something newer. A person decided about the money that was there then, so where
+        """Return what is known once the gateway told something newer. A person decided about the money that was there then, so where
         that is another now, what they said counts no more."""
         is_same = _money_of(payment) == _money_of(self.payment) or self._is_settling(payment)
         still_decided = is_same and not self._is_back(payment)
@@ -206,12 +206,12 @@ class Line:
         )
 
     def _is_settling(self, payment: Payment) -> bool:
-        """Does the gateway settle the very money that a person has approved before?"""
+        """Do the gateway settle the very money that a person has approved before?"""
         was_open = self.decision is Decision.APPROVED and self.payment.status in OPEN
         return was_open and payment.status in PLAINLY_PAID and payment.paid == self.payment.paid
 
     def _is_back(self, payment: Payment) -> bool:
-        """Does the gateway say by another word, and plainly, that it has the money that a person took for returned?"""
+        """Do the gateway say by another word, and plainly, that it has the money that a person took for returned?"""
         is_plain = payment.status in PLAINLY_PAID and not payment.contradicted
         return (
             self.decision is Decision.RETURNED
@@ -229,18 +229,18 @@ class Verdict:
 
 
 def discount_for(amount: int, *, tiers: Mapping[int, int]) -> int:
-    """Returns the discount in basis points of the highest tier (least amount to discount) that the amount reaches."""
+    """Return the discount in basis points of the highest tier (least amount to discount) that the amount reaches."""
     reached = [least for least in tiers if least <= amount]
     return tiers[max(reached)] if reached else 0
 
 
 def final_amount(amount: int, *, discount_bp: int) -> int:
-    """Returns what is to be paid for `amount`."""
+    """Return what is to be paid for `amount`."""
     return half_up(Fraction(amount * (WHOLE_BP - discount_bp), WHOLE_BP))
 
 
 def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
-    """Returns what is credited for `received`: exactly the amount for what was due; a share of it rounded down; for more than was due more
+    """Return what is credited for `received`: exactly the amount for what was due; a share of it rounded down; for more than was due more
     at the same discount, up to the ratio that the operator allows unless it is not to be capped."""
     if received == topup.final_amount:
         return topup.amount
@@ -251,7 +251,7 @@ def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
 
 
 def _partial_credit(received: int, topup: TopUp) -> int:
-    """Returns what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
+    """Return what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
     discounts = [
         (0, 0),
         *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_bp),
@@ -264,7 +264,7 @@ def _partial_credit(received: int, topup: TopUp) -> int:
 
 
 def judge(topup: TopUp, line: Line) -> Verdict:
-    """Returns what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
+    """Return what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
     if line.payment.status not in PLAINLY_PAID:
         return _judge_unsettled(topup, line)
     verdict = _judge_settled(topup, line)
@@ -272,7 +272,7 @@ def judge(topup: TopUp, line: Line) -> Verdict:
 
 
 def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
-    """Returns what is to be booked of a payment that is not plainly paid: nothing, unless a person has said what it is worth."""
+    """Return what is to be booked of a payment that is not plainly paid: nothing, unless a person has said what it is worth."""
     payment = line.payment
     if payment.status in OPEN and line.decision is Decision.APPROVED and line.worth is not None:
         return Verdict(_share(topup, payment, line.worth, is_capped=False))
@@ -290,7 +290,7 @@ def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
 
 
 def _judge_settled(topup: TopUp, line: Line) -> Verdict:
-    """Returns what is to be booked of a payment that is plainly paid."""
+    """Return what is to be booked of a payment that is plainly paid."""
     payment = line.payment
     if line.decision is Decision.RETURNED:
         return Verdict(
@@ -313,7 +313,7 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
 
 
 def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> Verdict:
-    """Returns the verdict with the doubt that comes with time alone: money that was seen and is still not settled."""
+    """Return the verdict with the doubt that comes with time alone: money that was seen and is still not settled."""
     if (
         verdict.doubt
         or line.decision
@@ -326,7 +326,7 @@ def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> V
 
 
 def worth_of(topup: TopUp, line: Line) -> int | None:
-    """Returns what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
+    """Return what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
     another coin, what the gateway made of it. None when that cannot be said in the wallet's currency, or is more than any wallet holds."""
     payment = line.payment
     worth = (
@@ -352,7 +352,7 @@ def _part_of_due(topup: TopUp, payment: Payment) -> int | None:
 
 
 def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
-    """Returns what shows that a payment is not the one that we asked for."""
+    """Return what shows that a payment is not the one that we asked for."""
     if payment.reference != topup.public_id:
         return Doubt.REFERENCE
     if payment.invoice_id != topup.invoice_id:
@@ -369,7 +369,7 @@ def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
 
 
 def state_of(topup: TopUp, judged: Iterable[tuple[Line, Verdict]], *, now: datetime) -> TopUpState:
-    """Returns the state that follows from all payments of a top-up, or the one it has when that may not follow."""
+    """Return the state that follows from all payments of a top-up, or the one it has when that may not follow."""
     wanted = _wanted_state(topup, list(judged), now=now)
     return wanted if wanted in MOVES[topup.state] else topup.state
 
@@ -396,7 +396,7 @@ def _went_back(line: Line) -> bool:
 
 
 def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -> TopUpState:
-    """Returns the state of a top-up for which no money was seen."""
+    """Return the state of a top-up for which no money was seen."""
     if statuses == {PaymentStatus.FAILED}:
         return TopUpState.FAILED
     over = topup.expires_at is not None and now >= topup.expires_at
@@ -406,7 +406,7 @@ def _empty_state(topup: TopUp, statuses: set[PaymentStatus], *, now: datetime) -
 
 
 def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
-    """Returns why one of our own payments is not simply credited."""
+    """Return why one of our own payments is not simply credited."""
     payment = line.payment
     if payment.wrong_asset:
         return Doubt.WRONG_ASSET
@@ -420,7 +420,7 @@ def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
 
 
 def _money_of(payment: Payment) -> tuple[object, ...]:
-    """Returns what of a payment a decision about it rests on. Before it is settled, that is the money that came, by whatever word."""
+    """Return what of a payment a decision about it rests on. Before it is settled, that is the money that came, by whatever word."""
     if payment.status in OPEN:
         return OPEN, payment.paid
     return payment.status, payment.paid, payment.due, payment.settled
@@ -436,7 +436,7 @@ def _is_late(topup: TopUp, line: Line) -> bool:
 
 
 def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True) -> Share:
-    """Returns how what a payment is worth is divided."""
+    """Return how what a payment is worth is divided."""
     credit = credit_for(worth, topup=topup, is_capped=is_capped)
     if credit < topup.credit_max or not is_capped:
         return Share(credit, worth, _fee(topup, payment, worth))
@@ -445,17 +445,17 @@ def _share(topup: TopUp, payment: Payment, worth: int, *, is_capped: bool = True
 
 
 def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:
-    """Returns the division of money that is at the gateway and not the customer's."""
+    """Return the division of money that is at the gateway and not the customer's."""
     return Share(0, worth, _fee(topup, payment, worth), worth)
 
 
 def _without_excess(share: Share) -> Share:
-    """Returns what is booked of a payment when what was kept apart of it went back to the payer."""
+    """Return what is booked of a payment when what was kept apart of it went back to the payer."""
     return replace(share, received=share.received - share.suspense, suspense=0)
 
 
 def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
-    """Returns the gateway's commission: what of the worth it does not credit us, where it says so in the wallet's currency."""
+    """Return the gateway's commission: what of the worth it does not credit us, where it says so in the wallet's currency."""
     settled = _settled_units(topup, payment)
     if settled is not None:
         return worth - settled
@@ -463,7 +463,7 @@ def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
 
 
 def _settled_units(topup: TopUp, payment: Payment) -> int | None:
-    """Returns what the gateway credits us in the wallet's currency; None where it does not say, or what nobody owns."""
+    """Return what the gateway credits us in the wallet's currency; None where it does not say, or what nobody owns."""
     if not payment.settled or payment.settled_currency != topup.currency:
         return None
     units = _units(payment.settled, topup.currency)
@@ -471,5 +471,5 @@ def _settled_units(topup: TopUp, payment: Payment) -> int | None:
 
 
 def _units(amount: Decimal, currency: str) -> int:
-    """Returns an amount in minor units."""
+    """Return an amount in minor units."""
     return half_up(Fraction(amount) * 10 ** DECIMALS[currency])

@@ -91,7 +91,7 @@ class Scene:
     is_offer: bool
 
     def sentence(self, naming: Naming) -> tuple[int, int]:
-        """Returns where the sentence of a name begins and ends."""
+        """Return where the sentence of a name begins and ends."""
         before = [
             end
             for kind, end in zip(self.kinds, self.ends, strict=True)
@@ -105,7 +105,7 @@ class Scene:
         return before[-1] if before else 0, after[0] if after else len(self.text)
 
     def left(self, naming: Naming) -> list[Word]:
-        """Returns what stands before a name, the nearest first."""
+        """Return what stands before a name, the nearest first."""
         found: list[Word] = []
         for kind, start, end in zip(self.kinds, self.starts, self.ends, strict=True):
             if start >= naming.start:
@@ -119,7 +119,7 @@ class Scene:
         return found[::-1]
 
     def right(self, naming: Naming) -> list[Word]:
-        """Returns what stands after a name, the nearest first; an ending behind an apostrophe is the name's."""
+        """Return what stands after a name, the nearest first; an ending behind an apostrophe is the name's."""
         found: list[Word] = []
         for kind, start, end in zip(self.kinds, self.starts, self.ends, strict=True):
             if start >= naming.end:
@@ -130,7 +130,7 @@ class Scene:
 
 
 def scene_of(normal: str) -> Scene:
-    """Reads a normalised text."""
+    """Read a normalised text."""
     tokens = tokenise(normal, places=None)
     about = survey(tokens).about
     marks = 0
@@ -153,7 +153,7 @@ def scene_of(normal: str) -> Scene:
 
 
 def label_of(scene: Scene, naming: Naming) -> bool:
-    """Does the text sign itself with the name: in brackets, or at its head before a colon or a full stop?"""
+    """Do the text sign itself with the name: in brackets, or at its head before a colon or a full stop?"""
     if not scene.has_code or naming.grade is Grade.SENDER:
         return False
     text, head = scene.text, _HEAD.match(scene.text)
@@ -174,7 +174,7 @@ def label_of(scene: Scene, naming: Naming) -> bool:
 
 
 def phrase_of(scene: Scene, naming: Naming) -> bool:
-    """Does the text announce a code of the service's? Not where it speaks of money: a bank names the shop, too."""
+    """Do the text announce a code of the service's? Not where it speaks of money: a bank names the shop, too."""
     if (
         not scene.has_code
         or scene.is_about_money
@@ -200,7 +200,7 @@ def _is_written_as_name(text: str, naming: Naming) -> bool:
 
 
 def _is_code_of(left: list[Word]) -> bool:
-    """Does a codeword stand before the name, as in "code for Uber"?"""
+    """Do a codeword stand before the name, as in "code for Uber"?"""
     for kind, word in left[:REACH]:
         if kind & _SPOKEN and not kind & MARK:
             return not (word.startswith("kod") and left[0][1] == "di")
@@ -210,7 +210,7 @@ def _is_code_of(left: list[Word]) -> bool:
 
 
 def _is_codes_name(scene: Scene, naming: Naming, left: list[Word], right: list[Word]) -> bool:
-    """Does a codeword stand after the name, as in "your Uber code"?"""
+    """Do a codeword stand after the name, as in "your Uber code"?"""
     kinds = 0
     for kind, word in right[:REACH]:
         if kind & _SPOKEN and not kind & MARK:
@@ -232,7 +232,7 @@ def _is_beside_code(left: list[Word], right: list[Word]) -> bool:
 
 
 def _is_tail(scene: Scene, naming: Naming, left: list[Word]) -> bool:
-    """Does the name sign the text at its end, after a stop or after the code and a dash?"""
+    """Do the name sign the text at its end, after a stop or after the code and a dash?"""
     if _TAIL.fullmatch(scene.text, naming.end) is None:
         return False
     before = [(kind, word) for kind, word in left if word not in _THANKS and word != ","]

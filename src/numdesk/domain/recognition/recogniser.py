@@ -89,7 +89,7 @@ class Recogniser:
     families: Mapping[int, frozenset[int]] = field(default_factory=dict[int, frozenset[int]])
 
     def recognise(self, text: str, *, sender: str) -> Recognition | None:
-        """Returns the service of a message, or None when that cannot be told beyond doubt."""
+        """Return the service of a message, or None when that cannot be told beyond doubt."""
         signed = self._signed(sender)
         normal = normalise(text[:TEXT_LENGTH_MAX])[0]
         namings = self._namings(normal)
@@ -110,7 +110,7 @@ class Recogniser:
         return Recognition(told, "text", tuple(sorted(fits)))
 
     def _signed(self, sender: str) -> int | None:
-        """Returns the service that a sender's name is; a number is none's."""
+        """Return the service that a sender's name is; a number is none's."""
         header = _HEADER.fullmatch(sender.strip())
         names = [sender] if header is None else [sender, header[1]]
         found = {
@@ -121,7 +121,7 @@ class Recogniser:
         return found.pop() if len(found) == 1 else None
 
     def _namings(self, normal: str) -> list[Naming]:
-        """Returns where a text names services, in order; the longest name wins, and what is only named after a service names none."""
+        """Return where a text names services, in order; the longest name wins, and what is only named after a service names none."""
         plain = _ADDRESS.sub(lambda match: "\x1f" * len(match[0]), normal)
         runs = (
             self.run_pattern.finditer(plain)
@@ -148,7 +148,7 @@ class Recogniser:
     def _longest(
         self, plain: str, parts: list[re.Match[str]], keys: list[str], at: int
     ) -> tuple[int, int | None, Grade] | None:
-        """Returns how many parts the longest name that begins here has, whose it is, and its grade."""
+        """Return how many parts the longest name that begins here has, whose it is, and its grade."""
         for word, service_id, grade in self.words[keys[at]]:
             end = at + len(word)
             if tuple(keys[at:end]) == word and all(
@@ -159,7 +159,7 @@ class Recogniser:
         return None
 
     def _told(self, normal: str, namings: list[Naming]) -> int | None:
-        """Returns the one service that a text signs itself with or announces a code of."""
+        """Return the one service that a text signs itself with or announces a code of."""
         signs = self._signs(normal)
         if not namings or len(namings) > NAMINGS_MAX:
             return signs.pop() if len(signs) == 1 else None
@@ -174,7 +174,7 @@ class Recogniser:
         return told[0] if told and all(one in self.families[told[0]] for one in told) else None
 
     def _signs(self, normal: str) -> set[int]:
-        """Returns the services that a prefix of the code or an origin-bound last line says."""
+        """Return the services that a prefix of the code or an origin-bound last line says."""
         found = {
             self.prefixes[match[1]]
             for match in _PREFIX.finditer(normal)
@@ -185,7 +185,7 @@ class Recogniser:
         return found | ({self.senders[label]} if label in self.senders else set())
 
     def _is_crowded(self, sentence: tuple[int, int], naming: Naming, namings: list[Naming]) -> bool:
-        """Does the sentence of a name also name a service of another family?"""
+        """Do the sentence of a name also name a service of another family?"""
         family = self.families[naming.service_id]
         return any(
             sentence[0] <= one.start < sentence[1] and one.service_id not in family
@@ -198,7 +198,7 @@ def make_recogniser(
     words: Iterable[ServiceWord] = (),
     families: Mapping[int, str] | None = None,
 ) -> Recogniser:
-    """Returns the recogniser of a catalogue. `words` are the operator's, `families` the operator's families by service id.
+    """Return the recogniser of a catalogue. `words` are the operator's, `families` the operator's families by service id.
 
     The operator's words count before names and codes, and these before ours; a word that two services have equally says nothing.
     """
@@ -237,17 +237,17 @@ def make_recogniser(
 
 
 def default_family(code: str) -> str | None:
-    """Returns the family that a service is in unless the operator says otherwise, by the code of its first member."""
+    """Return the family that a service is in unless the operator says otherwise, by the code of its first member."""
     return next((family[0] for family in FAMILIES if code in family), None)
 
 
 def joined(word: str) -> str:
-    """Returns a name as senders are compared: its letters and digits alone, without their case."""
+    """Return a name as senders are compared: its letters and digits alone, without their case."""
     return "".join(_parts(word))
 
 
 def _parts(word: str) -> tuple[str, ...]:
-    """Returns the parts of a word between blanks and marks, without their case; a run of a script without spaces is one part."""
+    """Return the parts of a word between blanks and marks, without their case; a run of a script without spaces is one part."""
     normal = normalise(word)[0].strip()
     return (
         (normal,)
@@ -266,7 +266,7 @@ def _is_run(parts: tuple[str, ...]) -> bool:
 
 
 def _owners(services: list[Service], words: list[ServiceWord]) -> dict[tuple[str, ...], _Owner]:
-    """Returns whose each word is and how far it may be trusted; None owns the words that say nothing."""
+    """Return whose each word is and how far it may be trusted; None owns the words that say nothing."""
     never = {(one.service_id, _parts(one.word)) for one in words if one.use == "never"}
     uses = {"text": Grade.CLEAR, "sender": Grade.SENDER}
     own = {
@@ -304,7 +304,7 @@ def _listed(words: str) -> list[tuple[str, ...]]:
 
 
 def _grade(code: str) -> Grade:
-    """Returns how far a service's name may be trusted in a text."""
+    """Return how far a service's name may be trusted in a text."""
     if code in NEVER_IN_TEXT:
         return Grade.BRACKETED
     return Grade.COMMON if code in _COMMON else Grade.CLEAR
@@ -323,7 +323,7 @@ def _by_first_part(owners: Mapping[tuple[str, ...], _Owner]) -> dict[str, tuple[
 def _families(
     services: list[Service], catch_all: frozenset[int], given: Mapping[int, str]
 ) -> dict[int, frozenset[int]]:
-    """Returns the services that share messages with each; a family of the operator's takes a service out of ours."""
+    """Return the services that share messages with each; a family of the operator's takes a service out of ours."""
     names = {one.id: given.get(one.id, default_family(one.code)) for one in services}
     members: dict[str, set[int]] = {}
     for service_id, name in names.items():

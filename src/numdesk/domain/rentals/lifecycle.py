@@ -132,7 +132,7 @@ class RentalMessage:
 
 
 def move(state: RentalState, event: RentalEvent) -> RentalState:
-    """Returns the next state; refuses with RentalNotActive or RentalStillActive."""
+    """Return the next state. Raises RentalNotActive or RentalStillActive."""
     following = MOVES.get((state, event))
     if following is None:
         refusal = RentalStillActive if state is RentalState.ACTIVE else RentalNotActive
@@ -141,17 +141,17 @@ def move(state: RentalState, event: RentalEvent) -> RentalState:
 
 
 def as_of(state: RentalState, *, expires_at: datetime, now: datetime) -> RentalState:
-    """Returns the state at a moment: a rental whose time is up has expired, whether or not anybody has written that down yet."""
+    """Return the state at a moment: a rental whose time is up has expired, whether or not anybody has written that down yet."""
     return RentalState.EXPIRED if state is RentalState.ACTIVE and now >= expires_at else state
 
 
 def length(rent_type: RentType, units: int) -> timedelta:
-    """Returns how long so many units last."""
+    """Return how long so many units last."""
     return UNIT[rent_type] * units
 
 
 def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Quote]:
-    """Returns what the services cost together, for each period that all of them have, shortest first.
+    """Return what the services cost together, for each period that all of them have, shortest first.
 
     The discount (basis points) is taken off the sum, rounded half up, so that the parts of a breakdown add up to the base price.
     """
@@ -172,7 +172,7 @@ def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Q
 
 
 def check_extendable(rent_type: RentType) -> None:
-    """Refuses with PeriodNotOffered for a kind of rental that ends when it ends."""
+    """Raises PeriodNotOffered for a kind of rental that ends when it ends."""
     if rent_type not in EXTENDABLE:
         raise PeriodNotOffered(
             field="period",
@@ -184,14 +184,14 @@ def check_extendable(rent_type: RentType) -> None:
 def extensions(
     offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int
 ) -> list[Quote]:
-    """Returns the periods by which a term may still be made longer: a term has at most `units_max` units in all."""
+    """Return the periods by which a term may still be made longer: a term has at most `units_max` units in all."""
     if rent_type not in EXTENDABLE:
         return []
     return [quote for quote in offered if units_so_far + quote.units <= units_max]
 
 
 def choose(offered: Sequence[Quote], units: int) -> Quote:
-    """Returns the quote of a period; refuses with PeriodNotOffered."""
+    """Return the quote of a period. Raises PeriodNotOffered."""
     found = next((quote for quote in offered if quote.units == units), None)
     if found is None:
         periods = tuple(quote.units for quote in offered)
@@ -205,7 +205,7 @@ def choose(offered: Sequence[Quote], units: int) -> Quote:
 
 
 def is_refunded(*, messages: int, starts_at: datetime, now: datetime, window: timedelta) -> bool:
-    """Does a cancel give the money of the whole term back? Only before the first message, and only within the operator's window."""
+    """Do a cancel give the money of the whole term back? Only before the first message, and only within the operator's window."""
     return messages == 0 and now < starts_at + window
 
 
@@ -238,7 +238,7 @@ _SHORT = 2
 
 
 def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -> str | None:
-    """Returns the code of the service that a message is of, among those (code, name) that the number is rented for, or None.
+    """Return the code of the service that a message is of, among those (code, name) that the number is rented for, or None.
 
     With one service it is that one. Else it is the one that the sender's name says; else the first that the text names, the longer of two
     that begin together.
@@ -258,13 +258,13 @@ def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -
 
 @cache
 def _as_sender(code: str, name: str) -> re.Pattern[str]:
-    """Matches a sender's name that is a word of the service, whatever stands around it that is neither letter nor digit."""
+    """Match a sender's name that is a word of the service, whatever stands around it that is neither letter nor digit."""
     return re.compile(rf"[\W_]*(?:{_alternatives(code, name, least=1)})[\W_]*", re.IGNORECASE)
 
 
 @cache
 def _in_text(code: str, name: str) -> re.Pattern[str]:
-    """Matches a word of the service in a text; a short one only before a hyphen and a digit."""
+    """Match a word of the service in a text; a short one only before a hyphen and a digit."""
     short = _alternatives(code, name, least=1, most=_SHORT)
     long = _alternatives(code, name, least=_SHORT + 1)
     return re.compile(rf"(?<!\w)(?:(?:{long})(?!\w)|(?:{short})-(?=\d))", re.IGNORECASE)

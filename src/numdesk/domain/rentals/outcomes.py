@@ -64,10 +64,10 @@ Outcome = TypeVar("Outcome", Rented, Extended, Canceled)
 
 
 def parse_outcome(text: str | bytes, kind: type[Outcome]) -> Outcome:
-    """Returns the document that `text` holds; raises msgspec.ValidationError when it is none of this kind."""
+    """Return the document that `text` holds; raise msgspec.ValidationError when it is none of this kind."""
     return msgspec.json.decode(text, type=kind)
 
 
 def print_outcome(outcome: Rented | Extended | Canceled) -> str:
-    """Returns the document as JSON text."""
+    """Return the document as JSON text."""
     return msgspec.json.encode(outcome).decode()

@@ -75,7 +75,7 @@ SERVICES_BY_CODE = {service.code: service for service in SERVICES}
 
 
 def synthetic_msisdn(country: CountryFacts, serial: int) -> int:
-    """Returns a number that looks like one of the country's and can belong to nobody.
+    """Return a number that looks like one of the country's and can belong to nobody.
 
     After the country code come two zeros: no numbering plan in the table gives a subscriber number that begins so. Then the country's
     place in the table, because some countries share a dial code, and the serial.

@@ -23,7 +23,7 @@ class Stock:
     cooling: Mapping[tuple[int, int | None, int], int]
 
     def available(self, offer: Offer) -> int:
-        """Returns how many of our numbers the offer could sell now."""
+        """Return how many of our numbers the offer could sell now."""
         place = (offer.country_id, offer.operator_id)
         return max(0, self.free.get(place, 0) - self.cooling.get((*place, offer.service_id), 0))
 
@@ -114,7 +114,7 @@ class Catalogue:
         return any(self.sells(offer) for offer in self.tiers(country_id, service_id))
 
     def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
-        """Returns the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""
+        """Return the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""
         sold = {
             offer.operator_id for offer in self.tiers(country_id, service_id) if self.sells(offer)
         }
@@ -122,6 +122,6 @@ class Catalogue:
         return sorted(chosen, key=lambda operator: (operator.name, operator.id)), None in sold
 
     def tiers(self, country_id: int, service_id: int) -> tuple[Offer, ...]:
-        """Returns every offer for a country and a service, sold out or not."""
+        """Return every offer for a country and a service, sold out or not."""
         product_id = self.product_ids.get((country_id, service_id))
         return self.offers_by_product.get(product_id, ()) if product_id is not None else ()

@@ -9,7 +9,7 @@ _E164 = re.compile(r"\+?([1-9][0-9]{6,14})", re.ASCII)
 
 
 def parse_msisdn(text: str) -> int | None:
-    """Returns the number in E.164 as an integer, or None when `text` is not one (ASCII digits only, optional plus)."""
+    """Return the number in E.164 as an integer, or None when `text` is not one (ASCII digits only, optional plus)."""
     match = _E164.fullmatch(text)
     return int(match.group(1)) if match else None
 

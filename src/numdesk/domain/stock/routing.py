@@ -59,7 +59,7 @@ class Ranking:
 
 
 def buckets(tallies: Mapping[str, Tally]) -> tuple[dict[str, int], int]:
-    """Returns each qualifying provider's score in steps of ten percent (0..10), and the neutral score of all others."""
+    """Return each qualifying provider's score in steps of ten percent (0..10), and the neutral score of all others."""
     qualified = {slug: tally for slug, tally in tallies.items() if tally.total >= SCORE_ORDERS_MIN}
     scores = {slug: 10 * tally.received // tally.total for slug, tally in qualified.items()}
     pooled = sum(tally.total for tally in qualified.values())
@@ -79,7 +79,7 @@ def rank(
     scores: Mapping[str, int],
     neutral: int,
 ) -> Ranking:
-    """Returns the offers that satisfy the wish, best first, with the reason for every one that was left out."""
+    """Return the offers that satisfy the wish, best first, with the reason for every one that was left out."""
     kept: list[tuple[tuple[object, ...], Offer]] = []
     lines: list[dict[str, object]] = []
     considered = 0
@@ -104,7 +104,7 @@ def rank(
 
 
 def _left_out(offer: Offer, wish: Wish, healthy: frozenset[str]) -> str | None:
-    """Returns why the offer is no candidate, or None."""
+    """Return why the offer is no candidate, or None."""
     if not offer.active or offer.provider not in healthy:
         return "inactive" if not offer.active else "provider unhealthy"
     if offer.available <= 0:

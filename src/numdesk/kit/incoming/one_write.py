@@ -16,7 +16,7 @@ Header = tuple[bytes, bytes]
 async def send_whole(
     send: Send, *, status: int, common: tuple[Header, ...], own: Sequence[Header], body: bytes
 ) -> None:
-    """Sends status, headers and body; `common` are the headers that many answers share, `own` those of this one (a content-length
+    """Send status, headers and body; `common` are the headers that many answers share, `own` those of this one (a content-length
     among them).
 
     uvicorn writes an answer's head and its body apart, which is two system calls. When `send` is uvicorn's, on a request that has no
@@ -42,12 +42,12 @@ async def send_whole(
 
 @lru_cache(maxsize=1024)
 def _beginning(status: int, headers: tuple[Header, ...]) -> bytes:
-    """Returns the status line and the headers that many answers share."""
+    """Return the status line and the headers that many answers share."""
     return STATUS_LINE[status] + _lines(headers)
 
 
 def _lines(headers: Sequence[Header]) -> bytes:
-    """Returns the lines of headers; refuses with ValueError one that would break out of its line."""
+    """Return the lines of headers. Raises ValueError one that would break out of its line."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
         raise ValueError("a header holds a line break")
@@ -55,7 +55,7 @@ def _lines(headers: Sequence[Header]) -> bytes:
 
 
 def _write(cycle: Any, data: bytes) -> None:
-    """Writes the answer and tells uvicorn that it is complete."""
+    """Write the answer and tells uvicorn that it is complete."""
     cycle.response_started = True
     cycle.waiting_for_100_continue = False
     cycle.chunked_encoding = False

@@ -31,7 +31,7 @@ class TrustedProxies:
         return parsed is not None and self._trusts(parsed)
 
     def client_of(self, peer: str, forwarded: Iterable[bytes]) -> str:
-        """Returns who is behind the peer, by the values of its X-Forwarded-For headers in their order.
+        """Return who is behind the peer, by the values of its X-Forwarded-For headers in their order.
 
         Every proxy adds at the right whom it was called by, so the list is true from the right for as long as proxies wrote it: the
         first address that is none of theirs is the client, and whatever that one claims itself is not looked at. A word that is no
@@ -77,7 +77,7 @@ class ClientShares:
 
 
 def _parse_word(text: str) -> IPv4Address | IPv6Address | None:
-    """Returns the address of one word of the header, without brackets and port; None for a word that is none."""
+    """Return the address of one word of the header, without brackets and port; None for a word that is none."""
     found = _with_port(text)
     if found is None:
         return _parse(text)
@@ -85,7 +85,7 @@ def _parse_word(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Returns an address, an IPv4 one that is mapped into IPv6 as IPv4; None for text that is none, or that names a zone."""
+    """Return an address, an IPv4 one that is mapped into IPv6 as IPv4; None for text that is none, or that names a zone."""
     try:
         parsed = ip_address(text)
     except ValueError:

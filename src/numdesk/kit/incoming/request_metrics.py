@@ -28,7 +28,7 @@ class Tally:
         self._seconds = 0.0
 
     def note(self, status: int, seconds: float) -> None:
-        """Counts one answer."""
+        """Count one answer."""
         self._answered[status] = self._answered.get(status, 0) + 1
         self._within[bisect_left(_BOUNDS_S, seconds)] += 1
         self._seconds += seconds
@@ -41,7 +41,7 @@ class Tally:
     def tell(
         self, labels: list[str], *, requests: CounterMetricFamily, seconds: HistogramMetricFamily
     ) -> None:
-        """Adds what was counted to the two metrics."""
+        """Add what was counted to the two metrics."""
         for status, count in self._answered.items():
             requests.add_metric([*labels, str(status)], count)
         total, buckets = 0, []
@@ -55,7 +55,7 @@ _tallies: dict[tuple[str, str], Tally] = {}
 
 
 def tally_of(dialect: str, operation: str) -> Tally:
-    """Returns this process's tally of a call; `operation` is its name in a key's list of methods."""
+    """Return this process's tally of a call; `operation` is its name in a key's list of methods."""
     return _tallies.setdefault((dialect, operation), Tally())
 
 
@@ -63,7 +63,7 @@ class _Tallies(Collector):
     """Shows all tallies as two metrics."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yields the counter and the histogram."""
+        """Yield the counter and the histogram."""
         requests = CounterMetricFamily(
             "numdesk_http_requests", "Answered requests", labels=["dialect", "operation", "status"]
         )

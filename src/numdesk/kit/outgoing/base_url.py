@@ -15,7 +15,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def check_base_url(url: str) -> None:
-    """Raises ValueError, saying what is allowed, unless a URL is one that paths can be added to, by TLS or to an address of our own."""
+    """Raise ValueError, saying what is allowed, unless a URL is one that paths can be added to, by TLS or to an address of our own."""
     place = urlsplit(url)
     _ = place.port  # raises ValueError for one that is none
     is_plain = place.scheme == "http" and _is_ours(place.hostname or "")
@@ -29,7 +29,7 @@ def check_base_url(url: str) -> None:
 
 
 def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> EgressPolicy:
-    """Returns where calls below a checked base URL may go: to its host and port, and there only.
+    """Return where calls below a checked base URL may go: to its host and port, and there only.
 
     A name has to lead to the public internet; an address of this machine or network is excused, with that one port.
     """

@@ -47,7 +47,7 @@ class Cryptomus:
         )
 
     async def create(self, intent: Intent) -> Invoice:
-        """Makes an invoice, or returns the one that the reference has; refuses one that was made for another amount."""
+        """Make an invoice, or return the one that the reference has; refuse one that was made for another amount."""
         asked: dict[str, object] = {
             "amount": format(intent.amount, "f"),
             "currency": intent.currency,
@@ -83,29 +83,29 @@ class Cryptomus:
         since: datetime,  # noqa: ARG002 - for gateways that need it
         payment_ids: Sequence[str] = (),  # noqa: ARG002 - the same
     ) -> Sequence[Payment]:
-        """Reads an invoice by its own id; it has one payment, which grows with every deposit."""
+        """Read an invoice by its own id; it has one payment, which grows with every deposit."""
         row = await self._ask("/v1/payment/info", {"uuid": invoice_id})
         return [] if row is None else [read_payment(row)]
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:  # noqa: ARG002 - for gateways that need it
-        """Reads the invoice that a reference names."""
+        """Read the invoice that a reference names."""
         row = await self._ask("/v1/payment/info", {"order_id": reference})
         return None if row is None else read_invoice(row)
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """Lists invoices by when they were made, as far back as the settings say, and keeps those made or changed in the span."""
+        """List invoices by when they were made, as far back as the settings say, and keep those made or changed in the span."""
         begin = since - timedelta(days=self._settings.look_back_days)
         rows = await self._list(begin=begin, end=until)
         return [read_payment(row) for row in rows if _is_within(row, since, until)]
 
     def read_callback(self, headers: Mapping[str, str], body: bytes) -> PaymentHint:  # noqa: ARG002 - the signature is in the body
-        """Verifies a callback."""
+        """Verify a callback."""
         if not self._settings.is_complete:
             raise CallbackRefused("this gateway is not set up")
         return read_callback(body, key=self._settings.payment_key)
 
     async def _list(self, *, begin: datetime, end: datetime) -> list[Mapping[str, Any]]:
-        """Reads every page of a span."""
+        """Read every page of a span."""
         span = {"date_from": _listed(begin - ZONES), "date_to": _listed(end + ZONES)}
         rows: list[Mapping[str, Any]] = []
         path = "/v1/payment/list"
@@ -124,7 +124,7 @@ class Cryptomus:
         )
 
     async def _ask(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any] | None:
-        """Posts a signed request and returns its result, None when the gateway knows no such invoice."""
+        """Post a signed request and returns its result, None when the gateway knows no such invoice."""
         settings = self._settings
         if not settings.is_complete:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
@@ -144,7 +144,7 @@ class Cryptomus:
 
 
 def _result(answer: HttpAnswer) -> Mapping[str, Any] | None:
-    """Returns what an answer holds, None for "not found"; raises ProviderError for every other no."""
+    """Return what an answer holds, None for "not found". Raises ProviderError for every other no."""
     status = answer.status
     check_outage(status)
     if status == HTTPStatus.NOT_FOUND:
@@ -162,7 +162,7 @@ def _result(answer: HttpAnswer) -> Mapping[str, Any] | None:
 
 
 def _document(answer: HttpAnswer) -> Mapping[str, Any]:
-    """Reads an answer's body; one that is none, under a status that is no success, holds nothing."""
+    """Read an answer's body; one that is none, under a status that is no success, holds nothing."""
     try:
         return read_object(
             read_text(answer.body_head, bytes_max=ANSWER_BYTES_MAX)

@@ -26,7 +26,7 @@ _SIGNATURE = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 
 
 def read_callback(body: bytes, *, key: str) -> PaymentHint:
-    """Returns what a callback is about. Raises CallbackRefused."""
+    """Return what a callback is about. Raises CallbackRefused."""
     try:
         text = read_text(body, parts_max=CALLBACK_PARTS_MAX)
         document = read_object(text)
@@ -47,7 +47,7 @@ def read_callback(body: bytes, *, key: str) -> PaymentHint:
 
 
 def signed_text(text: str, document: dict[str, Any], *, signature: str, key: str) -> str | None:
-    """Returns which of the texts that a callback may have been signed by it was. `document` is the one without its signature.
+    """Return which of the texts that a callback may have been signed by it was. `document` is the one without its signature.
 
     Every text is tried, and compared in constant time, so that the time taken tells nothing.
     """

@@ -71,7 +71,7 @@ class FakeCryptomus:
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """Sees money for an invoice, settles it, and says so `times` times; returns how many callbacks were answered."""
+        """See money for an invoice, settle it, and say so `times` times; return how many callbacks were answered."""
         await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(invoice)], times=times)
 
@@ -84,7 +84,7 @@ class FakeCryptomus:
         callback_url: str | None = None,
         **more: object,
     ) -> Row:
-        """Makes an invoice without a call."""
+        """Make an invoice without a call."""
         asked = {
             "order_id": reference,
             "amount": format(amount, "f"),
@@ -111,26 +111,26 @@ class FakeCryptomus:
         return await self.world.change(invoice, close_invoice)
 
     async def move(self, invoice: str, status: str) -> Notice:
-        """Gives an invoice any status: fail, locked, refund_process, refund_paid..."""
+        """Give an invoice any status: fail, locked, refund_process, refund_paid..."""
         return await self.world.change(invoice, lambda row: set_status(row, status))
 
     async def say(self, invoice: str, word: str) -> None:
-        """Gives an invoice a status, known or not."""
+        """Give an invoice a status, known or not."""
         await self.move(invoice, word)
 
     async def notices(self, invoice: str) -> list[Notice]:
-        """Returns everything that was to be said of an invoice so far, oldest first, told or not."""
+        """Return everything that was to be said of an invoice so far, oldest first, told or not."""
         return await self.world.notices(invoice)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Says what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
+        """Say what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
 
-        Raises UnknownOutcome and then changes nothing.
+        Raises UnknownOutcome and then change nothing.
         """
         await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
-        """Says what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or None for the truth."""
+        """Say what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or None for the truth."""
         if lie is not None and lie not in LIES:
             raise UnknownOutcome(lie)
         for told in PLACES if place is None else (place,):
@@ -145,7 +145,7 @@ class FakeCryptomus:
         escapes: bool = False,
         delay_s: float = 0,
     ) -> int:
-        """Sends callbacks in the order given, each `times` times at once; returns how many were answered.
+        """Send callbacks in the order given, each `times` times at once; return how many were answered.
 
         `claims` are lies, signed like the truth; `escapes` writes the body with escaped letters after it was signed without.
         """
@@ -160,7 +160,7 @@ class FakeCryptomus:
     def written(
         self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False
     ) -> tuple[dict[str, str], bytes]:
-        """Returns a callback's headers and bytes, signed."""
+        """Return a callback's headers and bytes, signed."""
         document = {**notice.document, **(claims or {})}
         signature = sign(
             write_php(document, escape_unicode=False).encode(), key=self.words["payment_key"]
@@ -170,7 +170,7 @@ class FakeCryptomus:
         ).encode()
 
     def close(self) -> None:
-        """Closes the file; what was paid stays paid."""
+        """Close the file; what was paid stays paid."""
         self.world.close()
 
     @property
@@ -230,7 +230,7 @@ class FakeCryptomus:
     async def _answer(
         self, request: Request, call: str, work: Callable[[Mapping[str, Any]], Awaitable[object]]
     ) -> Response:
-        """Checks who asks, plays the next scripted fault, does the work, and answers."""
+        """Check who asks, plays the next scripted fault, does the work, and answers."""
         body = await request.body()
         signature = sign(body, key=self.words["payment_key"])
         is_known = request.headers.get("merchant") == self.words["merchant"]
@@ -254,7 +254,7 @@ class FakeCryptomus:
 
 
 async def _fault(request: Request, outcome: str) -> Response:
-    """Answers as a scripted fault does."""
+    """Answer as a scripted fault does."""
     if outcome == "timeout":
         await hang(request)
     if outcome == "garbage":

@@ -83,7 +83,7 @@ class World:
         self._clock = clock
 
     async def make(self, asked: Mapping[str, Any], *, page: str) -> Row:
-        """Makes an invoice, or returns the one that its order id names, whatever else is asked."""
+        """Make an invoice, or return the one that its order id names, whatever else is asked."""
 
         def work(db: sqlite3.Connection) -> Row:
             known = db.execute(_ONE, ("", asked["order_id"])).fetchone()
@@ -92,7 +92,7 @@ class World:
         return await self._file.run(work)
 
     async def read(self, invoice: str) -> Row | None:
-        """Returns an invoice by its uuid or order id, closed if its time is over."""
+        """Return an invoice by its uuid or order id, closed if its time is over."""
 
         def work(db: sqlite3.Connection) -> Row | None:
             found = db.execute(_ONE, (invoice, invoice)).fetchone()
@@ -103,7 +103,7 @@ class World:
     async def page(
         self, begin: str, end: str, *, rows: int, skip: int
     ) -> list[tuple[Row, str | None]]:
-        """Returns a page of the list, newest first, with the lie that is to be told about each."""
+        """Return a page of the list, newest first, with the lie that is to be told about each."""
 
         def work(db: sqlite3.Connection) -> list[tuple[Row, str | None]]:
             found = db.execute(_PAGE, (begin, end, rows, skip)).fetchall()
@@ -114,7 +114,7 @@ class World:
         return await self._file.run(work)
 
     async def change(self, invoice: str, change: Callable[[Row], None]) -> Notice:
-        """Changes an invoice and writes down what is to be said about it. Raises UnknownInvoice."""
+        """Change an invoice and writes down what is to be said about it. Raises UnknownInvoice."""
 
         def work(db: sqlite3.Connection) -> Notice:
             found = db.execute(_ONE, (invoice, invoice)).fetchone()
@@ -136,7 +136,7 @@ class World:
         return await self._file.run(work)
 
     async def notices(self, invoice: str) -> list[Notice]:
-        """Returns everything that was to be said of an invoice, oldest first."""
+        """Return everything that was to be said of an invoice, oldest first."""
 
         def work(db: sqlite3.Connection) -> list[Notice]:
             found = db.execute(
@@ -149,7 +149,7 @@ class World:
         return await self._file.run(work)
 
     async def set_lie(self, invoice: str, lie: str | None, *, place: str) -> None:
-        """Says what is told of an invoice instead of the truth, in the `list` or by `info`; None for the truth again."""
+        """Say what is told of an invoice instead of the truth, in the `list` or by `info`; None for the truth again."""
 
         def work(db: sqlite3.Connection) -> None:
             found = db.execute(
@@ -164,13 +164,13 @@ class World:
         await self._file.run(work)
 
     async def lie_about(self, invoice_uuid: str, *, place: str) -> str | None:
-        """Returns the lie that is told of an invoice."""
+        """Return the lie that is told of an invoice."""
         query = "select lie from lies where uuid = ? and place = ?"
         found = await self._file.run(lambda db: db.execute(query, (invoice_uuid, place)).fetchone())
         return found[0] if found else None
 
     def close(self) -> None:
-        """Closes the file; the world goes on when it is opened again."""
+        """Close the file; the world goes on when it is opened again."""
         self._file.close()
 
     def _make(self, db: sqlite3.Connection, asked: Mapping[str, Any], *, page: str) -> Row:
@@ -195,7 +195,7 @@ class World:
         return row
 
     def _aged(self, row: Row, ends_at: float) -> Row:
-        """Returns an invoice as it is by now: one that waited too long is closed."""
+        """Return an invoice as it is by now: one that waited too long is closed."""
         if row["status"] in OPEN and self._clock.now().timestamp() >= ends_at:
             close_invoice(row)
         return row
@@ -245,13 +245,13 @@ def close_invoice(row: Row) -> None:
 
 
 def set_status(row: Row, status: str) -> None:
-    """Gives an invoice another status, of whatever kind."""
+    """Give an invoice another status, of whatever kind."""
     is_final = status not in (*OPEN, "confirm_check", "refund_process")
     row |= {"status": status, "payment_status": status, "is_final": is_final}
 
 
 def worth_of(currency: str) -> Decimal:
-    """Returns what a unit of money is worth in euros; of money that we do not know, as much as one."""
+    """Return what a unit of money is worth in euros; of money that we do not know, as much as one."""
     return WORTH.get(currency, Decimal(1))
 
 

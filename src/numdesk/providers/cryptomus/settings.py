@@ -30,7 +30,7 @@ class CryptomusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             raise ValueError("timeout_s must be up to 60, look_back_days up to 366")
 
     def __repr__(self) -> str:
-        """Names the place, never the key."""
+        """Name the place, never the key."""
         return f"CryptomusSettings(base_url={self.base_url!r}, has_key={self.is_complete})"
 
     __str__ = __repr__

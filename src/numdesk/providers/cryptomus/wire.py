@@ -43,13 +43,13 @@ CURSOR_CHARS_MAX = 1024
 
 
 def sign(body: bytes, *, key: str) -> str:
-    """Returns the signature of a request's bytes, or of a callback's text without its own signature."""
+    """Return the signature of a request's bytes, or of a callback's text without its own signature."""
     return hashlib.md5(base64.b64encode(body) + key.encode(), usedforsecurity=False).hexdigest()
 
 
 @reading_answer()
 def read_invoice(row: Mapping[str, Any]) -> Invoice:
-    """Returns an invoice as it was answered. Raises ProviderError for an answer that is none."""
+    """Return an invoice as it was answered. Raises ProviderError for an answer that is none."""
     return Invoice(
         gateway_id=read_word(row, "uuid"),
         reference=read_word(row, "order_id"),
@@ -62,7 +62,7 @@ def read_invoice(row: Mapping[str, Any]) -> Invoice:
 
 @reading_answer()
 def read_payment(row: Mapping[str, Any]) -> Payment:
-    """Returns what an invoice says about its money. Raises ProviderError for an answer that is none."""
+    """Return what an invoice says about its money. Raises ProviderError for an answer that is none."""
     word = read_word(row, "status" if row.get("status") is not None else "payment_status")
     amount, due, paid = (
         read_amount(row, "amount"),
@@ -100,7 +100,7 @@ def read_payment(row: Mapping[str, Any]) -> Payment:
 
 
 def as_cursor(value: object) -> str:
-    """Returns the mark of a list's next page as it goes into a URL. Raises ProviderError for one that is none."""
+    """Return the mark of a list's next page as it goes into a URL. Raises ProviderError for one that is none."""
     if not isinstance(value, str) or not 0 < len(value) <= CURSOR_CHARS_MAX:
         raise broken_answer("has a cursor that is no short text")
     return quote(value, safe="")
@@ -109,7 +109,7 @@ def as_cursor(value: object) -> str:
 def _settled(
     row: Mapping[str, Any], payer_currency: str | None
 ) -> tuple[Decimal | None, str | None]:
-    """Returns what we get for it: in the payer's coin, unless it was exchanged on the way."""
+    """Return what we get for it: in the payer's coin, unless it was exchanged on the way."""
     converted = row.get("convert")
     if isinstance(converted, Mapping) and converted.get("amount") is not None:
         return read_amount(converted, "amount"), maybe_word(converted, "to_currency")
@@ -118,7 +118,7 @@ def _settled(
 
 
 def _epoch(value: object) -> datetime | None:
-    """Returns a moment given in seconds since 1970, None for none."""
+    """Return a moment given in seconds since 1970, None for none."""
     if not isinstance(value, str) or not (value.isascii() and value.isdigit()) or len(value) > 11:
         return None
     return datetime.fromtimestamp(int(value), UTC)

@@ -18,7 +18,7 @@ class OwnStock:
     """
 
     async def tiers(self) -> Sequence[Tier]:
-        """Returns none: our own numbers are counted, not told."""
+        """Return none: our own numbers are counted, not told."""
         return ()
 
     async def reserve(self, wanted: Wanted) -> Reserved:
@@ -26,14 +26,14 @@ class OwnStock:
         _refuse(wanted.reference)
 
     async def look_up(self, reference: str) -> Reserved | None:  # noqa: ARG002 - the port's
-        """Returns None: nothing was ever reserved through this port."""
+        """Return None: nothing was ever reserved through this port."""
         return None
 
     async def release(self, provider_ref: str, outcome: Outcome) -> None:
-        """Does nothing: the number goes back on the shelf in the transaction that ends its order."""
+        """Do nothing: the number goes back on the shelf in the transaction that ends its order."""
 
     async def resend(self, provider_ref: str) -> bool:  # noqa: ARG002 - the port's
-        """Returns True: a number of ours keeps receiving."""
+        """Return True: a number of ours keeps receiving."""
         return True
 
     async def reactivate(self, wanted: Wanted, *, msisdn: int) -> Reserved:  # noqa: ARG002 - the port's

@@ -51,7 +51,7 @@ class NowPayments:
         self._asked: OrderedDict[str, None] = OrderedDict()
 
     async def create(self, intent: Intent) -> Invoice:
-        """Makes an invoice; refuses, as if the answer was lost again, when this process asked for the reference before."""
+        """Make an invoice; refuse, as if the answer was lost again, when this process asked for the reference before."""
         if intent.reference in self._asked:
             raise ProviderError(
                 Cause.PROVIDER_ERROR, "an invoice was asked for before", unknown=True
@@ -86,7 +86,7 @@ class NowPayments:
     async def look_up(
         self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
     ) -> Sequence[Payment]:
-        """Lists the payments of an invoice, and reads those by themselves that callbacks named and the list does not hold.
+        """List the payments of an invoice, and read those by themselves that callbacks named and the list does not hold.
 
         Without the list (no e-mail and password) only the latter are known.
         """
@@ -105,7 +105,7 @@ class NowPayments:
         return await self._read(rows.values())
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
-        """Looks for a payment with the reference: an invoice that nobody has opened is listed nowhere.
+        """Look for a payment with the reference: an invoice that nobody has opened is listed nowhere.
 
         Without the list there is nothing to look in, and the answer is None.
         """
@@ -117,13 +117,13 @@ class NowPayments:
         return None
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """Lists payments by when they were made, as far back as the settings say, and keeps those made or changed in the span."""
+        """List payments by when they were made, as far back as the settings say, and keep those made or changed in the span."""
         begin = since - timedelta(days=self._settings.look_back_days)
         rows = await self._list(begin=begin, end=until + CLOCKS)
         return await self._read([row for row in rows if _is_within(row, since, until)], beside=rows)
 
     def read_callback(self, headers: Mapping[str, str], body: bytes) -> PaymentHint:
-        """Verifies a callback."""
+        """Verify a callback."""
         if not self._settings.is_complete:
             raise CallbackRefused("this gateway is not set up")
         return read_callback(headers, body, key=self._settings.signing_key)
@@ -131,7 +131,7 @@ class NowPayments:
     async def _list(
         self, *, begin: datetime, end: datetime | None, invoice_id: str | None = None
     ) -> list[Document]:
-        """Reads every page of a span, oldest first, so that what is made meanwhile comes at the end."""
+        """Read every page of a span, oldest first, so that what is made meanwhile comes at the end."""
         asked = {
             "limit": str(PAGE_ROWS),
             "sortBy": "created_at",
@@ -157,7 +157,7 @@ class NowPayments:
     async def _read(
         self, rows: Iterable[Document], *, beside: Iterable[Document] = ()
     ) -> list[Payment]:
-        """Returns payments, each compared with the one that it repeats; a parent that is not at hand is asked for."""
+        """Return payments, each compared with the one that it repeats; a parent that is not at hand is asked for."""
         rows = list(rows)
         known: dict[str, Document | None] = {payment_id_of(row): row for row in (*beside, *rows)}
         found: list[Payment] = []
@@ -181,7 +181,7 @@ def _path_of(payment_id: str) -> str:
 
 
 def _is_about(row: Document, invoice_id: str, reference: str) -> bool:
-    """Does a payment say that it belongs to this invoice, or to its reference?"""
+    """Do a payment say that it belongs to this invoice, or to its reference?"""
     return str(row.get("invoice_id")) == invoice_id or row.get("order_id") == reference
 
 

@@ -33,7 +33,7 @@ _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
 
 
 def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> PaymentHint:
-    """Returns what a callback is about. Raises CallbackRefused."""
+    """Return what a callback is about. Raises CallbackRefused."""
     signature = headers.get(HEADER, "").strip()
     if not _SIGNATURE.fullmatch(signature):
         raise CallbackRefused("the call has no signature")
@@ -53,12 +53,12 @@ def read_callback(headers: Mapping[str, str], body: bytes, *, key: str) -> Payme
 
 
 def sign(text: str, *, key: str) -> str:
-    """Returns the signature of a canonical text."""
+    """Return the signature of a canonical text."""
     return hmac.new(key.encode(), text.encode(), hashlib.sha512).hexdigest()
 
 
 def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
-    """Returns a value with the keys of all its objects in JavaScript's order of sorted keys.
+    """Return a value with the keys of all its objects in JavaScript's order of sorted keys.
 
     The documentation's own sample takes a list for an object whose keys are 0, 1, 2...
     """
@@ -74,7 +74,7 @@ def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
 
 
 def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | None:
-    """Returns which of the texts that a callback may have been signed by it was; all are tried, and compared in constant time."""
+    """Return which of the texts that a callback may have been signed by it was; all are tried, and compared in constant time."""
     wanted = signature.lower()
     matches = [
         text for text in _candidates(document) if hmac.compare_digest(sign(text, key=key), wanted)
@@ -83,7 +83,7 @@ def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | 
 
 
 def _candidates(document: dict[str, Any]) -> list[str]:
-    """Returns what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
+    """Return what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
     forms = [
         canonical(document),
         canonical(document, lists_as_objects=True),
@@ -94,12 +94,12 @@ def _candidates(document: dict[str, Any]) -> list[str]:
 
 
 def _ranks(document: dict[str, Any]) -> dict[str, int]:
-    """Returns the places of a document's sorted names."""
+    """Return the places of a document's sorted names."""
     return {name: at for at, name in enumerate(sort_by_utf16(document))}
 
 
 def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
-    """Returns a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order.
+    """Return a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order.
 
     Every object is asked for its own names, and not for all that there are: a stranger's document may have thousands of both.
     """
@@ -114,7 +114,7 @@ def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
 
 
 def _id(document: dict[str, Any], name: str) -> str | None:
-    """Returns an id, which may be a number or a text."""
+    """Return an id, which may be a number or a text."""
     value = document.get(name)
     if value is None:
         return None
@@ -124,7 +124,7 @@ def _id(document: dict[str, Any], name: str) -> str | None:
 
 
 def _reference(document: dict[str, Any]) -> str:
-    """Returns our reference; empty for a payment that was made without one, which somebody has to look at."""
+    """Return our reference; empty for a payment that was made without one, which somebody has to look at."""
     value = document.get("order_id")
     if value is None:
         return ""

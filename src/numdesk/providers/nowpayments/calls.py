@@ -35,16 +35,16 @@ class Calls:
         self._token: str | None = None
 
     async def post(self, path: str, asked: Document) -> Document:
-        """Posts a document and returns the answer."""
+        """Post a document and returns the answer."""
         return _document(await self._send(path, body=write_js(asked).encode()))
 
     async def get(self, path: str) -> Document | None:
-        """Returns what is at a path, None when there is nothing."""
+        """Return what is at a path, None when there is nothing."""
         answer = await self._send(path)
         return None if answer.status == HTTPStatus.NOT_FOUND else _document(answer)
 
     async def get_listed(self, path: str) -> Document:
-        """Returns a page of a list, which opens to a token only; a token that is too old is replaced once."""
+        """Return a page of a list, which opens to a token only; a token that is too old is replaced once."""
         if not self._settings.may_list:
             raise ProviderError(
                 Cause.PROVIDER_UNAVAILABLE, "lists need the account's email and password", ours=True
@@ -59,7 +59,7 @@ class Calls:
         return _document(answer)
 
     async def _authenticate(self) -> str:
-        """Gets a new token."""
+        """Get a new token."""
         account = {"email": self._settings.email, "password": self._settings.password}
         token = _document(await self._send("/auth", body=write_js(account).encode())).get("token")
         if (
@@ -75,7 +75,7 @@ class Calls:
     async def _send(
         self, path: str, *, body: bytes | None = None, token: str | None = None
     ) -> HttpAnswer:
-        """Posts a body, or asks for a path."""
+        """Post a body, or asks for a path."""
         settings = self._settings
         if not settings.is_complete:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
@@ -98,7 +98,7 @@ class Calls:
 
 @reading_answer()
 def _document(answer: HttpAnswer) -> Document:
-    """Returns what a good answer holds; raises ProviderError for every other one."""
+    """Return what a good answer holds. Raises ProviderError for every other one."""
     status = answer.status
     check_outage(status)
     if status not in (HTTPStatus.OK, HTTPStatus.CREATED):

@@ -79,7 +79,7 @@ class FakeNowPayments:
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """Sees money for an invoice, settles it, and says so `times` times; returns how many callbacks were answered."""
+        """See money for an invoice, settle it, and say so `times` times; return how many callbacks were answered."""
         seen = await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(seen.payment_id)], times=times)
 
@@ -91,7 +91,7 @@ class FakeNowPayments:
         currency: str = "eur",
         callback_url: str | None = None,
     ) -> Row:
-        """Makes an invoice without a call."""
+        """Make an invoice without a call."""
         asked = {
             "order_id": reference,
             "price_amount": format(amount, "f"),
@@ -142,31 +142,31 @@ class FakeNowPayments:
         return await self.world.change(payment_id, settle)
 
     async def move(self, payment_id: int, status: str) -> Notice:
-        """Gives a payment any status: sending, failed, refunded, expired..."""
+        """Give a payment any status: sending, failed, refunded, expired..."""
         return await self.world.change(payment_id, lambda row: row.update(payment_status=status))
 
     async def say(self, invoice: str, word: str) -> None:
-        """Gives the payments of an invoice a status, known or not."""
+        """Give the payments of an invoice a status, known or not."""
         for row in await self.payments(invoice):
             await self.move(row["payment_id"], word)
 
     async def payments(self, invoice: str) -> list[Row]:
-        """Returns the payments of an invoice as they are, oldest first."""
+        """Return the payments of an invoice as they are, oldest first."""
         return await self.world.payments(invoice)
 
     async def notices(self, invoice: str) -> list[Notice]:
-        """Returns everything that was to be said of an invoice so far, oldest first, told or not."""
+        """Return everything that was to be said of an invoice so far, oldest first, told or not."""
         return await self.world.notices(invoice)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Says what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
+        """Say what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
 
-        Raises UnknownOutcome and then changes nothing.
+        Raises UnknownOutcome and then change nothing.
         """
         await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
-        """Says what the `list` or a `payment` by itself (or both) tells of an invoice's payments from now on.
+        """Say what the `list` or a `payment` by itself (or both) tells of an invoice's payments from now on.
 
         One of LIES, or None for the truth; payments that come later are not lied about.
         """
@@ -185,7 +185,7 @@ class FakeNowPayments:
         escapes: bool = False,
         delay_s: float = 0,
     ) -> int:
-        """Sends callbacks in the order given, each `times` times at once; returns how many were answered.
+        """Send callbacks in the order given, each `times` times at once; return how many were answered.
 
         `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's users do.
         """
@@ -200,13 +200,13 @@ class FakeNowPayments:
     def written(
         self, notice: Notice, *, claims: Mapping[str, Any] | None = None, escapes: bool = False
     ) -> tuple[dict[str, str], bytes]:
-        """Returns a callback's headers and bytes, signed."""
+        """Return a callback's headers and bytes, signed."""
         return write_notice(
             notice.document, claims=claims or {}, key=self.words["ipn_secret"], escapes=escapes
         )
 
     def close(self) -> None:
-        """Closes the file; what was paid stays paid."""
+        """Close the file; what was paid stays paid."""
         self.world.close()
 
     async def _create(self, request: Request) -> Response:
@@ -287,7 +287,7 @@ class FakeNowPayments:
     async def _answer(
         self, request: Request, call: str, work: Callable[[], Awaitable[object]]
     ) -> Response:
-        """Checks who asks, plays the next scripted fault, does the work, and answers."""
+        """Check who asks, plays the next scripted fault, does the work, and answers."""
         if request.headers.get("x-api-key") != self.words["api_key"]:
             return _refused(403, "INVALID_API_KEY")
         await request.body()
@@ -311,7 +311,7 @@ class FakeNowPayments:
 
 
 async def _fault(request: Request, outcome: str) -> Response:
-    """Answers as a scripted fault does."""
+    """Answer as a scripted fault does."""
     if outcome == "timeout":
         await hang(request)
     if outcome == "garbage":
@@ -332,7 +332,7 @@ def _refused(status: int, code: str) -> Response:
 
 
 def _left(rows: Sequence[Row], coin: str) -> Decimal:
-    """Returns how much of a coin is still missing for the first payment."""
+    """Return how much of a coin is still missing for the first payment."""
     if rows[0]["pay_currency"] != coin:
         return Decimal(0)
     return max(

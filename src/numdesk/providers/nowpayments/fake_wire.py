@@ -26,7 +26,7 @@ _NOTICED = (
 def write_notice(
     document: Mapping[str, Any], *, claims: Mapping[str, Any], key: str, escapes: bool
 ) -> tuple[dict[str, str], bytes]:
-    """Returns a callback's headers and bytes, signed; `claims` take the place of what is true."""
+    """Return a callback's headers and bytes, signed; `claims` take the place of what is true."""
     told = as_told({name: document[name] for name in _NOTICED}) | _numbers(dict(claims))
     signature = sign(
         write_js(canonical(told, lists_as_objects=True), escape_unicode=escapes), key=key
@@ -35,12 +35,12 @@ def write_notice(
 
 
 def write_document(document: Any) -> str:
-    """Writes an answer."""
+    """Write an answer."""
     return write_js(_numbers(document))
 
 
 def as_told(row: Row) -> Row:
-    """Returns a payment as it goes over the wire: amounts are numbers there."""
+    """Return a payment as it goes over the wire: amounts are numbers there."""
     fee = row["fee"] and {
         name: value if name == "currency" else js_number(value)
         for name, value in row["fee"].items()
@@ -50,13 +50,13 @@ def as_told(row: Row) -> Row:
 
 
 def coin_of(currency: str | None) -> str | None:
-    """Returns the coin that a currency names, None for other money."""
+    """Return the coin that a currency names, None for other money."""
     name = {"usdt": COIN}.get((currency or "").lower(), (currency or "").lower())
     return name if name in COINS else None
 
 
 def _numbers(value: Any) -> Any:
-    """Returns a value whose whole numbers are tokens."""
+    """Return a value whose whole numbers are tokens."""
     if isinstance(value, dict):
         return {name: _numbers(item) for name, item in value.items()}
     if isinstance(value, list):

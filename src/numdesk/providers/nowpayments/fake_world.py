@@ -85,7 +85,7 @@ class World:
         self._clock = clock
 
     async def make(self, asked: Mapping[str, Any], *, page: str) -> Row:
-        """Makes an invoice: another one for every call, whatever its order id."""
+        """Make an invoice: another one for every call, whatever its order id."""
 
         def work(db: sqlite3.Connection) -> Row:
             number, now = _serial(db, "invoices"), write_time(self._clock.now())
@@ -106,7 +106,7 @@ class World:
         return await self._file.run(work)
 
     async def invoices(self, reference: str) -> list[Row]:
-        """Returns every invoice that was made for a reference."""
+        """Return every invoice that was made for a reference."""
         query = "select document from invoices where order_id = ? order by id"
         return [
             json.loads(row[0])
@@ -114,7 +114,7 @@ class World:
         ]
 
     async def invoice(self, invoice_id: str) -> Row | None:
-        """Returns an invoice by its own id."""
+        """Return an invoice by its own id."""
         found = await self._file.run(
             lambda db: db.execute(
                 "select document from invoices where id = ?", (invoice_id,)
@@ -123,7 +123,7 @@ class World:
         return json.loads(found[0]) if found else None
 
     async def read(self, payment_id: str) -> tuple[Row, str | None] | None:
-        """Returns a payment, over if nobody made it in time, and the lie that is told about it."""
+        """Return a payment, over if nobody made it in time, and the lie that is told about it."""
         query = """
             select p.document, l.lie from payments p left join lies l on l.payment_id = p.id and l.place = 'payment' where p.id = ?"""
         found = await self._file.run(lambda db: db.execute(query, (payment_id,)).fetchone())
@@ -132,7 +132,7 @@ class World:
     async def page(
         self, span: tuple[str, str], invoice_id: str | None, *, rows: int, skip: int
     ) -> tuple[list[tuple[Row, str | None]], int]:
-        """Returns a page of the list, oldest first, with the lie that is to be told about each; and how many there are in all."""
+        """Return a page of the list, oldest first, with the lie that is to be told about each; and how many there are in all."""
         asked = (*span, invoice_id, invoice_id)
 
         def work(db: sqlite3.Connection) -> tuple[list[tuple[Row, str | None]], int]:
@@ -166,7 +166,7 @@ class World:
         return await self._file.run(work)
 
     async def change(self, payment_id: int, change: Callable[[Row], None]) -> Notice:
-        """Changes a payment and writes down what is to be said about it."""
+        """Change a payment and writes down what is to be said about it."""
 
         def work(db: sqlite3.Connection) -> Notice:
             found = db.execute(
@@ -185,7 +185,7 @@ class World:
         return await self._file.run(work)
 
     async def payments(self, invoice: str) -> list[Row]:
-        """Returns the payments of an invoice (our reference, its own id, or the id of one of them), oldest first. Raises UnknownInvoice."""
+        """Return the payments of an invoice (our reference, its own id, or the id of one of them), oldest first. Raises UnknownInvoice."""
 
         def work(db: sqlite3.Connection) -> list[Row]:
             found = db.execute(_PAID_OF_INVOICE, (self._invoice(db, invoice)["id"],)).fetchall()
@@ -194,7 +194,7 @@ class World:
         return await self._file.run(work)
 
     async def notices(self, invoice: str) -> list[Notice]:
-        """Returns everything that was to be said of an invoice's payments, oldest first. Raises UnknownInvoice."""
+        """Return everything that was to be said of an invoice's payments, oldest first. Raises UnknownInvoice."""
         query = """
             select n.id, n.payment_id, n.document from notices n join payments p on p.id = n.payment_id
             where p.invoice_id = ? order by n.id"""
@@ -210,7 +210,7 @@ class World:
         return await self._file.run(work)
 
     async def set_lie(self, payment_id: int, lie: str | None, *, place: str) -> None:
-        """Says what is told of a payment instead of the truth, in the `list` or by itself (`payment`); None for the truth again."""
+        """Say what is told of a payment instead of the truth, in the `list` or by itself (`payment`); None for the truth again."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from lies where payment_id = ? and place = ?", (payment_id, place))
@@ -220,11 +220,11 @@ class World:
         await self._file.run(work)
 
     def close(self) -> None:
-        """Closes the file; the world goes on when it is opened again."""
+        """Close the file; the world goes on when it is opened again."""
         self._file.close()
 
     def _invoice(self, db: sqlite3.Connection, name: str) -> Row:
-        """Finds an invoice by our reference (the last one made for it), its own id, or the id of one of its payments."""
+        """Find an invoice by our reference (the last one made for it), its own id, or the id of one of its payments."""
         query = """
             select document from invoices where order_id = ?1 or id = ?1 or id = (select invoice_id from payments where id = ?1)
             order by invoices.id desc limit 1"""
@@ -234,7 +234,7 @@ class World:
         return json.loads(found[0])
 
     def _open(self, db: sqlite3.Connection, invoice: Row, *, coin: str) -> Row:
-        """Returns a new payment that waits."""
+        """Return a new payment that waits."""
         number, now = _serial(db, "payments"), write_time(self._clock.now())
         due = coins_for(Decimal(invoice["price_amount"]), invoice["price_currency"], coin)
         return {
@@ -260,7 +260,7 @@ class World:
         )
 
     def _aged(self, row: Row) -> Row:
-        """Returns a payment as it is by now: one that nobody made in time is over."""
+        """Return a payment as it is by now: one that nobody made in time is over."""
         if (
             row["payment_status"] == "waiting"
             and self._clock.now() >= datetime.fromisoformat(row["created_at"]) + WAITS
@@ -300,7 +300,7 @@ def settle(row: Row) -> None:
 
 
 def coins_for(amount: Decimal, currency: str, coin: str) -> Decimal:
-    """Returns what an amount of money is in a coin, rounded up."""
+    """Return what an amount of money is in a coin, rounded up."""
     return (
         (amount * _worth_of(currency) / COINS[coin])
         .quantize(COIN_UNIT, rounding=ROUND_UP)
@@ -309,12 +309,12 @@ def coins_for(amount: Decimal, currency: str, coin: str) -> Decimal:
 
 
 def write_time(moment: datetime) -> str:
-    """Writes a moment as JavaScript does."""
+    """Write a moment as JavaScript does."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _worth_of(currency: str) -> Decimal:
-    """Returns what a unit of money is worth in euros; of money that we do not know, as much as one."""
+    """Return what a unit of money is worth in euros; of money that we do not know, as much as one."""
     return WORTH.get(currency.lower(), Decimal(1))
 
 

@@ -34,7 +34,7 @@ class NowPaymentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
             raise ValueError("timeout_s must be up to 60, look_back_days up to 366")
 
     def __repr__(self) -> str:
-        """Names the place, never a secret."""
+        """Name the place, never a secret."""
         return f"NowPaymentsSettings(base_url={self.base_url!r}, has_key={self.is_complete}, may_list={self.may_list})"
 
     __str__ = __repr__

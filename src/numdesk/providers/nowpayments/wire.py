@@ -37,7 +37,7 @@ _EPOCH_MS = re.compile(r"[0-9]{12,14}", re.ASCII)
 
 @reading_answer()
 def read_invoice(row: Mapping[str, Any]) -> Invoice:
-    """Returns an invoice as it was answered. Raises ProviderError for an answer that is none."""
+    """Return an invoice as it was answered. Raises ProviderError for an answer that is none."""
     return Invoice(
         gateway_id=read_word(row, "id"),
         reference=read_word(row, "order_id"),
@@ -49,7 +49,7 @@ def read_invoice(row: Mapping[str, Any]) -> Invoice:
 
 
 def invoice_of(payment: Payment, *, page: str) -> Invoice:
-    """Returns the invoice that a payment belongs to, as far as it can be told from there."""
+    """Return the invoice that a payment belongs to, as far as it can be told from there."""
     return Invoice(
         gateway_id=payment.invoice_id,
         reference=payment.reference,
@@ -62,7 +62,7 @@ def invoice_of(payment: Payment, *, page: str) -> Invoice:
 
 @reading_answer()
 def read_payment(row: Mapping[str, Any], *, parent: Mapping[str, Any] | None) -> Payment:
-    """Returns a deposit; `parent` is the one that it repeats. Raises ProviderError for an answer that is none.
+    """Return a deposit; `parent` is the one that it repeats. Raises ProviderError for an answer that is none.
 
     A deposit in another coin than its parent's came by mistake. What would have been due in that coin nobody agreed upon.
     """
@@ -100,35 +100,35 @@ def read_payment(row: Mapping[str, Any], *, parent: Mapping[str, Any] | None) ->
 
 @reading_answer()
 def payment_id_of(row: Mapping[str, Any]) -> str:
-    """Returns a payment's id. Raises ProviderError when it has none."""
+    """Return a payment's id. Raises ProviderError when it has none."""
     return read_word(row, "payment_id")
 
 
 @reading_answer()
 def parent_of(row: Mapping[str, Any]) -> str | None:
-    """Returns the id of the deposit that this one repeats."""
+    """Return the id of the deposit that this one repeats."""
     return maybe_word(row, "parent_payment_id")
 
 
 def objects(rows: object) -> Sequence[Mapping[str, Any]]:
-    """Returns the rows of a list. Raises ProviderError for anything else."""
+    """Return the rows of a list. Raises ProviderError for anything else."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise broken_answer("has no list of payments")
     return rows
 
 
 def read_time(value: object) -> datetime | None:
-    """Returns a moment such as 2026-01-31T12:00:00.000Z, or in milliseconds since 1970; None for anything else."""
+    """Return a moment such as 2026-01-31T12:00:00.000Z, or in milliseconds since 1970; None for anything else."""
     if isinstance(value, str) and _EPOCH_MS.fullmatch(value):
         return datetime.fromtimestamp(int(value) / 1000, UTC)
     return maybe_moment(value)
 
 
 def write_time(moment: datetime) -> str:
-    """Writes a moment as the list takes it."""
+    """Write a moment as the list takes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def number(amount: Decimal) -> NumberToken:
-    """Writes an amount as a JSON number, digit by digit."""
+    """Write an amount as a JSON number, digit by digit."""
     return NumberToken(format(amount, "f"))

@@ -56,7 +56,7 @@ class Simulator:
         self._sleep = sleep
 
     async def tiers(self) -> Sequence[Tier]:
-        """Returns one tier per country and service, and one per operator for the best-known services."""
+        """Return one tier per country and service, and one per operator for the best-known services."""
         await self._call("tiers")
         used = await self._world.open_sales()
         found: list[Tier] = []
@@ -79,7 +79,7 @@ class Simulator:
         return found
 
     async def reserve(self, wanted: Wanted) -> Reserved:
-        """Sells a number; the same reference gets the same number again."""
+        """Sell a number; the same reference gets the same number again."""
         lost = await self._call("reserve")
         country, service = _place(wanted)
         cost = cost_of(country, service, wanted.operator is not None)
@@ -93,26 +93,26 @@ class Simulator:
         return _reserved(sale)
 
     async def look_up(self, reference: str) -> Reserved | None:
-        """Returns what a reference bought, however its answer was lost."""
+        """Return what a reference bought, however its answer was lost."""
         await self._call("look_up")
         sale = await self._world.sale_of(reference)
         return _reserved(sale) if sale else None
 
     async def release(self, provider_ref: str, outcome: Outcome) -> None:  # noqa: ARG002 - all ends are one to it
-        """Ends the use of a number; an unknown one is no harm."""
+        """End the use of a number; an unknown one is no harm."""
         lost = await self._call("release")
         await self._world.close_sale(_sale_id(provider_ref))
         _lose(lost)
 
     async def resend(self, provider_ref: str) -> bool:
-        """Says yes for a number that is in use."""
+        """Say yes for a number that is in use."""
         lost = await self._call("resend")
         answer = await self._world.is_open(_sale_id(provider_ref))
         _lose(lost)
         return answer
 
     async def reactivate(self, wanted: Wanted, *, msisdn: int) -> Reserved:
-        """Sells a number once more that was sold before and is not in use."""
+        """Sell a number once more that was sold before and is not in use."""
         lost = await self._call("reactivate")
         country, service = _place(wanted)
         last = await self._world.last_sale_of(msisdn)
@@ -126,7 +126,7 @@ class Simulator:
         return _reserved(sale)
 
     async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:
-        """Returns the price of the number's tier, or None while the number is in use or when it never was."""
+        """Return the price of the number's tier, or None while the number is in use or when it never was."""
         await self._sleep(self._settings.delay_s)
         last = await self._world.last_sale_of(msisdn)
         wanted = atlas.SERVICES_BY_CODE.get(service)
@@ -135,23 +135,23 @@ class Simulator:
         return cost_of(atlas.COUNTRIES_BY_ISO2[last.country], wanted, last.operator is not None)
 
     async def rate(self, pair: str) -> int | None:
-        """Returns the rate that the world has now."""
+        """Return the rate that the world has now."""
         await self._sleep(self._settings.delay_s)
         return await self._world.rate(pair)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Says what comes next, in the place of what was said before: `no_numbers` for any next call, `release:error_500` for a release."""
+        """Say what comes next, in the place of what was said before: `no_numbers` for any next call, `release:error_500` for a release."""
         await self._world.script([_step(outcome) for outcome in outcomes])
 
     async def scripted(self) -> list[str]:
-        """Returns the outcomes that no call has met yet."""
+        """Return the outcomes that no call has met yet."""
         return [
             f"{method}:{outcome}" if method else outcome
             for method, outcome in await self._world.scripted()
         ]
 
     async def set_rate(self, pair: str, value: int | None) -> None:
-        """Changes the rate that the world has."""
+        """Change the rate that the world has."""
         await self._world.set_rate(pair, value)
 
     async def owns(self, msisdn: int) -> bool:
@@ -159,7 +159,7 @@ class Simulator:
         return await self._world.last_sale_of(msisdn) is not None
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
-        """Returns a new message under a new id."""
+        """Return a new message under a new id."""
         return MessageReceived(
             provider="simulator",
             provider_message_id=uuid.uuid4().hex,
@@ -169,7 +169,7 @@ class Simulator:
         )
 
     async def _call(self, method: str) -> str | None:
-        """Takes as long as a call takes and plays the next scripted outcome; returns how the answer will be lost, if so."""
+        """Take as long as a call takes and play the next scripted outcome; return how the answer will be lost, if so."""
         await self._sleep(self._settings.delay_s)
         outcome = await self._world.next_outcome(method, unnamed=method in _CHANGING)
         if outcome == "slow":
@@ -186,7 +186,7 @@ class Simulator:
 
 
 def cost_of(country: atlas.CountryFacts, service: atlas.ServiceFacts, by_operator: bool) -> int:
-    """Returns what a number costs us here, in rupiah: the same today and tomorrow."""
+    """Return what a number costs us here, in rupiah: the same today and tomorrow."""
     base = 900 + (country.id * 7919 + service.id * 104_729) % 8000
     return base + base // 5 if by_operator else base
 

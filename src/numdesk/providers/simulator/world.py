@@ -66,7 +66,7 @@ class World:
         self._file = Notebook(path, schema=_SCHEMA)
 
     async def next_outcome(self, method: str, *, unnamed: bool) -> str | None:
-        """Takes the first scripted outcome that is meant for this method, or (`unnamed`) for whatever comes."""
+        """Take the first scripted outcome that is meant for this method, or (`unnamed`) for whatever comes."""
 
         def work(db: sqlite3.Connection) -> str | None:
             row = db.execute(
@@ -78,7 +78,7 @@ class World:
         return await self._run(work)
 
     async def script(self, steps: Sequence[tuple[str | None, str]]) -> None:
-        """Puts (method or None, outcome) in the place of what is left of the script; keeps at most SCRIPT_MAX."""
+        """Put (method or None, outcome) in the place of what is left of the script; keep at most SCRIPT_MAX."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from script")
@@ -87,23 +87,23 @@ class World:
         await self._run(work)
 
     async def scripted(self) -> list[tuple[str | None, str]]:
-        """Returns what is left of the script."""
+        """Return what is left of the script."""
         return await self._run(
             lambda db: db.execute("select method, outcome from script order by id").fetchall()
         )
 
     async def sale_of(self, reference: str) -> Sale | None:
-        """Returns the sale that a buyer's reference names."""
+        """Return the sale that a buyer's reference names."""
         return await self._run(
             lambda db: _sale(db.execute(_SALE_BY_REFERENCE, (reference,)).fetchone())
         )
 
     async def last_sale_of(self, msisdn: int) -> Sale | None:
-        """Returns the latest sale of a number."""
+        """Return the latest sale of a number."""
         return await self._run(lambda db: _sale(db.execute(_LAST_SALE, (msisdn,)).fetchone()))
 
     async def sell(self, sale: Sale, *, serials: int) -> Sale:
-        """Sells a number, or returns what the same reference bought before.
+        """Sell a number, or returns what the same reference bought before.
 
         With `serials` the sale's `msisdn` is the first of a range of so many numbers, and the next one of it is sold;
         without, it is the number itself.
@@ -126,7 +126,7 @@ class World:
         return await self._run(work)
 
     async def close_sale(self, sale_id: int) -> None:
-        """Ends the use of a number; harmless when repeated."""
+        """End the use of a number; harmless when repeated."""
         await self._run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
 
     async def is_open(self, sale_id: int) -> bool:
@@ -140,7 +140,7 @@ class World:
         )
 
     async def open_sales(self) -> dict[tuple[str, str], int]:
-        """Counts the numbers in use by (country, service)."""
+        """Count the numbers in use by (country, service)."""
         found = await self._run(
             lambda db: db.execute(
                 "select country, service, count(*) from sales where open group by country, service"
@@ -149,27 +149,27 @@ class World:
         return {(country, service): count for country, service, count in found}
 
     async def rate(self, pair: str) -> int | None:
-        """Returns the rate of a pair."""
+        """Return the rate of a pair."""
         row = await self._run(
             lambda db: db.execute("select rate from rates where pair = ?", (pair,)).fetchone()
         )
         return row[0] if row else None
 
     async def set_rate(self, pair: str, value: int | None) -> None:
-        """Sets the rate of a pair, or leaves it without one."""
+        """Set the rate of a pair, or leaves it without one."""
         await self._run(
             lambda db: db.execute("insert or replace into rates values (?, ?)", (pair, value))
         )
 
     async def _run(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Does `work` in a transaction; what this upstream cannot write down it does not answer."""
+        """Do `work` in a transaction; what this upstream cannot write down it does not answer."""
         try:
             return await self._file.run(work)
         except NotebookUnavailable as error:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, str(error), unknown=True) from error
 
     def close(self) -> None:
-        """Closes the file; the world goes on when it is opened again."""
+        """Close the file; the world goes on when it is opened again."""
         self._file.close()
 
 

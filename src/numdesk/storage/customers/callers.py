@@ -25,7 +25,7 @@ _CALLER: LiteralString = """
 
 
 async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
-    """Returns who each key hash belongs to, with the secret still sealed; revoked and unknown ones are left out."""
+    """Return who each key hash belongs to, with the secret still sealed; revoked and unknown ones are left out."""
     rows = await tx.fetch(_CALLER, list(hashes))
     return {
         bytes(row[0]): Caller(
@@ -52,7 +52,7 @@ async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
 async def insert_customer(
     tx: Tx, *, name: str, state: CustomerState, contact: Mapping[str, str], now: datetime
 ) -> int:
-    """Adds a customer; returns its id."""
+    """Add a customer; return its id."""
     return await tx.fetchval(
         "insert into customers (name, state, contact, created_at) values ($1, $2, $3::text::jsonb, $4) returning id",
         name,
@@ -63,7 +63,7 @@ async def insert_customer(
 
 
 async def set_option(tx: Tx, customer_id: int, *, name: str, value: str | int | None) -> bool:
-    """Sets what staff wishes for a customer, None takes it away; False when there is no such customer."""
+    """Set what staff wishes for a customer, None takes it away; False when there is no such customer."""
     tag = await tx.execute(
         """update customers set options = case when $3::text is null then options - $2
                                               else options || jsonb_build_object($2, $3::text::jsonb) end where id = $1""",
@@ -75,7 +75,7 @@ async def set_option(tx: Tx, customer_id: int, *, name: str, value: str | int | 
 
 
 async def set_state(tx: Tx, customer_id: int, state: CustomerState) -> bool:
-    """Sets a customer's state; False when there is no such customer."""
+    """Set a customer's state; False when there is no such customer."""
     return (
         await tx.execute("update customers set state = $2 where id = $1", customer_id, int(state))
         == "UPDATE 1"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def count_cancel(tx: Tx, customer_id: int, *, now: datetime) -> None:
-    """Counts something that the customer cancelled before a message came, as `count_endings_v1` does for orders."""
+    """Count something that the customer cancelled before a message came, as `count_endings_v1` does for orders."""
     await tx.execute(
         """insert into customer_hours as h (customer_id, hour, canceled) values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), 1)
              on conflict (customer_id, hour) do update set canceled = h.canceled + 1""",
@@ -23,7 +23,7 @@ async def count_cancel(tx: Tx, customer_id: int, *, now: datetime) -> None:
 
 
 async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
-    """Returns how the customer's orders ended in each hour of the last day."""
+    """Return how the customer's orders ended in each hour of the last day."""
     rows = await tx.fetch(
         "select hour, received, canceled, expired from customer_hours where customer_id = $1 and hour > $2 order by hour",
         customer_id,
@@ -33,7 +33,7 @@ async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
 
 
 async def set_guard(tx: Tx, customer_id: int, verdict: Verdict) -> None:
-    """Closes ordering for the customer, unless it is closed for longer already."""
+    """Close ordering for the customer, unless it is closed for longer already."""
     await tx.execute(
         "update customers set guard_until = $2, guard_tier = $3 where id = $1 and (guard_until is null or guard_until < $2)",
         customer_id,

@@ -29,7 +29,7 @@ async def insert_key(
     expires_at: datetime | None,
     now: datetime,
 ) -> int:
-    """Adds an API key; returns its id."""
+    """Add an API key; return its id."""
     return await tx.fetchval(
         """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks,
                                  expires_at, created_at, secret)
@@ -68,7 +68,7 @@ class KeyLine:
 async def newest_secret(
     tx: Tx, customer_id: int, *, dialect: str, now: datetime
 ) -> tuple[bytes, bytes] | None:
-    """Returns hash and sealed secret of the customer's newest key of a dialect that may still be used, None when there is none."""
+    """Return hash and sealed secret of the customer's newest key of a dialect that may still be used, None when there is none."""
     row = await tx.fetchrow(
         """select hash, secret from api_keys where customer_id = $1 and dialect = $2 and secret is not null and revoked_at is null
              and (expires_at is null or expires_at > $3) order by id desc limit 1""",
@@ -80,7 +80,7 @@ async def newest_secret(
 
 
 async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
-    """Returns a customer's keys by id."""
+    """Return a customer's keys by id."""
     found = await tx.fetch(
         """select id, shown, dialect, name, scopes, methods, networks::text[], expires_at, last_used_at, revoked_at
              from api_keys where customer_id = $1 order by id""",
@@ -104,7 +104,7 @@ async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
 
 
 async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
-    """Revokes a key; False when there is none that is not revoked yet."""
+    """Revoke a key; False when there is none that is not revoked yet."""
     return (
         await tx.execute(
             "update api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now
@@ -114,7 +114,7 @@ async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
 
 
 async def touch_keys(tx: Tx, key_ids: Sequence[int], *, now: datetime) -> None:
-    """Writes down that the keys were used in this hour."""
+    """Write down that the keys were used in this hour."""
     await tx.execute(
         "update api_keys set last_used_at = $2 where id = any($1) and (last_used_at is null or last_used_at < $2)",
         list(key_ids),

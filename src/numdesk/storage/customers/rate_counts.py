@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 async def exchange_counts(
     tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str
 ) -> dict[tuple[int, str], int]:
-    """Writes this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
+    """Write this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
     subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
     await tx.execute(
         """insert into rate_counts as r (customer_id, bucket, origin, window_start, n)

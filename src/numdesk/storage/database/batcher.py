@@ -39,7 +39,7 @@ class Batcher(Generic[Item, Answer]):
         self._scheduled = False
 
     def submit(self, item: Item) -> asyncio.Future[Answer]:
-        """Returns a future of the item's answer."""
+        """Return a future of the item's answer."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, future))
@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Answer]):
         return future
 
     def _depart(self) -> None:
-        """Sends as many batches as may be on their way."""
+        """Send as many batches as may be on their way."""
         self._scheduled = False
         while self._free and self._waiting:
             batch = [
@@ -68,14 +68,14 @@ class Batcher(Generic[Item, Answer]):
             self._linger(TURNS_MAX, 0)
 
     def _linger(self, turns: int, seen: int) -> None:
-        """Departs when a turn of the event loop has brought nobody new: whoever was just answered may ask again at once."""
+        """Depart when a turn of the event loop has brought nobody new: whoever was just answered may ask again at once."""
         if turns and len(self._waiting) > seen:
             asyncio.get_running_loop().call_soon(self._linger, turns - 1, len(self._waiting))
         else:
             self._depart()
 
     async def _travel(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
-        """Runs one batch and hands out its answers."""
+        """Run one batch and hands out its answers."""
         try:
             answers = await self._run([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits

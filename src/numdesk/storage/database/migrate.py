@@ -32,7 +32,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Tells whether the file is still the one that was applied."""
+        """Tell whether the file is still the one that was applied."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
     def __str__(self) -> str:

@@ -67,19 +67,19 @@ class Tx(Protocol):
     """An open transaction. SQL is a literal; values go beside it."""
 
     async def fetch(self, sql: LiteralString, *args: object) -> list[Record]:
-        """Returns all rows."""
+        """Return all rows."""
         ...
 
     async def fetchrow(self, sql: LiteralString, *args: object) -> Record | None:
-        """Returns the first row, or None."""
+        """Return the first row, or None."""
         ...
 
     async def fetchval(self, sql: LiteralString, *args: object) -> Any:
-        """Returns the first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         ...
 
     async def execute(self, sql: LiteralString, *args: object) -> str:
-        """Runs a statement and returns its tag, such as "UPDATE 1"."""
+        """Run a statement and returns its tag, such as "UPDATE 1"."""
         ...
 
 
@@ -87,7 +87,7 @@ class _Connection(asyncpg.Connection):
     """A connection that is not reset when it goes back to the pool: nothing here changes a session, and a reset is a round trip."""
 
     def get_reset_query(self) -> str:
-        """Returns nothing to run."""
+        """Return nothing to run."""
         return ""
 
 
@@ -97,14 +97,14 @@ class Database:
     def __init__(
         self, pool: asyncpg.Pool, *, is_silent: Callable[[], Awaitable[bool]] | None = None
     ) -> None:
-        """Lends the connections of a pool; `is_silent` finds out whether the server gives no sign of life."""
+        """Lend the connections of a pool; `is_silent` finds out whether the server gives no sign of life."""
         self._pool = pool
         self._watch = Watch(is_silent)
         self._complained_at = float("-inf")
 
     @classmethod
     async def open(cls, dsn: str, *, connections: int = CONNECTIONS_MAX) -> Database:
-        """Connects. Raises what asyncpg raises when the server cannot be reached."""
+        """Connect. Raises what asyncpg raises when the server cannot be reached."""
         pool = await asyncpg.create_pool(
             dsn,
             min_size=1,
@@ -122,14 +122,14 @@ class Database:
         return cls(pool, is_silent=lambda: is_silent(dsn))
 
     async def close(self) -> None:
-        """Closes all connections, at once when they do not end by themselves within 5 s."""
+        """Close all connections, at once when they do not end by themselves within 5 s."""
         try:
             await asyncio.wait_for(self._pool.close(), 5)
         except TimeoutError:
             self._pool.terminate()
 
     async def listen(self, channel: LiteralString, hear: Callable[[str], None]) -> None:
-        """Calls `hear` with each note on the channel until cancelled; connects again when the connection is lost."""
+        """Call `hear` with each note on the channel until cancelled; connect again when the connection is lost."""
         while True:
             try:
                 async with self._pool.acquire() as connection:
@@ -139,7 +139,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Opens a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it.
+        """Open a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it.
 
         Raises Unavailable when the database has no room or resources for it.
         """
@@ -156,7 +156,7 @@ class Database:
                 raise
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip.
+        """Run `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip.
 
         Raises Unavailable when the database has no room or resources for it.
         """
@@ -165,7 +165,7 @@ class Database:
                 return await work(cast("Tx", connection))
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
+        """Run `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
 
         When the connection is lost, also in the middle of COMMIT, this finds out what happened before it answers
         (`storage/database/receipts.py`). Raises Unavailable when nothing was committed, and OutcomeUnknown when that
@@ -182,7 +182,7 @@ class Database:
     async def repeat(
         self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
     ) -> T:
-        """Runs statements that may safely be repeated, through conflicts and through an outage of some seconds.
+        """Run statements that may safely be repeated, through conflicts and through an outage of some seconds.
 
         Raises Unavailable when the database stays away, or OutcomeUnknown for a statement that `books` something under a key.
         """
@@ -191,7 +191,7 @@ class Database:
         )
 
     async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Reads everything as of one moment, through an outage of some seconds; raises Unavailable."""
+        """Read everything as of one moment, through an outage of some seconds. Raises Unavailable."""
 
         async def attempt() -> T:
             async with self.transaction(name, snapshot=True) as tx:
@@ -205,7 +205,7 @@ class Database:
         attempt: Callable[[], Awaitable[T]],
         refusal: type[Unavailable] = Unavailable,
     ) -> T:
-        """Awaits `attempt`, again after conflicts and outages; raises `refusal` when the database stays away."""
+        """Await `attempt`, again after conflicts and outages. Raises `refusal` when the database stays away."""
         deadline: float | None = None
         begun = asyncio.get_running_loop().time()
         while True:
@@ -226,7 +226,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, name: str) -> AsyncIterator[Any]:
-        """Lends a connection for one transaction, and measures it.
+        """Lend a connection for one transaction, and measures it.
 
         Raises TimeoutError when none comes free in time, and Unavailable for what the database has no room or resources for. When the
         server falls silent, the connection is ended, which raises what a lost connection raises.
@@ -250,7 +250,7 @@ class Database:
 
     @contextmanager
     def _refuse_exhausted(self, name: str) -> Iterator[None]:
-        """Raises Unavailable for what the database has no room or resources for, and says so in the log."""
+        """Raise Unavailable for what the database has no room or resources for, and say so in the log."""
         try:
             yield
         except OUTAGES:
@@ -270,7 +270,7 @@ class Database:
             raise Unavailable from error
 
     async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Runs a transaction with its receipt, or returns the answer of the one before when that was committed."""
+        """Run a transaction with its receipt, or returns the answer of the one before when that was committed."""
         async with self._connection(name) as connection:
             try:
                 if await begin(connection, deal):
@@ -283,7 +283,7 @@ class Database:
         return deal.answer
 
     async def _conclude(self, name: str, deal: Deal, connection: Any) -> None:
-        """Commits, and notes when no answer comes."""
+        """Commit, and note when no answer comes."""
         deal.is_open = True
         try:
             await self._commit(name, connection)
@@ -296,13 +296,13 @@ class Database:
         deal.is_open = False
 
     async def _commit(self, name: str, connection: Any) -> None:
-        """Sends COMMIT; tests lose the connection here."""
+        """Send COMMIT; tests lose the connection here."""
         tag = await connection.execute("commit")
         assert tag == "COMMIT", f"{name}: a statement failed and its error was ignored"
 
 
 async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], None]) -> None:
-    """Calls `hear` with each note on the channel until the connection is lost or the task cancelled."""
+    """Call `hear` with each note on the channel until the connection is lost or the task cancelled."""
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
 
@@ -318,7 +318,7 @@ async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], 
 
 
 async def retry_conflicts(name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Awaits `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim; then raises Unavailable."""
+    """Await `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim; then raises Unavailable."""
     for again in range(RETRIES_MAX):
         try:
             return await attempt()

@@ -43,7 +43,7 @@ class Deal:
 
 
 async def begin(connection: Any, deal: Deal) -> bool:
-    """Begins an attempt, in one round trip; False when an earlier one was committed.
+    """Begin an attempt, in one round trip; False when an earlier one was committed.
 
     Raises TimeoutError while the server is still busy with an earlier one.
     """
@@ -59,7 +59,7 @@ async def begin(connection: Any, deal: Deal) -> bool:
 
 
 async def roll_back(connection: Any) -> None:
-    """Rolls back, or ends a connection that does not answer, which makes the server roll back."""
+    """Roll back, or ends a connection that does not answer, which makes the server roll back."""
     try:
         if not connection.is_closed():
             await connection.execute("rollback", timeout=ROLLBACK_TIMEOUT_S)

@@ -57,7 +57,7 @@ _ENCODE = "write / ? # @ : and % of a user or a password as %2F %3F %23 %40 %3A 
 
 
 def read_database_url(text: str) -> str:
-    """Returns the URL in the form that asyncpg and the programs of PostgreSQL understand. Raises DatabaseUrlRefused."""
+    """Return the URL in the form that asyncpg and the programs of PostgreSQL understand. Raises DatabaseUrlRefused."""
     url = text.strip()
     if url[:1] in "'\"" and url:
         raise DatabaseUrlRefused("has quotes around it: take them off")
@@ -106,7 +106,7 @@ def split_password(url: str) -> tuple[str, str | None]:
 
 
 def place_of(url: str) -> str:
-    """Returns host, port and database of a URL that was read, for people; never its user or password."""
+    """Return host, port and database of a URL that was read, for people; never its user or password."""
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query))
     where = given.get("host") or parts.netloc.rpartition("@")[2] or "the local socket"
@@ -120,7 +120,7 @@ def place_of(url: str) -> str:
 
 
 def _check_hosts(where: str) -> None:
-    """Checks HOST[:PORT][,HOST[:PORT]...]. Raises DatabaseUrlRefused."""
+    """Check HOST[:PORT][,HOST[:PORT]...]. Raises DatabaseUrlRefused."""
     for host in where.split(","):
         _, colon, port = host.rpartition("]")[2].rpartition(":")
         if colon:
@@ -138,7 +138,7 @@ def _check_port(text: str) -> None:
 
 
 def _check_escapes(text: str) -> None:
-    """Checks that % is always followed by two hexadecimal digits of UTF-8 without NUL. Raises DatabaseUrlRefused."""
+    """Check that % is always followed by two hexadecimal digits of UTF-8 without NUL. Raises DatabaseUrlRefused."""
     plain = unquote(text)
     if re.search("%(?![0-9A-Fa-f]{2})", text) or "\ufffd" in plain or "\0" in plain:
         raise DatabaseUrlRefused(
@@ -147,7 +147,7 @@ def _check_escapes(text: str) -> None:
 
 
 def _parameters(query: str) -> str:
-    """Returns the parameters that are passed on, checked. Raises DatabaseUrlRefused."""
+    """Return the parameters that are passed on, checked. Raises DatabaseUrlRefused."""
     try:
         given = (
             parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
@@ -169,7 +169,7 @@ def _parameters(query: str) -> str:
 
 
 def _is_unused(name: str, value: str) -> bool:
-    """Does a parameter change nothing here? Raises DatabaseUrlRefused for one that cannot be honoured."""
+    """Do a parameter change nothing here? Raises DatabaseUrlRefused for one that cannot be honoured."""
     if name in USED:
         return False
     if name in UNUSED and (not UNUSED[name] or value.lower() in UNUSED[name]):
@@ -185,7 +185,7 @@ def _is_unused(name: str, value: str) -> bool:
 
 
 def _system_certificates() -> str:
-    """Returns the file of the certificates that the system trusts. Raises DatabaseUrlRefused when there is none."""
+    """Return the file of the certificates that the system trusts. Raises DatabaseUrlRefused when there is none."""
     for path in (ssl.get_default_verify_paths().cafile, *_TRUSTED):
         if path and Path(path).is_file():
             return path

@@ -17,7 +17,7 @@ CUSTOMERS_MAX = 10_000
 
 
 async def is_empty(tx: Tx) -> bool:
-    """Does the database hold no customer, no number and no offer?"""
+    """Do the database hold no customer, no number and no offer?"""
     found = await tx.fetchval(
         """select not exists (select from customers) and not exists (select from numbers)
               and not exists (select from offers)"""
@@ -26,7 +26,7 @@ async def is_empty(tx: Tx) -> bool:
 
 
 async def latest_booked(tx: Tx) -> datetime | None:
-    """Returns the latest time that the newest rows of the books have: money, orders, rentals, requests, events and messages."""
+    """Return the latest time that the newest rows of the books have: money, orders, rentals, requests, events and messages."""
     return await tx.fetchval(
         """select greatest((select at from journals order by id desc limit 1),
                            (select created_at from orders order by id desc limit 1),
@@ -46,7 +46,7 @@ class Serial:
 
 
 async def serials(tx: Tx) -> list[Serial]:
-    """Returns every sequence, the most used first."""
+    """Return every sequence, the most used first."""
     rows = await tx.fetch(
         """select c.relname, coalesce(pg_sequence_last_value(c.oid), 0)
                     / least(p.seqmax, min(case a.atttypid when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 end))::float8
@@ -65,7 +65,7 @@ async def serials(tx: Tx) -> list[Serial]:
 
 
 async def probe_writes(tx: Tx) -> None:
-    """Writes a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
+    """Write a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
     await settings.write(tx, name="writes.probed", value=True)
     await tx.execute("set local work_mem = '64kB'")
     await tx.execute(
@@ -86,7 +86,7 @@ class CustomerLine:
 
 
 async def customers(tx: Tx) -> list[CustomerLine]:
-    """Returns the customers by id, at most CUSTOMERS_MAX."""
+    """Return the customers by id, at most CUSTOMERS_MAX."""
     found = await tx.fetch(
         """select c.id, c.name, c.state, c.created_at, c.contact::text,
                   array(select distinct k.dialect from api_keys k where k.customer_id = c.id order by 1)
@@ -126,7 +126,7 @@ class Condition:
 
 
 async def condition(tx: Tx) -> Condition:
-    """Looks at everything once."""
+    """Look at everything once."""
     row = await tx.fetchrow(
         """select current_setting('server_version') as version,
                   current_setting('fsync') = 'on' as fsync,

@@ -15,7 +15,7 @@ Words = Mapping[str, Mapping[str, str]]
 
 
 async def stored_words(tx: Tx, sealer: Sealer) -> Words:
-    """Returns every stored setting, opened. Raises SealBroken."""
+    """Return every stored setting, opened. Raises SealBroken."""
     rows = await tx.fetch(
         "select provider, name, sealed from provider_settings order by provider, name"
     )
@@ -27,7 +27,7 @@ async def stored_words(tx: Tx, sealer: Sealer) -> Words:
 
 
 async def store_word(tx: Tx, *, provider: str, name: str, sealed: bytes, now: datetime) -> None:
-    """Keeps a setting, sealed for its place."""
+    """Keep a setting, sealed for its place."""
     await tx.execute(
         """insert into provider_settings (provider, name, sealed, set_at) values ($1, $2, $3, $4)
            on conflict (provider, name) do update set sealed = excluded.sealed, set_at = excluded.set_at""",
@@ -39,7 +39,7 @@ async def store_word(tx: Tx, *, provider: str, name: str, sealed: bytes, now: da
 
 
 async def drop_word(tx: Tx, *, provider: str, name: str) -> bool:
-    """Forgets a setting; False when there is none."""
+    """Forget a setting; False when there is none."""
     return (
         await tx.fetchval(
             "delete from provider_settings where provider = $1 and name = $2 returning true",
@@ -51,7 +51,7 @@ async def drop_word(tx: Tx, *, provider: str, name: str) -> bool:
 
 
 async def list_words(tx: Tx) -> list[tuple[str, str, datetime]]:
-    """Returns which settings are stored, and since when; never their values."""
+    """Return which settings are stored, and since when; never their values."""
     rows = await tx.fetch(
         "select provider, name, set_at from provider_settings order by provider, name"
     )
@@ -59,5 +59,5 @@ async def list_words(tx: Tx) -> list[tuple[str, str, datetime]]:
 
 
 def context_of(provider: str, name: str) -> str:
-    """Names the place that a setting is sealed for."""
+    """Name the place that a setting is sealed for."""
     return f"provider_settings.sealed:{provider}.{name}"

@@ -10,13 +10,13 @@ from numdesk.storage.database.pool import Tx
 
 
 async def read(tx: Tx, *, name: str) -> Any:
-    """Returns a setting's value as JSON gives it, or None."""
+    """Return a setting's value as JSON gives it, or None."""
     text = await tx.fetchval("select value from settings where name = $1", name)
     return msgspec.json.decode(text) if isinstance(text, str) else None
 
 
 async def write(tx: Tx, *, name: str, value: object) -> None:
-    """Sets a setting."""
+    """Set a setting."""
     await tx.execute(
         "insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value",
         name,
@@ -25,7 +25,7 @@ async def write(tx: Tx, *, name: str, value: object) -> None:
 
 
 async def add_number(tx: Tx, *, name: str, amount: float) -> float:
-    """Adds to a setting that is a number (0 when there is none yet) and returns the sum."""
+    """Add to a setting that is a number (0 when there is none yet) and returns the sum."""
     total = await tx.fetchval(
         """insert into settings (name, value) values ($1, to_jsonb($2::float8))
            on conflict (name) do update set value = to_jsonb((settings.value #>> '{}')::float8 + $2)

@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 async def versions(tx: Tx) -> dict[str, int]:
-    """Returns the counters that say whether what a process remembers has become old."""
+    """Return the counters that say whether what a process remembers has become old."""
     return {row[0]: row[1] for row in await tx.fetch("select name, n from versions")}

@@ -61,7 +61,7 @@ class Segments:
 async def receive(
     tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
 ) -> list[Taken]:
-    """Takes every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v3`.
+    """Take every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v3`.
 
     With `withhold`, one of another service than its order is for is kept from the customer (status "withheld").
     """
@@ -79,7 +79,7 @@ async def receive(
 async def receive_unrented(
     tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
 ) -> list[Taken]:
-    """Takes every message for orders, without a look at what is rented; see `receive_order_messages_v1`."""
+    """Take every message for orders, without a look at what is rented; see `receive_order_messages_v1`."""
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
              from receive_order_messages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
@@ -92,7 +92,7 @@ async def receive_unrented(
 
 
 def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
-    """Returns messages as the columns of a command."""
+    """Return messages as the columns of a command."""
     told = [a.recognition for a in arrivals]
     return (
         [a.provider for a in arrivals],
@@ -109,7 +109,7 @@ def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
 
 
 async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
-    """Takes back messages that came for a number after a time when no order had it yet, to be received once more."""
+    """Take back messages that came for a number after a time when no order had it yet, to be received once more."""
     rows = await tx.fetch(
         """delete from messages m where provider = $1 and msisdn = $2 and received_at > $3
              and (order_id is null or late) and term_id is null and not exists (select from foreign_messages f where f.message_id = m.id)
@@ -125,7 +125,7 @@ async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -
 
 
 async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
-    """Keeps a segment; False when the provider told us of it before."""
+    """Keep a segment; False when the provider told us of it before."""
     assert event.part is not None, "only a segment is kept"
     tag = await tx.execute(
         """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text, received_at)
@@ -144,7 +144,7 @@ async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
 
 
 async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
-    """Returns the waiting segments of the message that `event` belongs to, locked against other segments of it; None when none wait.
+    """Return the waiting segments of the message that `event` belongs to, locked against other segments of it; None when none wait.
 
     The lock is by the message's identity, because two last segments may arrive at the same time.
     """
@@ -182,7 +182,7 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
 async def overdue_parts(
     tx: Tx, *, before: datetime, without: Sequence[str], limit: int
 ) -> list[tuple[str, Segments]]:
-    """Returns messages whose first segment has waited since `before`, with what there is of them, each by a name; leaves some out."""
+    """Return messages whose first segment has waited since `before`, with what there is of them, each by a name; leave some out."""
     rows = await tx.fetch(
         """select concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total),
                   p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
@@ -203,7 +203,7 @@ async def overdue_parts(
 
 
 async def mark_joined(tx: Tx, segments: Segments) -> bool:
-    """Marks the segments as joined; False when somebody else has done so."""
+    """Mark the segments as joined; False when somebody else has done so."""
     tag = await tx.execute(
         """update message_parts set joined = true
              where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined""",

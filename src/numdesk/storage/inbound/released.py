@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datetime) -> bool:
-    """Gives a withheld message to its order, which earns by it when it is the first; False when the order has ended.
+    """Give a withheld message to its order, which earns by it when it is the first; False when the order has ended.
 
     A message that was released before is left as it is.
     """
@@ -49,7 +49,7 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
 
 
 async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: datetime) -> bool:
-    """Gives a withheld message to its rental; False when the term that it came in has ended.
+    """Give a withheld message to its rental; False when the term that it came in has ended.
 
     Of which of several rented services it is, is not known: the number is not sold as fresh for any of them. A message that was
     released before is left as it is.

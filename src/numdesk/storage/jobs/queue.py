@@ -46,7 +46,7 @@ class Room:
     busy: Mapping[tuple[str, str], int]
 
     def columns(self) -> tuple[object, ...]:
-        """Returns the arguments of the commands."""
+        """Return the arguments of the commands."""
         return (
             self.now,
             self.wall,
@@ -80,7 +80,7 @@ async def add(
     run_at: datetime,
     unique_key: str | None = None,
 ) -> None:
-    """Adds a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one.
+    """Add a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one.
 
     A job that asks a provider names it in its payload as `provider`: that is its lane.
     """
@@ -95,7 +95,7 @@ async def add(
 
 
 async def take(tx: Tx, *, room: Room, only: Sequence[int] | None = None) -> list[Job]:
-    """Takes due jobs as far as there is room; of those named only, if any are."""
+    """Take due jobs as far as there is room; of those named only, if any are."""
     rows = await tx.fetch(
         "select id, kind, lane, payload, attempts, lease_no from take_jobs_v2($1, $2, $3, $4, $5, $6, $7, $8, $9) order by id",
         *room.columns(),
@@ -105,7 +105,7 @@ async def take(tx: Tx, *, room: Room, only: Sequence[int] | None = None) -> list
 
 
 async def due(tx: Tx, *, room: Room) -> list[int]:
-    """Returns the jobs that `take` would take."""
+    """Return the jobs that `take` would take."""
     rows = await tx.fetch(
         "select id from due_jobs_v1($1, $2, $3, $4, $5, $6, $7, $8, null) order by id",
         *room.columns(),
@@ -114,7 +114,7 @@ async def due(tx: Tx, *, room: Room) -> list[int]:
 
 
 async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:
-    """Deletes finished jobs, given as (id, lease number), and returns the ids of those whose lease was still held."""
+    """Delete finished jobs, given as (id, lease number), and return the ids of those whose lease was still held."""
     rows = await tx.fetch(
         """delete from jobs j using unnest($1::bigint[], $2::int[]) as f (id, lease_no)
            where j.id = f.id and j.lease_no = f.lease_no and j.dead_at is null returning j.id""",
@@ -125,17 +125,17 @@ async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:
 
 
 async def postpone(tx: Tx, *, job: Job, run_at: datetime, error: str) -> bool:
-    """Gives a job back to be taken again at `run_at`; says whether its lease was still held."""
+    """Give a job back to be taken again at `run_at`; say whether its lease was still held."""
     return await _give_back(tx, job, error, run_at=run_at, dead_at=None)
 
 
 async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
-    """Marks a job dead, with its error, to be looked at by a person; says whether its lease was still held."""
+    """Mark a job dead, with its error, to be looked at by a person; say whether its lease was still held."""
     return await _give_back(tx, job, error, run_at=None, dead_at=now)
 
 
 async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
-    """Returns jobs, those due longest first; with `dead` only those that were given up."""
+    """Return jobs, those due longest first; with `dead` only those that were given up."""
     rows = await tx.fetch(
         """select id, kind, payload::text as payload, run_at, attempts, dead_at, last_error from jobs
              where dead_at is not null or not $1 order by run_at, id limit $2""",
@@ -146,7 +146,7 @@ async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
 
 
 async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> int:
-    """Puts back one dead job, or (with None) up to `limit`, as if never tried, and returns how many.
+    """Put back one dead job, or (with None) up to `limit`, as if never tried, and return how many.
 
     One whose unique key a living job has, or an older dead one that is put back with it, stays dead.
     """
@@ -167,7 +167,7 @@ async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> in
 async def _give_back(
     tx: Tx, job: Job, error: str, *, run_at: datetime | None, dead_at: datetime | None
 ) -> bool:
-    """Ends the lease of a job that failed; says whether it was still held. Without `run_at` the job stays due as it was."""
+    """End the lease of a job that failed; say whether it was still held. Without `run_at` the job stays due as it was."""
     given = await tx.fetchval(
         """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5, lease_until = null, lease_no = lease_no + 1
            where id = $1 and lease_no = $2 and dead_at is null returning true""",
@@ -181,5 +181,5 @@ async def _give_back(
 
 
 def _clean(error: str) -> str:
-    """Returns what PostgreSQL can hold of an error's text."""
+    """Return what PostgreSQL can hold of an error's text."""
     return error.replace("\0", "")[:ERROR_CHARS_MAX]

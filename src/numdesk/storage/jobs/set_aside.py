@@ -26,7 +26,7 @@ class Aside:
 
 
 async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
-    """Returns what one sweep has set aside."""
+    """Return what one sweep has set aside."""
     rows = await tx.fetch(
         "select sweep, item, reason, failures, since, again_at from set_aside where sweep = $1 order by again_at, item",
         sweep,
@@ -35,7 +35,7 @@ async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
 
 
 async def listed(tx: Tx, *, limit: int) -> list[Aside]:
-    """Returns what was set aside by any sweep, the longest first."""
+    """Return what was set aside by any sweep, the longest first."""
     rows = await tx.fetch(
         "select sweep, item, reason, failures, since, again_at from set_aside order by since, sweep, item limit $1",
         limit,
@@ -44,7 +44,7 @@ async def listed(tx: Tx, *, limit: int) -> list[Aside]:
 
 
 async def put(tx: Tx, *, sweep: str, item: str, reason: str, now: datetime) -> int:
-    """Sets an item aside, for a minute at first and each time twice as long, a day at most; returns how often it has failed."""
+    """Set an item aside, for a minute at first and each time twice as long, a day at most; return how often it has failed."""
     return await tx.fetchval(
         """insert into set_aside as s (sweep, item, reason, since, again_at) values ($1, $2, $3, $4, $4::timestamptz + interval '1 minute')
            on conflict (sweep, item) do update set reason = excluded.reason, failures = s.failures + 1,
@@ -58,5 +58,5 @@ async def put(tx: Tx, *, sweep: str, item: str, reason: str, now: datetime) -> i
 
 
 async def drop(tx: Tx, *, sweep: str, item: str) -> None:
-    """Forgets that an item was set aside."""
+    """Forget that an item was set aside."""
     await tx.execute("delete from set_aside where sweep = $1 and item = $2", sweep, item)

@@ -18,7 +18,7 @@ from numdesk.storage.database.pool import Tx
 
 
 async def open_wallet(tx: Tx, *, customer_id: int, currency: str, credit_limit: int = 0) -> int:
-    """Opens a customer's wallet, or finds it as it is, and returns its id."""
+    """Open a customer's wallet, or find it as it is, and return its id."""
     await tx.execute(
         """insert into accounts (kind, owner, currency, live, credit_limit) values ('wallet', $1, $2, true, $3)
            on conflict on constraint account_unique do nothing""",
@@ -32,7 +32,7 @@ async def open_wallet(tx: Tx, *, customer_id: int, currency: str, credit_limit: 
 
 
 async def open_bonus(tx: Tx, *, customer_id: int, currency: str) -> int:
-    """Opens a customer's account for gifts, or finds it, and returns its id."""
+    """Open a customer's account for gifts, or find it, and return its id."""
     await tx.execute(
         """insert into accounts (kind, owner, currency, live) values ('bonus', $1, $2, true)
            on conflict on constraint account_unique do nothing""",
@@ -47,7 +47,7 @@ async def open_bonus(tx: Tx, *, customer_id: int, currency: str) -> int:
 
 
 async def find_wallet(tx: Tx, *, customer_id: int, currency: str) -> Account | None:
-    """Returns a customer's wallet in a currency, or None."""
+    """Return a customer's wallet in a currency, or None."""
     row = await tx.fetchrow(
         """select id, kind, owner, label, currency, balance, held, credit_limit from accounts
              where kind = 'wallet' and owner = $1 and label is null and currency = $2""",
@@ -58,7 +58,7 @@ async def find_wallet(tx: Tx, *, customer_id: int, currency: str) -> Account | N
 
 
 async def list_wallets(tx: Tx, *, customer_id: int) -> list[Account]:
-    """Returns all wallets of a customer, by currency."""
+    """Return all wallets of a customer, by currency."""
     rows = await tx.fetch(
         """select id, kind, owner, label, currency, balance, held, credit_limit from accounts
              where kind = 'wallet' and owner = $1 order by currency""",
@@ -68,7 +68,7 @@ async def list_wallets(tx: Tx, *, customer_id: int) -> list[Account]:
 
 
 async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Account]:
-    """Returns wallets by id, many in one statement."""
+    """Return wallets by id, many in one statement."""
     rows = await tx.fetch(
         "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])",
         wallet_ids,
@@ -77,7 +77,7 @@ async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Accoun
 
 
 async def read_sums(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Returns (balance, held) of accounts by id: as little as a balance needs, because it is asked for so often."""
+    """Return (balance, held) of accounts by id: as little as a balance needs, because it is asked for so often."""
     rows = await tx.fetch(
         "select id, balance, held from accounts where id = any($1::bigint[])", account_ids
     )
@@ -85,7 +85,7 @@ async def read_sums(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[int, 
 
 
 async def available(tx: Tx, wallet_id: int) -> int:
-    """Returns what a wallet holds and no hold has reserved, its credit limit left aside."""
+    """Return what a wallet holds and no hold has reserved, its credit limit left aside."""
     units = await tx.fetchval("select balance - held from accounts where id = $1", wallet_id)
     assert isinstance(units, int), "wallets are never deleted"
     return units
@@ -94,7 +94,7 @@ async def available(tx: Tx, wallet_id: int) -> int:
 async def set_credit_limit(
     tx: Tx, *, customer_id: int, currency: str, credit_limit: int
 ) -> Account:
-    """Changes how far below zero a wallet may go; refuses with WalletShort when it is further down already."""
+    """Change how far below zero a wallet may go. Raises WalletShort when it is further down already."""
     with named_refusals():
         row = await tx.fetchrow(
             """update accounts set credit_limit = $3 where kind = 'wallet' and owner = $1 and label is null and currency = $2
@@ -109,7 +109,7 @@ async def set_credit_limit(
 
 
 async def read_balance(tx: Tx, *, name: AccountName) -> Money:
-    """Returns the balance of any account: what is rolled up, and the entries since."""
+    """Return the balance of any account: what is rolled up, and the entries since."""
     row = await tx.fetchrow(
         """select coalesce(sum(x.amount), 0)::bigint units
              from accounts a cross join lateral (
@@ -130,7 +130,7 @@ async def read_balance(tx: Tx, *, name: AccountName) -> Money:
 async def lock_accounts(
     tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None = None
 ) -> dict[AccountName, Account]:
-    """Returns the accounts (and one more wallet), live ones locked in id order; system accounts are opened when they are new."""
+    """Return the accounts (and one more wallet), live ones locked in id order; system accounts are opened when they are new."""
     rows = await tx.fetch(
         """select u.n, coalesce(a.id, case when u.owner is null then system_account_v1(u.kind, u.label, u.currency) end) id
              from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) with ordinality u(kind, owner, label, currency, n)
@@ -159,7 +159,7 @@ def account_of(row: asyncpg.Record) -> Account:
 
 @contextmanager
 def named_refusals() -> Iterator[None]:
-    """Turns what a named constraint of the ledger refused into the domain's refusal; the transaction is spoilt either way."""
+    """Turn what a named constraint of the ledger refused into the domain's refusal; the transaction is spoilt either way."""
     try:
         yield
     except asyncpg.CheckViolationError as error:

@@ -68,7 +68,7 @@ class Sight:
 
 
 async def see(tx: Tx) -> Sight:
-    """Looks at the newest entry, then draws a transaction id: whoever may still add an entry below it runs under a smaller one."""
+    """Look at the newest entry, then draws a transaction id: whoever may still add an entry below it runs under a smaller one."""
     newest = await tx.fetchrow("select coalesce(max(id), 0) id from entries")
     drawn = await tx.fetchrow("select pg_current_xact_id()::text id")
     assert newest is not None, "an aggregate has one row"
@@ -77,7 +77,7 @@ async def see(tx: Tx) -> Sight:
 
 
 async def extend_chain(tx: Tx, sight: Sight, *, partial: bool, now: datetime) -> int | None:
-    """Adds up to BLOCKS_PER_TRANSACTION blocks and returns how many; None when what was in `sight` is not final yet."""
+    """Add up to BLOCKS_PER_TRANSACTION blocks and returns how many; None when what was in `sight` is not final yet."""
     row = await tx.fetchrow(
         "select ledger_chain_extend_v1($1, $2, ($3::text)::xid8, $4, $5, $6) added",
         now,
@@ -92,7 +92,7 @@ async def extend_chain(tx: Tx, sight: Sight, *, partial: bool, now: datetime) ->
 
 
 async def prepare(tx: Tx) -> Head:
-    """Readies the snapshot for large queries and returns where chain and entries end in it."""
+    """Ready the snapshot for large queries and returns where chain and entries end in it."""
     await tx.execute("set local work_mem = '64MB'; set local plan_cache_mode = force_custom_plan")
     row = await tx.fetchrow(
         """select coalesce(b.number, 0) block, coalesce(encode(b.hash, 'hex'), '') hash, coalesce(b.last_entry_id, 0) rolled,
@@ -104,7 +104,7 @@ async def prepare(tx: Tx) -> Head:
 
 
 async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
-    """Checks what can be said of each account: sums, stored balances, holds, limits."""
+    """Check what can be said of each account: sums, stored balances, holds, limits."""
     return await tally(
         tx,
         """
@@ -139,7 +139,7 @@ async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
 
 
 async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
-    """Checks that each rollup is the sum of the account's entries that stand in blocks."""
+    """Check that each rollup is the sum of the account's entries that stand in blocks."""
     return await tally(
         tx,
         """
@@ -156,7 +156,7 @@ async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
 
 
 async def check_histories(tx: Tx) -> dict[str, Check]:
-    """Checks that the lines stored with a customer's live accounts of a currency are as many as the journals that moved them."""
+    """Check that the lines stored with a customer's live accounts of a currency are as many as the journals that moved them."""
     return await tally(
         tx,
         """
@@ -174,7 +174,7 @@ async def check_histories(tx: Tx) -> dict[str, Check]:
 
 
 async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
-    """Checks that each transfer has exactly its two entries, in one currency and in a journal, and that each journal sums to zero.
+    """Check that each transfer has exactly its two entries, in one currency and in a journal, and that each journal sums to zero.
 
     In an incremental run the other entry of a transfer may lie before `after`, close to it, and is looked for from there backwards.
     """
@@ -231,7 +231,7 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
 
 
 async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
-    """Checks that each block (or the newest) hashes to what was recorded when it was built, and that no block is missing."""
+    """Check that each block (or the newest) hashes to what was recorded when it was built, and that no block is missing."""
     newest = (await prepare(tx)).block
     checked = 0
     wrong: list[str] = []
@@ -257,7 +257,7 @@ async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
 async def keep_report(
     tx: Tx, *, at: datetime, through_entry_id: int, scope: str, document: str
 ) -> None:
-    """Writes down what a check found, and drops all but the newest REPORTS_KEPT reports."""
+    """Write down what a check found, and drop all but the newest REPORTS_KEPT reports."""
     await tx.execute(
         """with kept as (insert into ledger_checks (at, scope, through_entry_id, report) values ($1, $2, $3, $4::text::jsonb) returning id)
            delete from ledger_checks where id <= (select id from kept) - $5""",
@@ -270,17 +270,17 @@ async def keep_report(
 
 
 async def lock_reports(tx: Tx) -> None:
-    """Waits for whoever else is writing a report down: each goes on from the one before it."""
+    """Wait for whoever else is writing a report down: each goes on from the one before it."""
     await tx.execute("lock table ledger_checks in share row exclusive mode")
 
 
 async def newest_report(tx: Tx) -> str | None:
-    """Returns the newest report as it was written down, None before the first."""
+    """Return the newest report as it was written down, None before the first."""
     return await tx.fetchval("select report::text from ledger_checks order by id desc limit 1")
 
 
 def _named_block(row: Record) -> str:
-    """Returns what is wrong with a block."""
+    """Return what is wrong with a block."""
     if row["last_entry_id"] is None or row["first_id"] is None:
         return f"block {row['number']}: it or the one before it is missing"
     span = f"block {row['number']} (entries {row['first_id']} to {row['last_entry_id']})"
@@ -290,7 +290,7 @@ def _named_block(row: Record) -> str:
 
 
 async def tally(tx: Tx, findings: LiteralString, *args: object) -> dict[str, Check]:
-    """Runs a check: the common table expressions `checked` and `wrong`, brought to one row per rule."""
+    """Run a check: the common table expressions `checked` and `wrong`, brought to one row per rule."""
     rows = await tx.fetch(findings + _TALLY, *args)
     return {
         row["name"]: Check(row["checked"], row["violations"], tuple(row["examples"]))

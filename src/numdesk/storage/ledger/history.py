@@ -39,7 +39,7 @@ async def describe(
     description: str,
     metadata: Mapping[str, Any],
 ) -> None:
-    """Keeps what a customer's history says of a journal; written with the journal, in its transaction."""
+    """Keep what a customer's history says of a journal; written with the journal, in its transaction."""
     document = msgspec.json.encode(
         {"type": type, "description": description, "metadata": metadata}
     ).decode()
@@ -53,7 +53,7 @@ async def describe(
 async def history(
     tx: Tx, *, accounts: Sequence[int], limit: int, offset: int, ascending: bool
 ) -> Page[HistoryLine]:
-    """Returns a page of the journals that moved these accounts of one customer, at most two; what they had is the
+    """Return a page of the journals that moved these accounts of one customer, at most two; what they had is the
     accounts' sum."""
     total = await tx.fetchval(
         "select coalesce(sum(lines), 0)::bigint from accounts where id = any($1::bigint[])",

@@ -24,9 +24,9 @@ from numdesk.storage.ledger.journals import (
 
 
 async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
-    """Reserves money of a wallet; False when this very hold was opened before, whatever became of it.
+    """Reserve money of a wallet; False when this very hold was opened before, whatever became of it.
 
-    Refuses with WalletShort, NotFound (no such wallet) or KeyReused (another hold bears its name).
+    Raises WalletShort, NotFound (no such wallet) or KeyReused (another hold bears its name).
     """
     row = await tx.fetchrow(
         "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 and live for update",
@@ -56,9 +56,9 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
 
 
 async def post(tx: Tx, *, kind: str, ref: int, journal: Journal, now: datetime) -> Applied:
-    """Ends a hold by its journal, which takes all that is held or less; the rest is released. A repeat changes nothing.
+    """End a hold by its journal, which takes all that is held or less; the rest is released. A repeat changes nothing.
 
-    Refuses with NotFound (no such hold), StateForbids (it has ended otherwise) or KeyReused.
+    Raises NotFound (no such hold), StateForbids (it has ended otherwise) or KeyReused.
     """
     wallet_id = (await _need_hold(tx, kind=kind, ref=ref)).wallet_id
     accounts = await lock_accounts(tx, named_accounts(journal), wallet_id=wallet_id)
@@ -76,19 +76,19 @@ async def post(tx: Tx, *, kind: str, ref: int, journal: Journal, now: datetime) 
 
 
 async def void(tx: Tx, *, kind: str, ref: int, now: datetime) -> bool:
-    """Gives a hold back; False when it was voided before. Refuses with NotFound or StateForbids."""
+    """Give a hold back; False when it was voided before. Raises NotFound or StateForbids."""
     return await _end_without_journal(tx, kind=kind, ref=ref, state=HoldState.VOIDED, now=now)
 
 
 async def expire(tx: Tx, *, kind: str, ref: int, now: datetime) -> bool:
-    """Gives a hold back because its time has passed; False when it expired before. Refuses with NotFound or StateForbids."""
+    """Give a hold back because its time has passed; False when it expired before. Raises NotFound or StateForbids."""
     return await _end_without_journal(tx, kind=kind, ref=ref, state=HoldState.EXPIRED, now=now)
 
 
 async def _end_without_journal(
     tx: Tx, *, kind: str, ref: int, state: HoldState, now: datetime
 ) -> bool:
-    """Ends a hold without a journal; the wallet is locked first, as everywhere."""
+    """End a hold without a journal; the wallet is locked first, as everywhere."""
     wallet_id = (await _need_hold(tx, kind=kind, ref=ref)).wallet_id
     row = await tx.fetchrow(
         "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update",
@@ -106,7 +106,7 @@ async def _end_without_journal(
 async def _write_end(
     tx: Tx, held: Hold, *, state: HoldState, now: datetime, journal_id: int | None
 ) -> None:
-    """Writes a hold's last state; the trigger frees the wallet."""
+    """Write a hold's last state; the trigger frees the wallet."""
     await tx.execute(
         "update holds set state = $3, ended_at = $4, journal_id = $5 where kind = $1 and ref = $2",
         held.kind,
@@ -118,7 +118,7 @@ async def _write_end(
 
 
 async def _read_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold | None:
-    """Returns a hold by its name, locked if wanted, or None."""
+    """Return a hold by its name, locked if wanted, or None."""
     row = await tx.fetchrow(
         """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
              from holds h where h.kind = $1 and h.ref = $2 for update of h"""
@@ -136,7 +136,7 @@ async def _read_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold
 
 
 async def _need_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold:
-    """Returns a hold by its name, or refuses with NotFound."""
+    """Return a hold by its name, or refuses with NotFound."""
     found = await _read_hold(tx, kind=kind, ref=ref, lock=lock)
     if found is None:
         raise NotFound(what="hold")
@@ -144,7 +144,7 @@ async def _need_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold
 
 
 def _repeat_hold(wanted: Hold, known: Hold) -> bool:
-    """Is the hold that bears this name the one that is wanted? False says so; refuses with KeyReused when it is another."""
+    """Is the hold that bears this name the one that is wanted? False says so. Raises KeyReused when it is another."""
     if (known.wallet_id, known.amount) != (wanted.wallet_id, wanted.amount):
         raise KeyReused
     return False

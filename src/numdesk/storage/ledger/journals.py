@@ -36,9 +36,9 @@ class Applied:
 
 
 async def apply(tx: Tx, journal: Journal, *, now: datetime) -> Applied:
-    """Applies a journal once: a repeat changes nothing and returns the first one.
+    """Apply a journal once: a repeat changes nothing and returns the first one.
 
-    Refuses with WalletShort, NotFound (no such wallet) or KeyReused (the key stands for other transfers); nothing is written then.
+    Raises WalletShort, NotFound (no such wallet) or KeyReused (the key stands for other transfers); nothing is written then.
     """
     accounts = await lock_accounts(tx, named_accounts(journal))
     if (known := await find_same(tx, journal, accounts)) is not None:
@@ -54,9 +54,9 @@ async def apply(tx: Tx, journal: Journal, *, now: datetime) -> Applied:
 
 
 async def reverse(tx: Tx, *, journal_id: int, now: datetime, note: str | None = None) -> Applied:
-    """Undoes a journal by another, at most once: a repeat returns the first reversal.
+    """Undo a journal by another, at most once: a repeat returns the first reversal.
 
-    Refuses with NotFound, WalletShort (the money is spent) or StateForbids (it is a reversal itself).
+    Raises NotFound, WalletShort (the money is spent) or StateForbids (it is a reversal itself).
     """
     journal = await read_journal(tx, journal_id=journal_id)
     if journal is None:
@@ -65,7 +65,7 @@ async def reverse(tx: Tx, *, journal_id: int, now: datetime, note: str | None = 
 
 
 async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
-    """Returns a journal with its transfers in order, or None."""
+    """Return a journal with its transfers in order, or None."""
     head = await tx.fetchrow("select reason, ref, note from journals where id = $1", journal_id)
     if head is None:
         return None
@@ -91,7 +91,7 @@ async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
 
 
 async def read_statement(tx: Tx, *, account_id: int, before: int | None, limit: int) -> list[Entry]:
-    """Returns up to `limit` entries of an account, newest first, older than the entry `before`."""
+    """Return up to `limit` entries of an account, newest first, older than the entry `before`."""
     rows = await tx.fetch(
         """select e.id, e.transfer_id, t.journal_id, j.reason, j.ref, j.note, j.at, e.amount, e.balance_after, t.currency,
                   o.kind, o.owner, o.label
@@ -106,7 +106,7 @@ async def read_statement(tx: Tx, *, account_id: int, before: int | None, limit: 
 
 
 def named_accounts(journal: Journal) -> list[AccountName]:
-    """Returns the accounts that the journal names, each once, in order of appearance."""
+    """Return the accounts that the journal names, each once, in order of appearance."""
     return list(
         dict.fromkeys(
             name for transfer in journal.transfers for name in (transfer.debit, transfer.credit)
@@ -117,7 +117,7 @@ def named_accounts(journal: Journal) -> list[AccountName]:
 async def find_same(
     tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account]
 ) -> Applied | None:
-    """Returns the journal that bears this key, or None; refuses with KeyReused when its transfers are others."""
+    """Return the journal that bears this key, or None. Raises KeyReused when its transfers are others."""
     head = await tx.fetchrow(
         "select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref
     )
@@ -133,7 +133,7 @@ async def find_same(
 
 
 async def record(tx: Tx, journal: Journal, *, now: datetime) -> int | None:
-    """Writes the journal's head and returns its id, or None when its key is taken."""
+    """Write the journal's head and returns its id, or None when its key is taken."""
     row = await tx.fetchrow(
         """insert into journals (reason, ref, note, at) values ($1, $2, $3, $4)
            on conflict on constraint journal_once do nothing returning id""",
@@ -148,7 +148,7 @@ async def record(tx: Tx, journal: Journal, *, now: datetime) -> int | None:
 async def write_transfers(
     tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account], *, journal_id: int
 ) -> None:
-    """Writes the transfers; the trigger writes entries and balances."""
+    """Write the transfers; the trigger writes entries and balances."""
     moves = _moves(journal, accounts)
     with named_refusals():
         await tx.execute(
@@ -166,7 +166,7 @@ async def write_transfers(
 
 
 def _moves(journal: Journal, accounts: Mapping[AccountName, Account]) -> list[tuple[int, int, int]]:
-    """Returns the transfers as (debit id, credit id, amount)."""
+    """Return the transfers as (debit id, credit id, amount)."""
     return [
         (accounts[transfer.debit].id, accounts[transfer.credit].id, transfer.amount.units)
         for transfer in journal.transfers

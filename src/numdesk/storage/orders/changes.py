@@ -14,7 +14,7 @@ IDS_PER_NOTE = 700
 
 
 async def notify(tx: Tx, order_ids: Sequence[int]) -> None:
-    """Tells every listening process that the orders have changed."""
+    """Tell every listening process that the orders have changed."""
     notes = [
         ",".join(map(str, order_ids[start : start + IDS_PER_NOTE]))
         for start in range(0, len(order_ids), IDS_PER_NOTE)
@@ -23,5 +23,5 @@ async def notify(tx: Tx, order_ids: Sequence[int]) -> None:
 
 
 def parse_note(note: str) -> list[int]:
-    """Returns the order ids of a note."""
+    """Return the order ids of a note."""
     return [int(text) for text in note.split(",") if text.isascii() and text.isdigit()]

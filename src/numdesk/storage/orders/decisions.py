@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) -> int:
-    """Returns the id of a routing decision, adding it when it is new, and notes that it is in use."""
+    """Return the id of a routing decision, adding it when it is new, and note that it is in use."""
     return await tx.fetchval(
         """insert into routing_decisions (digest, document, used_at) values ($1, $2::text::jsonb, $3)
            on conflict (digest) do update set used_at = greatest(routing_decisions.used_at, excluded.used_at) returning id""",
@@ -25,7 +25,7 @@ async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) 
 
 
 async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
-    """Returns the routing decision that was kept with an order, or None."""
+    """Return the routing decision that was kept with an order, or None."""
     text = await tx.fetchval(
         "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1",
         order_id,

@@ -36,7 +36,7 @@ class Ended:
 
 
 async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | None]:
-    """Returns the order for each (customer id, order id), None where the customer has no such order."""
+    """Return the order for each (customer id, order id), None where the customer has no such order."""
     rows = await tx.fetch(
         "select " + _COLUMNS + " from read_orders_v1($1, $2)",
         [pair[0] for pair in wanted],
@@ -52,32 +52,32 @@ async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | N
 
 
 async def read_heads(tx: Tx, order_ids: Sequence[int]) -> Sequence[Record]:
-    """Returns (customer id, order id, revision, `number_free`) of each order that there is."""
+    """Return (customer id, order id, revision, `number_free`) of each order that there is."""
     return await tx.fetch(
         "select customer_id, id, revision, number_free from read_order_heads_v1($1)", order_ids
     )
 
 
 async def lock_any(tx: Tx, order_id: int) -> Order | None:
-    """Returns an order, whoever it belongs to, with its row locked, or None."""
+    """Return an order, whoever it belongs to, with its row locked, or None."""
     await tx.execute("select from orders where id = $1 for update", order_id)
     return await read_any(tx, order_id)
 
 
 async def read_any(tx: Tx, order_id: int) -> Order | None:
-    """Returns an order whoever it belongs to, or None."""
+    """Return an order whoever it belongs to, or None."""
     row = await tx.fetchrow("select " + _COLUMNS + " from order_facts where id = $1", order_id)
     return _order(row) if row else None
 
 
 async def revisions(tx: Tx, order_ids: Sequence[int]) -> dict[int, int]:
-    """Returns the revision of each order."""
+    """Return the revision of each order."""
     rows = await tx.fetch("select id, revision from orders where id = any($1)", list(order_ids))
     return {row[0]: row[1] for row in rows}
 
 
 async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
-    """Returns the customer's order with its row locked until the transaction ends, or None."""
+    """Return the customer's order with its row locked until the transaction ends, or None."""
     locked = await tx.fetchval(
         "select id from orders where id = $1 and customer_id = $2 for update", order_id, customer_id
     )
@@ -89,7 +89,7 @@ async def lock(tx: Tx, *, customer_id: int, order_id: int) -> Order | None:
 async def listing(
     tx: Tx, *, customer_id: int, states: frozenset[State], limit: int, offset: int
 ) -> list[Order]:
-    """Returns a page of the customer's orders in these states, newest first."""
+    """Return a page of the customer's orders in these states, newest first."""
     rows = await tx.fetch(
         "select "
         + _COLUMNS
@@ -103,7 +103,7 @@ async def listing(
 
 
 async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order]:
-    """Returns the customer's orders that wait for a message, newest first, each made when it is asked for: there may be thousands."""
+    """Return the customer's orders that wait for a message, newest first, each made when it is asked for: there may be thousands."""
     rows = await tx.fetch(
         "select "
         + _COLUMNS
@@ -115,7 +115,7 @@ async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order
 
 
 async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) -> list[Ended]:
-    """Ends the orders for which the event is a legal move; see `end_orders_v2`."""
+    """End the orders for which the event is a legal move; see `end_orders_v2`."""
     rows = await tx.fetch(
         "select order_id, customer_id, state, unearned from end_orders_v2($1, $2, $3, $4, $5)",
         now,
@@ -130,7 +130,7 @@ async def end(tx: Tx, event: Event, order_ids: Sequence[int], *, now: datetime) 
 async def due_to_expire(
     tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
 ) -> list[int]:
-    """Returns up to `limit` orders whose time has passed, locked."""
+    """Return up to `limit` orders whose time has passed, locked."""
     rows = await tx.fetch(
         """select id from orders where state in (1, 2, 3) and expires_at <= $1 and id <> all($3::int[])
               and ($4::int[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
@@ -143,7 +143,7 @@ async def due_to_expire(
 
 
 async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
-    """Puts an order back to waiting for one more message; another may be asked for at `resend_at`."""
+    """Put an order back to waiting for one more message; another may be asked for at `resend_at`."""
     await tx.execute(
         "update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1",
         order_id,
@@ -154,7 +154,7 @@ async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
 async def due_to_return(
     tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
 ) -> list[int]:
-    """Returns up to `limit` numbers whose quarantine is over, locked."""
+    """Return up to `limit` numbers whose quarantine is over, locked."""
     rows = await tx.fetch(
         """select id from numbers where state = 2 and free_at <= $1 and id <> all($3::bigint[])
               and ($4::bigint[] is null or id = any($4)) order by free_at limit $2 for update skip locked""",
@@ -167,13 +167,13 @@ async def due_to_return(
 
 
 async def return_numbers(tx: Tx, number_ids: Sequence[int]) -> Sequence[int]:
-    """Puts numbers back on sale and returns them."""
+    """Put numbers back on sale and returns them."""
     await tx.execute("update numbers set state = 0, free_at = null where id = any($1)", number_ids)
     return number_ids
 
 
 def _order(row: Record) -> Order:
-    """Turns a row of _COLUMNS into an Order."""
+    """Turn a row of _COLUMNS into an Order."""
     values = list(row)
     values[3] = _STATES[values[3]]
     return Order(*values)

@@ -37,7 +37,7 @@ class Made:
 
 
 async def lock_wallet(tx: Tx, *, wallet_id: int) -> int:
-    """Locks the wallet and returns what it can spend."""
+    """Lock the wallet and returns what it can spend."""
     return int(
         str(
             await tx.fetchval(
@@ -49,7 +49,7 @@ async def lock_wallet(tx: Tx, *, wallet_id: int) -> int:
 
 
 def check_wallet(available: int, *, needed: int) -> None:
-    """Refuses with WalletShort when a wallet that can spend `available` is asked for more."""
+    """Raises WalletShort when a wallet that can spend `available` is asked for more."""
     if needed > available:
         raise WalletShort(needed=needed, available=available)
 
@@ -64,7 +64,7 @@ async def insert_pending(
     parent: Order | None,
     now: datetime,
 ) -> int:
-    """Adds a pending order with its hold; returns its id. Refuses with WalletShort."""
+    """Add a pending order with its hold; return its id. Raises WalletShort."""
     check_wallet(await lock_wallet(tx, wallet_id=caller.wallet_id), needed=offer.price)
     order_id = await tx.fetchval(
         """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider,
@@ -99,7 +99,7 @@ async def insert_pending(
 
 
 async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) -> bool:
-    """Gives a pending order the number that its supplier reserved; False when it is not pending any more."""
+    """Give a pending order the number that its supplier reserved; False when it is not pending any more."""
     tag = await tx.execute(
         """update orders set state = 1, provider_ref = $2, msisdn = $3, cost = $4, created_at = $5, expires_at = $6, revision = revision + 1
            where id = $1 and state = 0""",
@@ -123,7 +123,7 @@ async def is_ref_known(tx: Tx, *, provider: str, provider_ref: str) -> bool:
 
 
 async def is_number_in_use(tx: Tx, order: Order, *, msisdn: int) -> bool:
-    """Does another open order of the same provider and service have the number?"""
+    """Do another open order of the same provider and service have the number?"""
     return await tx.fetchval(
         """select exists (select from orders where msisdn = $1 and provider = $2 and service_id = $3
                              and state in (1, 2, 3) and id <> $4)""",
@@ -135,7 +135,7 @@ async def is_number_in_use(tx: Tx, order: Order, *, msisdn: int) -> bool:
 
 
 async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
-    """Ends a pending order without a number and gives its hold back; False when it is not pending any more."""
+    """End a pending order without a number and gives its hold back; False when it is not pending any more."""
     tag = await tx.execute(
         "update orders set state = 7, failed_reason = $2, ended_at = $3, revision = revision + 1 where id = $1 and state = 0",
         order_id,
@@ -151,7 +151,7 @@ async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
 
 
 async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
-    """Gives an ended order's number of our own stock to its child; False when the number is not free, or somebody had it since."""
+    """Give an ended order's number of our own stock to its child; False when the number is not free, or somebody had it since."""
     tag = await tx.execute(
         """update numbers n set state = 1, order_id = $2, free_at = null from orders p
              where p.id = $1 and n.id = p.number_id and n.state in (0, 2)
@@ -171,7 +171,7 @@ async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
 
 
 async def lock_siblings(tx: Tx, order: Order) -> None:
-    """Locks all orders of a supplier's number, so that of many who want it again one asks at a time."""
+    """Lock all orders of a supplier's number, so that of many who want it again one asks at a time."""
     await tx.execute(
         "select from orders where msisdn = $1 and provider = $2 order by id for update",
         order.msisdn,
@@ -192,7 +192,7 @@ async def has_pending_child(tx: Tx, order: Order) -> bool:
 
 
 async def made(tx: Tx, request_id: int) -> Made:
-    """Returns what the orders of a request have come to, by id."""
+    """Return what the orders of a request have come to, by id."""
     rows = await tx.fetch(
         """select id, state, msisdn, price, offer_id, catalogue_id, operator_id, operator_name,
                   floor(extract(epoch from created_at))::bigint, floor(extract(epoch from expires_at))::bigint,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def newest(tx: Tx, *, provider: str) -> datetime | None:
-    """Returns up to when a gateway was compared last, None when never; waits for whoever is writing that down."""
+    """Return up to when a gateway was compared last, None when never; wait for whoever is writing that down."""
     await tx.execute(
         "select pg_advisory_xact_lock(hashtext('payment audit'), hashtext($1))", provider
     )
@@ -33,7 +33,7 @@ async def keep(
     checked: int,
     differences: Sequence[Difference],
 ) -> None:
-    """Writes down what a comparison found."""
+    """Write down what a comparison found."""
     await tx.execute(
         """insert into payment_audits (provider, at, since, until, checked, differences)
            values ($1, $3, $2, $3, $4, $5::text::jsonb)""",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def check_topups(tx: Tx) -> dict[str, Check]:
-    """Checks that each payment's amounts are the sums of its journals by account, that a top-up is credited what its payments are, and that
+    """Check that each payment's amounts are the sums of its journals by account, that a top-up is credited what its payments are, and that
     its price goes with its discount.
 
     A payment's journals bear its name and a number: `gateway:payment:1`, and so on.
@@ -59,7 +59,7 @@ async def check_topups(tx: Tx) -> dict[str, Check]:
 
 
 async def check_earnings(tx: Tx) -> dict[str, Check]:
-    """Checks that price and cost of each earned order are what its journal moved."""
+    """Check that price and cost of each earned order are what its journal moved."""
     return await tally(
         tx,
         """
@@ -79,7 +79,7 @@ async def check_earnings(tx: Tx) -> dict[str, Check]:
 
 
 async def paid_after(tx: Tx, topup_id: int, *, limit: int) -> list[int]:
-    """Returns the next top-ups after one that have payments."""
+    """Return the next top-ups after one that have payments."""
     rows = await tx.fetch(
         "select distinct topup_id from topup_payments where topup_id > $1 order by topup_id limit $2",
         topup_id,

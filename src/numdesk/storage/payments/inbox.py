@@ -29,7 +29,7 @@ class Callback:
 
 
 async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> int | None:
-    """Keeps a verified callback; returns its id, or None when one is there already of which the same was signed."""
+    """Keep a verified callback; return its id, or None when one is there already of which the same was signed."""
     return await tx.fetchval(
         """insert into payment_inbox (provider, sha256, received_at, headers, body, reference, invoice_id, payment_id)
            values ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8) on conflict on constraint payment_inbox_once do nothing returning id""",
@@ -45,7 +45,7 @@ async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> i
 
 
 async def read(tx: Tx, inbox_id: int) -> Callback | None:
-    """Returns a kept callback that was not looked into yet."""
+    """Return a kept callback that was not looked into yet."""
     row = await tx.fetchrow(
         """select provider, headers::text, body, reference, invoice_id, payment_id from payment_inbox
              where id = $1 and done_at is null""",
@@ -61,7 +61,7 @@ async def read(tx: Tx, inbox_id: int) -> Callback | None:
 
 
 async def end(tx: Tx, inbox_id: int, *, result: str, now: datetime) -> None:
-    """Notes what became of a callback."""
+    """Note what became of a callback."""
     await tx.execute(
         "update payment_inbox set done_at = $2, result = $3 where id = $1 and done_at is null",
         inbox_id,

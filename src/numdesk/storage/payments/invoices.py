@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool | None:
-    """Takes the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
+    """Take the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
 
     True says that somebody asked before and never heard, or never told, how that ended.
     """
@@ -27,7 +27,7 @@ async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetim
 
 
 async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -> None:
-    """Gives that right back; with a time when it is not known whether the gateway has made an invoice."""
+    """Give that right back; with a time when it is not known whether the gateway has made an invoice."""
     await tx.execute(
         "update topups set opening_until = $2 where id = $1 and invoice_id is null",
         topup_id,
@@ -36,7 +36,7 @@ async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -
 
 
 async def fail_unopened(tx: Tx, topup_id: int) -> bool:
-    """Ends a top-up that never got an invoice; False when it has one by now, or has ended."""
+    """End a top-up that never got an invoice; False when it has one by now, or has ended."""
     return (
         await tx.fetchval(
             "update topups set state = $2, next_poll_at = null where id = $1 and invoice_id is null and state = 0 returning true",
@@ -50,7 +50,7 @@ async def fail_unopened(tx: Tx, topup_id: int) -> bool:
 async def set_invoice(
     tx: Tx, topup_id: int, *, invoice_id: str, payment_url: str, expires_at: datetime
 ) -> bool:
-    """Keeps the invoice that the gateway made; False when the top-up has one."""
+    """Keep the invoice that the gateway made; False when the top-up has one."""
     return (
         await tx.fetchval(
             """update topups set invoice_id = $2, payment_url = $3, expires_at = $4, opening_until = null,

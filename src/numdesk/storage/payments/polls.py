@@ -27,7 +27,7 @@ class Round:
 async def due_to_poll(
     tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None
 ) -> list[int]:
-    """Returns a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
+    """Return a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
 
     Customers take turns, so that the thousands of one do not stand before the few of another.
     """
@@ -49,7 +49,7 @@ async def due_to_poll(
 
 
 async def put_off(tx: Tx, topup_ids: Sequence[int], *, polling: Round) -> Sequence[int]:
-    """Puts each of these top-ups off by its next delay, and returns them."""
+    """Put each of these top-ups off by its next delay, and return them."""
     await tx.execute(
         """update topups t set polls = t.polls + 1,
              next_poll_at = case when coalesce(t.expires_at, t.created_at) + $3 > $1

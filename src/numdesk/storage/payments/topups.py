@@ -22,7 +22,7 @@ _policy = msgspec.json.Decoder(Policy)
 async def insert_topup(
     tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime
 ) -> int:
-    """Writes down that somebody wants to pay, and returns the id; the given topup's is not looked at."""
+    """Write down that somebody wants to pay, and return the id; the given topup's is not looked at."""
     return await tx.fetchval(
         """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, state, created_at,
                                policy, opening_until, next_poll_at)
@@ -46,7 +46,7 @@ async def insert_topup(
 async def open_of(
     tx: Tx, *, customer_id: int, now: datetime, lifetime: timedelta
 ) -> list[datetime]:
-    """Returns when each of a customer's top-ups ends that has seen no money yet, the next one first; no other is added meanwhile."""
+    """Return when each of a customer's top-ups ends that has seen no money yet, the next one first; no other is added meanwhile."""
     await tx.execute("select from customers where id = $1 for no key update", customer_id)
     rows = await tx.fetch(
         """select coalesce(expires_at, created_at + $4) ends_at from topups
@@ -60,23 +60,23 @@ async def open_of(
 
 
 async def read(tx: Tx, topup_id: int) -> TopUp | None:
-    """Returns a top-up by its own number."""
+    """Return a top-up by its own number."""
     return _optional(await tx.fetchrow("select * from topups where id = $1", topup_id))
 
 
 async def read_many(tx: Tx, topup_ids: Sequence[int]) -> dict[int, TopUp]:
-    """Returns top-ups by their own numbers."""
+    """Return top-ups by their own numbers."""
     rows = await tx.fetch("select * from topups where id = any($1::bigint[])", topup_ids)
     return {row["id"]: _topup(row) for row in rows}
 
 
 async def read_public(tx: Tx, public_id: str) -> TopUp | None:
-    """Returns a top-up by the id that customers and gateways know."""
+    """Return a top-up by the id that customers and gateways know."""
     return _optional(await tx.fetchrow("select * from topups where public_id = $1", public_id))
 
 
 async def lock(tx: Tx, topup_id: int) -> TopUp | None:
-    """Returns a top-up whose money may be moved until the transaction ends. Locked before any account."""
+    """Return a top-up whose money may be moved until the transaction ends. Locked before any account."""
     return _optional(await tx.fetchrow("select * from topups where id = $1 for update", topup_id))
 
 
@@ -89,7 +89,7 @@ async def listed(
     limit: int,
     offset: int = 0,
 ) -> list[TopUp]:
-    """Returns top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
+    """Return top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
     rows = await tx.fetch(
         """select * from topups t where ($1::smallint[] is null or t.state = any($1)) and ($2::int is null or t.customer_id = $2)
              and (not $3 or exists (select from topup_payments p where p.topup_id = t.id and p.doubt is not null))
@@ -106,7 +106,7 @@ async def listed(
 async def write_state(
     tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]
 ) -> None:
-    """Writes where a top-up stands, and whether it was polled so far and is from now on. One that was not is polled at once."""
+    """Write where a top-up stands, and whether it was polled so far and is from now on. One that was not is polled at once."""
     await tx.execute(
         """update topups set state = $2, credited = $3,
              next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end where id = $1""",
@@ -119,7 +119,7 @@ async def write_state(
 
 
 async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list[int]:
-    """Returns which of these top-ups are one gateway's."""
+    """Return which of these top-ups are one gateway's."""
     rows = await tx.fetch(
         "select id from topups where provider = $1 and id = any($2)", provider, topup_ids
     )
@@ -127,7 +127,7 @@ async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list
 
 
 async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
-    """Returns what a wallet holds and nothing has reserved, and keeps it so until the transaction ends."""
+    """Return what a wallet holds and nothing has reserved, and keep it so until the transaction ends."""
     units = await tx.fetchval(
         "select balance - held from accounts where kind = 'wallet' and owner = $1 and label is null and currency = $2 for update",
         customer_id,
@@ -138,14 +138,14 @@ async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
 
 
 async def restrict(tx: Tx, customer_id: int) -> None:
-    """Lets a customer who owes us read and end what they have, and spend nothing more."""
+    """Let a customer who owes us read and end what they have, and spend nothing more."""
     await tx.execute("update customers set state = 2 where id = $1 and state = 1", customer_id)
 
 
 async def append_event(
     tx: Tx, *, topup: TopUp, kind: str, document: Mapping[str, Any], now: datetime
 ) -> None:
-    """Writes an event for the customer; a trigger makes deliveries of it."""
+    """Write an event for the customer; a trigger makes deliveries of it."""
     await tx.execute(
         "insert into events (customer_id, dialect, kind, document, at) values ($1, $2, $3, $4::text::jsonb, $5)",
         topup.customer_id,
@@ -157,7 +157,7 @@ async def append_event(
 
 
 async def by_reference(tx: Tx, *, provider: str, references: Sequence[str]) -> list[TopUp]:
-    """Returns a gateway's top-ups by the references that it knows."""
+    """Return a gateway's top-ups by the references that it knows."""
     rows = await tx.fetch(
         "select * from topups where provider = $1 and public_id = any($2::text[])",
         provider,
@@ -169,7 +169,7 @@ async def by_reference(tx: Tx, *, provider: str, references: Sequence[str]) -> l
 async def touched(
     tx: Tx, *, provider: str, payment_ids: Sequence[str], since: datetime, until: datetime
 ) -> list[TopUp]:
-    """Returns the top-ups that have one of these payments, or one that was changed in a span of time."""
+    """Return the top-ups that have one of these payments, or one that was changed in a span of time."""
     rows = await tx.fetch(
         """select * from topups where id in (
              select p.topup_id from topup_payments p

@@ -21,7 +21,7 @@ class Split:
 
 
 async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
-    """Locks a customer's wallet and bonus and returns what each can spend."""
+    """Lock a customer's wallet and bonus and returns what each can spend."""
     rows = await tx.fetch(
         "select id, balance - held + credit_limit free from accounts where id = any($1::bigint[]) order by id for update",
         [wallet_id, bonus_id],
@@ -35,7 +35,7 @@ async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
 async def add_charge(
     tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime
 ) -> int:
-    """Writes down what was charged for a term and returns the charge's id."""
+    """Write down what was charged for a term and returns the charge's id."""
     return await tx.fetchval(
         """insert into rental_charges (term_id, kind, units, price, from_bonus, from_wallet, at)
              values ($1, $2, $3, $4, $5, $6, $7) returning id""",
@@ -50,7 +50,7 @@ async def add_charge(
 
 
 async def charged(tx: Tx, *, term_id: int) -> Split:
-    """Returns what all charges of a term took, by source."""
+    """Return what all charges of a term took, by source."""
     row = await tx.fetchrow(
         "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1",
         term_id,
@@ -60,7 +60,7 @@ async def charged(tx: Tx, *, term_id: int) -> Split:
 
 
 async def note(tx: Tx, journal_id: int, held: Held, *, type: str, units: int) -> None:  # noqa: A002
-    """Keeps what the customer's history says of a charge or refund."""
+    """Keep what the customer's history says of a charge or refund."""
     await tx.execute(
         """insert into journal_details (journal_id, document)
              values ($1, rental_note_v1($2, $3, $4, to_jsonb($5::text[]), $6, $7)) on conflict do nothing""",

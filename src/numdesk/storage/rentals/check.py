@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def check_rentals(tx: Tx) -> dict[str, Check]:
-    """Checks that rented numbers and running rentals match one to one, that each charge is booked as it was paid, and each refund as the
+    """Check that rented numbers and running rentals match one to one, that each charge is booked as it was paid, and each refund as the
     charges of its cancelled term."""
     return await tally(
         tx,

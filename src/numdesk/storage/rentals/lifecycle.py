@@ -56,7 +56,7 @@ class Held:
 
 
 async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
-    """Returns a customer's rental, or None."""
+    """Return a customer's rental, or None."""
     row = await tx.fetchrow(
         _ROWS + " where r.public_id = $2 and r.customer_id = $3", now, public_id, customer_id
     )
@@ -64,7 +64,7 @@ async def read(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> He
 
 
 async def lock(tx: Tx, *, customer_id: int, public_id: str, now: datetime) -> Held | None:
-    """Returns a customer's rental with its row locked until the transaction ends, or None."""
+    """Return a customer's rental with its row locked until the transaction ends, or None."""
     await tx.execute(
         "select from rentals where public_id = $1 and customer_id = $2 for update",
         public_id,
@@ -82,7 +82,7 @@ async def listing(
     limit: int,
     offset: int,
 ) -> Page[Rental]:
-    """Returns a page of the rentals in these states (of all customers when None is named), the newest term first."""
+    """Return a page of the rentals in these states (of all customers when None is named), the newest term first."""
     whose: LiteralString = "r.customer_id = $2" if customer_id is not None else "$2::int is null"
     chosen: LiteralString = f" {whose} and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)"
     wanted = (now, customer_id, [int(state) for state in states])
@@ -98,7 +98,7 @@ async def listing(
 
 
 async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
-    """Lets the running term last longer and returns until when it does now."""
+    """Let the running term last longer and returns until when it does now."""
     more = length(held.rental.rent_type, units)
     await tx.execute(
         "update rental_terms set ends_at = ends_at + $2 where id = $1", held.term_id, more
@@ -112,9 +112,9 @@ async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
 
 
 async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | None:
-    """Begins a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again.
+    """Begin a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again.
 
-    Refuses with Unavailable while a term of the number ends much later than now: only a clock that was far ahead can have written that.
+    Raises Unavailable while a term of the number ends much later than now: only a clock that was far ahead can have written that.
     """
     await tx.execute("select from numbers where id = $1 for update", held.number_id)
     row = await tx.fetchrow(
@@ -166,7 +166,7 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
 
 
 async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """Ends the rentals for which the event is a legal move and returns which; see `end_rentals_v1`."""
+    """End the rentals for which the event is a legal move and returns which; see `end_rentals_v1`."""
     rows = await tx.fetch(
         "select rental_id from end_rentals_v1($1, $2, $3, $4, $5)",
         now,
@@ -181,7 +181,7 @@ async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: dat
 async def due_to_expire(
     tx: Tx, *, now: datetime, limit: int, without: Sequence[int], only: Sequence[int] | None
 ) -> list[int]:
-    """Returns up to `limit` rentals whose time has passed, locked."""
+    """Return up to `limit` rentals whose time has passed, locked."""
     rows = await tx.fetch(
         """select id from rentals where state = 0 and expires_at <= $1 and id <> all($3::bigint[])
               and ($4::bigint[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
@@ -191,7 +191,7 @@ async def due_to_expire(
 
 
 def _held(row: Record) -> Held:
-    """Turns a row of _ROWS into a Held."""
+    """Turn a row of _ROWS into a Held."""
     services = tuple(
         RentedService(*facts) for facts in zip(row["codes"], row["names"], row["used"], strict=True)
     )

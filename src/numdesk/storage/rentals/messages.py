@@ -28,7 +28,7 @@ class Listener:
 
 
 async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> dict[int, Listener]:
-    """Returns the running rentals of some numbers, by number, locked in the order of their ids."""
+    """Return the running rentals of some numbers, by number, locked in the order of their ids."""
     locked = await tx.fetch(
         """select r.id, r.msisdn, r.service_ids, r.starts_at from numbers n join rentals r on r.id = n.rental_id
              where n.msisdn = any($1::bigint[]) and r.state = 0 and r.expires_at > $2 order by r.id for update of r""",
@@ -63,7 +63,7 @@ class Heard:
 
 
 async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bool) -> list[Taken]:
-    """Takes messages, each with its rental (locked); see `receive_rental_messages_v2`. With `withhold`, foreign ones are withheld."""
+    """Take messages, each with its rental (locked); see `receive_rental_messages_v2`. With `withhold`, foreign ones are withheld."""
     told = [one.arrival.recognition for one in heard]
     rows = await tx.fetch(
         """select status, message_id, customer_id
@@ -90,7 +90,7 @@ async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bo
 async def messages(
     tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int, ascending: bool
 ) -> Page[RentalMessage]:
-    """Returns a page of what came in a customer's terms of a rental, newest first unless `ascending`."""
+    """Return a page of what came in a customer's terms of a rental, newest first unless `ascending`."""
     rows = await tx.fetch(
         """select m.id, m.sender, m.text, m.received_at, count(*) over () total
              from rental_terms t join messages m on m.term_id = t.id

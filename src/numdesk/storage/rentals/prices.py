@@ -26,7 +26,7 @@ class RentalPriceLine:
 
 
 async def countries(tx: Tx) -> list[Record]:
-    """Returns (country_id, iso2, name, open) of every country that numbers are or will be rented in, by name."""
+    """Return (country_id, iso2, name, open) of every country that numbers are or will be rented in, by name."""
     return await tx.fetch(
         """select r.country_id, c.iso2, r.name, r.open
              from rental_countries r join countries c on c.id = r.country_id order by lower(r.name)"""
@@ -34,7 +34,7 @@ async def countries(tx: Tx) -> list[Record]:
 
 
 async def prices(tx: Tx) -> list[Record]:
-    """Returns the whole list: (country_id, rent_type, service_id, code, name, priority, units, price), services by priority."""
+    """Return the whole list: (country_id, rent_type, service_id, code, name, priority, units, price), services by priority."""
     return await tx.fetch(
         """select o.country_id, o.rent_type, o.service_id, s.code, s.name, o.priority, p.units::int, p.price
              from rental_offers o join services s on s.id = o.service_id and s.active
@@ -46,7 +46,7 @@ async def prices(tx: Tx) -> list[Record]:
 async def services_in_stock(
     tx: Tx, *, country_id: int, service_ids: Sequence[int], now: datetime
 ) -> set[int]:
-    """Returns those of the services for which a number of the country is free."""
+    """Return those of the services for which a number of the country is free."""
     rows = await tx.fetch(
         """select s.id from unnest($2::int[]) s(id) where exists (
              select from numbers n where n.state = 0 and n.country_id = $1
@@ -59,7 +59,7 @@ async def services_in_stock(
 
 
 async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
-    """Announces countries that are new here under their English names; the others are left as they are."""
+    """Announce countries that are new here under their English names; the others are left as they are."""
     await tx.execute(
         "insert into rental_countries (country_id, name) select id, name from countries where id = any($1::int[]) on conflict do nothing",
         list(country_ids),
@@ -67,7 +67,7 @@ async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
 
 
 async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: bool) -> bool:
-    """Announces or opens a country; without a name it keeps its own, or gets its English one. False when it was so already."""
+    """Announce or opens a country; without a name it keeps its own, or gets its English one. False when it was so already."""
     tag = await tx.execute(
         """insert into rental_countries as r (country_id, name, open) select id, coalesce($2, name), $3 from countries where id = $1
            on conflict (country_id) do update set name = coalesce($2, r.name), open = excluded.open
@@ -80,7 +80,7 @@ async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: boo
 
 
 async def set_prices(tx: Tx, *, lines: Sequence[RentalPriceLine]) -> int:
-    """Sets prices and priorities, and takes periods off the list; returns how many prices are new, changed or gone."""
+    """Set prices and priorities, and take periods off the list; return how many prices are new, changed or gone."""
     keys = (
         [i.country_id for i in lines],
         [i.rent_type for i in lines],

@@ -52,7 +52,7 @@ class RentAnswer:
 
 
 async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentAnswer]:
-    """Rents for every item or says why not, in one command; see `rent_numbers_v1`."""
+    """Rent for every item or says why not, in one command; see `rent_numbers_v1`."""
     try:
         rows = await tx.fetch(
             """select status, amount, outcome::text

@@ -26,7 +26,7 @@ class ProviderState:
 
 
 async def countries(tx: Tx) -> list[Country]:
-    """Returns all countries by id."""
+    """Return all countries by id."""
     rows = await tx.fetch(
         "select id, iso2, name, dial_code, emoji, active from countries order by id"
     )
@@ -34,7 +34,7 @@ async def countries(tx: Tx) -> list[Country]:
 
 
 async def services(tx: Tx) -> list[Service]:
-    """Returns all services by id."""
+    """Return all services by id."""
     return [
         Service(*row)
         for row in await tx.fetch("select id, code, name, active from services order by id")
@@ -42,7 +42,7 @@ async def services(tx: Tx) -> list[Service]:
 
 
 async def operators(tx: Tx) -> list[Operator]:
-    """Returns all operators by id."""
+    """Return all operators by id."""
     rows = await tx.fetch(
         "select id, country_id, code, name, local_name from operators order by id"
     )
@@ -50,13 +50,13 @@ async def operators(tx: Tx) -> list[Operator]:
 
 
 async def products(tx: Tx) -> list[CatalogueProduct]:
-    """Returns all pairs of country and service that have a product, by id."""
+    """Return all pairs of country and service that have a product, by id."""
     rows = await tx.fetch("select id, country_id, service_id from catalogue_products order by id")
     return [CatalogueProduct(*row) for row in rows]
 
 
 async def offer_rows(tx: Tx, *, currency: str) -> list[Record]:
-    """Returns every offer that has a price in the currency, in the order of the fields of `Offer`."""
+    """Return every offer that has a price in the currency, in the order of the fields of `Offer`."""
     return await tx.fetch(
         """select o.id, o.catalogue_id, o.country_id, o.service_id, o.operator_id, o.provider, p.currency, p.price, o.cost,
                   o.available, o.active
@@ -66,12 +66,12 @@ async def offer_rows(tx: Tx, *, currency: str) -> list[Record]:
 
 
 def offer_of(row: Record) -> Offer:
-    """Returns a row of `offer_rows` as an offer."""
+    """Return a row of `offer_rows` as an offer."""
     return Offer(*row)
 
 
 async def providers(tx: Tx) -> list[ProviderState]:
-    """Returns all providers by slug."""
+    """Return all providers by slug."""
     return [
         ProviderState(*row)
         for row in await tx.fetch("select slug, active, healthy from providers order by slug")
@@ -79,7 +79,7 @@ async def providers(tx: Tx) -> list[ProviderState]:
 
 
 async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
-    """Makes the providers known that are not yet; nothing is changed, and no version is raised, when all are."""
+    """Make the providers known that are not yet; nothing is changed, and no version is raised, when all are."""
     await tx.execute(
         """insert into providers (slug)
            select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug)
@@ -89,7 +89,7 @@ async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
 
 
 async def missing_providers(tx: Tx, *, slugs: Sequence[str]) -> list[str]:
-    """Returns those slugs that have no row."""
+    """Return those slugs that have no row."""
     rows = await tx.fetch(
         "select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug) order by 1",
         list(slugs),
@@ -98,7 +98,7 @@ async def missing_providers(tx: Tx, *, slugs: Sequence[str]) -> list[str]:
 
 
 async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
-    """Writes what a supplier sells now into its offers and returns how many changed.
+    """Write what a supplier sells now into its offers and returns how many changed.
 
     An offer that the supplier no longer lists has none available. A tier without an offer is not for sale here until staff price it.
     Nothing is written when nothing changed: even an update of no rows would make every process load the catalogue anew.
@@ -135,7 +135,7 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
 
 
 async def set_health(tx: Tx, *, provider: str, healthy: bool) -> bool:
-    """Writes whether a provider can be reached; returns whether that is news."""
+    """Write whether a provider can be reached; return whether that is news."""
     if not await tx.fetchval(
         "select true from providers where slug = $1 and healthy <> $2 for update", provider, healthy
     ):
@@ -145,13 +145,13 @@ async def set_health(tx: Tx, *, provider: str, healthy: bool) -> bool:
 
 
 async def scored_through(tx: Tx) -> date | None:
-    """Returns the last UTC day whose tallies are final."""
+    """Return the last UTC day whose tallies are final."""
     text = await tx.fetchval("select value #>> '{}' from settings where name = 'scores.through'")
     return date.fromisoformat(text) if isinstance(text, str) else None
 
 
 async def tally_days(tx: Tx, *, since: datetime, until: datetime, final_through: date) -> None:
-    """Counts each provider's orders of the days from `since` to before `until` anew, and remembers which days are final."""
+    """Count each provider's orders of the days from `since` to before `until` anew, and remembers which days are final."""
     await tx.execute(
         """insert into provider_days (provider, day, total, received)
            select provider, (created_at at time zone 'UTC')::date, count(*), count(first_sms_at)
@@ -168,7 +168,7 @@ async def tally_days(tx: Tx, *, since: datetime, until: datetime, final_through:
 
 
 async def tallies(tx: Tx, *, first: date, last: date) -> dict[str, Tally]:
-    """Returns each provider's orders over the days from `first` to `last`, both included."""
+    """Return each provider's orders over the days from `first` to `last`, both included."""
     rows = await tx.fetch(
         """select provider, sum(total)::bigint total, sum(received)::bigint received
              from provider_days where day between $1 and $2 group by provider order by provider""",

@@ -12,7 +12,7 @@ from numdesk.storage.database.pool import Tx
 
 
 async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:
-    """Counts the free numbers by country and by operator; both counts are read from partial indexes alone."""
+    """Count the free numbers by country and by operator; both counts are read from partial indexes alone."""
     rows = await tx.fetch(
         """select country_id, null::int operator_id, count(*) n from numbers where state = 0 group by country_id
            union all
@@ -23,7 +23,7 @@ async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:
 
 
 async def count_cooling(tx: Tx, *, now: datetime) -> dict[tuple[int, int | None, int], int]:
-    """Counts the free numbers that may not be sold yet for a service, by country, operator and service."""
+    """Count the free numbers that may not be sold yet for a service, by country, operator and service."""
     rows = await tx.fetch(
         """select n.country_id, n.operator_id, u.service_id, count(*) n
              from number_uses u join numbers n on n.id = u.number_id and n.state = 0
@@ -72,7 +72,7 @@ class Elsewhere:
 
 
 async def insert_numbers(tx: Tx, *, lines: Sequence[NumberLine]) -> int:
-    """Puts numbers on the shelf and returns how many are new; those that are here already are left as they are.
+    """Put numbers on the shelf and returns how many are new; those that are here already are left as they are.
 
     A number's place on the shelf follows from its digits, so the same list always gives the same shelf.
     """
@@ -92,7 +92,7 @@ async def insert_numbers(tx: Tx, *, lines: Sequence[NumberLine]) -> int:
 
 
 async def elsewhere(tx: Tx, *, lines: Sequence[NumberLine]) -> list[Elsewhere]:
-    """Returns the numbers of a list that are here under another country or operator, by line."""
+    """Return the numbers of a list that are here under another country or operator, by line."""
     found = await tx.fetch(
         """select u.line, u.msisdn, c.iso2, o.code
              from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) u(msisdn, country_id, operator_id, line)
@@ -109,7 +109,7 @@ async def elsewhere(tx: Tx, *, lines: Sequence[NumberLine]) -> list[Elsewhere]:
 
 
 async def withdraw(tx: Tx, *, msisdns: Sequence[int]) -> int:
-    """Takes numbers off the shelf for good, unless they are taken; returns how many."""
+    """Take numbers off the shelf for good, unless they are taken; return how many."""
     tag = await tx.execute(
         "update numbers set state = 3, free_at = null where msisdn = any($1::bigint[]) and state in (0, 2)",
         list(msisdns),
@@ -118,7 +118,7 @@ async def withdraw(tx: Tx, *, msisdns: Sequence[int]) -> int:
 
 
 async def states(tx: Tx, *, msisdns: Sequence[int]) -> dict[int, int]:
-    """Returns the state of each of the numbers that is here."""
+    """Return the state of each of the numbers that is here."""
     found = await tx.fetch(
         "select msisdn, state from numbers where msisdn = any($1::bigint[])", list(msisdns)
     )
@@ -126,7 +126,7 @@ async def states(tx: Tx, *, msisdns: Sequence[int]) -> dict[int, int]:
 
 
 async def summary(tx: Tx) -> list[ShelfLine]:
-    """Counts all numbers by country, operator and state."""
+    """Count all numbers by country, operator and state."""
     found = await tx.fetch(
         """select c.iso2, o.code, count(*) filter (where n.state = 0), count(*) filter (where n.state = 1),
                   count(*) filter (where n.state = 4), count(*) filter (where n.state = 2), count(*) filter (where n.state = 3)
@@ -157,7 +157,7 @@ async def insert_facts(
     services: Sequence[ServiceFacts],
     operators: Sequence[tuple[int, OperatorFacts]],
 ) -> None:
-    """Adds countries, services and operators (each with its country's id); those that are here already are left as they are."""
+    """Add countries, services and operators (each with its country's id); those that are here already are left as they are."""
     if countries:
         await tx.execute(
             """insert into countries (id, iso2, name, dial_code, emoji)
@@ -187,7 +187,7 @@ async def insert_facts(
 
 
 async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
-    """Makes the offers that are missing, sets their prices and costs, and returns how many prices are new or changed."""
+    """Make the offers that are missing, set their prices and costs, and return how many prices are new or changed."""
     columns = (
         [line.country_id for line in lines],
         [line.service_id for line in lines],
@@ -241,7 +241,7 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
 
 
 async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
-    """Returns the places of the lines whose price is below the cost that they give or that their offer has, with that cost."""
+    """Return the places of the lines whose price is below the cost that they give or that their offer has, with that cost."""
     found = await tx.fetch(
         """select u.n::int - 1 place, coalesce(u.cost, o.cost) cost
              from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[], $6::bigint[])
@@ -260,7 +260,7 @@ async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
 
 
 async def tidy(tx: Tx) -> None:
-    """Lets counts be read from the indexes alone again after many numbers were written; outside a transaction only."""
+    """Let counts be read from the indexes alone again after many numbers were written; outside a transaction only."""
     await tx.execute("vacuum (analyze) numbers")
 
 

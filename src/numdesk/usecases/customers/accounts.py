@@ -36,7 +36,7 @@ async def register(  # noqa: PLR0913 - what a registration form asks
     state: CustomerState = CustomerState.ACTIVE,
     contact: Mapping[str, str] | None = None,
 ) -> NewCustomer:
-    """Adds a customer with one wallet, one key of all scopes, and `credit` minor units in the wallet.
+    """Add a customer with one wallet, one key of all scopes, and `credit` minor units in the wallet.
 
     `signed` gives the key a secret for signing requests, and the customer an account for bonus; `contact` is kept for staff.
     """
@@ -74,13 +74,13 @@ async def register(  # noqa: PLR0913 - what a registration form asks
 
 
 async def set_state(rt: Runtime, customer_id: int, state: CustomerState) -> None:
-    """Approves (ACTIVE), restricts, blocks or parks a customer; refuses with NotFound."""
+    """Approve (ACTIVE), restrict, block or park a customer. Raises NotFound."""
     if not await rt.run("customers.set_state", lambda tx: rows.set_state(tx, customer_id, state)):
         raise NotFound(what=f"customer {customer_id}")
 
 
 async def set_option(rt: Runtime, customer_id: int, *, name: str, value: str | None) -> None:
-    """Sets what staff wishes for one customer (see OPTIONS), None takes it away; refuses with InvalidInput or NotFound."""
+    """Set what staff wishes for one customer (see OPTIONS), None takes it away. Raises InvalidInput or NotFound."""
     allowed = OPTIONS.get(name)
     if allowed is None:
         raise InvalidInput(field="option", reason=f"must be one of {', '.join(OPTIONS)}")

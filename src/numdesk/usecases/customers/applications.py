@@ -40,7 +40,7 @@ class Application:
 async def apply_for(
     rt: Runtime, form: ApplicationForm, *, dialect: str, currency: str
 ) -> Application:
-    """Registers an applicant who may do nothing until staff approves (`numdesk customer approve`). Refuses with InvalidInput."""
+    """Register an applicant who may do nothing until staff approves (`numdesk customer approve`). Raises InvalidInput."""
     for name, value, most in (
         ("name", form.name, NAME_CHARS_MAX),
         ("email", form.email, EMAIL_CHARS_MAX),

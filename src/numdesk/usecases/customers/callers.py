@@ -35,21 +35,21 @@ class _Remembered(dict[bytes, Caller]):
         self.unknown: set[bytes] = set()
 
     def note_unknown(self, token: bytes) -> None:
-        """Remembers that a token is nobody's."""
+        """Remember that a token is nobody's."""
         if len(self.unknown) >= UNKNOWN_MAX:
             self.unknown.clear()
         self.unknown.add(token)
 
 
 def remembered(rt: Runtime, token: bytes, *, dialect: str) -> Caller | None:
-    """Returns the caller when this process knows the token already; never waits."""
+    """Return the caller when this process knows the token already; never waits."""
     known: _Remembered | None = rt.memory.peek("customers.callers", age_max_s=MEMORY_AGE_MAX_S)
     caller = known.get(token) if known is not None else None
     return caller if caller is not None and caller.dialect == dialect else None
 
 
 async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
-    """Returns who the token belongs to; refuses with NotAuthenticated. Requests that wait together are looked up together."""
+    """Return who the token belongs to. Raises NotAuthenticated. Requests that wait together are looked up together."""
     if not tokens.looks_genuine(token):
         raise NotAuthenticated
     known: _Remembered = await rt.memory.get(
@@ -82,7 +82,7 @@ _CALLERS = Batch(_read_callers, batch_max=CALLERS_MAX)
 
 
 async def note_used_keys(rt: Runtime) -> None:
-    """Writes down, to the hour, which keys were used since the last call."""
+    """Write down, to the hour, which keys were used since the last call."""
     used: set[int] = rt.local.pop("customers.used_keys", set())
     if used:
         await rt.run(
@@ -96,7 +96,7 @@ async def _nothing_known() -> _Remembered:
 
 
 def _opened(rt: Runtime, caller: Caller | None, hashed: bytes) -> Caller | None:
-    """Returns the caller with its secret opened."""
+    """Return the caller with its secret opened."""
     if caller is None or caller.secret is None:
         return caller
     return replace(caller, secret=rt.keys.open(caller.secret, context=secret_context(hashed)))

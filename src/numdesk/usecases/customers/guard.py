@@ -17,7 +17,7 @@ from numdesk.usecases.jobs import sweeps
 
 
 async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
-    """Lets the abuse guard look at customers whose orders have just ended without a message.
+    """Let the abuse guard look at customers whose orders have just ended without a message.
 
     What ended them is committed, so an outage now is not a reason to refuse: the guard looks again when the next one ends.
     """
@@ -46,7 +46,7 @@ async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
 
 
 def check(rt: Runtime, caller: Caller) -> None:
-    """Refuses with GuardBanned while the abuse guard keeps ordering closed."""
+    """Raises GuardBanned while the abuse guard keeps ordering closed."""
     now = rt.clock.now()
     if caller.guard_until is not None and now < caller.guard_until:
         seconds = max(1, int((caller.guard_until - now).total_seconds()))

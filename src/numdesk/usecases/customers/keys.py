@@ -46,7 +46,7 @@ async def add_key(  # noqa: PLR0913
     rules: KeyRules,
     signed: bool = False,
 ) -> NewKey:
-    """Adds a key to a customer and returns it, to be shown once; opens the wallet when there is none yet."""
+    """Add a key to a customer and return it, to be shown once; open the wallet when there is none yet."""
     key = new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
@@ -66,12 +66,12 @@ async def add_key(  # noqa: PLR0913
 
 
 async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
-    """Returns a customer's keys by id, revoked ones too; never their tokens."""
+    """Return a customer's keys by id, revoked ones too; never their tokens."""
     return await rt.repeat("customers.keys", lambda tx: rows.keys(tx, customer_id))
 
 
 async def signing_secret(rt: Runtime, customer_id: int, *, dialect: str) -> str | None:
-    """Returns the secret of a customer's newest key of a dialect, None when no key that may be used has one. Never to be shown."""
+    """Return the secret of a customer's newest key of a dialect, None when no key that may be used has one. Never to be shown."""
     now = rt.clock.wall()
     found = await rt.repeat(
         "customers.signing_secret",
@@ -83,7 +83,7 @@ async def signing_secret(rt: Runtime, customer_id: int, *, dialect: str) -> str 
 
 
 async def revoke_key(rt: Runtime, key_id: int) -> None:
-    """Revokes a key on every process within a second; refuses with NotFound."""
+    """Revoke a key on every process within a second. Raises NotFound."""
     if not await rt.run(
         "customers.revoke_key", lambda tx: rows.revoke_key(tx, key_id, now=rt.clock.now())
     ):
@@ -91,7 +91,7 @@ async def revoke_key(rt: Runtime, key_id: int) -> None:
 
 
 def secret_context(hashed: bytes) -> str:
-    """Returns the place that a key's secret is sealed for, so that it opens nowhere else."""
+    """Return the place that a key's secret is sealed for, so that it opens nowhere else."""
     return f"api_keys.secret:{hashed.hex()}"
 
 

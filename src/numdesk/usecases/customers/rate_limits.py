@@ -48,7 +48,7 @@ def _counts(rt: Runtime) -> Counts:
 
 
 def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:
-    """Counts one request of the subject (a customer's id, or an address) and refuses with TooManyRequests beyond the limit."""
+    """Count one request of the subject (a customer's id, or an address) and refuses with TooManyRequests beyond the limit."""
     if not rt.settings.rate_limits:
         return
     counts = _counts(rt)
@@ -80,7 +80,7 @@ def refuse_exhausted(
 
 
 async def exchange(rt: Runtime) -> None:
-    """Tells the other processes what this one counted, and learns what they did."""
+    """Tell the other processes what this one counted, and learns what they did."""
     counts = _counts(rt)
     names = {
         (_row_id(subject), bucket): (subject, bucket)
@@ -111,7 +111,7 @@ def _is_shared(counts: Counts, name: tuple[int | str, str]) -> bool:
 
 
 def _row_id(subject: int | str) -> int:
-    """Returns what a subject is called in the table: a customer by the id, an address by a negative number made of it.
+    """Return what a subject is called in the table: a customer by the id, an address by a negative number made of it.
 
     Two addresses with one number share a limit between processes; in a bucket with a thousand addresses that happens once in 4,000 windows.
     """

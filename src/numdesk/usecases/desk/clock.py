@@ -34,7 +34,7 @@ _lag = Gauge(
 
 
 async def advance(rt: Runtime, seconds: float) -> None:
-    """Moves the desk's clock forward for every process. Raises InvalidInput."""
+    """Move the desk's clock forward for every process. Raises InvalidInput."""
     if not 0 <= seconds <= OFFSET_MAX_S:
         raise InvalidInput(
             field="advance_s", reason=f"must be a number of seconds from 0 to {OFFSET_MAX_S:.0f}"
@@ -48,14 +48,14 @@ async def advance(rt: Runtime, seconds: float) -> None:
 
 
 async def look(rt: Runtime) -> None:
-    """Takes over the clock's offset as it was last set, by whatever process."""
+    """Take over the clock's offset as it was last set, by whatever process."""
     offset = await rt.repeat("clock.look", lambda tx: rows.read(tx, name=_NAME))
     if offset is not None:
         _set(rt, offset)
 
 
 async def heed_books(rt: Runtime) -> timedelta:
-    """Lets this process's time not stay behind the books, and returns how far the system clock did, at most, since the last call.
+    """Let this process's time not stay behind the books, and return how far the system clock did, at most, since the last call.
 
     A system clock that was set back is told of in the log and the metrics.
     """
@@ -81,7 +81,7 @@ async def heed_books(rt: Runtime) -> timedelta:
 
 
 async def follow(rt: Runtime) -> None:
-    """Keeps taking over the clock's offset until cancelled."""
+    """Keep taking over the clock's offset until cancelled."""
     while True:
         with suppress(Unavailable):  # the database is restarting; the offset stays as it was
             await look(rt)
@@ -89,5 +89,5 @@ async def follow(rt: Runtime) -> None:
 
 
 def _set(rt: Runtime, seconds: float) -> None:
-    """Moves this process's clock, but never back: what was read before somebody advanced it may come in later."""
+    """Move this process's clock, but never back: what was read before somebody advanced it may come in later."""
     rt.clock.set_offset(max(rt.clock.offset, timedelta(seconds=seconds)))

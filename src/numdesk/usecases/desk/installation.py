@@ -60,13 +60,13 @@ class MoneyIsMakeBelieve(Exception):
 
 
 async def mode(rt: Runtime) -> Mode:
-    """Returns how the database has been served so far; once in production, always."""
+    """Return how the database has been served so far; once in production, always."""
     found = await rt.repeat("installation.mode", lambda tx: settings.read(tx, name="mode"))
     return Mode(found) if found else Mode.NEVER_SERVED
 
 
 async def enter(rt: Runtime, *, sandbox: bool) -> bool:
-    """Takes note that the database is going to be served, and returns whether it is new to the sandbox and wants seeds.
+    """Take note that the database is going to be served, and return whether it is new to the sandbox and wants seeds.
 
     Raises SandboxRefused, and MoneyIsMakeBelieve where the sandbox is not asked for and was there first.
     """
@@ -89,14 +89,14 @@ async def enter(rt: Runtime, *, sandbox: bool) -> bool:
 
 
 async def require_mode(rt: Runtime, *, sandbox: bool) -> None:
-    """Raises SandboxRefused or MoneyIsMakeBelieve when the database has been served the other way; takes no note."""
+    """Raise SandboxRefused or MoneyIsMakeBelieve when the database has been served the other way; take no note."""
     _require_mode(await mode(rt), sandbox=sandbox)
 
 
 async def keep_sandbox_credentials(
     rt: Runtime, credentials: Mapping[str, tuple[int, str, str | None]]
 ) -> None:
-    """Keeps the sandbox customers' ids, tokens and secrets in the clear, so that every start can show them, and the data as complete."""
+    """Keep the sandbox customers' ids, tokens and secrets in the clear, so that every start can show them, and the data as complete."""
 
     async def work(tx: Tx) -> None:
         await settings.write(tx, name="sandbox.credentials", value=credentials)
@@ -105,7 +105,7 @@ async def keep_sandbox_credentials(
 
 
 async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | None]]:
-    """Returns the sandbox customers' ids, tokens and secrets (None where nothing is signed) by dialect."""
+    """Return the sandbox customers' ids, tokens and secrets (None where nothing is signed) by dialect."""
     found = await rt.repeat(
         "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
     )
@@ -116,12 +116,12 @@ async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | No
 
 
 async def customers(rt: Runtime) -> list[rows.CustomerLine]:
-    """Returns the customers by id."""
+    """Return the customers by id."""
     return await rt.repeat("installation.customers", rows.customers)
 
 
 async def serials(rt: Runtime) -> list[rows.Serial]:
-    """Returns how much of every sequence is used, the most used first; the metrics show it from then on."""
+    """Return how much of every sequence is used, the most used first; the metrics show it from then on."""
     found = await rt.repeat("installation.serials", rows.serials)
     for one in found:
         _used.labels(one.name).set(one.used)
@@ -129,7 +129,7 @@ async def serials(rt: Runtime) -> list[rows.Serial]:
 
 
 async def check_writes(rt: Runtime) -> None:
-    """Tries out whether the database takes writes. Raises Unavailable when it does not."""
+    """Try out whether the database takes writes. Raises Unavailable when it does not."""
 
     async def probe() -> bool:
         try:
@@ -143,7 +143,7 @@ async def check_writes(rt: Runtime) -> None:
 
 
 async def condition(rt: Runtime) -> rows.Condition:
-    """Returns what the database says about itself and about the work that waits in it."""
+    """Return what the database says about itself and about the work that waits in it."""
     return await rt.repeat("installation.condition", rows.condition)
 
 

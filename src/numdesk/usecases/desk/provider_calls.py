@@ -18,7 +18,7 @@ CUSTOMER_WAITS_S = 8.0
 
 
 async def answered(call: Awaitable[T], *, within_s: float = CALL_TIMEOUT_S) -> T:
-    """Returns a provider's answer. Raises ProviderError, with an unknown outcome when none came in time."""
+    """Return a provider's answer. Raises ProviderError, with an unknown outcome when none came in time."""
     try:
         async with asyncio.timeout(within_s):
             return await call
@@ -28,7 +28,7 @@ async def answered(call: Awaitable[T], *, within_s: float = CALL_TIMEOUT_S) -> T
 
 
 async def each(works: Iterable[Awaitable[T]]) -> list[T]:
-    """Awaits all of these to their ends, whatever becomes of the others, and returns their results; raises the first error."""
+    """Await all of these to their ends, whatever becomes of the others, and return their results; raise the first error."""
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

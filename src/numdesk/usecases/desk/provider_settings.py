@@ -16,7 +16,7 @@ VALUE_CHARS_MAX = 4_096
 
 
 async def store(rt: Runtime, *, provider: str, name: str, value: str) -> None:
-    """Keeps a setting of a provider, sealed; processes use it from their next start. Refuses with NotFound or InvalidInput."""
+    """Keep a setting of a provider, sealed; processes use it from their next start. Raises NotFound or InvalidInput."""
     if provider not in rt.provider_titles:
         raise NotFound(what=f"provider {provider[:40]}")
     if re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) is None:
@@ -36,7 +36,7 @@ async def store(rt: Runtime, *, provider: str, name: str, value: str) -> None:
 
 
 async def drop(rt: Runtime, *, provider: str, name: str) -> None:
-    """Forgets a setting. Refuses with NotFound."""
+    """Forget a setting. Raises NotFound."""
     if not await rt.run(
         "providers.drop", lambda tx: rows.drop_word(tx, provider=provider, name=name)
     ):
@@ -44,5 +44,5 @@ async def drop(rt: Runtime, *, provider: str, name: str) -> None:
 
 
 async def stored(rt: Runtime) -> list[tuple[str, str, datetime]]:
-    """Returns which settings are stored and since when, never their values."""
+    """Return which settings are stored and since when, never their values."""
     return await rt.repeat("providers.stored", rows.list_words)

@@ -35,9 +35,9 @@ OVERDUE_BATCH = 200
 
 
 async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
-    """Takes a message and returns what became of it once that is committed: only then may the provider be told that we have it.
+    """Take a message and returns what became of it once that is committed: only then may the provider be told that we have it.
 
-    A repeat of the same provider message id is "seen" and changes nothing. Refuses with InvalidInput (no id).
+    A repeat of the same provider message id is "seen" and changes nothing. Raises InvalidInput (no id).
     """
     _check(event)
     event = _cleaned(event)
@@ -62,7 +62,7 @@ async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
 
 
 async def join_overdue(rt: Runtime) -> int:
-    """Takes messages whose missing segments have not come in time; returns how many."""
+    """Take messages whose missing segments have not come in time; return how many."""
     before = rt.clock.now() - PARTS_PATIENCE
     aside = await sweeps.of_sweep(rt, "inbound.join_overdue")
     again, known = sweeps.again(rt, aside), {one.item for one in aside}
@@ -92,7 +92,7 @@ async def is_known(rt: Runtime, msisdn: int) -> bool:
 
 
 async def _receive(rt: Runtime, arrival: Arrival) -> Taken:
-    """Takes a whole message in the batch that leaves next."""
+    """Take a whole message in the batch that leaves next."""
     return await _ARRIVALS.submit(rt, arrival)
 
 
@@ -119,14 +119,14 @@ _ARRIVALS = Batch(_receive_batch, batch_max=RECEIVE_BATCH_MAX)
 
 
 async def _receive_joined(rt: Runtime, segments: Segments, *, ref: str | None) -> Taken:
-    """Takes a joined message, then marks its segments: in this order, so that a crash in between only repeats the taking."""
+    """Take a joined message, then mark its segments: in this order, so that a crash in between only repeats the taking."""
     taken = await _receive(rt, _arrival(segments, ref=ref))
     await rt.run("inbound.joined", lambda tx: rows.mark_joined(tx, segments))
     return taken
 
 
 async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken:
-    """Keeps a segment; returns all of them when none is missing, else what to tell the provider.
+    """Keep a segment; return all of them when none is missing, else what to tell the provider.
 
     The joined message is taken after this transaction under an id made from its segments, so a crash in between is mended by the
     provider's repeat or by `join_overdue`, and taking it twice is harmless.
@@ -141,7 +141,7 @@ async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken
 
 
 def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
-    """Returns the joined message; its id is made from the message's identity and its first segment, the same at every try."""
+    """Return the joined message; its id is made from the message's identity and its first segment, the same at every try."""
     text = "".join(segments.texts)[:TEXT_MAX]
     found = extract(text, sender=segments.sender)
     return Arrival(
@@ -159,7 +159,7 @@ def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
 
 
 def _check(event: MessageReceived) -> None:
-    """Refuses with InvalidInput what cannot be recognised when it is repeated, and numbers that are none."""
+    """Raises InvalidInput what cannot be recognised when it is repeated, and numbers that are none."""
     name, part = event.provider_message_id, event.part
     if not 0 < len(name) <= PROVIDER_MESSAGE_ID_MAX or name != _clean(name):
         raise InvalidInput(
@@ -177,7 +177,7 @@ def _check(event: MessageReceived) -> None:
 
 
 def _cleaned(event: MessageReceived) -> MessageReceived:
-    """Returns the message with texts that can be kept."""
+    """Return the message with texts that can be kept."""
     return replace(
         event,
         sender=_clean(event.sender)[:SENDER_MAX],
@@ -187,5 +187,5 @@ def _cleaned(event: MessageReceived) -> MessageReceived:
 
 
 def _clean(text: str) -> str:
-    """Returns what PostgreSQL can hold: no NUL, no lone surrogate."""
+    """Return what PostgreSQL can hold: no NUL, no lone surrogate."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -24,7 +24,7 @@ ID_MAX = 2**63 - 1
 
 
 async def foreign(rt: Runtime, *, limit: int, before: int | None = None) -> list[KeptMessage]:
-    """Returns messages of another service than they came for, newest first, from below an id."""
+    """Return messages of another service than they came for, newest first, from below an id."""
     return await rt.repeat(
         "messages.foreign",
         lambda tx: rows.foreign_messages(tx, limit=min(limit, PAGE_MAX), before=before),
@@ -32,7 +32,7 @@ async def foreign(rt: Runtime, *, limit: int, before: int | None = None) -> list
 
 
 async def read(rt: Runtime, message_id: int) -> KeptMessage:
-    """Returns a message; refuses with NotFound."""
+    """Return a message. Raises NotFound."""
     known = 0 < message_id <= ID_MAX
     found = (
         await rt.repeat("messages.read", lambda tx: rows.message(tx, message_id=message_id))
@@ -45,9 +45,9 @@ async def read(rt: Runtime, message_id: int) -> KeptMessage:
 
 
 async def release(rt: Runtime, message_id: int) -> KeptMessage:
-    """Gives a withheld message to the customer it came for, which earns the order as usual; a repeat changes nothing.
+    """Give a withheld message to the customer it came for, which earns the order as usual; a repeat changes nothing.
 
-    Refuses with NotFound, and with StateForbids when the order or the rental's term has ended, because its money is settled.
+    Raises NotFound, and with StateForbids when the order or the rental's term has ended, because its money is settled.
     """
     found = await read(rt, message_id)
     if not found.withheld:
@@ -74,7 +74,7 @@ async def release(rt: Runtime, message_id: int) -> KeptMessage:
 
 
 async def count_withheld(rt: Runtime, *, hours: int) -> int:
-    """Counts the messages that were withheld in the last so many hours."""
+    """Count the messages that were withheld in the last so many hours."""
     since = rt.clock.now() - timedelta(hours=hours)
     return await rt.repeat(
         "messages.count_withheld", lambda tx: rows.count_withheld(tx, since=since)

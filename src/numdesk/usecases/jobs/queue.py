@@ -40,7 +40,7 @@ async def take(
     kinds: Mapping[str, tuple[int, float]],
     busy: Mapping[tuple[str, str], int] | None = None,
 ) -> list[Job]:
-    """Takes due jobs under a lease. One that cannot be taken is set aside, and the others are taken.
+    """Take due jobs under a lease. One that cannot be taken is set aside, and the others are taken.
 
     `kinds` says for each kind how many of a provider may be under way and for how many seconds each is leased, `busy` how
     many of a (kind, provider) are under way.
@@ -59,7 +59,7 @@ async def take(
 
 
 def payload_of(job: Job) -> Mapping[str, Any] | None:
-    """Returns what a job was told, or None when that cannot be read."""
+    """Return what a job was told, or None when that cannot be read."""
     try:
         return msgspec.json.decode(job.payload, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
@@ -76,13 +76,13 @@ _FINISHED = Batch(_finish_many, batch_max=FINISH_BATCH)
 
 
 async def finish(rt: Runtime, *, job: Job) -> None:
-    """Deletes a job that is done, unless its lease was lost to another process. A job that cannot be deleted is set aside."""
+    """Delete a job that is done, unless its lease was lost to another process. A job that cannot be deleted is set aside."""
     done = await _attempt(rt, job.id, lambda: _FINISHED.submit(rt, (job.id, job.lease_no)))
     _count(job, {True: "done", False: "fenced", None: "stuck"}[done])
 
 
 async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) -> None:
-    """Puts a failed job back by the schedule of its kind; after the last delay it is dead, kept with its error for a person to look at.
+    """Put a failed job back by the schedule of its kind; after the last delay it is dead, kept with its error for a person to look at.
 
     One that cannot be put back is set aside.
     """
@@ -92,12 +92,12 @@ async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) 
 
 
 async def every(rt: Runtime, *, dead: bool, limit: int) -> list[JobLine]:
-    """Returns up to `limit` jobs, those due longest first; with `dead` only those that were given up."""
+    """Return up to `limit` jobs, those due longest first; with `dead` only those that were given up."""
     return await rt.repeat("jobs.list", lambda tx: rows.listed(tx, dead=dead, limit=limit))
 
 
 async def revive(rt: Runtime, *, job_id: int | None) -> int:
-    """Puts back one dead job, or (with None) all of them, to be done now with all their tries before them; returns how many.
+    """Put back one dead job, or (with None) all of them, to be done now with all their tries before them; return how many.
 
     One of all that cannot be put back is set aside, and the others are put back.
     """
@@ -128,7 +128,7 @@ async def _take_one(rt: Runtime, room: Room, job_id: int) -> list[Job]:
 
 
 async def _give_back(rt: Runtime, job: Job, error: str, delays_s: Sequence[float]) -> str:
-    """Puts a failed job back, or buries it; returns what became of it."""
+    """Put a failed job back, or bury it; return what became of it."""
     delay_s = next_attempt(delays_s, attempt=job.attempts, random=random.random())  # noqa: S311 - jitter, not a secret
     now = rt.clock.now()
     if delay_s is None:
@@ -143,7 +143,7 @@ async def _give_back(rt: Runtime, job: Job, error: str, delays_s: Sequence[float
 
 
 async def _attempt(rt: Runtime, job_id: int, work: Callable[[], Awaitable[Done]]) -> Done | None:
-    """Does something with a job that stops no other when it fails: then it is set aside, and taken again later by itself."""
+    """Do something with a job that stops no other when it fails: then it is set aside, and taken again later by itself."""
     return await sweeps.attempt(rt, rows.SWEEP, str(job_id), work, is_aside=False)
 
 

@@ -71,7 +71,7 @@ class Sweep(Generic[Key, Done]):
 
 
 async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
-    """Does everything that is due, batch after batch, and returns what came of it. Raises Unavailable when the database is away."""
+    """Do everything that is due, batch after batch, and return what came of it. Raises Unavailable when the database is away."""
     done: list[Done] = []
     aside = await of_sweep(rt, work.name)
     while True:
@@ -94,36 +94,36 @@ async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
 
 
 async def once(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
-    """Does one batch of what is due, without what is set aside, and returns what came of it. Raises Unavailable likewise."""
+    """Do one batch of what is due, without what is set aside, and return what came of it. Raises Unavailable likewise."""
     _, results, _ = await _round(rt, work, await of_sweep(rt, work.name))
     return results
 
 
 async def only(rt: Runtime, work: Sweep[Key, Done], keys: Sequence[Key]) -> Sequence[Done]:
-    """Does some items in a transaction of their own, if they are due still."""
+    """Do some items in a transaction of their own, if they are due still."""
     return (await _batch(rt, work, without=[], only=keys))[1]
 
 
 async def of_sweep(rt: Runtime, name: str) -> list[Aside]:
-    """Returns what a sweep has set aside."""
+    """Return what a sweep has set aside."""
     return await rt.repeat("sweeps.aside", lambda tx: rows.of_sweep(tx, name))
 
 
 def again(rt: Runtime, aside: Sequence[Aside]) -> list[Aside]:
-    """Returns those of the items that it is time to try again."""
+    """Return those of the items that it is time to try again."""
     now = rt.clock.now()
     return [one for one in aside if one.again_at <= now]
 
 
 async def every(rt: Runtime) -> list[Aside]:
-    """Returns what is set aside by any sweep, the longest first, at most SHOWN_MAX."""
+    """Return what is set aside by any sweep, the longest first, at most SHOWN_MAX."""
     return await rt.repeat("sweeps.every", lambda tx: rows.listed(tx, limit=SHOWN_MAX))
 
 
 async def attempt(
     rt: Runtime, name: str, item: str, work: Callable[[], Awaitable[Done]], *, is_aside: bool
 ) -> Done | None:
-    """Does one item and returns what came of it; one that cannot be done is set aside, and None returned.
+    """Do one item and returns what came of it; one that cannot be done is set aside, and None returned.
 
     `is_aside` says that it was set aside before: then that is forgotten when it is done. What cannot be written down about it stops
     nothing either. Raises Unavailable when the database is away.
@@ -157,7 +157,7 @@ async def attempt(
 
 
 async def forget(rt: Runtime, name: str, item: str) -> None:
-    """Forgets that an item was set aside. Raises Unavailable when the database is away."""
+    """Forget that an item was set aside. Raises Unavailable when the database is away."""
     await _note(
         name, item, partial(rt.run, "sweeps.drop", lambda tx: rows.drop(tx, sweep=name, item=item))
     )
@@ -171,7 +171,7 @@ async def apart(
     *,
     text: Callable[[Key], str] = str,
 ) -> list[Done]:
-    """Does items that failed together in halves, until those that fail stand alone and are set aside; returns what came of all others.
+    """Do items that failed together in halves, until those that fail stand alone and are set aside; return what came of all others.
 
     `text` names an item. Raises Unavailable when the database is away.
     """
@@ -196,7 +196,7 @@ async def apart(
 
 
 async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> Done | None:
-    """Writes down what became of an item; a failure of that is logged and counted, and None returned."""
+    """Write down what became of an item; a failure of that is logged and counted, and None returned."""
     try:
         return await write()
     except Unavailable:
@@ -210,7 +210,7 @@ async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> D
 async def _round(
     rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]
 ) -> tuple[list[Key], list[Done], list[Aside]]:
-    """Does one batch, in parts when it fails; returns the keys, what came of them, and what is set aside now.
+    """Do one batch, in parts when it fails; return the keys, what came of them, and what is set aside now.
 
     When what failed could not be set aside it returns no keys: the next batch would be the same.
     """
@@ -241,7 +241,7 @@ async def _round(
 async def _batch(
     rt: Runtime, work: Sweep[Key, Done], *, without: Sequence[Key], only: Sequence[Key] | None
 ) -> tuple[list[Key], Sequence[Done]]:
-    """Does what is due in one transaction; returns the keys, and what came of them."""
+    """Do what is due in one transaction; return the keys, and what came of them."""
 
     async def run(tx: Tx) -> tuple[list[Key], Sequence[Done]]:
         keys = await work.due(

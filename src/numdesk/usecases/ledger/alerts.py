@@ -15,7 +15,7 @@ LOW_BALANCE = 1000
 async def look(
     tx: Tx, *, customer_ids: Iterable[int], dialect: str, currency: str, now: datetime
 ) -> None:
-    """Writes the event balance.low for those who have just fallen below their mark.
+    """Write the event balance.low for those who have just fallen below their mark.
 
     Called at the end of a transaction that moved their money, with their accounts locked.
     """
@@ -25,7 +25,7 @@ async def look(
 
 
 async def look_after_staff(tx: Tx, *, customer_id: int, currency: str, now: datetime) -> None:
-    """Looks after staff moved a customer's money: in the dialect in which they sign, the only ones who are told of a low balance."""
+    """Look after staff moved a customer's money: in the dialect in which they sign, the only ones who are told of a low balance."""
     dialect = await rows.signing_dialect(tx, customer_id, currency=currency)
     if dialect is not None:
         await look(tx, customer_ids=[customer_id], dialect=dialect, currency=currency, now=now)

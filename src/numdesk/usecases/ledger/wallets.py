@@ -25,7 +25,7 @@ BALANCES_MAX = 256
 
 
 async def balance(rt: Runtime, caller: Caller) -> Money:
-    """Returns what the caller's wallet holds and no open order has reserved."""
+    """Return what the caller's wallet holds and no open order has reserved."""
     return _unreserved(await _WALLETS.submit(rt, caller.wallet_id))
 
 
@@ -51,7 +51,7 @@ class Balances:
 
 
 async def balances(rt: Runtime, caller: Caller) -> Balances:
-    """Returns what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
+    """Return what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
     (balance, held), (bonus, bonus_held) = await _BALANCES.submit(
         rt, (caller.wallet_id, caller.bonus_id)
     )
@@ -61,7 +61,7 @@ async def balances(rt: Runtime, caller: Caller) -> Balances:
 async def history(
     rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False
 ) -> Page[HistoryLine]:
-    """Returns a page (from 1) of what moved the caller's money, newest first unless `ascending`; wallet and bonus together."""
+    """Return a page (from 1) of what moved the caller's money, newest first unless `ascending`; wallet and bonus together."""
     accounts = [
         account_id for account_id in (caller.wallet_id, caller.bonus_id) if account_id is not None
     ]
@@ -76,9 +76,9 @@ async def history(
 async def statement(
     rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50
 ) -> list[Entry]:
-    """Returns a page of the wallet's entries, newest first; `before` is the id of the last entry of the page above.
+    """Return a page of the wallet's entries, newest first; `before` is the id of the last entry of the page above.
 
-    Refuses with InvalidInput.
+    Raises InvalidInput.
     """
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidInput(field="limit", reason=f"must be 1 to {PAGE_MAX}")
@@ -91,7 +91,7 @@ async def statement(
 
 
 async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
-    """Returns all wallets of a customer, for staff."""
+    """Return all wallets of a customer, for staff."""
     return await rt.repeat(
         "wallets.list", lambda tx: ledger_accounts.list_wallets(tx, customer_id=customer_id)
     )
@@ -100,9 +100,9 @@ async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
 async def adjust(
     rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
 ) -> Money:
-    """Credits (or debits, when `units` is negative) a wallet by an operator's decision; the same reference counts once.
+    """Credit (or debits, when `units` is negative) a wallet by an operator's decision; the same reference counts once.
 
-    Returns what the wallet has unreserved afterwards. Refuses with InvalidInput, NotFound (no such wallet), WalletShort or KeyReused.
+    Returns what the wallet has unreserved afterwards. Raises InvalidInput, NotFound (no such wallet), WalletShort or KeyReused.
     """
     _check_currency(currency)
     journal = chart.adjustment(
@@ -124,9 +124,9 @@ async def adjust(
 async def give_bonus(
     rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
 ) -> Balances:
-    """Gives a customer bonus to spend (or takes some back, when `units` is negative); the same reference counts once.
+    """Give a customer bonus to spend (or takes some back, when `units` is negative); the same reference counts once.
 
-    Refuses with InvalidInput, NotFound (no wallet in this currency), WalletShort or KeyReused.
+    Raises InvalidInput, NotFound (no wallet in this currency), WalletShort or KeyReused.
     """
     _check_currency(currency)
     journal = chart.gift(customer_id=customer_id, currency=currency, units=units, ref=reason_ref)
@@ -150,9 +150,9 @@ async def give_bonus(
 
 
 async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> int:
-    """Undoes a journal, at most once, and returns the reversing journal's id; a repeat returns the same.
+    """Undo a journal, at most once, and return the reversing journal's id; a repeat returns the same.
 
-    Refuses with NotFound, StateForbids (a reversal is not reversed, and what a rental or payment moved has its own undo) or WalletShort.
+    Raises NotFound, StateForbids (a reversal is not reversed, and what a rental or payment moved has its own undo) or WalletShort.
     """
 
     async def work(tx: Tx) -> int:
@@ -164,7 +164,7 @@ async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> i
 
 
 async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, units: int) -> Account:
-    """Lets a wallet go down to minus `units`. Refuses with InvalidInput, NotFound, or WalletShort when it is further down already."""
+    """Let a wallet go down to minus `units`. Raises InvalidInput, NotFound, or WalletShort when it is further down already."""
     _check_currency(currency)
     if not 0 <= units <= AMOUNT_MAX:
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
@@ -179,7 +179,7 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
 async def _read_balances(
     rt: Runtime, pairs: list[tuple[int, int | None]]
 ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Returns what is in and reserved of each wallet and bonus."""
+    """Return what is in and reserved of each wallet and bonus."""
     wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
     found = await rt.repeat("wallets.balances", lambda tx: ledger_accounts.read_sums(tx, wanted))
     return [

@@ -41,7 +41,7 @@ def _waiters(rt: Runtime) -> _Waiters:
 
 
 def expect(rt: Runtime, order_id: int, *, seconds: float) -> asyncio.Future[None]:
-    """Returns a future that is done when the order changes after this call, or after about `seconds`."""
+    """Return a future that is done when the order changes after this call, or after about `seconds`."""
     loop = asyncio.get_running_loop()
     waiters = _waiters(rt)
     future: asyncio.Future[None] = loop.create_future()
@@ -59,7 +59,7 @@ def expect(rt: Runtime, order_id: int, *, seconds: float) -> asyncio.Future[None
 
 
 def close(rt: Runtime) -> None:
-    """Lets everybody go, now and from now on: the process is about to stop."""
+    """Let everybody go, now and from now on: the process is about to stop."""
     waiters = _waiters(rt)
     waiters.is_closed = True
     for moment in list(waiters.by_moment):
@@ -67,13 +67,13 @@ def close(rt: Runtime) -> None:
 
 
 def _ring_all(waiters: _Waiters, moment: int) -> None:
-    """Wakes those whose time is up at this moment."""
+    """Wake those whose time is up at this moment."""
     for future in waiters.by_moment.pop(moment, ()):
         ring(future)
 
 
 def give_up(rt: Runtime, order_id: int, future: asyncio.Future[None]) -> None:
-    """Forgets a future of `expect`."""
+    """Forget a future of `expect`."""
     waiters = _waiters(rt)
     waiting = waiters.by_order.get(order_id)
     if waiting is not None and future in waiting:
@@ -84,13 +84,13 @@ def give_up(rt: Runtime, order_id: int, future: asyncio.Future[None]) -> None:
 
 
 def ring(future: asyncio.Future[None]) -> None:
-    """Wakes one waiter."""
+    """Wake one waiter."""
     if not future.done():
         future.set_result(None)
 
 
 def wake(rt: Runtime, order_ids: Iterable[int]) -> None:
-    """Wakes everybody in this process who waits for one of the orders."""
+    """Wake everybody in this process who waits for one of the orders."""
     waiters = _waiters(rt)
     if not waiters.by_order:
         return
@@ -101,7 +101,7 @@ def wake(rt: Runtime, order_ids: Iterable[int]) -> None:
 
 
 async def tell(rt: Runtime, order_ids: Sequence[int]) -> None:
-    """Says that the orders have changed: here at once, to the other processes soon. Called after the commit, never inside it:
+    """Say that the orders have changed: here at once, to the other processes soon. Called after the commit, never inside it:
     NOTIFY in a money transaction would take a lock of the whole database at commit."""
     wake(rt, order_ids)
     deliveries.wake(rt)
@@ -114,7 +114,7 @@ async def tell(rt: Runtime, order_ids: Sequence[int]) -> None:
 
 
 async def _tell_others(rt: Runtime, waiters: _Waiters) -> None:
-    """Sends what has gathered, and what gathers meanwhile."""
+    """Send what has gathered, and what gathers meanwhile."""
     try:
         while waiters.untold:
             batch = sorted(waiters.untold)
@@ -125,12 +125,12 @@ async def _tell_others(rt: Runtime, waiters: _Waiters) -> None:
 
 
 async def listen(rt: Runtime) -> None:
-    """Hears from the other processes until cancelled; `look` covers what is said while the line is down."""
+    """Hear from the other processes until cancelled; `look` covers what is said while the line is down."""
     await rt.database.listen(rows.CHANNEL, lambda note: wake(rt, rows.parse_note(note)))
 
 
 async def look(rt: Runtime) -> None:
-    """Wakes whoever waits for an order that changed without word of it."""
+    """Wake whoever waits for an order that changed without word of it."""
     waiters = _waiters(rt)
     awaited = list(waiters.by_order)
     for start in range(0, len(awaited), LOOK_BATCH):

@@ -23,7 +23,7 @@ NOTED_EVERY = timedelta(days=1)
 
 
 async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
-    """Returns the id under which this decision is kept: what was asked, every offer looked at, and the candidates in order."""
+    """Return the id under which this decision is kept: what was asked, every offer looked at, and the candidates in order."""
     # Nothing of the customer's own free text or numbers: the reasons beside each offer say what their bounds did, and what customers can
     # make us keep stays bounded by the catalogue.
     document = msgspec.json.encode(
@@ -56,7 +56,7 @@ async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wi
 
 
 async def explain(rt: Runtime, order_id: int) -> dict[str, object]:
-    """Returns the routing decision that was kept with an order. Raises NotFound."""
+    """Return the routing decision that was kept with an order. Raises NotFound."""
     document = await rt.repeat("routes.explain", lambda tx: rows.decision(tx, order_id=order_id))
     if document is None:
         raise NotFound(what="routing decision")

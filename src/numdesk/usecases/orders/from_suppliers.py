@@ -69,7 +69,7 @@ class Sell(Protocol):
     def __call__(
         self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
     ) -> Awaitable[Sold]:
-        """Sells a piece."""
+        """Sell a piece."""
         ...
 
 
@@ -96,7 +96,7 @@ class Plan:
     parent: Order | None = None
 
     def frame(self, request_id: int) -> Frame:
-        """Returns what settling needs to know."""
+        """Return what settling needs to know."""
         as_of = int(self.rate.as_of.timestamp()) if self.rate and self.rate.as_of else None
         return Frame(
             request=request_id,
@@ -108,9 +108,9 @@ class Plan:
 
 
 async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tuple[Document, bool]:
-    """Returns the recorded document and whether it is a replay.
+    """Return the recorded document and whether it is a replay.
 
-    Refuses with KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer,
+    Raises KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer,
     OutcomeUnknown (the database went away after the key was claimed), and StateForbids when the parent's number is being bought again by
     somebody else.
     """
@@ -142,7 +142,7 @@ async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tupl
 async def _carry_out(
     rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, sell: Sell
 ) -> Document:
-    """Buys for a claimed key and returns the recorded document; refuses as `fulfil` does."""
+    """Buy for a claimed key and return the recorded document; refuse as `fulfil` does."""
     gate = asyncio.Semaphore(PARALLEL_MAX)
 
     async def one(position: int) -> list[Attempt]:
@@ -167,7 +167,7 @@ async def _carry_out(
 
 
 async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Ends a request that its process did not (job `orders.resolve`): has each supplier asked by a job of its own, then settles.
+    """End a request that its process did not (job `orders.resolve`): have each supplier asked by a job of its own, then settle.
 
     Raises ProviderError or RequestInProgress to be tried again.
     """
@@ -187,7 +187,7 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 
 async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: datetime) -> None:
-    """Leaves word to ask each of these suppliers what became of the request's pending orders."""
+    """Leave word to ask each of these suppliers what became of the request's pending orders."""
     for provider in sorted(providers):
         payload = {**msgspec.to_builtins(frame), "provider": provider}
         await queue.add(
@@ -202,7 +202,7 @@ async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: date
 async def _buy_one(  # noqa: PLR0913 - one number of one request
     rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, position: int, sell: Sell
 ) -> list[Attempt]:
-    """Tries the candidates in turn until one gives a number; returns every try that did not reach the database as an order."""
+    """Try the candidates in turn until one gives a number; return every try that did not reach the database as an order."""
     tried: list[Attempt] = []
     for turn, offer in enumerate(plan.candidates):
         if offer.provider == LOCAL:
@@ -226,7 +226,7 @@ async def _buy_one(  # noqa: PLR0913 - one number of one request
 async def _from_supplier(
     rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
 ) -> bool:
-    """Buys one number from a supplier; False when it gave none. Refuses with WalletShort and, the outcome unknown, RequestInProgress."""
+    """Buy one number from a supplier; False when it gave none. Raises WalletShort and, the outcome unknown, RequestInProgress."""
     wanted, order_id = await _reserve(rt, caller, plan, offer, request_id=request_id)
     supplier = rt.suppliers[offer.provider]
     try:
@@ -252,9 +252,9 @@ async def _from_supplier(
 async def _reserve(
     rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
 ) -> tuple[Wanted, int]:
-    """Writes the pending order with its hold; returns what to ask the supplier for, and the order's id.
+    """Write the pending order with its hold; return what to ask the supplier for, and the order's id.
 
-    Refuses with RequestInProgress when the job has settled the request meanwhile: an order made now would be in nobody's answer; and
+    Raises RequestInProgress when the job has settled the request meanwhile: an order made now would be in nobody's answer; and
     with StateForbids when the parent's number is being bought again by somebody else.
     """
 
@@ -291,7 +291,7 @@ async def _reserve(
 
 
 async def _check_parent(tx: Tx, parent: Order) -> None:
-    """Refuses with StateForbids when somebody else has bought the parent's number again since we looked, or is about to."""
+    """Raises StateForbids when somebody else has bought the parent's number again since we looked, or is about to."""
     await rows.lock_siblings(tx, parent)
     pending = await rows.has_pending_child(
         tx, parent
@@ -302,7 +302,7 @@ async def _check_parent(tx: Tx, parent: Order) -> None:
 
 
 async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
-    """Returns what became of a call whose answer was lost; refuses with RequestInProgress when the supplier cannot say now."""
+    """Return what became of a call whose answer was lost. Raises RequestInProgress when the supplier cannot say now."""
     for question in range(QUESTIONS_MAX):
         try:
             return await answered(
@@ -314,7 +314,7 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
 
 
 async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Document | None:
-    """Records what the request came to and returns it; None when it is settled already.
+    """Record what the request came to and returns it; None when it is settled already.
 
     Nothing bought and no supplier reached leaves the key free: refuses with WalletShort or NoOffer. An order without a known outcome keeps
     it claimed: refuses with RequestInProgress.

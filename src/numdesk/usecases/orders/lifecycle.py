@@ -68,7 +68,7 @@ class Resent:
 
 
 async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
-    """Returns the customer's order; refuses with NotFound. Readers that wait together are answered by one query."""
+    """Return the customer's order. Raises NotFound. Readers that wait together are answered by one query."""
     order = await _READS.submit(rt, (caller.customer_id, order_id))
     if order is None or order.state not in VISIBLE:
         raise NotFound(what="order")
@@ -76,7 +76,7 @@ async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
 
 async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order | None]:
-    """Returns the order for each (customer id, order id); those that have not changed since they were last read are not read again."""
+    """Return the order for each (customer id, order id); those that have not changed since they were last read are not read again."""
     known: dict[int, Order] = rt.local.setdefault("orders.read", {})
     order_ids = [order_id for _, order_id in wanted]
     heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, order_ids))
@@ -107,7 +107,7 @@ def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:
 
 
 async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:
-    """Returns the order at its first change, or as it is after `seconds`; refuses with NotFound.
+    """Return the order at its first change, or as it is after `seconds`. Raises NotFound.
 
     An order that does not wait for a message is answered at once: what the client wants to hear has happened, perhaps between two calls.
     """
@@ -126,7 +126,7 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
 async def listing(
     rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int
 ) -> list[Order]:
-    """Returns a page of the customer's orders, newest first; `states` None means all that a customer sees."""
+    """Return a page of the customer's orders, newest first; `states` None means all that a customer sees."""
     return await rt.repeat(
         "orders.listing",
         lambda tx: rows.listing(
@@ -140,7 +140,7 @@ async def listing(
 
 
 async def active(rt: Runtime, caller: Caller) -> Iterator[Order]:
-    """Returns the customer's orders that are not at their end, newest first (at most ACTIVE_MAX), each made when it is asked for."""
+    """Return the customer's orders that are not at their end, newest first (at most ACTIVE_MAX), each made when it is asked for."""
     return await rt.repeat(
         "orders.active",
         lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX),
@@ -148,10 +148,10 @@ async def active(rt: Runtime, caller: Caller) -> Iterator[Order]:
 
 
 async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> Canceled:
-    """Ends an order that had no message and gives the money back.
+    """End an order that had no message and gives the money back.
 
     The supplier is told first: when it refuses, the order stays as it is. A message that commits before us wins.
-    Refuses with NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
+    Raises NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
     """
     rate = await rates.current(rt, show) if show else None
     order = await rt.repeat(
@@ -186,7 +186,7 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 
 
 async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
-    """Completes an order that had a message and frees its number at once; refuses with NotFound or StateForbids."""
+    """Complete an order that had a message and free its number at once. Raises NotFound or StateForbids."""
 
     async def work(tx: Tx) -> Order:
         order = await _locked(tx, caller, order_id)
@@ -205,7 +205,7 @@ async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
 
 async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
-    """Asks for one more message; refuses with NotFound, StateForbids, SupplierFailed.
+    """Ask for one more message. Raises NotFound, StateForbids, SupplierFailed.
 
     Our own numbers simply go on listening, so they always can.
     """
@@ -237,7 +237,7 @@ async def resend(rt: Runtime, caller: Caller, order_id: int) -> Resent:
 
 
 async def expire_due(rt: Runtime) -> int:
-    """Ends all orders whose time has passed; returns how many."""
+    """End all orders whose time has passed; return how many."""
     now = rt.clock.now()
     work = Sweep(
         "orders.expire",
@@ -254,7 +254,7 @@ async def expire_due(rt: Runtime) -> int:
 
 
 async def release_quarantined(rt: Runtime) -> int:
-    """Puts numbers whose quarantine is over back on sale; returns how many."""
+    """Put numbers whose quarantine is over back on sale; return how many."""
     due = partial(rows.due_to_return, now=rt.clock.now())
     return len(
         await sweep(
@@ -268,7 +268,7 @@ async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:
 
 
 async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Tells a supplier how the use of its number ended (job `orders.release`); raises ProviderError to be tried again."""
+    """Tell a supplier how the use of its number ended (job `orders.release`). Raises ProviderError to be tried again."""
     if "ref" in payload:  # a number that no order of ours has
         await answered(rt.suppliers[payload["provider"]].release(payload["ref"], Outcome.CANCELED))
         return
@@ -280,7 +280,7 @@ async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 
 async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Order:
-    """Returns the order, locked, when it may be cancelled now."""
+    """Return the order, locked, when it may be cancelled now."""
     order = await _locked(tx, caller, order_id)
     now = rt.clock.now()
     domain.check_cancel(order, now=now)
@@ -294,7 +294,7 @@ async def _cancellable(rt: Runtime, tx: Tx, caller: Caller, order_id: int) -> Or
 
 
 async def _locked(tx: Tx, caller: Caller, order_id: int) -> Order:
-    """Returns the customer's order with its row locked; refuses with NotFound."""
+    """Return the customer's order with its row locked. Raises NotFound."""
     order = await rows.lock(tx, customer_id=caller.customer_id, order_id=order_id)
     if order is None or order.state not in VISIBLE:
         raise NotFound(what="order")

@@ -75,9 +75,9 @@ class Outcome:
 
 
 async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
-    """Buys the numbers, each at the price that the customer's bounds allow, at most once for one key.
+    """Buy the numbers, each at the price that the customer's bounds allow, at most once for one key.
 
-    Refuses with KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer, WalletShort, SupplierFailed. A refusal
+    Raises KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer, WalletShort, SupplierFailed. A refusal
     that had no effect leaves the key free.
     """
     key = Key(
@@ -103,7 +103,7 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
 async def _plan(
     rt: Runtime, caller: Caller, request: OrderRequest, key: Key
 ) -> from_suppliers.Plan:
-    """Returns what to try in which order; refuses with GuardBanned, RateUnavailable, NotFound, NoOffer."""
+    """Return what to try in which order. Raises GuardBanned, RateUnavailable, NotFound, NoOffer."""
     guard.check(rt, caller)
     rate = await _rate(rt, request.show)
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
@@ -123,7 +123,7 @@ async def _plan(
 async def _buy(
     rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
 ) -> Outcome | None:
-    """Buys by the plan; None when an offer is not what it was when it was ranked."""
+    """Buy by the plan; None when an offer is not what it was when it was ranked."""
     first = plan.candidates[0]
     if first.provider != LOCAL or (plan.quantity > first.available and len(plan.candidates) > 1):
         return await _from_suppliers(rt, caller, request, plan)
@@ -211,7 +211,7 @@ _SALES = Batch(_sell_batch, batch_max=SALE_BATCH_MAX)
 async def _from_suppliers(
     rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
 ) -> Outcome:
-    """Runs a request that may ask suppliers."""
+    """Run a request that may ask suppliers."""
     try:
         document, replayed = await from_suppliers.fulfil(rt, caller, plan, sell=sell)
     except NoOffer as refusal:
@@ -220,7 +220,7 @@ async def _from_suppliers(
 
 
 def outcome(document: Document, *, replayed: bool) -> Outcome:
-    """Returns the outcome of a document, or refuses with the recorded SupplierFailed."""
+    """Return the outcome of a document, or refuses with the recorded SupplierFailed."""
     if document.refused:
         attempts = [
             (attempt.offer, attempt.provider, attempt.result) for attempt in document.attempts
@@ -232,7 +232,7 @@ def outcome(document: Document, *, replayed: bool) -> Outcome:
 
 
 async def _replay_or(rt: Runtime, key: Key, refusal: Refusal, *, own: bool) -> Outcome:
-    """Returns what the key holds (a replay comes before any other check), or raises the refusal."""
+    """Return what the key holds (a replay comes before any other check), or raises the refusal."""
     recorded = (
         None if own else await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
     )
@@ -246,7 +246,7 @@ async def _rate(rt: Runtime, show: str | None) -> Rate | None:
 
 
 def _candidates(catalogue: Catalogue, request: OrderRequest, wish: Wish) -> Ranking:
-    """Returns the offers that may serve the request, best first; refuses with NotFound or NoOffer."""
+    """Return the offers that may serve the request, best first. Raises NotFound or NoOffer."""
     if request.offer_id is not None:
         offer = catalogue.offers.get(request.offer_id)
         if offer is None:
@@ -273,7 +273,7 @@ def _candidates(catalogue: Catalogue, request: OrderRequest, wish: Wish) -> Rank
 
 
 def _no_offer(request: OrderRequest, wish: Wish, *, considered: int) -> NoOffer:
-    """Returns the refusal with what was looked for, bounds in minor units."""
+    """Return the refusal with what was looked for, bounds in minor units."""
     return NoOffer(
         details={
             "catalogue_id": request.catalogue_id,
@@ -287,7 +287,7 @@ def _no_offer(request: OrderRequest, wish: Wish, *, considered: int) -> NoOffer:
 
 
 def _context(rate: Rate | None) -> str:
-    """Returns the opening of a recorded document: the rate of the answer."""
+    """Return the opening of a recorded document: the rate of the answer."""
     if rate is None:
         return "{}"
     as_of = int(rate.as_of.timestamp()) if rate.as_of else None

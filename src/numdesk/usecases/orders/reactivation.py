@@ -49,7 +49,7 @@ class ReactivationOptions:
 async def reactivation_options(
     rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 ) -> ReactivationOptions:
-    """Returns what the number costs now; writes nothing. Refuses with NotFound, StateForbids, SupplierFailed, RateUnavailable."""
+    """Return what the number costs now; write nothing. Raises NotFound, StateForbids, SupplierFailed, RateUnavailable."""
     rate = await rates.current(rt, show) if show else None
     order = await rt.repeat("orders.reactivation_options", lambda tx: _parent(tx, caller, order_id))
     offer = await _offer(rt, caller, order)
@@ -59,9 +59,9 @@ async def reactivation_options(
 
 
 async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) -> purchases.Outcome:
-    """Buys the number of a completed order once more, at most once for one key.
+    """Buy the number of a completed order once more, at most once for one key.
 
-    Refuses with NotFound, StateForbids, PriceAboveCap, WalletShort, GuardBanned, SupplierFailed, KeyReused, RequestInProgress,
+    Raises NotFound, StateForbids, PriceAboveCap, WalletShort, GuardBanned, SupplierFailed, KeyReused, RequestInProgress,
     RateUnavailable.
     """
     key = Key(
@@ -105,7 +105,7 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
 async def _from_stock(
     rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan
 ) -> tuple[Document, bool]:
-    """Sells a number of our own stock again in one transaction; returns the recorded document and whether it is a replay."""
+    """Sell a number of our own stock again in one transaction; return the recorded document and whether it is a replay."""
     now = rt.clock.now()
     assert plan.parent is not None, "a number is bought again for an order"
     await _parent(tx, caller, plan.parent.id, lock=True)
@@ -133,7 +133,7 @@ async def _from_stock(
 
 
 async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) -> Order:
-    """Returns the order when its number may be bought again; refuses with NotFound or StateForbids."""
+    """Return the order when its number may be bought again. Raises NotFound or StateForbids."""
     order = (
         await order_rows.lock(tx, customer_id=caller.customer_id, order_id=order_id)
         if lock
@@ -157,7 +157,7 @@ async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) 
 
 
 async def _offer(rt: Runtime, caller: Caller, order: Order) -> Offer:
-    """Returns the order's tier at today's price; refuses with StateForbids when it is no longer sold (its stock does not matter)."""
+    """Return the order's tier at today's price. Raises StateForbids when it is no longer sold (its stock does not matter)."""
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
     offer = catalogue.offers.get(order.offer_id)
     if offer is None or not catalogue.is_open(offer):
@@ -166,7 +166,7 @@ async def _offer(rt: Runtime, caller: Caller, order: Order) -> Offer:
 
 
 async def _check_supplier(rt: Runtime, order: Order, offer: Offer) -> None:
-    """Asks the supplier whether the number can be had again; refuses with StateForbids or SupplierFailed."""
+    """Ask the supplier whether the number can be had again. Raises StateForbids or SupplierFailed."""
     catalogue = await catalogue_cases.catalogue(rt, order.currency)
     service = catalogue.services[offer.service_id].code
     if order.msisdn is None:

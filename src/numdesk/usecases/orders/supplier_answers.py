@@ -29,12 +29,12 @@ ASKED_AT_ONCE = 10
 
 
 def reference(order_id: int) -> str:
-    """Returns the name by which a supplier knows this try of ours."""
+    """Return the name by which a supplier knows this try of ours."""
     return f"numdesk-{order_id}"
 
 
 async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) -> bool:
-    """Gives the order its number, with the messages that were quicker than the supplier's answer; False when it cannot have it.
+    """Give the order its number, with the messages that were quicker than the supplier's answer; False when it cannot have it.
 
     It cannot when it was ended meanwhile, or when the answer is none that we can take (dearer than agreed, a number or reference that is
     in use): then a job gives the number back.
@@ -69,14 +69,14 @@ async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) 
 
 
 async def fail(rt: Runtime, order_id: int, reason: str) -> None:
-    """Ends a pending order without a number."""
+    """End a pending order without a number."""
     await rt.run(
         "orders.fail", lambda tx: rows.fail(tx, order_id, reason=reason, now=rt.clock.now())
     )
 
 
 async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) -> None:
-    """Ends a pending order whose call had no answer and that the supplier knows nothing of, and leaves word to ask it again later."""
+    """End a pending order whose call had no answer and that the supplier knows nothing of, and leave word to ask it again later."""
 
     async def work(tx: Tx) -> None:
         if await rows.fail(tx, order_id, reason=reason, now=rt.clock.now()):
@@ -86,7 +86,7 @@ async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) ->
 
 
 async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) -> None:
-    """Asks a supplier what became of a pending order's call, and ends the order or gives it its number; raises ProviderError.
+    """Ask a supplier what became of a pending order's call, and end the order or give it its number. Raises ProviderError.
 
     A call that the supplier knows nothing of ends the order with the reason `unknown`.
     """
@@ -100,7 +100,7 @@ async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) ->
 async def resolve_each(
     rt: Runtime, order_ids: Sequence[int], provider: str, *, unknown: str
 ) -> None:
-    """Resolves each of these orders, whatever becomes of the others, then raises the first error.
+    """Resolve each of these orders, whatever becomes of the others, then raise the first error.
 
     The next try of the job asks about those alone that are still pending, and in another order: a supplier that hangs on some must
     not keep the others from being asked about.
@@ -115,7 +115,7 @@ async def resolve_each(
 
 
 async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Asks a supplier about a call that was given up (job `orders.look_again`), and gives back what it bought after all.
+    """Ask a supplier about a call that was given up (job `orders.look_again`), and give back what it bought after all.
 
     Raises ProviderError to be tried again.
     """
@@ -141,7 +141,7 @@ async def _ask_later(tx: Tx, order_id: int, provider: str, turn: int, *, now: da
 
 
 async def _fault_of(tx: Tx, order: Order, reserved: Reserved) -> Cause | None:
-    """Returns why a supplier's answer cannot be taken, or None."""
+    """Return why a supplier's answer cannot be taken, or None."""
     if reserved.cost > order.cost:
         return Cause.PRICE_REJECTED
     is_number = parse_msisdn(str(reserved.msisdn)) is not None and reserved.cost >= 0
@@ -157,7 +157,7 @@ async def _fault_of(tx: Tx, order: Order, reserved: Reserved) -> Cause | None:
 
 
 async def _give_back(tx: Tx, provider: str, reserved: Reserved, *, now: datetime) -> None:
-    """Leaves word to release a number that no order of ours has."""
+    """Leave word to release a number that no order of ours has."""
     if not await rows.is_ref_known(tx, provider=provider, provider_ref=reserved.provider_ref):
         payload = {"provider": provider, "ref": reserved.provider_ref}
         await queue.add(tx, kind="orders.release", payload=payload, run_at=now)

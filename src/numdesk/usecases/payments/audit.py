@@ -51,7 +51,7 @@ class _Ours:
 
 
 async def audit_due(rt: Runtime, *, provider: str) -> bool:
-    """Compares a gateway that was not compared for a day; returns whether it was compared now."""
+    """Compare a gateway that was not compared for a day; return whether it was compared now."""
     until = rt.clock.now()
     last = await rt.repeat("payments.last_audit", lambda tx: audits.newest(tx, provider=provider))
     is_due = until >= last + EVERY if last is not None else await _has_topups(rt)
@@ -68,7 +68,7 @@ async def audit_due(rt: Runtime, *, provider: str) -> bool:
 async def audit(
     rt: Runtime, provider: str, *, since: datetime, until: datetime
 ) -> list[Difference]:
-    """Compares one gateway, writes down what was found, tells staff of each difference, and settles the top-ups that they name.
+    """Compare one gateway, write down what was found, tell staff of each difference, and settle the top-ups that they name.
 
     Raises ProviderError.
     """
@@ -96,7 +96,7 @@ async def audit(
 async def compare(
     rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None
 ) -> list[Difference]:
-    """Returns every difference between the gateways' payments of a span of time and ours; changes nothing.
+    """Return every difference between the gateways' payments of a span of time and ours; changes nothing.
 
     A gateway that does not answer is a difference beside those of the others. Raises ProviderError when none answers; refuses
     with GatewayUnavailable.
@@ -155,7 +155,7 @@ async def _has_topups(rt: Runtime) -> bool:
 
 
 async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference]) -> None:
-    """Reads back what differs: news that no callback brought are booked now; a lie stays one, and is told again the next night."""
+    """Read back what differs: news that no callback brought are booked now; a lie stays one, and is told again the next night."""
     ids: dict[str, list[str]] = {}
     for one in found:
         if one.invoice is not None and one.fault in (Fault.UNHEARD, Fault.FACTS):
@@ -175,7 +175,7 @@ async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference])
 async def _ask_again(
     rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours
 ) -> list[Difference]:
-    """Asks for payments by themselves that the list does not have: lists go by other times than ours."""
+    """Ask for payments by themselves that the list does not have: lists go by other times than ours."""
     found: list[Difference] = []
     for place, one in enumerate(unlisted):
         told: Sequence[Payment] = ()
@@ -196,7 +196,7 @@ async def _ask_again(
 async def _read(
     tx: Tx, provider: str, told: Sequence[Payment], *, since: datetime, until: datetime
 ) -> _Ours:
-    """Reads what we have of the payments in the list, and of those that should be in it."""
+    """Read what we have of the payments in the list, and of those that should be in it."""
     named = await rows.by_reference(
         tx, provider=provider, references=sorted({payment.reference for payment in told})
     )

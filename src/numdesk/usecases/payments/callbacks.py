@@ -39,9 +39,9 @@ _callbacks = Counter(
 
 
 async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Keeps a callback that verifies, to be looked into in the background; one that is there already changes nothing.
+    """Keep a callback that verifies, to be looked into in the background; one that is there already changes nothing.
 
-    Header names are in lower case. Refuses with NotFound (no such gateway), or InvalidInput when it does not verify.
+    Header names are in lower case. Raises NotFound (no such gateway), or InvalidInput when it does not verify.
     """
     gateway = rt.payments.get(provider)
     if gateway is None:
@@ -60,13 +60,13 @@ async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: 
 
 
 def note_refused(provider: str, *, reason: str) -> None:
-    """Logs and counts a callback that does not verify; the door leaves out those of an address that sends too many."""
+    """Log and counts a callback that does not verify; the door leaves out those of an address that sends too many."""
     _callbacks.labels(provider, "refused").inc()
     _log.warning("a callback was refused", provider=provider, reason=reason)
 
 
 async def settle_called(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Looks into a kept callback (job `payments.hear`): it only says which top-up to ask the gateway about. Raises ProviderError."""
+    """Look into a kept callback (job `payments.hear`): it only says which top-up to ask the gateway about. Raises ProviderError."""
     inbox_id = int(payload["callback"])
     callback = await rt.repeat("payments.callback", lambda tx: inbox.read(tx, inbox_id))
     if callback is None:
@@ -97,7 +97,7 @@ async def settle_called(rt: Runtime, payload: Mapping[str, Any]) -> None:
 
 
 async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
-    """Keeps the callback, and the job that looks into it, unless it is there."""
+    """Keep the callback, and the job that looks into it, unless it is there."""
     inbox_id = await inbox.keep(tx, callback, signed=signed, now=rt.clock.now())
     if inbox_id is not None:
         payload = {"callback": inbox_id, "provider": callback.provider}
@@ -106,7 +106,7 @@ async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """Returns what is kept of the headers, as PostgreSQL can hold it."""
+    """Return what is kept of the headers, as PostgreSQL can hold it."""
     return {
         name[:HEADER_CHARS_MAX]: value.replace("\0", "")[:HEADER_CHARS_MAX]
         for name, value in list(headers.items())[:HEADERS_MAX]
@@ -114,7 +114,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fault_of(callback: Callback, found: Sequence[TopUp]) -> str | None:
-    """Returns why a callback is about no top-up of ours, or None."""
+    """Return why a callback is about no top-up of ours, or None."""
     if not found:
         return "unknown"
     ours = found[0].invoice_id

@@ -27,7 +27,7 @@ _held = Gauge(
 async def listed(
     rt: Runtime, *, customer_id: int | None = None, limit: int = 50
 ) -> list[tuple[TopUp, list[Booked]]]:
-    """Returns top-ups of which payments wait for a person, newest first, each with those payments."""
+    """Return top-ups of which payments wait for a person, newest first, each with those payments."""
     found = await rt.repeat(
         "payments.held",
         lambda tx: rows.listed(
@@ -45,12 +45,12 @@ async def listed(
 
 
 async def count(rt: Runtime) -> Mapping[tuple[str, Doubt], int]:
-    """Returns how many payments wait for a person, by gateway and doubt."""
+    """Return how many payments wait for a person, by gateway and doubt."""
     return await rt.repeat("payments.count_held", held.count)
 
 
 async def measure(rt: Runtime) -> None:
-    """Shows in the metrics how many payments wait for a person; every process does it for itself."""
+    """Show in the metrics how many payments wait for a person; every process does it for itself."""
     found = await count(rt)
     _held.clear()
     for (provider, doubt), n in found.items():

@@ -31,9 +31,9 @@ _log = get_logger(__name__, "provider", "topup_id")
 
 
 async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
-    """Returns the top-up with its invoice, which is made now if there is none.
+    """Return the top-up with its invoice, which is made now if there is none.
 
-    Refuses with GatewayUnavailable (also when the intent is over, because nobody can say any more what became of it) or
+    Raises GatewayUnavailable (also when the intent is over, because nobody can say any more what became of it) or
     RequestInProgress while somebody else is asking.
     """
     wall = rt.clock.steady()
@@ -47,7 +47,7 @@ async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
 
 
 async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
-    """Asks for the invoice as the one who has the right to; `unsure` says that an earlier call may have made it."""
+    """Ask for the invoice as the one who has the right to; `unsure` says that an earlier call may have made it."""
     gateway = gateway_of(rt, topup.provider)
     is_over = False
     try:
@@ -84,7 +84,7 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
 
 
 async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
-    """Returns the top-up with the invoice that a call without an answer has made after all, or as it was. Raises ProviderError.
+    """Return the top-up with the invoice that a call without an answer has made after all, or as it was. Raises ProviderError.
 
     One that has none long after it was wanted is over.
     """
@@ -101,7 +101,7 @@ async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
 async def look_up(
     rt: Runtime, topup: TopUp, invoice_id: str, *, payment_ids: Sequence[str]
 ) -> Sequence[Payment]:
-    """Returns how every payment of a top-up's invoice stands now. Raises ProviderError; refuses with GatewayUnavailable."""
+    """Return how every payment of a top-up's invoice stands now. Raises ProviderError. Raises GatewayUnavailable."""
     gateway = gateway_of(rt, topup.provider)
     return await answered(
         gateway.look_up(
@@ -114,7 +114,7 @@ async def look_up(
 
 
 def gateway_of(rt: Runtime, provider: str) -> PaymentGateway:
-    """Returns the gateway; refuses with GatewayUnavailable when it is not set up any more."""
+    """Return the gateway. Raises GatewayUnavailable when it is not set up any more."""
     gateway = rt.payments.get(provider)
     if gateway is None:
         raise GatewayUnavailable(provider=provider)
@@ -122,7 +122,7 @@ def gateway_of(rt: Runtime, provider: str) -> PaymentGateway:
 
 
 async def read(rt: Runtime, topup_id: int) -> TopUp:
-    """Returns a top-up; refuses with NotFound."""
+    """Return a top-up. Raises NotFound."""
     topup = await rt.repeat("payments.read", lambda tx: rows.read(tx, topup_id))
     if topup is None:
         raise NotFound(what="top-up")
@@ -143,7 +143,7 @@ async def _find(gateway: PaymentGateway, topup: TopUp) -> Invoice | None:
 
 
 async def _adopt(rt: Runtime, topup: TopUp, invoice: Invoice) -> TopUp:
-    """Keeps the invoice, and returns the top-up with whichever it has."""
+    """Keep the invoice, and return the top-up with whichever it has."""
     ends = topup.created_at + timedelta(seconds=rt.settings.topup_lifetime_s)
     expires_at = invoice.expires_at or ends
     kept = await rt.run(
@@ -176,7 +176,7 @@ def _intent(rt: Runtime, topup: TopUp) -> Intent:
 
 
 def _asked(topup: TopUp) -> Decimal:
-    """Returns what is to be paid in whole units, with all its decimals."""
+    """Return what is to be paid in whole units, with all its decimals."""
     return Decimal(topup.final_amount).scaleb(-DECIMALS[topup.currency])
 
 

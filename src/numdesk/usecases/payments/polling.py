@@ -34,7 +34,7 @@ POLL_PARALLEL = 8
 
 
 async def poll_due(rt: Runtime, *, provider: str) -> int:
-    """Asks a gateway about its top-ups that are due to be asked about; returns how many."""
+    """Ask a gateway about its top-ups that are due to be asked about; return how many."""
     polling = poll_rows.Round(provider, rt.clock.now(), POLL_DELAYS, WATCHED)
     due, put_off = (
         partial(poll_rows.due_to_poll, polling=polling),

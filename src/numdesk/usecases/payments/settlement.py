@@ -52,9 +52,9 @@ _FAILURES = {
 
 
 async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ()) -> None:
-    """Reads a top-up's payments back from its gateway, those that a callback named included, and books what they came to.
+    """Read a top-up's payments back from its gateway, those that a callback named included, and book what they came to.
 
-    Raises ProviderError; refuses with NotFound or GatewayUnavailable.
+    Raises ProviderError. Raises NotFound or GatewayUnavailable.
     """
     topup = await invoices.read(rt, topup_id)
     if topup.invoice_id is None:
@@ -69,7 +69,7 @@ async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ())
 
 
 async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
-    """Books what a gateway says of a top-up's payments, in one transaction."""
+    """Book what a gateway says of a top-up's payments, in one transaction."""
     found = await rt.run("payments.settle", lambda tx: _Settling(rt, tx).take(topup_id, told))
     for topup, payment_id, doubt, sum_ in found:
         _doubts.labels(topup.provider, doubt).inc()
@@ -84,7 +84,7 @@ async def take(rt: Runtime, topup_id: int, told: Sequence[Payment]) -> None:
 
 
 async def settle_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Settles a top-up that the news about another one named (job `payments.settle`)."""
+    """Settle a top-up that the news about another one named (job `payments.settle`)."""
     await settle(rt, int(payload["topup"]), payment_ids=[str(one) for one in payload["payments"]])
 
 
@@ -96,11 +96,11 @@ async def decide(
     payment_id: str | None = None,
     worth: int | None = None,
 ) -> TopUp:
-    """Ends the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
+    """End the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
     apart, or takes it out of the books because it went back: only the excess where there is one, the credit too where the gateway
     contradicts it.
 
-    Refuses with NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
+    Raises NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
     """
 
     async def work(tx: Tx) -> TopUp:
@@ -112,7 +112,7 @@ async def decide(
 
 
 async def collect(rt: Runtime, public_id: str) -> int:
-    """Takes from the wallet what is owed of a top-up that was taken back, as far as the wallet has it; returns how much."""
+    """Take from the wallet what is owed of a top-up that was taken back, as far as the wallet has it; return how much."""
     return await rt.run("payments.collect", lambda tx: _Settling(rt, tx).collect(public_id))
 
 
@@ -131,7 +131,7 @@ class _Settling:
         self._found: list[Found] = []
 
     async def take(self, topup_id: int, told: Sequence[Payment]) -> list[Found]:
-        """Books what was told, and returns what a person should know."""
+        """Book what was told, and return what a person should know."""
         topup = await rows.lock(self._tx, topup_id)
         assert topup is not None, "top-ups are never deleted"
         known = {
@@ -156,7 +156,7 @@ class _Settling:
     async def decide(
         self, public_id: str, decision: Decision, *, payment_id: str | None, worth: int | None
     ) -> TopUp:
-        """Notes what a person said and books it."""
+        """Note what a person said and books it."""
         topup = await self._lock(public_id)
         known = await payment_rows.payments_of(self._tx, [topup.id])
         named = [booked for booked in known if payment_id in (None, booked.line.payment.payment_id)]
@@ -179,7 +179,7 @@ class _Settling:
         )
 
     async def collect(self, public_id: str) -> int:
-        """Takes what is owed from the wallet."""
+        """Take what is owed from the wallet."""
         topup = await self._lock(public_id)
         total = 0
         for booked in await payment_rows.payments_of(self._tx, [topup.id]):
@@ -201,7 +201,7 @@ class _Settling:
         return topup
 
     async def _pass_on(self, topup_id: int, provider: str, payment: Payment) -> None:
-        """Leaves word to look at a payment that is for another top-up of ours."""
+        """Leave word to look at a payment that is for another top-up of ours."""
         payload = {"topup": topup_id, "payments": [payment.payment_id], "provider": provider}
         key = f"{topup_id}/{payment.payment_id}"
         await queue.add(
@@ -209,7 +209,7 @@ class _Settling:
         )
 
     async def _hear(self, topup: TopUp, payment: Payment, known: dict[str, Booked]) -> None:
-        """Takes over what is new of a payment."""
+        """Take over what is new of a payment."""
         seen_at = payment.changed_at if has_money(payment) else None
         booked = known.get(payment.payment_id)
         if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
@@ -232,7 +232,7 @@ class _Settling:
         known[payment.payment_id] = replace(booked, line=line)
 
     async def _conclude(self, topup: TopUp, known: Sequence[Booked]) -> TopUp:
-        """Books every payment's share, and writes where the top-up stands."""
+        """Book every payment's share, and write where the top-up stands."""
         judged: list[tuple[Line, Verdict]] = []
         for booked in known:
             verdict = topups.with_time(
@@ -272,7 +272,7 @@ class _Settling:
         return replace(topup, state=state, credited=credited)
 
     async def _owed_after(self, topup: TopUp, booked: Booked, share: Share) -> int:
-        """Returns what the customer owes of a payment once its share is booked: what the wallet lacks for taking back, less what comes."""
+        """Return what the customer owes of a payment once its share is booked: what the wallet lacks for taking back, less what comes."""
         change = share.credit - booked.share.credit
         if change >= 0:
             return max(0, booked.owed - change)
@@ -285,7 +285,7 @@ class _Settling:
         return booked.owed + lacking
 
     async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:
-        """Moves the money from what is booked to what shall be."""
+        """Move the money from what is booked to what shall be."""
         ref = f"{topup.provider}:{booked.line.payment.payment_id}:{booked.seq + 1}"
         journal = payment_journals.topup(
             customer_id=topup.customer_id,
@@ -347,7 +347,7 @@ class _Settling:
         }
 
     def _decided(self, topup: TopUp, booked: Booked, decision: Decision, worth: int | None) -> Line:
-        """Returns the payment with a person's decision about it."""
+        """Return the payment with a person's decision about it."""
         if booked.doubt is Doubt.GATEWAY and decision is Decision.APPROVED:
             raise StateForbids(state="held by the gateway")
         settled = replace(booked.line, payment=replace(booked.line.payment, contradicted=False))

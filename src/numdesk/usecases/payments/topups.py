@@ -53,9 +53,9 @@ class TopUpRequest:
 
 
 async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
-    """Returns a top-up with the page where it is paid, and whether this repeats what the key had before.
+    """Return a top-up with the page where it is paid, and whether this repeats what the key had before.
 
-    Refuses with InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused,
+    Raises InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused,
     TooManyRequests (top-ups that wait for money), RequestInProgress, Unavailable or OutcomeUnknown.
     """
     _check(rt, caller, request)
@@ -83,7 +83,7 @@ async def listed(
     customer_id: int | None = None,
     limit: int = 50,
 ) -> list[TopUp]:
-    """Returns top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
+    """Return top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
     return await rt.repeat(
         "payments.list",
         lambda tx: rows.listed(
@@ -93,7 +93,7 @@ async def listed(
 
 
 async def read(rt: Runtime, public_id: str) -> tuple[TopUp, list[Booked]]:
-    """Returns a top-up with its payments and what is booked of them; refuses with NotFound."""
+    """Return a top-up with its payments and what is booked of them. Raises NotFound."""
     topup = await rt.repeat("payments.read_public", lambda tx: rows.read_public(tx, public_id))
     if topup is None:
         raise NotFound(what=f"top-up {public_id[:80]}")
@@ -126,7 +126,7 @@ def _minimum(rt: Runtime, request: TopUpRequest, gateway: PaymentGateway, curren
 
 
 async def _intend(rt: Runtime, tx: Tx, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
-    """Writes the intent down under its key, or finds the one that the key has."""
+    """Write the intent down under its key, or finds the one that the key has."""
     now = rt.clock.now()
     key = key_of(caller, Namespace.TOPUP, request)
     claimed = await idempotency.claim(tx, key, now=now)

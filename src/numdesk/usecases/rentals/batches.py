@@ -22,7 +22,7 @@ PATIENCE = {"retry": 50, "busy": 150}
 
 
 async def rent(rt: Runtime, item: RentItem) -> RentAnswer:
-    """Rents in the batch that leaves next, again while others hold what is needed."""
+    """Rent in the batch that leaves next, again while others hold what is needed."""
     answer = await _RENTS.submit(rt, item)
     patience = dict(PATIENCE)
     while patience.get(answer.status, 0) > 0:
@@ -41,7 +41,7 @@ _RENTS = Batch(_rent_batch, batch_max=BATCH_MAX)
 
 
 async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[RentAnswer]:
-    """Rents for every item, once for all items of one signature, or of one key; the others get its answer as a repeat."""
+    """Rent for every item, once for all items of one signature, or of one key; the others get its answer as a repeat."""
     now = rt.clock.now()
     first: dict[Key, RentItem] = {}
     for item in items:
@@ -71,12 +71,12 @@ async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[Ren
 
 
 def _identity(item: RentItem) -> Key:
-    """Returns what two items have in common that are one request."""
+    """Return what two items have in common that are one request."""
     return item.key.signature or item.key
 
 
 async def _spend(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentItem]:
-    """Claims the signatures of the items; an item whose signature was spent before acts under that, whatever its own key."""
+    """Claim the signatures of the items; an item whose signature was spent before acts under that, whatever its own key."""
     signatures = [item.key.signature for item in items if item.key.signature is not None]
     fresh = await idempotency.claim_all(tx, signatures, now=now)
     return [
@@ -88,7 +88,7 @@ async def _spend(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Re
 
 
 def _told(key: Key, answer: RentAnswer) -> RentAnswer:
-    """Returns the answer of a key, which may not be asked twice."""
+    """Return the answer of a key, which may not be asked twice."""
     return (
         RentAnswer("repeated", None, None)
         if key.is_single and answer.status == "replayed"
@@ -97,7 +97,7 @@ def _told(key: Key, answer: RentAnswer) -> RentAnswer:
 
 
 def _repeated(key: Key, answer: RentAnswer) -> RentAnswer:
-    """Returns the answer of an item whose request another item of its batch has made."""
+    """Return the answer of an item whose request another item of its batch has made."""
     match answer.status:
         case "rented":
             return _told(key, replace(answer, status="replayed"))
@@ -108,7 +108,7 @@ def _repeated(key: Key, answer: RentAnswer) -> RentAnswer:
 
 
 async def _look(tx: Tx, charged: Sequence[RentItem], *, now: datetime) -> None:
-    """Looks whether those who were charged are to be warned of a low balance."""
+    """Look whether those who were charged are to be warned of a low balance."""
     for dialect, currency in sorted({(item.dialect, item.currency) for item in charged}):
         customer_ids = [
             item.key.customer_id

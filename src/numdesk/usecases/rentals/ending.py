@@ -48,9 +48,9 @@ class CancelRequest:
 
 
 async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[Canceled, bool]:
-    """Ends a running rental, and gives back what the whole term cost when no message came and the operator's window is open.
+    """End a running rental, and give back what the whole term cost when no message came and the operator's window is open.
 
-    A message that commits before us wins. The abuse guard counts who gets money back. Refuses with NotFound, RentalNotActive, KeyReused
+    A message that commits before us wins. The abuse guard counts who gets money back. Raises NotFound, RentalNotActive, KeyReused
     or RequestInProgress. True with a replay.
     """
     key = key_of(caller, Namespace.RENTAL_CANCEL, request)
@@ -88,7 +88,7 @@ async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[C
 
 
 async def expire_due(rt: Runtime) -> int:
-    """Ends all rentals whose time has passed; returns how many."""
+    """End all rentals whose time has passed; return how many."""
     now = rt.clock.now()
 
     async def expire(tx: Tx, rental_ids: list[int]) -> list[int]:
@@ -105,7 +105,7 @@ async def expire_due(rt: Runtime) -> int:
 
 
 async def _refund(rt: Runtime, tx: Tx, caller: Caller, held: Held) -> Split:
-    """Gives back what all charges of the term took, each part to where it came from."""
+    """Give back what all charges of the term took, each part to where it came from."""
     now, currency = rt.clock.now(), held.rental.currency
     back = await charges.charged(tx, term_id=held.term_id)
     if back.bonus + back.wallet:

@@ -61,7 +61,7 @@ class RentalList:
     services: Mapping[tuple[int, RentType], tuple[RentalService, ...]] = field(default_factory=dict)
 
     def country(self, name: str) -> RentalCountry:
-        """Returns the country of a name; refuses with NotFound."""
+        """Return the country of a name. Raises NotFound."""
         found = self.countries.get(name.strip().lower())
         if found is None:
             raise NotFound(what="country", known=tuple(one.name for one in self.countries.values()))
@@ -70,7 +70,7 @@ class RentalList:
     def select(
         self, country: RentalCountry, rent_type: RentType, wanted: Sequence[str]
     ) -> list[RentalService]:
-        """Returns the services with these codes or names, in any case, each once; refuses with InvalidInput."""
+        """Return the services with these codes or names, in any case, each once. Raises InvalidInput."""
         if not 1 <= len(wanted) <= SERVICES_MAX:
             raise InvalidInput(field="serviceIds", reason=f"must name 1 to {SERVICES_MAX} services")
         known = self.services.get((country.id, rent_type), ())
@@ -103,7 +103,7 @@ class GivenRentalPrice:
 
 
 async def price_list(rt: Runtime) -> RentalList:
-    """Returns the list as it is now."""
+    """Return the list as it is now."""
 
     async def load_list() -> RentalList:
         return await rt.repeat("rentals.list", read_list)
@@ -114,7 +114,7 @@ async def price_list(rt: Runtime) -> RentalList:
 async def in_stock(
     rt: Runtime, country: RentalCountry, services: Sequence[RentalService]
 ) -> list[RentalService]:
-    """Returns the services with word of whether a number is free for each."""
+    """Return the services with word of whether a number is free for each."""
     if not country.open:
         return [replace(service, available=False) for service in services]
     known = (await price_list(rt)).services
@@ -144,11 +144,11 @@ async def load(
     *,
     complain: Callable[[BadLine], None],
 ) -> Loaded:
-    """Sets the prices of a list, in euros; `added` counts those that are new, changed or taken off.
+    """Set the prices of a list, in euros; `added` counts those that are new, changed or taken off.
 
     Good lines are taken whatever the others hold; each bad one, and each of those that contradict each other, is given to `complain`.
     The same list once more changes nothing. The price "off" takes a period off. A country that was never opened or announced is
-    announced under its English name. Refuses with InvalidInput when the list is too long.
+    announced under its English name. Raises InvalidInput when the list is too long.
     """
     total = Loaded()
     known = await find_words(rt)
@@ -177,9 +177,9 @@ async def load(
 
 
 async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool) -> bool:
-    """Opens a country for rentals, or announces it only; False when it was so already.
+    """Open a country for rentals, or announces it only; False when it was so already.
 
-    `name` is what customers call it; without one it keeps what it has, or gets its English name. Refuses with NotFound, or InvalidInput
+    `name` is what customers call it; without one it keeps what it has, or gets its English name. Raises NotFound, or InvalidInput
     when the name is another country's.
     """
     known = await find_words(rt)
@@ -205,7 +205,7 @@ async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool
 
 
 async def read_list(tx: Tx) -> RentalList:
-    """Returns the list as a transaction sees it: what is charged in it goes by no memory."""
+    """Return the list as a transaction sees it: what is charged in it goes by no memory."""
     countries = {row["name"].lower(): RentalCountry(*row) for row in await rows.countries(tx)}
     services: dict[tuple[int, RentType], dict[int, RentalService]] = {}
     for row in await rows.prices(tx):
@@ -267,7 +267,7 @@ def _price_line(given: GivenRentalPrice, known: Words) -> Stated[RentalPriceLine
 
 
 def _amounts(given: GivenRentalPrice, line: RentalPriceLine) -> Stated[RentalPriceLine] | BadLine:
-    """Returns the line with its price and priority, or why they cannot be used."""
+    """Return the line with its price and priority, or why they cannot be used."""
     price: int | BadLine | None = (
         None
         if given.price.strip().lower() == OFF
@@ -296,7 +296,7 @@ def _amounts(given: GivenRentalPrice, line: RentalPriceLine) -> Stated[RentalPri
 
 
 def _priority_of(line: RentalPriceLine) -> Hashable:
-    """Returns the subject of a service's priority, which all its periods share."""
+    """Return the subject of a service's priority, which all its periods share."""
     return ("priority", line.country_id, line.rent_type, line.service_id)
 
 

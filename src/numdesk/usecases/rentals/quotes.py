@@ -23,9 +23,9 @@ from numdesk.usecases.rentals.reading import read_held
 async def services(
     rt: Runtime, caller: Caller, *, country: str, rent_type: RentType
 ) -> list[RentalService]:
-    """Returns what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
+    """Return what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
 
-    Refuses with NotFound (country).
+    Raises NotFound (country).
     """
     check_currency(caller)
     known = await price_list(rt)
@@ -36,9 +36,9 @@ async def services(
 async def quotes(
     rt: Runtime, caller: Caller, *, country: str, rent_type: RentType, services: Sequence[str]
 ) -> tuple[list[RentalService], list[Quote]]:
-    """Returns the services (wanted by code or name, in any case) and what they cost together, for each period that all of them have.
+    """Return the services (wanted by code or name, in any case) and what they cost together, for each period that all of them have.
 
-    Refuses with NotFound (country) or InvalidInput (serviceIds).
+    Raises NotFound (country) or InvalidInput (serviceIds).
     """
     check_currency(caller)
     known = await price_list(rt)
@@ -52,16 +52,16 @@ async def quotes(
 async def extension_quotes(
     rt: Runtime, caller: Caller, rental_id: str
 ) -> tuple[Rental, list[Quote]]:
-    """Returns by which periods a running rental can be made longer, at what price; refuses with NotFound or RentalNotActive."""
+    """Return by which periods a running rental can be made longer, at what price. Raises NotFound or RentalNotActive."""
     held = await read_held(rt, caller, rental_id)
     lifecycle.move(held.rental.state, RentalEvent.EXTEND)
     return held.rental, extensions_of(rt, caller, await price_list(rt), held)
 
 
 async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Rental, list[Quote]]:
-    """Returns for which periods the number of an ended rental can be rented again, at what price.
+    """Return for which periods the number of an ended rental can be rented again, at what price.
 
-    Refuses with NotFound, RentalStillActive, NumberGone or CountryClosed.
+    Raises NotFound, RentalStillActive, NumberGone or CountryClosed.
     """
     held = await read_held(rt, caller, rental_id)
     lifecycle.move(held.rental.state, RentalEvent.RERENT)
@@ -71,7 +71,7 @@ async def rerent_quotes(rt: Runtime, caller: Caller, rental_id: str) -> tuple[Re
 
 
 def rerents_of(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
-    """Returns what the rental's services cost together today; refuses with CountryClosed."""
+    """Return what the rental's services cost together today. Raises CountryClosed."""
     place = known.country(held.rental.country)
     if not place.open:
         raise CountryClosed(country=place.name)
@@ -89,7 +89,7 @@ def extensions_of(rt: Runtime, caller: Caller, known: RentalList, held: Held) ->
 
 
 def quotes_today(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
-    """Returns what the rental's services cost together today; nothing when one of them is no longer rented out."""
+    """Return what the rental's services cost together today; nothing when one of them is no longer rented out."""
     by_id = {
         service.id: service
         for service in known.services.get((held.country_id, held.rental.rent_type), ())

@@ -31,7 +31,7 @@ async def active(
     limit: int,
     states: frozenset[RentalState] = ACTIVE_ONLY,
 ) -> Page[Rental]:
-    """Returns a page (from 1) of the customer's rentals in these states, the newest term first."""
+    """Return a page (from 1) of the customer's rentals in these states, the newest term first."""
     return await rt.repeat(
         "rentals.listing",
         lambda tx: rows.listing(
@@ -46,14 +46,14 @@ async def active(
 
 
 async def read(rt: Runtime, caller: Caller, rental_id: str) -> Rental:
-    """Returns the customer's rental; refuses with NotFound."""
+    """Return the customer's rental. Raises NotFound."""
     return (await read_held(rt, caller, rental_id)).rental
 
 
 async def messages(  # noqa: PLR0913 - whose, which page, which way
     rt: Runtime, caller: Caller, rental_id: str, *, page: int, limit: int, ascending: bool = False
 ) -> Page[RentalMessage]:
-    """Returns a page (from 1) of what came in the customer's terms of a rental, newest first unless `ascending`; refuses with NotFound."""
+    """Return a page (from 1) of what came in the customer's terms of a rental, newest first unless `ascending`. Raises NotFound."""
     held = await read_held(rt, caller, rental_id)
     return await rt.repeat(
         "rentals.messages",
@@ -71,7 +71,7 @@ async def messages(  # noqa: PLR0913 - whose, which page, which way
 async def listing(
     rt: Runtime, *, states: frozenset[RentalState], limit: int, offset: int
 ) -> Page[Rental]:
-    """Returns a page of everybody's rentals in these states, for staff, the newest term first."""
+    """Return a page of everybody's rentals in these states, for staff, the newest term first."""
     now = rt.clock.now()
     return await rt.repeat(
         "rentals.listing",
@@ -93,7 +93,7 @@ async def read_held(rt: Runtime, caller: Caller, rental_id: str) -> Held:
 
 
 async def lock_held(rt: Runtime, tx: Tx, caller: Caller, rental_id: str) -> tuple[Held, Split]:
-    """Returns the customer's rental and what they can spend, all rows locked; refuses with NotFound."""
+    """Return the customer's rental and what they can spend, all rows locked. Raises NotFound."""
     held = await rows.lock(
         tx, customer_id=caller.customer_id, public_id=rental_id, now=rt.clock.now()
     )

@@ -56,9 +56,9 @@ class RentRequest:
 
 
 async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
-    """Rents a free number and charges the price, bonus first, at most once for one key; True with a replay.
+    """Rent a free number and charges the price, bonus first, at most once for one key; True with a replay.
 
-    Refuses with GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort,
+    Raises GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort,
     KeyReused, RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
     """
     key = key_of(caller, Namespace.RENT, request)
@@ -80,7 +80,7 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
 
 
 async def _recorded(rt: Runtime, key: Key) -> str | None:
-    """Returns the outcome that the key of a rent holds, None when it is free; the signature that asked for it is spent."""
+    """Return the outcome that the key of a rent holds, None when it is free; the signature that asked for it is spent."""
     outcome = await rt.repeat("rentals.replay", lambda tx: idempotency.recorded(tx, key))
     if outcome is not None and key.signature is not None:
         await rt.run("rentals.spend", lambda tx: idempotency.claim(tx, key, now=rt.clock.now()))
@@ -88,7 +88,7 @@ async def _recorded(rt: Runtime, key: Key) -> str | None:
 
 
 async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
-    """Returns what to rent at which price; refuses with GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
+    """Return what to rent at which price. Raises GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
     check_currency(caller)
     guard.check(rt, caller)
     known = await price_list(rt)

@@ -52,9 +52,9 @@ class ExtendRequest:
 
 
 async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Extended, bool]:
-    """Lets a running rental last longer, from its old end on, and charges the price; True with a replay.
+    """Let a running rental last longer, from its old end on, and charges the price; True with a replay.
 
-    Refuses with NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
+    Raises NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
     """
     key = key_of(caller, Namespace.EXTEND, request)
 
@@ -83,9 +83,9 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
 
 
 async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Rented, bool]:
-    """Begins a new term of an ended rental, of the same number, and charges the price; True with a replay.
+    """Begin a new term of an ended rental, of the same number, and charges the price; True with a replay.
 
-    Refuses with NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or
+    Raises NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or
     RequestInProgress.
     """
     key = key_of(caller, Namespace.RERENT, request)
@@ -116,7 +116,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
 async def _charge(  # noqa: PLR0913 - one charge, in the transaction of its act
     rt: Runtime, tx: Tx, caller: Caller, held: Held, *, quote: Quote, purse: Split, extends: bool
 ) -> None:
-    """Takes the price from the bonus, then from the wallet; refuses with WalletShort."""
+    """Take the price from the bonus, then from the wallet. Raises WalletShort."""
     now, currency = rt.clock.now(), held.rental.currency
     bonus = min(quote.price, purse.bonus)
     paid = Split(bonus, quote.price - bonus)

@@ -84,7 +84,7 @@ class _Scores:
 
 
 async def catalogue(rt: Runtime, currency: str) -> Catalogue:
-    """Returns the catalogue of this moment in one currency."""
+    """Return the catalogue of this moment in one currency."""
     moment = remembered(rt, currency)
     if moment is not None:
         return moment
@@ -94,7 +94,7 @@ async def catalogue(rt: Runtime, currency: str) -> Catalogue:
 
 
 def remembered(rt: Runtime, currency: str) -> Catalogue | None:
-    """Returns the catalogue when a young enough one is in memory, else None; begins to renew one that is growing old."""
+    """Return the catalogue when a young enough one is in memory, else None; begin to renew one that is growing old."""
     name, age_max_s = _name(currency), _age_max_s(rt)
     moment: Catalogue | None = rt.memory.peek(name, age_max_s=age_max_s)
     if moment is not None and rt.memory.peek(name, age_max_s=age_max_s * STOCK_RENEW_PART) is None:
@@ -103,7 +103,7 @@ def remembered(rt: Runtime, currency: str) -> Catalogue | None:
 
 
 async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
-    """Makes the providers of this installation known to the catalogue; those that are known already keep their state."""
+    """Make the providers of this installation known to the catalogue; those that are known already keep their state."""
     wanted = sorted(slugs)
     if await rt.repeat(
         "catalogue.missing_providers", lambda tx: rows.missing_providers(tx, slugs=wanted)
@@ -112,12 +112,12 @@ async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
 
 
 def remote_suppliers(rt: Runtime) -> list[str]:
-    """Returns the slugs of the suppliers that are asked what they sell."""
+    """Return the slugs of the suppliers that are asked what they sell."""
     return sorted(slug for slug in rt.suppliers if slug != LOCAL)
 
 
 async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
-    """Asks a supplier what it sells and writes it down; returns how many offers changed, None when it does not answer.
+    """Ask a supplier what it sells and write it down; return how many offers changed, None when it does not answer.
 
     A supplier that does not answer is unhealthy, and so not sold from, until it answers again.
     """
@@ -136,7 +136,7 @@ async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
 
 
 async def refresh_scores(rt: Runtime) -> None:
-    """Counts the orders of finished UTC days that are not final yet. A day is final when the last of its orders has run out."""
+    """Count the orders of finished UTC days that are not final yet. A day is final when the last of its orders has run out."""
     now = rt.clock.now()
     today = now.date()
     final_through = (now - FINAL_AFTER).date() - timedelta(days=1)
@@ -181,7 +181,7 @@ async def _compose(rt: Runtime, currency: str) -> Catalogue:
 
 
 async def _load_structure(rt: Runtime, currency: str) -> _Structure:
-    """Reads everything as of one moment, then makes the objects in slices."""
+    """Read everything as of one moment, then make the objects in slices."""
 
     async def look(tx: Tx) -> tuple[Any, ...]:
         words = (
@@ -233,7 +233,7 @@ async def _count(rt: Runtime) -> _Counted:
 
 
 async def _scores(rt: Runtime) -> _Scores:
-    """Returns the scores of the desk's day, counted anew when the day has changed."""
+    """Return the scores of the desk's day, counted anew when the day has changed."""
     day = rt.clock.now().date()
     known: _Scores | None = rt.memory.peek("provider_scores")
     if known is not None and known.day != day:
@@ -266,7 +266,7 @@ def _age_max_s(rt: Runtime) -> float:
 
 
 def _renew(rt: Runtime, currency: str, *, age_max_s: float) -> None:
-    """Begins to compose a new moment, unless that is under way.
+    """Begin to compose a new moment, unless that is under way.
 
     When it fails, the old moment serves until it is too old, and then the request itself will fail.
     """

@@ -66,7 +66,7 @@ class PriceList(Generic[Line]):
         self._stated: list[Stated[Line]] = []
 
     def add(self, lines: Iterable[Stated[Line] | BadLine]) -> None:
-        """Adds the next lines. Refuses with InvalidInput when there are more than LINES_MAX."""
+        """Add the next lines. Raises InvalidInput when there are more than LINES_MAX."""
         for line in lines:
             if isinstance(line, BadLine):
                 self.refuse(line)
@@ -78,12 +78,12 @@ class PriceList(Generic[Line]):
                 )
 
     def refuse(self, bad: BadLine) -> None:
-        """Counts and reports a line that cannot be used."""
+        """Count and reports a line that cannot be used."""
         self._total.bad += 1
         self._complain(bad)
 
     def agreed(self) -> tuple[list[Stated[Line]], Mapping[Hashable, Hashable]]:
-        """Returns the lines that no other one contradicts, each price once, and the values of their facts; reports the other lines."""
+        """Return the lines that no other one contradicts, each price once, and the values of their facts; reports the other lines."""
         first: dict[Hashable, Stated[Line]] = {}
         disputed: dict[Hashable, Stated[Line]] = {}
         for one in self._stated:
@@ -107,7 +107,7 @@ class PriceList(Generic[Line]):
 
 
 def _contradiction(mine: Stated[Line], theirs: Stated[Line], subject: Hashable) -> BadLine:
-    """Returns the complaint about a line that another one contradicts."""
+    """Return the complaint about a line that another one contradicts."""
     here, there = mine.facts[subject], theirs.facts[subject]
     reason = f"contradicts line {theirs.number}, where the {there.name} is {there.text.strip()}: keep one; neither was loaded"
     return BadLine(mine.number, here.text, reason)
@@ -121,7 +121,7 @@ CHUNK = 20_000
 
 
 def read_amount(line: int, text: str, currency: str) -> int | BadLine:
-    """Returns an amount of a list in minor units, or why it is not one."""
+    """Return an amount of a list in minor units, or why it is not one."""
     try:
         return parse_amount(text, currency)
     except AmountRefused as refused:
@@ -129,7 +129,7 @@ def read_amount(line: int, text: str, currency: str) -> int | BadLine:
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yields lists of at most `size` items."""
+    """Yield lists of at most `size` items."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -65,7 +65,7 @@ async def price(
     rules: PriceRules = STRICT,
     complain: Callable[[BadLine], None],
 ) -> Loaded:
-    """Sets the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
+    """Set the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
 
     Lines that contradict each other are not loaded, nor is a price of 0 or below the cost unless the rules allow it. An offer of a
     supplier has none available before `catalogue.refresh_supplier` has asked it; its cost then comes from there, too. Refuses with
@@ -108,7 +108,7 @@ async def price(
 async def _set_prices(
     tx: Tx, lines: Sequence[rows.PriceLine], rules: PriceRules
 ) -> tuple[dict[int, int], int]:
-    """Sets prices, those below their cost only when the rules allow it; returns the cost of those by place, and how many changed."""
+    """Set prices, those below their cost only when the rules allow it; return the cost of those by place, and how many changed."""
     losing = await rows.below_cost(tx, lines=lines)
     kept = (
         lines if rules.losses else [line for place, line in enumerate(lines) if place not in losing]
@@ -156,12 +156,12 @@ def _price_line(
 
 
 def _cost_of(line: rows.PriceLine) -> tuple[Hashable, ...]:
-    """Returns the subject of an offer's cost."""
+    """Return the subject of an offer's cost."""
     return ("cost", line.country_id, line.service_id, line.operator_id, line.provider)
 
 
 def _below_cost(one: Stated[rows.PriceLine], cost: int) -> BadLine:
-    """Returns the complaint about a price below the offer's cost, given in minor units."""
+    """Return the complaint about a price below the offer's cost, given in minor units."""
     text, currency = next(iter(one.facts.values())).text, one.line.currency
     reason = f"is below the cost of {print_amount(cost, currency)}: raise the price, or load the list with --allow-loss"
     return BadLine(one.number, text, reason)
@@ -170,7 +170,7 @@ def _below_cost(one: Stated[rows.PriceLine], cost: int) -> BadLine:
 def _wrong_word(
     given: GivenPrice, known: Words, providers: frozenset[str], currencies: Collection[str]
 ) -> BadLine | None:
-    """Returns which word of a price's line is not known, None when all are."""
+    """Return which word of a price's line is not known, None when all are."""
     if (code_of(given.provider) or LOCAL) not in providers:
         return BadLine(
             given.line,

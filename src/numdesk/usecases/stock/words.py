@@ -36,7 +36,7 @@ class Words:
 
 
 async def find_words(rt: Runtime) -> Words:
-    """Reads the words that the installation knows."""
+    """Read the words that the installation knows."""
 
     async def work(tx: Tx) -> Words:
         countries = await catalogue_rows.countries(tx)
@@ -61,7 +61,7 @@ async def add_named(
     *,
     new_operators: bool,
 ) -> None:
-    """Adds what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
+    """Add what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
     countries = {iso2_of(country) for country, _ in places} - known.countries.keys()
     fresh_countries = [
         atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())
@@ -97,7 +97,7 @@ def _fresh_operators(
     *,
     new_operators: bool,
 ) -> list[tuple[int, atlas.OperatorFacts]]:
-    """Returns the operators that a list names, the installation does not know, and that may be added."""
+    """Return the operators that a list names, the installation does not know, and that may be added."""
     fresh: dict[tuple[int, str], atlas.OperatorFacts] = {}
     for place in dict.fromkeys(places):
         iso2, code = iso2_of(place[0]), code_of(place[1])
@@ -118,7 +118,7 @@ def _fresh_operators(
 def read_place(
     line: int, country: str, operator: str, known: Words
 ) -> tuple[int, int | None] | BadLine:
-    """Returns the ids of a country and an operator, or why there are none."""
+    """Return the ids of a country and an operator, or why there are none."""
     country_id = known.countries.get(iso2_of(country))
     if country_id is None:
         return BadLine(

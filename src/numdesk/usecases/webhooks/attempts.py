@@ -51,7 +51,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
-    """Renders and signs what was taken for an endpoint.
+    """Render and signs what was taken for an endpoint.
 
     Done for all of it together: between two posts, nothing that it needs would be in the processor's cache.
     """
@@ -61,7 +61,7 @@ def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
 async def attempt(
     rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]
 ) -> Outcome:
-    """Sends what is prepared, and returns how it went; `policy` gives the egress policy of a time limit."""
+    """Send what is prepared, and return how it went; `policy` gives the egress policy of a time limit."""
     if isinstance(prepared.made, Outcome):
         return prepared.made
     try:
@@ -78,7 +78,7 @@ async def attempt(
 async def send_test(
     rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy
 ) -> int:
-    """Sends the event webhook.test outside the queue; returns the status answered, 0 when no answer came."""
+    """Send the event webhook.test outside the queue; return the status answered, 0 when no answer came."""
     body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
     assert body is not None, "every dialect whose customers can ask for it has a word for the test"
     headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
@@ -90,7 +90,7 @@ async def send_test(
 
 
 def secret_context(customer_id: int, dialect: str) -> str:
-    """Returns the place that a webhook secret is sealed for, so that it opens nowhere else."""
+    """Return the place that a webhook secret is sealed for, so that it opens nowhere else."""
     return f"webhook_endpoints.secret:{customer_id}:{dialect}"
 
 
@@ -111,7 +111,7 @@ def _prepared(rt: Runtime, endpoint: Taken, delivery: Leased) -> Prepared:
 
 
 def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
-    """Returns the outcome of what fails by a fault of ours, never the endpoint's: given up, to be replayed once that is mended."""
+    """Return the outcome of what fails by a fault of ours, never the endpoint's: given up, to be replayed once that is mended."""
     _log.exception(
         "webhook cannot be sent",
         delivery_id=delivery.delivery_id,
@@ -130,7 +130,7 @@ def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
 async def _send(
     rt: Runtime, prepared: Prepared, post: Post, policy: Callable[[float], EgressPolicy]
 ) -> Outcome:
-    """Makes the attempt; whatever it raises is a fault of ours."""
+    """Make the attempt; whatever it raises is a fault of ours."""
     endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     at, started = rt.clock.now(), rt.clock.monotonic()
@@ -188,7 +188,7 @@ class _Seen(NamedTuple):
 
 
 def _post(rt: Runtime, endpoint: Taken, delivery: Leased) -> Post | None:
-    """Returns body and headers, or None when the dialect has no word for the event."""
+    """Return body and headers, or None when the dialect has no word for the event."""
     renderer, secret = rt.renderers[endpoint.dialect], endpoint.secret
     if secret is not None:
         secret = _open(rt, secret, secret_context(endpoint.customer_id, endpoint.dialect))
@@ -207,7 +207,7 @@ def _post(rt: Runtime, endpoint: Taken, delivery: Leased) -> Post | None:
 
 
 def _is_stamped(renderer: EventRenderer) -> TypeGuard[StampedRenderer]:
-    """Says whether a renderer makes a body of its own for every attempt."""
+    """Say whether a renderer makes a body of its own for every attempt."""
     return _is_stamped_kind(type(renderer))
 
 
@@ -218,7 +218,7 @@ def _is_stamped_kind(kind: type) -> bool:
 
 
 def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
-    """Returns an opened secret; remembered, because an endpoint gets many webhooks under one."""
+    """Return an opened secret; remembered, because an endpoint gets many webhooks under one."""
     opened: dict[tuple[bytes, str], bytes] = rt.local.setdefault("webhooks.secrets", {})
     secret = opened.get((sealed, context))
     if secret is None:
@@ -229,7 +229,7 @@ def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
 
 
 def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
-    """Returns the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
+    """Return the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
     endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter
@@ -254,5 +254,5 @@ def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.
 
 
 def _readable(answer: bytes) -> str:
-    """Returns what can be kept of an answer, whatever its bytes."""
+    """Return what can be kept of an answer, whatever its bytes."""
     return answer.decode("utf-8", "replace").replace("\0", "")[:ANSWER_CHARS_MAX]

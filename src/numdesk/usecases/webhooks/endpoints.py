@@ -46,12 +46,12 @@ PAGE_MAX = 200
 
 
 async def endpoint(rt: Runtime, caller: Caller) -> Endpoint:
-    """Returns the customer's endpoint; one that was never configured has no URL and no secret."""
+    """Return the customer's endpoint; one that was never configured has no URL and no secret."""
     return await endpoint_of(rt, _owner(caller))
 
 
 async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
-    """Returns the endpoint of a customer who is not calling, for staff."""
+    """Return the endpoint of a customer who is not calling, for staff."""
     row = await rt.repeat("webhooks.endpoint", lambda tx: rows.read(tx, owner=owner))
     return Endpoint() if row is None else _open(rt, owner, row)
 
@@ -59,7 +59,7 @@ async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
 async def change_endpoint(
     rt: Runtime, caller: Caller, *, url: str | None, secret: str | None
 ) -> Endpoint:
-    """Changes URL or secret: None leaves alone, "" clears. Enables the endpoint again and forgets its failures.
+    """Change URL or secret: None leaves alone, "" clears. Enables the endpoint again and forgets its failures.
 
     The first URL without a secret gets one. Raises InvalidInput.
     """
@@ -69,7 +69,7 @@ async def change_endpoint(
 async def change_endpoint_of(
     rt: Runtime, owner: Owner, *, url: str | None, secret: str | None
 ) -> Endpoint:
-    """Changes the endpoint of a customer who is not calling, as `change_endpoint` does. Raises InvalidInput."""
+    """Change the endpoint of a customer who is not calling, as `change_endpoint` does. Raises InvalidInput."""
     if url is None and secret is None:
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, owner, secret)
@@ -89,7 +89,7 @@ async def change_endpoint_of(
 
 
 async def test_endpoint(rt: Runtime, caller: Caller) -> int:
-    """Sends the event webhook.test now, to a disabled endpoint too, and returns the status answered, 0 when no answer came.
+    """Send the event webhook.test now, to a disabled endpoint too, and return the status answered, 0 when no answer came.
 
     Counts neither as a failure nor as a success. Raises InvalidInput when there is no URL.
     """
@@ -106,7 +106,7 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
 async def deliveries(
     rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50
 ) -> list[DeliveryLog]:
-    """Returns the delivery log, newest first; `before` is the event id that the page before ended with."""
+    """Return the delivery log, newest first; `before` is the event id that the page before ended with."""
     owner = Owner(customer_id, dialect)
     return await rt.repeat(
         "webhooks.log",
@@ -115,7 +115,7 @@ async def deliveries(
 
 
 async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: int) -> None:
-    """Sends an ended delivery again, same body and same id, with all its attempts. Raises NotFound (no such delivery, or not ended)
+    """Send an ended delivery again, same body and same id, with all its attempts. Raises NotFound (no such delivery, or not ended)
     and StateForbids when the endpoint is off.
     """
     owner = Owner(customer_id, dialect)
@@ -129,7 +129,7 @@ async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: in
 
 
 async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: datetime) -> int:
-    """Sends again what was given up since a time and returns how many; ask again while it answers REPLAY_MAX. Raises StateForbids."""
+    """Send again what was given up since a time and returns how many; ask again while it answers REPLAY_MAX. Raises StateForbids."""
     owner = Owner(customer_id, dialect)
     await _require_working(rt, owner)
     count = await rt.run(
@@ -141,7 +141,7 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
 
 
 async def check_url(rt: Runtime, url: str, *, dialect: str, account: int) -> None:
-    """Refuses with InvalidInput a URL that webhooks of a dialect may not go to.
+    """Raises InvalidInput a URL that webhooks of a dialect may not go to.
 
     `account` is whose share of name look-ups this takes. Without a place left the text alone is judged: each send judges addresses again.
     """
@@ -165,7 +165,7 @@ async def _require_working(rt: Runtime, owner: Owner) -> None:
 
 
 def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
-    """Returns the secret as it is stored."""
+    """Return the secret as it is stored."""
     if len(secret) > SECRET_CHARS_MAX:
         raise InvalidInput(
             field="secret", reason=f"must have at most {SECRET_CHARS_MAX} characters"
@@ -178,7 +178,7 @@ def _seal(rt: Runtime, owner: Owner, secret: str) -> bytes:
 
 
 def _open(rt: Runtime, owner: Owner, row: EndpointRow) -> Endpoint:
-    """Returns the endpoint with its secret in clear text, as its owner may see it."""
+    """Return the endpoint with its secret in clear text, as its owner may see it."""
     secret = (
         None
         if row.secret is None
