@@ -1,4 +1,5 @@
-"""Loads the shared fixtures for every test: those in tests/ and those that plugins carry in their own folders."""
+"""Loads the shared fixtures for every test: those in tests/ and those that plugins carry in their
+own folders."""
 
 pytest_plugins = (
     "tests.support.fixtures",

@@ -1,4 +1,5 @@
-"""Runs every bench, one after the other, and ends with one line for each promise: `bench NAME RATIO GOAL`."""
+"""Runs every bench, one after the other, and ends with one line for each promise: `bench NAME RATIO
+GOAL`."""
 
 from __future__ import annotations
 

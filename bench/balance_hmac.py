@@ -1,4 +1,5 @@
-"""Signed reads of a balance a second over HTTP, against the same server answering constant bytes of the same size."""
+"""Signed reads of a balance a second over HTTP, against the same server answering constant bytes of
+the same size."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from bench.support.desk import Bench, started, tell
 from bench.support.load import Result, run
 
 PARTNERS = 200
-#: Signatures of a partner in a round, at as many times: none is seen so often that remembering it could help.
+#: Signatures of a partner in a round, at as many times: none is seen so often that remembering it
+#: could help.
 TIMES = 50
 CONNECTIONS = 64
 ROUNDS = 3
@@ -45,7 +47,10 @@ def _partner(bench: Bench) -> Keys:
 
 
 def _reads(port: int, partners: list[Keys]) -> Result:
-    """Returns how a server fared; the requests are signed just before, so that the load generator only sends bytes."""
+    """Returns how a server fared.
+
+    The requests are signed just before, so that the load generator only sends bytes.
+    """
     now_ms = int(time.time() * 1000)
     requests = [_signed(keys, now_ms + off) for keys in partners for off in range(TIMES)]
     result = run(
@@ -56,7 +61,8 @@ def _reads(port: int, partners: list[Keys]) -> Result:
 
 
 def _signed(keys: Keys, at_ms: int) -> bytes:
-    """Returns a request as the vendor's sample sends it: the short path is signed, and the body of a GET is `null`."""
+    """Returns a request as the vendor's sample sends it: the short path is signed, and the body of
+    a GET is `null`."""
     key, secret = keys
     signature = hmac.new(secret, f"{at_ms}GET{PATH}{{}}".encode(), hashlib.sha256).hexdigest()
     head = (

@@ -1,6 +1,8 @@
-"""Orders a second over HTTP, against pgbench calling the same SQL command for one order, in turns on one durable server.
+"""Orders a second over HTTP, against pgbench calling the same SQL command for one order, in turns
+on one durable server.
 
-Four promises: one process at 64 connections, two processes at 256, one customer's wallet, and the 99th percentile.
+Four promises: one process at 64 connections, two processes at 256, one customer's wallet, and the
+99th percentile.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from bench.support.load import Result, post, run
 ROUNDS = 2
 STOCK = 600_000
 
-#: A command answers "busy" when another transaction has the wallet, and the server asks again. pgbench, on one wallet, waits its turn
-#: in the same statement instead, so that each of its transactions is an order.
+#: A command answers "busy" when another transaction has the wallet, and the server asks again.
+#: pgbench, on one wallet, waits its turn in the same statement instead, so that each of its
+#: transactions is an order.
 IN_TURN = (
     "with turn as materialized (select from accounts where id = {wallet} for update) ",
     "turn, ",
@@ -126,7 +129,8 @@ def _script(
     *,
     in_turn: bool = False,
 ) -> str:
-    """Returns the pgbench script that buys for these customers, whose ids and wallets are consecutive."""
+    """Returns the pgbench script that buys for these customers, whose ids and wallets are
+    consecutive."""
     assert (
         buyers[-1].customer_id - buyers[0].customer_id
         == buyers[-1].wallet_id - buyers[0].wallet_id

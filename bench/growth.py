@@ -1,4 +1,5 @@
-"""How the cost of an order changes from ten thousand to a million orders in the table, by pgbench on the same command."""
+"""How the cost of an order changes from ten thousand to a million orders in the table, by pgbench
+on the same command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Messages a second through the whole inbound path (extraction, order, money, event, commit), against pgbench calling its SQL command.
+"""Messages a second through the whole inbound path (extraction, order, money, event, commit),
+against pgbench calling its SQL command.
 
-Messages come from providers' links inside the process, so there is no HTTP: 256 arrive at the same time, each for an order of its own.
+Messages come from providers' links inside the process, so there is no HTTP: 256 arrive at the same
+time, each for an order of its own.
 """
 
 from __future__ import annotations

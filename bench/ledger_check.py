@@ -1,8 +1,10 @@
-"""Measures the check of a ledger of a million entries: in full, and of what is new since the last block of the chain.
+"""Measures the check of a ledger of a million entries: in full, and of what is new since the last
+block of the chain.
 
-The ledger is written by the product's own triggers and commands: 50,000 orders of 1,000 customers, most of them completed, 400,000
-credits by the operator, then entries that are in no block yet. Prints `bench ledger_check_full SECONDS 5` and `bench ledger_check_incremental SECONDS 0.2`
-last: what was reached (the median of the runs) and what is promised.
+The ledger is written by the product's own triggers and commands: 50,000 orders of 1,000 customers,
+most of them completed, 400,000 credits by the operator, then entries that are in no block yet.
+Prints `bench ledger_check_full SECONDS 5` and `bench ledger_check_incremental SECONDS 0.2` last:
+what was reached (the median of the runs) and what is promised.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ insert into transfers (journal_id, debit_id, credit_id, amount, currency)
   select j.id, system_account_v1('funding', 'manual', 'IDR'), w.ids[1 + j.id % {CUSTOMERS}], 10, 'IDR' from j, w
 """  # noqa: S608 - constants of this file
 
-#: One order of every customer: held, earned and, but for the last rounds, completed. Four entries each.
+#: One order of every customer: held, earned and, but for the last rounds, completed. Four entries
+#: each.
 ROUND = """
 with o as (insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, msisdn, wallet_id,
                                currency, price, cost, created_at, expires_at)

@@ -1,7 +1,8 @@
-"""Orders over HTTP against pgbench's TPC-B, in turns on one durable server: a yardstick that is not ours.
+"""Orders over HTTP against pgbench's TPC-B, in turns on one durable server: a yardstick that is not
+ours.
 
-Three promises: the rate of one process at 64 connections, of two processes at 256, and the processor
-time of an order (server and database) for each microsecond of a TPC-B transaction.
+Three promises: the rate of one process at 64 connections, of two processes at 256, and the
+processor time of an order (server and database) for each microsecond of a TPC-B transaction.
 """
 
 from __future__ import annotations

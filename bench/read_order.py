@@ -1,4 +1,5 @@
-"""Reads of one order a second over HTTP, against the same server answering constant bytes of the same size."""
+"""Reads of one order a second over HTTP, against the same server answering constant bytes of the
+same size."""
 
 from __future__ import annotations
 

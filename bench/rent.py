@@ -1,4 +1,5 @@
-"""Rents a second over the partner API (signature, quote, key, number, money, commit), against pgbench calling the command for one rent."""
+"""Rents a second over the partner API (signature, quote, key, number, money, commit), against
+pgbench calling the command for one rent."""
 
 from __future__ import annotations
 
@@ -114,7 +115,10 @@ def _count(bench: Bench) -> int:
 
 
 def _rents(bench: Bench, partners: list[Partner]) -> Result:
-    """Rents one number at a time, each for a random customer; each request is signed with a time of its own, or it would be a repetition."""
+    """Rents one number at a time, each for a random customer.
+
+    Each request is signed with a time of its own, or it would be a repetition.
+    """
     now_ms = int(time.time() * 1000)
     ages_ms = itertools.cycle(range(WATCH_OFF_MS))
 

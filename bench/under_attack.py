@@ -1,7 +1,9 @@
-"""The median that other customers see while one attacks, against the same in a calm run, in turns on one server with its rate limits.
+"""The median that other customers see while one attacks, against the same in a calm run, in turns
+on one server with its rate limits.
 
-For each attack a line `bench under_attack_NAME RATIO <=1.00`: the median under attack, as a share of what is promised, which is
-twice the calm median plus 5 ms. Other customers read balances, 100 a second; where the attack is on webhooks, they wait for them.
+For each attack a line `bench under_attack_NAME RATIO <=1.00`: the median under attack, as a share
+of what is promised, which is twice the calm median plus 5 ms. Other customers read balances, 100 a
+second; where the attack is on webhooks, they wait for them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Measures webhooks a second, from events in the database to recorded deliveries, against the bare HTTP client.
+"""Measures webhooks a second, from events in the database to recorded deliveries, against the bare
+HTTP client.
 
-Both post to the same receiver in a process of its own, with the same client under the same address guard, in turns;
-the bare one has its bodies ready-made.
-Prints `bench webhooks RATIO 0.6` last: the ratio that was reached and the one that is promised.
+Both post to the same receiver in a process of its own, with the same client under the same address
+guard, in turns; the bare one has its bodies ready-made. Prints `bench webhooks RATIO 0.6` last: the
+ratio that was reached and the one that is promised.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Tests of the HTTP application: which door a request finds, its id, our own few paths, and mounted applications."""
+"""Tests of the HTTP application: which door a request finds, its id, our own few paths, and mounted
+applications."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class TestAddress:
     async def test_is_what_a_trusted_proxy_says(
         self, desk: DeskOfTest, trusted: tuple[str, ...], said: str, status: int
     ) -> None:
-        """A key of one network works through the operator's proxy, and nobody talks themselves into that network."""
+        """A key of one network works through the operator's proxy, and nobody talks themselves into
+        that network."""
         customer = await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         rules = keys.KeyRules(networks=("203.0.113.0/24",))
         token = (
@@ -92,7 +94,10 @@ class TestAddress:
         assert seen == ["203.0.113.7", "198.51.100.1"]
 
     async def test_has_its_share_of_a_proxys_connections(self, desk: DeskOfTest) -> None:
-        """Behind a proxy a client may have as many requests under way as it could have connections; others are not held up."""
+        """Behind a proxy a client may have as many requests under way as it could have connections.
+
+        Others are not held up.
+        """
         entered, may_end = asyncio.Event(), asyncio.Event()
 
         async def wait(_rt: Runtime, _request: Request) -> Answer:
@@ -266,7 +271,10 @@ class TestReadiness:
     async def test_tells_how_the_ledger_was(
         self, desk: DeskOfTest, age_s: int, is_ready: bool
     ) -> None:
-        """The last check of the ledger is told with its age; five minutes after it we are not ready, for nobody checks any more."""
+        """The last check of the ledger is told with its age.
+
+        Five minutes after it we are not ready, for nobody checks any more.
+        """
         await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
         desk.rt.local["reconcile"].ended -= age_s
@@ -290,7 +298,10 @@ class TestReadiness:
         assert report.checks["disk"] == {"ok": False, "error": "ConnectionRefusedError"}
 
     async def test_says_that_nothing_can_be_written(self, desk: DeskOfTest) -> None:
-        """A database that only answers reads makes us not ready; when it takes writes again, so are we, by itself."""
+        """A database that only answers reads makes us not ready.
+
+        When it takes writes again, so are we, by itself.
+        """
         await break_writes(desk.pool, "settings", "53100")
         report = await Readiness(desk.rt).report()
         assert (report.ready, report.checks["database"]) == (
@@ -322,7 +333,8 @@ class TestMounts:
         )
 
     async def test_answer_below_their_prefix(self, desk: DeskOfTest) -> None:
-        """A mounted Starlette application sees its own paths, the longest prefix wins, and our request id is added."""
+        """A mounted Starlette application sees its own paths, the longest prefix wins, and our
+        request id is added."""
 
         async def page(request: Any) -> PlainTextResponse:
             return PlainTextResponse(f"page {request.path_params['name']}")

@@ -18,7 +18,8 @@ class TestReadSettings:
     """read_settings()."""
 
     def test_needs_nothing(self) -> None:
-        """An empty environment gives working defaults: a loopback listener, limits on, a data folder of its own."""
+        """An empty environment gives working defaults: a loopback listener, limits on, a data
+        folder of its own."""
         settings = read_settings({})
         assert settings.listen == Address("127.0.0.1", 8080)
         assert settings.rate_limits is True

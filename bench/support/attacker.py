@@ -1,4 +1,5 @@
-"""An attacker in a process of its own: sends requests over some connections, or only holds connections, until it is ended."""
+"""An attacker in a process of its own: sends requests over some connections, or only holds
+connections, until it is ended."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ REOPEN_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Requests without a pause, over so many connections, from another address of this machine than the bench's."""
+    """Requests without a pause, over so many connections, from another address of this machine than
+    the bench's."""
 
     port: int
     requests: tuple[bytes, ...]
@@ -43,7 +45,8 @@ class Flood:
 
 @dataclass(frozen=True, slots=True)
 class SignedFlood:
-    """One signed request of a partner again and again, signed anew each time, over 16 connections."""
+    """One signed request of a partner again and again, signed anew each time, over 16
+    connections."""
 
     port: int
     key: str
@@ -65,7 +68,10 @@ class SignedFlood:
 
 @dataclass(frozen=True, slots=True)
 class HangingNames:
-    """A customer who moves the webhook from one host to the next; their name servers never answer."""
+    """A customer who moves the webhook from one host to the next.
+
+    Their name servers never answer.
+    """
 
     port: int
     token: str
@@ -89,7 +95,8 @@ class HangingNames:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Connections from several addresses that never send a byte, and are opened again when they are closed."""
+    """Connections from several addresses that never send a byte, and are opened again when they are
+    closed."""
 
     port: int
     connections: int
@@ -119,7 +126,10 @@ Attack = Flood | SignedFlood | HangingNames | Idle
 
 @contextlib.contextmanager
 def attacking(attack: Attack, answers: Counter[str]) -> Iterator[None]:
-    """Attacks from a process of its own, until the block ends; adds how the attacker was answered, such as "4xx", to `answers`."""
+    """Attacks from a process of its own, until the block ends.
+
+    Adds how the attacker was answered, such as "4xx", to `answers`.
+    """
     context = multiprocessing.get_context("spawn")
     begun, counts = context.Event(), context.Array("q", 10)
     process = context.Process(target=_main, args=(attack, begun, counts), daemon=True)
@@ -153,7 +163,10 @@ def _main(attack: Attack, begun: Event, counts: Any) -> None:
 
 
 async def _send_for_ever(port: int, make: Callable[[], bytes]) -> None:
-    """Send requests on one connection, each when the last one is answered; a connection that is closed is opened again."""
+    """Send requests on one connection, each when the last one is answered.
+
+    A connection that is closed is opened again.
+    """
     while True:
         with contextlib.suppress(OSError, EOFError):
             reader, writer = await asyncio.open_connection(

@@ -1,4 +1,5 @@
-"""The same HTTP server as numdesk's, guard and all, with an application that answers constant bytes: what a read can cost at least."""
+"""The same HTTP server as numdesk's, guard and all, with an application that answers constant
+bytes: what a read can cost at least."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A started server for a bench: the real process on an embedded, durable PostgreSQL, with many customers and much stock."""
+"""A started server for a bench: the real process on an embedded, durable PostgreSQL, with many
+customers and much stock."""
 
 from __future__ import annotations
 
@@ -107,7 +108,10 @@ class Bench:
         return self.sql(work)
 
     def stock(self, count: int, *, countries: int = 20) -> list[int]:
-        """Adds numbers of our own, spread over the first countries; returns the local offers of these countries (one service each)."""
+        """Adds numbers of our own, spread over the first countries.
+
+        Returns the local offers of these countries (one service each).
+        """
 
         async def work(connection: asyncpg.Connection) -> list[int]:
             await connection.execute(
@@ -133,7 +137,8 @@ class Bench:
     def pgbench(
         self, script: str, *, clients: int, seconds: int = 6, transactions: int | None = None
     ) -> tuple[float, float]:
-        """Returns transactions a second and the 99th percentile in seconds of a script, run for a time or (each client) a count."""
+        """Returns transactions a second and the 99th percentile in seconds of a script, run for a
+        time or (each client) a count."""
         length = ["-T", str(seconds)] if transactions is None else ["-t", str(transactions)]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "script.sql"
@@ -191,7 +196,8 @@ def started(
     program: Sequence[str] = PROGRAM,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Bench]:
-    """Starts a sandbox, without rate limits unless `settings` say so, in a new data folder, and stops it in the end."""
+    """Starts a sandbox, without rate limits unless `settings` say so, in a new data folder, and
+    stops it in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

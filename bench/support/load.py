@@ -1,4 +1,5 @@
-"""A load generator for loopback HTTP: raw bytes over kept-open connections, a few microseconds a request, so that it measures the server."""
+"""A load generator for loopback HTTP: raw bytes over kept-open connections, a few microseconds a
+request, so that it measures the server."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ def run(
     seconds: float = 6.0,
     warm_up: float = 2.0,
 ) -> Result:
-    """Returns how a server fared under so many connections that each send what `make` returns, one request after the other."""
+    """Returns how a server fared under so many connections that each send what `make` returns, one
+    request after the other."""
     result = Result(seconds)
 
     async def main() -> None:

@@ -1,4 +1,5 @@
-"""Runs numdesk with the name server of a bench: `python -m bench.support.silent_names HOST:PORT ARGUMENTS`."""
+"""Runs numdesk with the name server of a bench: `python -m bench.support.silent_names HOST:PORT
+ARGUMENTS`."""
 
 from __future__ import annotations
 

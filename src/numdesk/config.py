@@ -26,10 +26,13 @@ COUNT_DIGITS_MAX = 15
 
 
 class SettingRefused(ValueError):
-    """A setting has a value that cannot be used; the sentence names it, the value and what is allowed."""
+    """A setting has a value that cannot be used.
+
+    The sentence names it, the value and the accepted ones.
+    """
 
     def __init__(self, name: str, value: str, wanted: str) -> None:
-        """Make the sentence from the name, the value found and what is allowed."""
+        """Make the sentence from the name, the value found and the accepted ones."""
         super().__init__(f"{name}={value!r} cannot be used: it must be {wanted}.")
         self.name = name
 
@@ -52,7 +55,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read HOST:PORT, or [::1]:PORT for IPv6; raises ValueError saying what is allowed."""
+    """Read HOST:PORT, or [::1]:PORT for IPv6; raises ValueError naming the accepted values."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isascii() or not port.isdigit() or int(port) > PORT_MAX:
@@ -61,7 +64,7 @@ def parse_address(text: str) -> Address:
 
 
 def parse_ops_listen(text: str) -> Address | Literal["off"]:
-    """Read HOST:PORT or off; raises ValueError saying what is allowed."""
+    """Read HOST:PORT or off; raises ValueError naming the accepted values."""
     try:
         return "off" if text == "off" else parse_address(text)
     except ValueError as error:
@@ -69,7 +72,7 @@ def parse_ops_listen(text: str) -> Address | Literal["off"]:
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
-    """Read HOST:PORT,HOST:PORT; raises ValueError saying what is allowed."""
+    """Read HOST:PORT,HOST:PORT; raises ValueError naming the accepted values."""
     try:
         return tuple(parse_address(part.strip()) for part in text.split(","))
     except ValueError as error:
@@ -77,7 +80,10 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
 
 
 def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Read networks such as 10.0.0.0/8,2001:db8::7; raises ValueError saying what is allowed."""
+    """Read networks such as 10.0.0.0/8,2001:db8::7.
+
+    Raises ValueError naming the accepted values.
+    """
     try:
         return tuple(ip_network(part.strip()) for part in text.split(","))
     except ValueError as error:
@@ -94,7 +100,10 @@ def parse_switch(text: str) -> bool:
 
 
 def parse_public_url(text: str) -> str:
-    """Read a URL without anything after its path, and without a slash at its end; raises ValueError saying what is allowed."""
+    """Read a URL without anything after its path, and without a slash at its end.
+
+    Raises ValueError naming the accepted values.
+    """
     if (
         not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-]+)*", text)
         or len(text) > PUBLIC_URL_CHARS_MAX
@@ -106,7 +115,10 @@ def parse_public_url(text: str) -> str:
 
 
 def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
-    """Read AMOUNT:BASIS_POINTS,...: 50000:1000 gives 10 % from 500.00 on; raises ValueError saying what is allowed."""
+    """Read AMOUNT:BASIS_POINTS,...: 50000:1000 gives 10 % from 500.00 on.
+
+    Raises ValueError naming the accepted values.
+    """
     pairs = [part.strip().split(":") for part in text.split(",")]
     if not all(
         len(pair) == 2 and all(_is_count(word) for word in pair) and int(pair[1]) <= DISCOUNT_MAX_BP
@@ -119,7 +131,7 @@ def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def parse_amounts(text: str) -> tuple[tuple[str, int], ...]:
-    """Read NAME:AMOUNT,... in minor units; raises ValueError saying what is allowed."""
+    """Read NAME:AMOUNT,... in minor units; raises ValueError naming the accepted values."""
     pairs = [part.strip().split(":") for part in text.split(",")]
     if not all(len(pair) == 2 and pair[0] and _is_count(pair[1]) for pair in pairs):
         raise ValueError("NAME:AMOUNT in minor units, several of them with commas between")
@@ -171,7 +183,7 @@ def _setting(env: str, read: Callable[[str], Any], *, default: Any, help: str) -
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment may say; `numdesk --help` shows the help text of each field."""
+    """Settings of the environment; `numdesk --help` shows the help text of each field."""
 
     database_url: str | None = _setting(
         "NUMDESK_DATABASE_URL",
@@ -362,17 +374,20 @@ class Settings:
 
     @property
     def key_path(self) -> Path:
-        """Where the key that seals stored secrets lies."""
+        """The file with the key that seals stored secrets."""
         return self.key_file or self.data / "secret.key"
 
     @property
     def guarded_paths(self) -> frozenset[Path]:
-        """What in the data folder has a guard of its own: the key file is refused when others may read it, PostgreSQL keeps its cluster."""
+        """Entries of the data folder with a guard of their own: the key file is refused when others
+        may read it, PostgreSQL keeps its cluster."""
         return frozenset({self.key_path, self.data / "postgres"})
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read every setting from the environment (or from the mapping given); an empty value counts as not set.
+    """Read every setting from the environment (or from the mapping given).
+
+    An empty value counts as not set.
 
     Raises SettingRefused.
     """
@@ -394,7 +409,8 @@ def describe_settings() -> list[tuple[str, str]]:
 
 
 def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Collect what the environment says to one provider: NUMDESK_PROVIDER_<SLUG>_HOST becomes {"host": ...}."""
+    """Collect what the environment says to one provider: NUMDESK_PROVIDER_<SLUG>_HOST becomes
+    {"host": ...}."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     prefix = _provider_prefix(slug)
     return {
@@ -407,7 +423,8 @@ def provider_settings(slug: str, environ: Mapping[str, str] | None = None) -> di
 def unused_variables(
     providers: Collection[str], environ: Mapping[str, str] | None = None
 ) -> list[str]:
-    """List the variables of the environment that look like settings of ours and set nothing, given the providers' slugs."""
+    """List the variables of the environment that look like settings of ours and set nothing, given
+    the providers' slugs."""
     source = os.environ if environ is None else environ  # noqa: TID251 - the one place that may
     known = {spec.metadata["env"] for spec in fields(Settings)}
     prefixes = tuple(_provider_prefix(slug) for slug in providers)
@@ -423,13 +440,15 @@ def _provider_prefix(slug: str) -> str:
 
 
 def forget_postgres_environment() -> None:
-    """Remove the variables of PostgreSQL's programs (PGHOSTADDR...) from this process: NUMDESK_* alone says which database is used."""
+    """Remove the variables of PostgreSQL's programs (PGHOSTADDR...) from this process: NUMDESK_*
+    alone says which database is used."""
     for name in [name for name in os.environ if name.startswith(POSTGRES_PREFIX)]:  # noqa: TID251 - the one place that may
         del os.environ[name]  # noqa: TID251 - the one place that may
 
 
 def environment_for_child(**more: str) -> dict[str, str]:
-    """Return the environment for a program of PostgreSQL: this process's without variables that steer such programs, and some more."""
+    """Return the environment for a program of PostgreSQL: this process's without variables that
+    steer such programs, and some more."""
     return {
         name: text
         for name, text in os.environ.items()  # noqa: TID251

@@ -1,4 +1,7 @@
-"""Runtime: what a use case is given. The clock, the ports by slug, named transactions and batched commands; never the pool."""
+"""Runtime: what a use case is given.
+
+The clock, the ports by slug, named transactions and batched commands; never the pool.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ Answer = TypeVar("Answer")
 
 
 class Memory:
-    """Values that are loaded once and kept until told otherwise; callers that arrive meanwhile wait for the one load."""
+    """Values that are loaded once and kept until told otherwise.
+
+    Callers that arrive meanwhile wait for the one load.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[float, Any]] = {}
@@ -39,7 +45,8 @@ class Memory:
     async def get(
         self, name: str, load: Callable[[], Awaitable[T]], *, age_max_s: float = float("inf")
     ) -> T:
-        """Return the kept value of `name`, loading it when there is none or it is older than `age_max_s`."""
+        """Return the kept value of `name`, loading it when there is none or it is older than
+        `age_max_s`."""
         kept = self._kept.get(name)
         if kept is not None and time.monotonic() - kept[0] <= age_max_s:
             return kept[1]
@@ -64,7 +71,10 @@ class Memory:
                 del self._loading[name]
 
     def peek(self, name: str, *, age_max_s: float = float("inf")) -> Any:
-        """Return the kept value of `name` when there is one that is young enough, else None; for hot paths that must not await."""
+        """Return the kept value of `name` when there is one that is young enough, else None.
+
+        For hot paths that must not await.
+        """
         kept = self._kept.get(name)
         return kept[1] if kept is not None and time.monotonic() - kept[0] <= age_max_s else None
 
@@ -97,12 +107,16 @@ class Runtime:
     memory: Memory = field(default_factory=Memory)
     #: The batchers of this process.
     batchers: dict[Batch[Any, Any], Batcher[Any, Any]] = field(default_factory=dict)
-    #: What one use case keeps in this process between calls (counters, who waits for which order), by its module's name.
+    #: What one use case keeps in this process between calls (counters, who waits for which order),
+    #: by its module's name.
     local: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Open a named transaction; only use cases may. Raises Unavailable when the database is away. See `storage/database/pool.py`."""
+        """Open a named transaction; only use cases may.
+
+        Raises Unavailable when the database is away. See `storage/database/pool.py`.
+        """
         try:
             async with self.database.transaction(name, snapshot=snapshot) as tx:
                 yield tx
@@ -110,13 +124,19 @@ class Runtime:
             raise Unavailable from error
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work` in a named transaction once, whatever happens to the connection. Raises Unavailable or OutcomeUnknown."""
+        """Run `work` in a named transaction once, whatever happens to the connection.
+
+        Raises Unavailable or OutcomeUnknown.
+        """
         return await self.database.run(name, work)
 
     async def repeat(
         self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
     ) -> T:
-        """Run statements that may be repeated, through conflicts and short outages. Raises Unavailable (OutcomeUnknown if it `books`)."""
+        """Run statements that may be repeated, through conflicts and short outages.
+
+        Raises Unavailable (OutcomeUnknown if it `books`).
+        """
         return await self.database.repeat(name, work, books=books)
 
     async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:

@@ -77,7 +77,10 @@ class TestCallbacks:
     async def test_counts_what_does_not_verify(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An address that sends too many is told so until the minute ends; what verifies is never counted, and always kept."""
+        """An address that sends too many is told so until the minute ends.
+
+        What verifies is never counted, and always kept.
+        """
         monkeypatch.setattr(routes, "REFUSED_PER_MINUTE", 3)
         headers, body = callback_of(await till.order())
         sent = [headers] * 5 + [{"x-signature": "forged"}] * 4 + [headers]
@@ -110,7 +113,8 @@ class TestCallbacks:
     async def test_counts_the_clients_behind_a_proxy_apart(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Forgeries through the operator's proxy count for the address that the proxy named, not for the proxy."""
+        """Forgeries through the operator's proxy count for the address that the proxy named, not
+        for the proxy."""
         monkeypatch.setattr(routes, "REFUSED_PER_MINUTE", 1)
         till.rt.settings = replace(till.rt.settings, trusted_proxies=(ip_network("127.0.0.1/32"),))
         statuses = []
@@ -125,7 +129,10 @@ class TestCallbacks:
     async def test_spaces_out_refusals_and_lets_genuine_ones_through(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An address that forges again and again waits for each refusal; a genuine callback from it is answered at once."""
+        """An address that forges again and again waits for each refusal.
+
+        A genuine callback from it is answered at once.
+        """
         monkeypatch.setattr(pacing, "REFUSALS_PER_S", 1)
         monkeypatch.setattr(pacing, "REFUSAL_WAIT_MAX_S", 3600)
         headers, body = callback_of(await till.order())
@@ -165,7 +172,8 @@ class TestCallbacks:
         assert answer.status_code == 200
 
     async def test_believes_no_amount(self, till: Till) -> None:
-        """A genuine callback that claims a payment moves no money when the gateway, asked, knows of none."""
+        """A genuine callback that claims a payment moves no money when the gateway, asked, knows of
+        none."""
         headers, body = callback_of(await till.order())
         claim = json.dumps({**json.loads(body), "amount": "1000000.00", "status": "paid"}).encode()
         async with client(till) as door:

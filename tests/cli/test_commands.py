@@ -1,4 +1,5 @@
-"""The command line as an operator meets it: a real process, an answer, an exit code, and never a traceback."""
+"""The command line as an operator meets it: a real process, an answer, an exit code, and never a
+traceback."""
 
 import asyncio
 import json
@@ -55,7 +56,8 @@ class TestTerminal:
     def test_shows_what_its_encoding_cannot(
         self, database_url: str, tmp_path: Path, arguments: tuple[str, ...]
     ) -> None:
-        """Where the terminal is not UTF-8, characters that it lacks are written as escapes, and JSON stays JSON."""
+        """Where the terminal is not UTF-8, characters that it lacks are written as escapes, and
+        JSON stays JSON."""
         assert numdesk(database_url, tmp_path, "customer", "add", "Зоя 😀 é").returncode == 0
         ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
         done = numdesk(database_url, tmp_path, *arguments, env=ascii_only)
@@ -156,7 +158,8 @@ class TestDatabase:
     def test_is_restored_as_it_was(
         self, database_url: str, empty_database_url: str, tmp_path: Path
     ) -> None:
-        """A backup brings customers back, keys only when they were put in, and never onto somebody's data."""
+        """A backup brings customers back, keys only when they were put in, and never onto
+        somebody's data."""
         numdesk(database_url, tmp_path / "a", "customer", "add", "Ann", "--credit", "5000")
         file = str(tmp_path / "backup")
         assert numdesk(database_url, tmp_path / "a", "backup", file, "--with-keys").returncode == 0
@@ -170,7 +173,10 @@ class TestDatabase:
     def test_is_restored_into_a_folder_that_is_not_there_yet(
         self, database_url: str, empty_database_url: str, tmp_path: Path
     ) -> None:
-        """The folder of the key file is made first; where it cannot be, nothing is restored and the next try can succeed."""
+        """The folder of the key file is made first.
+
+        Where it cannot be, nothing is restored and the next try can succeed.
+        """
         numdesk(database_url, tmp_path / "a", "customer", "add", "Ann")
         file = str(tmp_path / "backup")
         numdesk(database_url, tmp_path / "a", "backup", file, "--with-keys")
@@ -185,7 +191,10 @@ class TestDatabase:
     async def test_is_never_restored_over_what_is_not_ours(
         self, database_url: str, empty_database_url: str, tmp_path: Path
     ) -> None:
-        """Another program's tables, even beside ours or under our names, are refused and stay; a desk never used gives way."""
+        """Another program's tables, even beside ours or under our names, are refused and stay.
+
+        A desk never used gives way.
+        """
         file = str(tmp_path / "backup")
         numdesk(database_url, tmp_path / "a", "customer", "add", "Ann")
         numdesk(database_url, tmp_path / "a", "backup", file)
@@ -227,7 +236,8 @@ class TestDatabase:
     async def test_has_a_password_that_nobody_sees(
         self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The programs that dump and restore are told the password by their environment: arguments are public."""
+        """The programs that dump and restore are told the password by their environment: arguments
+        are public."""
         (tmp_path / "pg_dump").write_text(
             f'#!/bin/sh\necho "$@" "[$PGPASSWORD]" > {tmp_path}/said\nexit 1\n'
         )
@@ -244,7 +254,8 @@ class TestDatabase:
         assert "eyes" not in arguments.partition("--dbname")[2]
 
     def test_is_the_one_that_numdesk_names(self, database_url: str, tmp_path: Path) -> None:
-        """Variables that steer PostgreSQL's own programs change neither which database is read nor which is dumped."""
+        """Variables that steer PostgreSQL's own programs change neither which database is read nor
+        which is dumped."""
         steering = {
             "PGHOSTADDR": "192.0.2.1",
             "PGPORT": "1",
@@ -263,7 +274,8 @@ class TestDatabase:
         assert done.returncode == 0, done.stderr
 
     def test_says_why_it_cannot_be_dumped(self) -> None:
-        """The reason is the program's first error with its detail, not its last line, and holds no password."""
+        """The reason is the program's first error with its detail, not its last line, and holds no
+        password."""
         said = (
             "pg_dump: last built-in OID is 16383\n"
             "pg_dump: error: aborting because of server version mismatch\n"
@@ -296,7 +308,8 @@ class TestDatabase:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A malformed URL is one sentence in every command, which shows no part of it and is never called an internal error."""
+        """A malformed URL is one sentence in every command, which shows no part of it and is never
+        called an internal error."""
         monkeypatch.setenv("NUMDESK_DATABASE_URL", url)
         monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
         assert await asyncio.to_thread(main, list(arguments)) in (1, 2)
@@ -318,7 +331,8 @@ class TestDatabase:
                 assert "encoding LATIN1" in done.stdout + done.stderr
 
     def test_is_migrated_when_asked(self, empty_database_url: str, tmp_path: Path) -> None:
-        """A database that is too old is refused with the command that mends it, and that command mends it."""
+        """A database that is too old is refused with the command that mends it, and that command
+        mends it."""
         refused = numdesk(empty_database_url, tmp_path, "customer", "list")
         assert (refused.returncode, "numdesk migrate" in refused.stderr) == (2, True)
         assert facts(numdesk(empty_database_url, tmp_path, "migrate", "--json"))["applied"]
@@ -326,7 +340,8 @@ class TestDatabase:
         assert numdesk(empty_database_url, tmp_path, "customer", "list").returncode == 0
 
     def test_says_when_it_cannot_be_reached(self, tmp_path: Path) -> None:
-        """A database that is not there is told with the address that was tried, and without the password."""
+        """A database that is not there is told with the address that was tried, and without the
+        password."""
         done = numdesk("postgresql://me:secret@127.0.0.1:1/x", tmp_path, "customer", "list")
         assert (done.returncode, "127.0.0.1:1" in done.stderr, "secret" in done.stderr) == (
             2,
@@ -339,7 +354,10 @@ class TestDoctor:
     """Looking at everything."""
 
     def test_looks_at_a_dozen_things(self, database_url: str, tmp_path: Path) -> None:
-        """Every check has a finding; an empty shop is a warning, switched-off durability a fault."""
+        """Every check has a finding.
+
+        An empty shop is a warning, switched-off durability a fault.
+        """
         numdesk(database_url, tmp_path, "customer", "list")
         done = numdesk(database_url, tmp_path, "doctor", "--json")
         found = {check["name"]: check["state"] for check in facts(done)["checks"]}
@@ -406,7 +424,8 @@ class TestHelp:
     async def test_says_of_each_command_what_it_does(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The list has one true line per command: the first of its docstring, or its group's help."""
+        """The list has one true line per command: the first of its docstring, or its group's
+        help."""
         assert await asyncio.to_thread(main, ["--help"]) == 0
         shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
         for name, (place, line) in _COMMANDS.items():
@@ -457,7 +476,10 @@ class TestServe:
     async def test_never_serves_a_sandbox_in_earnest(
         self, database_url: str, pool: asyncpg.Pool, tmp_path: Path, command: tuple[str, ...]
     ) -> None:
-        """A sandbox's database without --sandbox is refused in one sentence; commands that only look at it go on working."""
+        """A sandbox's database without --sandbox is refused in one sentence.
+
+        Commands that only look at it go on working.
+        """
         await pool.execute("""insert into settings (name, value) values ('mode', '"sandbox"')""")
         done = await asyncio.to_thread(numdesk, database_url, tmp_path, *command)
         assert (done.returncode, done.stderr.count("\n"), "--sandbox" in done.stderr) == (

@@ -37,7 +37,8 @@ class TestSettings:
     async def test_that_set_nothing_are_named(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A variable that no setting or provider bears, or a gateway that does not exist, is a warning; all others are known."""
+        """A variable that no setting or provider bears, or a gateway that does not exist, is a
+        warning; all others are known."""
         monkeypatch.setenv("NUMDESK_PROVIDER_CRYPTOMUS_MERCHANT", "m")
         assert (await finding(capsys, "settings"))[0] == "ok"
         monkeypatch.setenv("NUMDESK_PROVIDER_CRYPTOMUSS_KEY", "k")
@@ -59,7 +60,8 @@ class TestPrivacy:
     async def test_names_what_others_can_read(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A file of the data folder in which others have rights is a warning that says how they are taken; without one all is well."""
+        """A file of the data folder in which others have rights is a warning that says how they are
+        taken; without one all is well."""
         assert (await finding(capsys, "privacy"))[0] == "ok"
         note = tmp_path / "a note.txt"
         note.touch()

@@ -33,7 +33,10 @@ class TestJobs:
     async def test_are_listed_and_revived(
         self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Dead jobs are shown with their error; one that is revived has all its tries before it, the others stay dead."""
+        """Dead jobs are shown with their error.
+
+        One that is revived has all its tries before it, the others stay dead.
+        """
         first, second, _ = [await add(pool, dead=dead) for dead in (True, True, False)]
         assert await asyncio.to_thread(main, ["jobs", "list", "--dead", "--json"]) == 0
         listed = msgspec.json.decode(capsys.readouterr().out)
@@ -53,7 +56,10 @@ class TestJobs:
     async def test_are_revived_together_but_for_work_that_waits(
         self, pool: asyncpg.Pool, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Of several jobs with one unique key only one may wait; the rest stay dead instead of breaking the command."""
+        """Of several jobs with one unique key only one may wait.
+
+        The rest stay dead instead of breaking the command.
+        """
         for dead, key in [
             (True, None),
             (True, None),

@@ -1,4 +1,5 @@
-"""`numdesk customer key` and `numdesk webhooks`: what an operator does about one customer's programs."""
+"""`numdesk customer key` and `numdesk webhooks`: what an operator does about one customer's
+programs."""
 
 from __future__ import annotations
 
@@ -121,7 +122,10 @@ class TestWebhooks:
         assert (await command("webhooks", "replay", str(customer), "x"))[0] == 2
 
     async def test_go_where_the_operator_says(self, command: Command, tmp_path: Path) -> None:
-        """Where requests are signed, webhooks are signed with the customer's newest key; elsewhere with a secret that is shown."""
+        """Where requests are signed, webhooks are signed with the customer's newest key.
+
+        Elsewhere with a secret that is shown.
+        """
         partner = str(
             (await command("customer", "add", "Ann", "--dialect", "partner"))["customer_id"]
         )
@@ -159,7 +163,8 @@ class TestWebhooks:
 
 class TestCustomer:
     async def test_is_found_by_the_id_that_the_api_shows(self, command: Command) -> None:
-        """An applicant writes from an address and knows one id: staff finds and approves the customer by them."""
+        """An applicant writes from an address and knows one id: staff finds and approves the
+        customer by them."""
         made = await command("customer", "add", "Ann", "--dialect", "partner", "--pending")
         await command("customer", "add", "Bob")
         ann, bob = await command("customer", "list")

@@ -57,7 +57,8 @@ class TestCheck:
     async def test_clears_what_the_running_desk_shows(
         self, database: Database, pool: asyncpg.Pool
     ) -> None:
-        """A full check by hand is written down, so that what was mended no longer makes the desk unready."""
+        """A full check by hand is written down, so that what was mended no longer makes the desk
+        unready."""
         wallet_id = await funded_wallet(database, units=900)
         await pool.execute("update accounts set balance = 1000 where id = $1", wallet_id)
         assert await asyncio.to_thread(main, ["ledger", "check"]) == 1

@@ -32,7 +32,8 @@ class TestConnectionLimits:
 
     @pytest.mark.parametrize(("descriptors", "most"), [(1024, 768), (64, 32), (100_000, 20_000)])
     def test_promise_what_the_descriptors_allow(self, descriptors: int, most: int) -> None:
-        """No more connections are promised than the process has descriptors for, less those that it needs itself."""
+        """No more connections are promised than the process has descriptors for, less those that it
+        needs itself."""
         assert connection_limits(Settings(), descriptors=descriptors).connections_max == most
 
 
@@ -66,7 +67,8 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -
 def test_a_public_url_is_reached_by_others(
     host: str, public_url: str | None, expected: str | None
 ) -> None:
-    """A server behind a public URL is reached by other machines, though it listens on loopback only."""
+    """A server behind a public URL is reached by other machines, though it listens on loopback
+    only."""
     assert (
         reached_by_others(Settings(listen=Address(host, 8080), public_url=public_url)) == expected
     )

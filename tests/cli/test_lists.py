@@ -1,4 +1,5 @@
-"""A CSV file may hold anything: what is good is read, what is bad is told by line, and nothing is guessed."""
+"""A CSV file may hold anything: what is good is read, what is bad is told by line, and nothing is
+guessed."""
 
 import io
 from pathlib import Path
@@ -97,7 +98,8 @@ class TestComplaints:
     """Telling what was wrong."""
 
     def test_shows_some_and_writes_all(self, tmp_path: Path) -> None:
-        """The screen shows the first lines and the file has every one, harmless to a spreadsheet."""
+        """The screen shows the first lines and the file has every one, harmless to a
+        spreadsheet."""
         with (tmp_path / "errors.csv").open("w") as file:
             complaints = Complaints(file, shown_max=2)
             for line in range(5):

@@ -38,7 +38,10 @@ class TestTry:
     async def test_explains_without_a_database(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The code, its place, its rule, and everything else that was weighed; no desk is needed."""
+        """The code, its place, its rule, and everything else that was weighed.
+
+        No desk is needed.
+        """
         told = await run_json(capsys, "try", TEXT, "--data", str(tmp_path / "none"))
         assert (told["code"], told["raw"], told["span"], told["rule"]) == (
             "482913",

@@ -47,7 +47,8 @@ class TestUnknownOutcomes:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A credit whose commit got no answer names its reference, and the same command with it credits once."""
+        """A credit whose commit got no answer names its reference, and the same command with it
+        credits once."""
         monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
         monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
         assert await asyncio.to_thread(main, ["customer", "add", "Ann"]) == 0

@@ -13,7 +13,10 @@ from numdesk.cli.outputs import written_whole
 
 class TestWrittenWhole:
     def test_replaces_a_file_when_it_is_complete(self, tmp_path: Path) -> None:
-        """Until the end the old content stands there; then the new one, for the owner's eyes only, and nothing else is left."""
+        """Until the end the old content stands there.
+
+        Then the new one, for the owner's eyes only, and nothing else is left.
+        """
         target = tmp_path / "errors.csv"
         target.write_text("old")
         with written_whole(target) as file:
@@ -24,7 +27,8 @@ class TestWrittenWhole:
         assert list(tmp_path.iterdir()) == [target]
 
     def test_leaves_the_old_file_after_a_failure(self, tmp_path: Path) -> None:
-        """A command that fails half-way neither destroys an earlier report nor leaves half of a new one."""
+        """A command that fails half-way neither destroys an earlier report nor leaves half of a new
+        one."""
         target = tmp_path / "errors.csv"
         target.write_text("old")
 

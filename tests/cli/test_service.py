@@ -1,4 +1,5 @@
-"""`numdesk service` and `numdesk message`: words and families said, texts tried, and withheld messages shown."""
+"""`numdesk service` and `numdesk message`: words and families said, texts tried, and withheld
+messages shown."""
 
 from __future__ import annotations
 
@@ -104,7 +105,10 @@ class TestMessage:
     async def test_is_released_while_its_order_is_open(
         self, on_this_database: DeskOfTest, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A message is delivered by its number, also when that is said twice; after the end the sentence says why not."""
+        """A message is delivered by its number, also when that is said twice.
+
+        After the end the sentence says why not.
+        """
         desk = on_this_database
         order = await desk.order(await desk.customer())
         released, kept = [

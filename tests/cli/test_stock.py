@@ -22,7 +22,8 @@ class TestPrices:
     async def test_in_an_odd_currency_or_at_a_loss_are_told(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The report of a price list says which lines are in money that nobody here sells in, and how many prices lose."""
+        """The report of a price list says which lines are in money that nobody here sells in, and
+        how many prices lose."""
         (tmp_path / "p.csv").write_text(
             "country,service,operator,currency,price,cost\nID,whatsapp,,IDR,9,10\n"
         )

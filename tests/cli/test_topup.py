@@ -1,4 +1,5 @@
-"""`numdesk topup` and `numdesk provider`: what an operator does about payments and the keys they need."""
+"""`numdesk topup` and `numdesk provider`: what an operator does about payments and the keys they
+need."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ insert into topup_payments (topup_id, provider, payment_id, facts, heard_at, dou
 async def _on_this_database(
     database_url: str, pool: asyncpg.Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Points the command at the database of the test, which has a customer with a top-up that is held."""
+    """Points the command at the database of the test, which has a customer with a top-up that is
+    held."""
     monkeypatch.setenv("NUMDESK_DATABASE_URL", database_url)
     monkeypatch.setenv("NUMDESK_DATA", str(tmp_path))
     KeyFile.load_or_create(tmp_path / "secret.key", may_create=True)
@@ -64,7 +66,8 @@ class TestTopUp:
     async def test_shows_the_gateways_word_the_money_and_what_to_do(
         self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool
     ) -> None:
-        """A payment of an odd status is listed with the word itself, what came of what was due, and the next step; doctor counts it."""
+        """A payment of an odd status is listed with the word itself, what came of what was due, and
+        the next step; doctor counts it."""
         facts = {
             "status": "unknown",
             "gateway_status": "under_review",
@@ -113,7 +116,10 @@ class TestTopUp:
     async def test_approves_for_what_somebody_says_it_is_worth(
         self, capsys: pytest.CaptureFixture[str], pool: asyncpg.Pool
     ) -> None:
-        """Without a worth that can be told the command asks for one; with it the wallet has the credit."""
+        """Without a worth that can be told the command asks for one.
+
+        With it the wallet has the credit.
+        """
         assert "worth" in await run(capsys, "topup", "approve", "inv_1", code=2)
         assert "500.00 EUR credited, 500.00 EUR ordered" in await run(
             capsys, "topup", "approve", "inv_1", "--worth", "45000"
@@ -151,7 +157,8 @@ class TestTopUp:
         monkeypatch: pytest.MonkeyPatch,
         given: str,
     ) -> None:
-        """Beside a sandbox that listens elsewhere the command names the setting, not only that nobody answered."""
+        """Beside a sandbox that listens elsewhere the command names the setting, not only that
+        nobody answered."""
         await pool.execute("insert into settings (name, value) values ('mode', '\"sandbox\"')")
         monkeypatch.setenv("NUMDESK_LISTEN", "127.0.0.1:9")
         said = await run(capsys, "topup", *given.split(), code=2)
@@ -166,7 +173,8 @@ class TestProvider:
         pool: asyncpg.Pool,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A key is read from standard input, is in the database only sealed, is listed without its value, and makes a gateway known."""
+        """A key is read from standard input, is in the database only sealed, is listed without its
+        value, and makes a gateway known."""
         for name, value in (("merchant", "m-1"), ("payment_key", "very-secret")):
             monkeypatch.setattr("sys.stdin", io.StringIO(f"{value}\n"))
             await run(capsys, "provider", "set", "cryptomus", name)
@@ -176,7 +184,8 @@ class TestProvider:
         listed = await run(capsys, "provider", "list")
         assert "payment_key" in listed
         assert "very-secret" not in listed
-        # Nobody answers there, so the comparison fails; but it is a gateway now, which it was not without its keys.
+        # Nobody answers there, so the comparison fails; but it is a gateway now, which it was not
+        # without its keys.
         monkeypatch.setenv("NUMDESK_PROVIDER_CRYPTOMUS_BASE_URL", "http://127.0.0.1:9")
         assert "no gateway" not in await run(
             capsys, "topup", "compare", "--gateway", "cryptomus", code=2

@@ -1,4 +1,5 @@
-"""Every module and every test says what it is for, and the tree names no package host and no path of one machine."""
+"""Every module and every test says what it is for, and the tree names no package host and no path
+of one machine."""
 
 import ast
 import subprocess
@@ -31,7 +32,10 @@ BYTES_MAX = 1_000_000  # larger files are data
 
 @cache
 def tracked_files() -> list[Path]:
-    """List what git tracks, or would if it were added; in a tree without git, everything outside .venv, var and node_modules."""
+    """List what git tracks, or would if it were added.
+
+    In a tree without git, everything outside .venv, var and node_modules.
+    """
     listing = [
         "git",
         "-C",

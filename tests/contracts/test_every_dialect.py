@@ -1,4 +1,5 @@
-"""Tests that every dialect must pass, found by folder: complete manifests, total tables, honest papers, and no fault for any bytes."""
+"""Tests that every dialect must pass, found by folder: complete manifests, total tables, honest
+papers, and no fault for any bytes."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ class TestManifest:
 
     @each_dialect
     def test_is_complete(self, dialect: Dialect) -> None:
-        """Slug and folder agree, every route lies below a prefix and has a limit, and the currency is known."""
+        """Slug and folder agree, every route lies below a prefix and has a limit, and the currency
+        is known."""
         assert folder_of(dialect).name == dialect.slug
         assert dialect.currency in DECIMALS
         assert dialect.docs.startswith("https://")
@@ -187,7 +189,8 @@ class TestBodies:
     async def test_are_bounded_in_the_dialects_words(
         self, desk: DeskOfTest, dialect: Dialect
     ) -> None:
-        """A body of the bound is taken (and then refused for what it holds), one byte more is too large, announced or not."""
+        """A body of the bound is taken (and then refused for what it holds), one byte more is too
+        large, announced or not."""
         desk.rt.settings = replace(desk.rt.settings, rate_limits=False)
         app = make_app(desk.rt, dialects=[dialect], mounts={})
         new = await accounts.register(
@@ -259,7 +262,8 @@ class TestAnyBytes:
     async def test_never_are_a_fault(
         self, data: st.DataObject, desk: DeskOfTest, app: HttpApp
     ) -> None:
-        """No path, query, header or body makes a dialect answer 500, for a customer (one who signs: in the dialect) or a stranger."""
+        """No path, query, header or body makes a dialect answer 500, for a customer (one who signs:
+        in the dialect) or a stranger."""
         tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
         for dialect in DIALECTS if not tokens else ():
             new = await accounts.register(

@@ -52,7 +52,8 @@ class TestEveryProvider:
     """A provider's manifest and adapters."""
 
     def test_has_a_complete_manifest(self, provider: Provider) -> None:
-        """A manifest names its folder, a title, at least one known port and a settings class of its own."""
+        """A manifest names its folder, a title, at least one known port and a settings class of its
+        own."""
         assert provider.title
         assert provider.serves
         assert provider.serves <= set(PORTS)
@@ -70,7 +71,8 @@ class TestEveryProvider:
     async def test_answers_every_call_of_its_ports(
         self, provider: Provider, tmp_path: Path
     ) -> None:
-        """A port's method is there with the port's own parameters, so a caller never meets a hole."""
+        """A port's method is there with the port's own parameters, so a caller never meets a
+        hole."""
         adapters = _make(provider, tmp_path)
         for port in provider.serves:
             for method in _methods(PROTOCOLS[port]):
@@ -80,13 +82,15 @@ class TestEveryProvider:
         adapters.close()
 
     def test_touches_nothing_before_it_is_called(self, provider: Provider, tmp_path: Path) -> None:
-        """Making a provider opens no file and no connection: a start must not depend on the world outside."""
+        """Making a provider opens no file and no connection: a start must not depend on the world
+        outside."""
         adapters = _make(provider, tmp_path)
         adapters.close()
         assert list(tmp_path.iterdir()) == []
 
     def test_has_a_fake_that_its_settings_reach(self, provider: Provider, tmp_path: Path) -> None:
-        """A gateway that takes money can be stood in for, by words that its own settings understand; making the fake opens no file."""
+        """A gateway that takes money can be stood in for, by words that its own settings
+        understand; making the fake opens no file."""
         if "payments" not in provider.serves:
             return
         assert provider.fake is not None
@@ -135,7 +139,10 @@ class TestEveryGateway:
     async def test_is_given_no_money_that_its_fake_has_no_rate_for(
         self, provider: Provider, tmp_path: Path
     ) -> None:
-        """A word that is no money is no coin either: nothing is seen, and the invoice is as it was. Case does not matter."""
+        """A word that is no money is no coin either: nothing is seen, and the invoice is as it was.
+
+        Case does not matter.
+        """
         async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
             made = await served.gateway.create(INTENT)
             asked = {"invoice_id": made.gateway_id, "reference": INTENT.reference, "since": NOON}
@@ -154,7 +161,10 @@ class TestEveryGateway:
     async def test_shows_money_under_a_word_that_nobody_knows(
         self, provider: Provider, tmp_path: Path, word: str
     ) -> None:
-        """A status word that is not in the gateway's table is UNKNOWN and never paid nor waiting; the word and the money are kept."""
+        """A status word that is not in the gateway's table is UNKNOWN and never paid nor waiting.
+
+        The word and the money are kept.
+        """
         async with serving_gateway(provider, tmp_path, clock=FakeClock(NOON)) as served:
             made = await served.gateway.create(INTENT)
             await served.fake.pay(INTENT.reference)

@@ -1,4 +1,7 @@
-"""Every module declares beside its logger the fields that it writes; what is not declared would be withheld from the log."""
+"""Every module declares beside its logger the fields that it writes.
+
+What is not declared would be withheld from the log.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ class TestModule:
     """A module with a logger."""
 
     def test_declares_the_fields_that_it_writes(self, path: Path) -> None:
-        """What is declared and what is written are the same names, and none of them is one that the log hides."""
+        """What is declared and what is written are the same names, and none of them is one that the
+        log hides."""
         tree = ast.parse(path.read_text(encoding="utf-8"))
         (made,) = calls(tree, "get_logger")
         declared = [
@@ -59,7 +63,8 @@ class TestModule:
         assert not {REDACTED, WITHHELD} & set(cleaned.values())
 
     def test_packs_no_fields_into_a_text(self, path: Path) -> None:
-        """Events are fixed words, and a value is a field of its own instead of a part of another one's text."""
+        """Events are fixed words, and a value is a field of its own instead of a part of another
+        one's text."""
         for call in calls(ast.parse(path.read_text(encoding="utf-8")), "_log"):
             values = [*call.args, *(keyword.value for keyword in call.keywords)]
             packed = [

@@ -1,4 +1,5 @@
-"""The pages keep up with the code: links lead somewhere, commands and settings are those that exist, the glossary has its words."""
+"""The pages keep up with the code: links lead somewhere, commands and settings are those that
+exist, the glossary has its words."""
 
 import ast
 import re
@@ -42,7 +43,8 @@ class TestPages:
         assert broken == []
 
     def test_name_files_and_functions_that_exist(self, page: Path) -> None:
-        """A file quoted with its folder exists, and so does the function or class that is named in it."""
+        """A file quoted with its folder exists, and so does the function or class that is named in
+        it."""
         lost = []
         for file, name in PLACE.findall(page.read_text("utf-8")):
             places = [

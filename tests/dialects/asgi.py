@@ -58,7 +58,10 @@ class Exchange:
         return b"".join(message.get("body", b"") for message in self.sent[1:])
 
     def header(self, name: str) -> str | None:
-        """Returns a header of the answer, None when it is not there; there is never more than one of a name."""
+        """Returns a header of the answer, None when it is not there.
+
+        There is never more than one of a name.
+        """
         found = [value.decode() for key, value in self.sent[0]["headers"] if key == name.encode()]
         assert len(found) <= 1, f"{name} is there twice"
         return found[0] if found else None

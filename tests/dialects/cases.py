@@ -6,10 +6,11 @@ A case is a story told to a fresh desk. Its first line says the rule it guards; 
     ### request                  method and path, headers, an empty line, the body
     ### answer                   status, the headers that matter, an empty line, the body
 
-A request is made with the customer's own token, or signed as the dialect's tests sign (see Speaker), unless it says
-`authorization: none` or brings one. {name} in a path or body is what an answer before had last under "name". JSON bodies are compared
-with the order of their keys; a text such as <number> stands for what differs from run to run (see PLACEHOLDERS).
-`pytest --update-cases` writes the answers that came instead of comparing them; look at the difference before you keep it.
+A request is made with the customer's own token, or signed as the dialect's tests sign (see
+Speaker), unless it says `authorization: none` or brings one. {name} in a path or body is what an
+answer before had last under "name". JSON bodies are compared with the order of their keys; a text
+such as <number> stands for what differs from run to run (see PLACEHOLDERS). `pytest --update-cases`
+writes the answers that came instead of comparing them; look at the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ def bearer(_step: Step, new: NewCustomer, _wall: datetime) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Speaker:
-    """How the customer of a case speaks: `headers` are those that say who asks, `placeholders` what else differs from run to run."""
+    """How the customer of a case speaks: `headers` are those that say who asks, `placeholders` what
+    else differs from run to run."""
 
     dialect: str
     currency: str = "IDR"
@@ -131,7 +133,10 @@ async def run_case(
     speaker: Speaker | None = None,
     dialect: str = "",
 ) -> None:
-    """Tell the story to the desk and compare every answer, or write them down; `dialect` alone names one whose customers show a token."""
+    """Tell the story to the desk and compare every answer, or write them down.
+
+    `dialect` alone names one whose customers show a token.
+    """
     speaker = speaker or Speaker(dialect)
     new = await accounts.register(
         desk.rt,
@@ -212,7 +217,8 @@ async def _sql(story: Story, rest: str) -> None:
     story.desk.rt.memory.forget("")
 
 
-#: advance SECONDS; message TEXT (to the number sold last); rate VALUE or none; state NAME (of the customer); sql STATEMENT.
+#: advance SECONDS; message TEXT (to the number sold last); rate VALUE or none; state NAME (of the
+#: customer); sql STATEMENT.
 ACTS: dict[str, Callable[[Story, str], Awaitable[None]]] = {
     "advance": _advance,
     "message": _message,
@@ -247,7 +253,10 @@ def _compare(step: Step, response: httpx.Response, placeholders: Placeholders) -
 
 
 def _is_like(found: Any, wanted: Any, placeholders: Placeholders) -> bool:
-    """Is this what was wanted, placeholders taken for what they stand for? Objects come as lists of pairs."""
+    """Is this what was wanted, placeholders taken for what they stand for?
+
+    Objects come as lists of pairs.
+    """
     if isinstance(wanted, list | tuple) and isinstance(found, list | tuple):
         return len(found) == len(wanted) and all(
             _is_like(one, other, placeholders) for one, other in zip(found, wanted, strict=True)

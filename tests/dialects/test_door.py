@@ -1,4 +1,5 @@
-"""Tests of the door that all dialects share: who gets in, how often, with how much, and what a fault looks like from outside."""
+"""Tests of the door that all dialects share: who gets in, how often, with how much, and what a
+fault looks like from outside."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ class TestLimits:
         assert (await Exchange("GET", "/toy/things/1", two).run(app)).status == 200
 
     async def test_are_shared_by_the_versions_of_an_api(self, desk: DeskOfTest) -> None:
-        """/v1 and /v2 of the smscode API draw on one bucket: the eleventh webhook test in a minute is refused."""
+        """/v1 and /v2 of the smscode API draw on one bucket: the eleventh webhook test in a minute
+        is refused."""
         app = make_app(desk.rt, dialects=find_dialects(), mounts={})
         new = await accounts.register(desk.rt, name="Toy", dialect="smscode", currency="IDR")
         headers = {"authorization": f"Bearer {new.token}"}
@@ -112,7 +114,10 @@ class TestLimits:
         assert (await Exchange("GET", "/toy/things/1", await token_of(desk)).run(app)).status == 200
 
     async def test_count_what_is_forbidden_by_key_and_address(self, desk: DeskOfTest) -> None:
-        """A caller who may not make a call is told so a few times, and then to wait; at another address the key is told so again."""
+        """A caller who may not make a call is told so a few times, and then to wait.
+
+        At another address the key is told so again.
+        """
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         await accounts.set_state(desk.rt, 1, CustomerState.BLOCKED)
         bodies = [(await Exchange("GET", "/toy/things/1", headers).run(app)).body for _ in range(4)]
@@ -139,7 +144,8 @@ class TestLimits:
     async def test_are_not_used_up_by_what_is_forbidden(
         self, desk: DeskOfTest, rules: KeyRules, call: Exchange, verify: Callable[..., None] | None
     ) -> None:
-        """Calls that are refused for their address, scope or name leave the customer's limit to the calls that are not."""
+        """Calls that are refused for their address, scope or name leave the customer's limit to the
+        calls that are not."""
         await token_of(desk)
         key = await keys.add_key(
             desk.rt, customer_id=1, dialect="smscode", currency="IDR", rules=rules
@@ -154,7 +160,10 @@ class TestLimits:
     async def test_stop_who_may_not_call_before_their_signatures_cost_anything(
         self, desk: DeskOfTest, state: CustomerState
     ) -> None:
-        """A key that was never approved, or is blocked, is verified a few times; then its bodies are not even read."""
+        """A key that was never approved, or is blocked, is verified a few times.
+
+        Then its bodies are not even read.
+        """
         verified: list[bytes] = []
 
         def verify(request: Request, _caller: Caller, _wall: datetime) -> None:
@@ -189,7 +198,8 @@ class TestLimits:
         assert len(verified) == 2
 
     async def test_tell_a_forger_nothing_of_the_customers_state(self, desk: DeskOfTest) -> None:
-        """Whoever has only the public half of a key hears the same of a customer who is blocked as of one who is not."""
+        """Whoever has only the public half of a key hears the same of a customer who is blocked as
+        of one who is not."""
 
         def verify(_request: Request, _caller: Caller, _wall: datetime) -> None:
             raise NotAuthenticated(cause="signature")
@@ -208,7 +218,8 @@ class TestLimits:
     async def test_stop_forgers_before_their_signatures_cost_anything(
         self, desk: DeskOfTest
     ) -> None:
-        """Whoever signs wrongly with a known key is told to wait, unverified, and takes nothing from the customer who is elsewhere."""
+        """Whoever signs wrongly with a known key is told to wait, unverified, and takes nothing
+        from the customer who is elsewhere."""
         verified: list[str] = []
 
         def verify(request: Request, _caller: Caller, _wall: datetime) -> None:
@@ -230,7 +241,8 @@ class TestLimits:
         assert [answer.status for answer in honest] == [200, 200, 400]
 
     async def test_let_the_signed_pass_beside_a_guesser(self, desk: DeskOfTest) -> None:
-        """An address that guessed away its strangers' limit still serves the customer behind it who signs well."""
+        """An address that guessed away its strangers' limit still serves the customer behind it who
+        signs well."""
         app, headers = (
             app_of(desk, Toy(done, verify=lambda _request, _caller, _wall: None)),
             await token_of(desk),
@@ -265,7 +277,10 @@ class TestShares:
     async def test_space_out_what_is_refused(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An address that is refused again and again waits for each refusal; its good calls and other addresses wait for nothing."""
+        """An address that is refused again and again waits for each refusal.
+
+        Its good calls and other addresses wait for nothing.
+        """
         monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSALS_PER_S", 2)
         monkeypatch.setattr("numdesk.kit.incoming.pacing.REFUSAL_WAIT_MAX_S", 3600)
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
@@ -286,7 +301,10 @@ class TestShares:
     async def test_are_one_long_answer_at_a_time(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A customer's second long answer waits for the first, the third is refused; another's and a short one wait for nothing."""
+        """A customer's second long answer waits for the first, the third is refused.
+
+        Another's and a short one wait for nothing.
+        """
         monkeypatch.setattr("numdesk.dialects.door.LONG_ANSWERS_WAITING_MAX", 1)
         making: asyncio.Queue[int] = asyncio.Queue()
         ends = asyncio.Event()
@@ -392,7 +410,8 @@ class TestHangingUp:
     """Clients that do not wait."""
 
     async def test_does_not_stop_a_purchase(self, desk: DeskOfTest) -> None:
-        """A write whose request is cancelled in the middle comes to its end, and the stopping server waits for it."""
+        """A write whose request is cancelled in the middle comes to its end, and the stopping
+        server waits for it."""
         entered, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def buy(_rt: Runtime, request: Request) -> Answer:
@@ -427,7 +446,10 @@ class TestAccessLog:
     async def test_is_written_at_debug_only(
         self, desk: DeskOfTest, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """At debug a line names the route, never the path with its values; at info there is none."""
+        """At debug a line names the route, never the path with its values.
+
+        At info there is none.
+        """
         app, headers = app_of(desk, Toy(done)), await token_of(desk)
         for level, count in ((logging.DEBUG, 1), (logging.INFO, 0)):
             caplog.set_level(level, logger="numdesk.http")

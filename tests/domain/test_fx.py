@@ -21,7 +21,8 @@ class TestProject:
 
     @given(units, rates, decimals)
     def test_is_the_nearest_decimal(self, amount: int, rate: int, places: int) -> None:
-        """What is shown is at most half a last place from the exact quotient, unless a positive amount would vanish."""
+        """What is shown is at most half a last place from the exact quotient, unless a positive
+        amount would vanish."""
         shown = Fraction(project(amount, rate=rate, decimals=places))
         step, exact = Fraction(1, 10**places), Fraction(amount, rate)
         assert abs(shown - exact) <= step / 2 or (shown, 0 < exact < step) == (step, True)
@@ -79,7 +80,8 @@ class TestPriceCap:
 
     @given(prices, rates)
     def test_a_shown_price_passed_back_buys(self, price: int, rate: int) -> None:
-        """The price as it is shown, taken as an upper bound, admits the offer that it was shown for, however it was rounded."""
+        """The price as it is shown, taken as an upper bound, admits the offer that it was shown
+        for, however it was rounded."""
         shown = Decimal(project(price, rate=rate, decimals=SHOWN_DECIMALS))
         assert at_most(price, PriceCap(shown=shown), rate=rate)
 
@@ -87,7 +89,8 @@ class TestPriceCap:
     def test_is_never_exceeded_by_more_than_the_rounding(
         self, price: int, rate: int, cap: Decimal
     ) -> None:
-        """An admitted price is within the bound, or within half a shown place (a whole one for the smallest amount) above it."""
+        """An admitted price is within the bound, or within half a shown place (a whole one for the
+        smallest amount) above it."""
         if at_most(price, PriceCap(shown=cap), rate=rate):
             assert Fraction(price, rate) <= Fraction(cap) + Fraction(1, 2 * 10**SHOWN_DECIMALS)
 

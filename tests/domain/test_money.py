@@ -118,7 +118,8 @@ class TestParseAmount:
         ],
     )
     def test_says_what_is_wrong(self, text: str, reason: str) -> None:
-        """What could be read in two ways is not read at all, and the reason names the real fault."""
+        """What could be read in two ways is not read at all, and the reason names the real
+        fault."""
         with pytest.raises(AmountRefused, match=reason):
             parse_amount(text, "EUR")
 

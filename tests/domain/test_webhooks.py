@@ -60,7 +60,10 @@ class TestAskedPause:
     def test_is_read_where_it_means_something(
         self, status: int | None, said: str | None, pause_s: float
     ) -> None:
-        """Seconds and dates count on 429 and 503, up to an hour; what cannot be read asks for nothing."""
+        """Seconds and dates count on 429 and 503, up to an hour.
+
+        What cannot be read asks for nothing.
+        """
         assert asked_pause_s(status, said, wall=datetime(2026, 3, 1, 12, 0, tzinfo=UTC)) == pause_s
 
     @given(said=st.text(), status=st.sampled_from([429, 503]))
@@ -89,7 +92,8 @@ class TestEndpointPace:
     """How long an endpoint took."""
 
     def test_leaves_out_what_the_sender_waited_for_itself(self) -> None:
-        """A busy sender does not blame the endpoint for its own turns, and an idle one has nothing to leave out."""
+        """A busy sender does not blame the endpoint for its own turns, and an idle one has nothing
+        to leave out."""
         assert endpoint_pace_ms(100, turn_ms=10) == 70
         assert endpoint_pace_ms(100, turn_ms=0) == 100
         assert endpoint_pace_ms(100, turn_ms=40) == 0
@@ -126,6 +130,7 @@ class TestNextWindow:
         assert window == 50
 
     def test_a_near_or_slow_endpoint_keeps_the_start(self) -> None:
-        """Neither needs nor earns more: the one is quick enough, the other would hold places for seconds."""
+        """Neither needs nor earns more: the one is quick enough, the other would hold places for
+        seconds."""
         assert next_window(WINDOW_START, delivered=True, elapsed_ms=1) == WINDOW_START
         assert next_window(WINDOW_START, delivered=True, elapsed_ms=2500) == WINDOW_START

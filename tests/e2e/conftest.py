@@ -1,7 +1,8 @@
-"""Servers for the end-to-end tests: one that all share, and one of their own for tests that kill it.
+"""Servers for the end-to-end tests: one that all share, and one of their own for tests that kill
+it.
 
-Every module says `pytestmark = pytest.mark.xdist_group("e2e")`: on one worker they share a server, and the heavy ones never run
-at the same time.
+Every module says `pytestmark = pytest.mark.xdist_group("e2e")`: on one worker they share a server,
+and the heavy ones never run at the same time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from tests.support.serving import Server, make_folder, serving
 
 StartServer = Callable[..., Server]
 
-#: The first test waits until a sandbox is seeded, and perhaps until the packages of the JavaScript programs are there.
+#: The first test waits until a sandbox is seeded, and perhaps until the packages of the JavaScript
+#: programs are there.
 TIMEOUT_S = 300
 
 
@@ -33,7 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def seeded_data() -> Iterator[Path]:
-    """The data folder of a sandbox that was seeded and stopped; servers start on copies of it, which is quicker than seeding."""
+    """The data folder of a sandbox that was seeded and stopped.
+
+    Servers start on copies of it, which is quicker than seeding.
+    """
     first = Server(make_folder())
     try:
         first.start()
@@ -59,7 +64,10 @@ def sandbox(shared_server: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def start_server(seeded_data: Path) -> Iterator[StartServer]:
-    """Starts servers of a module's own: `start_server(workers=, env=, ...)`; their ledgers must be in order at the end."""
+    """Starts servers of a module's own: `start_server(workers=, env=, ...)`.
+
+    Their ledgers must be in order at the end.
+    """
     with ExitStack() as stack:
         started: list[Server] = []
 

@@ -1,4 +1,5 @@
-"""The commands as an operator types them: beside a running server, on a stopped one, and where something is in the way."""
+"""The commands as an operator types them: beside a running server, on a stopped one, and where
+something is in the way."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def told(*arguments: str, data: Path) -> Any:
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Fails unless the command ended with 2 and one sentence on standard error that holds all the words."""
+    """Fails unless the command ended with 2 and one sentence on standard error that holds all the
+    words."""
     assert done.returncode == EXIT_REFUSED, done
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, done.stderr
@@ -183,7 +185,8 @@ class TestServeRefuses:
 def test_a_missing_key_file_is_refused_and_nothing_is_overwritten(
     seeded_data: Path, folder: Path, port: int
 ) -> None:
-    """A server whose key file is gone does not make a new one, because nothing sealed could be opened with it."""
+    """A server whose key file is gone does not make a new one, because nothing sealed could be
+    opened with it."""
     copy_data(seeded_data, folder)
     (folder / "secret.key").rename(folder / "kept.key")
     done = run_command("serve", "--sandbox", "--listen", f"127.0.0.1:{port}", "--data", str(folder))
@@ -195,7 +198,8 @@ class TestBesideAServer:
     """Commands while the server runs."""
 
     def test_a_customer_is_added_credited_and_calls(self, sandbox: Server) -> None:
-        """The token that was shown works at once, credit with one reference counts once, and the balance is their sum."""
+        """The token that was shown works at once, credit with one reference counts once, and the
+        balance is their sum."""
         made = told("customer", "add", "Ann", "--credit", "1000", data=sandbox.data)
         customer = str(made["customer_id"])
         for _ in range(2):
@@ -217,7 +221,8 @@ class TestBesideAServer:
         assert_refused(done, "2000000000")
 
     def test_numbers_loaded_twice_are_there_once(self, sandbox: Server, tmp_path: Path) -> None:
-        """The same list again changes nothing, and a bad line is told by its number while the good ones are taken."""
+        """The same list again changes nothing, and a bad line is told by its number while the good
+        ones are taken."""
         numbers = tmp_path / "numbers.csv"
         numbers.write_text(
             "msisdn,country\n" + "".join(f"62899{serial:07},ID\n" for serial in range(300))
@@ -266,7 +271,8 @@ class TestBesideAServer:
 
 
 def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path) -> None:
-    """What a running server is backed up as is served again elsewhere, with the same tokens, money, orders and secrets."""
+    """What a running server is backed up as is served again elsewhere, with the same tokens, money,
+    orders and secrets."""
     customer = sandbox.customer(balance=50_000, webhook_url=sandbox.inbox_url("backup"))
     with httpx.Client(
         base_url=sandbox.base_url,
@@ -318,7 +324,8 @@ def test_a_backup_comes_back_whole(sandbox: Server, tmp_path: Path, folder: Path
 
 
 def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
-    """SIGTERM ends with 0 in good time, although a supplier is just being asked, and the answer still arrives."""
+    """SIGTERM ends with 0 in good time, although a supplier is just being asked, and the answer
+    still arrives."""
     server = start_server(
         env={"NUMDESK_RATE_LIMITS": "off"}
     )  # looking takes as many requests as it takes
@@ -350,7 +357,8 @@ def test_a_stop_lets_what_has_begun_come_to_its_end(start_server: Any) -> None:
 
 
 def _is_busy(server: Server, headers: dict[str, str], *, funds: int) -> bool:
-    """Is money of this customer held for an order, which nobody sees before its supplier has answered?"""
+    """Is money of this customer held for an order, which nobody sees before its supplier has
+    answered?"""
     answer = httpx.get(
         f"{server.base_url}/v1/balance", headers=headers, timeout=ANSWERED_WITHIN_S, trust_env=False
     )

@@ -1,4 +1,5 @@
-"""A server, or its database, is killed again and again under load: what was acknowledged is there, and nothing is there twice."""
+"""A server, or its database, is killed again and again under load: what was acknowledged is there,
+and nothing is there twice."""
 
 from __future__ import annotations
 
@@ -25,12 +26,14 @@ CUSTOMERS = 3
 WORKERS = 6
 #: A killed server may be asked again after so many more answers, at random.
 ANSWERS_BETWEEN = (15, 60)
-#: A restart that waits for something by the clock, such as a lease, would take longer each time. The quickest of them is looked at:
-#: how long the others take says more about the machine.
+#: A restart that waits for something by the clock, such as a lease, would take longer each time.
+#: The quickest of them is looked at: how long the others take says more about the machine.
 SERVING_AGAIN_S = 10.0
-#: Of the desk's time, between two kills: after two steps an order can be cancelled, long before it expires.
+#: Of the desk's time, between two kills: after two steps an order can be cancelled, long before it
+#: expires.
 STEP_S = 60
-#: A job that died with its process is done by another when its lease runs out, which takes up to 70 s of real time.
+#: A job that died with its process is done by another when its lease runs out, which takes up to 70
+#: s of real time.
 LEASES_S = 100
 LOST = (aiohttp.ClientError, TimeoutError, OSError)
 #: What a client is told while the database is away; it means "ask again", not "no".
@@ -86,7 +89,8 @@ class Load:
                 group.create_task(self._buy_and_end(self.callers[number % CUSTOMERS], products))
 
     async def _products(self) -> list[dict[str, Any]]:
-        """Returns orders to place: for our own stock, for a supplier's numbers, and for whichever is cheapest."""
+        """Returns orders to place: for our own stock, for a supplier's numbers, and for whichever
+        is cheapest."""
         page = (
             await self.callers[0].get(
                 "/v1/catalog/products?country_id=6&platform_id=1&sort=price_asc"
@@ -169,7 +173,8 @@ class Load:
         self.journal.unanswered_ends += 1
 
     async def _until_back(self, caller: Caller) -> None:
-        """Lets a server that is down be down: the longer it is, the more would be sent in vain and have to be repeated in the end."""
+        """Lets a server that is down be down: the longer it is, the more would be sent in vain and
+        have to be repeated in the end."""
 
         async def is_back() -> None:
             if not self.stop.is_set():
@@ -223,7 +228,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(
     start_server: Callable[..., Server], journal: Journal, kill: Kill, kills: int
 ) -> None:
-    """After every crash the three sets agree: what was sent with a key, what was answered, and what is in the list."""
+    """After every crash the three sets agree: what was sent with a key, what was answered, and what
+    is in the list."""
     server = start_server(env={"NUMDESK_RATE_LIMITS": "off"})
     async with connections(WORKERS * 2) as session:
         load = Load(server, session, journal)
@@ -254,7 +260,8 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(
 
 
 async def _kill_once(server: Server, load: Load, kill: Kill, running: asyncio.Task[None]) -> float:
-    """Waits for some more answers, kills in the middle of the load, and moves the clock when the server is back."""
+    """Waits for some more answers, kills in the middle of the load, and moves the clock when the
+    server is back."""
     wanted = load.journal.answers + random.randint(*ANSWERS_BETWEEN)
 
     async def enough() -> None:
@@ -269,7 +276,10 @@ async def _kill_once(server: Server, load: Load, kill: Kill, running: asyncio.Ta
 
 
 async def _repeat_unanswered(server: Server, load: Load) -> int:
-    """Repeats every create that has no answer with its key until it has one; returns how many there were."""
+    """Repeats every create that has no answer with its key until it has one.
+
+    Returns how many there were.
+    """
     journal = load.journal
     unanswered = [key for key in journal.sent if key not in journal.answered]
 

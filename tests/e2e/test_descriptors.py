@@ -1,4 +1,5 @@
-"""A server that may open few files: it says so, serves whoever asks, and closes its front door to nobody without a word."""
+"""A server that may open few files: it says so, serves whoever asks, and closes its front door to
+nobody without a word."""
 
 from __future__ import annotations
 
@@ -56,7 +57,10 @@ def turned_away(server: Server, reason: str) -> int:
 
 
 async def test_few_descriptors_close_the_door_to_nobody(start_server: StartServer) -> None:
-    """Idle connections make room, oldest first; where none is idle the next gets a 503 and is counted, until there is room again."""
+    """Idle connections make room, oldest first.
+
+    Where none is idle the next gets a 503 and is counted, until there is room again.
+    """
     server = start_server(after=f"ulimit -n {DESCRIPTORS}")
     with connections(server, 2 * ROOM) as idle:
         assert status(server) == 200

@@ -1,4 +1,5 @@
-"""Hostile requests: whatever is sent, the server answers in its own words within seconds, never with a fault, and lives on."""
+"""Hostile requests: whatever is sent, the server answers in its own words within seconds, never
+with a fault, and lives on."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ from numdesk.dialects import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
-#: Nothing may take longer, the machine being busy or not. What makes a server think or sleep for long would take longer still.
+#: Nothing may take longer, the machine being busy or not. What makes a server think or sleep for
+#: long would take longer still.
 PATIENCE_S = 60.0
-#: What the front of the server answers to what is no HTTP request of ours, in plain text and without an id.
+#: What the front of the server answers to what is no HTTP request of ours, in plain text and
+#: without an id.
 FRONT = frozenset({400, 405, 408, 413, 414, 431, 503, 505})
 UNLIMITED = {"NUMDESK_RATE_LIMITS": "off"}
 
@@ -58,7 +61,8 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(start_server: Any) -> Iterator[Target]:
-    """A server of this module's own, alive and with its books in order when everything was thrown at it."""
+    """A server of this module's own, alive and with its books in order when everything was thrown
+    at it."""
     server = start_server(env=UNLIMITED)
     customer = server.customer()
     with httpx.Client(base_url=server.base_url, timeout=PATIENCE_S, trust_env=False) as client:
@@ -69,7 +73,8 @@ def target(start_server: Any) -> Iterator[Target]:
 
 
 def assert_answered(answer: httpx.Response) -> None:
-    """Fails unless the answer is a success or a refusal in the API's envelope, or a short no of the front."""
+    """Fails unless the answer is a success or a refusal in the API's envelope, or a short no of the
+    front."""
     assert answer.status_code < 500, answer.text
     if answer.status_code in FRONT and "x-request-id" not in answer.headers:
         assert answer.headers["connection"] == "close"
@@ -141,7 +146,8 @@ def test_strings(target: Target, name: str, where: str) -> None:
     "where", ["product_id", "catalog_product_id", "quantity", "operator_id", "max_price", "id"]
 )
 def test_numbers(target: Target, name: str, where: str) -> None:
-    """A number of any size or spelling, wherever a number may stand, is taken or refused, never rounded into another."""
+    """A number of any size or spelling, wherever a number may stand, is taken or refused, never
+    rounded into another."""
     path, body = "/v1/orders/create", '{"product_id":2000000000,"%s":%s}'
     if where in ("product_id", "catalog_product_id"):
         body = '{"%s":%s}'
@@ -234,7 +240,8 @@ def test_methods(target: Target, method: str) -> None:
 
 @pytest.mark.parametrize("name", RAW)
 def test_raw_bytes(target: Target, name: str) -> None:
-    """Bytes that are no request of ours are answered with a plain no, or with the end of the connection, in time."""
+    """Bytes that are no request of ours are answered with a plain no, or with the end of the
+    connection, in time."""
     with socket.create_connection(
         ("127.0.0.1", target.server.port), timeout=PATIENCE_S
     ) as connection:
@@ -253,7 +260,8 @@ def test_raw_bytes(target: Target, name: str) -> None:
 
 
 async def test_a_buyer_who_hangs_up_gets_one_order_or_none(target: Target) -> None:
-    """A client that goes away in the middle of buying leaves a whole order or nothing, and the balance says which."""
+    """A client that goes away in the middle of buying leaves a whole order or nothing, and the
+    balance says which."""
     customer = target.server.customer(balance=1_000_000)
     headers = customer.headers
     product = target.client.get(

@@ -19,7 +19,8 @@ PIPE_BYTES, REQUESTS = 4096, 200
 def test_a_server_outlives_a_pipe_that_nobody_reads(
     start_server: StartServer, workers: int
 ) -> None:
-    """Every request is answered although the pipe that takes the log has long been full, and a stop is a stop."""
+    """Every request is answered although the pipe that takes the log has long been full, and a stop
+    is a stop."""
     unread, pipe = os.pipe()
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -37,7 +38,8 @@ def test_a_server_outlives_a_pipe_that_nobody_reads(
     "redirection", [">&- 2>&-", ">/dev/full 2>/dev/full", "</dev/null >&- 2>/dev/full"]
 )
 def test_a_server_needs_nobody_who_reads_what_it_writes(redirection: str) -> None:
-    """A command of the server ends by its own reason, with its own code, whatever becomes of its output."""
+    """A command of the server ends by its own reason, with its own code, whatever becomes of its
+    output."""
     line = [
         "sh",
         "-c",

@@ -1,4 +1,5 @@
-"""The partner API through a client as its integrators write it in JavaScript: axios, short paths signed, `null` where there is no body."""
+"""The partner API through a client as its integrators write it in JavaScript: axios, short paths
+signed, `null` where there is no body."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def partner(sandbox: Server) -> Keys:
 
 @pytest.fixture(scope="module")
 def cycle(node: Node, partner: Keys) -> dict[str, Any]:
-    """Every answer of a whole cycle: balance, top-up, payment, rent, SMS, cancel, and once more with a refund."""
+    """Every answer of a whole cycle: balance, top-up, payment, rent, SMS, cancel, and once more
+    with a refund."""
     return node.run("cycle.js", partner)[0]
 
 
@@ -74,7 +76,8 @@ class TestCycle:
         assert cycle["paid"]["data"]["total"] == START + 500
 
     def test_rents_in_the_words_of_the_sample(self, cycle: dict[str, Any]) -> None:
-        """`services`, `type` and a duration of 24 rent a day for its price, and the rental has both names for its id."""
+        """`services`, `type` and a duration of 24 rent a day for its price, and the rental has both
+        names for its id."""
         rental = cycle["rental"]["data"]
         assert rental["numberId"] == rental["rentId"]
         assert rental["rentId"].startswith("num_")
@@ -89,7 +92,8 @@ class TestCycle:
         assert rental["duration"] == {"value": 1440, "unit": "minutes"}
 
     def test_polls_until_a_message_is_there(self, cycle: dict[str, Any]) -> None:
-        """`data.messages` is a list for who signs the short path: empty at first, then with every letter of the SMS."""
+        """`data.messages` is a list for who signs the short path: empty at first, then with every
+        letter of the SMS."""
         assert cycle["silent"]["data"] == {"messages": []}
         [message] = cycle["sms"]["data"]["messages"]
         assert message.keys() == {"id", "from", "message", "receivedAt"}
@@ -130,7 +134,8 @@ class TestCycle:
         assert (data["status"], data["refunded"], data["refundAmount"]) == ("INACTIVE", True, 32.5)
 
     def test_ends_with_a_history_that_explains_the_balance(self, cycle: dict[str, Any]) -> None:
-        """Newest first, each line begins where the older one ended, and the last balance is what is left."""
+        """Newest first, each line begins where the older one ended, and the last balance is what is
+        left."""
         lines = cycle["transactions"]["data"]
         assert [(line["type"], line["amount"]) for line in lines[:5]] == [
             ("refund", 32.5),
@@ -160,7 +165,10 @@ class TestClient:
     def test_sends_null_and_signs_an_empty_object_over_the_short_path(
         self, sandbox: Server, node: Node, partner: Keys
     ) -> None:
-        """A call without data has the body `null`, GET or not, and its signature says `{}`; data go out as they were signed."""
+        """A call without data has the body `null`, GET or not, and its signature says `{}`.
+
+        Data go out as they were signed.
+        """
         calls = [
             ("GET", "/sent"),
             ("POST", "/sent"),
@@ -203,7 +211,10 @@ class TestRefusals:
     )
 
     def test_name_what_is_wrong(self, sandbox: Server, node: Node) -> None:
-        """Each refusal has the vendor's envelope and a code; money that is short is told in euros, and nothing is charged."""
+        """Each refusal has the vendor's envelope and a code.
+
+        Money that is short is told in euros, and nothing is charged.
+        """
         poor = new_partner(sandbox, balance=25_50)
         answers = node.run(
             "send.js", {"customer": poor, "calls": [call for call, *_ in self.CALLS]}

@@ -1,4 +1,5 @@
-"""A server, or its database, is killed again and again under a client that repeats with its keys: nothing is lost, and nothing is twice."""
+"""A server, or its database, is killed again and again under a client that repeats with its keys:
+nothing is lost, and nothing is twice."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ _log = logging.getLogger(__name__)
 def test_a_client_that_retries_pays_once(
     start_server: Callable[..., Server], node: Node, kills: int
 ) -> None:
-    """Every key has one rental, one charge and one refund, the balance is what they leave, and the answers come again for the same keys."""
+    """Every key has one rental, one charge and one refund, the balance is what they leave, and the
+    answers come again for the same keys."""
     server = start_server(env=ENV)
     partner = new_partner(server, balance=BALANCE)
     told = _storm(server, node, partner, [restart] * kills)
@@ -62,7 +64,8 @@ def test_a_client_that_retries_pays_once(
 def test_a_database_that_is_killed_shows_as_latency(
     start_server: Callable[..., Server], node: Node, kills: int
 ) -> None:
-    """While PostgreSQL is away, also from the middle of a COMMIT, writes wait: none is refused that was done, and none is done twice."""
+    """While PostgreSQL is away, also from the middle of a COMMIT, writes wait: none is refused that
+    was done, and none is done twice."""
     server = start_server(env=ENV)
     partner = new_partner(server, balance=BALANCE)
     away: list[float] = []
@@ -96,7 +99,10 @@ def restart(server: Server) -> None:
 def _storm(
     server: Server, node: Node, partner: dict[str, Any], kills: list[Callable[[Server], None]]
 ) -> list[dict[str, Any]]:
-    """Lets the client write without a pause between the kills; returns what it was told, all answered, without a contradiction."""
+    """Lets the client write without a pause between the kills.
+
+    Returns what it was told, all answered, without a contradiction.
+    """
     with node.started("storm.js", env={"CUSTOMER": json.dumps(partner)}) as client:
         assert client.stdout is not None
         assert client.stdin is not None
@@ -146,7 +152,8 @@ def _compare(
 
 
 def _compare_topups(server: Server, told: list[dict[str, Any]]) -> None:
-    """Fails unless the top-ups that have an invoice, or may get one, are those that the client was told of."""
+    """Fails unless the top-ups that have an invoice, or may get one, are those that the client was
+    told of."""
 
     async def opened() -> list[str]:
         connection = await asyncpg.connect(Cluster.of(server.data).dsn())

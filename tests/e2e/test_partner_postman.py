@@ -1,4 +1,5 @@
-"""The partner API from Postman: a pre-request script signs the full path as typed, and bodies go out as typed, 27.00 and all."""
+"""The partner API from Postman: a pre-request script signs the full path as typed, and bodies go
+out as typed, 27.00 and all."""
 
 from __future__ import annotations
 
@@ -54,7 +55,10 @@ def ask(node: Node, partner: Keys, *requests: dict[str, Any]) -> list[Any]:
 
 
 def test_reads_with_queries_as_typed(node: Node, partner: Keys) -> None:
-    """Queries are signed as typed, with the domain as a variable or written out; letters are percent-encoded by whoever does it."""
+    """Queries are signed as typed, with the domain as a variable or written out.
+
+    Letters are percent-encoded by whoever does it.
+    """
     balance, listed, prices, again, *odd = ask(
         node,
         partner,
@@ -75,7 +79,8 @@ def test_reads_with_queries_as_typed(node: Node, partner: Keys) -> None:
 def test_goes_through_a_rental_with_bodies_as_typed(
     sandbox: Server, node: Node, partner: Keys
 ) -> None:
-    """Pretty JSON is verified as JavaScript writes it, an empty body as {}, and messages are a plain list."""
+    """Pretty JSON is verified as JavaScript writes it, an empty body as {}, and messages are a
+    plain list."""
     quote, made = ask(
         node,
         partner,
@@ -110,7 +115,10 @@ def test_goes_through_a_rental_with_bodies_as_typed(
 
 
 def test_forms_are_good_only_when_they_are_empty(node: Node, partner: Keys) -> None:
-    """The script signs {} whatever a form says, so a form that says something was not signed; text that is no JSON neither."""
+    """The script signs {} whatever a form says, so a form that says something was not signed.
+
+    Text that is no JSON neither.
+    """
     [made] = send(
         node,
         partner,

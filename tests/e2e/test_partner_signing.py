@@ -1,4 +1,5 @@
-"""JSON and signatures of the partner API against Node itself: what JavaScript parses, writes and signs is what we parse, write and sign."""
+"""JSON and signatures of the partner API against Node itself: what JavaScript parses, writes and
+signs is what we parse, write and sign."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def ours(timestamp: str, method: str, url: str, text: str, secret: str) -> str:
 
 
 def test_twenty_thousand_documents_are_written_and_signed_as_node_does() -> None:
-    """Hostile numbers, surrogates, positions as keys, keys twice, depth and spoiled texts: no document and no signature differs."""
+    """Hostile numbers, surrogates, positions as keys, keys twice, depth and spoiled texts: no
+    document and no signature differs."""
     seed = random.randrange(
         2**32
     )  # of pytest-randomly, which prints what it needs to do the same again
@@ -60,7 +62,8 @@ def test_twenty_thousand_documents_are_written_and_signed_as_node_does() -> None
 
 
 SIGNED_AT, SECRET = "1704106800000", "sk_test_vector"
-#: Method, URL as signed, the body as sent, and the signature that crypto-js gave. Whoever writes a client may check it against these.
+#: Method, URL as signed, the body as sent, and the signature that crypto-js gave. Whoever writes a
+#: client may check it against these.
 VECTORS = [
     (
         "GET",
@@ -107,7 +110,8 @@ VECTORS = [
     ids=[f"{method} {url}" for method, url, *_ in VECTORS],
 )
 def test_known_signatures_hold(method: str, url: str, sent: str, signature: str) -> None:
-    """Node gives the signature that is known, and the door accepts it for five minutes of its own watch, not longer."""
+    """Node gives the signature that is known, and the door accepts it for five minutes of its own
+    watch, not longer."""
     text = "{}" if sent in ("", "null") else sent
     assert ask_node([(SIGNED_AT, method, url, text, SECRET)])[0].split(" ")[0] == signature
     path, _, query = quote(url, safe="/?=&").partition("?")

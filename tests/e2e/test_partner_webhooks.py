@@ -1,4 +1,5 @@
-"""Webhooks of the partner API at a receiver written in JavaScript, as its integrators write it: it takes what was sent, no other."""
+"""Webhooks of the partner API at a receiver written in JavaScript, as its integrators write it: it
+takes what was sent, no other."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def partner(sandbox: Server) -> Keys:
 
 @pytest.fixture(scope="module")
 def sent(sandbox: Server, node: Node, partner: Keys) -> dict[str, dict[str, Any]]:
-    """A webhook of every event, with its bytes and headers: a rental hears, ends and costs the last money; one invoice is paid, one not."""
+    """A webhook of every event, with its bytes and headers: a rental hears, ends and costs the last
+    money; one invoice is paid, one not."""
     hour = {"country": "Spain", "rentType": "SHORT", "serviceIds": ["google"]}
     day = {"country": "Spain", "rentType": "LONG", "serviceIds": ["google"], "period": "1"}
     invoice = {"amount": 500, "provider": "cryptomus"}
@@ -101,12 +103,14 @@ class TestEveryEvent:
     def test_is_accepted(
         self, sent: Mapping[str, Item], resend: Callable[..., int], event: str
     ) -> None:
-        """The signature in the header is over the whole body as Express reads it, the one inside over the body without it."""
+        """The signature in the header is over the whole body as Express reads it, the one inside
+        over the body without it."""
         assert resend(sent[event]) == 200
         assert resend(sent[event], to="/inner") == 200
 
     def test_has_the_vendors_form(self, sent: Mapping[str, Item], event: str) -> None:
-        """Keys in order, one time in body and header, bare hex of 64 letters: with a prefix timingSafeEqual would throw."""
+        """Keys in order, one time in body and header, bare hex of 64 letters: with a prefix
+        timingSafeEqual would throw."""
         body, headers = json.loads(sent[event]["body"]), lower(sent[event])
         assert list(body) == ["event", "data", "webhookId", "timestamp", "signature"]
         assert (body["event"], body["timestamp"]) == (event, headers["x-webhook-timestamp"])
@@ -130,7 +134,8 @@ class TestEveryEvent:
     def test_is_refused_when_it_is_old(
         self, sent: Mapping[str, Item], resend: Callable[..., int], event: str
     ) -> None:
-        """More than five minutes by the header, in either direction from when it is received, is 401."""
+        """More than five minutes by the header, in either direction from when it is received, is
+        401."""
         for off in (-MINUTES_5_MS, MINUTES_5_MS):
             received_at = int(Clock().wall().timestamp() * 1000)  # it was sent some time ago
             assert resend(sent[event], x_webhook_timestamp=str(received_at + off + off // 5)) == 401
@@ -138,7 +143,10 @@ class TestEveryEvent:
     def test_is_refused_when_other_json_was_signed(
         self, sent: Mapping[str, Item], resend: Callable[..., int], partner: Keys, event: str
     ) -> None:
-        """Who signs JSON with spaces is refused, as the receiver signs what JavaScript writes; the server never sends such."""
+        """Who signs JSON with spaces is refused, as the receiver signs what JavaScript writes.
+
+        The server never sends such.
+        """
         spaced = json.dumps(json.loads(sent[event]["body"]), ensure_ascii=False)
         signature = hmac.new(
             partner["secret_key"].encode(), spaced.encode(), hashlib.sha256
@@ -180,7 +188,8 @@ def test_tells_what_happened(sent: Mapping[str, Item], partner: Keys, node: Node
 
 
 async def test_each_of_three_attempts_is_fresh(sandbox: Server, node: Node) -> None:
-    """A receiver that fails is tried three times: one webhookId, but a time and signatures of the attempt's own, so none is too old."""
+    """A receiver that fails is tried three times: one webhookId, but a time and signatures of the
+    attempt's own, so none is too old."""
     box = "failing-partner"
     partner = new_partner(sandbox, webhook_url=sandbox.inbox_url(box, "?status=503"))
     [rental] = send(

@@ -21,7 +21,8 @@ def open_to_others(folder: Path) -> list[str]:
 
 
 def test_whatever_a_server_makes_is_for_its_user_alone(tmp_path: Path) -> None:
-    """No file of a data folder that a server made can be read, and no folder entered, by others, whatever the umask."""
+    """No file of a data folder that a server made can be read, and no folder entered, by others,
+    whatever the umask."""
     server = Server(tmp_path / "data", after=OPEN)
     try:
         server.start()
@@ -31,7 +32,8 @@ def test_whatever_a_server_makes_is_for_its_user_alone(tmp_path: Path) -> None:
 
 
 def test_whatever_a_command_makes_is_for_its_user_alone(seeded_data: Path, tmp_path: Path) -> None:
-    """Nor can a backup, the desk that it is restored to, or the rejected lines of a list, which hold what the list holds."""
+    """Nor can a backup, the desk that it is restored to, or the rejected lines of a list, which
+    hold what the list holds."""
     backup, restored, bad, rejected = (
         tmp_path / name for name in ("desk.numdesk", "restored", "list.csv", "rejected.csv")
     )

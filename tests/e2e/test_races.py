@@ -30,7 +30,8 @@ def crowded(start_server: Callable[..., Server]) -> Server:
 
 
 def own_tiers(server: Server, customer: Customer) -> list[dict[str, Any]]:
-    """Returns the tiers of our own stock, one for each country: the cheapest of the country's first service."""
+    """Returns the tiers of our own stock, one for each country: the cheapest of the country's first
+    service."""
     with httpx.Client(
         base_url=server.base_url, headers=customer.headers, timeout=60, trust_env=False
     ) as client:
@@ -63,7 +64,8 @@ async def leave(caller: Caller, tier: dict[str, Any], *, left: int) -> None:
 
 
 async def test_the_last_hundred_numbers_are_sold_once_each(crowded: Server) -> None:
-    """Of 1,000 buyers of the last 100 numbers exactly 100 get one each, 900 a clean no, and nobody an error."""
+    """Of 1,000 buyers of the last 100 numbers exactly 100 get one each, 900 a clean no, and nobody
+    an error."""
     customer = crowded.customer()
     tier = min(own_tiers(crowded, customer), key=lambda one: one["available"])
     async with connections(CONNECTIONS) as session:
@@ -91,7 +93,8 @@ async def _together(buyers: list[Caller], body: object, *, times: int) -> list[l
 
 
 async def test_a_wallet_buys_what_it_can_pay_and_no_more(crowded: Server) -> None:
-    """Of 500 parallel orders from a wallet that pays for 100 exactly 100 are sold, and the wallet ends at nothing."""
+    """Of 500 parallel orders from a wallet that pays for 100 exactly 100 are sold, and the wallet
+    ends at nothing."""
     tier = max(own_tiers(crowded, crowded.customer()), key=lambda one: one["available"])
     customer = crowded.customer(balance=100 * tier["price"] + tier["price"] - 1)
     async with connections(CONNECTIONS) as session:
@@ -107,7 +110,10 @@ async def test_a_wallet_buys_what_it_can_pay_and_no_more(crowded: Server) -> Non
 
 @pytest.mark.parametrize("own_stock", [True, False], ids=["own stock", "a supplier's numbers"])
 async def test_one_key_is_one_order(crowded: Server, own_stock: bool) -> None:
-    """Of 200 parallel requests with one key one buys; the others get the same bytes, or are told that it is on its way."""
+    """Of 200 parallel requests with one key one buys.
+
+    The others get the same bytes, or are told that it is on its way.
+    """
     customer = crowded.customer()
     tier = max(
         own_tiers(crowded, customer), key=lambda one: one["available"]

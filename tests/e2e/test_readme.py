@@ -1,4 +1,5 @@
-"""The pages that newcomers follow: their commands run as they are written, and print what they say."""
+"""The pages that newcomers follow: their commands run as they are written, and print what they
+say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The published smscode SDK: every refusal that it knows, provoked on the real server, arrives as the SDK's own error."""
+"""The published smscode SDK: every refusal that it knows, provoked on the real server, arrives as
+the SDK's own error."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ async def shop(request: pytest.FixtureRequest, sandbox: Server) -> AsyncIterator
 async def refused(
     error: type[smscode.SmscodeError], status: int, call: Coroutine[Any, Any, object]
 ) -> Any:
-    """Returns the error that the call ends in, which must be of exactly this class and status, with a request id."""
+    """Returns the error that the call ends in, which must be of exactly this class and status, with
+    a request id."""
     with pytest.raises(error) as caught:
         await call
     assert type(caught.value) is error
@@ -55,7 +57,10 @@ class TestWhoCalls:
                 await refused(smscode.UnauthorizedError, 401, stranger(name))
 
     async def test_a_blocked_and_a_restricted_customer(self, sandbox: Server) -> None:
-        """A blocked customer may do nothing and a restricted one not buy; an approved one may both."""
+        """A blocked customer may do nothing and a restricted one not buy.
+
+        An approved one may both.
+        """
         customer = sandbox.customer()
         async with AsyncExitStack() as stack:
             shops = [
@@ -168,7 +173,10 @@ class TestConflict:
         keys = count()
 
         async def both() -> tuple[Any, Callable[[], Coroutine[Any, Any, Any]]]:
-            """Which of the two arrives first, nobody knows; and on a busy machine the one may come when the other is done."""
+            """Which of the two arrives first, nobody knows.
+
+            And on a busy machine the one may come when the other is done.
+            """
             shop.server.faults(["reserve:slow"])
             buy = partial(
                 shop, "orders.create", product_id=dear, idempotency_key=f"slow-{next(keys)}"
@@ -275,7 +283,8 @@ class TestSupplier:
         ],
     )
     async def test_a_supplier_that_fails(self, shop: Shop, fault: str, cause: str) -> None:
-        """What a supplier answered is counted by cause, costs nothing, and is what the key replays."""
+        """What a supplier answered is counted by cause, costs nothing, and is what the key
+        replays."""
         dear = (await shop.tiers())[-1].id
         shop.server.faults([f"reserve:{fault}"])
         error = await refused(
@@ -316,7 +325,8 @@ class TestSupplier:
         ) == shop.customer.balance - 3 * shop.units(dear.price)
 
     async def test_an_answer_that_is_lost(self, shop: Shop) -> None:
-        """A supplier whose answer is lost is asked what became of it, and the number is not bought twice."""
+        """A supplier whose answer is lost is asked what became of it, and the number is not bought
+        twice."""
         dear = (await shop.tiers())[-1]
         shop.server.faults(["reserve:late_ok"])
         made = await shop("orders.create", product_id=dear.id)
@@ -371,7 +381,8 @@ class TestTooMuch:
         await refused(smscode.PayloadTooLargeError, 413, call)
 
     async def test_webhook_tests_share_ten_a_minute(self, shop: Shop) -> None:
-        """After ten tests in a minute, over both versions together, the next is told when to come back."""
+        """After ten tests in a minute, over both versions together, the next is told when to come
+        back."""
         await shop("webhook.update", webhook_url=shop.server.inbox_url("limits"))
 
         async def ask_often() -> None:
@@ -382,7 +393,8 @@ class TestTooMuch:
         assert 1 <= error.retry_after_seconds <= 60
 
     async def test_the_abuse_guard_closes_ordering(self, shop: Shop) -> None:
-        """A hundred orders without a message close ordering for a quarter of an hour of the desk's time, and reading stays open."""
+        """A hundred orders without a message close ordering for a quarter of an hour of the desk's
+        time, and reading stays open."""
         tier = (await shop.tiers())[0]
         await shop("orders.create", product_id=tier.id, quantity=100)
         shop.server.advance(TWENTY_MINUTES_S)
@@ -416,7 +428,10 @@ class TestWithoutARate:
     """503"""
 
     async def test_v2_needs_a_rate_for_money_and_v1_never(self, shop: Shop) -> None:
-        """Without a rate every v2 call with money says so and does nothing; v1, order polling and the rest go on."""
+        """Without a rate every v2 call with money says so and does nothing.
+
+        V1, order polling and the rest go on.
+        """
         order = await shop.order()
         shop.server.advance(121)
         shop.server.rate(None)

@@ -1,4 +1,5 @@
-"""The published smscode SDK, sync and async, v1 and v2: every method does its work against the real server."""
+"""The published smscode SDK, sync and async, v1 and v2: every method does its work against the real
+server."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class TestCatalog:
     """client.catalog"""
 
     async def test_lists_countries_and_services_of_a_real_catalogue(self, shop: Shop) -> None:
-        """A fresh sandbox sells at least 40 countries and 200 services, each with an id, a name and a code."""
+        """A fresh sandbox sells at least 40 countries and 200 services, each with an id, a name and
+        a code."""
         countries, services = await shop("catalog.countries"), await shop("catalog.services")
         assert len(countries) >= 40
         assert len(services) >= 200
@@ -110,7 +112,8 @@ class TestOrders:
     """client.orders"""
 
     async def test_buys_reads_and_lists(self, shop: Shop) -> None:
-        """A bought order is read, listed and active, at the tier's price, which leaves the balance."""
+        """A bought order is read, listed and active, at the tier's price, which leaves the
+        balance."""
         tier = (await shop.tiers())[0]
         made = await shop("orders.create", product_id=tier.id, quantity=3)
         assert (len(made.orders), made.failed_count) == (3, 0)
@@ -145,7 +148,8 @@ class TestOrders:
         assert order["product_id"] == tiers[0].id
 
     async def test_buys_from_a_supplier(self, shop: Shop) -> None:
-        """A tier of the simulator sells a number of its own, and its message arrives like any other."""
+        """A tier of the simulator sells a number of its own, and its message arrives like any
+        other."""
         dear = (await shop.tiers())[-1]
         order = await shop.received(product_id=dear.id)
         assert (order["status"], order["otp_code"], order["sms_revision"]) == (
@@ -175,7 +179,8 @@ class TestOrders:
         assert (done.order_id, done.status) == (order["id"], "COMPLETED")
 
     async def test_asks_for_one_more_message(self, shop: Shop) -> None:
-        """After a resend the order waits again, keeps its code, and the next message counts as the next revision."""
+        """After a resend the order waits again, keeps its code, and the next message counts as the
+        next revision."""
         order = await shop.received()
         again = await shop("orders.resend", order["id"])
         assert (again.status, again.resent) == ("ACTIVE", True)
@@ -195,7 +200,8 @@ class TestOrders:
         )
 
     async def test_buys_the_same_number_again(self, shop: Shop) -> None:
-        """A completed order's number can be bought again at the price that reactivate-options told."""
+        """A completed order's number can be bought again at the price that reactivate-options
+        told."""
         order = await shop.received(product_id=(await shop.tiers())[-1].id)
         await shop("orders.finish", order["id"])
         read = await shop("orders.get", order["id"])
@@ -211,7 +217,10 @@ class TestOrders:
         assert shop.units(child.amount) == shop.units(options.cost)
 
     async def test_expires_after_twenty_minutes_with_a_refund(self, shop: Shop) -> None:
-        """An order without a message expires and costs nothing; one with a message is completed and paid."""
+        """An order without a message expires and costs nothing.
+
+        One with a message is completed and paid.
+        """
         silent, heard = await shop.order(), await shop.received()
         shop.server.advance(20 * 60 + 1)
         statuses = [(await shop("orders.get", one["id"]))["status"] for one in (silent, heard)]
@@ -231,7 +240,8 @@ class TestOrders:
         assert second["id"] > first["id"]
 
     async def test_times_are_whole_seconds_with_an_offset(self, shop: Shop) -> None:
-        """A moment is written like 2026-01-31T12:00:00+00:00, and cancelling begins two minutes after the beginning."""
+        """A moment is written like 2026-01-31T12:00:00+00:00, and cancelling begins two minutes
+        after the beginning."""
         order = await shop("orders.get", (await shop.order())["id"])
         created, cancel_at = order["created_at"], order["cancel_available_at"]
         assert created.endswith("+00:00")
@@ -314,7 +324,8 @@ class TestWebhook:
     """client.webhook"""
 
     async def test_is_configured_tested_and_cleared(self, shop: Shop) -> None:
-        """The first URL brings a secret, a test tells the endpoint's answer, and an empty text clears."""
+        """The first URL brings a secret, a test tells the endpoint's answer, and an empty text
+        clears."""
         assert (await shop("webhook.get")).webhook_url is None
         box = f"sdk{shop.customer.id}"
         config = await shop("webhook.update", webhook_url=shop.server.inbox_url(box, "?status=202"))

@@ -1,4 +1,5 @@
-"""Top-ups over real HTTP: our server, the make-believe gateways inside it, and their callbacks back to its door."""
+"""Top-ups over real HTTP: our server, the make-believe gateways inside it, and their callbacks back
+to its door."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ class TestPay:
     async def test_credits_a_part_once_it_is_closed(
         self, sandbox: Server, partner: Partner, provider: str
     ) -> None:
-        """A part that may still grow is no credit, one that the gateway has closed brings its share; with the rest the whole is there."""
+        """A part that may still grow is no credit, one that the gateway has closed brings its
+        share; with the rest the whole is there."""
         invoice = partner.top_up(200, provider)
         sandbox.ask("POST", f"/topups/{invoice}/pay", {"amount": "90.00"})
         await eventually(lambda: has(partner, 94.73 if provider == "nowpayments" else 0.0))
@@ -132,7 +134,8 @@ def test_bounds_what_a_callback_may_be(sandbox: Server) -> None:
 async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(
     start_server: StartServer,
 ) -> None:
-    """A thousand copies at two processes and a hundred more after kill -9 and a restart: eleven hundred answers 200, one credit."""
+    """A thousand copies at two processes and a hundred more after kill -9 and a restart: eleven
+    hundred answers 200, one credit."""
     server = start_server(workers=2)
     partner = Partner(server)
     invoice = partner.top_up(500, "cryptomus")
@@ -145,7 +148,8 @@ async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(
     assert await _post(url, body, times=100) == [200] * 100
 
     async def is_credited() -> None:
-        """Whoever was looking into the callback may be dead, and its lease with it: the poller does not wait for that."""
+        """Whoever was looking into the callback may be dead, and its lease with it: the poller does
+        not wait for that."""
         server.advance(7_200)
         await has(partner, 500.0)
 
@@ -159,7 +163,8 @@ async def test_a_thousand_callbacks_and_a_hundred_after_a_crash_credit_once(
 async def test_kill_9_at_any_moment_of_a_payment_loses_and_doubles_nothing(
     start_server: StartServer,
 ) -> None:
-    """Killed while the gateway calls back and we read back, at one moment after another: each top-up is credited once in the end."""
+    """Killed while the gateway calls back and we read back, at one moment after another: each
+    top-up is credited once in the end."""
     server = start_server()
     partner = Partner(server)
     for count, moment_s in enumerate((0.0, 0.02, 0.06, 0.15, 0.4), start=1):

@@ -1,4 +1,5 @@
-"""Webhooks under fire: a receiver that fails and a server that is killed lose no event, and what the vendor's SDK is sent it accepts."""
+"""Webhooks under fire: a receiver that fails and a server that is killed lose no event, and what
+the vendor's SDK is sent it accepts."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ ORDERS_EACH = 4
 SENDERS = 16
 #: The longest delay before a retry, in the desk's time, with its jitter.
 RETRY_S = 2_200
-#: A killed process's deliveries are taken up by the next when their leases run out, which takes some twenty seconds of real time.
+#: A killed process's deliveries are taken up by the next when their leases run out, which takes
+#: some twenty seconds of real time.
 LEASES_S = 90
 LOST = (aiohttp.ClientError, TimeoutError, OSError)
 #: Keys of every event of an order.
@@ -107,7 +109,8 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 async def test_no_event_is_lost(
     start_server: Callable[..., Server], receiver: Receiver, events: int, kills: int
 ) -> None:
-    """Every event is delivered at least once, with the same body at each try, though receiver and server fail all the time."""
+    """Every event is delivered at least once, with the same body at each try, though receiver and
+    server fail all the time."""
     targets = f"127.0.0.1:{receiver.port}"
     server = start_server(
         env={"NUMDESK_RATE_LIMITS": "off", "NUMDESK_SANDBOX_WEBHOOK_TARGETS": targets}
@@ -140,7 +143,10 @@ async def _buy(session: aiohttp.ClientSession, customers: list[Customer]) -> lis
 async def _send(
     server: Server, session: aiohttp.ClientSession, numbers: list[str], *, events: int, kills: int
 ) -> set[str]:
-    """Lets so many messages arrive while the server is killed again and again; returns the texts of those acknowledged."""
+    """Lets so many messages arrive while the server is killed again and again.
+
+    Returns the texts of those acknowledged.
+    """
     acknowledged: set[str] = set()
     serials = itertools.count(1)
     url = f"{server.base_url}/sandbox/v1/messages"
@@ -215,7 +221,8 @@ class TestBodies:
     """What arrives in the sandbox's inbox."""
 
     async def test_every_event_is_closed_signed_and_known_to_the_sdk(self, sandbox: Server) -> None:
-        """Each event has the keys of its kind and no other, and the SDK verifies its signature and parses it."""
+        """Each event has the keys of its kind and no other, and the SDK verifies its signature and
+        parses it."""
         box = "bodies"
         customer = sandbox.customer(webhook_url=sandbox.inbox_url(box))
         with smscode.SmscodeClient(token=customer.token, base_url=sandbox.base_url) as client:
@@ -262,7 +269,8 @@ class TestBodies:
         }
 
     async def test_an_endpoint_that_always_fails_is_switched_off(self, sandbox: Server) -> None:
-        """Ten failures in a row switch an endpoint off with the vendor's reason, and configuring it anew switches it on."""
+        """Ten failures in a row switch an endpoint off with the vendor's reason, and configuring it
+        anew switches it on."""
         customer = sandbox.customer(webhook_url=sandbox.inbox_url("always", "?status=500"))
         with smscode.SmscodeClient(token=customer.token, base_url=sandbox.base_url) as client:
             tier = client.v1.catalog.products(country_id=6, platform_id=1).products[0].id
@@ -283,7 +291,8 @@ class TestBodies:
 
     @staticmethod
     async def _seven(sandbox: Server, box: str) -> list[dict[str, Any]]:
-        """Returns what the box has got, which must be seven events, or moves the clock a little: one that failed is tried again."""
+        """Returns what the box has got, which must be seven events, or moves the clock a little:
+        one that failed is tried again."""
         arrived = sandbox.inbox(box)
         # Where an answer came too late for the sender, the same delivery arrives once more.
         items = list({item["headers"]["x-webhook-delivery"]: item for item in arrived}.values())

@@ -1,4 +1,5 @@
-"""The bytes of the smscode API: every answer has exactly the keys that its schema closes, and nothing is null that may be left out."""
+"""The bytes of the smscode API: every answer has exactly the keys that its schema closes, and
+nothing is null that may be left out."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Wire:
     def __call__(
         self, method: str, path: str, body: object = None, *, meta: set[str] | None = None
     ) -> Any:
-        """Calls and returns the data of a success whose envelope has exactly these keys of meta, or none at all."""
+        """Calls and returns the data of a success whose envelope has exactly these keys of meta, or
+        none at all."""
         answer = self._client.request(
             method, self._prefix + path, content=None if body is None else json.dumps(body)
         )
@@ -73,7 +75,8 @@ class Wire:
         return {"fx"} if self.is_v2 else None
 
     def check_money(self, value: Any, *, decimals: int = 4) -> None:
-        """Fails unless the value is an amount of this version: an integer, or a closed object whose text has so many decimals."""
+        """Fails unless the value is an amount of this version: an integer, or a closed object whose
+        text has so many decimals."""
         if not self.is_v2:
             assert type(value) is int
             return
@@ -180,7 +183,8 @@ def test_the_webhook_configuration_is_closed_and_has_no_meta(wire: Wire) -> None
 
 
 def test_a_replay_has_the_same_bytes_and_says_so(wire: Wire, sandbox: Server) -> None:
-    """The second answer of a key equals the first byte for byte, the clock and the rate having moved meanwhile."""
+    """The second answer of a key equals the first byte for byte, the clock and the rate having
+    moved meanwhile."""
     customer = sandbox.customer()
     headers = {**customer.headers, "idempotency-key": "twice"}
     path = f"{sandbox.base_url}/v{2 if wire.is_v2 else 1}"

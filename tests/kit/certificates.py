@@ -1,4 +1,5 @@
-"""Certificates for tests: an authority of our own, and leaves that are good, expired or for another name."""
+"""Certificates for tests: an authority of our own, and leaves that are good, expired or for another
+name."""
 
 import datetime
 import ssl

@@ -42,7 +42,10 @@ class Front:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        """Echo the body; `/wait` answers later, `/big` answers with eight megabytes, `/rude` before reading."""
+        """Echo the body.
+
+        `/wait` answers later, `/big` answers with eight megabytes, `/rude` before reading.
+        """
         self.headers.append(scope["headers"])
         self.reached.set()
         body = b""
@@ -97,7 +100,10 @@ class Client:
         return data
 
     async def drip(self, data: bytes, *, every_s: float = 0.01) -> bytes:
-        """Send one byte after another for as long as the listener takes them; return what it said."""
+        """Send one byte after another for as long as the listener takes them.
+
+        Return what it said.
+        """
         reading = asyncio.ensure_future(self.rest())
         while not reading.done():
             self.writer.write(data)

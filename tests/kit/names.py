@@ -18,7 +18,10 @@ class FakeResolver:
         self.asked: defaultdict[str, int] = defaultdict(int)
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Return the next answer for `host`; an unknown name raises OSError as the system's resolver does."""
+        """Return the next answer for `host`.
+
+        An unknown name raises OSError as the system's resolver does.
+        """
         self.asked[host] += 1
         answers = self._answers.get(host)
         if answers is None:

@@ -1,4 +1,5 @@
-"""A receiver on loopback that answers exactly the bytes a test wrote for it, and remembers what it saw."""
+"""A receiver on loopback that answers exactly the bytes a test wrote for it, and remembers what it
+saw."""
 
 import asyncio
 import ssl

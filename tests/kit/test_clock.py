@@ -41,7 +41,10 @@ class TestSetBack:
 
     @pytest.mark.parametrize("seconds", [1, 3600, 3 * 86_400])
     def test_never_takes_the_products_time_back(self, seconds: float) -> None:
-        """Time goes on from where it was, at half speed, until the system clock has caught up; then it is that clock's again."""
+        """Time goes on from where it was, at half speed, until the system clock has caught up.
+
+        Then it is that clock's again.
+        """
         clock = FakeClock(NOON)
         clock.now()
         clock.set_back(seconds)
@@ -70,7 +73,10 @@ class TestSetBack:
         assert clock.steady() == NOON
 
     def test_is_learnt_of_from_others(self) -> None:
-        """A process that starts on a clock that was set back begins at what is booked already; what is years ahead it does not believe."""
+        """A process that starts on a clock that was set back begins at what is booked already.
+
+        What is years ahead it does not believe.
+        """
         clock = FakeClock(NOON)
         clock.set_offset(timedelta(days=90))
         clock.learn(NOON + timedelta(days=90, hours=1))
@@ -81,7 +87,8 @@ class TestSetBack:
         assert clock.take_lag() > timedelta(days=4000)
 
     def test_is_told_once(self) -> None:
-        """The greatest lag since it was last asked for is told, and no lag at all of a clock that runs on."""
+        """The greatest lag since it was last asked for is told, and no lag at all of a clock that
+        runs on."""
         clock = FakeClock(NOON)
         clock.now()
         assert clock.take_lag() == timedelta(0)

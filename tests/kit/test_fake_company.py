@@ -1,4 +1,5 @@
-"""A stand-in for a company calls back as often as it is told, and keeps its script where every process finds it."""
+"""A stand-in for a company calls back as often as it is told, and keeps its script where every
+process finds it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +17,10 @@ class TestScript:
     """What calls meet."""
 
     async def test_is_taken_in_order_by_whom_it_is_meant_for(self, tmp_path: Path) -> None:
-        """Each outcome is met once, in whatever process, by the call it names or by any; a new script takes the place of the old one."""
+        """Each outcome is met once, in whatever process, by the call it names or by any.
+
+        A new script takes the place of the old one.
+        """
         files = [Notebook(tmp_path / "n.sqlite", schema=SCRIPT_SCHEMA) for _ in range(2)]
         one, two = map(Script, files)
         await one.write([("list", "late"), (None, "old")])
@@ -48,7 +52,8 @@ class TestDeliverAll:
             await http.close()
 
     async def test_keeps_the_order_and_a_bound(self) -> None:
-        """What is told next is told afterwards, and however often it is told, only so many calls are under way."""
+        """What is told next is told afterwards, and however often it is told, only so many calls
+        are under way."""
         told: list[str] = []
         busy: list[int] = []
 

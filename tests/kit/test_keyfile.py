@@ -21,7 +21,10 @@ def write(path: Path, text: str, mode: int = 0o600) -> Path:
 
 class TestLoadOrCreate:
     def test_makes_a_private_file_once(self, tmp_path: Path) -> None:
-        """The first start makes one key that only the owner can read; the second start finds the same."""
+        """The first start makes one key that only the owner can read.
+
+        The second start finds the same.
+        """
         path = tmp_path / "keys"
         made = KeyFile.load_or_create(path, may_create=True)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -111,7 +114,8 @@ class TestLoad:
 
 class TestWithNewKey:
     def test_adds_the_newest_last(self, tmp_path: Path) -> None:
-        """A rotation keeps every old key in its place and adds one, in the file and in the value."""
+        """A rotation keeps every old key in its place and adds one, in the file and in the
+        value."""
         first = KeyFile.load_or_create(tmp_path / "keys", may_create=True)
         second = first.with_new_key()
         assert second.keys[:1] == first.keys

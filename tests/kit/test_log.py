@@ -109,7 +109,8 @@ class TestConfigureLogging:
         assert ids == ["req-12345678", "req-12345678", None]
 
     def test_withholds_what_no_logger_declares(self) -> None:
-        """A field is written once a logger declares it, also one that is made after logging was set up."""
+        """A field is written once a logger declares it, also one that is made after logging was set
+        up."""
         stream = logged()
         structlog.get_logger().info("before", novel_field="seen")
         get_logger("numdesk.late", "novel_field").info("after", novel_field="seen")

@@ -25,7 +25,8 @@ def gauge(name: str, value: float) -> Metric:
 
 class TestAddUp:
     async def test_sums_counts_label_by_label(self) -> None:
-        """A count of several processes is the sum of theirs, and one that only one of them has is kept."""
+        """A count of several processes is the sum of theirs, and one that only one of them has is
+        kept."""
         both = metrics.add_up([[counter("jobs", done=2, failed=1)], [counter("jobs", done=5)]])
         lines = (await metrics.render(both)).decode().splitlines()
         assert lines[1:] == [
@@ -40,7 +41,10 @@ class TestAddUp:
     def test_takes_the_largest_of_states_and_the_sum_of_amounts(
         self, name: str, value: float
     ) -> None:
-        """What each process says of the whole desk counts once; memory and the like are added up."""
+        """What each process says of the whole desk counts once.
+
+        Memory and the like are added up.
+        """
         [family] = metrics.add_up([[gauge(name, 3)], [gauge(name, 1)]])
         assert [sample.value for sample in family.samples] == [value]
 

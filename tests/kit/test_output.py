@@ -7,7 +7,10 @@ from numdesk.kit.output import WAITING_BYTES_MAX, PatientStream
 
 class TestPatientStream:
     def test_never_waits_for_a_pipe_that_nobody_reads(self) -> None:
-        """Writing returns at once however full the pipe is; what is read later is the beginning, in order."""
+        """Writing returns at once however full the pipe is.
+
+        What is read later is the beginning, in order.
+        """
         reading, writing = os.pipe()
         stream = PatientStream(writing, "test")
         for number in range(3 * WAITING_BYTES_MAX // 1000):

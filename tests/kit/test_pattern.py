@@ -50,7 +50,8 @@ class TestCompile:
         ],
     )
     def test_refuses_by_its_reason(self, text: str, why: str) -> None:
-        """What does not compile, has no group, matches nothing at all or could be slow is refused, and the reason is named."""
+        """What does not compile, has no group, matches nothing at all or could be slow is refused,
+        and the reason is named."""
         with pytest.raises(PatternRefused, match=why.replace("(", r"\(").replace(")", r"\)")):
             checked_pattern(text)
 
@@ -71,7 +72,8 @@ class TestCompile:
 
     @pytest.mark.parametrize("slowness", [0.1, 1, 10, 100])
     def test_judges_alike_on_any_machine(self, slowness: float) -> None:
-        """A pattern is judged by how much longer it takes than another one on the same machine, however slow that is."""
+        """A pattern is judged by how much longer it takes than another one on the same machine,
+        however slow that is."""
 
         def took_s(pattern: Pattern, _text: str) -> float:
             costs_ms = 0.1 if pattern.find("quick") else 50 if pattern.find("slow") else 7
@@ -100,7 +102,10 @@ class TestCompile:
 
 class TestFind:
     def test_gives_the_place_of_the_group(self) -> None:
-        """The only group counts, or the one that is called code; places are of characters, not of bytes."""
+        """The only group counts, or the one that is called code.
+
+        Places are of characters, not of bytes.
+        """
         assert Pattern(r"код (\d+)").find("Ваш код 482913") == (8, 14)
         assert Pattern(r"(a|b)-(?P<code>\d+)").find("b-4829") == (2, 6)
         assert Pattern(r"код (\d+)").find("код") is None

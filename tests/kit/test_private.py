@@ -13,7 +13,8 @@ def _mode(path: Path) -> int:
 
 
 def test_wide_modes_are_tightened_in_the_whole_folder(tmp_path: Path) -> None:
-    """The folder itself, its folders and its files lose the rights of others, and keep those of their user."""
+    """The folder itself, its folders and its files lose the rights of others, and keep those of
+    their user."""
     folder = tmp_path / "data"
     (folder / "uploads").mkdir(parents=True)
     (folder / "uploads" / "list.csv").write_text("")

@@ -43,7 +43,8 @@ class TestCleanFields:
         "value", [CANARY, [CANARY], {"a": CANARY}, 79161234567, CANARY.encode()]
     )
     def test_withholds_fields_nobody_listed(self, value: object) -> None:
-        """A field that is not on the list is named, so that its absence is noticed, and not shown."""
+        """A field that is not on the list is named, so that its absence is noticed, and not
+        shown."""
         assert clean_fields({"unlisted": value}, known=KNOWN) == {"unlisted": WITHHELD}
 
     def test_writes_known_fields(self) -> None:

@@ -16,7 +16,8 @@ PLACE = "webhooks.secret:17"
 class TestSealer:
     @given(st.binary(max_size=200), st.text(max_size=30))
     def test_opens_what_it_sealed_for_the_same_place(self, plain: bytes, place: str) -> None:
-        """Sealing and opening for one place is the identity, and the sealed bytes do not show the plain ones."""
+        """Sealing and opening for one place is the identity, and the sealed bytes do not show the
+        plain ones."""
         sealed = SEALER.seal(plain, context=place)
         assert SEALER.open(sealed, context=place) == plain
         assert len(plain) < 8 or plain not in sealed
@@ -52,7 +53,8 @@ class TestSealer:
             SEALER.seal(b"x" * (PLAIN_BYTES_MAX + 1), context=PLACE)
 
     def test_the_newest_key_seals_and_all_open(self) -> None:
-        """After a rotation old seals open, new ones need the new key, and what to reseal is known."""
+        """After a rotation old seals open, new ones need the new key, and what to reseal is
+        known."""
         both = Sealer([OLD, NEW])
         old, new = SEALER.seal(b"x", context=PLACE), both.seal(b"y", context=PLACE)
         assert both.open(old, context=PLACE) == b"x"
@@ -62,7 +64,8 @@ class TestSealer:
             SEALER.open(new, context=PLACE)
 
     def test_fingerprints_survive_a_rotation(self) -> None:
-        """A token is found by the same fingerprint after a key was added, and not under another first key."""
+        """A token is found by the same fingerprint after a key was added, and not under another
+        first key."""
         assert Sealer([OLD, NEW]).fingerprint(b"token") == SEALER.fingerprint(b"token")
         assert Sealer([NEW]).fingerprint(b"token") != SEALER.fingerprint(b"token")
 
@@ -72,7 +75,8 @@ class TestSealer:
         assert len(SEALER.fingerprint(b"")) == 32
 
     def test_serials_are_shown_as_opaque_ids(self) -> None:
-        """An id is the same each time, another for another kind or number, and does not show the number."""
+        """An id is the same each time, another for another kind or number, and does not show the
+        number."""
         ids = [SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)]
         assert ids == [
             SEALER.opaque_id(kind, serial) for kind in ("tx", "sms") for serial in (1, 2)
@@ -82,7 +86,8 @@ class TestSealer:
         assert len(ids[0]) == 19
 
     def test_keeps_its_layout(self) -> None:
-        """What was sealed and fingerprinted by an earlier release still opens and is still found."""
+        """What was sealed and fingerprinted by an earlier release still opens and is still
+        found."""
         sealed = bytes.fromhex(
             "016f6c64318fc943c4d53e24b63e72baac62763fc77d276554efb2b782884cfebb0fcd10ec04f653fd"
         )

@@ -42,7 +42,8 @@ class TestNotebook:
         notebook.close()
 
     async def test_finishes_what_was_begun_before_it_is_closed(self, tmp_path: Path) -> None:
-        """Work that waits for its turn is done before the file is closed, and what comes later is refused as unavailable."""
+        """Work that waits for its turn is done before the file is closed, and what comes later is
+        refused as unavailable."""
         notebook = Notebook(tmp_path / "n.sqlite", schema=SCHEMA)
         begun = [
             asyncio.ensure_future(

@@ -1,4 +1,5 @@
-"""Tests of lists in slices: nothing is lost, nothing changes places, and other requests get their turns."""
+"""Tests of lists in slices: nothing is lost, nothing changes places, and other requests get their
+turns."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class TestSlices:
         assert max(count - 1, 0) // SLICE <= turns <= 2 * count // SLICE + 2
 
     async def test_of_many_lists_take_turns_of_their_own(self) -> None:
-        """However many lists are made at once, no turn of the loop makes more than one slice, and each list gets its share."""
+        """However many lists are made at once, no turn of the loop makes more than one slice, and
+        each list gets its share."""
         turn, made = 0, []
         all_made = asyncio.Event()
 

@@ -11,7 +11,8 @@ from numdesk.kit.turns import Turns
 
 class TestTurns:
     async def test_are_given_to_so_many_of_one_key(self) -> None:
-        """Of one key as many work at a time as may, in order, and another key's do not wait for them."""
+        """Of one key as many work at a time as may, in order, and another key's do not wait for
+        them."""
         turns: Turns[str] = Turns(2)
         working: list[str] = []
         ends = {name: asyncio.Event() for name in ("a1", "a2", "a3", "b1")}

@@ -1,4 +1,5 @@
-"""The desk as plain dictionaries: what every act must come to, written a second time and as simply as possible."""
+"""The desk as plain dictionaries: what every act must come to, written a second time and as simply
+as possible."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ OPEN = (State.ACTIVE, State.RECEIVED, State.RESENT)
 
 @dataclass
 class Number:
-    """One of our own numbers: who has it, who had it last, when its quarantine ends, and until when it rests for each service."""
+    """One of our own numbers: who has it, who had it last, when its quarantine ends, and until when
+    it rests for each service."""
 
     order: int | None = None
     last: int | None = None
@@ -45,7 +47,8 @@ class Order:
 
 @dataclass
 class Answer:
-    """What a request must come to: the name of a refusal, or how many numbers at which price, or the orders of a replay."""
+    """What a request must come to: the name of a refusal, or how many numbers at which price, or
+    the orders of a replay."""
 
     refusal: str | None = None
     bought: tuple[tuple[int, int], ...] = ()
@@ -99,7 +102,8 @@ class Reference:
         return Answer(outcome) if isinstance(outcome, str) else Answer(replay=outcome)
 
     def buy(self, customer: int, offers: list[int], quantity: int, word: str = "ok") -> Answer:
-        """Returns what buying must come to: `offers` are the candidates of the request, `word` what the supplier does."""
+        """Returns what buying must come to: `offers` are the candidates of the request, `word` what
+        the supplier does."""
         ranked = sorted(
             (o for o in offers if o == REMOTE or self.free(o)), key=lambda o: (self.prices[o], o)
         )

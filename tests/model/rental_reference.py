@@ -1,4 +1,5 @@
-"""What rentals should do, written down once more with nothing but dictionaries: numbers, terms, money, messages."""
+"""What rentals should do, written down once more with nothing but dictionaries: numbers, terms,
+money, messages."""
 
 from __future__ import annotations
 
@@ -61,7 +62,10 @@ class Purse:
     bonus: int
 
     def pay(self, price: int) -> tuple[int, int] | None:
-        """Takes a price, bonus first; returns what came from bonus and wallet, None when there is too little."""
+        """Takes a price, bonus first.
+
+        Returns what came from bonus and wallet, None when there is too little.
+        """
         bonus = min(price, self.bonus)
         if price - bonus > self.wallet:
             return None
@@ -148,7 +152,8 @@ class Reference:
     def receive(
         self, msisdn: int, service: str | None, text: str, *, now: datetime
     ) -> tuple[Lease | None, bool]:
-        """Notes a message; returns whose it is, and whether they see it: not one of a service that they have not rented."""
+        """Notes a message; returns whose it is, and whether they see it: not one of a service that
+        they have not rented."""
         number = self.numbers[msisdn]
         lease = (
             number.holder if number.holder is not None and number.holder.is_active(now) else None

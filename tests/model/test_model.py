@@ -1,4 +1,5 @@
-"""The desk on a real database against the reference: whatever is done in whatever order, both come to the same."""
+"""The desk on a real database against the reference: whatever is done in whatever order, both come
+to the same."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """One database and one loop for every run of this module: a run brings customers and numbers of its own."""
+    """One database and one loop for every run of this module: a run brings customers and numbers of
+    its own."""
     folder: Path = tmp_path_factory.mktemp("model")
     with asyncio.Runner() as runner:
         loop, stack = runner.get_loop(), AsyncExitStack()
@@ -261,7 +263,10 @@ class DeskMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        """Wallets, orders and numbers are what the reference says; no number has two open orders; entries sum to zero."""
+        """Wallets, orders and numbers are what the reference says; no number has two open orders.
+
+        Entries sum to zero.
+        """
         if self.callers:
             self.do(self._compare())
 
@@ -351,7 +356,8 @@ class DeskMachine(RuleBasedStateMachine):
             self.ref.keys[customer, space, key] = (fingerprint, outcome)
 
     def _choose(self, who: int, pick: int, *likely: State) -> list[tuple[int, Caller]]:
-        """Returns an order, mostly in a likely state, and who acts on it: its owner, or now and then somebody else."""
+        """Returns an order, mostly in a likely state, and who acts on it: its owner, or now and
+        then somebody else."""
         wanted = (
             [i for i, o in self.ref.orders.items() if o.state in likely] if pick < UNLIKELY else []
         )
@@ -363,12 +369,16 @@ class DeskMachine(RuleBasedStateMachine):
         return [(order_id, self.callers[who] if pick >= STRANGE else owner)]
 
     def _hear(self, *, prices: bool) -> None:
-        """Lets the process hear of the stock, and of prices where a choice or a reactivation goes by those it remembers."""
+        """Lets the process hear of the stock, and of prices where a choice or a reactivation goes
+        by those it remembers."""
         for name in ("catalogue",) if prices else ("catalogue.stock", "catalogue.moment"):
             self.desk.rt.memory.forget(name)
 
     def _with_word(self, word: str, work: Awaitable[Any]) -> Any:
-        """Lets the supplier do as the word says if it is called; "unknown" is an answer that is lost and cannot be asked for."""
+        """Lets the supplier do as the word says if it is called.
+
+        "unknown" is an answer that is lost and cannot be asked for.
+        """
         if word == "ok":
             return self.answer(work)
         self.do(
@@ -469,7 +479,8 @@ def _run(bench: Bench, runs: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_desk_and_reference_agree(bench: Bench) -> None:
-    """After 100 random histories of 50 acts every wallet, order, number and key is what the reference says."""
+    """After 100 random histories of 50 acts every wallet, order, number and key is what the
+    reference says."""
     _run(bench, 100)
 
 

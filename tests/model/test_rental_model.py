@@ -1,4 +1,5 @@
-"""A year of rentals, played against a reference: nobody's number is somebody else's, and every message and cent is where it belongs."""
+"""A year of rentals, played against a reference: nobody's number is somebody else's, and every
+message and cent is where it belongs."""
 
 from __future__ import annotations
 
@@ -201,7 +202,10 @@ class Year:
         return type(refusal).__name__
 
     async def hear(self) -> None:
-        """Lets messages arrive at random numbers at once; each must go to who has the number now, or to nobody."""
+        """Lets messages arrive at random numbers at once.
+
+        Each must go to who has the number now, or to nobody.
+        """
         coming: list[tuple[int, str | None, str]] = []
         for _ in range(MESSAGES_A_DAY):
             self.serial += 1
@@ -247,7 +251,8 @@ class Year:
 
 @pytest.mark.timeout(240)
 async def test_a_year_of_rentals(desk: DeskOfTest) -> None:
-    """200 customers share 50 numbers for a year: no terms overlap, no message is in the wrong hands, every cent is accounted for."""
+    """200 customers share 50 numbers for a year: no terms overlap, no message is in the wrong
+    hands, every cent is accounted for."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     names = {code: SERVICES_BY_CODE[code].name for code in PRICES}

@@ -46,13 +46,15 @@ class TestRead:
 
     @given(DOCUMENTS, st.booleans())
     def test_gives_back_what_was_written(self, document: dict[str, Any], escapes: bool) -> None:
-        """Writing and reading is identity, in both languages, number tokens and lone surrogates included."""
+        """Writing and reading is identity, in both languages, number tokens and lone surrogates
+        included."""
         assert read_object(write_js(document, escape_unicode=escapes)) == document
         assert read_object(write_php(document, escape_unicode=escapes)) == document
 
     @given(DOCUMENTS)
     def test_keeps_numbers_apart_from_texts(self, document: dict[str, Any]) -> None:
-        """Writing again what was read gives the same text: `1.50` stays so, and `"1.50"` is no number."""
+        """Writing again what was read gives the same text: `1.50` stays so, and `"1.50"` is no
+        number."""
         text = write_js(document)
         assert write_js(read_object(text)) == text
 
@@ -93,7 +95,10 @@ class TestReadMembers:
     """What may stand in a member, and what is refused by its name."""
 
     def test_takes_numbers_and_texts_alike(self) -> None:
-        """An id or an amount is the token that stood there, whether in quotes or not; what is not there is None."""
+        """An id or an amount is the token that stood there, whether in quotes or not.
+
+        What is not there is None.
+        """
         row = read_object('{"id": 7, "name": "x/К", "sum": 1.50, "text": "1e-7", "none": null}')
         assert [read_word(row, name) for name in ("id", "name", "sum")] == ["7", "x/К", "1.50"]
         assert [read_amount(row, name) for name in ("sum", "text")] == [

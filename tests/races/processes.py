@@ -1,4 +1,5 @@
-"""Several processes of one desk, with pools, batchers and memories of their own on one database, and what comes between them."""
+"""Several processes of one desk, with pools, batchers and memories of their own on one database,
+and what comes between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The process dies before or after any transaction or call of a purchase: a new one brings it to the end that it would have had."""
+"""The process dies before or after any transaction or call of a purchase: a new one brings it to
+the end that it would have had."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ Act = Callable[[Runtime, Caller], Coroutine[Any, Any, Any]]
 
 @dataclass(frozen=True)
 class Flow:
-    """What a customer does, what the supplier does meanwhile, what stands ready, and how it ends: orders by state, held, spent."""
+    """What a customer does, what the supplier does meanwhile, what stands ready, and how it ends:
+    orders by state, held, spent."""
 
     name: str
     act: Act
@@ -111,7 +113,10 @@ class Place:
     pool: asyncpg.Pool
 
     async def live(self, act: Act, life: Life) -> object:
-        """Lets a fresh process with this life do the act; returns what the customer heard. Raises Died."""
+        """Lets a fresh process with this life do the act; returns what the customer heard.
+
+        Raises Died.
+        """
         rt = another(self.desk.rt, MortalDatabase(self.desk.rt.database, life))
         await catalogue.catalogue(self.desk.rt, self.caller.currency)
         rt.memory = self.desk.rt.memory  # the catalogue was read long ago: not a step of this flow
@@ -121,7 +126,8 @@ class Place:
         return await life.lead(act(rt, self.caller))
 
     async def die(self, act: Act, life: Life) -> Runtime:
-        """Lets a fresh process die of the act, or at least its customer hear nothing good, and returns the next process."""
+        """Lets a fresh process die of the act, or at least its customer hear nothing good, and
+        returns the next process."""
         with suppress(Died, Refusal):
             await self.live(act, life)
         return another(self.desk.rt, self.desk.rt.database)
@@ -131,7 +137,8 @@ class Place:
         await self.desk.resolve_by_jobs(rt)
 
     async def sight(self) -> tuple[dict[int, int], int, int]:
-        """Returns the customer's orders by state (but the failed), what is held and what is spent."""
+        """Returns the customer's orders by state (but the failed), what is held and what is
+        spent."""
         rows = await self.pool.fetch(
             "select state, count(*) from orders where customer_id = $1 and state <> 7 group by 1",
             self.caller.customer_id,
@@ -151,7 +158,10 @@ class Place:
 
 @asynccontextmanager
 async def place(server: TestServer, folder: Path, flow: Flow | None) -> AsyncIterator[Place]:
-    """Yields a desk on a database of its own, made ready for the flow; checks the ledger at the end."""
+    """Yields a desk on a database of its own, made ready for the flow.
+
+    Checks the ledger at the end.
+    """
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         here = Place(desk, await desk.customer(CREDIT), desk.pool)
@@ -165,7 +175,8 @@ async def place(server: TestServer, folder: Path, flow: Flow | None) -> AsyncIte
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, flow: Flow) -> None:
-    """Whatever step a process dies at, the same request at a new one leads to the same orders and the same money."""
+    """Whatever step a process dies at, the same request at a new one leads to the same orders and
+    the same money."""
     life = Life()
     async with place(server, tmp_path / "whole", flow) as here:
         await here.live(flow.act, life)
@@ -191,7 +202,8 @@ async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, fl
 async def test_a_mixed_request_charges_for_what_its_answer_names(
     server: TestServer, tmp_path: Path
 ) -> None:
-    """A request for numbers from two sources may get fewer after a death, but pays for exactly those that its answer names."""
+    """A request for numbers from two sources may get fewer after a death, but pays for exactly
+    those that its answer names."""
     act: Act = lambda rt, caller: buy(rt, caller, offer_id=None, quantity=22)  # noqa: E731 - twenty of ours, two of the supplier's
     life = Life()
     async with place(server, tmp_path / "whole", None) as here:
@@ -214,7 +226,10 @@ async def test_a_mixed_request_charges_for_what_its_answer_names(
 
 
 async def test_a_lost_refusal_charges_nothing(server: TestServer, tmp_path: Path) -> None:
-    """A supplier that gave nothing costs nothing wherever the process dies; the key holds the refusal or is free."""
+    """A supplier that gave nothing costs nothing wherever the process dies.
+
+    The key holds the refusal or is free.
+    """
     flow = Flow("refused", buy, script=("no_numbers",))
     life = Life()
     async with place(server, tmp_path / "whole", flow) as here:

@@ -43,7 +43,8 @@ class Story:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("rounds", [2, pytest.param(5, marks=pytest.mark.soak)])
 async def test_thousands_of_orders_end_once(database_url: str, tmp_path: Path, rounds: int) -> None:
-    """Whatever order two processes run the acts in, while the order's time runs out, state, hold, journal, events and answers agree."""
+    """Whatever order two processes run the acts in, while the order's time runs out, state, hold,
+    journal, events and answers agree."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     async with open_desks(database_url, tmp_path, processes=2) as desks:
@@ -61,7 +62,8 @@ async def test_thousands_of_orders_end_once(database_url: str, tmp_path: Path, r
 async def test_a_message_that_commits_before_the_cancel_wins(
     database_url: str, tmp_path: Path
 ) -> None:
-    """A message that comes while the supplier is told of the cancel keeps the order and its price."""
+    """A message that comes while the supplier is told of the cancel keeps the order and its
+    price."""
     async with open_desks(database_url, tmp_path, processes=1) as (desk,):
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
@@ -91,7 +93,8 @@ async def _stories(desk: DeskOfTest) -> list[Story]:
 
 
 async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Random) -> None:
-    """Runs two to four random acts on each order, shuffled, while the orders' time runs out in the middle."""
+    """Runs two to four random acts on each order, shuffled, while the orders' time runs out in the
+    middle."""
 
     async def move_on() -> None:
         desks[0].clock.advance(1)
@@ -130,7 +133,8 @@ async def _act(desk: DeskOfTest, story: Story, name: str) -> None:
 
 
 async def _faults(desk: DeskOfTest, stories: list[Story]) -> list[str]:
-    """Returns every disagreement between an order, its hold, its journal, its events and what the actors were told."""
+    """Returns every disagreement between an order, its hold, its journal, its events and what the
+    actors were told."""
     rows = await desk.pool.fetch(
         """select o.id, o.state, h.state, o.sms_revision,
                   (select count(*) from journals where reason = 'order.earn' and ref = 'ord:' || o.id),

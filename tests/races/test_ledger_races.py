@@ -53,7 +53,8 @@ async def balance(database: Database, wallet_id: int) -> tuple[int, int]:
 
 class TestOneWallet:
     async def test_pays_for_what_it_affords_and_no_more(self, database: Database) -> None:
-        """500 parallel spends from a wallet that affords 100: exactly 100 succeed, the others are refused as short."""
+        """500 parallel spends from a wallet that affords 100: exactly 100 succeed, the others are
+        refused as short."""
         wallet_id = await funded_wallet(database, units=1_000)
         paid, refused = await settled(
             *(spend(database, wallet_id, order_id) for order_id in range(1, 501))
@@ -65,7 +66,8 @@ class TestOneWallet:
 
     @pytest.mark.parametrize("workers", [2, 8, 50])
     async def test_stays_exact_under_many_workers(self, database: Database, workers: int) -> None:
-        """Credits, debits, holds and their ends on one wallet at once leave it where their sum says."""
+        """Credits, debits, holds and their ends on one wallet at once leave it where their sum
+        says."""
         wallet_id = await funded_wallet(database, units=10_000)
 
         async def work(worker: int) -> int:
@@ -89,7 +91,8 @@ class TestOneWallet:
 
 class TestOneKey:
     async def test_is_applied_once(self, database: Database) -> None:
-        """The same journal sent 100 times at once moves its money once, and everyone is told the same journal."""
+        """The same journal sent 100 times at once moves its money once, and everyone is told the
+        same journal."""
         wallet_id = await funded_wallet(database)
         journal = chart.adjustment(customer_id=1, currency="IDR", units=70, ref="same")
         applied, refused = await settled(
@@ -142,7 +145,8 @@ class TestOneKey:
 
 class TestOneHold:
     async def test_ends_one_way(self, database: Database) -> None:
-        """Post, void and expire race for each of 40 holds: one wins, two are refused, and the money agrees with the winner."""
+        """Post, void and expire race for each of 40 holds: one wins, two are refused, and the money
+        agrees with the winner."""
         wallet_id = await funded_wallet(database, units=400)
         for ref in range(1, 41):
             hold = order_journals.hold_for_order(ref, wallet_id=wallet_id, price=price(10))
@@ -174,7 +178,8 @@ class TestOneHold:
 
 class TestManyWallets:
     async def test_never_show_a_deadlock(self, database: Database) -> None:
-        """Random transfers among 20 wallets by 32 workers end without a deadlock that a client would see."""
+        """Random transfers among 20 wallets by 32 workers end without a deadlock that a client
+        would see."""
         names = [chart.wallet(number, currency="IDR") for number in range(1, 21)]
         for number in range(1, 21):
             await funded_wallet(database, customer_id=number, units=100_000)

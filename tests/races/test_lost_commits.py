@@ -1,4 +1,5 @@
-"""The connection is lost at the commit of an act that moves money: the act finds out what happened, and happens once."""
+"""The connection is lost at the commit of an act that moves money: the act finds out what happened,
+and happens once."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def _with(desk: DeskOfTest, database: Database) -> DeskOfTest:
 async def test_an_act_whose_commit_is_lost_happens_once(
     server: TestServer, tmp_path: Path, name: str
 ) -> None:
-    """Lost before or after the server committed: the act is answered as if nothing had been lost, and is booked once."""
+    """Lost before or after the server committed: the act is answered as if nothing had been lost,
+    and is booked once."""
     seen, said = [], []
     for after in (None, False, True):
         folder = tmp_path / str(after)
@@ -65,7 +67,8 @@ async def test_an_act_whose_commit_is_lost_happens_once(
     assert said[1:] == said[:1] * 2
 
 
-#: Transactions that move no money: what they write is the same when it is written again, or is of no value.
+#: Transactions that move no money: what they write is the same when it is written again, or is of
+#: no value.
 NO_MONEY = frozenset(
     """catalogue.add_providers catalogue.refresh_scores catalogue.set_health catalogue.take_tiers clock.advance customers.add_key
     customers.note_used_keys customers.review customers.revoke_key customers.set_option customers.set_state inbound.joined
@@ -83,7 +86,8 @@ NO_MONEY = frozenset(
 
 
 def test_every_transaction_is_known_to_move_money_or_not() -> None:
-    """A new transaction is put into one of the two lists, so that none that moves money goes untested."""
+    """A new transaction is put into one of the two lists, so that none that moves money goes
+    untested."""
     folder = Path(numdesk.usecases.__file__).parent
     written = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     names = set(re.findall(r'\brt\.run[(,]\s*"([a-z_.]+)"', written)) | set(
@@ -103,7 +107,8 @@ async def _waits_for(pool: asyncpg.Pool, event: str) -> None:
 
 
 class StrandedDatabase(LossyDatabase):
-    """The connection ends in the middle of COMMIT, at which the server still works until a lock of the test is released."""
+    """The connection ends in the middle of COMMIT, at which the server still works until a lock of
+    the test is released."""
 
     def __init__(self, database: Database, name: str, pool: asyncpg.Pool) -> None:
         """Choose the transaction, and how to look at the server."""
@@ -129,7 +134,8 @@ create constraint trigger wait_at_commit after insert on rental_charges deferrab
 
 @pytest.mark.timeout(120)
 async def test_a_commit_that_is_still_under_way_is_waited_for(rental_desk: DeskOfTest) -> None:
-    """The server may commit after the connection was lost: nothing is done again before it has said."""
+    """The server may commit after the connection was lost: nothing is done again before it has
+    said."""
     desk = rental_desk
     caller, rental_id = await rental(desk)
     await desk.pool.execute(SLOW_COMMIT)
@@ -148,7 +154,8 @@ async def test_a_commit_that_is_still_under_way_is_waited_for(rental_desk: DeskO
 async def test_what_cannot_be_found_out_in_time_is_said(
     rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch, after: bool, refusal: type[Exception]
 ) -> None:
-    """Once COMMIT was sent and never answered the outcome is unknown, and the same key gives the result later."""
+    """Once COMMIT was sent and never answered the outcome is unknown, and the same key gives the
+    result later."""
     monkeypatch.setattr(pool_module, "OUTAGE_PATIENCE_S", 0.0)
     desk = rental_desk
     caller, rental_id = await rental(desk)
@@ -162,7 +169,8 @@ async def test_what_cannot_be_found_out_in_time_is_said(
 async def test_what_was_not_committed_is_only_unavailable(
     rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that is lost before COMMIT was sent leaves nothing behind: the refusal says no more than that."""
+    """A connection that is lost before COMMIT was sent leaves nothing behind: the refusal says no
+    more than that."""
     monkeypatch.setattr(pool_module, "OUTAGE_PATIENCE_S", 0.0)
 
     async def work(tx: Any) -> None:

@@ -1,4 +1,5 @@
-"""The process dies before or after any statement of an act on a rental: done again with the same key, it ends as if it had not died."""
+"""The process dies before or after any statement of an act on a rental: done again with the same
+key, it ends as if it had not died."""
 
 from __future__ import annotations
 
@@ -108,7 +109,10 @@ async def _place(desk: DeskOfTest, flow: Flow) -> Place:
 
 
 async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dict[str, Any]:
-    """Lets a process with this life act, then one that does not die, twice; returns what is there in the end."""
+    """Lets a process with this life act, then one that does not die, twice.
+
+    Returns what is there in the end.
+    """
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         here = await _place(desk, flow)
@@ -127,7 +131,8 @@ async def _once(server: TestServer, folder: Path, flow: Flow, life: Life) -> dic
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 async def test_ends_as_if_it_had_not_died(server: TestServer, tmp_path: Path, flow: Flow) -> None:
-    """Whatever statement a process dies at, the same request at a new one leads to the same rental and the same money."""
+    """Whatever statement a process dies at, the same request at a new one leads to the same rental
+    and the same money."""
     life = Life()
     whole = await _once(server, tmp_path / "whole", flow, life)
     assert whole["money"] == flow.left

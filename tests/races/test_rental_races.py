@@ -1,4 +1,5 @@
-"""Two processes rent the last numbers, spend the last money, meet under one key and on one rental: everything happens once."""
+"""Two processes rent the last numbers, spend the last money, meet under one key and on one rental:
+everything happens once."""
 
 from __future__ import annotations
 
@@ -47,7 +48,10 @@ class TestLastNumbers:
     """The last ten numbers."""
 
     async def test_go_to_ten_of_a_hundred(self, desks: list[DeskOfTest]) -> None:
-        """A hundred renters in two processes rent exactly ten numbers, each once; everybody else hears that there are none."""
+        """A hundred renters in two processes rent exactly ten numbers, each once.
+
+        Everybody else hears that there are none.
+        """
         callers = [await shop.renter(desks[0]) for _ in range(100)]
         rented, refused = await outcomes(
             *(shop.rent(desks[n % 2], caller) for n, caller in enumerate(callers))
@@ -56,7 +60,8 @@ class TestLastNumbers:
         assert refused == {NoNumbers: 90}
 
     async def test_all_go_although_others_cannot_decide(self, desks: list[DeskOfTest]) -> None:
-        """While other transactions lock numbers and give them back, nobody is turned away before the last number is rented."""
+        """While other transactions lock numbers and give them back, nobody is turned away before
+        the last number is rented."""
         callers = [await shop.renter(desks[0]) for _ in range(100)]
         done, chance = asyncio.Event(), random.Random(5)
         others = [
@@ -89,7 +94,10 @@ class TestOneKey:
     """The same request, sent many times at once."""
 
     async def test_rents_one_number(self, desks: list[DeskOfTest]) -> None:
-        """Fifty parallel tries over two processes are one rental and one charge; all others get its answer."""
+        """Fifty parallel tries over two processes are one rental and one charge.
+
+        All others get its answer.
+        """
         caller = await shop.renter(desks[0])
         rented, refused = await outcomes(
             *(shop.rent(desks[n % 2], caller, key="k") for n in range(50))
@@ -100,7 +108,8 @@ class TestOneKey:
         assert await shop.money(desks[0], caller) == (1_000_00 - PRICE, 0)
 
     async def test_rents_one_number_for_one_signature(self, desks: list[DeskOfTest]) -> None:
-        """Copies of one signed request in two processes, under fifty keys or none, are one rental."""
+        """Copies of one signed request in two processes, under fifty keys or none, are one
+        rental."""
         caller = await shop.renter(desks[0])
         signature = Signature("sig:00")
         keys = [None if n % 5 == 0 else f"k{n}" for n in range(50)]
@@ -115,7 +124,8 @@ class TestOneKey:
         assert await shop.money(desks[0], caller) == (1_000_00 - PRICE, 0)
 
     async def test_serves_one_of_two_requests(self, desks: list[DeskOfTest]) -> None:
-        """Two different requests under one key: one is served, every try of the other is refused."""
+        """Two different requests under one key: one is served, every try of the other is
+        refused."""
         caller = await shop.renter(desks[0])
         tries = (
             shop.rent(desks[n % 2], caller, key="k", fingerprint=b"one" if n % 3 else b"other")
@@ -127,7 +137,8 @@ class TestOneKey:
 
     @pytest.mark.parametrize("act", [shop.extend, shop.rerent, shop.cancel])
     async def test_acts_once_on_a_rental(self, desks: list[DeskOfTest], act: Any) -> None:
-        """Extending, renting again and cancelling under one key happen once, and every try gets the one answer."""
+        """Extending, renting again and cancelling under one key happen once, and every try gets the
+        one answer."""
         caller = await shop.renter(desks[0], bonus=2000)
         rental_id = (await shop.rent(desks[0], caller)).rental.id
         if act is shop.rerent:
@@ -146,7 +157,8 @@ class TestOneWallet:
     """The last money."""
 
     async def test_pays_for_exactly_what_it_affords(self, desks: list[DeskOfTest]) -> None:
-        """A hundred rents at once from a wallet and a bonus for twenty: twenty succeed, and nothing is left of either."""
+        """A hundred rents at once from a wallet and a bonus for twenty: twenty succeed, and nothing
+        is left of either."""
         await shop.shelve(desks[0], numbers=100, first=34_700_000_000)
         caller = await shop.renter(
             desks[0], credit=PRICE * 17 + PRICE // 2, bonus=PRICE * 2 + PRICE // 2
@@ -156,7 +168,8 @@ class TestOneWallet:
         assert await shop.money(desks[0], caller) == (0, 0)
 
     async def test_is_shared_by_rents_and_extensions(self, desks: list[DeskOfTest]) -> None:
-        """Rents, extensions and re-rents of one customer at once spend what there is and no more."""
+        """Rents, extensions and re-rents of one customer at once spend what there is and no
+        more."""
         await shop.shelve(desks[0], numbers=50, first=34_700_000_000)
         caller = await shop.renter(desks[0], credit=PRICE * 15)
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(5)]
@@ -172,7 +185,8 @@ class TestOneNumber:
     """A number that has just been given up."""
 
     async def test_is_rented_again_by_its_last_tenant_only(self, desks: list[DeskOfTest]) -> None:
-        """While the number rests, others find no number, and of many tries of its tenant one succeeds."""
+        """While the number rests, others find no number, and of many tries of its tenant one
+        succeeds."""
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
@@ -185,7 +199,8 @@ class TestOneNumber:
         assert refused == {RentalStillActive: 19, NoNumbers: 20}
 
     async def test_goes_to_one_of_tenant_and_stranger(self, desks: list[DeskOfTest]) -> None:
-        """Once numbers are free again, the former tenant and strangers who come at once get each number once."""
+        """Once numbers are free again, the former tenant and strangers who come at once get each
+        number once."""
         caller, other = await shop.renter(desks[0]), await shop.renter(desks[0])
         ids = [(await shop.rent(desks[0], caller)).rental.id for _ in range(10)]
         desks[0].clock.advance(WEEK.total_seconds())
@@ -203,7 +218,8 @@ class TestOneNumber:
         assert set(refused) <= {NoNumbers, NumberGone}
 
     async def test_cannot_have_two_terms_at_one_time_by_sql(self, desks: list[DeskOfTest]) -> None:
-        """PostgreSQL itself refuses a second term that overlaps, and takes one that begins as the first ends."""
+        """PostgreSQL itself refuses a second term that overlaps, and takes one that begins as the
+        first ends."""
         caller = await shop.renter(desks[0])
         await shop.rent(desks[0], caller)
         insert = """insert into rental_terms (rental_id, customer_id, number_id, starts_at, ends_at)
@@ -245,7 +261,8 @@ class Story:
                 self.told["not active"] += 1
 
     async def faults(self, desk: DeskOfTest) -> list[str]:
-        """Returns every disagreement between the rental, its messages and what the actors were told."""
+        """Returns every disagreement between the rental, its messages and what the actors were
+        told."""
         now = await reading.read(desk.rt, self.caller, self.rental_id)
         page = await reading.messages(desk.rt, self.caller, self.rental_id, page=1, limit=100)
         agrees = (
@@ -258,7 +275,8 @@ class Story:
 
 @pytest.mark.timeout(400)
 async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
-    """Messages, cancels and the end of the time meet on many rentals in two processes: money goes back once or not at all."""
+    """Messages, cancels and the end of the time meet on many rentals in two processes: money goes
+    back once or not at all."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     desk, price = desks[0], shop.PRICES["google", "LONG", 1]
@@ -285,7 +303,8 @@ async def test_a_rental_ends_once(desks: list[DeskOfTest]) -> None:
 
 
 async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Random) -> None:
-    """Runs some random acts on each rental, shuffled, while the rentals' time runs out in the middle."""
+    """Runs some random acts on each rental, shuffled, while the rentals' time runs out in the
+    middle."""
 
     async def move_on() -> None:
         desks[0].clock.advance(1)
@@ -303,7 +322,8 @@ async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Ra
 
 
 async def test_no_refusal_is_a_fault(desks: list[DeskOfTest]) -> None:
-    """Whatever many customers do to their rentals at once, every answer is one that a customer can be given."""
+    """Whatever many customers do to their rentals at once, every answer is one that a customer can
+    be given."""
     chance = random.Random(11)
     callers = [await shop.renter(desks[0], credit=PRICE * 4) for _ in range(8)]
     mine = {

@@ -1,4 +1,5 @@
-"""Two processes sell the last numbers, spend the last money and meet under one key: nothing is sold, spent or made twice."""
+"""Two processes sell the last numbers, spend the last money and meet under one key: nothing is
+sold, spent or made twice."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ class TestLastNumbers:
     """The last hundred numbers."""
 
     async def test_go_to_a_hundred_of_a_thousand(self, desks: list[DeskOfTest]) -> None:
-        """A thousand buyers in two processes buy exactly a hundred numbers, each once; everybody else hears that there are none."""
+        """A thousand buyers in two processes buy exactly a hundred numbers, each once.
+
+        Everybody else hears that there are none.
+        """
         callers = [await desks[0].customer() for _ in range(50)]
         bought, refused = await outcomes(*(desks[n % 2].buy(callers[n % 50]) for n in range(1000)))
         assert len({outcome.document.orders[0].msisdn for outcome in bought}) == len(bought) == 100
@@ -48,7 +52,8 @@ class TestLastNumbers:
     async def test_all_go_although_others_cannot_decide(
         self, desks: list[DeskOfTest], buyers: int
     ) -> None:
-        """While other transactions lock numbers and give them back, nobody is turned away before the last number is sold."""
+        """While other transactions lock numbers and give them back, nobody is turned away before
+        the last number is sold."""
         callers = [await desks[0].customer() for _ in range(50)]
         done, chance = asyncio.Event(), random.Random(5)
         others = [
@@ -68,7 +73,8 @@ class TestOneWallet:
     """The last money."""
 
     async def test_pays_for_exactly_what_it_affords(self, desks: list[DeskOfTest]) -> None:
-        """Five hundred orders at once from a wallet for a hundred: a hundred succeed, and nothing is left."""
+        """Five hundred orders at once from a wallet for a hundred: a hundred succeed, and nothing
+        is left."""
         await shelve(desks[0].pool, 600, first=62_300_000_000)
         caller = await desks[0].customer(PRICE * 100)
         bought, refused = await outcomes(*(desks[n % 2].buy(caller) for n in range(500)))
@@ -81,7 +87,10 @@ class TestOneKey:
 
     @pytest.mark.parametrize("offer_id", [LOCAL_OFFER, REMOTE_ONLY_OFFER])
     async def test_makes_one_order(self, desks: list[DeskOfTest], offer_id: int) -> None:
-        """Two hundred parallel tries over two processes are one order; others replay it or hear that it is on its way."""
+        """Two hundred parallel tries over two processes are one order.
+
+        Others replay it or hear that it is on its way.
+        """
         caller = await desks[0].customer()
         bought, refused = await outcomes(
             *(desks[n % 2].buy(caller, offer_id, key="k") for n in range(200))
@@ -93,7 +102,8 @@ class TestOneKey:
         assert await desks[0].pool.fetchval("select count(*) from orders") == 1
 
     async def test_serves_one_of_two_requests(self, desks: list[DeskOfTest]) -> None:
-        """Two different requests under one key: one is served, every try of the other is refused."""
+        """Two different requests under one key: one is served, every try of the other is
+        refused."""
         caller = await desks[0].customer()
         bought, refused = await outcomes(
             *(
@@ -106,7 +116,8 @@ class TestOneKey:
         assert await desks[0].pool.fetchval("select count(*) from orders") == 1
 
     async def test_is_served_once_by_two_ways_of_buying(self, desks: list[DeskOfTest]) -> None:
-        """One process takes a request to our own stock and the other to a supplier: still one order, and no fault of ours."""
+        """One process takes a request to our own stock and the other to a supplier: still one
+        order, and no fault of ours."""
         callers = [await desks[0].customer() for _ in range(40)]
         bought, refused = await outcomes(
             *(
@@ -144,7 +155,8 @@ class TestReactivation:
         )
 
     async def test_or_to_a_new_buyer(self, desks: list[DeskOfTest]) -> None:
-        """A number that is free again goes to whoever is first: its last customer or a buyer for another service, never to both."""
+        """A number that is free again goes to whoever is first: its last customer or a buyer for
+        another service, never to both."""
         caller, buyers = (
             await desks[0].customer(10_000_000),
             [await desks[0].customer(10_000_000) for _ in range(10)],
@@ -185,7 +197,8 @@ class TestLocks:
 
     @pytest.mark.timeout(600)
     async def test_no_deadlock_reaches_a_caller(self, desks: list[DeskOfTest]) -> None:
-        """5,000 random acts by 64 workers on few wallets: refusals only, and hardly a transaction that had to be run again."""
+        """5,000 random acts by 64 workers on few wallets: refusals only, and hardly a transaction
+        that had to be run again."""
         await shelve(desks[0].pool, 3000, first=62_500_000_000)
         crowd = Crowd(
             desks, [await desks[0].customer(100_000_000) for _ in range(4)], random.Random(11)

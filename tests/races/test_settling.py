@@ -1,4 +1,5 @@
-"""The job that settles a request meets the process that is still at it: what is bought is in the answer, or is not bought."""
+"""The job that settles a request meets the process that is still at it: what is bought is in the
+answer, or is not bought."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from numdesk.usecases.orders.purchases import Outcome
 
 
 async def test_buys_nothing_for_a_request_that_was_settled(desk: DeskOfTest) -> None:
-    """When the job settles a slow request between two candidates, the slow process does not go on to the next candidate."""
+    """When the job settles a slow request between two candidates, the slow process does not go on
+    to the next candidate."""
     await desk.pool.execute("update offer_prices set price = 20000 where offer_id = 1")
     caller = await desk.customer()
 
@@ -34,7 +36,8 @@ async def test_buys_nothing_for_a_request_that_was_settled(desk: DeskOfTest) -> 
 
 
 async def test_gives_back_what_came_after_the_job(desk: DeskOfTest) -> None:
-    """A number that arrives when the job has given its order up is released at the supplier, and its money is back."""
+    """A number that arrives when the job has given its order up is released at the supplier, and
+    its money is back."""
     caller = await desk.customer()
     reserve = desk.simulator.reserve
 

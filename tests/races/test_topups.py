@@ -1,4 +1,5 @@
-"""A process dies before or after any step of a top-up, or many are told of one payment at once: the same money in the end."""
+"""A process dies before or after any step of a top-up, or many are told of one payment at once: the
+same money in the end."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Story:
             await self.till.desk.pool.execute("delete from jobs where id = $1", row[0])
 
     async def finish(self, rt: Runtime) -> None:
-        """What happens after a restart: the customer repeats their request, time passes, the workers work."""
+        """What happens after a restart: the customer repeats their request, time passes, the
+        workers work."""
         for _ in range(3):
             with suppress(RequestInProgress, GatewayUnavailable):
                 await self.live(rt)
@@ -71,7 +73,8 @@ class Story:
 async def test_ends_alike_wherever_the_process_dies(
     server: TestServer, tmp_path: Path, money: PaymentStatus
 ) -> None:
-    """Death before and after each transaction and each call to the gateway: one invoice, one credit, or none after a refund."""
+    """Death before and after each transaction and each call to the gateway: one invoice, one
+    credit, or none after a refund."""
     end = 50_000 if money is PaymentStatus.PAID else 0
     life = Life()
     await _run(server, tmp_path / "whole", money, life, end=end)
@@ -83,7 +86,10 @@ async def test_ends_alike_wherever_the_process_dies(
 async def _run(
     server: TestServer, folder: Path, money: PaymentStatus, life: Life, *, end: int
 ) -> None:
-    """Lets a process live its life and another one finish; fails unless the wallet then holds `end`."""
+    """Lets a process live its life and another one finish.
+
+    Fails unless the wallet then holds `end`.
+    """
     await asyncio.to_thread(folder.mkdir)
     async with server.create_database() as url, open_desks(url, folder, processes=1) as (desk,):
         story = Story(await open_till(desk), money)
@@ -105,7 +111,8 @@ async def _run(
 async def test_a_thousand_copies_of_a_callback_credit_once(
     server: TestServer, tmp_path: Path
 ) -> None:
-    """A thousand copies at once at two processes, a hundred more at a third that has just begun: one credit."""
+    """A thousand copies at once at two processes, a hundred more at a third that has just begun:
+    one credit."""
     async with server.create_database() as url, open_desks(url, tmp_path, processes=3) as desks:
         till = await open_till(desks[0], GatewayInMemory())
         for desk in desks[1:]:

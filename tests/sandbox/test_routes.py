@@ -54,7 +54,8 @@ class TestBrokenFile:
     """The sandbox's own files."""
 
     async def test_that_cannot_be_read_are_no_fault(self, desk: Desk, tmp_path: Path) -> None:
-        """Who asks while a file of the sandbox cannot be read is told so, and to look at the disk."""
+        """Who asks while a file of the sandbox cannot be read is told so, and to look at the
+        disk."""
         assert desk.simulation
         (tmp_path / "broken.sqlite").mkdir()
         inbox = Inbox(tmp_path / "broken.sqlite")
@@ -93,7 +94,8 @@ class TestHost:
     async def test_gives_its_tokens_to_nobody_by_another_name(
         self, client: httpx.AsyncClient, host: str, status: int
     ) -> None:
-        """A name that an attacker turned towards this machine is refused before anything is read."""
+        """A name that an attacker turned towards this machine is refused before anything is
+        read."""
         answer = await client.get("/credentials", headers={"host": host})
         assert answer.status_code == status
         assert ("token" in answer.text) == (status == 200)
@@ -159,7 +161,10 @@ class TestMessages:
     """Messages from the world."""
 
     async def test_takes_a_message_for_a_number_of_ours(self, client: httpx.AsyncClient) -> None:
-        """The answer comes when the message is committed, with its id; two equal texts are two messages."""
+        """The answer comes when the message is committed, with its id.
+
+        Two equal texts are two messages.
+        """
         body = {"to": "+620000000000", "from": "WhatsApp", "text": "Code 123-456"}
         first, second = [(await client.post("/messages", json=body)).json() for _ in range(2)]
         assert isinstance(first["message_id"], int)

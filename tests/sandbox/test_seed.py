@@ -14,7 +14,8 @@ class TestSeed:
     """Filling an empty database."""
 
     async def test_fills_the_shop(self, database_url: str, tmp_path: Path) -> None:
-        """There are countries, services, operators, our own numbers and a supplier's, and a rate."""
+        """There are countries, services, operators, our own numbers and a supplier's, and a
+        rate."""
         async with open_sandbox(database_url, tmp_path) as desk:
             credentials = await enter(desk) or []
             found = await catalogue.catalogue(desk.rt, "IDR")

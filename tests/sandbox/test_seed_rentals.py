@@ -13,7 +13,8 @@ from numdesk.usecases.rentals import prices
 
 
 async def test_opens_spain_with_the_documents_prices(database_url: str, tmp_path: Path) -> None:
-    """Spain is open, Germany and the UK are announced, prices are those that clients have read about; seeding again changes nothing."""
+    """Spain is open, Germany and the UK are announced, prices are those that clients have read
+    about; seeding again changes nothing."""
     async with open_sandbox(database_url, tmp_path) as desk:
         await seed_rentals.seed(desk.rt, complain=refuse)
         known = await prices.price_list(desk.rt)

@@ -49,7 +49,10 @@ async def test_one_commit_records_the_key_and_the_signature(desk: DeskOfTest) ->
 
 
 async def test_a_known_key_spends_a_new_signature(desk: DeskOfTest) -> None:
-    """The new signature then stands for the same outcome under other keys; one that came with a refused key is not spent."""
+    """The new signature then stands for the same outcome under other keys.
+
+    One that came with a refused key is not spent.
+    """
     await do(desk, key("k1"))
     anew, refused = (Key(1, Namespace.EXTEND, text, b"") for text in ("sig:01", "sig:02"))
     assert await claim(desk, key("k1", signature=anew)) == OUTCOME

@@ -1,4 +1,5 @@
-"""Rules as rows, and the look for the services of messages, which must find the orders that the messages are then given to."""
+"""Rules as rows, and the look for the services of messages, which must find the orders that the
+messages are then given to."""
 
 from __future__ import annotations
 
@@ -43,7 +44,10 @@ class TestRules:
         return await desk.rt.run("t", lambda tx: rows.remove(tx, rule_id=rule_id, now=START))
 
     async def test_are_there_once_until_they_are_removed(self, desk: DeskOfTest) -> None:
-        """The same rule twice is one; another sender makes another rule; a removed one stays as a row and may be added again."""
+        """The same rule twice is one; another sender makes another rule.
+
+        A removed one stays as a row and may be added again.
+        """
         first, other = await insert(desk), await insert(desk, sender="Bank")
         assert [await insert(desk), await insert(desk, sender="Bank")] == [None, None]
         assert [await self.remove(desk, first) for _ in range(2)] == [True, False]
@@ -81,7 +85,8 @@ class TestServicesOf:
     async def test_are_those_of_the_orders_that_get_the_messages(
         self, desk: DeskOfTest, pool: asyncpg.Pool
     ) -> None:
-        """The look and the taking agree: by number, by provider, by the provider's name of the order, and on nobody's messages."""
+        """The look and the taking agree: by number, by provider, by the provider's name of the
+        order, and on nobody's messages."""
         caller = await desk.customer()
         ours, theirs, only = (
             await desk.order(caller),

@@ -1,4 +1,5 @@
-"""Lets tables fail as a database in trouble would, or rows that nobody can write, and counts what is written."""
+"""Lets tables fail as a database in trouble would, or rows that nobody can write, and counts what
+is written."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ async def break_row(pool: asyncpg.Pool, table: str, row: int) -> None:
 
 
 async def break_rows(pool: asyncpg.Pool, table: str, condition: str, *, on: str) -> None:
-    """Lets every write of this kind ("update", "delete or update") fail for the rows `new` or `old` of which a condition is true."""
+    """Lets every write of this kind ("update", "delete or update") fail for the rows `new` or `old`
+    of which a condition is true."""
     await pool.execute(
         f"""create or replace function out_of_order() returns trigger language plpgsql as $$ begin
               if {condition} then raise exception 'row is broken' using errcode = '23514'; end if;
@@ -36,7 +38,10 @@ async def fix_writes(pool: asyncpg.Pool, table: str) -> None:
 
 
 async def count_writes(pool: asyncpg.Pool, table: str) -> None:
-    """Begins to count the statements that insert into a table; `writes_counted` tells how many there were."""
+    """Begins to count the statements that insert into a table.
+
+    `writes_counted` tells how many there were.
+    """
     await pool.execute(
         f"""create sequence writes_counted;
             create function count_write() returns trigger language plpgsql as

@@ -12,7 +12,8 @@ _ADDITIONS = 400_000
 
 
 def cost(work: Callable[[], object]) -> float:
-    """Returns the processor time that `work` takes, in units of a fixed piece of work done in the same moment."""
+    """Returns the processor time that `work` takes, in units of a fixed piece of work done in the
+    same moment."""
     return min(_took_s(work) / _took_s(_unit) for _ in range(TRIES))
 
 

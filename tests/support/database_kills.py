@@ -1,4 +1,5 @@
-"""Kills of the embedded PostgreSQL under a running server: of its first process, or of a backend in the middle of COMMIT."""
+"""Kills of the embedded PostgreSQL under a running server: of its first process, or of a backend in
+the middle of COMMIT."""
 
 from __future__ import annotations
 
@@ -35,12 +36,18 @@ async def outlast(server: Server, kill: Callable[[Server], object]) -> float:
 
 
 def kill_postmaster(server: Server) -> None:
-    """Kills the first process; the others end by themselves, and the server starts PostgreSQL again."""
+    """Kills the first process.
+
+    The others end by themselves, and the server starts PostgreSQL again.
+    """
     server.kill9_postgres()
 
 
 def kill_in_commit(server: Server) -> None:
-    """Kills a backend that is in the middle of COMMIT, if one can be caught; PostgreSQL ends all others, and starts again by itself."""
+    """Kills a backend that is in the middle of COMMIT, if one can be caught.
+
+    PostgreSQL ends all others, and starts again by itself.
+    """
     postmaster = psutil.Process(server.postmaster())
     give_up = time.monotonic() + CATCH_WITHIN_S
     while True:
@@ -58,7 +65,10 @@ def _backends(postmaster: psutil.Process) -> list[psutil.Process]:
 
 
 def _caught(backend: psutil.Process) -> bool:
-    """Stops a backend that says it is in COMMIT and looks again; lets it go on when it has left that meanwhile."""
+    """Stops a backend that says it is in COMMIT and looks again.
+
+    Lets it go on when it has left that meanwhile.
+    """
     if not _title(backend).endswith("COMMIT"):
         return False
     backend.send_signal(signal.SIGSTOP)
@@ -69,7 +79,8 @@ def _caught(backend: psutil.Process) -> bool:
 
 
 def _title(process: psutil.Process) -> str:
-    """Returns what a process of PostgreSQL says that it does, such as "postgres: numdesk numdesk [local] COMMIT"."""
+    """Returns what a process of PostgreSQL says that it does, such as "postgres: numdesk numdesk
+    [local] COMMIT"."""
     with contextlib.suppress(psutil.Error):
         return " ".join(process.cmdline()).strip()
     return ""

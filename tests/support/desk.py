@@ -1,4 +1,5 @@
-"""A desk for tests: a Runtime on a database of the test's own, a clock that stands still, the simulator, and a small catalogue."""
+"""A desk for tests: a Runtime on a database of the test's own, a clock that stands still, the
+simulator, and a small catalogue."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DIALECT = "smscode"
 CURRENCY = "IDR"
 PRICE = 15_000
-#: Offers of the small catalogue: our own stock for product 1 and 2, and the simulator dearer for 1, alone for 3.
+#: Offers of the small catalogue: our own stock for product 1 and 2, and the simulator dearer for 1,
+#: alone for 3.
 LOCAL_OFFER, LOCAL_OFFER_TWO, REMOTE_OFFER, REMOTE_ONLY_OFFER = 1, 2, 3, 4
 REMOTE_PRICE = 16_000
 NUMBERS = 20
@@ -153,7 +155,8 @@ class DeskOfTest:
             await lifecycle.release_at_supplier(self.rt, json.loads(row[0]))
 
     async def resolve_by_jobs(self, rt: Runtime | None = None) -> None:
-        """Does what the jobs that settle requests would do, first those that have suppliers asked, then those that ask one."""
+        """Does what the jobs that settle requests would do, first those that have suppliers asked,
+        then those that ask one."""
         for asks in (False, True):
             found = await self.pool.fetch(
                 "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = $1 order by id",
@@ -176,8 +179,8 @@ class DeskOfTest:
 async def open_desks_on(
     databases: Sequence[Database], *, pool: asyncpg.Pool, folder: Path
 ) -> AsyncIterator[list[DeskOfTest]]:
-    """Yields a desk with the small catalogue for each handle on a database, like processes of one desk: with one clock, upstream and
-    key file. The ledger is checked at the end."""
+    """Yields a desk with the small catalogue for each handle on a database, like processes of one
+    desk: with one clock, upstream and key file. The ledger is checked at the end."""
     await pool.execute(CATALOGUE)
     clock, world = FakeClock(START), World(folder / "world.sqlite")
     http = OutgoingHttp(clock)

@@ -26,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the Hypothesis profile, and start the server early where xdist's workers will need it."""
+    """Choose the Hypothesis profile, and start the server early where xdist's workers will need
+    it."""
     hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "default")
     if worker_input := getattr(config, "workerinput", None):
         config.stash[SERVER] = TestServer(*worker_input["numdesk_server"])

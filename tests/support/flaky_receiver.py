@@ -1,8 +1,10 @@
-"""A webhook receiver that is a process of its own and fails three times in ten: `python tests/support/flaky_receiver.py LOG`.
+"""A webhook receiver that is a process of its own and fails three times in ten: `python
+tests/support/flaky_receiver.py LOG`.
 
-It prints its port, then writes a line of JSON for every request it has read whole: delivery id, digest of the body, the body,
-and what it did. It never fails a delivery more than FAILURES_MAX times, nor one endpoint more than IN_A_ROW_MAX times in a row, so
-that the sender has no reason to give a delivery up or to switch an endpoint off.
+It prints its port, then writes a line of JSON for every request it has read whole: delivery id,
+digest of the body, the body, and what it did. It never fails a delivery more than FAILURES_MAX
+times, nor one endpoint more than IN_A_ROW_MAX times in a row, so that the sender has no reason to
+give a delivery up or to switch an endpoint off.
 """
 
 from __future__ import annotations

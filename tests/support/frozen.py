@@ -1,4 +1,5 @@
-"""A way to PostgreSQL that a test can freeze: what is on it stays, nothing moves, and nothing is refused."""
+"""A way to PostgreSQL that a test can freeze: what is on it stays, nothing moves, and nothing is
+refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A payment gateway in memory, for tests: it tells the truth that the test wrote, however it is called back about."""
+"""A payment gateway in memory, for tests: it tells the truth that the test wrote, however it is
+called back about."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ SIGNATURE = "genuine"
 
 @dataclass
 class GatewayInMemory:
-    """See `ports/payments.py`. `truth` is by payment id; `failures` are what the next calls meet, in order."""
+    """See `ports/payments.py`. `truth` is by payment id.
+
+    `failures` are what the next calls meet, in order.
+    """
 
     minimum: Mapping[str, Decimal] = field(default_factory=dict)
     repeatable: bool = True
@@ -110,7 +114,8 @@ class GatewayInMemory:
         at: datetime | None = None,
         **facts: object,
     ) -> Payment:
-        """Writes what is true of a payment from now on: `share` of what was due, which is in a coin at 0.9 euro."""
+        """Writes what is true of a payment from now on: `share` of what was due, which is in a coin
+        at 0.9 euro."""
         amount = Decimal(topup.final_amount) / 100
         due = (amount / Decimal("0.9")).quantize(Decimal("0.000001"))
         told = Payment(
@@ -235,7 +240,8 @@ class Till:
 async def open_till(
     desk: DeskOfTest, gateway: GatewayInMemory | None = None, *, provider: str = PROVIDER
 ) -> Till:
-    """Gives the desk a gateway, beside those that it has, and a customer with an empty euro wallet."""
+    """Gives the desk a gateway, beside those that it has, and a customer with an empty euro
+    wallet."""
     gateway = gateway or GatewayInMemory()
     desk.rt.payments = {**desk.rt.payments, provider: gateway}
     desk.rt.provider_titles = {**desk.rt.provider_titles, provider: provider.capitalize()}

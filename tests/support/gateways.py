@@ -1,4 +1,5 @@
-"""Fakes of payment gateways on loopback, with the adapter that speaks to them and a catcher of their callbacks."""
+"""Fakes of payment gateways on loopback, with the adapter that speaks to them and a catcher of
+their callbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.ports.payments import PaymentGateway
 from numdesk.providers import Provider, Surroundings, read_settings
 
-#: How long an adapter waits, in seconds: more than any honest call takes on a busy machine, and less where the fake never answers.
+#: How long an adapter waits, in seconds: more than any honest call takes on a busy machine, and
+#: less where the fake never answers.
 PATIENT_S, HASTY_S = "30", "2"
 
 #: Long enough for any honest call on a busy machine; the guard's own tests have shorter ones.
@@ -39,7 +41,8 @@ class Catcher:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A fake at work: `fake` is its director, `gateway` our adapter, `catcher` has what it said, `base_url` is where it listens."""
+    """A fake at work: `fake` is its director, `gateway` our adapter, `catcher` has what it said,
+    `base_url` is where it listens."""
 
     fake: Any
     gateway: PaymentGateway
@@ -52,7 +55,10 @@ class Served:
 async def serving_gateway(
     provider: Provider, folder: Path, *, clock: Clock | None = None, prefix: str = "", **words: str
 ) -> AsyncIterator[Served]:
-    """Serves a provider's fake on loopback under a prefix for the length of the block; `words` are further settings of the adapter."""
+    """Serves a provider's fake on loopback under a prefix for the length of the block.
+
+    `words` are further settings of the adapter.
+    """
     assert provider.fake is not None, f"{provider.slug} has a fake"
     clock = clock or Clock()
     apps: list[Any] = []
@@ -60,7 +66,8 @@ async def serving_gateway(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await apps[0]({**scope, "root_path": prefix}, receive, send)
 
-    # The fake is closed after its server, which first ends the calls that its client no longer waits for.
+    # The fake is closed after its server, which first ends the calls that its client no longer
+    # waits for.
     async with AsyncExitStack() as opened:
         http = OutgoingHttp(clock)
         opened.push_async_callback(http.close)
@@ -81,7 +88,8 @@ async def serving_gateway(
 
 
 def timeout_s(request: pytest.FixtureRequest) -> str:
-    """Returns how long the adapter of a test waits for an answer: long, unless the test is about a fake that never answers."""
+    """Returns how long the adapter of a test waits for an answer: long, unless the test is about a
+    fake that never answers."""
     given = getattr(request.node, "callspec", None)
     return (
         HASTY_S

@@ -1,4 +1,5 @@
-"""What strangers send: texts, numbers, bodies, headers, credentials, paths and bytes that a server must live through."""
+"""What strangers send: texts, numbers, bodies, headers, credentials, paths and bytes that a server
+must live through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writes random JSON documents as people and programs do, and some that are none: for comparing one reader of JSON with another."""
+"""Writes random JSON documents as people and programs do, and some that are none: for comparing one
+reader of JSON with another."""
 
 from __future__ import annotations
 
@@ -22,10 +23,11 @@ NAMES = """
 0 1 2 9 10 01 00 -1 1.0 1e3 4294967293 4294967294 4294967295 4294967296 99999999999 a b B __proto__ constructor toString length $ amount
 period serviceIds
 """
-#: Other keys. None is a lone backslash: Node 24 (V8 13.6) that has parsed `{"a":1,"\\":2}` takes the key of `{"a":1,"\u00e9":2}` for a
-#: backslash, too, which Node 20 does not.
+#: Other keys. None is a lone backslash: Node 24 (V8 13.6) that has parsed `{"a":1,"\\":2}` takes
+#: the key of `{"a":1,"\u00e9":2}` for a backslash, too, which Node 20 does not.
 ODD_NAMES = ["", " ", "é", "日本", "👋", "\ud83d", "\udc4b", "a b", '"', "a\\b", "\u2028", "\u0000"]
-#: Letters of which some are escaped by all, some by none, and some only by those who write another JSON.
+#: Letters of which some are escaped by all, some by none, and some only by those who write another
+#: JSON.
 LETTERS = (
     "abc/\\\"'<>&{}[]:, éß€👋"
     "\u0000\u0001\b\t\n\u000b\f\r\u001f\u007f\u0080\u009f\u00a0"
@@ -37,7 +39,10 @@ SPOILS = '{}[],:"0-+.eE tn\u00a0\ufeff\u0000'
 
 
 class Author:
-    """Spaces, escapes, writes keys twice and numbers in every layout; one text in ten is spoiled."""
+    """Spaces, escapes, writes keys twice and numbers in every layout.
+
+    One text in ten is spoiled.
+    """
 
     def __init__(self, seed: int) -> None:
         """Begin with this seed."""
@@ -107,7 +112,8 @@ class Author:
         return self._number()
 
     def _number(self) -> str:
-        """Returns a known odd number, a random double in its digits, or random digits in any layout."""
+        """Returns a known odd number, a random double in its digits, or random digits in any
+        layout."""
         match self._random.randrange(4):
             case 0:
                 return self._random.choice(self._numbers)

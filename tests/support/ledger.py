@@ -27,7 +27,8 @@ WITHOUT_ORDERS = frozenset(
 async def assert_clean(
     source: Runtime | Database | asyncpg.Pool, *, besides: frozenset[str] = frozenset()
 ) -> Report:
-    """Checks the ledger in full and fails with the names of whatever breaks a rule, other than those in `besides`."""
+    """Checks the ledger in full and fails with the names of whatever breaks a rule, other than
+    those in `besides`."""
     report = await ledger_check.check_ledger(runtime_on(source), full=True)
     broken = {
         name: check.examples

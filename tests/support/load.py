@@ -1,4 +1,5 @@
-"""A plain, fast client of the smscode API for tests that send many requests at once and look at the bytes of the answers."""
+"""A plain, fast client of the smscode API for tests that send many requests at once and look at the
+bytes of the answers."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ class Answer:
 
 
 class Caller:
-    """One customer's program. Raises aiohttp.ClientError or TimeoutError where no whole answer came."""
+    """One customer's program.
+
+    Raises aiohttp.ClientError or TimeoutError where no whole answer came.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, customer: Customer) -> None:
         """Speak as this customer."""

@@ -1,4 +1,5 @@
-"""A database whose connection is lost once, at the commit of the transaction that a test names, before or after the server did it."""
+"""A database whose connection is lost once, at the commit of the transaction that a test names,
+before or after the server did it."""
 
 from __future__ import annotations
 
@@ -13,10 +14,14 @@ T = TypeVar("T")
 
 
 class LossyDatabase(Database):
-    """Lends the connections of a database and ends one of them; `losses` counts down how often that still happens."""
+    """Lends the connections of a database and ends one of them.
+
+    `losses` counts down how often that still happens.
+    """
 
     def __init__(self, database: Database, name: str, *, after: bool, losses: int = 1) -> None:
-        """Choose the transaction, and whether the server has committed it when the connection is lost."""
+        """Choose the transaction, and whether the server has committed it when the connection is
+        lost."""
         super().__init__(database._pool)
         self._name, self._after, self.losses = name, after, losses
 

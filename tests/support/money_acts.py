@@ -1,4 +1,7 @@
-"""Acts that move money, by the transaction in which they do it; each is made ready by one desk and done by another."""
+"""Acts that move money, by the transaction in which they do it.
+
+Each is made ready by one desk and done by another.
+"""
 
 from __future__ import annotations
 
@@ -202,7 +205,8 @@ async def _release(desk: DeskOfTest) -> Act:
     return lambda one: inbound_withheld.release(one.rt, withheld)
 
 
-#: Every transaction that moves money, or claims or records the key of an act that does, with an act in which it stands.
+#: Every transaction that moves money, or claims or records the key of an act that does, with an act
+#: in which it stands.
 MONEY: dict[str, Prepare] = {
     "rentals.rent": _rent,
     "rentals.extend": _extend,

@@ -1,4 +1,5 @@
-"""A process that dies before or after the step of its life that a test chooses, and from then on can do nothing."""
+"""A process that dies before or after the step of its life that a test chooses, and from then on
+can do nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ class Died(BaseException):
 
 
 class Life:
-    """Counts the steps of a process and ends it before or after one of them; without a `step` it does not end."""
+    """Counts the steps of a process and ends it before or after one of them.
+
+    Without a `step` it does not end.
+    """
 
     def __init__(self, *, step: int = 0, after: bool = False) -> None:
         """Choose the step that is the last."""
@@ -36,7 +40,8 @@ class Life:
     def deaths(self) -> Iterator[Life]:
         """Yields a life for every way to die that one with these steps had.
 
-        To die after a step that the next one followed at once is to die before that next one, and is not done twice.
+        To die after a step that the next one followed at once is to die before that next one, and
+        is not done twice.
         """
         for step in range(1, self.taken + 1):
             yield Life(step=step)
@@ -57,7 +62,8 @@ class Life:
         return answer
 
     async def lead(self, act: Coroutine[Any, Any, T]) -> T:
-        """Lets a process act until that is done, or until the process is dead, and all that it has begun with it.
+        """Lets a process act until that is done, or until the process is dead, and all that it has
+        begun with it.
 
         Raises what the act raises, or Died: whoever waits for the dead goes unanswered.
         """
@@ -80,7 +86,8 @@ class Life:
 
 
 class MortalDatabase(Database):
-    """A database as a mortal process sees it: each transaction is a step, and if wanted each statement in it as well."""
+    """A database as a mortal process sees it: each transaction is a step, and if wanted each
+    statement in it as well."""
 
     def __init__(self, database: Database, life: Life, *, by_statement: bool = False) -> None:
         """Lend the connections of a database."""
@@ -116,7 +123,8 @@ class _MortalTx:
 
 
 class MortalUpstream:
-    """A supplier or a gateway as a mortal process sees it: each call that is waited for is a step."""
+    """A supplier or a gateway as a mortal process sees it: each call that is waited for is a
+    step."""
 
     def __init__(self, upstream: Any, life: Life) -> None:
         """Speak for this upstream."""

@@ -1,4 +1,5 @@
-"""Runs the JavaScript programs of tests/e2e/node with the Node that comes as a wheel, and installs the packages that they need."""
+"""Runs the JavaScript programs of tests/e2e/node with the Node that comes as a wheel, and installs
+the packages that they need."""
 
 from __future__ import annotations
 
@@ -29,13 +30,17 @@ class Node:
     """Node with the packages of the programs: runs a program to its end, or starts one."""
 
     def run(self, program: str, told: object) -> list[Any]:
-        """Tells a program its JSON and returns the lines of JSON that it tells; fails with what it complains of."""
+        """Tells a program its JSON and returns the lines of JSON that it tells.
+
+        Fails with what it complains of.
+        """
         done = run_text(program, json.dumps(told))
         return [json.loads(line) for line in done.split("\n") if line]
 
     @contextmanager
     def started(self, program: str, *, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-        """Starts a program, to be talked to over its standard input and output, and ends it if it has not ended by itself."""
+        """Starts a program, to be talked to over its standard input and output, and ends it if it
+        has not ended by itself."""
         pipe = subprocess.PIPE
         command = [NODE, PROGRAMS / program]
         with subprocess.Popen(
@@ -55,7 +60,10 @@ class Node:
 
 
 def run_text(program: str, text: str) -> str:
-    """Runs a program that needs no packages on a text and returns what it writes; fails with what it complains of."""
+    """Runs a program that needs no packages on a text and returns what it writes.
+
+    Fails with what it complains of.
+    """
     done = subprocess.run(
         [NODE, PROGRAMS / program],
         input=text,
@@ -71,7 +79,8 @@ def run_text(program: str, text: str) -> str:
 
 
 def install() -> None:
-    """Installs what the lock file names, once for as long as it stays the same, whoever asks at the same time; or fails the test."""
+    """Installs what the lock file names, once for as long as it stays the same, whoever asks at the
+    same time; or fails the test."""
     with (PROGRAMS / ".installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = hashlib.sha256((PROGRAMS / "package-lock.json").read_bytes()).hexdigest()
@@ -97,6 +106,7 @@ def install() -> None:
 
 
 def _environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns this process's environment without the proxies, which axios would use even on loopback, and with `extra`."""
+    """Returns this process's environment without the proxies, which axios would use even on
+    loopback, and with `extra`."""
     own = psutil.Process().environ()
     return {**own, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", **(extra or {})}

@@ -84,7 +84,10 @@ _ROWS = {
 
 
 async def insert_old(desk: DeskOfTest, sweep: retention.Table, *, kept: timedelta) -> str:
-    """Inserts ten rows that a sweep forgets, being older than `kept`, and two that stay; returns their table, emptied before."""
+    """Inserts ten rows that a sweep forgets, being older than `kept`, and two that stay.
+
+    Returns their table, emptied before.
+    """
     caller = await desk.customer()
     if sweep.name == "orders.forget_texts":
         for n in range(12):

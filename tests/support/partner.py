@@ -17,14 +17,18 @@ WITHIN_S = 60.0
 
 
 def new_partner(server: Server, *, balance: int = 100_00, webhook_url: str | None = None) -> Keys:
-    """Makes a partner with so many cents; returns what the sandbox tells of it: base_url, api_key, secret_key..."""
+    """Makes a partner with so many cents; returns what the sandbox tells of it: base_url, api_key,
+    secret_key..."""
     return server.ask(
         "POST", "/customers", {"dialect": DIALECT, "balance": balance, "webhook_url": webhook_url}
     )
 
 
 def send(node: Node, partner: Keys, *calls: tuple[Any, ...]) -> list[Any]:
-    """Makes calls (method, path, data) as the partner; returns the JSON of the answers, which must be successes."""
+    """Makes calls (method, path, data) as the partner.
+
+    Returns the JSON of the answers, which must be successes.
+    """
     answers = node.run("send.js", {"customer": partner, "calls": calls})
     assert [answer["status"] for answer in answers] == [200] * len(calls), answers
     return [answer["body"] for answer in answers]
@@ -44,7 +48,10 @@ def everything(node: Node, partner: Keys, path: str) -> list[dict[str, Any]]:
 
 
 def webhooks(server: Server, box: str, *events: str) -> dict[str, dict[str, Any]]:
-    """Moves the clock a little until webhooks of these events lie in a box; returns the first of each as the inbox tells it."""
+    """Moves the clock a little until webhooks of these events lie in a box.
+
+    Returns the first of each as the inbox tells it.
+    """
     ends = time.monotonic() + WITHIN_S
     found: dict[str, dict[str, Any]] = {}
     while time.monotonic() < ends:

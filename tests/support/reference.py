@@ -1,4 +1,7 @@
-"""The pages of docs/ that are made from the code. `python -m tests.support.reference` writes them."""
+"""The pages of docs/ that are made from the code.
+
+`python -m tests.support.reference` writes them.
+"""
 
 from __future__ import annotations
 

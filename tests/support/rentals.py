@@ -1,4 +1,5 @@
-"""A price list and renters for tests about rentals: Spain is open, Germany is announced, and there are twenty Spanish numbers."""
+"""A price list and renters for tests about rentals: Spain is open, Germany is announced, and there
+are twenty Spanish numbers."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def given(line: int, country: str, key: tuple[str, str, int], price: int) -> Giv
 async def open_shop(
     desk: DeskOfTest, *, numbers: int = NUMBERS, first: int = 34_600_000_000
 ) -> None:
-    """Opens Spain, announces Germany, loads the prices of both and puts Spanish numbers on the shelf."""
+    """Opens Spain, announces Germany, loads the prices of both and puts Spanish numbers on the
+    shelf."""
     await prices.set_country(desk.rt, iso2="ES", name="Spain", is_open=True)
     lines = [
         given(2, country, key, price) for key, price in PRICES.items() for country in ("ES", "DE")
@@ -84,7 +86,8 @@ async def renter(
     bonus: int = 0,
     options: dict[str, str] | None = None,
 ) -> Caller:
-    """Registers a customer with so many cents in the wallet and as a bonus, and returns them as a caller."""
+    """Registers a customer with so many cents in the wallet and as a bonus, and returns them as a
+    caller."""
     new = await accounts.register(
         desk.rt, name="Renter", dialect=DIALECT, currency=CURRENCY, signed=True, credit=credit
     )

@@ -72,7 +72,8 @@ class Shop:
         return (await self("orders.create", **wanted)).orders[0]
 
     async def tiers(self, *, service: str = SERVICE) -> list[Any]:
-        """Returns the tiers of one product, cheapest first: our own stock, then the simulator's numbers."""
+        """Returns the tiers of one product, cheapest first: our own stock, then the simulator's
+        numbers."""
         country = next(one.id for one in await self("catalog.countries") if one.name == COUNTRY)
         platform = next(one.id for one in await self("catalog.services") if one.name == service)
         page = await self("catalog.products", country_id=country, platform_id=platform)

@@ -1,4 +1,5 @@
-"""One PostgreSQL for a whole test run: a template migrated once, and a clone of it for each test that asks."""
+"""One PostgreSQL for a whole test run: a template migrated once, and a clone of it for each test
+that asks."""
 
 import asyncio
 import contextlib
@@ -19,8 +20,8 @@ from numdesk.storage.database.postgres import EmbeddedPostgres
 
 Kind = Literal["migrated", "empty", "latin1"]
 
-# What a test proves does not depend on surviving a power cut. In memory and so set, a clone takes 12 ms, its end 5 ms
-# (on a busy disk over 200).
+# What a test proves does not depend on surviving a power cut. In memory and so set, a clone takes
+# 12 ms, its end 5 ms (on a busy disk over 200).
 SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -41,7 +42,10 @@ MEMORY_DISK_FREE_MIN = 1024**3  # a container may have as little as 64 MB there
 
 
 class ServerProcess:
-    """Owns the server; lives in the process that starts the run (pytest itself, or the controller of xdist)."""
+    """Owns the server.
+
+    Lives in the process that starts the run (pytest itself, or the controller of xdist).
+    """
 
     def __init__(self) -> None:
         """Choose a new temporary folder, open for the user that the server runs as."""
@@ -50,7 +54,10 @@ class ServerProcess:
         self._postgres = EmbeddedPostgres(self._folder, settings=SETTINGS)
 
     def start(self) -> "TestServer":
-        """Start the server and migrate the template; a failed migration is told to those who ask for a database."""
+        """Start the server and migrate the template.
+
+        A failed migration is told to those who ask for a database.
+        """
         return asyncio.run(self._start())
 
     def stop(self) -> None:
@@ -73,7 +80,10 @@ class ServerProcess:
 
 
 def _fastest_folder() -> Path | None:
-    """Choose the disk in memory where there is one with room; None means the usual temporary folder."""
+    """Choose the disk in memory where there is one with room.
+
+    None means the usual temporary folder.
+    """
     with contextlib.suppress(OSError):
         if (
             os.access(MEMORY_DISK, os.W_OK)

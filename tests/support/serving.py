@@ -1,4 +1,5 @@
-"""Starts the real `numdesk serve --sandbox` as a process tree of its own, speaks its sandbox API, and kills it as crashes do."""
+"""Starts the real `numdesk serve --sandbox` as a process tree of its own, speaks its sandbox API,
+and kills it as crashes do."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ import psutil
 READY_WITHIN_S = 90.0
 STOPPED_WITHIN_S = 30.0
 ASK_EVERY_S = 0.02
-#: Longer than the server itself goes on with what a moved clock made due (a minute) before it answers.
+#: Longer than the server itself goes on with what a moved clock made due (a minute) before it
+#: answers.
 ANSWERED_WITHIN_S = 100.0
 #: What needs no work is answered after so long, however busy the machine is.
 ANSWERED_AT_ONCE_S = 60.0
@@ -35,7 +37,10 @@ SANDBOX = "/sandbox/v1"
 
 
 class ServerFailed(AssertionError):
-    """The server did not do what a test needs before it can begin; the text ends with what the server wrote."""
+    """The server did not do what a test needs before it can begin.
+
+    The text ends with what the server wrote.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Customer:
 
 
 def make_folder() -> Path:
-    """Makes a temporary folder on the fastest disk with room, open for the user that the database runs as."""
+    """Makes a temporary folder on the fastest disk with room, open for the user that the database
+    runs as."""
     place = None
     with contextlib.suppress(OSError):
         if shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_FREE_MIN:
@@ -65,15 +71,18 @@ def make_folder() -> Path:
 
 
 def copy_data(data: Path, folder: Path) -> None:
-    """Copies the data folder of a stopped server, owners and all, which the standard library would not keep."""
+    """Copies the data folder of a stopped server, owners and all, which the standard library would
+    not keep."""
     subprocess.run(["cp", "-a", f"{data}/.", str(folder)], check=True)  # noqa: S607 - cp is everywhere
 
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """Yields a port at which nobody listens and that nobody else is given meanwhile: a socket has it that never listens itself.
+    """Yields a port at which nobody listens and that nobody else is given meanwhile: a socket has
+    it that never listens itself.
 
-    On Linux a server of ours may listen there all the same; elsewhere it might not, and the port is only one that was free just now.
+    On Linux a server of ours may listen there all the same; elsewhere it might not, and the port is
+    only one that was free just now.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +94,10 @@ def reserved_port() -> Iterator[int]:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Returns our environment without settings of numdesk, and with `extra`; nobody listens for operators unless that says so."""
+    """Returns our environment without settings of numdesk, and with `extra`.
+
+    Nobody listens for operators unless that says so.
+    """
     own = {
         name: value
         for name, value in psutil.Process().environ().items()
@@ -95,7 +107,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def command(*arguments: str, after: str = "") -> list[str]:
-    """Returns the command line of a numdesk command, run by a shell that first does `after`, such as "umask 000"."""
+    """Returns the command line of a numdesk command, run by a shell that first does `after`, such
+    as "umask 000"."""
     own = [sys.executable, "-m", "numdesk", *arguments]
     return ["sh", "-c", f'{after}; exec "$@"', "sh", *own] if after else own
 
@@ -115,7 +128,10 @@ def run_command(
 
 @contextlib.contextmanager
 def serving(*, template: Path | None = None, **options: Any) -> Iterator[Server]:
-    """Yields a running server, on a copy of a stopped one's data folder if there is one; stops and removes it afterwards."""
+    """Yields a running server, on a copy of a stopped one's data folder if there is one.
+
+    Stops and removes it afterwards.
+    """
     folder = make_folder()
     if template is not None:
         copy_data(template, folder)
@@ -128,7 +144,10 @@ def serving(*, template: Path | None = None, **options: Any) -> Iterator[Server]
 
 
 class Server:
-    """One numdesk on a port and in a data folder of its own. Every method waits; use a thread where that is in the way."""
+    """One numdesk on a port and in a data folder of its own. Every method waits.
+
+    Use a thread where that is in the way.
+    """
 
     def __init__(
         self,
@@ -142,7 +161,8 @@ class Server:
     ) -> None:
         """Choose the port; nothing runs before `start`. A `public` one listens on every address.
 
-        A shell first does what `after` says. `output` is a descriptor for what the server writes, instead of its file.
+        A shell first does what `after` says. `output` is a descriptor for what the server writes,
+        instead of its file.
         """
         self.data = data
         self._after = after
@@ -191,7 +211,8 @@ class Server:
         return self.wait_ready(since=started)
 
     def wait_ready(self, *, since: float | None = None) -> float:
-        """Waits until /readyz says yes and returns how many seconds that took (from `since`, a time of time.monotonic())."""
+        """Waits until /readyz says yes and returns how many seconds that took (from `since`, a time
+        of time.monotonic())."""
         began = time.monotonic() if since is None else since
         while time.monotonic() - began < READY_WITHIN_S:
             if self._process is None or self._process.poll() is not None:
@@ -246,7 +267,8 @@ class Server:
         self._output.unlink(missing_ok=True)
 
     def kill9(self) -> None:
-        """Kills every process of the server at once, except the database, which is left to notice by itself."""
+        """Kills every process of the server at once, except the database, which is left to notice
+        by itself."""
         assert self._process is not None, "the server was not started"
         own = psutil.Process(self._process.pid)
         family = [own, *(child for child in own.children(recursive=True) if _is_numdesk(child))]
@@ -267,13 +289,17 @@ class Server:
         return None
 
     def kill9_postgres(self) -> int:
-        """Kills the embedded PostgreSQL's first process and returns its process id; the others of it end by themselves."""
+        """Kills the embedded PostgreSQL's first process and returns its process id.
+
+        The others of it end by themselves.
+        """
         pid = self.postmaster()
         psutil.Process(pid).kill()
         return pid
 
     def restart(self) -> float:
-        """Stops the server if it runs, starts it again, and returns after how many seconds it was ready."""
+        """Stops the server if it runs, starts it again, and returns after how many seconds it was
+        ready."""
         if self.is_running():
             self.stop()
         return self.start()

@@ -20,8 +20,11 @@ async def eventually(
     within_s: float = WITHIN_S,
     every_s: float = LOOK_EVERY_S,
 ) -> T:
-    """Returns what `look()` returns as soon as it no longer raises `but`; that exception is let through once a look which was begun
-    after `within_s` raises it, so that a slow look is not the last one."""
+    """Returns what `look()` returns as soon as it no longer raises `but`.
+
+    That exception is let through once a look which was begun after `within_s` raises it, so that a
+    slow look is not the last one.
+    """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + within_s
     while True:

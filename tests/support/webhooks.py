@@ -1,4 +1,5 @@
-"""Webhooks for tests: a renderer with a short schedule, events, and a receiver that answers as a test scripts it."""
+"""Webhooks for tests: a renderer with a short schedule, events, and a receiver that answers as a
+test scripts it."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class Post:
 
 @dataclass
 class Inbox:
-    """A receiver and how it answers: `script` gives what to do with the n-th request, a status, a word, or the bytes to end with."""
+    """A receiver and how it answers: `script` gives what to do with the n-th request, a status, a
+    word, or the bytes to end with."""
 
     script: Callable[[int], int | str | bytes] = lambda _: 200
     answered: int = 0

@@ -1,4 +1,5 @@
-"""The ledger's proof of itself: the chain loses nothing, and whatever is tampered with is found and named."""
+"""The ledger's proof of itself: the chain loses nothing, and whatever is tampered with is found and
+named."""
 
 from __future__ import annotations
 
@@ -35,9 +36,12 @@ async def book(database: Database, count: int, *, start: int = 0) -> None:
 
 
 async def seal(rt: Runtime) -> int:
-    """Looks anew, as a fresh process would, and ticks until all that was seen is in blocks; returns how many were added.
+    """Looks anew, as a fresh process would, and ticks until all that was seen is in blocks.
 
-    It may take some ticks: transactions of the other tests on the same server are waited for as well.
+    Returns how many were added.
+
+    It may take some ticks: transactions of the other tests on the same server are waited for as
+    well.
     """
     if "reconcile" in rt.local:
         rt.local["reconcile"].sight = None
@@ -65,7 +69,8 @@ def broken(report: Report) -> dict[str, tuple[str, ...]]:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes blocks so small that a handful of entries fills some, and lets each tick build a partial one."""
+    """Makes blocks so small that a handful of entries fills some, and lets each tick build a
+    partial one."""
     monkeypatch.setattr(ledger_check, "BLOCK_SIZE", 5)
     monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", 0)
 
@@ -82,7 +87,8 @@ async def rt(database: Database) -> Runtime:
 
 class TestExtendChain:
     async def test_puts_every_entry_into_one_block(self, rt: Runtime, pool: asyncpg.Pool) -> None:
-        """Blocks follow each other without gap, the last may be short, and the rollups are the sums of what is in them."""
+        """Blocks follow each other without gap, the last may be short, and the rollups are the sums
+        of what is in them."""
         blocks = await pool.fetch(
             "select number, last_entry_id, entries from ledger_blocks order by number"
         )
@@ -115,10 +121,12 @@ class TestExtendChain:
     async def test_waits_for_a_slow_transaction(
         self, database: Database, pool: asyncpg.Pool, elder: bool
     ) -> None:
-        """Entries of a transaction that is slow to commit are not left out, although younger entries are long committed.
+        """Entries of a transaction that is slow to commit are not left out, although younger
+        entries are long committed.
 
-        With `elder`, the younger entries belong to a transaction that began before the slow one and ended after it drew its ids: the
-        slow one then lies above the newest ended transaction, where the upper bound of a snapshot does not see it.
+        With `elder`, the younger entries belong to a transaction that began before the slow one and
+        ended after it drew its ids: the slow one then lies above the newest ended transaction,
+        where the upper bound of a snapshot does not see it.
         """
         await funded_wallet(database, customer_id=1)
         await funded_wallet(database, customer_id=2)
@@ -169,7 +177,8 @@ class TestRestore:
     async def test_goes_on_with_the_chain(
         self, rt: Runtime, database_url: str, empty_database_url: str
     ) -> None:
-        """A dump restored elsewhere verifies and goes on growing: nothing in it depends on the server it came from."""
+        """A dump restored elsewhere verifies and goes on growing: nothing in it depends on the
+        server it came from."""
         dump = await asyncio.to_thread(
             subprocess.run,
             [str(binaries() / "pg_dump"), database_url],
@@ -222,7 +231,8 @@ class TestTampering:
     async def test_is_found_and_named(
         self, rt: Runtime, pool: asyncpg.Pool, statement: LiteralString, rule: str, named: str
     ) -> None:
-        """Whatever a superuser changes behind the triggers, a full check names the rule and the place."""
+        """Whatever a superuser changes behind the triggers, a full check names the rule and the
+        place."""
         async with unguarded(pool) as connection:
             await connection.execute(statement)
         found = broken(await usecase_ledger_check.check_ledger(rt, full=True))
@@ -231,7 +241,8 @@ class TestTampering:
     async def test_of_a_whole_consistent_journal_is_found_by_the_chain(
         self, rt: Runtime, pool: asyncpg.Pool
     ) -> None:
-        """Who changes a transfer, its entries, the balance and the rollup all alike, still has the chain against them."""
+        """Who changes a transfer, its entries, the balance and the rollup all alike, still has the
+        chain against them."""
         async with unguarded(pool) as connection:
             await connection.execute("update transfers set amount = 15 where id = 4")
             await connection.execute(
@@ -262,7 +273,8 @@ class TestTampering:
     async def test_is_not_seen_where_a_block_parts_a_transfer(
         self, rt: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A transfer with one entry in the last block and one after it is whole, and an incremental check knows."""
+        """A transfer with one entry in the last block and one after it is whole, and an incremental
+        check knows."""
         monkeypatch.setattr(usecase_ledger_check, "PARTIAL_BLOCK_EVERY_S", float("inf"))
         await book(database, 3, start=50)
         assert await seal(rt) == 1
@@ -301,7 +313,10 @@ class TestTick:
     async def test_checks_when_it_is_time_and_makes_the_result_known(
         self, rt: Runtime, pool: asyncpg.Pool
     ) -> None:
-        """The first full tick checks in full, the next has nothing to do; the report is in memory and in the database."""
+        """The first full tick checks in full, the next has nothing to do.
+
+        The report is in memory and in the database.
+        """
         with capture_logs() as lines:
             report = await usecase_ledger_check.tick_full(rt)
         assert report is not None
@@ -318,7 +333,8 @@ class TestTick:
     async def test_checks_what_is_new_although_the_full_check_fails(
         self, rt: Runtime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A full check that fails is tried again and takes nothing from the incremental one, which keeps its own time."""
+        """A full check that fails is tried again and takes nothing from the incremental one, which
+        keeps its own time."""
 
         async def broken_down(tx: Tx) -> None:
             raise TimeoutError
@@ -353,7 +369,8 @@ class TestKeepReport:
     async def test_lets_what_a_full_check_found_stand_until_the_next_one(
         self, rt: Runtime, pool: asyncpg.Pool
     ) -> None:
-        """A check of what is new says nothing of what lies further back, in this process and in any other; a full one does."""
+        """A check of what is new says nothing of what lies further back, in this process and in any
+        other; a full one does."""
         async with unguarded(pool) as connection:
             await connection.execute("update journals set at = at + interval '1 us' where id = 4")
         assert broken(
@@ -381,7 +398,8 @@ class TestKeepReport:
     async def test_lets_what_is_new_stand_when_it_has_gone_into_a_block(
         self, rt: Runtime, database: Database, pool: asyncpg.Pool
     ) -> None:
-        """What the check of one minute found is not forgotten by that of the next, which begins behind it."""
+        """What the check of one minute found is not forgotten by that of the next, which begins
+        behind it."""
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:
             await connection.execute(
@@ -403,7 +421,8 @@ class TestKeepReport:
     async def test_takes_back_what_every_check_looks_at_as_a_whole(
         self, rt: Runtime, pool: asyncpg.Pool
     ) -> None:
-        """What is held is compared for every account each minute: once it is right again, that is said at once."""
+        """What is held is compared for every account each minute: once it is right again, that is
+        said at once."""
         async with unguarded(pool) as connection:
             await connection.execute("update accounts set held = 3 where kind = 'wallet'")
         assert broken(
@@ -425,7 +444,8 @@ class TestKeepReport:
     async def test_does_not_believe_a_full_check_of_an_earlier_moment(
         self, rt: Runtime, database: Database, pool: asyncpg.Pool
     ) -> None:
-        """A full check that takes long and saw less than the one that found something does not clear it."""
+        """A full check that takes long and saw less than the one that found something does not
+        clear it."""
         earlier = await usecase_ledger_check.check_ledger(rt, full=True)
         await book(database, 1, start=50)
         async with unguarded(pool) as connection:

@@ -1,4 +1,5 @@
-"""Rules of the operator: added and refused, heard of by every process, and what they change for orders and rentals."""
+"""Rules of the operator: added and refused, heard of by every process, and what they change for
+orders and rentals."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ RULE = r"Order (\d{5})"
 
 
 async def code_of(desk: DeskOfTest, text: str = TEXT) -> str | None:
-    """Lets a message arrive for a new WhatsApp order and returns the code that the customer is shown."""
+    """Lets a message arrive for a new WhatsApp order and returns the code that the customer is
+    shown."""
     caller = await desk.customer()
     order = await desk.order(caller)
     await desk.message(order.msisdn, text)
@@ -109,7 +111,10 @@ class TestRemove:
 
 class TestOrders:
     async def test_are_read_by_the_rules_of_their_service(self, desk: DeskOfTest) -> None:
-        """A rule changes the answer from the next message on, and its removal changes it back; other services are left alone."""
+        """A rule changes the answer from the next message on, and its removal changes it back.
+
+        Other services are left alone.
+        """
         assert await code_of(desk) == "482913"
         other = await otp.add(desk.rt, service="telegram", pattern=RULE)
         assert await code_of(desk) == "482913"
@@ -136,7 +141,8 @@ class TestOrders:
         assert await code_of(desk) == "77123"
 
     async def test_fall_back_on_the_extractor(self, desk: DeskOfTest) -> None:
-        """What a rule finds that is no code is counted, logged once without a word of the message, and passed over."""
+        """What a rule finds that is no code is counted, logged once without a word of the message,
+        and passed over."""
         rule_id = await otp.add(desk.rt, service="whatsapp", pattern=r"(is on its way. Your)")
         before = counted(rule_id, "implausible")
         with structlog.testing.capture_logs() as logs:
@@ -188,7 +194,8 @@ class TestOrders:
     async def test_have_rules_for_messages_that_came_before_the_number(
         self, desk: DeskOfTest
     ) -> None:
-        """A message that is quicker than the supplier's answer is read by the rules of the order that it turns out to be for."""
+        """A message that is quicker than the supplier's answer is read by the rules of the order
+        that it turns out to be for."""
         await otp.add(desk.rt, service="google", pattern=RULE)
         reserve = desk.simulator.reserve
 
@@ -205,7 +212,10 @@ class TestOrders:
     async def test_without_rules_cost_no_query_more(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Once it is remembered that there are none, a message is one statement; with rules it is two, for a whole batch."""
+        """Once it is remembered that there are none, a message is one statement.
+
+        With rules it is two, for a whole batch.
+        """
         names: list[str] = []
         repeat = desk.rt.database.repeat
 
@@ -237,7 +247,8 @@ class TestRentals:
         ]
 
     async def test_are_read_by_the_rules_of_the_message_s_service(self, desk: DeskOfTest) -> None:
-        """Of a rental for several services those of the one that the message is of count, and all when that cannot be told."""
+        """Of a rental for several services those of the one that the message is of count, and all
+        when that cannot be told."""
         await shop.open_shop(desk)
         rented = await shop.rent(desk, await shop.renter(desk), services=("google", "whatsapp"))
         to = rented.rental.msisdn
@@ -254,7 +265,8 @@ class TestRentals:
 
 class TestProcesses:
     async def test_hear_of_each_other_s_rules(self, database_url: str, tmp_path: Path) -> None:
-        """A rule that one process adds or removes counts in another after its next look at the versions."""
+        """A rule that one process adds or removes counts in another after its next look at the
+        versions."""
         async with open_desks(database_url, tmp_path, processes=2) as (here, there):
             assert await code_of(there) == "482913"
             await versions.look(there.rt)

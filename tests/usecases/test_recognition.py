@@ -1,4 +1,5 @@
-"""The service that was bought is the service that is delivered: foreign messages are withheld, earn nothing, and are remembered."""
+"""The service that was bought is the service that is delivered: foreign messages are withheld, earn
+nothing, and are remembered."""
 
 from __future__ import annotations
 
@@ -94,7 +95,10 @@ class TestForeign:
         assert await uses(desk) == {TELEGRAM, WHATSAPP}
 
     async def test_alone_leaves_the_order_to_be_paid_back(self, desk: DeskOfTest) -> None:
-        """An order that had only foreign messages expires without a charge; its number rests for their service, not for its own."""
+        """An order that had only foreign messages expires without a charge.
+
+        Its number rests for their service, not for its own.
+        """
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
@@ -118,7 +122,8 @@ class TestForeign:
     async def test_of_an_order_without_any_message_keeps_its_service(
         self, desk: DeskOfTest
     ) -> None:
-        """Nothing came: the number rests for the order's service, whose message may still be on its way."""
+        """Nothing came: the number rests for the order's service, whose message may still be on its
+        way."""
         caller = await desk.customer()
         await desk.order(caller)
         desk.clock.advance(1200)
@@ -126,7 +131,8 @@ class TestForeign:
         assert await uses(desk) == {WHATSAPP}
 
     async def test_makes_the_number_unfit_for_its_service(self, desk: DeskOfTest) -> None:
-        """A number that received a Telegram code is not sold for Telegram, whatever its order was for."""
+        """A number that received a Telegram code is not sold for Telegram, whatever its order was
+        for."""
         caller = await desk.customer()
         await desk.pool.execute("update numbers set state = 3 where id > 1")
         order = await desk.order(caller)
@@ -141,7 +147,8 @@ class TestForeign:
         assert len((await desk.buy(caller, LOCAL_OFFER)).document.orders) == 1
 
     async def test_is_delivered_when_the_operator_says_so(self, desk: DeskOfTest) -> None:
-        """With "deliver" the order is earned, and the number still remembers the right service alone."""
+        """With "deliver" the order is earned, and the number still remembers the right service
+        alone."""
         delivering(desk)
         caller = await desk.customer()
         order = await desk.order(caller)
@@ -189,7 +196,8 @@ class TestLooks:
     """What only reads."""
 
     async def test_writes_nothing(self, desk: DeskOfTest) -> None:
-        """Reading the catalogue's words and looking for overdue segments commits no receipt, so it works on a full disk, too."""
+        """Reading the catalogue's words and looking for overdue segments commits no receipt, so it
+        works on a full disk, too."""
         before = await desk.pool.fetchval("select count(*) from receipts")
         desk.rt.memory.forget("services")
         await recognition.known(desk.rt)
@@ -201,7 +209,8 @@ class TestPaths:
     """Every way by which a message comes in."""
 
     async def test_joined_is_recognised_whole(self, desk: DeskOfTest) -> None:
-        """Of a long message the whole text counts: its head names another service than a part of it."""
+        """Of a long message the whole text counts: its head names another service than a part of
+        it."""
         caller = await desk.customer()
         order = await desk.order(caller)
         for position, text in ((2, "gram code: 48291"), (1, "Tele")):
@@ -233,7 +242,8 @@ class TestPaths:
         assert await earned(desk) == 0
 
     async def test_before_the_suppliers_answer_is_withheld_alike(self, desk: DeskOfTest) -> None:
-        """A foreign message that is quicker than the answer does not earn the order that gets the number."""
+        """A foreign message that is quicker than the answer does not earn the order that gets the
+        number."""
         reserve = desk.simulator.reserve
 
         async def slow(wanted: Wanted) -> Reserved:
@@ -281,7 +291,8 @@ class TestRental:
     """Numbers that are rented for services."""
 
     async def test_enforces_its_services(self, rental_desk: DeskOfTest) -> None:
-        """A foreign message is in no list and no event, marks nothing as used, and a cancel still pays back."""
+        """A foreign message is in no list and no event, marks nothing as used, and a cancel still
+        pays back."""
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller, services=["google", "whatsapp"])).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN, message_id="one")
@@ -317,7 +328,8 @@ class TestRental:
     async def test_is_told_everything_when_the_operator_says_so(
         self, rental_desk: DeskOfTest
     ) -> None:
-        """With "deliver" a foreign message is listed and counts against a refund, and the number remembers its service."""
+        """With "deliver" a foreign message is listed and counts against a refund, and the number
+        remembers its service."""
         delivering(rental_desk)
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller)).rental
@@ -337,7 +349,8 @@ class TestRaces:
     )
     @given(seed=st.integers(0, 2**32))
     async def test_only_an_own_message_earns(self, desk: DeskOfTest, seed: int) -> None:
-        """In any interleaving the price is booked exactly when an own message was taken, and given back otherwise."""
+        """In any interleaving the price is booked exactly when an own message was taken, and given
+        back otherwise."""
         chance = random.Random(seed)
         caller = await desk.customer()
         order = await desk.order(caller)
@@ -397,7 +410,10 @@ class TestWords:
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
 
     async def test_families_can_be_made_and_undone(self, desk: DeskOfTest) -> None:
-        """Services that the operator puts together share messages; one that is alone shares none."""
+        """Services that the operator puts together share messages.
+
+        One that is alone shares none.
+        """
         order = await desk.order(await desk.customer())
         await recognition.set_family(desk.rt, services=["whatsapp", "telegram"], family="Chats")
         assert [line.family for line in await recognition.every(desk.rt)] == [

@@ -22,7 +22,10 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) -> None:
-    """A recorded key goes after eight days, in batches; a younger one and one still in progress stay."""
+    """A recorded key goes after eight days, in batches.
+
+    A younger one and one still in progress stay.
+    """
     caller = await desk.customer()
     now = desk.clock.now()
     old, young = now - retention.KEYS_KEPT - timedelta(seconds=1), now - timedelta(days=7)
@@ -41,7 +44,10 @@ async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) ->
 
 
 async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
-    """An ended delivery goes with its attempts and its event; one still due, one that ended lately and other events stay."""
+    """An ended delivery goes with its attempts and its event.
+
+    One still due, one that ended lately and other events stay.
+    """
     await desk.pool.execute(
         """insert into events (customer_id, dialect, kind, document, at)
              select 1, 'smscode', 'e' || n, '{}', $1 from generate_series(1, 13) n""",
@@ -68,7 +74,10 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
 
 
 async def test_forgets_events_without_a_delivery(desk: DeskOfTest) -> None:
-    """An old event that nobody wanted to hear of goes; one that has a delivery goes with that, and a young one stays."""
+    """An old event that nobody wanted to hear of goes.
+
+    One that has a delivery goes with that, and a young one stays.
+    """
     await desk.pool.execute(
         """insert into events (customer_id, dialect, kind, document, at)
              select 1, 'smscode', 'e' || n, '{}', $1::timestamptz + case when n > 10 then interval '20 days' else interval '0' end
@@ -90,7 +99,10 @@ async def test_forgets_events_without_a_delivery(desk: DeskOfTest) -> None:
 
 
 async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
-    """Texts and codes leave orders that ended and events when their days are over; order, event and money stay as they are."""
+    """Texts and codes leave orders that ended and events when their days are over.
+
+    Order, event and money stay as they are.
+    """
     caller = await desk.customer()
     old, young, waiting = [await desk.order(caller) for _ in range(3)]
     for order in (old, young, waiting):
@@ -156,7 +168,10 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
     ],
 )
 async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, kept: timedelta) -> None:
-    """Of each table the rows that are older than it keeps them go, in batches; younger ones and those still in use stay."""
+    """Of each table the rows that are older than it keeps them go, in batches.
+
+    Younger ones and those still in use stay.
+    """
     table = await insert_old(desk, SWEEPS[name], kept=kept)
     assert await retention.sweep(desk.rt, one=SWEEPS[name]) == 10
     assert await desk.pool.fetchval(f"select count(*) from {table}") == 2  # noqa: S608 - a name from above

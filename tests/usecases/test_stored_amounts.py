@@ -1,4 +1,5 @@
-"""Every stored amount that a later journal is computed from is proven by the check of the ledger."""
+"""Every stored amount that a later journal is computed from is proven by the check of the
+ledger."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ ALIKE = {
 
 
 async def pay_in_every_way(till: Till) -> None:
-    """Top-ups paid exactly, by too much, by a person's word, and taken back after they were spent."""
+    """Top-ups paid exactly, by too much, by a person's word, and taken back after they were
+    spent."""
     till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
     for share in ("1", "1.5"):
         topup = await till.order()
@@ -116,7 +118,10 @@ async def populated(rental_desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def found_after(desk: DeskOfTest, statements: str) -> dict[str, int]:
-    """Returns the rules that a full check finds broken after statements that no trigger sees; then takes them back."""
+    """Returns the rules that a full check finds broken after statements that no trigger sees.
+
+    Then takes them back.
+    """
     async with desk.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
@@ -134,7 +139,8 @@ async def found_after(desk: DeskOfTest, statements: str) -> dict[str, int]:
 
 
 async def test_every_column_of_money_is_proven_or_explained(pool: asyncpg.Pool) -> None:
-    """A new column that holds an amount is either proven by a rule or named here with the reason why no journal is computed from it."""
+    """A new column that holds an amount is either proven by a rule or named here with the reason
+    why no journal is computed from it."""
     rows = await pool.fetch(
         """select c.table_name || '.' || c.column_name name, c.column_name from information_schema.columns c
              join information_schema.tables t using (table_schema, table_name)
@@ -157,6 +163,7 @@ async def test_a_change_of_any_proven_column_is_found(populated: DeskOfTest) -> 
 
 
 async def test_a_change_of_two_columns_alike_is_found(populated: DeskOfTest) -> None:
-    """Changes that keep rows in keeping with each other differ from the journals, which cannot be changed unseen."""
+    """Changes that keep rows in keeping with each other differ from the journals, which cannot be
+    changed unseen."""
     for name, statements in ALIKE.items():
         assert await found_after(populated, statements), name

@@ -1,4 +1,5 @@
-"""A row that cannot be forgotten keeps no other: it is set aside, named, and forgotten when its fault is gone."""
+"""A row that cannot be forgotten keeps no other: it is set aside, named, and forgotten when its
+fault is gone."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SWEEPS = (retention.KEYS, *retention.SWEEPS)
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Makes a handful of rows take several batches, and prints no stack traces: that would take most of the time."""
+    """Makes a handful of rows take several batches, and prints no stack traces: that would take
+    most of the time."""
     monkeypatch.setattr(retention, "BATCH", 3)
     with capture_logs():
         yield
@@ -37,7 +39,8 @@ async def rows_of(desk: DeskOfTest, table: str) -> list[str]:
 
 
 async def test_rows_are_forgotten_beside_one_that_cannot(desk: DeskOfTest) -> None:
-    """Of each table the other rows go at once, in batches that leave the bad one out, and that goes by itself when it can."""
+    """Of each table the other rows go at once, in batches that leave the bad one out, and that goes
+    by itself when it can."""
     for one in SWEEPS:
         table = await insert_old(
             desk, one, kept=timedelta(days=30) if one.kept is None else one.kept
@@ -58,7 +61,8 @@ async def test_rows_are_forgotten_beside_one_that_cannot(desk: DeskOfTest) -> No
 
 
 async def test_items_that_cannot_be_set_aside_stop_no_sweep(desk: DeskOfTest) -> None:
-    """When that an item failed cannot be written down either, the others are done all the same, and no event is passed over."""
+    """When that an item failed cannot be written down either, the others are done all the same, and
+    no event is passed over."""
     (one,) = [sweep for sweep in SWEEPS if sweep.name == "events.forget_texts"]
     table = await insert_old(desk, one, kept=timedelta(days=30))
     before = await rows_of(desk, table)

@@ -36,7 +36,8 @@ def test_rate_limits_are_exchanged_as_often_as_the_papers_say() -> None:
 
 
 def test_everything_is_bounded() -> None:
-    """Every kind has an end to its tries and its time, every recurring item an interval, and names are not used twice."""
+    """Every kind has an end to its tries and its time, every recurring item an interval, and names
+    are not used twice."""
     assert all(
         kind.delays_s and 0 < kind.time_limit_s <= 120 and kind.parallel >= 1
         for kind in KINDS.values()

@@ -28,7 +28,10 @@ from numdesk.workers.jobs import ASKING, KINDS
 
 
 class SupplierOfTiers:
-    """A supplier that can only be asked what it sells; without an answer when it `hangs_until` something."""
+    """A supplier that can only be asked what it sells.
+
+    Without an answer when it `hangs_until` something.
+    """
 
     def __init__(self, hangs_until: asyncio.Event | None = None) -> None:
         self.hangs_until = hangs_until
@@ -43,7 +46,8 @@ class SupplierOfTiers:
 
 
 class SupplierThatHangs:
-    """A supplier that loses the answer of every purchase, and answers no question before `until`."""
+    """A supplier that loses the answer of every purchase, and answers no question before
+    `until`."""
 
     def __init__(self, until: asyncio.Event) -> None:
         self._run_until = until
@@ -69,7 +73,10 @@ class SupplierThatHangs:
 
 @pytest.fixture
 async def released() -> AsyncIterator[asyncio.Event]:
-    """What the hanging providers of a test wait for; set at its end, so that nothing is left waiting."""
+    """What the hanging providers of a test wait for.
+
+    Set at its end, so that nothing is left waiting.
+    """
     event = asyncio.Event()
     yield event
     event.set()
@@ -83,7 +90,8 @@ def ask_only(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 async def open_tills(desk: DeskOfTest, released: asyncio.Event) -> tuple[Till, Till]:
-    """Gives the desk two gateways, the first of which hangs with more top-ups due than are asked about at a time."""
+    """Gives the desk two gateways, the first of which hangs with more top-ups due than are asked
+    about at a time."""
     desk.rt.settings = replace(desk.rt.settings, topup_open_max=100)
     stuck, well = await open_till(desk, provider="stuck"), await open_till(desk, provider="well")
     for _ in range(POLL_PARALLEL + 1):
@@ -95,7 +103,8 @@ async def open_tills(desk: DeskOfTest, released: asyncio.Event) -> tuple[Till, T
 async def test_a_gateway_that_hangs_delays_no_other_ones_top_ups(
     desk: DeskOfTest, released: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one gateway answers none of its questions, another's payments are found, round after round."""
+    """While one gateway answers none of its questions, another's payments are found, round after
+    round."""
     ask_only(monkeypatch, "payments.poll")
     stuck, well = await open_tills(desk, released)
 
@@ -134,7 +143,10 @@ async def test_a_gateway_that_hangs_delays_no_other_ones_comparison(
 async def test_a_gateway_that_does_not_answer_hides_no_other_ones_differences(
     desk: DeskOfTest,
 ) -> None:
-    """A comparison by hand tells what it found at the others, and which gateway did not answer; when none does, it fails."""
+    """A comparison by hand tells what it found at the others, and which gateway did not answer.
+
+    When none does, it fails.
+    """
     away, well = await open_till(desk, provider="away"), await open_till(desk, provider="well")
     paid = await well.order()
     well.gateway.pay(paid)
@@ -171,7 +183,8 @@ async def test_a_supplier_that_hangs_delays_no_other_ones_offers(
 async def test_callbacks_of_a_gateway_that_hangs_delay_no_other_ones(
     desk: DeskOfTest, released: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A payment is credited at its callback while another gateway answers nothing about more callbacks than there are slots."""
+    """A payment is credited at its callback while another gateway answers nothing about more
+    callbacks than there are slots."""
     ask_only(monkeypatch, "nothing")
     stuck, well = await open_tills(desk, released)
     hung = await stuck.order()
@@ -194,7 +207,8 @@ async def test_callbacks_of_a_gateway_that_hangs_delay_no_other_ones(
 async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
     desk: DeskOfTest, released: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What became of a lost call, and the end of an order, reach one supplier while another answers nothing."""
+    """What became of a lost call, and the end of an order, reach one supplier while another answers
+    nothing."""
     ask_only(monkeypatch, "nothing")
     stuck = SupplierThatHangs(released)
     desk.rt.suppliers = {**desk.rt.suppliers, "stuck": stuck}  # type: ignore[dict-item]
@@ -246,7 +260,8 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
 async def test_every_job_that_asks_a_provider_names_it(
     desk: DeskOfTest, pool: asyncpg.Pool
 ) -> None:
-    """What is written in SQL or in Python has the lane of its provider, so that it takes no slot of another."""
+    """What is written in SQL or in Python has the lane of its provider, so that it takes no slot of
+    another."""
     till = await open_till(desk)
     paid, other = await till.order(), await till.order()
     till.gateway.pay(paid)

@@ -27,7 +27,8 @@ class TestRunDue:
     """A moved clock leaves nothing undone."""
 
     async def test_does_what_the_clock_made_due(self, desk: DeskOfTest) -> None:
-        """Orders expire, the customer hears of it, the numbers come back on sale: all before it returns."""
+        """Orders expire, the customer hears of it, the numbers come back on sale: all before it
+        returns."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             order = await desk.order(caller)
@@ -64,7 +65,8 @@ class TestRun:
     async def test_keeps_doing_the_timetable(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Each item comes round again, also one that failed, and also beside one that always fails."""
+        """Each item comes round again, also one that failed, and also beside one that always
+        fails."""
         counts = {"well": 0, "ill": 0, "dead": 0}
         enough = asyncio.Event()
 
@@ -92,7 +94,10 @@ class TestRun:
             await running
 
     async def test_delivers_and_stops_with_nothing_lost(self, desk: DeskOfTest) -> None:
-        """What happens while it runs is delivered at once; after the stop nothing of it is half done."""
+        """What happens while it runs is delivered at once.
+
+        After the stop nothing of it is half done.
+        """
         stop = asyncio.Event()
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)

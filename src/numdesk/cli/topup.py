@@ -157,7 +157,7 @@ def write_off(
 ) -> None:
     """Take a payment that went back to the payer out of the books, whatever its gateway status.
 
-    What is held or kept apart of it is removed; of a payment that brought too much only the excess.
+    Money held or kept apart for it is removed; of a payment that brought too much only the excess.
     A credit is taken back if the gateway contradicts it.
 
     Parameters

@@ -1,1 +1,4 @@
-"""What Numdesk decides: values and pure functions only; no I/O, no clock, no randomness, no vendor words."""
+"""The decisions of Numdesk: values and pure functions only.
+
+No I/O, no clock, no randomness, no vendor words.
+"""

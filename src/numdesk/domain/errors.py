@@ -12,7 +12,10 @@ from typing import ClassVar
 
 
 class Refusal(Exception):
-    """An expected "no". `code` is stable; the docstring of each subclass is its sentence to staff."""
+    """An expected "no". `code` is stable.
+
+    The docstring of each subclass is its sentence to staff.
+    """
 
     code: ClassVar[str]
 
@@ -22,7 +25,10 @@ class Refusal(Exception):
 
 @dataclass(eq=False)
 class NotAuthenticated(Refusal):
-    """No credential, or one that we do not know; `cause` is key, or of a signed request signature or timestamp."""
+    """No credential, or one that we do not know.
+
+    `cause` is key, or of a signed request signature or timestamp.
+    """
 
     code = "not_authenticated"
     cause: str = "key"
@@ -30,7 +36,8 @@ class NotAuthenticated(Refusal):
 
 @dataclass(eq=False)
 class NotPermitted(Refusal):
-    """The customer is known but may not do this: not approved, blocked, or the key's scope, method or address forbids it."""
+    """The customer is known but may not do this: not approved, blocked, or the key's scope, method
+    or address forbids it."""
 
     code = "not_permitted"
     reason: str = ""
@@ -67,7 +74,10 @@ class BodyTooLarge(Refusal):
 
 @dataclass(eq=False)
 class StateForbids(Refusal):
-    """The order's state does not allow this move; `until` is when it will, where time alone changes that."""
+    """The order's state does not allow this move.
+
+    `until` is when it will, where time alone changes that.
+    """
 
     code = "state_forbids"
     state: str = ""
@@ -132,6 +142,9 @@ class RequestRepeated(KeyReused):
 
 @dataclass(eq=False)
 class OutcomeUnknown(Unavailable):
-    """The connection to the database was lost and it is not known yet whether the work was done; the same key gives the result later."""
+    """The connection to the database was lost and it is not known yet whether the work was done.
+
+    The same key gives the result later.
+    """
 
     code = "outcome_unknown"

@@ -1,4 +1,5 @@
-"""Typed ids: what our own surfaces show for the public serial numbers that the vendors' APIs demand."""
+"""Typed ids: what our own surfaces show for the public serial numbers that the vendors' APIs
+demand."""
 
 from __future__ import annotations
 

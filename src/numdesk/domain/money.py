@@ -18,7 +18,8 @@ DECIMALS: dict[str, int] = {
     "BTC": 8,
 }
 
-#: The largest amount that any wallet or price may hold: far below 2^63, so that sums of a table cannot overflow.
+#: The largest amount that any wallet or price may hold: far below 2^63, so that sums of a table
+#: cannot overflow.
 AMOUNT_MAX = 10**15
 
 
@@ -67,7 +68,9 @@ class AmountRefused(ValueError):
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """Return a decimal amount such as 1.50 in minor units, from 0 to AMOUNT_MAX. Raises AmountRefused.
+    """Return a decimal amount such as 1.50 in minor units, from 0 to AMOUNT_MAX.
+
+    Raises AmountRefused.
 
     What could be read in two ways (1,50; 1e3; .5; digits of other scripts) is not read at all.
     """

@@ -1,14 +1,16 @@
-"""The only reader of the system clock, with an offset that moves the product's time but never the real one.
+"""The only reader of the system clock, with an offset that moves the product's time but never the
+real one.
 
-The product's time never goes back. When the system clock is set back, it goes on at half speed until the system clock has caught up.
+The product's time never goes back. When the system clock is set back, it goes on at half speed
+until the system clock has caught up.
 """
 
 import time
 from datetime import UTC, datetime, timedelta
 
 ZERO = timedelta(0)
-#: A system clock that is set back further was wrong before, or is wrong now by so much that half speed would last for weeks: then
-#: its time counts at once.
+#: A system clock that is set back further was wrong before, or is wrong now by so much that half
+#: speed would last for weeks: then its time counts at once.
 SET_BACK_MAX = timedelta(days=7)
 #: How fast time goes on while the system clock catches up.
 CATCH_UP_SPEED = 0.5
@@ -29,7 +31,7 @@ class Clock:
 
     @property
     def offset(self) -> timedelta:
-        """How far the product's time runs ahead of the real one."""
+        """The lead of the product's time over the real one."""
         return self._offset
 
     def set_offset(self, offset: timedelta) -> None:
@@ -43,7 +45,8 @@ class Clock:
         return self.steady() + self._offset
 
     def steady(self) -> datetime:
-        """Return the real time, never earlier than it was returned or learnt before: leases live by it."""
+        """Return the real time, never earlier than it was returned or learnt before: leases live by
+        it."""
         monotonic_s, wall = self.monotonic(), self.wall()
         least = self._latest + timedelta(seconds=(monotonic_s - self._latest_s) * CATCH_UP_SPEED)
         if wall < least:
@@ -55,7 +58,8 @@ class Clock:
         return wall
 
     def learn(self, moment: datetime) -> None:
-        """Take note of a moment of the product's time that others have told already: ours does not stay behind it.
+        """Take note of a moment of the product's time that others have told already: ours does not
+        stay behind it.
 
         One that lies further ahead than a clock may be set back is not believed.
         """
@@ -67,12 +71,14 @@ class Clock:
                 self._latest = real
 
     def take_lag(self) -> timedelta:
-        """Return by how much the system clock was behind the time told, at most, since this was last asked."""
+        """Return by how much the system clock was behind the time told, at most, since this was
+        last asked."""
         lag, self._lag = self._lag, ZERO
         return lag
 
     def wall(self) -> datetime:
-        """Return what the system clock says: signatures, time windows of others and rate limits live by it."""
+        """Return what the system clock says: signatures, time windows of others and rate limits
+        live by it."""
         return datetime.now(UTC)  # noqa: TID251 - this is the one place
 
     def monotonic(self) -> float:
@@ -95,7 +101,10 @@ class FakeClock(Clock):
         self._set_back = ZERO
 
     def set_back(self, seconds: float) -> None:
-        """Set the real clock back, as an operator or NTP may do; a negative number sets it forward."""
+        """Set the real clock back, as an operator or NTP may do.
+
+        A negative number sets it forward.
+        """
         self._set_back += timedelta(seconds=seconds)
 
     def advance(self, seconds: float) -> None:
@@ -105,7 +114,7 @@ class FakeClock(Clock):
         self._elapsed += timedelta(seconds=seconds)
 
     def wall(self) -> datetime:
-        """Return the start plus everything advanced, less what was set back."""
+        """Return the start plus everything advanced, less every step back."""
         return self._start + self._elapsed - self._set_back
 
     def monotonic(self) -> float:

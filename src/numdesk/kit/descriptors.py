@@ -1,10 +1,11 @@
-"""How many descriptors this process may have, and how many of them can be clients' connections."""
+"""Descriptors: the number that this process may have, and the share for clients' connections."""
 
 import contextlib
 import os
 import resource
 
-#: What the database, calls to other hosts, files and listening sockets need; of a small limit they get half.
+#: What the database, calls to other hosts, files and listening sockets need; of a small limit they
+#: get half.
 RESERVE = 256
 #: A system that sets no limit at all is taken at this one.
 LIMIT_MAX = 1 << 20

@@ -1,4 +1,5 @@
-"""What a stand-in for another company does, whichever it is: keeps to a script, calls back as often as told, and may never answer."""
+"""Parts of any fake company: it keeps to a script, calls back as often as told, and may never
+answer."""
 
 from __future__ import annotations
 
@@ -29,13 +30,13 @@ Deliver = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
 
 class Script:
-    """What the next calls meet, for all processes that share the notebook."""
+    """The script of the next calls, for all processes that share the file."""
 
     def __init__(self, file: Notebook) -> None:
         self._file = file
 
     async def write(self, steps: Sequence[tuple[str | None, str]]) -> None:
-        """Put (call or None, outcome) in the place of what is left of the script."""
+        """Put (call or None, outcome) in the place of the rest of the script."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from script")
@@ -66,7 +67,10 @@ def over_http(http: OutgoingHttp, *, base_url: str) -> Deliver:
 async def deliver_all(
     deliver: Deliver, calls: Iterable[tuple[str, Mapping[str, str], bytes]], *, times: int
 ) -> int:
-    """Make calls (URL, headers, body) in the order given, each `times` times at once; return how many were answered."""
+    """Make calls (URL, headers, body) in the order given, each `times` times at once.
+
+    Return how many were answered.
+    """
     lanes = asyncio.Semaphore(CALLS_MAX)
 
     async def send(url: str, headers: Mapping[str, str], body: bytes) -> bool:

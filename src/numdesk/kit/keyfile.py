@@ -1,4 +1,5 @@
-"""Reads and makes the file of secret keys, the one thing that a copy of the database does not hold."""
+"""Reads and makes the file of secret keys, the one thing that a copy of the database does not
+hold."""
 
 import base64
 import binascii
@@ -71,7 +72,11 @@ class KeyFile:
 
     @classmethod
     def load_or_pretend(cls, path: Path, *, may_pretend: bool) -> "KeyFile":
-        """Return the keys in `path`; with `may_pretend`, a key of the moment stands in for a missing file, and nothing is written."""
+        """Return the keys in `path`.
+
+        With `may_pretend`, a key of the moment stands in for a missing file, and nothing is
+        written.
+        """
         try:
             return cls.load(path)
         except KeyFileMissing:
@@ -80,7 +85,10 @@ class KeyFile:
         return cls(path, (_new_key(),))
 
     def with_new_key(self) -> "KeyFile":
-        """Add a newest key to the file and return all; running processes learn of it when they start anew."""
+        """Add a newest key to the file and return all.
+
+        Running processes learn of it when they start anew.
+        """
         keys = (*self.keys, _new_key())
         draft = _write_draft(self.path, keys)
         draft.replace(self.path)
@@ -94,7 +102,10 @@ def _new_key() -> Key:
 
 
 def _read_private(path: Path) -> str:
-    """Return the file's text after looking at who else could read it; one descriptor, so nothing can be swapped."""
+    """Return the file's text after looking at who else could read it.
+
+    One descriptor, so nothing can be swapped.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -118,7 +129,7 @@ def _read_private(path: Path) -> str:
 
 
 def _parse(text: str, path: Path) -> tuple[Key, ...]:
-    """Return the keys that stand in `text`; what is wrong is told without quoting it."""
+    """Return the keys that stand in `text`; a fault is told without quoting it."""
     keys: dict[bytes, Key] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):

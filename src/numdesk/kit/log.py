@@ -1,4 +1,5 @@
-"""Sets up logging: one line a record, for our loggers and the libraries' alike, redacted on its way out."""
+"""Sets up logging: one line a record, for our loggers and the libraries' alike, redacted on its way
+out."""
 
 import logging
 import re
@@ -17,7 +18,8 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _is_request_id = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII).fullmatch
 
-#: Fields that the loggers of this process declared. Modules are imported late, so the set grows while it is used.
+#: Fields that the loggers of this process declared. Modules are imported late, so the set grows
+#: while it is used.
 _declared: set[str] = set()
 
 # What these say at lower levels holds URLs with credentials in them.
@@ -34,7 +36,10 @@ def accept_request_id(offered: str | None, *, new: str) -> str:
 
 
 def get_logger(name: str, *fields: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module; `fields` are the names whose values it writes, beside COMMON_FIELDS. Others are withheld."""
+    """Return the logger of a module.
+
+    `fields` are the names whose values it writes, beside COMMON_FIELDS. Others are withheld.
+    """
     _declared.update(fields)
     return structlog.get_logger(name)
 
@@ -45,7 +50,10 @@ def configure_logging(
     level: str = "INFO",
     stream: TextIO | None = None,
 ) -> None:
-    """Write every record to `stream` (standard error); values are written of the fields that the modules' loggers declare."""
+    """Write every record to `stream` (standard error).
+
+    Values are written of the fields that the modules' loggers declare.
+    """
     shared: list[Processor] = [
         _add_request_id,
         structlog.stdlib.add_log_level,
@@ -101,7 +109,8 @@ def _add_request_id(_logger: WrappedLogger, _name: str, record: EventDict) -> Ev
 
 
 def _render_text(_logger: WrappedLogger, _name: str, record: EventDict) -> str:
-    """Return `time level event name=value ...`, a traceback below it, indented so that no line can pass for another."""
+    """Return `time level event name=value ...`, a traceback below it, indented so that no line can
+    pass for another."""
     time, level, event = (record.pop(name, "-") for name in ("timestamp", "level", "event"))
     traceback = record.pop("exception", None)
     rest = "".join(f" {name}={value!r}" for name, value in sorted(record.items()))

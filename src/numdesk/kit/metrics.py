@@ -1,4 +1,5 @@
-"""Collects the metrics of a process in short steps, adds those of several up, and writes them for Prometheus."""
+"""Collects the metrics of a process in short steps, adds those of several up, and writes them for
+Prometheus."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -82,7 +83,8 @@ def unpack(data: bytes) -> list[Metric]:
 
 
 def add_up(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
-    """Return the metrics of several processes as one: counts and amounts are summed, of other gauges the largest is taken."""
+    """Return the metrics of several processes as one: counts and amounts are summed, of other
+    gauges the largest is taken."""
     families: dict[str, tuple[Metric, dict[tuple[object, ...], Sample]]] = {}
     for family in (family for process in processes for family in process):
         _, samples = families.setdefault(family.name, (family, {}))
@@ -108,7 +110,7 @@ def add_up(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
 
 
 def counts_of(families: Iterable[Metric]) -> list[Metric]:
-    """Return only what is counted, and so outlives the process that counted it."""
+    """Return only counters, which outlive the process that counted it."""
     return [family for family in families if family.type in ("counter", "histogram")]
 
 

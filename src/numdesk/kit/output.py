@@ -1,4 +1,5 @@
-"""Standard output and error that never stop the program: what nobody takes is dropped and counted."""
+"""Standard output and error that never stop the program: what nobody takes is dropped and
+counted."""
 
 import atexit
 import contextlib
@@ -88,7 +89,8 @@ class PatientStream(io.TextIOBase):
 
 
 def open_standard_streams() -> None:
-    """Open /dev/null in place of standard streams that are closed: the next file would get their numbers, and what is written to them."""
+    """Open /dev/null in place of closed standard streams: the next file would get their numbers,
+    and everything written to them."""
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         os.set_inheritable(descriptor, True)
@@ -100,7 +102,8 @@ def open_standard_streams() -> None:
 
 
 def never_wait_for_readers() -> None:
-    """Put patient streams in place of standard output and error, for a program that must outlive whoever reads them."""
+    """Put patient streams in place of standard output and error, for a program that must outlive
+    whoever reads them."""
     for name, number in (("stdout", 1), ("stderr", 2)):
         with contextlib.suppress(OSError, ValueError):
             getattr(sys, name).flush()

@@ -1,4 +1,5 @@
-"""Patterns that people write: compiled by RE2 within bounds, so that no text can keep one busy for long."""
+"""Patterns that people write: compiled by RE2 within bounds, so that no text can keep one busy for
+long."""
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ import re2
 PATTERN_LENGTH_MAX = 500
 #: Texts are searched so far; more is cut off.
 TEXT_LENGTH_MAX = 2_000
-#: RE2 refuses a pattern whose program would be larger (`\\p{L}{4,10}` needs some 200 KiB), and has as much room to be quick in.
+#: RE2 refuses a pattern whose program would be larger (`\\p{L}{4,10}` needs some 200 KiB), and has
+#: as much room to be quick in.
 PROGRAM_BYTES_MAX = 1 << 19
-#: How many times as long as the measure below a new pattern may take for a probe text. Time is counted in this unit, so that a
-#: slow or busy machine judges as a quick one does. Usual patterns take a hundredth of the measure, slow ones seven times as long.
+#: How many times as long as the measure below a new pattern may take for a probe text. Time is
+#: counted in this unit, so that a slow or busy machine judges as a quick one does. Usual patterns
+#: take a hundredth of the measure, slow ones seven times as long.
 PROBE_LIMIT = 3.0
-#: A pattern and a text that take about 7 ms of processor time: the dearest that operators usually write.
+#: A pattern and a text that take about 7 ms of processor time: the dearest that operators usually
+#: write.
 _MEASURE, _MEASURE_TEXT = r"([\p{L}\d]{4,10})!", "验"
 #: The quickest of so many tries counts, because the machine may have been busy with something else.
 PROBE_TRIES = 3
@@ -42,7 +46,7 @@ class PatternRefused(ValueError):
 
 
 class Pattern:
-    """A compiled pattern with one group around what is wanted."""
+    """A compiled pattern with one group around the wanted part."""
 
     __slots__ = ("_compiled", "_group")
 
@@ -67,7 +71,10 @@ class Pattern:
         self._group = groups.get(GROUP, 1)
 
     def find(self, text: str) -> tuple[int, int] | None:
-        """Return where in the text the group of the first match stands; None without a match, or when the group has no part in it."""
+        """Return where in the text the group of the first match stands.
+
+        None without a match, or when the group has no part in it.
+        """
         text = text[:TEXT_LENGTH_MAX]
         try:
             match = self._compiled.search(text)
@@ -93,7 +100,10 @@ def took_s(pattern: Pattern, text: str) -> float:
 
 
 def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took_s) -> Pattern:
-    """Return a new pattern once it has shown itself quick enough; `took_s` measures a search. Raises PatternRefused."""
+    """Return a new pattern once it has shown itself quick enough; `took_s` measures a search.
+
+    Raises PatternRefused.
+    """
     pattern = Pattern(text)
     if pattern.matches_empty():
         raise PatternRefused("must not match an empty text")

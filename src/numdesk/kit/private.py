@@ -1,4 +1,4 @@
-"""Keeps what is in a folder for its user alone: files 0600, folders 0700."""
+"""Keep the contents of a folder for its user alone: files 0600, folders 0700."""
 
 import contextlib
 import os
@@ -11,7 +11,8 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def tighten(folder: Path, *, apart: Collection[Path]) -> None:
-    """Take the rights of others from the folder and everything of ours in it, except what stands in `apart`; follow no link."""
+    """Take the rights of others from the folder and everything of ours in it, except what stands in
+    `apart`; follow no link."""
     for path in open_to_others(folder, apart=apart):
         # What belongs to somebody else, or is gone by now, stays as it is.
         with contextlib.suppress(OSError):
@@ -19,7 +20,8 @@ def tighten(folder: Path, *, apart: Collection[Path]) -> None:
 
 
 def open_to_others(folder: Path, *, apart: Collection[Path]) -> list[Path]:
-    """Return the folder and what is in it as far as others have rights there, except what stands in `apart`."""
+    """Return the folder and the entries in it that others have rights to, except what stands in
+    `apart`."""
     return [path for path in _walk(folder, apart) if _lets_others_in(path)]
 
 

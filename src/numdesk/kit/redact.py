@@ -1,4 +1,5 @@
-"""Decides what of a log field may be written: known fields only, people's numbers masked, nothing that steers."""
+"""Decides what of a log field may be written: known fields only, people's numbers masked, nothing
+that steers."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -37,26 +38,29 @@ NUMBER_FIELDS = frozenset(
     {"caller", "from", "msisdn", "number", "phone", "phone_number", "recipient", "sender", "to"}
 )
 
-#: How the names of fields end that hold one id; ids look like tokens and numbers, and are written as they are.
+#: How the names of fields end that hold one id; ids look like tokens and numbers, and are written
+#: as they are.
 ID_ENDINGS = ("_id", "_hash")
 _is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", re.ASCII).fullmatch
 
 _SECRET_PART = re.compile(r"secret|passw|psw|token|api_?key|authorization|cookie|private|otp")
 
-# C0 and C1 controls, line and paragraph separators, marks that reorder or hide text, lone surrogates.
+# C0 and C1 controls, line and paragraph separators, marks that reorder or hide text, lone
+# surrogates.
 _STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 _STEERING_BUT_LINES = re.compile(_STEERING.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 
-# In running text: long runs of digits are people's numbers, `name=value` of a secret name is its value,
-# long runs of letters and digits mixed are tokens.
+# In running text: long runs of digits are people's numbers, `name=value` of a secret name is its
+# value, long runs of letters and digits mixed are tokens.
 _LONG_NUMBER = re.compile(r"(?<![\w.-])\+?[1-9][0-9]{9,14}(?![\w.-])", re.ASCII)
 _SECRET_PAIR = re.compile(
     r"(?i)\b([\w-]*(?:psw|passw(?:or)?d|api[_-]?key|token|secret|authorization|cookie|login|key|mes|otp)[\w-]*)"
     r"(['\"]?\s*[=:]\s*)(?:(?:bearer|basic|hmac)\s+)?['\"]?[^\s&'\",;)}\]]+"
 )
-# A password in a URL ends at the last @ before a blank: one that is not escaped may hold slashes and further @.
+# A password in a URL ends at the last @ before a blank: one that is not escaped may hold slashes
+# and further @.
 _URL_PASSWORD = re.compile(r"(://[^\s:@/]*:)\S+@")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _TOKEN = re.compile(
@@ -89,13 +93,17 @@ def scrub(text: str) -> str:
 
 
 def clean_traceback(text: str) -> str:
-    """Return a traceback that may be written: scrubbed, its lines kept, its beginning cut when it is too long."""
+    """Return a traceback that may be written: scrubbed, its lines kept, its beginning cut when it
+    is too long."""
     cut = text if len(text) <= TRACEBACK_CHARS_MAX else f"...{text[-TRACEBACK_CHARS_MAX:]}"
     return escape(scrub(cut), keep_lines=True)
 
 
 def clean_fields(fields: Mapping[str, Any], *, known: Collection[str]) -> dict[str, Any]:
-    """Return the fields that may be written; a field nobody listed is named but its value is withheld."""
+    """Return the fields that may be written.
+
+    A field nobody listed is named but its value is withheld.
+    """
     return {
         escape(str(name))[:64]: _clean(name, value, known, DEPTH_MAX)
         for name, value in fields.items()

@@ -1,4 +1,5 @@
-"""Remembers for a moment what is costly to find out, so that asking often costs no more than asking now and then."""
+"""Remember for a moment a value that is costly to compute, so that asking often costs no more than
+asking now and then."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,10 @@ class Remembered(Generic[T]):
         self._until = 0.0
 
     async def get(self) -> T:
-        """Return the answer; raise what finding it raised. Asking may be cancelled, finding goes on for the others."""
+        """Return the answer; raise what finding it raised.
+
+        Asking may be cancelled, finding goes on for the others.
+        """
         loop = asyncio.get_running_loop()
         if self._finding is None or (self._finding.done() and loop.time() >= self._until):
             self._finding = loop.create_task(self._find())

@@ -1,4 +1,5 @@
-"""Seals small secrets for storage and fingerprints tokens, with keys that are kept outside the database."""
+"""Seals small secrets for storage and fingerprints tokens, with keys that are kept outside the
+database."""
 
 import hmac
 import os
@@ -27,14 +28,17 @@ _HEADER_BYTES = 1 + KEY_ID_BYTES
 
 
 class SealBroken(Exception):
-    """What was to be opened was changed, belongs elsewhere, or was sealed by a key that is not here."""
+    """The sealed bytes were changed, belongs elsewhere, or was sealed by a key that is not here."""
 
 
 class Sealer:
     """Seals with the newest key, opens with any, fingerprints with the oldest."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
-        """Derive what is needed from `keys`, oldest first; the keys themselves are not used for anything."""
+        """Derive all keys from `keys`, oldest first.
+
+        The keys themselves are not used for anything.
+        """
         if not keys:
             raise ValueError("A sealer needs a key.")
         self._ciphers = {key.id: AESGCM(_derive(key, purpose=b"numdesk seal 1")) for key in keys}
@@ -45,7 +49,10 @@ class Sealer:
         )
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
-        """Return `plain` sealed for one place; `context` names it (table, column, row) and is needed to open."""
+        """Return `plain` sealed for one place.
+
+        `context` names it (table, column, row) and is needed to open.
+        """
         if len(plain) > PLAIN_BYTES_MAX:
             raise ValueError("Only small secrets are sealed.")
         header = bytes((VERSION,)) + self._newest
@@ -57,7 +64,7 @@ class Sealer:
         )
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Return what was sealed; raise SealBroken."""
+        """Return the sealed text; raise SealBroken."""
         if len(sealed) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[0] != VERSION:
             raise SealBroken("This was not sealed by us.")
         header = sealed[:_HEADER_BYTES]
@@ -77,7 +84,10 @@ class Sealer:
         return sealed[1:_HEADER_BYTES] != self._newest
 
     def fingerprint(self, token: bytes) -> bytes:
-        """Return 32 bytes by which a random token is stored and found; without the key file they say nothing."""
+        """Return 32 bytes by which a random token is stored and found.
+
+        Without the key file they say nothing.
+        """
         mac = (
             self._pepper.copy()
         )  # the keyed state is prepared once; a copy is a third of a new one
@@ -85,7 +95,8 @@ class Sealer:
         return mac.digest()
 
     def opaque_id(self, prefix: str, serial: int) -> str:
-        """Return an id to be shown in the place of a serial number: always the same, and it tells nobody how many there are."""
+        """Return an id to be shown in the place of a serial number: always the same, and it tells
+        nobody how many there are."""
         return f"{prefix}_{self.fingerprint(b'id %s:%d' % (prefix.encode('ascii'), serial)).hex()[:OPAQUE_CHARACTERS]}"
 
 
@@ -95,5 +106,5 @@ def _derive(key: Key, *, purpose: bytes) -> bytes:
 
 
 def _aad(header: bytes, context: str) -> bytes:
-    """Return what is bound to the sealed bytes without being in them."""
+    """Return the context bound to the sealed bytes without being in them."""
     return header + context.encode("utf-8")

@@ -1,4 +1,5 @@
-"""A small SQLite file that the processes of one server share: for what outlives a process and is not the desk's own."""
+"""A small SQLite file that the processes of one server share: for what outlives a process and is
+not the desk's own."""
 
 from __future__ import annotations
 
@@ -16,14 +17,22 @@ BUSY_TIMEOUT_S = 10.0
 
 
 class NotebookUnavailable(OSError):
-    """The file cannot be read or written: its disk is full or broken, another process holds it, or it is closed. Nothing is written."""
+    """The file cannot be read or written: its disk is full or broken, another process holds it, or
+    it is closed. Nothing is written."""
 
 
 class Notebook:
-    """The file. Every piece of work is one transaction, done in a thread of its own, so that nothing waits for the disk."""
+    """The file.
+
+    Every piece of work is one transaction, done in a thread of its own, so that nothing waits for
+    the disk.
+    """
 
     def __init__(self, path: Path, *, schema: str) -> None:
-        """Remember where; the file is made when it is first needed. `schema` must be harmless when repeated."""
+        """Remember where; the file is made when it is first needed.
+
+        `schema` must be harmless when repeated.
+        """
         self._path = path
         self._schema = schema
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=path.stem)

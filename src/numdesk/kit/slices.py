@@ -1,4 +1,5 @@
-"""Long lists are read, sorted and rendered in slices, so that no answer holds up the other requests of its process."""
+"""Long lists are read, sorted and rendered in slices, so that no answer holds up the other requests
+of its process."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ async def slices(rows: Iterable[T], *, length: int = SLICE) -> AsyncIterator[lis
 
 
 async def take_turn() -> None:
-    """Wait for the turn to do one slice: in each turn of the event loop one is done, however many lists are being made."""
+    """Wait for the turn to do one slice: in each turn of the event loop one is done, however many
+    lists are being made."""
     loop = asyncio.get_running_loop()
     turn = _turns.get(loop)
     if turn is None:

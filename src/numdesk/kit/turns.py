@@ -1,4 +1,5 @@
-"""Turns by key: so many at once may work for one host, customer or provider, and the next waits, in order, holding nothing."""
+"""Turns by key: so many at once may work for one host, customer or provider, and the next waits, in
+order, holding nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ class _Line:
 
 
 class Turns(Generic[K]):
-    """Gives each key `each_max` turns at a time; a key is remembered for as long as somebody has or awaits its turn."""
+    """Gives each key `each_max` turns at a time.
+
+    A key is remembered for as long as somebody has or awaits its turn.
+    """
 
     __slots__ = ("_each_max", "_lines")
 
@@ -49,7 +53,10 @@ class Turns(Generic[K]):
             self.leave(key)
 
     async def enter(self, key: K, *, patience_s: float | None = None) -> None:
-        """Wait for a turn, to be given back by `leave`; raise TimeoutError when none comes within `patience_s`."""
+        """Wait for a turn, to be given back by `leave`.
+
+        Raise TimeoutError when none comes within `patience_s`.
+        """
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = _Line(self._each_max)

@@ -1,1 +1,4 @@
-"""What we ask of others: protocols and the plain values they exchange. Real and fake ones live under providers/ and dialects/."""
+"""Ports to others: protocols and the plain values they exchange.
+
+Real and fake ones live under providers/ and dialects/.
+"""

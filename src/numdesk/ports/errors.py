@@ -1,4 +1,7 @@
-"""How an upstream may fail, answering three questions: try again? ours to fix? what may the customer read?"""
+"""The failures of an upstream, answering three questions: try again? ours to fix?
+
+what may the customer read?
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ class Cause(StrEnum):
 class ProviderError(Exception):
     """A call to an upstream that did not succeed.
 
-    `unknown` says that the upstream may have done the work all the same: nothing may be bought again before it was asked.
-    `ours` says that staff must mend something (our credit there, our key).
+    `unknown` says that the upstream may have done the work all the same: nothing may be bought
+    again before it was asked. `ours` says that staff must mend something (our credit there, our
+    key).
     """
 
     def __init__(

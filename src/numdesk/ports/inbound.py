@@ -1,4 +1,4 @@
-"""What a provider can tell us."""
+"""Events from a provider."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The place of a segment in a long message: the message's reference, how many parts, which one (from 1)."""
+    """The place of a segment in a long message: the message's reference, how many parts, which one
+    (from 1)."""
 
     reference: int
     total: int
@@ -18,8 +19,9 @@ class Part:
 class MessageReceived:
     """A message arrived at one of our numbers.
 
-    `provider_message_id` is the provider's own id, the same when it tells us again; `provider_ref` is the provider's name of the
-    order, when it gives one; `part` is set when this is a segment of a longer text.
+    `provider_message_id` is the provider's own id, the same when it tells us again; `provider_ref`
+    is the provider's name of the order, when it gives one; `part` is set when this is a segment of
+    a longer text.
     """
 
     provider: str

@@ -6,8 +6,9 @@ from typing import Protocol
 
 
 class RateSource(Protocol):
-    """May raise ProviderError and nothing else."""
+    """Source of exchange rates. Raises only ProviderError."""
 
     async def rate(self, pair: str) -> int | None:
-        """Return how many minor units of the quote currency one unit of the base is worth ("USD/IDR"), None when unknown."""
+        """Return how many minor units of the quote currency one unit of the base is worth
+        ("USD/IDR"), None when unknown."""
         ...

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
 class EventFacts(NamedTuple):
-    """One event as it was stored: `document` is the versioned snapshot of the moment (see `order_document_v1`)."""
+    """One event as it was stored: `document` is the versioned snapshot of the moment (see
+    `order_document_v1`)."""
 
     id: int
     kind: str
@@ -17,7 +18,7 @@ class EventFacts(NamedTuple):
 
 
 class Post(NamedTuple):
-    """What one attempt sends."""
+    """The request of one attempt."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -45,10 +46,12 @@ class EventRenderer(Protocol):
 
 @runtime_checkable
 class StampedRenderer(Protocol):
-    """An EventRenderer whose body bears the time of the attempt, so that every attempt has a body and signatures of its own."""
+    """An EventRenderer whose body bears the time of the attempt, so that every attempt has a body
+    and signatures of its own."""
 
     def post(
         self, facts: EventFacts, *, secret: bytes | None, delivery_id: str, wall: datetime
     ) -> Post | None:
-        """Return what is sent in an attempt at this real time, or None when this dialect has no word for the event."""
+        """Return the request of an attempt at this real time, or None when this dialect has no word
+        for the event."""
         ...

@@ -1,4 +1,7 @@
-"""Simulation: what a make-believe provider lets its director do to the world outside; only the sandbox asks for it."""
+"""Simulation: what a make-believe provider lets its director do to the world outside.
+
+Only the sandbox asks for it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ class Simulation(Protocol):
     """A world outside that does as it is told, in every process and through every crash of ours."""
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Say what the next calls will meet, in the place of what was said before. Raises UnknownOutcome and then change nothing."""
+        """Say what the next calls will meet, in the place of earlier scripts.
+
+        Raises UnknownOutcome and then change nothing.
+        """
         ...
 
     async def scripted(self) -> list[str]:
@@ -29,7 +35,7 @@ class Simulation(Protocol):
         ...
 
     async def owns(self, msisdn: int) -> bool:
-        """Has the provider ever given out this number?"""
+        """Return whether the provider has ever given out this number."""
         ...
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
@@ -46,7 +52,8 @@ class UnknownMoney(ValueError):
 
 
 class FakeGateway(Protocol):
-    """A stand-in for a payment gateway: an application to be served, and a hand that pays its invoices.
+    """A stand-in for a payment gateway: an application to be served, and a hand that pays its
+    invoices.
 
     What it knows lies in a file that all processes of a server share.
     """
@@ -69,18 +76,20 @@ class FakeGateway(Protocol):
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """See money for an invoice (our reference or its own id), say so `times` times, and return how many callbacks were answered.
+        """See money for an invoice (our reference or its own id), say so `times` times, and return
+        how many callbacks were answered.
 
-        `amount` is in `currency`, that of the invoice if none is given; no amount is all that is still due. A `currency` that is a coin is
-        what is paid with; any case will do. Raises UnknownInvoice or UnknownMoney, and then nothing was seen.
+        `amount` is in `currency`, that of the invoice if none is given; no amount is all that is
+        still due. A `currency` that is a coin is the coin of the payment; any case will do. Raises
+        UnknownInvoice or UnknownMoney, and then nothing was seen.
         """
         ...
 
     async def say(self, invoice: str, word: str) -> None:
-        """From now on says this word of the gateway's own, known or not, where it says how the payments of an invoice stand; their money
-        stays as it is. Raises UnknownInvoice."""
+        """From now on says this word of the gateway's own, known or not, where it says how the
+        payments of an invoice stand; their money stays as it is. Raises UnknownInvoice."""
         ...
 
     def close(self) -> None:
-        """Close the file; what was paid stays paid."""
+        """Close the file; a payment stays paid."""
         ...

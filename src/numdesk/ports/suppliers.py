@@ -10,9 +10,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a supplier: ISO 3166 alpha-2 country, service slug, operator slug or None, and the most we pay in minor units.
+    """The calls of a supplier: ISO 3166 alpha-2 country, service slug, operator slug or None, and
+    the most we pay in minor units.
 
-    `reference` is ours, unique for this try: a supplier (or the adapter) must answer the same reservation for the same reference.
+    `reference` is ours, unique for this try: a supplier (or the adapter) must answer the same
+    reservation for the same reference.
     """
 
     reference: str
@@ -25,7 +27,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A number that a supplier gave: its own reference of the order, the number in E.164 digits, what it took from us."""
+    """A number that a supplier gave: its own reference of the order, the number in E.164 digits,
+    what it took from us."""
 
     provider_ref: str
     msisdn: int
@@ -44,7 +47,7 @@ class Tier:
 
 
 class Outcome(StrEnum):
-    """How the use of a number ended, as a supplier is told."""
+    """The ending of a number's use, as a supplier is told."""
 
     CANCELED = "canceled"
     EXPIRED = "expired"
@@ -52,7 +55,7 @@ class Outcome(StrEnum):
 
 
 class NumberSupplier(Protocol):
-    """Every method may raise ProviderError and nothing else."""
+    """Every method source of exchange rates. Raises only ProviderError."""
 
     async def tiers(self) -> Sequence[Tier]:
         """Return what the supplier sells now."""
@@ -63,7 +66,8 @@ class NumberSupplier(Protocol):
         ...
 
     async def look_up(self, reference: str) -> Reserved | None:
-        """Return what became of a reservation whose answer was lost, or None when there is none and never will be."""
+        """Return what became of a reservation whose answer was lost, or None when there is none and
+        never will be."""
         ...
 
     async def release(self, provider_ref: str, outcome: Outcome) -> None:
@@ -79,5 +83,6 @@ class NumberSupplier(Protocol):
         ...
 
     async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:
-        """Return what buying the same number once more costs now in our minor units, or None when it cannot be had."""
+        """Return what buying the same number once more costs now in our minor units, or None when
+        it cannot be had."""
         ...

@@ -1,7 +1,8 @@
 """JSON read without losing a byte of its numbers, and written the way PHP and JavaScript write it.
 
-A signature over JSON covers text, and an amount is text until somebody decides how to round it: so a number stays the token that stood
-in the document (`0.00001234`, `1.50`, `1e-7`), which no float gives back.
+A signature over JSON covers text, and an amount is text until somebody decides how to round it: so
+a number stays the token that stood in the document (`0.00001234`, `1.50`, `1e-7`), which no float
+gives back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, NoReturn
 #: A signed call of another company is short; what is longer is not one.
 DOCUMENT_BYTES_MAX = 64 * 1024
 
-#: A callback has some thirty members; one with so many parts is made to keep us busy: each costs some 10 us.
+#: A callback has some thirty members; one with so many parts is made to keep us busy: each costs
+#: some 10 us.
 CALLBACK_PARTS_MAX = 256
 
 #: Deeper ones are made to exhaust a reader.
@@ -35,7 +37,8 @@ _AMOUNT = re.compile(
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NOT_IN_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]+")
-#: PHP escapes these two even when it leaves other letters as they are: JavaScript once took them for ends of lines.
+#: PHP escapes these two even when it leaves other letters as they are: JavaScript once took them
+#: for ends of lines.
 _LINE_ENDS = re.compile("[\u2028\u2029]")
 
 
@@ -46,15 +49,22 @@ class NumberToken(str):
 
 
 class JsonRefused(ValueError):
-    """The bytes are no JSON object that two readers would understand alike, or not the one we need; the text says why and holds no byte."""
+    """The bytes are no JSON object that two readers would understand alike, or not the one we need.
+
+    The text says why and holds no byte.
+    """
 
 
 def read_text(
     raw: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, parts_max: int | None = None
 ) -> str:
-    """Return a document's text. Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is bounded.
+    """Return a document's text.
 
-    What it costs to look at a stranger's document grows with its parts, and they are counted before anything is made of them.
+    Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is
+    bounded.
+
+    What it costs to look at a stranger's document grows with its parts, and they are counted before
+    anything is made of them.
     """
     if len(raw) > bytes_max:
         raise JsonRefused(f"is longer than {bytes_max} bytes")
@@ -69,7 +79,8 @@ def read_text(
 def read_object(text: str) -> dict[str, Any]:
     """Return a document's members: dicts, lists, strings, NumberTokens, True, False and None.
 
-    Raises JsonRefused for what is no JSON, no object, too deep, names a key twice or says NaN.
+    Raises JsonRefused for text that is not JSON, not an object, too deep, names a key twice or says
+    NaN.
     """
     try:
         found = _DECODER.decode(text)
@@ -103,7 +114,10 @@ def maybe_word(row: Mapping[str, Any], name: str) -> str | None:
 
 
 def read_amount(row: Mapping[str, Any], name: str) -> Decimal:
-    """Return a member that is an amount, as a number or as text, digit by digit. Raises JsonRefused."""
+    """Return a member that is an amount, as a number or as text, digit by digit.
+
+    Raises JsonRefused.
+    """
     value = row.get(name)
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
         raise JsonRefused(f"has a {name} that is no amount")
@@ -116,7 +130,10 @@ def maybe_amount(row: Mapping[str, Any], name: str) -> Decimal | None:
 
 
 def maybe_moment(value: object) -> datetime | None:
-    """Return a moment such as 2026-01-31T12:00:00.000Z, in UTC when it names no zone; None for anything else."""
+    """Return a moment such as 2026-01-31T12:00:00.000Z, in UTC when it names no zone.
+
+    None for anything else.
+    """
     if not isinstance(value, str):
         return None
     try:
@@ -127,7 +144,10 @@ def maybe_moment(value: object) -> datetime | None:
 
 
 def cut_member(text: str, name: str) -> str:
-    """Return the text of an object, which `read_object` has read, without one of its own members; all else stays as it was."""
+    """Return the text of an object, which `read_object` has read, without one of its own members.
+
+    All else stays as it was.
+    """
     spans = list(_member_spans(text))
     for at, (found, begin, end) in enumerate(spans):
         if found != name:
@@ -139,7 +159,8 @@ def cut_member(text: str, name: str) -> str:
 
 
 def write_php(value: Any, *, escape_unicode: bool) -> str:
-    """Write a value as PHP's json_encode does: `/` escaped, letters escaped too unless JSON_UNESCAPED_UNICODE was asked for."""
+    """Write a value as PHP's json_encode does: `/` escaped, letters escaped too unless
+    JSON_UNESCAPED_UNICODE was asked for."""
 
     def string(text: str) -> str:
         written = _quote(text).replace("/", "\\/")
@@ -149,18 +170,25 @@ def write_php(value: Any, *, escape_unicode: bool) -> str:
 
 
 def write_js(value: Any, *, escape_unicode: bool = False) -> str:
-    """Write a value as JSON.stringify does (or as it does once its letters were escaped); number tokens stay as they are."""
+    """Write a value as JSON.stringify does (or as it does once its letters were escaped).
+
+    Number tokens stay as they are.
+    """
     written = _write(value, _quote)
     return in_ascii(written) if escape_unicode else written
 
 
 def in_ascii(written: str) -> str:
-    """Return a written document with its other letters escaped; they stand nowhere but in its strings."""
+    """Return a written document with its other letters escaped.
+
+    They stand nowhere but in its strings.
+    """
     return _escape(written, _NOT_IN_ASCII)
 
 
 def js_number(number: str) -> NumberToken:
-    """Return the text that JavaScript gives a number, which it keeps as a double: `27.00` is 27 and `0.00000015` is 1.5e-7."""
+    """Return the text that JavaScript gives a number, which it keeps as a double: `27.00` is 27 and
+    `0.00000015` is 1.5e-7."""
     value = float(number)
     if not isfinite(value):
         return NumberToken("null")
@@ -180,7 +208,8 @@ def js_number(number: str) -> NumberToken:
 
 
 def sort_like_js(names: Iterable[str]) -> list[str]:
-    """Return names in the order that a JavaScript object has to which they were added sorted: array indices first, by number."""
+    """Return names in the order that a JavaScript object has to which they were added sorted: array
+    indices first, by number."""
     return sorted(
         names,
         key=lambda name: (0, int(name), b"") if _is_array_index(name) else (1, 0, _utf16(name)),
@@ -207,7 +236,8 @@ def _is_array_index(name: str) -> bool:
 
 
 def _member_spans(text: str) -> Iterable[tuple[str, int, int]]:
-    """Yield name, begin and end of each member of an object whose text is known to be well-formed."""
+    """Yield name, begin and end of each member of an object whose text is known to be
+    well-formed."""
     at = _skip(text, _skip(text, 0) + 1)
     while text[at] != "}":
         begin = at
@@ -245,7 +275,8 @@ def _write(value: Any, string: Callable[[str], str]) -> str:
 
 
 def _quote(text: str) -> str:
-    """Write a string with what both languages escape: quotes, backslashes, controls below space, and halves of letters."""
+    """Write a string with what both languages escape: quotes, backslashes, controls below space,
+    and halves of letters."""
     return _escape(_AS_IT_IS(text), _LONE_SURROGATE)
 
 

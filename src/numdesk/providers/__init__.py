@@ -1,8 +1,10 @@
-"""Providers: the companies upstream, a folder each. Here live only the manifest's type, the search for the folders,
-and what all of them make of an answer that is none, or has a word in it that nobody knows.
+"""Providers: the companies upstream, a folder each.
 
-A folder holds `__init__.py` with one value, PROVIDER; `adapter.py`, which implements ports; and its tests. Nothing else has to be
-edited to add one.
+Here live only the manifest's type, the search for the folders, and what all of them make of an
+answer that is none, or has a word in it that nobody knows.
+
+A folder holds `__init__.py` with one value, PROVIDER; `adapter.py`, which implements ports; and its
+tests. Nothing else has to be edited to add one.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ _reported: set[tuple[str, str]] = set()
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an adapter may use of the process: outgoing HTTP, waiting, a folder for a make-believe world to live in, and its time."""
+    """Resources of the process for an adapter: outgoing HTTP, waiting, a folder for the state of a
+    fake, and the time of a fake."""
 
     http: OutgoingHttp
     sleep: Callable[[float], Awaitable[None]]
@@ -57,7 +60,10 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """The ports that a provider serves; each is an object of our own protocol, or None. `close` gives back what they opened."""
+    """The ports that a provider serves; each is an object of our own protocol, or None.
+
+    `close` releases their resources.
+    """
 
     supplier: NumberSupplier | None = None
     rate_source: RateSource | None = None
@@ -78,10 +84,11 @@ class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Provider:
     """A provider's manifest.
 
-    `slug` is the folder's name; `serves` names the ports (fields of `Adapters`); `settings` is read from
-    NUMDESK_PROVIDER_<SLUG>_* ; `make` builds the adapters; `parse_callback` verifies a call of theirs (headers, raw body) and returns
-    its events; a provider with `make_believe` exists in sandbox mode only. `fake` makes a stand-in for the company itself, from the
-    words of the settings that the adapter will be given (at least `base_url`), for the sandbox and for tests.
+    `slug` is the folder's name; `serves` names the ports (fields of `Adapters`); `settings` is read
+    from NUMDESK_PROVIDER_<SLUG>_* ; `make` builds the adapters; `parse_callback` verifies a call of
+    theirs (headers, raw body) and returns its events; a provider with `make_believe` exists in
+    sandbox mode only. `fake` makes a stand-in for the company itself, from the words of the
+    settings that the adapter will be given (at least `base_url`), for the sandbox and for tests.
     """
 
     slug: str
@@ -113,7 +120,10 @@ def find_providers() -> dict[str, Provider]:
 
 
 def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec.Struct:
-    """Return the provider's settings from the words that the environment has for it. Raises ProviderSettingRefused."""
+    """Return the provider's settings from the words that the environment has for it.
+
+    Raises ProviderSettingRefused.
+    """
     try:
         return msgspec.convert(dict(environment), provider.settings, strict=False)
     except msgspec.ValidationError as error:
@@ -134,7 +144,8 @@ def unanswered(failure: HttpFailure) -> ProviderError:
 
 
 def check_outage(status: int) -> None:
-    """Raise ProviderError for an answer's status by which the upstream says nothing but that it cannot work now."""
+    """Raise ProviderError for an answer's status by which the upstream says nothing but that it
+    cannot work now."""
     if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
         raise ProviderError(
             Cause.PROVIDER_UNAVAILABLE, f"the gateway answered {status}", unknown=True
@@ -144,7 +155,8 @@ def check_outage(status: int) -> None:
 
 
 def broken_answer(what: str) -> ProviderError:
-    """Return the failure of an answer that we cannot read: whatever was asked for may have been done."""
+    """Return the failure of an answer that we cannot read: whatever was asked for may have been
+    done."""
     return ProviderError(Cause.PROVIDER_ERROR, f"the answer {what}", unknown=True)
 
 
@@ -158,7 +170,10 @@ def reading_answer() -> Iterator[None]:
 
 
 def status_of(word: str, known: Mapping[str, PaymentStatus], *, provider: str) -> PaymentStatus:
-    """Translate a gateway's word by its table; one that is not there is told once and is UNKNOWN."""
+    """Translate a gateway's word by its table.
+
+    One that is not there is told once and is UNKNOWN.
+    """
     if word not in known and (provider, word) not in _reported and len(_reported) < REPORTED_MAX:
         _reported.add((provider, word))
         _log.warning(

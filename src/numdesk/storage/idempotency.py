@@ -73,8 +73,8 @@ async def _held(tx: Tx, key: Key) -> str | None:
 async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
     """Return a new request id when the key was free and is now ours, or the outcome that it holds.
 
-    A signature that was spent decides, whatever the key; one that was not is spent, also when the key is known. Raises KeyReused,
-    RequestRepeated or RequestInProgress.
+    A signature that was spent decides, whatever the key; one that was not is spent, also when the
+    key is known. Raises KeyReused, RequestRepeated or RequestInProgress.
     """
     if key.signature is not None:
         spent = await claim(tx, key.signature, now=now)
@@ -100,7 +100,10 @@ async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
 
 
 async def keep(tx: Tx, key: Key, outcome: str) -> bool:
-    """Record the outcome of a claimed key, and of its signature; False when somebody else has recorded one meanwhile."""
+    """Record the outcome of a claimed key, and of its signature.
+
+    False when somebody else has recorded one meanwhile.
+    """
     if key.signature is not None:
         await keep(tx, key.signature, outcome)
     tag = await tx.execute(
@@ -180,7 +183,10 @@ async def in_progress(tx: Tx, request_id: int) -> Key | None:
 
 
 async def lock_in_progress(tx: Tx, request_id: int) -> bool:
-    """Keep a request from being settled until this transaction ends; False when it is recorded or released already."""
+    """Keep a request from being settled until this transaction ends.
+
+    False when it is recorded or released already.
+    """
     return bool(
         await tx.fetchval(
             "select true from idempotency where request_id = $1 and state = 1 for share", request_id

@@ -1,4 +1,7 @@
-"""What operators say about services, so that messages are recognised; and messages that came for another service's order or rental."""
+"""Words of services, by which messages are recognised.
+
+And messages that came for another service's order or rental.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeptMessage:
-    """A message as staff see it. `service` is what it was recognised as, `bought` what its order or rental is for; `told_by` is set
-    for one of another service."""
+    """A message as staff see it.
+
+    `service` is what it was recognised as, `bought` what its order or rental is for; `told_by` is
+    set for one of another service.
+    """
 
     id: int
     received_at: datetime
@@ -73,7 +79,7 @@ async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: in
 
 
 async def remove_word(tx: Tx, *, service_id: int, word: str) -> bool:
-    """Delete what was said about a word; False when nothing was."""
+    """Delete the meaning of a word; False when nothing was."""
     return (
         await tx.execute(
             "delete from service_words where service_id = $1 and word = $2", service_id, word

@@ -1,4 +1,7 @@
-"""Forget old rows by the commands that their areas give; settings hold how far a table was looked at."""
+"""Forget old rows by the commands that their areas give.
+
+Settings hold how far a table was looked at.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ async def due(
     without: Sequence[str],
     only: Sequence[str] | None,
 ) -> list[str]:
-    """Return the keys of up to `limit` rows from before a time, except `without`, or only of `only`."""
+    """Return the keys of up to `limit` rows from before a time, except `without`, or only of
+    `only`."""
     seen = [] if old.mark is None else [int(await settings.read(tx, name=old.mark) or 0)]
     return [row[0] for row in await tx.fetch(old.due, before, limit, without, only, *seen)]
 

@@ -32,7 +32,7 @@ class EndpointRow:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose endpoint: a customer has one per dialect."""
+    """The owner of an endpoint: a customer has one per dialect."""
 
     customer_id: int
     dialect: str
@@ -40,7 +40,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
-    """What to change: None leaves alone. `spare` is the secret that a first URL gets when there is none."""
+    """A change of an endpoint: None leaves a field alone.
+
+    `spare` is the secret that a first URL gets when there is none.
+    """
 
     url: str | None
     secret: bytes | None
@@ -50,7 +53,8 @@ class EndpointChange:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much a sender can take now: `free` for the endpoints named in it, `other` for each of the rest, `total` in all.
+    """The room of a sender now: `free` for the endpoints named in it, `other` for each of the rest,
+    `total` in all.
 
     Deliveries in `without` are left out.
     """
@@ -74,7 +78,10 @@ class Room:
 
 
 class Leased(NamedTuple):
-    """A delivery that was taken: nobody else sends it until its lease runs out. `document` is the event's, as JSON."""
+    """A delivery that was taken: nobody else sends it until its lease runs out.
+
+    `document` is the event's, as JSON.
+    """
 
     delivery_id: int
     lease_no: int
@@ -96,10 +103,12 @@ class Taken(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How one send ended. `due_at` is set when it is to be tried again; no status and no failure mean that nothing was sent.
+    """The outcome of one send. `due_at` is set when it is to be tried again.
 
-    `failures_max` is None when the endpoint is not to blame, be it that nothing was sent or that the failure is ours.
-    A tuple, so that a batch turns into the command's columns by itself.
+    No status and no failure mean that nothing was sent.
+
+    `failures_max` is None when the endpoint is not to blame, be it that nothing was sent or that
+    the failure is ours. A tuple, so that a batch turns into the command's columns by itself.
     """
 
     delivery_id: int
@@ -160,7 +169,8 @@ async def take(
     room: Room,
     only: Sequence[int] | None = None,
 ) -> list[Taken]:
-    """Take due deliveries (of those named only, if any are) under a lease, with all that is needed to send them.
+    """Take due deliveries (of those named only, if any are) under a lease, with all that is needed
+    to send them.
 
     See `take_deliveries_v2`.
     """
@@ -180,7 +190,8 @@ async def take(
 
 
 async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]:
-    """Return the deliveries that `take` would take, or give up because their endpoint is switched off or has no URL."""
+    """Return the deliveries that `take` would take, or give up because their endpoint is switched
+    off or has no URL."""
     rows = await tx.fetch(
         """select x.id from pending_endpoints_v1($3) p
              join webhook_endpoints w on w.id = p.endpoint_id
@@ -208,7 +219,10 @@ async def ended(tx: Tx, delivery_ids: Sequence[int]) -> list[int]:
 
 
 async def record(tx: Tx, *, now: datetime, outcomes: Sequence[Outcome]) -> list[Record]:
-    """Write down how sends ended; return (endpoint_id, customer_id, reason) of the endpoints that were switched off by it."""
+    """Write down how sends ended.
+
+    Return (endpoint_id, customer_id, reason) of the endpoints that were switched off by it.
+    """
     return await tx.fetch(
         """select endpoint_id, customer_id, reason
            from record_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by endpoint_id""",
@@ -219,7 +233,8 @@ async def record(tx: Tx, *, now: datetime, outcomes: Sequence[Outcome]) -> list[
 
 
 async def is_anything_due(tx: Tx, *, now: datetime, without: Sequence[int]) -> bool:
-    """Is there a due delivery for a working endpoint, whether or not somebody is sending it now? Some are left out."""
+    """Return whether a delivery is due for a working endpoint, being sent or not, except those in
+    `without`."""
     return (
         await tx.fetchval(
             """select exists (
@@ -235,7 +250,10 @@ async def is_anything_due(tx: Tx, *, now: datetime, without: Sequence[int]) -> b
 
 
 async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bool:
-    """Make an ended delivery due again with all its attempts; say whether there is one of this owner."""
+    """Make an ended delivery due again with all its attempts.
+
+    Say whether there is one of this owner.
+    """
     return (
         await tx.fetchval(
             """with old as (
@@ -258,7 +276,10 @@ async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bo
 
 
 async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime) -> int:
-    """Make what was given up since a time due again, at most REPLAY_MAX, oldest first; return how many."""
+    """Make deliveries given up since a time due again, at most REPLAY_MAX, oldest first.
+
+    Return how many.
+    """
     rows = await tx.fetch(
         """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
            where d.id in (
@@ -275,7 +296,8 @@ async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime)
 
 
 async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[DeliveryLog]:
-    """Return deliveries with their last attempts, newest first, those of events before one when it is given."""
+    """Return deliveries with their last attempts, newest first, those of events before one when it
+    is given."""
     rows = await tx.fetch(
         """select d.id, e.kind, d.state, d.attempts, e.at, d.ended_at,
                   coalesce(d.status, a.status), a.failure, coalesce(d.elapsed_ms, a.elapsed_ms), a.answer
@@ -294,8 +316,8 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
     return [DeliveryLog(row[0], row[1], DeliveryState(row[2]), *row[3:]) for row in rows]
 
 
-#: Deliveries with their attempts and their events. Only the oldest are looked at; those of them that were put back by a replay wait
-#: until they are old again.
+#: Deliveries with their attempts and their events. Only the oldest are looked at; those of them
+#: that were put back by a replay wait until they are old again.
 OLD_DELIVERIES = Old(
     f"""select d.id::text from (select id from webhook_deliveries where {WANTED} order by id limit $2) front
           join webhook_deliveries d on d.id = front.id
@@ -312,7 +334,8 @@ _NEXT_EVENTS: LiteralString = f"""
     select id, at from events where {WANTED} and ($4::text[] is not null or id > $5) order by id limit $2)
   select id::text from front
     where id < coalesce((select min(id) from front where at >= $1), 9223372036854775807) order by id"""
-#: Text and code of events. One that is about to be sent again keeps its text; it goes with its delivery.
+#: Text and code of events. One that is about to be sent again keeps its text; it goes with its
+#: delivery.
 OLD_EVENT_TEXTS = Old(
     _NEXT_EVENTS,
     (

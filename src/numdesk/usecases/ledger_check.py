@@ -1,4 +1,5 @@
-"""The ledger against itself: the hash chain that is extended, the checks that run every minute and every hour, their report."""
+"""The ledger against itself: the hash chain that is extended, the checks that run every minute and
+every hour, their report."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ INCREMENTAL_EVERY_S = 60
 FULL_EVERY_S = 3600
 #: A desk whose newest report is older than this is not ready: nobody checks its books any more.
 REPORT_AGE_MAX_S = 300
-#: A block that is not full is built when the last one is so old: an idle desk makes at most one a minute.
+#: A block that is not full is built when the last one is so old: an idle desk makes at most one a
+#: minute.
 PARTIAL_BLOCK_EVERY_S = 60
 #: Blocks added by one tick at most; 100 hold a million entries.
 BLOCKS_PER_TICK = 100
@@ -52,7 +54,7 @@ _check_age = Gauge(
 
 @dataclass(slots=True)
 class _Progress:
-    """What this process remembers between ticks; losing it costs one tick."""
+    """The state of this process between ticks; losing it costs one tick."""
 
     began: float = field(default_factory=time.monotonic)
     sight: Sight | None = None
@@ -64,7 +66,10 @@ class _Progress:
 
 
 async def tick(rt: Runtime) -> Report | None:
-    """Extend the chain, and check what is new when that is due; call it every few seconds. Returns the report, if any."""
+    """Extend the chain, and check new entries when that is due; call it every few seconds.
+
+    Returns the report, if any.
+    """
     progress = _progress(rt)
     await extend_chain(rt)
     if time.monotonic() - progress.incremental_at < INCREMENTAL_EVERY_S:
@@ -75,7 +80,8 @@ async def tick(rt: Runtime) -> Report | None:
 
 
 async def tick_full(rt: Runtime) -> Report | None:
-    """Check everything when that is due; call it every minute, beside `tick`: one that fails or takes long must not hold up the other."""
+    """Check everything when that is due; call it every minute, beside `tick`: one that fails or
+    takes long must not hold up the other."""
     progress = _progress(rt)
     if time.monotonic() - progress.full_at < FULL_EVERY_S:
         return None
@@ -85,9 +91,11 @@ async def tick_full(rt: Runtime) -> Report | None:
 
 
 async def learn_report(rt: Runtime) -> None:
-    """Take over the newest report, whichever process made it, so that every process can say how the books are and for how long.
+    """Take over the newest report, whichever process made it, so that every process can say how the
+    books are and for how long.
 
-    Where there never was a check, the age grows from this process's start: an alarm on it must not sleep because nobody works.
+    Where there never was a check, the age grows from this process's start: an alarm on it must not
+    sleep because nobody works.
     """
     document = await rt.repeat("ledger.newest_report", ledger_check.newest_report)
     known = last_report(rt)
@@ -104,7 +112,8 @@ async def learn_report(rt: Runtime) -> None:
 async def extend_chain(rt: Runtime) -> int:
     """Put entries that are final into blocks and roll them up; return how many blocks were added.
 
-    What one call has seen becomes final by the next: entries of a transaction that is slow to end are waited for, never left out.
+    What one call has seen becomes final by the next: entries of a transaction that is slow to end
+    are waited for, never left out.
     """
     progress = _progress(rt)
     added = 0 if progress.sight is None else await _build(rt, progress, progress.sight)
@@ -115,9 +124,12 @@ async def extend_chain(rt: Runtime) -> int:
 
 
 async def check_ledger(rt: Runtime, *, full: bool) -> Report:
-    """Check the books and the chain, in full or what is new since the last block. Raises Unavailable when the database is away.
+    """Check the books and the chain, in full or since the last block.
 
-    The books are seen at one moment. The chain is verified beside them: blocks never change, so no moment matters to it.
+    Raises Unavailable when the database is away.
+
+    The books are seen at one moment. The chain is verified beside them: blocks never change, so no
+    moment matters to it.
     """
     started = time.perf_counter()
     (head, checks), chain = await asyncio.gather(
@@ -136,9 +148,11 @@ async def check_ledger(rt: Runtime, *, full: bool) -> Report:
 
 
 async def keep_report(rt: Runtime, found: Report) -> Report:
-    """Write a report down for every process to learn, with the violations of the one before it that stand; return it with those.
+    """Write a report down for every process to learn, with the violations of the one before it that
+    stand; return it with those.
 
-    A check of what is new says nothing of what an earlier one found further back: that stands until a full check was clean.
+    A check of new entries says nothing of violations found further back: that stands until a full
+    check was clean.
     """
 
     async def work(tx: Tx) -> Report:
@@ -166,7 +180,10 @@ def last_report(rt: Runtime) -> Report | None:
 
 
 def report_age_s(rt: Runtime) -> float:
-    """Return the age of the last report in real seconds, whatever the desk's clock was moved by; without one, that of this process."""
+    """Return the age of the last report in real seconds, whatever the desk's clock was moved by.
+
+    Without one, that of this process.
+    """
     progress = _progress(rt)
     return time.monotonic() - (progress.began if progress.ended is None else progress.ended)
 
@@ -182,7 +199,8 @@ def print_report(report: Report) -> str:
 
 
 async def check_books(tx: Tx, *, full: bool) -> tuple[ledger_check.Head, dict[str, Check]]:
-    """Check everything but the chain in one snapshot, and return where chain and entries end in it."""
+    """Check everything but the chain in one snapshot, and return where chain and entries end in
+    it."""
     head = await ledger_check.prepare(tx)
     after = ledger_check.EVERYTHING if full else head.rolled_entry_id
     checks = await ledger_check.check_accounts(tx, after=after)
@@ -205,7 +223,7 @@ async def _check_books(rt: Runtime, *, full: bool) -> tuple[ledger_check.Head, d
 
 
 async def _check_facts(tx: Tx) -> dict[str, Check]:
-    """Check that what is booked of each payment is what its facts and the rules frozen in its top-up come to."""
+    """Check the booking of each payment against its facts and the rules frozen in its top-up."""
     checked, wrong, after = 0, list[str](), 0
     while ids := await payment_check.paid_after(tx, after, limit=FACTS_BATCH):
         owners, after = await payment_topups.read_many(tx, ids), ids[-1]
@@ -230,7 +248,8 @@ async def _check_chain(rt: Runtime, *, full: bool) -> dict[str, Check]:
 
 
 async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
-    """Add blocks, a few per transaction, until nothing final is left or the tick has done its share; None when it is too early."""
+    """Add blocks, a few per transaction, until nothing final is left or the tick has done its
+    share; None when it is too early."""
     partial = time.monotonic() - progress.partial_at >= PARTIAL_BLOCK_EVERY_S
     added = 0
     while added < BLOCKS_PER_TICK:
@@ -249,7 +268,10 @@ async def _build(rt: Runtime, progress: _Progress, sight: Sight) -> int | None:
 
 
 async def _publish(rt: Runtime, found: Report) -> Report:
-    """Make the report known: to the database, the process, the metrics and the log. Returns it with the violations that stand."""
+    """Make the report known: to the database, the process, the metrics and the log.
+
+    Returns it with the violations that stand.
+    """
     ended = time.monotonic()
     report = await keep_report(rt, found)
     await _remember(rt, report, ended=ended)
@@ -274,7 +296,10 @@ async def _publish(rt: Runtime, found: Report) -> Report:
 
 
 async def _remember(rt: Runtime, report: Report, *, ended: float) -> None:
-    """Make the report this process's last one; `ended` is when its check ended, by the monotonic watch."""
+    """Make the report this process's last one.
+
+    `ended` is when its check ended, by the monotonic watch.
+    """
     _imbalance.set(report.violations)
     _show_age(ended)
     _progress(rt).ended = ended

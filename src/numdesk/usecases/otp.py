@@ -1,4 +1,5 @@
-"""Rules of the operator for codes: added, removed, remembered by each process, and tried on messages before what the extractor says."""
+"""Rules of the operator for codes: added, removed, remembered by each process, and tried on
+messages before what the extractor says."""
 
 from __future__ import annotations
 
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RuleRow", "add", "every", "known", "read_for", "remove", "reread", "reread_for_orders"]
 
-#: All rules of a service may be tried on one message, on the event loop; of a rental whose service cannot be told, those of all it is for.
+#: All rules of a service may be tried on one message, on the event loop; of a rental whose service
+#: cannot be told, those of all it is for.
 PER_SERVICE_MAX = 20
 #: All are compiled anew, in every process, when one changes.
 RULES_MAX = 500
-#: What is remembered is dropped when the version changes; this bounds the harm of a change that went unnoticed.
+#: What is remembered is dropped when the version changes; this bounds the harm of a change that
+#: went unnoticed.
 REMEMBERED_S = 60.0
 ID_MAX = 2**31 - 1
 #: Their name in the memory and in the table of versions.
@@ -123,7 +126,10 @@ async def known(rt: Runtime) -> Book:
 
 
 async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Reading:
-    """Try the rules of a service on a text, as they stand in the database. Raises InvalidInput (no such service)."""
+    """Try the rules of a service on a text, as they stand in the database.
+
+    Raises InvalidInput (no such service).
+    """
     code = service.strip().lower()
     theirs = [row for row in await every(rt) if row.service == code]
     if (
@@ -136,10 +142,13 @@ async def read_for(rt: Runtime, text: str, *, sender: str, service: str) -> Read
 
 
 async def reread_for_orders(rt: Runtime, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
-    """Return messages with the codes that the rules of their orders' services find; one look for all of them, and none without rules.
+    """Return messages with the codes that the rules of their orders' services find.
 
-    The orders are not locked. Of a number that changes hands in between, the message was on its way to the earlier order; an order that
-    gets its number in between has its first message read without rules.
+    One look for all of them, and none without rules.
+
+    The orders are not locked. Of a number that changes hands in between, the message was on its way
+    to the earlier order; an order that gets its number in between has its first message read
+    without rules.
     """
     book = await known(rt)
     if not book.rules:
@@ -164,7 +173,7 @@ def reread(book: Book, arrival: Arrival, service_ids: Sequence[int | None]) -> A
 
 
 def _tell(book: Book, rule: Rule, trial: Trial) -> None:
-    """Log once what is wrong with a rule, without a word of the message."""
+    """Log once the fault of a rule, without a word of the message."""
     if trial is not Trial.FOUND and (rule.id, trial) not in book.told:
         book.told.add((rule.id, trial))
         _log.warning("a rule gave no code", rule=rule.name, reason=trial.value)
@@ -194,7 +203,10 @@ _pattern = lru_cache(maxsize=RULES_MAX)(Pattern)
 
 
 async def _service(rt: Runtime, code: str) -> int:
-    """Return the id of a service, which the installation may meet for the first time. Raises InvalidInput."""
+    """Return the id of a service, which the installation may meet for the first time.
+
+    Raises InvalidInput.
+    """
     words = await stock_words.find_words(rt)
     await stock_words.add_named(rt, words, (), [code], new_operators=False)
     service_id = words.services.get(code.strip().lower())

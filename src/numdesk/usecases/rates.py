@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 AGE_MAX = timedelta(hours=24)
 #: How soon a customer may ask again for a rate that there is not.
 RETRY_AFTER_S = 30
-#: What is remembered is dropped when the version changes; this bounds the harm of a change that went unnoticed.
+#: What is remembered is dropped when the version changes; this bounds the harm of a change that
+#: went unnoticed.
 REMEMBERED_S = 30.0
 
 
@@ -36,7 +37,8 @@ async def current(rt: Runtime, pair: str) -> Rate:
 
 
 def remembered(rt: Runtime, pair: str) -> Rate | None:
-    """Return the rate of a pair when it is fresh and in memory, else None (which says nothing about whether there is one)."""
+    """Return the rate of a pair when it is fresh and in memory, else None (which says nothing about
+    whether there is one)."""
     rate: Rate | None = rt.memory.peek(f"rates:{pair}", age_max_s=REMEMBERED_S)
     return rate if rate is not None and is_fresh(rate, rt.clock.now()) else None
 
@@ -64,7 +66,8 @@ async def set_rate(rt: Runtime, pair: str, value: int | None) -> None:
 
 
 async def refresh(rt: Runtime, *, pairs: tuple[str, ...] = ("USD/IDR",)) -> int:
-    """Ask the sources for each pair, the first that knows it wins, and return how many rates were set.
+    """Ask the sources for each pair, the first that knows it wins, and return how many rates were
+    set.
 
     A pair that no source knows keeps its last rate, which ages.
     """
@@ -89,5 +92,5 @@ async def _ask(rt: Runtime, pair: str) -> int | None:
 
 
 def is_fresh(rate: Rate, now: datetime) -> bool:
-    """Is the rate young enough to be used?"""
+    """Return whether the rate is young enough to be used."""
     return rate.as_of is not None and now - rate.as_of <= AGE_MAX

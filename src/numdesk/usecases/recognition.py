@@ -1,4 +1,5 @@
-"""The services of messages: recognised by the catalogue's words, which each process remembers and staff can add to."""
+"""The services of messages: recognised by the catalogue's words, which each process remembers and
+staff can add to."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
-#: What is remembered is dropped when the version changes; this bounds the harm of a change that went unnoticed.
+#: What is remembered is dropped when the version changes; this bounds the harm of a change that
+#: went unnoticed.
 REMEMBERED_S = 60.0
 #: The longest word, and the most words that a service may have of the operator's.
 WORD_LENGTH_MAX = 64
@@ -43,7 +45,8 @@ _withheld = Counter(
 
 @dataclass(frozen=True, slots=True)
 class ServiceLine:
-    """A service with the family whose messages it shares, None when it is alone, and the operator's words."""
+    """A service with the family whose messages it shares, None when it is alone, and the operator's
+    words."""
 
     code: str
     name: str
@@ -75,7 +78,7 @@ def recognised(recogniser: Recogniser, arrivals: Sequence[Arrival]) -> list[Arri
 
 
 def withholds(rt: Runtime) -> bool:
-    """Are messages of another service kept from the customer?"""
+    """Return whether messages of another service are withheld."""
     return rt.settings.foreign_messages == "withhold"
 
 
@@ -96,7 +99,8 @@ async def try_text(rt: Runtime, text: str, *, sender: str) -> tuple[Recognition,
 
 
 async def every(rt: Runtime) -> list[ServiceLine]:
-    """Return the services of the catalogue by code, each with its family and the operator's words."""
+    """Return the services of the catalogue by code, each with its family and the operator's
+    words."""
     services, words, families = await _facts(rt)
     return [
         ServiceLine(
@@ -110,7 +114,9 @@ async def every(rt: Runtime) -> list[ServiceLine]:
 
 
 async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> None:
-    """Give a service a word by which its messages are recognised; with "never", one that numdesk brings along no longer counts.
+    """Give a service a word by which its messages are recognised.
+
+    With "never", one that numdesk brings along no longer counts.
 
     Raises InvalidInput.
     """
@@ -136,7 +142,10 @@ async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> Non
 
 
 async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
-    """Take back what the operator said about a word of a service. Raises InvalidInput (no such service) and NotFound."""
+    """Take back what the operator said about a word of a service.
+
+    Raises InvalidInput (no such service) and NotFound.
+    """
 
     async def work(tx: Tx) -> None:
         if not await rows.remove_word(
@@ -149,7 +158,10 @@ async def remove_word(rt: Runtime, *, service: str, word: str) -> None:
 
 
 async def set_family(rt: Runtime, *, services: Sequence[str], family: str | None) -> None:
-    """Say that services share messages with each other, or with None that each is alone. Raises InvalidInput (no such service)."""
+    """Say that services share messages with each other, or with None that each is alone.
+
+    Raises InvalidInput (no such service).
+    """
     name = None if family is None else family.strip().lower()
     if name is not None and not (
         joined(name) and len(name) <= WORD_LENGTH_MAX and name.isprintable()

@@ -1,7 +1,9 @@
-"""Deletes what nobody needs any longer, from each table that only grows and is neither money nor orders.
+"""Deletes what nobody needs any longer, from each table that only grows and is neither money nor
+orders.
 
-What SMS said (texts and codes) is the most private thing here: after NUMDESK_TEXTS_KEPT_DAYS it is gone from messages, from orders that
-have ended and from the documents of events. Orders themselves, and money, stay.
+What SMS said (texts and codes) is the most private thing here: after NUMDESK_TEXTS_KEPT_DAYS it is
+gone from messages, from orders that have ended and from the documents of events. Orders themselves,
+and money, stay.
 """
 
 from __future__ import annotations
@@ -25,19 +27,21 @@ from numdesk.usecases.jobs import sweeps
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime
 
-#: Idempotency keys live at least a week in the vendors' papers; the eighth day is for clocks that differ.
+#: Idempotency keys live at least a week in the vendors' papers; the eighth day is for clocks that
+#: differ.
 KEYS_KEPT = timedelta(days=8)
-#: Ended deliveries with their attempts and events, and events that nobody wanted to hear of: as long as a customer may want to know
-#: why a webhook did not come.
+#: Ended deliveries with their attempts and events, and events that nobody wanted to hear of: as
+#: long as a customer may want to know why a webhook did not come.
 DELIVERIES_KEPT = timedelta(days=90)
 #: Segments of a message that was put together; a supplier repeats one for a day at most.
 PARTS_KEPT = timedelta(days=7)
 #: The abuse guard looks at a day.
 HOURS_KEPT = timedelta(days=40)
-#: How long after it was last made "why this offer?" has an answer; processes note once a day which decisions they make.
+#: How long after it was last made "why this offer?" has an answer; processes note once a day which
+#: decisions they make.
 DECISIONS_KEPT = timedelta(days=90)
-#: Callbacks of payment gateways: longer than any gateway repeats one, and as long as somebody may ask what was called. One that comes
-#: again later is read back like any other.
+#: Callbacks of payment gateways: longer than any gateway repeats one, and as long as somebody may
+#: ask what was called. One that comes again later is read back like any other.
 CALLBACKS_KEPT = timedelta(days=90)
 #: Windows last a minute; the rest is for clocks that differ.
 COUNTS_KEPT = timedelta(hours=1)
@@ -79,7 +83,9 @@ SWEEPS = (
 
 
 async def sweep(rt: Runtime, *, one: Table) -> int:
-    """Forget batch after batch, each in a transaction of its own, until one finds nothing; return how many rows.
+    """Forget batch after batch, each in a transaction of its own, until one finds nothing.
+
+    Return how many rows.
 
     A row that must stay shortens its batch, and one that cannot be forgotten is set aside.
     """

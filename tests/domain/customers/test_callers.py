@@ -61,7 +61,8 @@ def test_the_customers_state_counts(
 
 
 def test_a_key_ends_at_its_time() -> None:
-    """At the moment of its end a key is as unknown as one that never was, before any other reason."""
+    """At the moment of its end a key is as unknown as one that never was, before any other
+    reason."""
     assert refusal(replace(CALLER, expires_at=NOW, state=CustomerState.BLOCKED)) is NotAuthenticated
     assert refusal(replace(CALLER, expires_at=NOW + timedelta(microseconds=1))) is None
 

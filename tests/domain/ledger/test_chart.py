@@ -48,7 +48,8 @@ class TestEarnOrder:
     async def test_is_what_sql_writes(
         self, database: Database, pool: asyncpg.Pool, price: int, cost: int, count: int
     ) -> None:
-        """The command that earns orders writes the journal that the chart says, and ends the hold by it."""
+        """The command that earns orders writes the journal that the chart says, and ends the hold
+        by it."""
         wallet_id = await funded_wallet(database, customer_id=3, units=1_000)
         order_id = await insert_order(
             pool, customer_id=3, wallet_id=wallet_id, price=price, cost=cost
@@ -110,7 +111,8 @@ class TestReversal:
             chart.reversal(10, chart.reversal(9, journal))
 
     def test_is_not_for_what_has_an_undo_of_its_own(self) -> None:
-        """A rental's or a top-up's journal is not reversed by hand: its cancel or decision would move the money a second time."""
+        """A rental's or a top-up's journal is not reversed by hand: its cancel or decision would
+        move the money a second time."""
         ten, none = Money(10, "EUR"), Money(0, "EUR")
         paid = (Share(credit=10, received=10, fee=0), 0)
         moved = [
@@ -150,7 +152,8 @@ class TestTopUp:
         )
 
     def test_a_payment_is_split_between_wallet_fee_and_discount(self) -> None:
-        """450.00 with a fee of 4.50 for a credit of 500.00: the clearing account holds what the gateway owes us."""
+        """450.00 with a fee of 4.50 for a credit of 500.00: the clearing account holds what the
+        gateway owes us."""
         assert gains(self.journal((NOTHING, 0), (self.PAID, 0))) == {
             chart.wallet(7, currency="EUR"): 50_000,
             chart.gateway_clearing("gate", currency="EUR"): -44_550,
@@ -159,7 +162,8 @@ class TestTopUp:
         }
 
     def test_taking_back_what_was_spent_leaves_a_claim(self) -> None:
-        """The wallet gives what it has, the rest is owed, and every other account stands as before."""
+        """The wallet gives what it has, the rest is owed, and every other account stands as
+        before."""
         journal = self.journal((self.PAID, 0), (NOTHING, 20_000))
         assert journal.reason == chart.TOPUP_CLAWBACK
         assert gains(journal)[chart.wallet(7, currency="EUR")] == -30_000
@@ -177,7 +181,8 @@ class TestTopUp:
         )
     )
     def test_only_the_last_share_stays(self, steps: list[tuple[int, int, int, int]]) -> None:
-        """However often it goes to and fro, the sum of all journals is the journal of the last share."""
+        """However often it goes to and fro, the sum of all journals is the journal of the last
+        share."""
         shares = [NOTHING, *(Share(*step) for step in steps)]
         total: Counter[AccountName] = Counter()
         for before, after in itertools.pairwise(shares):

@@ -78,7 +78,10 @@ class TestApplyJournal:
 
     @given(journals())
     def test_makes_and_loses_no_money(self, journal: Journal) -> None:
-        """An applied journal leaves the sum of all balances alone and no wallet below zero; a refused one says why truthfully."""
+        """An applied journal leaves the sum of all balances alone and no wallet below zero.
+
+        A refused one says why truthfully.
+        """
         before = accounts()
         if any(gain < -1_000 for name, gain in ledger_journals.gains(journal).items() if name.live):
             with pytest.raises(WalletShort) as refused:
@@ -131,7 +134,8 @@ class TestHold:
 
     @given(st.integers(0, 600))
     def test_may_be_posted_in_part(self, taken: int) -> None:
-        """A post takes what its journal says and releases the rest, even when the wallet has nothing else."""
+        """A post takes what its journal says and releases the rest, even when the wallet has
+        nothing else."""
         wallet = ledger_journals.open_hold(self.hold(), Account(1, WALLETS[0], balance=600))
         transfers = (Transfer(WALLETS[0], REVENUE, Money(taken, "IDR")),) if taken else ()
         ended, after = ledger_journals.post_hold(

@@ -38,7 +38,8 @@ ORDER = Order(
 WITH_MESSAGE = (State.RECEIVED, State.RESENT)
 ages = st.floats(0, 2 * LIFETIME.total_seconds()).map(lambda seconds: timedelta(seconds=seconds))
 
-#: The life of an order, written out once more by hand: state, event -> next; what is missing is refused.
+#: The life of an order, written out once more by hand: state, event -> next; what is missing is
+#: refused.
 LIFE = {
     "PENDING": {"assign": "ACTIVE", "fail": "FAILED"},
     "ACTIVE": {"receive": "RECEIVED", "cancel": "CANCELED", "expire": "EXPIRED"},
@@ -72,7 +73,8 @@ class TestMove:
 
     @pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
     def test_makes_the_legal_moves_and_no_other(self, state: State, event: Event) -> None:
-        """Each of the 56 pairs goes where the life of an order says, or refuses with the state's name."""
+        """Each of the 56 pairs goes where the life of an order says, or refuses with the state's
+        name."""
         following = LIFE.get(state.name, {}).get(event.value)
         if following is not None:
             assert move(state, event) is State[following]
@@ -82,7 +84,8 @@ class TestMove:
         assert caught.value.state == state.name.lower()
 
     def test_leads_every_open_order_to_an_end(self) -> None:
-        """From each open state an end can be reached without the customer, and no end is ever left."""
+        """From each open state an end can be reached without the customer, and no end is ever
+        left."""
         assert {state for state, _ in MOVES} == OPEN_STATES
         for state in OPEN_STATES - {State.PENDING}:
             assert MOVES[state, Event.EXPIRE] not in OPEN_STATES
@@ -111,7 +114,8 @@ class TestCheckCancel:
     def test_opens_a_little_before_the_sign_and_closes_at_expiry(
         self, age_s: float, refusal: type[Refusal] | None
     ) -> None:
-        """The sign says 120 s, the door opens at 115 s, and what has run out is no longer cancelled."""
+        """The sign says 120 s, the door opens at 115 s, and what has run out is no longer
+        cancelled."""
         order, now = at(State.ACTIVE, age_s)
         if refusal is None:
             assert check_cancel(order, now=now) is State.CANCELED
@@ -150,7 +154,8 @@ class TestCheckFinishAndResend:
     def test_resend_waits_for_its_cooldown(
         self, age_s: float, resend_s: float | None, *, allowed: bool
     ) -> None:
-        """One more message may be asked for when the supplier has had its moment, until the order runs out."""
+        """One more message may be asked for when the supplier has had its moment, until the order
+        runs out."""
         for state in WITH_MESSAGE:
             order, now = at(state, age_s, resend_s=resend_s)
             if allowed:
@@ -169,7 +174,10 @@ class TestCapabilities:
     def test_promise_what_the_checks_allow(
         self, state: State, age: timedelta, resend_s: float | None, reactivatable: bool, free: bool
     ) -> None:
-        """What is promised is allowed; what is allowed is promised, but for the five seconds before the sign of cancelling."""
+        """What is promised is allowed.
+
+        What is allowed is promised, but for the five seconds before the sign of cancelling.
+        """
         order, now = at(
             state,
             age.total_seconds(),

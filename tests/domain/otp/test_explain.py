@@ -17,7 +17,8 @@ UNWEIGHED = {"origin-bound", "google", "bare", "spelt"}
 class TestCandidates:
     @pytest.mark.parametrize("name", ["fresh", "third_author_traps"])
     def test_agree_with_the_answer(self, name: str) -> None:
-        """Where weights decide, the heaviest candidate is the code, and where there is none, none is likely but letters and digits."""
+        """Where weights decide, the heaviest candidate is the code, and where there is none, none
+        is likely but letters and digits."""
         for case in cases(name):
             weighed = candidates(case.text)
             found = extract(case.text)
@@ -31,7 +32,8 @@ class TestCandidates:
                 )
 
     def test_tell_every_number_with_its_weight(self) -> None:
-        """What was not taken is there, too, the heaviest first, with places in the message as it came."""
+        """What was not taken is there, too, the heaviest first, with places in the message as it
+        came."""
         text = "Order 12345: your code is 482-913. Balance 5000"
         weighed = candidates(text)
         assert [one.code for one in weighed] == ["482913", "12345", "5000"]

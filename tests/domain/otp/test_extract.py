@@ -1,4 +1,5 @@
-"""What the code extractor promises: which numbers are codes, which are not, and that no text hurts it."""
+"""What the code extractor promises: which numbers are codes, which are not, and that no text hurts
+it."""
 
 import sys
 import unicodedata
@@ -52,7 +53,8 @@ class TestCorpus:
         assert cases("train") == cases("train")
 
     def test_holds_out_enough(self) -> None:
-        """Most templates were never looked at while the words were collected, and no template is in two sets."""
+        """Most templates were never looked at while the words were collected, and no template is in
+        two sets."""
         texts = [text for name in SETS for _, _, text in templates(name)]
         assert len(templates("held_out")) >= 200
         assert len(templates("fresh")) >= 80
@@ -190,7 +192,8 @@ class TestTraps:
         ],
     )
     def test_is_no_code(self, text: str) -> None:
-        """Money, dates, phones, cards, orders, links and advertising are not codes, even beside the word."""
+        """Money, dates, phones, cards, orders, links and advertising are not codes, even beside the
+        word."""
         assert _code(text) is None
 
     def test_prefers_the_code_among_other_numbers(self) -> None:
@@ -211,12 +214,14 @@ class TestTraps:
         assert _code("尊敬的用户，482910是您本次的身份验证码") == "482910"
 
     def test_takes_a_payment_code_whichever_word_comes_first(self) -> None:
-        """A noun of money that belongs to "code" does not turn the number after it into an amount."""
+        """A noun of money that belongs to "code" does not turn the number after it into an
+        amount."""
         assert _code("Сумма 500р, код оплаты 42739") == "42739"
         assert _code("Сумма оплаты 42739, код не нужен") is None
 
     def test_tells_a_currency_from_a_small_word(self) -> None:
-        """The Nordic "som" after a number is "as" where a code is named next, and the Kyrgyz currency elsewhere."""
+        """The Nordic "som" after a number is "as" where a code is named next, and the Kyrgyz
+        currency elsewhere."""
         assert _code("Bruk 482910 som sikkerhetskode") == "482910"
         assert _code("Kodni hech kimga aytmang. To'lov 482910 som") is None
 

@@ -1,4 +1,7 @@
-"""Groups that a reader takes as one code are one code, whatever joins them; dates, amounts and phones stay what they are."""
+"""Groups that a reader takes as one code are one code, whatever joins them.
+
+Dates, amounts and phones stay what they are.
+"""
 
 import re
 import sys
@@ -33,7 +36,8 @@ class Everything:
 class TestJoiners:
     @pytest.mark.parametrize("joiner", JOINERS)
     def test_joins_groups(self, joiner: str) -> None:
-        """Blanks, hyphens, dashes, dots and other marks between two groups are no part of the code."""
+        """Blanks, hyphens, dashes, dots and other marks between two groups are no part of the
+        code."""
         assert _code(f"Your code is 482{joiner}910") == "482910"
         assert _code(f"Ваш код: 482{joiner}910. Заказ 77123456") == "482910"
 
@@ -109,7 +113,8 @@ class TestJoiners:
         ],
     )
     def test_joins_groups_in_any_surroundings(self, text: str) -> None:
-        """Native digits, right-to-left text, quotes, bold marks and lines around the groups change nothing."""
+        """Native digits, right-to-left text, quotes, bold marks and lines around the groups change
+        nothing."""
         assert _code(text) == "482910"
 
 
@@ -190,7 +195,8 @@ class TestDecimals:
         ],
     )
     def test_takes_no_time_and_no_amount_for_a_code(self, text: str) -> None:
-        """A preposition, a currency or a full stop between keeps the form of a decimal what it is."""
+        """A preposition, a currency or a full stop between keeps the form of a decimal what it
+        is."""
         assert _code(text) is None
 
     @pytest.mark.parametrize(
@@ -232,7 +238,8 @@ class TestTraps:
         ],
     )
     def test_takes_no_other_number_for_groups(self, text: str) -> None:
-        """Dates, amounts, phones, cards, addresses, versions, times and ranges are no codes, even beside the word."""
+        """Dates, amounts, phones, cards, addresses, versions, times and ranges are no codes, even
+        beside the word."""
         assert _code(text) is None
 
 

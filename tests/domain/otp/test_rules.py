@@ -1,4 +1,5 @@
-"""Rules of the operator: which is tried, what it may answer, and that none of them can lose a message."""
+"""Rules of the operator: which is tried, what it may answer, and that none of them can lose a
+message."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class TestRead:
         ]
 
     def test_sees_folded_digits_and_tells_places_of_the_message(self) -> None:
-        """Digits of any script are ASCII to a pattern, invisible marks are gone, and the span is that of the message as it came."""
+        """Digits of any script are ASCII to a pattern, invisible marks are gone, and the span is
+        that of the message as it came."""
         text = "\u200fرمز\u200b: ۴۸۲-۹۱۳"
         found = read(text, sender="", rules=[_rule(1, r": (\d{3}-\d{3})")]).found
         assert found is not None

@@ -1,4 +1,5 @@
-"""How services word their messages, beside amounts, hotlines and receipts, in languages written without accents."""
+"""How services word their messages, beside amounts, hotlines and receipts, in languages written
+without accents."""
 
 import pytest
 
@@ -34,7 +35,8 @@ class TestVietnamese:
         ],
     )
     def test_reads_ma_as_no_code(self, text: str) -> None:
-        """The "ma" of an order, a customer or a transaction, and that of other languages, names no code."""
+        """The "ma" of an order, a customer or a transaction, and that of other languages, names no
+        code."""
         assert _code(text) is None
 
 
@@ -49,7 +51,8 @@ class TestAmounts:
         ],
     )
     def test_passes_over_an_amount_with_letters_before_it(self, text: str) -> None:
-        """A currency of one letter is no part of a code, and the point of its amount ends no sentence."""
+        """A currency of one letter is no part of a code, and the point of its amount ends no
+        sentence."""
         assert _code(text) == "482910"
 
     @pytest.mark.parametrize(
@@ -87,7 +90,8 @@ class TestWarnings:
         ],
     )
     def test_passes_over_the_number_to_complain_to(self, text: str) -> None:
-        """A warning announces no code, so that the hotline in it is none, in languages in Latin letters too."""
+        """A warning announces no code, so that the hotline in it is none, in languages in Latin
+        letters too."""
         assert _code(text) is None
 
     @pytest.mark.parametrize(
@@ -112,7 +116,8 @@ class TestWarnings:
         ],
     )
     def test_takes_what_must_not_be_shared(self, text: str) -> None:
-        """Six digits behind a colon, in a text about nothing but keeping them, are the code without a word for it."""
+        """Six digits behind a colon, in a text about nothing but keeping them, are the code without
+        a word for it."""
         assert _code(text) == "482910"
 
     def test_takes_no_number_of_a_remark_for_what_must_not_be_shared(self) -> None:

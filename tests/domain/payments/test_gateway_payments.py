@@ -90,7 +90,8 @@ class TestNewer:
     def test_an_odd_word_contradicts_and_moves_nothing(
         self, firm: PaymentStatus, odd: PaymentStatus
     ) -> None:
-        """What was settled or kept back stays so, with the odd word noted beside it, until the gateway says it again."""
+        """What was settled or kept back stays so, with the odd word noted beside it, until the
+        gateway says it again."""
         known = newer(told(firm, paid="10"), told(odd))
         assert (known.status, known.paid, known.contradicted, known.gateway_status) == (
             firm,

@@ -102,7 +102,8 @@ class TestCreditFor:
     def test_less_brings_less_and_more_brings_more(
         self, amount: int, discount: int, data: st.DataObject
     ) -> None:
-        """Never more than the fair part for less, never less than the amount for more, never above the operator's limit."""
+        """Never more than the fair part for less, never less than the amount for more, never above
+        the operator's limit."""
         one = topup(amount, discount)
         received = data.draw(st.integers(0, one.final_amount * 3))
         credit = topups.credit_for(received, topup=one)
@@ -124,7 +125,10 @@ class TestCreditFor:
         ],
     )
     def test_too_little_has_the_discount_that_it_reaches(self, received: int, credit: int) -> None:
-        """With tiers, what is paid too little gets the highest discount whose tier it comes to; all else is as ever."""
+        """With tiers, what is paid too little gets the highest discount whose tier it comes to.
+
+        All else is as ever.
+        """
         one = topup(policy=Policy(tiers=tuple(TIERS.items())))
         assert topups.credit_for(received, topup=one) == credit
 
@@ -132,7 +136,10 @@ class TestCreditFor:
     def test_a_tier_never_brings_more_than_was_promised(
         self, amount: int, discount: int, data: st.DataObject
     ) -> None:
-        """However the operator's tiers lie, the top-up's own discount is the most; and a cent more never brings less."""
+        """However the operator's tiers lie, the top-up's own discount is the most.
+
+        And a cent more never brings less.
+        """
         bounds = data.draw(st.lists(st.tuples(AMOUNTS, DISCOUNTS), min_size=1, max_size=4))
         one = topup(amount, discount)
         tiered = replace(one, policy=Policy(tiers=tuple(bounds)))
@@ -157,7 +164,10 @@ class TestJudge:
 
     @given(AMOUNTS, DISCOUNTS, SHARES)
     def test_a_share_adds_up(self, amount: int, discount: int, share: Fraction) -> None:
-        """What came in is what is credited less the discount, and what is kept apart; no part of it is negative."""
+        """What came in is what is credited less the discount, and what is kept apart.
+
+        No part of it is negative.
+        """
         verdict = topups.judge(topup(amount, discount), line(topup(amount, discount), share))
         found = verdict.share
         assert found.credit + found.suspense == found.received + found.discount
@@ -216,7 +226,10 @@ class TestJudge:
         )
 
     def test_takes_a_persons_word(self) -> None:
-        """Approved is credited for what it is worth, refused is kept apart; money that went back is neither."""
+        """Approved is credited for what it is worth, refused is kept apart.
+
+        Money that went back is neither.
+        """
         stranger = line(topup(), currency="USD")
         approved = replace(stranger, decision=Decision.APPROVED, worth=45_000)
         assert topups.judge(topup(), approved).share.credit == 50_000

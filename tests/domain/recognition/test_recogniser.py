@@ -36,7 +36,8 @@ def fits(text: str, sender: str = "INFO") -> set[str]:
 class TestCorpus:
     @pytest.mark.parametrize("name", SETS)
     def test_names_no_wrong_service(self, name: str) -> None:
-        """No message of the corpus is given to a service that it is not of: what is withheld must be withheld rightly."""
+        """No message of the corpus is given to a service that it is not of: what is withheld must
+        be withheld rightly."""
         made: list[Case] = list(cases(name))
         assert [
             (case, found)
@@ -67,7 +68,10 @@ class TestFits:
         }
 
     def test_of_a_sender_are_its_own_and_what_the_text_announces(self) -> None:
-        """The sender decides over a text that only speaks of others; where the text announces another's code, that one may have it."""
+        """The sender decides over a text that only speaks of others.
+
+        Where the text announces another's code, that one may have it.
+        """
         assert fits("Use your Google account to log in to Telegram", "Telegram") == {
             "telegram",
             "other",
@@ -99,7 +103,8 @@ class TestSender:
         "sender", ["TgCode", "Telegrams", "99", "+4420000", "12345", "Other", "", "\ud800"]
     )
     def test_of_another_name_or_a_number_decides_nothing(self, sender: str) -> None:
-        """Part of a name is no name, and a number is nobody's, even where a service is called so."""
+        """Part of a name is no name, and a number is nobody's, even where a service is called
+        so."""
         assert RECOGNISER.recognise("hello", sender=sender) is None
 
 
@@ -118,7 +123,10 @@ class TestWords:
         return make_recogniser(self.SHOP, words, families).recognise(text, sender=sender)
 
     def test_name_a_service_that_numdesk_does_not_know(self) -> None:
-        """Any name and code of the catalogue count, and a word more; a sender's word not in a text."""
+        """Any name and code of the catalogue count, and a word more.
+
+        A sender's word not in a text.
+        """
         found = Recognition(2, "text", (2,))
         assert self.recognise("Your Acme Club code: 4829", "INFO") == found
         assert self.recognise("AC code: 4829", "INFO", ServiceWord(2, "AC", "text")) == found
@@ -144,7 +152,10 @@ class TestWords:
         )
 
     def test_families_of_the_operator_replace_ours(self) -> None:
-        """Two services in one family share messages; an empty family is that of one service alone."""
+        """Two services in one family share messages.
+
+        An empty family is that of one service alone.
+        """
         assert self.recognise("4829", "Telegram", families={1: "x", 2: "x"}) == Recognition(
             1, "sender", (1, 2)
         )

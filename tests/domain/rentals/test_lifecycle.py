@@ -1,4 +1,5 @@
-"""Rentals: every pair of state and event, quotes that add up, refunds, and whose service a message is of."""
+"""Rentals: every pair of state and event, quotes that add up, refunds, and whose service a message
+is of."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class TestMove:
     def test_makes_the_legal_moves_and_no_other(
         self, state: RentalState, event: RentalEvent
     ) -> None:
-        """Each of the 15 pairs goes where the life of a rental says, or is refused by what the rental is."""
+        """Each of the 15 pairs goes where the life of a rental says, or is refused by what the
+        rental is."""
         following = LIFE[state.name].get(event.value)
         if following is None:
             with pytest.raises(
@@ -95,7 +97,8 @@ class TestQuotes:
         assert found[1].breakdown == (("Google", 1200), ("WhatsApp", 1500))
 
     def test_take_the_discount_off_the_sum(self) -> None:
-        """The discount is taken once per quote and rounded half up: 5 % of 0.50 are 2.5 cents, so 48 are paid."""
+        """The discount is taken once per quote and rounded half up: 5 % of 0.50 are 2.5 cents, so
+        48 are paid."""
         assert [quote.price for quote in quotes([service("Google", {1: 50})], discount_bp=500)] == [
             48
         ]
@@ -109,7 +112,8 @@ class TestQuotes:
 
     @given(st.lists(price_lists, min_size=1, max_size=5), st.integers(0, 10_000))
     def test_add_up(self, lists: list[dict[int, int]], discount_bp: int) -> None:
-        """A breakdown sums to the base price, and a customer never pays more than that, nor a cent off the exact discount."""
+        """A breakdown sums to the base price, and a customer never pays more than that, nor a cent
+        off the exact discount."""
         for quote in quotes(
             [service(f"S{n}", prices) for n, prices in enumerate(lists)], discount_bp=discount_bp
         ):
@@ -184,7 +188,10 @@ class TestServiceOf:
         ],
     )
     def test_is_told_by_sender_then_text(self, sender: str, text: str, code: str | None) -> None:
-        """The sender's name decides, else the first name in the text; a part of a word is no name."""
+        """The sender's name decides, else the first name in the text.
+
+        A part of a word is no name.
+        """
         assert service_of(WITH, sender=sender, text=text) == code
 
     def test_knows_only_services_that_there_are(self) -> None:

@@ -67,7 +67,8 @@ class TestBuckets:
         assert buckets({"alpha": Tally(total, received)}) == ({"alpha": bucket}, bucket)
 
     def test_leave_out_whoever_sold_too_little(self) -> None:
-        """With fewer than twenty orders a provider has no score of its own and does not colour the neutral one."""
+        """With fewer than twenty orders a provider has no score of its own and does not colour the
+        neutral one."""
         few = Tally(SCORE_ORDERS_MIN - 1, SCORE_ORDERS_MIN - 1)
         assert buckets({"alpha": few}) == ({}, NEUTRAL_BUCKET)
         assert buckets({"alpha": few, "beta": Tally(20, 4)}) == ({"beta": 2}, 2)
@@ -114,7 +115,8 @@ class TestCandidates:
     def test_are_explained_one_by_one(
         self, given_offers: list[Offer], wish: Wish, scores: dict[str, int]
     ) -> None:
-        """Every offer has its line, and candidates are exactly those without a reason against them."""
+        """Every offer has its line, and candidates are exactly those without a reason against
+        them."""
         ranking = ranked(given_offers, wish, scores)
         assert ranking.considered == len(ranking.explanation) == len(given_offers)
         kept = [line["offer"] for line in ranking.explanation if line["left_out"] is None]
@@ -138,7 +140,10 @@ class TestOrder:
     def test_follows_the_policy(
         self, given_offers: list[Offer], wish: Wish, scores: dict[str, int]
     ) -> None:
-        """Cheapest never puts a dearer offer first; best success puts the preferred first and then never a worse score."""
+        """Cheapest never puts a dearer offer first.
+
+        Best success puts the preferred first and then never a worse score.
+        """
         found = ranked(given_offers, wish, scores).candidates
         for first, second in pairwise(found):
             one, two = (scores.get(offer.provider, 5) for offer in (first, second))

@@ -76,7 +76,8 @@ class TestBodyGuard:
     async def _run(
         self, body: list[bytes], *, answers_first: bool = False, path: str = "/"
     ) -> list[Message]:
-        """Run an application that joins its body behind a guard of ten bytes (a hundred on /upload)."""
+        """Run an application that joins its body behind a guard of ten bytes (a hundred on
+        /upload)."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if answers_first:

@@ -65,7 +65,8 @@ class TestConnectionRegister:
         await until(lambda: not register.is_sweeping)
 
     async def test_counts_refused_ones_neither_for_their_peer_nor_for_the_house(self) -> None:
-        """However many connections of one peer are refused, and stay to take their answer, others find room."""
+        """However many connections of one peer are refused, and stay to take their answer, others
+        find room."""
         register = ConnectionRegister(
             ConnectionLimits(connections_per_peer_max=2, connections_max=4, sweep_s=0.001)
         )

@@ -13,7 +13,10 @@ from numdesk.kit.incoming.proxies import TrustedProxies
 
 
 async def status_of(front: Front, request: bytes) -> int:
-    """Send a request on a new connection; return the status, or 0 when the connection just closes."""
+    """Send a request on a new connection.
+
+    Return the status, or 0 when the connection just closes.
+    """
     client = await front.dial()
     client.say(request)
     said = await client.rest()
@@ -54,7 +57,8 @@ class TestHonestClients:
             assert (await client.answer())[0] == 200
 
     async def test_may_say_once_who_they_are_in_every_request(self) -> None:
-        """Headers that say who asks may stand once each in every request of a connection, and others as often as liked."""
+        """Headers that say who asks may stand once each in every request of a connection, and
+        others as often as liked."""
         said = (
             b"Authorization: a",
             b"Idempotency-Key: a",
@@ -123,7 +127,10 @@ class TestHonestClients:
     async def test_may_leave_the_host_out_in_the_version_that_does_not_know_it(
         self, method: bytes
     ) -> None:
-        """HTTP/1.0, which load balancers speak, has no Host; it is answered and the connection ends."""
+        """HTTP/1.0, which load balancers speak, has no Host.
+
+        It is answered and the connection ends.
+        """
         async with guarded() as front:
             assert await status_of(front, head(start=method + b" /healthz HTTP/1.0")) == 200
 
@@ -305,7 +312,8 @@ class TestMalformedRequests:
         ],
     )
     async def test_are_refused(self, request_bytes: bytes, status: int) -> None:
-        """What two servers could read differently is read by none, and the application never sees it."""
+        """What two servers could read differently is read by none, and the application never sees
+        it."""
         async with guarded() as front:
             assert await status_of(front, request_bytes) == status
             assert [body for _, body in front.requests] == []
@@ -351,7 +359,8 @@ class TestMalformedRequests:
             assert await status_of(front, request_bytes) == status
 
     async def test_an_unknown_method_is_told_so(self) -> None:
-        """A method in small letters is not called malformed HTTP: the sentence says what is wrong with it."""
+        """A method in small letters is not called malformed HTTP: the sentence says what is wrong
+        with it."""
         async with guarded() as front:
             client = await front.dial()
             client.say(head(b"Host: a", start=b"get / HTTP/1.1"))
@@ -396,7 +405,8 @@ class TestMalformedRequests:
 
 class TestCaps:
     async def test_a_full_house_answers_503_at_once(self) -> None:
-        """Where every connection has a request under way, the next is told so without waiting for its request."""
+        """Where every connection has a request under way, the next is told so without waiting for
+        its request."""
         async with guarded(connections_max=2, head_s=60) as front:
             guests = [await front.dial(), await front.dial()]
             for guest in guests:
@@ -414,7 +424,8 @@ class TestCaps:
             )
 
     async def test_an_idle_connection_makes_room_the_oldest_first(self) -> None:
-        """Beyond the total the connection that has been idle for longest is closed, never one with a request under way."""
+        """Beyond the total the connection that has been idle for longest is closed, never one with
+        a request under way."""
         async with guarded(connections_max=3, head_s=60, idle_s=60) as front:
             busy, old, new = [await front.dial() for _ in range(3)]
             busy.say(GET.replace(b"GET /", b"GET /wait"))
@@ -443,7 +454,8 @@ class TestCaps:
             assert await status_of(front, GET) == 200
 
     async def test_refused_ones_that_stay_have_a_bound(self) -> None:
-        """Of many refused clients that close nothing, few keep a descriptor, and all are told why."""
+        """Of many refused clients that close nothing, few keep a descriptor, and all are told
+        why."""
         async with guarded(
             connections_per_peer_max=1,
             uncounted_peers=frozenset(),
@@ -466,7 +478,8 @@ class TestCaps:
                 assert (await client.answer())[0] == 200
 
     async def test_a_proxy_is_not_counted(self) -> None:
-        """All callers of a proxy come from its address, so the limit of one peer does not hold for it."""
+        """All callers of a proxy come from its address, so the limit of one peer does not hold for
+        it."""
         proxies = TrustedProxies([ip_network("127.0.0.0/8")])
         async with guarded(
             connections_per_peer_max=1, uncounted_peers=frozenset(), proxies=proxies

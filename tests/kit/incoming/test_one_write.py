@@ -73,7 +73,8 @@ class TestSendWhole:
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
     async def test_sends_the_same_bytes_as_two_messages(self, port: int, method: str) -> None:
-        """Kept-alive and closing answers are byte for byte what uvicorn sends for the two ASGI messages."""
+        """Kept-alive and closing answers are byte for byte what uvicorn sends for the two ASGI
+        messages."""
         answers = []
         for path in ("/plain", "/whole"):
             first = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"

@@ -13,7 +13,8 @@ from numdesk.kit.incoming.pacing import Pace
 class TestPace:
     @given(st.lists(st.floats(0, 0.5), min_size=30, max_size=80))
     def test_is_kept_whatever_the_rhythm(self, pauses: list[float]) -> None:
-        """In no second more are let through than the burst and what a second allows, while nobody waits for the longest time."""
+        """In no second more are let through than the burst and what a second allows, while nobody
+        waits for the longest time."""
         pace, now, done = Pace(per_s=10, burst=5, wait_max_s=1e9), 100.0, []
         for pause in pauses:
             now += pause
@@ -39,7 +40,8 @@ class TestPace:
         assert pace.delay_s("b", now=50) == 0
 
     def test_delays_nothing_for_longer_than_it_may(self) -> None:
-        """However much was asked for, the wait has a bound, and it is over soon after the asking ends."""
+        """However much was asked for, the wait has a bound, and it is over soon after the asking
+        ends."""
         pace = Pace(per_s=10, burst=5, wait_max_s=1)
         delays = [pace.delay_s("a", now=50) for _ in range(1_000)]
         assert max(delays) <= 1

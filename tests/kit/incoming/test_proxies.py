@@ -75,7 +75,8 @@ class TestClientOf:
     def test_walks_from_the_right_past_proxies_only(
         self, peer: str, forwarded: list[bytes], client: str
     ) -> None:
-        """What stands left of the first stranger is that stranger's claim, and garbage says nothing about anybody."""
+        """What stands left of the first stranger is that stranger's claim, and garbage says nothing
+        about anybody."""
         assert PROXIES.client_of(peer, forwarded) == client
 
     @given(
@@ -91,7 +92,8 @@ class TestClientOf:
         hops: list[tuple[str, bytes]],
         data: st.DataObject,
     ) -> None:
-        """However proxies write addresses and spread them over header lines, the client is found, and its own claims are not."""
+        """However proxies write addresses and spread them over header lines, the client is found,
+        and its own claims are not."""
         said = [*claimed, client[1], *(word for _, word in hops)]
         cut = data.draw(st.integers(0, len(said)))
         lines = [line for line in (b",".join(said[:cut]), b",".join(said[cut:])) if line]
@@ -127,7 +129,8 @@ class TestContains:
 
 class TestClientShares:
     def test_count_what_is_under_way(self) -> None:
-        """A client has its share of requests at one time, another client has its own, and what has ended no longer counts."""
+        """A client has its share of requests at one time, another client has its own, and what has
+        ended no longer counts."""
         shares = ClientShares(each_max=2)
         with (
             shares.hold("one") as first,

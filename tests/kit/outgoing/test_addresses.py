@@ -61,7 +61,8 @@ NO_ADDRESS = [
 class TestIsPublic:
     @pytest.mark.parametrize("address", FORBIDDEN)
     def test_refuses_what_is_not_the_internet(self, address: str) -> None:
-        """Loopback, private, metadata, multicast and reserved addresses are refused in each of their clothes."""
+        """Loopback, private, metadata, multicast and reserved addresses are refused in each of
+        their clothes."""
         assert not is_public(address)
 
     @pytest.mark.parametrize("address", PUBLIC)
@@ -85,7 +86,8 @@ class TestIsPublic:
     def test_judges_an_ipv4_address_alike_in_ipv6_clothes(
         self, address: ipaddress.IPv4Address
     ) -> None:
-        """A v4-mapped or NAT64 address is as public as the IPv4 address that will be connected to."""
+        """A v4-mapped or NAT64 address is as public as the IPv4 address that will be connected
+        to."""
         for network in CARRIERS_OF_V4:
             dressed = ipaddress.IPv6Address(int(network.network_address) | int(address))
             assert is_public(str(dressed)) == is_public(str(address))
@@ -127,5 +129,8 @@ class TestPeerGroup:
         ],
     )
     def test_counts_an_ipv6_network_as_one_peer(self, address: str, group: str) -> None:
-        """One customer has a whole /64, so that is what is counted; IPv4 in IPv6 clothes counts as IPv4."""
+        """One customer has a whole /64, so that is what is counted.
+
+        IPv4 in IPv6 clothes counts as IPv4.
+        """
         assert peer_group(address) == group

@@ -45,7 +45,8 @@ class TestCheckBaseUrl:
         ],
     )
     def test_refuses_the_rest(self, url: str) -> None:
-        """Plain http elsewhere, credentials in the URL and what nothing can be added to are refused before they are used."""
+        """Plain http elsewhere, credentials in the URL and what nothing can be added to are refused
+        before they are used."""
         with pytest.raises(ValueError, match=r"base_url|[Pp]ort"):
             check_base_url(url)
 

@@ -1,4 +1,7 @@
-"""Rules of outgoing HTTP; what counts is whether a listening socket saw a connection, not what the error says."""
+"""Rules of outgoing HTTP.
+
+What counts is whether a listening socket saw a connection, not what the error says.
+"""
 
 import asyncio
 import gzip
@@ -79,7 +82,8 @@ async def failure_of(attempt: Awaitable[object]) -> str:
 
 
 def open_door(receiver: Receiver) -> EgressPolicy:
-    """Return a policy that lets scheme and port pass, so that only the address guard stands in the way."""
+    """Return a policy that lets scheme and port pass, so that only the address guard stands in the
+    way."""
     return EgressPolicy(
         allow_http=True,
         extra_ports=frozenset({receiver.port}),
@@ -108,7 +112,8 @@ class TestAddressGuard:
     async def test_one_bad_address_spoils_the_name(
         self, addresses: list[str], sender: Sender
     ) -> None:
-        """A name with any forbidden address among its answers is not connected to, not even at the good ones."""
+        """A name with any forbidden address among its answers is not connected to, not even at the
+        good ones."""
         async with receiving() as receiver:
             http = sender(FakeResolver(evil_test=[addresses]))
             url, policy = receiver.url(host="evil.test"), open_door(receiver)
@@ -120,7 +125,8 @@ class TestAddressGuard:
             assert receiver.connections == 0
 
     async def test_judges_a_name_anew_for_each_connection(self, sender: Sender) -> None:
-        """A name that was good when registered and turns to us afterwards is refused when sent to."""
+        """A name that was good when registered and turns to us afterwards is refused when sent
+        to."""
         async with receiving() as receiver:
             resolver = FakeResolver(rebind_test=[["8.8.8.8"], ["127.0.0.1"]])
             http, policy, url = (
@@ -159,7 +165,8 @@ class TestAddressGuard:
             assert len(receiver.requests) == 1
 
     async def test_a_strangers_name_cannot_borrow_an_allowed_address(self, sender: Sender) -> None:
-        """The permission is the name's and not the address's: another name that leads there is refused."""
+        """The permission is the name's and not the address's: another name that leads there is
+        refused."""
         async with receiving() as receiver:
             policy = EgressPolicy(
                 allow_http=True,
@@ -201,7 +208,8 @@ class TestAddressGuard:
 
 class TestNames:
     async def test_unknown_names_are_resolve_failures(self, sender: Sender) -> None:
-        """A name that nobody knows, or that has no address, is told as such, at registration and when sending."""
+        """A name that nobody knows, or that has no address, is told as such, at registration and
+        when sending."""
         http = sender(FakeResolver(empty_test=[[]]))
         for url in ("https://unknown.test/", "https://empty.test/"):
             assert (
@@ -211,7 +219,8 @@ class TestNames:
             assert await failure_of(http.validate_url(url, policy=EgressPolicy())) == "resolve"
 
     async def test_slow_name_servers_hold_nobody(self, sender: Sender) -> None:
-        """A look-up ends with the policy's connect time, at registration and when sending, and is told as what it is."""
+        """A look-up ends with the policy's connect time, at registration and when sending, and is
+        told as what it is."""
         http, policy = (
             sender(HangingResolver()),
             EgressPolicy(connect_timeout_s=0.05, total_timeout_s=0.05),
@@ -226,7 +235,8 @@ class TestNames:
         )
 
     async def test_accepts_a_public_name_and_a_public_address(self, sender: Sender) -> None:
-        """Registration takes names whose addresses are all public, and public addresses themselves."""
+        """Registration takes names whose addresses are all public, and public addresses
+        themselves."""
         http = sender(FakeResolver(good_test=[["8.8.8.8", "2606:4700::1111"]]))
         await http.validate_url("https://good.test/hook", policy=EgressPolicy())
         await http.validate_url("https://8.8.8.8/hook", policy=EgressPolicy())
@@ -238,7 +248,10 @@ class TestNames:
 
 class TestExchange:
     async def test_sends_the_bytes_and_returns_the_answer(self, sender: Sender) -> None:
-        """Body and headers arrive as given; nothing is added that would invite a compressed answer."""
+        """Body and headers arrive as given.
+
+        Nothing is added that would invite a compressed answer.
+        """
         async with receiving() as receiver:
             headers = {"Content-Type": "application/json", "X-Signature": "sha256=00"}
             answer = await sender().post(
@@ -435,7 +448,8 @@ class TestTls:
     async def test_speaks_tls_to_the_name_at_the_judged_address(
         self, sender: Sender, tmp_path: Path
     ) -> None:
-        """The certificate is checked against the name although the connection goes to an address."""
+        """The certificate is checked against the name although the connection goes to an
+        address."""
         authority = Authority.create()
         async with receiving(tls=authority.server_context("inbox.test", tmp_path)) as receiver:
             http = sender(FakeResolver(inbox_test=[["127.0.0.1"]]), authority.client_context())
@@ -449,7 +463,8 @@ class TestTls:
     async def test_refuses_bad_certificates(
         self, fault: str, sender: Sender, tmp_path: Path
     ) -> None:
-        """A certificate that does not prove the name ends the exchange before the request is sent."""
+        """A certificate that does not prove the name ends the exchange before the request is
+        sent."""
         authority = Authority.create()
         name = "other.test" if fault == "wrong name" else "inbox.test"
         until = (

@@ -57,7 +57,8 @@ class TestMemory:
             assert await found.resolve("a.test", 443) == ["8.8.4.4"]
 
     async def test_remembers_what_was_not_found(self) -> None:
-        """A name that is not there is not asked for by every request, and is found once it is there."""
+        """A name that is not there is not asked for by every request, and is found once it is
+        there."""
         resolver, clock = FakeResolver(), still()
         async with opened(resolver, clock) as found:
             for _ in range(3):
@@ -90,7 +91,8 @@ class TestMemory:
 
 class TestShares:
     async def test_who_asks_for_one_name_shares_one_look_up(self) -> None:
-        """However many wait for a name, it is asked for once, and one who gives up does not end it for the others."""
+        """However many wait for a name, it is asked for once, and one who gives up does not end it
+        for the others."""
         resolver = HangingResolver()
         async with opened(resolver) as found:
             first, *others = await begin(found, *["hanging.test"] * 50)
@@ -100,7 +102,10 @@ class TestShares:
             assert not any(task.done() for task in others)
 
     async def test_a_domain_has_a_share(self) -> None:
-        """Whose name servers hang fills its own share; the next of its names fails at once, and others are found."""
+        """Whose name servers hang fills its own share.
+
+        The next of its names fails at once, and others are found.
+        """
         async with opened(HangingResolver(good_test=[["8.8.8.8"]])) as found:
             hanging = await begin(found, *(f"h{n}.hanging.test" for n in range(440)))
             assert sum(not task.done() for task in hanging) == DOMAIN_LOOKUPS_MAX
@@ -108,7 +113,8 @@ class TestShares:
             await asyncio.gather(*(task for task in hanging if task.done()), return_exceptions=True)
 
     async def test_an_account_has_a_share_of_each_domain(self) -> None:
-        """An account with many hanging names below a shared domain leaves places there for other accounts."""
+        """An account with many hanging names below a shared domain leaves places there for other
+        accounts."""
         async with opened(HangingResolver()) as found:
             with on_account_of(1):
                 many = await begin(found, *(f"a{n}.hanging.test" for n in range(200)))
@@ -119,7 +125,8 @@ class TestShares:
             await asyncio.gather(*(task for task in many if task.done()), return_exceptions=True)
 
     async def test_accounts_that_hog_leave_places(self) -> None:
-        """However many domains each of fifty accounts has whose name servers hang, the next account and the house are served."""
+        """However many domains each of fifty accounts has whose name servers hang, the next account
+        and the house are served."""
         async with opened(
             HangingResolver(good_test=[["8.8.8.8"]], house_test=[["8.8.4.4"]])
         ) as found:

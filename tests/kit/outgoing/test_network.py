@@ -14,7 +14,8 @@ from numdesk.kit.outgoing.network import (
 
 class TestForbidNetwork:
     def test_forbids_inside_and_allows_after(self) -> None:
-        """The call is forbidden in the block's name and allowed again after it, whatever ended the block."""
+        """The call is forbidden in the block's name and allowed again after it, whatever ended the
+        block."""
         with (
             pytest.raises(NetworkForbidden, match=r"orders\.create"),
             forbid_network("orders.create"),

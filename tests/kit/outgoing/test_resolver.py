@@ -22,7 +22,10 @@ class TestSystemResolver:
         assert len(found) == len(set(found)) > 0
 
     async def test_asks_the_name_servers(self) -> None:
-        """What name servers say is what is found; a name that does not exist is an OSError like any other."""
+        """What name servers say is what is found.
+
+        A name that does not exist is an OSError like any other.
+        """
         with name_server() as server:
             resolver = SystemResolver([server])
             assert await resolver.resolve("good.test", 443) == ["8.8.8.8"]
@@ -31,7 +34,8 @@ class TestSystemResolver:
             await resolver.close()
 
     async def test_hanging_names_hold_up_no_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With hundreds of look-ups that no name server answers, another name is found meanwhile, and no thread is held."""
+        """With hundreds of look-ups that no name server answers, another name is found meanwhile,
+        and no thread is held."""
         monkeypatch.setattr(
             resolver_module, "NAME_SERVER_TRIES", 50
         )  # the fake may lose some of so many questions on a busy machine
@@ -78,7 +82,8 @@ class TestCheckedResolver:
         assert len(await checked.addresses_of("a.test", 443)) == 1000
 
     async def test_excuses_only_what_an_allowed_name_led_to(self) -> None:
-        """The last look before a connection knows the addresses of allowed names, on their port alone."""
+        """The last look before a connection knows the addresses of allowed names, on their port
+        alone."""
         policy = EgressPolicy(allowed=frozenset({("inbox.test", 8080)}))
         checked = CheckedResolver(FakeResolver(inbox_test=[["127.0.0.1"]]), policy)
         with pytest.raises(HttpFailure):

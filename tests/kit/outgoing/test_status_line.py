@@ -64,7 +64,8 @@ class TestStatusDecides:
 
     @pytest.mark.parametrize("name", [name for name, odd in ODD.items() if b"1 200 OK" in odd])
     async def test_a_failure_stays_one(self, name: str, http: OutgoingHttp) -> None:
-        """The status of a failure is known, too, and its endpoint is not told that it did not answer."""
+        """The status of a failure is known, too, and its endpoint is not told that it did not
+        answer."""
 
         async def answer(writer: asyncio.StreamWriter) -> None:
             writer.write(ODD[name].replace(b"1 200 OK", b"1 500 No"))
@@ -75,7 +76,10 @@ class TestStatusDecides:
 
     @pytest.mark.parametrize("drip", [b"", b"x"], ids=["nothing", "a byte at a time"])
     async def test_does_not_wait_for_a_slow_body(self, drip: bytes, http: OutgoingHttp) -> None:
-        """What comes soon is kept for display; the rest is neither waited for nor counted as the host's time."""
+        """What comes soon is kept for display.
+
+        The rest is neither waited for nor counted as the host's time.
+        """
 
         async def answer(writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\nbeginning")
@@ -92,7 +96,8 @@ class TestStatusDecides:
         assert got.is_cut
 
     async def test_a_body_that_comes_late_spoils_no_other_answer(self, http: OutgoingHttp) -> None:
-        """The body of a 204 may arrive when the next request was sent on the same connection already."""
+        """The body of a 204 may arrive when the next request was sent on the same connection
+        already."""
         late, second_came = asyncio.Event(), asyncio.Event()
 
         async def answer(writer: asyncio.StreamWriter) -> None:
@@ -126,7 +131,8 @@ class TestStatusDecides:
     async def test_without_a_status_line_there_is_no_answer(
         self, silence: bytes, http: OutgoingHttp
     ) -> None:
-        """Nothing, only interim answers, half a line or another protocol stay failures of the host."""
+        """Nothing, only interim answers, half a line or another protocol stay failures of the
+        host."""
         async with receiving(silence) as receiver:
             with pytest.raises(HttpFailure) as caught:
                 await post(http, receiver, total_timeout_s=0.2)
@@ -134,7 +140,8 @@ class TestStatusDecides:
         assert not caught.value.ours
 
     async def test_a_needed_body_stays_decisive(self, http: OutgoingHttp) -> None:
-        """Where the body is what was asked for, as with payment gateways, half of it is no answer."""
+        """Where the body is what was asked for, as with payment gateways, half of it is no
+        answer."""
         async with receiving(ODD["bad chunk"]) as receiver:
             with pytest.raises(HttpFailure):
                 await http.post(receiver.url(), body=b"", headers={}, policy=receiver.policy())
@@ -233,7 +240,8 @@ class TestWhoseFailure:
         assert (caught.value.kind, caught.value.ours) == ("resolve", True)
 
     async def test_looking_a_name_up_is_not_the_hosts_time(self) -> None:
-        """A host that answers at once is delivered to however long its name took, and its time begins after that."""
+        """A host that answers at once is delivered to however long its name took, and its time
+        begins after that."""
         asked = asyncio.Event()
 
         class Slow(FakeResolver):
@@ -258,7 +266,10 @@ class TestWhoseFailure:
     async def test_a_hosts_share_is_ours(
         self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A host with many requests under way gets the next when it has answered one; other hosts wait for none of this."""
+        """A host with many requests under way gets the next when it has answered one.
+
+        Other hosts wait for none of this.
+        """
         monkeypatch.setattr("numdesk.kit.outgoing.http.REQUESTS_PER_HOST_MAX", 3)
         open_up, busy = asyncio.Event(), asyncio.Event()
 

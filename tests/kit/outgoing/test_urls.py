@@ -173,7 +173,8 @@ class TestParseUrl:
 
     @given(st.text(max_size=60))
     def test_any_text_is_read_or_refused(self, text: str) -> None:
-        """No text makes the reader fail in another way, and what passes has one host for every reader."""
+        """No text makes the reader fail in another way, and what passes has one host for every
+        reader."""
         for candidate in (text, f"https://{text}", f"https://{text}/", f"https://a.test{text}"):
             with suppress(HttpFailure):
                 target = parse_url(candidate, STRICT)

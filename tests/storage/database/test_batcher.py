@@ -12,7 +12,10 @@ from numdesk.storage.database.batcher import Batcher
 
 
 class Ferry:
-    """Notes the batches it carries; each returns when the test lets it, doubled. A negative item sinks its batch."""
+    """Notes the batches it carries; each returns when the test lets it, doubled.
+
+    A negative item sinks its batch.
+    """
 
     def __init__(self) -> None:
         """Begin at the shore."""

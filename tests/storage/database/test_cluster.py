@@ -49,7 +49,8 @@ class TestSocketFolder:
     def test_of_a_stranger_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The temporary place is open to all: a link laid there beforehand must not lead our socket away."""
+        """The temporary place is open to all: a link laid there beforehand must not lead our socket
+        away."""
         monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
         cluster = Cluster.of(tmp_path / ("d" * 100))
         cluster.folder.mkdir(parents=True)
@@ -61,7 +62,10 @@ class TestSocketFolder:
 
 @pytest.mark.parametrize("name", ["pg_hba.conf", "pg_ident.conf"])
 def test_access_rules_follow_no_link(tmp_path: Path, name: str) -> None:
-    """A link in the place of the rules, laid by the folder's owner, is replaced; what it leads to is left alone."""
+    """A link in the place of the rules, laid by the folder's owner, is replaced.
+
+    What it leads to is left alone.
+    """
     cluster = Cluster.of(tmp_path)
     cluster.folder.mkdir()
     victim = tmp_path / "victim"

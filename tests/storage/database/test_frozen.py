@@ -1,4 +1,5 @@
-"""A database that is frozen, neither answering nor refusing: nobody waits for it longer than for one that restarts."""
+"""A database that is frozen, neither answering nor refusing: nobody waits for it longer than for
+one that restarts."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def test_the_parts_of_the_patience_fit() -> None:
 @pytest.mark.parametrize("attempt", ["run", "repeat", "read"])
 @pytest.mark.parametrize("lent", [1, 3 * CONNECTIONS_MAX])
 async def test_nobody_waits_long(hasty: Database, way: FrozenWay, attempt: str, lent: int) -> None:
-    """Whether a connection is free, open or still to be opened, all are told that the database is not available."""
+    """Whether a connection is free, open or still to be opened, all are told that the database is
+    not available."""
     ask: Callable[[str, Any], Awaitable[object]] = getattr(hasty, attempt)
     await ask("test.ask", nothing)
     way.freeze()

@@ -67,8 +67,8 @@ async def until_it_answers(database: Database) -> int:
 
 
 async def test_refuses_writes_and_recovers_by_itself(database: Database, small_disk: Path) -> None:
-    """Every write on the full disk is refused as unavailable, reads go on, and once there is room everything works without a restart
-    by hand: what was confirmed is there, and nothing else."""
+    """Every write on the full disk is refused as unavailable, reads go on, and once there is room
+    everything works without a restart by hand: what was confirmed is there, and nothing else."""
     await database.run(
         "test.table",
         lambda tx: tx.execute(

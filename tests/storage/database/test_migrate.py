@@ -34,7 +34,8 @@ class TestMigrate:
         assert sorted(map(len, runs)) == [0, 0, 0, 2]
 
     async def test_leaves_nothing_of_a_file_that_fails(self, empty_database_url: str) -> None:
-        """Files before the failed one stay, the failed one is rolled back whole and tried again next time."""
+        """Files before the failed one stay, the failed one is rolled back whole and tried again
+        next time."""
         with pytest.raises(asyncpg.DivisionByZeroError):
             await migrate(empty_database_url, migrations=[FIRST, SECOND, BROKEN])
         mended = Migration(3, "broken", "create table half (id integer)")

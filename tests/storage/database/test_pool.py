@@ -1,4 +1,5 @@
-"""The pool when the database answers and cannot do what it is asked: no room, no resources, no writes, no more serials."""
+"""The pool when the database answers and cannot do what it is asked: no room, no resources, no
+writes, no more serials."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from tests.support.breakage import break_writes, fix_writes
 from numdesk.domain.errors import OutcomeUnknown, Unavailable
 from numdesk.storage.database.pool import Database, Tx
 
-#: SQLSTATE of each kind: disk full, out of memory, too many locks, I/O error, statement time-out, read-only, serial at its end.
+#: SQLSTATE of each kind: disk full, out of memory, too many locks, I/O error, statement time-out,
+#: read-only, serial at its end.
 EXHAUSTED = ["53100", "53200", "53000", "58030", "58000", "57014", "25006", "2200H"]
 
 
@@ -23,7 +25,8 @@ async def write(tx: Tx) -> None:
 async def test_answers_that_it_cannot_now(
     database: Database, pool: asyncpg.Pool, sqlstate: str
 ) -> None:
-    """Whatever the database is short of, a write is refused as unavailable at once, and reads go on."""
+    """Whatever the database is short of, a write is refused as unavailable at once, and reads go
+    on."""
     await break_writes(pool, "settings", sqlstate)
     for attempt in (database.run, database.repeat):
         with pytest.raises(Unavailable):
@@ -61,7 +64,8 @@ async def test_says_it_once_in_a_while(database: Database, pool: asyncpg.Pool) -
 async def test_what_may_have_been_booked_before_is_never_refused(
     database: Database, books: bool, refusal: type[Unavailable]
 ) -> None:
-    """When the answer to a statement that books was lost, and the next attempt finds no room, nobody says that nothing was booked."""
+    """When the answer to a statement that books was lost, and the next attempt finds no room,
+    nobody says that nothing was booked."""
     attempts: list[Exception] = [
         asyncpg.DiskFullError("no room"),
         asyncpg.ConnectionDoesNotExistError("lost"),

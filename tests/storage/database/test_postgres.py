@@ -1,4 +1,5 @@
-"""The embedded PostgreSQL: starts fast, keeps others out, survives kill -9 of either side, leaves nothing behind."""
+"""The embedded PostgreSQL: starts fast, keeps others out, survives kill -9 of either side, leaves
+nothing behind."""
 
 import asyncio
 import contextlib
@@ -101,7 +102,10 @@ class TestStart:
     async def test_refuses_a_folder_that_another_numdesk_holds(
         self, data: Path, running: EmbeddedPostgres
     ) -> None:
-        """One sentence says what is wrong, who holds the folder and what to do; the holder is not disturbed."""
+        """One sentence says what is wrong, who holds the folder and what to do.
+
+        The holder is not disturbed.
+        """
         with pytest.raises(
             DataFolderInUse, match=rf"in use by another numdesk \(process {os.getpid()}\).*--data"
         ):
@@ -166,7 +170,8 @@ class TestSurvival:
     async def test_a_server_that_cannot_be_started_again_is_tried_again(
         self, running: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A start that fails is logged once for one reason, and does not end the supervisor, who starts it when that is possible."""
+        """A start that fails is logged once for one reason, and does not end the supervisor, who
+        starts it when that is possible."""
         launch = EmbeddedPostgres._launch
         tries: asyncio.Queue[None] = asyncio.Queue()
 
@@ -245,7 +250,8 @@ class TestSurvival:
         "left", ["", "12345", "12345\n/nowhere\n", "\0\0\0", "not a pid\n" * 9]
     )
     async def test_a_damaged_pid_file_keeps_nobody_down(self, data: Path, left: str) -> None:
-        """What a crash or a full disk left of postmaster.pid or of the socket's lock file is removed: the folder's lock is ours."""
+        """What a crash or a full disk left of postmaster.pid or of the socket's lock file is
+        removed: the folder's lock is ours."""
         async with open_database(None, data=data):
             cluster = EmbeddedPostgres(data).cluster
         for path in (
@@ -257,7 +263,8 @@ class TestSurvival:
             assert await ask(dsn, "SELECT 1") == 1
 
     async def test_a_server_is_found_without_its_pid_file(self, running: EmbeddedPostgres) -> None:
-        """A server that runs on the folder is found by its processes, so that a damaged file never lets a second one start."""
+        """A server that runs on the folder is found by its processes, so that a damaged file never
+        lets a second one start."""
         (running.cluster.folder / "postmaster.pid").write_text("")
         found = running.cluster.find_server()
         assert found is not None
@@ -266,7 +273,8 @@ class TestSurvival:
     async def test_a_server_that_cannot_be_ended_is_named(
         self, data: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where another user's server runs on the folder, the sentence says which process to stop."""
+        """Where another user's server runs on the folder, the sentence says which process to
+        stop."""
 
         def refuse(*_: object) -> None:
             raise psutil.AccessDenied(4711)
@@ -349,7 +357,10 @@ class TestCheckServer:
         assert "hush" not in str(refusal.value)
 
     async def test_refuses_a_database_in_another_encoding(self, server: TestServer) -> None:
-        """Text in all languages does not fit into a database that is not UTF-8; the sentence says how to make one that is."""
+        """Text in all languages does not fit into a database that is not UTF-8.
+
+        The sentence says how to make one that is.
+        """
         async with server.create_database("latin1") as url:
             with pytest.raises(
                 DatabaseNotUtf8, match="has the encoding LATIN1: numdesk needs UTF8"

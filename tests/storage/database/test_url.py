@@ -1,4 +1,5 @@
-"""The URL of an external database: what is understood, what is refused, and that no part of it is ever shown."""
+"""The URL of an external database: what is understood, what is refused, and that no part of it is
+ever shown."""
 
 from __future__ import annotations
 
@@ -68,13 +69,15 @@ class TestReadDatabaseUrl:
         ],
     )
     def test_leaves_out_what_changes_nothing(self, given: str, read: str) -> None:
-        """Parameters of libpq that asyncpg would hand to the server are dropped where they change nothing; the rest stays."""
+        """Parameters of libpq that asyncpg would hand to the server are dropped where they change
+        nothing; the rest stays."""
         assert read_database_url(given) == read
 
     def test_finds_the_certificates_of_the_system(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """sslrootcert=system means what it means to libpq: the system's certificates and a checked host name."""
+        """sslrootcert=system means what it means to libpq: the system's certificates and a checked
+        host name."""
         bundle = tmp_path / "ca.pem"
         bundle.touch()
         monkeypatch.setattr(database_url, "_system_certificates", lambda: str(bundle))
@@ -123,7 +126,8 @@ class TestReadDatabaseUrl:
         ],
     )
     def test_says_what_is_wrong_and_shows_nothing(self, text: str, reason: str) -> None:
-        """Every refusal names the fault, and no part of a text whose parts cannot be told from its password."""
+        """Every refusal names the fault, and no part of a text whose parts cannot be told from its
+        password."""
         with pytest.raises(DatabaseUrlRefused, match=reason) as refusal:
             read_database_url(text)
         assert not any(part in str(refusal.value) for part in ("hush", "hu@", "sh@", "me:"))
@@ -134,7 +138,8 @@ class TestReadDatabaseUrl:
         st.sampled_from(["postgresql://", "postgres:", "", "'postgresql://"]),
     )
     def test_never_shows_the_password(self, user: str, password: str, scheme: str) -> None:
-        """Whatever stands where a password may stand is in no sentence and in no description of the place."""
+        """Whatever stands where a password may stand is in no sentence and in no description of the
+        place."""
         assert password not in self.shown(f"{scheme}{user}:{password}@db:5432/numdesk")
 
     def shown(self, text: str) -> str:

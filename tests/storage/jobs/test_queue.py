@@ -1,4 +1,5 @@
-"""The queue's rows: added with the work that wants them, held by one, ended by whoever still holds the lease."""
+"""The queue's rows: added with the work that wants them, held by one, ended by whoever still holds
+the lease."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class TestAdd:
         assert await take(database) == []
 
     async def test_keeps_one_of_a_unique_key(self, database: Database) -> None:
-        """The same work asked for twice is done once, and may be asked for again when it is done."""
+        """The same work asked for twice is done once, and may be asked for again when it is
+        done."""
         for _ in range(2):
             await add(database, unique_key="only")
         (job,) = await take(database)
@@ -86,7 +88,10 @@ class TestTake:
         assert sorted(kinds) == ["rare", "work", "work", "work"]
 
     async def test_an_expired_lease_is_free(self, database: Database) -> None:
-        """The lease runs in real time; when it is over somebody else takes the job, with a higher number."""
+        """The lease runs in real time.
+
+        When it is over somebody else takes the job, with a higher number.
+        """
         await add(database)
         (first,) = await take(database)
         assert await take(database, now=NOW + timedelta(days=1)) == []
@@ -99,7 +104,10 @@ class TestFencing:
     """Whoever lost the lease cannot end the job in any way."""
 
     async def test_refuses_every_end(self, database: Database) -> None:
-        """Finish, postpone and bury of the former holder change nothing; those of the present one count."""
+        """Finish, postpone and bury of the former holder change nothing.
+
+        Those of the present one count.
+        """
         await add(database)
         (lost,) = await take(database)
         (held,) = await take(database, wall=NOW + timedelta(seconds=LEASE_S))

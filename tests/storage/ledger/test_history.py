@@ -55,7 +55,8 @@ async def test_tells_what_was_there_before_and_after(desk: DeskOfTest) -> None:
 
 
 async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
-    """However long a history is, its first and last pages cost the same, and its length is known without counting."""
+    """However long a history is, its first and last pages cost the same, and its length is known
+    without counting."""
     made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
     )
@@ -79,7 +80,8 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
 
 
 async def test_says_what_was_written_with_a_journal(desk: DeskOfTest) -> None:
-    """The note that a use case wrote is what the customer reads, and a second one changes nothing."""
+    """The note that a use case wrote is what the customer reads, and a second one changes
+    nothing."""
     made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=100
     )

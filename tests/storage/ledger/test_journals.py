@@ -1,4 +1,5 @@
-"""The ledger in the database: journals once, holds that end once, statements, and what the tables themselves refuse."""
+"""The ledger in the database: journals once, holds that end once, statements, and what the tables
+themselves refuse."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ class TestApply:
         await assert_clean(database)
 
     async def test_changes_nothing_the_second_time(self, database: Database) -> None:
-        """A repeat returns the first journal and moves no money, even when the wallet could not pay again."""
+        """A repeat returns the first journal and moves no money, even when the wallet could not pay
+        again."""
         await funded_wallet(database, units=900)
         first = await apply(database, spend(900))
         again = await apply(database, spend(900))
@@ -120,7 +122,8 @@ class TestApply:
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
     @given(data=st.data())
     async def test_agrees_with_the_pure_laws(self, server: TestServer, data: st.DataObject) -> None:
-        """Random journals, each sent twice, leave the database where the domain's own arithmetic is, refusal by refusal."""
+        """Random journals, each sent twice, leave the database where the domain's own arithmetic
+        is, refusal by refusal."""
         names = [
             chart.wallet(1, currency="IDR"),
             chart.wallet(2, currency="IDR"),
@@ -159,7 +162,10 @@ class TestApply:
 async def _both(
     database: Database, model: dict[AccountName, Account], journal: Journal
 ) -> dict[AccountName, Account]:
-    """Applies a journal to the database and to the model, and compares the refusals; a repeat must leave both alone."""
+    """Applies a journal to the database and to the model, and compares the refusals.
+
+    A repeat must leave both alone.
+    """
     async with database.transaction("test") as tx:
         if await tx.fetchval(
             "select true from journals where reason = $1 and ref = $2", journal.reason, journal.ref
@@ -246,7 +252,8 @@ class TestHold:
     @pytest.mark.parametrize("first", ENDINGS)
     @pytest.mark.parametrize("second", ENDINGS)
     async def test_ends_once(self, database: Database, first: HoldState, second: HoldState) -> None:
-        """The same end again is a no-op, another is refused, and the money moved by the first alone."""
+        """The same end again is a no-op, another is refused, and the money moved by the first
+        alone."""
         wallet_id = await funded_wallet(database, units=900)
         await database.run("test", lambda tx: holds.hold(tx, order_hold(wallet_id), now=NOW))
         await database.run("test", ENDINGS[first])
@@ -279,7 +286,8 @@ class TestHold:
 
 class TestStatement:
     async def test_pages_by_the_last_entry_seen(self, database: Database) -> None:
-        """Pages follow each other without gap or overlap, newest first, each entry with the balance after it."""
+        """Pages follow each other without gap or overlap, newest first, each entry with the balance
+        after it."""
         wallet_id = await funded_wallet(database, units=900)
         for number in range(5):
             await apply(database, spend(10, ref=str(number)))
@@ -367,7 +375,8 @@ class TestTables:
     async def test_refuse_a_short_wallet_whoever_writes(
         self, database: Database, pool: asyncpg.Pool
     ) -> None:
-        """A statement typed by hand cannot overdraw a wallet either, and its refusal has the domain's name."""
+        """A statement typed by hand cannot overdraw a wallet either, and its refusal has the
+        domain's name."""
         wallet_id = await funded_wallet(database, units=900)
         funding = await pool.fetchval("select id from accounts where kind = 'funding'")
         with pytest.raises(WalletShort), ledger_accounts.named_refusals():

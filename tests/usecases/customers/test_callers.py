@@ -1,4 +1,5 @@
-"""Customers: who a token belongs to, what changes take effect at once, and what is written down of keys."""
+"""Customers: who a token belongs to, what changes take effect at once, and what is written down of
+keys."""
 
 from __future__ import annotations
 
@@ -20,7 +21,10 @@ class TestAuthenticate:
     """A token leads to its customer."""
 
     async def test_knows_a_token_and_no_other(self, desk: DeskOfTest) -> None:
-        """The right token of the right dialect is a caller with the wallet of its currency; anything else is nobody."""
+        """The right token of the right dialect is a caller with the wallet of its currency.
+
+        Anything else is nobody.
+        """
         new = await accounts.register(
             desk.rt, name="A", dialect=DIALECT, currency=CURRENCY, credit=5
         )
@@ -45,7 +49,10 @@ class TestAuthenticate:
     async def test_asks_once_for_a_token_that_is_nobodys(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A token that is nobody's is looked up once; a flood of others makes it forgotten, and no caller with it."""
+        """A token that is nobody's is looked up once.
+
+        A flood of others makes it forgotten, and no caller with it.
+        """
         monkeypatch.setattr(callers, "UNKNOWN_MAX", 3)
         new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         await callers.authenticate(desk.rt, new.token.encode(), dialect=DIALECT)
@@ -69,7 +76,8 @@ class TestAuthenticate:
         assert callers.remembered(desk.rt, new.token.encode(), dialect=DIALECT)
 
     async def test_knows_a_key_that_was_made_after_it_was_asked_for(self, desk: DeskOfTest) -> None:
-        """A token that was nobody's is looked up again as soon as the process has looked at the versions."""
+        """A token that was nobody's is looked up again as soon as the process has looked at the
+        versions."""
         token = tokens.make_token("test", random="a" * tokens.RANDOM_CHARACTERS)
         with pytest.raises(NotAuthenticated):
             await callers.authenticate(desk.rt, token.encode(), dialect=DIALECT)
@@ -84,7 +92,8 @@ class TestAuthenticate:
         ).customer_id == new.customer_id
 
     async def test_forgets_when_something_changed(self, desk: DeskOfTest) -> None:
-        """A revoked key and a blocked customer are out as soon as the process has looked at the versions."""
+        """A revoked key and a blocked customer are out as soon as the process has looked at the
+        versions."""
         new = await accounts.register(desk.rt, name="A", dialect=DIALECT, currency=CURRENCY)
         token = new.token.encode()
         await versions.look(desk.rt)

@@ -58,7 +58,10 @@ class TestAdmit:
     async def test_counts_an_address_for_all_processes_in_long_windows_only(
         self, desk: DeskOfTest
     ) -> None:
-        """What an address may do five times an hour it may do five times at all doors together; a minute's guesses write no rows."""
+        """What an address may do five times an hour it may do five times at all doors together.
+
+        A minute's guesses write no rows.
+        """
         other = replace(desk.rt, local={})
         for subject in ("192.0.2.1", "2001:db8::/64"):
             for rt in (desk.rt, desk.rt, desk.rt, other, other):
@@ -85,7 +88,8 @@ class TestAdmit:
         )
 
     async def test_asked_whether_it_would_refuse_counts_nothing(self, desk: DeskOfTest) -> None:
-        """Asking is free until the limit is reached, and is refused from then to the end of the window."""
+        """Asking is free until the limit is reached, and is refused from then to the end of the
+        window."""
         for _ in range(20):
             rate_limits.refuse_exhausted(desk.rt, subject=1, bucket="b", limit=10)
         _spend(desk, 10)

@@ -15,7 +15,8 @@ class TestAdvance:
     """Moving the clock."""
 
     async def test_is_seen_by_other_processes(self, database_url: str, tmp_path: Path) -> None:
-        """An offset that one process adds is the other's after a look, and that of a process that starts later."""
+        """An offset that one process adds is the other's after a look, and that of a process that
+        starts later."""
         async with (
             open_sandbox(database_url, tmp_path) as one,
             open_sandbox(database_url, tmp_path) as two,
@@ -39,7 +40,8 @@ class TestAdvance:
     async def test_is_not_taken_back_by_a_look_that_began_before(
         self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What a look read before somebody advanced the clock comes in after it, and changes nothing."""
+        """What a look read before somebody advanced the clock comes in after it, and changes
+        nothing."""
         read = rows.read
 
         async def overtaken(tx: Tx, *, name: str) -> float | None:

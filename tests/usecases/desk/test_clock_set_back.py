@@ -70,7 +70,8 @@ async def trade(desk: DeskOfTest) -> None:
 
 @pytest.mark.parametrize("seconds", [SECOND, HOUR, DAYS])
 async def test_books_never_go_back(rental_desk: DeskOfTest, seconds: float) -> None:
-    """Set back by a second, an hour or three days between any two acts, everything is answered and no time is before the one before."""
+    """Set back by a second, an hour or three days between any two acts, everything is answered and
+    no time is before the one before."""
     for _ in range(2):
         await trade(rental_desk)
         rental_desk.clock.set_back(seconds)
@@ -80,7 +81,8 @@ async def test_books_never_go_back(rental_desk: DeskOfTest, seconds: float) -> N
 
 
 async def test_a_restart_goes_on_where_the_books_are(rental_desk: DeskOfTest) -> None:
-    """A process that starts after the clock was set back does not book before what others have booked."""
+    """A process that starts after the clock was set back does not book before what others have
+    booked."""
     await trade(rental_desk)
     was = rental_desk.clock.now()
     rental_desk.clock = rental_desk.rt.clock = FakeClock(was - timedelta(hours=2))
@@ -91,7 +93,8 @@ async def test_a_restart_goes_on_where_the_books_are(rental_desk: DeskOfTest) ->
 
 
 async def test_everybody_rents_after_a_correction_by_years(rental_desk: DeskOfTest) -> None:
-    """Books of a clock that was years ahead are no fault to anybody: numbers that have terms in that future rest, others are rented."""
+    """Books of a clock that was years ahead are no fault to anybody: numbers that have terms in
+    that future rest, others are rented."""
     desk = rental_desk
     renters = [await shop.renter(desk) for _ in range(4)]
     early = [await shop.rent(desk, renters[0]) for _ in range(3)]
@@ -115,7 +118,8 @@ async def test_everybody_rents_after_a_correction_by_years(rental_desk: DeskOfTe
 
 
 async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfTest) -> None:
-    """Numbers that are free again while a term of theirs ends later are passed over, and nobody else's are left."""
+    """Numbers that are free again while a term of theirs ends later are passed over, and nobody
+    else's are left."""
     desk = rental_desk
     renter = await shop.renter(desk)
     for _ in range(shop.NUMBERS - 1):
@@ -138,7 +142,10 @@ async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfT
 
 
 async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
-    """A top-up is opened, asked about and credited after the clock was set back; the lease of a job that died is not held for longer."""
+    """A top-up is opened, asked about and credited after the clock was set back.
+
+    The lease of a job that died is not held for longer.
+    """
     till = await open_till(desk)
     await till.order()
     desk.clock.set_back(HOUR)
@@ -155,7 +162,8 @@ async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
 
 
 async def test_need_not_be_waited_for(rental_desk: DeskOfTest) -> None:
-    """After a clock that was days ahead was corrected, a desk that is told to wait for nothing keeps the right time and trades on."""
+    """After a clock that was days ahead was corrected, a desk that is told to wait for nothing
+    keeps the right time and trades on."""
     desk = rental_desk
     await trade(desk)
     desk.clock.set_back(DAYS)
@@ -169,7 +177,8 @@ async def test_need_not_be_waited_for(rental_desk: DeskOfTest) -> None:
 
 
 async def test_is_said(desk: DeskOfTest) -> None:
-    """A system clock behind the books is told in the log while it is, whether its time is followed or not, and not any more afterwards."""
+    """A system clock behind the books is told in the log while it is, whether its time is followed
+    or not, and not any more afterwards."""
     await desk.order(await desk.customer())
     for seconds, word in ((60, "half speed"), (SET_BACK_MAX.total_seconds() + 60, "at once")):
         desk.clock.set_back(seconds)

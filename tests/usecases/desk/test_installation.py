@@ -25,14 +25,18 @@ class TestEnter:
     async def test_refuses_a_sandbox_on_data_that_it_did_not_make(
         self, database_url: str, tmp_path: Path
     ) -> None:
-        """A database that was filled before it was ever served may hold what is dear to somebody."""
+        """A database that was filled before it was ever served may hold what is dear to
+        somebody."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=1)
             with pytest.raises(SandboxRefused):
                 await installation.enter(desk.rt, sandbox=True)
 
     async def test_wants_seeds_until_it_has_them(self, database_url: str, tmp_path: Path) -> None:
-        """A start that was killed in the middle of seeding is finished by the next one; a finished one is not repeated."""
+        """A start that was killed in the middle of seeding is finished by the next one.
+
+        A finished one is not repeated.
+        """
         async with open_sandbox(database_url, tmp_path) as desk:
             assert await installation.enter(desk.rt, sandbox=True)
             assert await installation.enter(desk.rt, sandbox=True)
@@ -44,7 +48,8 @@ class TestEnter:
     async def test_never_takes_make_believe_money_for_real(
         self, database_url: str, tmp_path: Path
     ) -> None:
-        """Once a sandbox is for ever a sandbox: forgetting the switch serves nothing and changes nothing."""
+        """Once a sandbox is for ever a sandbox: forgetting the switch serves nothing and changes
+        nothing."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await installation.enter(desk.rt, sandbox=True)
             with pytest.raises(MoneyIsMakeBelieve, match="--sandbox"):

@@ -35,7 +35,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
 
 
 async def test_one_that_hangs_has_failed_with_an_unknown_outcome() -> None:
-    """Nothing is bought again before the provider was asked, and the reason says how long was waited."""
+    """Nothing is bought again before the provider was asked, and the reason says how long was
+    waited."""
     with pytest.raises(ProviderError, match=r"no answer within 0\.01 s") as caught:
         await provider_calls.answered(hang(), within_s=0.01)
     assert caught.value.unknown
@@ -83,7 +84,8 @@ async def test_a_gateway_that_hangs_ends_a_settlement_and_a_comparison(
 async def test_a_supplier_that_hangs_holds_no_customer_up(
     desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who cancels or wants one more message hears that the supplier failed, and the order stays as it was."""
+    """Who cancels or wants one more message hears that the supplier failed, and the order stays as
+    it was."""
     caller = await desk.customer()
     order, heard = (
         await desk.order(caller, REMOTE_ONLY_OFFER),

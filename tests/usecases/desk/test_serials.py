@@ -1,4 +1,5 @@
-"""Sequences near their end: seen in time, and at the end everybody who needs one is told that it cannot be now."""
+"""Sequences near their end: seen in time, and at the end everybody who needs one is told that it
+cannot be now."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ async def use_up(desk: DeskOfTest, name: str, part: float = 1.0) -> None:
 
 
 async def test_every_sequence_is_looked_at(desk: DeskOfTest) -> None:
-    """How much of each is used is known, by the type of its column where that holds less than the sequence."""
+    """How much of each is used is known, by the type of its column where that holds less than the
+    sequence."""
     names = [row[0] for row in await desk.pool.fetch("select sequencename from pg_sequences")]
     assert sorted(one.name for one in await installation.serials(desk.rt)) == sorted(names)
     for name in names:
@@ -86,7 +88,8 @@ async def test_is_unavailable_at_the_end(rental_desk: DeskOfTest, sequence: str,
 async def test_is_unavailable_at_the_end_for_top_ups_and_webhooks(
     desk: DeskOfTest, sequence: str, act: str
 ) -> None:
-    """The same holds for what opens a top-up, credits it, hears of it, and for what makes an endpoint."""
+    """The same holds for what opens a top-up, credits it, hears of it, and for what makes an
+    endpoint."""
     till = await open_till(desk)
     topup, customer = await till.order(), await desk.customer()
     till.gateway.pay(topup)

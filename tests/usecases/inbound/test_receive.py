@@ -78,7 +78,8 @@ class TestReceive:
         )
 
     async def test_knows_late_and_unknown_numbers(self, desk: DeskOfTest) -> None:
-        """A message for an ended order is kept as late, one for a number that was never ours as an orphan; no money moves."""
+        """A message for an ended order is kept as late, one for a number that was never ours as an
+        orphan; no money moves."""
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(1200)
@@ -90,7 +91,8 @@ class TestReceive:
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
 
     async def test_holds_any_text(self, desk: DeskOfTest) -> None:
-        """NUL, lone surrogates and very long texts are kept as far as they can be, never refused."""
+        """NUL, lone surrogates and very long texts are kept as far as they can be, never
+        refused."""
         caller = await desk.customer()
         order = await desk.order(caller)
         for text in ("\0code 48\x0029", "\ud800 code 4829", "x" * 100_000, ""):
@@ -98,7 +100,8 @@ class TestReceive:
         assert (await lifecycle.read(desk.rt, caller, order.id)).sms_revision == 4
 
     async def test_refuses_by_name_what_cannot_be_kept(self, desk: DeskOfTest) -> None:
-        """A reference or number that no column holds is refused, and other oddities are cleaned, whoever shares the batch."""
+        """A reference or number that no column holds is refused, and other oddities are cleaned,
+        whoever shares the batch."""
         msisdn = (await desk.order(await desk.customer())).msisdn or 0
         bad = [
             MessageReceived("simulator", "b1", msisdn, "B", "x", part=Part(2**31, 2, 1)),
@@ -172,7 +175,8 @@ class TestSegments:
     async def test_gives_up_waiting_beside_messages_that_cannot_be_taken(
         self, desk: DeskOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A whole batch of messages that are set aside holds up none behind them, and each is taken when it can be."""
+        """A whole batch of messages that are set aside holds up none behind them, and each is taken
+        when it can be."""
         monkeypatch.setattr(receive, "OVERDUE_BATCH", 2)
         order = await desk.order(await desk.customer())
         for reference in (1, 2, 3):

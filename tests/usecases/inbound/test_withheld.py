@@ -1,4 +1,5 @@
-"""A message that was withheld by mistake can be released: the customer gets it, and it counts once, as any other."""
+"""A message that was withheld by mistake can be released: the customer gets it, and it counts once,
+as any other."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class TestOrder:
     """A message that was withheld from an order."""
 
     async def test_released_is_delivered_and_earns_once(self, desk: DeskOfTest) -> None:
-        """The order has text, code, revision and event, and is charged once, however often it is released."""
+        """The order has text, code, revision and event, and is charged once, however often it is
+        released."""
         caller = await desk.customer()
         order = await desk.order(caller)
         message = await withheld(desk, order.msisdn)
@@ -75,7 +77,8 @@ class TestOrder:
         assert await charged(desk) == PRICE
 
     async def test_of_an_ended_order_stays_withheld(self, desk: DeskOfTest) -> None:
-        """What was paid back is not charged again: also when the time is over and nobody has ended the order yet."""
+        """What was paid back is not charged again: also when the time is over and nobody has ended
+        the order yet."""
         caller = await desk.customer()
         order = await desk.order(caller)
         message = await withheld(desk, order.msisdn)
@@ -93,7 +96,8 @@ class TestOrder:
     async def test_released_beside_its_end_is_charged_or_paid_back(
         self, desk: DeskOfTest, seed: int
     ) -> None:
-        """Releases, an own message and a cancel at the same time: the order is charged once or not at all, by its state."""
+        """Releases, an own message and a cancel at the same time: the order is charged once or not
+        at all, by its state."""
         caller = await desk.customer()
         order = await desk.order(caller)
         message = await withheld(desk, order.msisdn)
@@ -136,7 +140,8 @@ class TestRental:
         assert not (await shop.cancel(rental_desk, caller, rented.id)).refunded
 
     async def test_released_marks_the_number_as_used(self, rental_desk: DeskOfTest) -> None:
-        """Which of several rented services the message is of, nobody knows: the number is not sold as fresh for any of them."""
+        """Which of several rented services the message is of, nobody knows: the number is not sold
+        as fresh for any of them."""
         caller = await shop.renter(rental_desk)
         rented = (await shop.rent(rental_desk, caller, services=["google", "whatsapp"])).rental
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)

@@ -1,4 +1,5 @@
-"""One item that cannot be done stops no other: it is set aside, named, and done when its fault is gone."""
+"""One item that cannot be done stops no other: it is set aside, named, and done when its fault is
+gone."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from numdesk.workers.jobs import ASKING, TIMETABLE
 
 
 async def test_orders_expire_beside_one_that_cannot(desk: DeskOfTest) -> None:
-    """The others expire at once, the bad one is not tried again and again, and it expires by itself when it can."""
+    """The others expire at once, the bad one is not tried again and again, and it expires by itself
+    when it can."""
     caller = await desk.customer()
     found = [await desk.order(caller) for _ in range(5)]
     await break_row(desk.pool, "orders", found[2].id)
@@ -151,7 +153,8 @@ BY_ITEM = {
     "payments.poll": "test_top_ups_are_polled_beside_one_that_cannot_be_put_off, test_a_top_up_that_cannot_be_settled_is_named",
     **{one.name: "test_sweeps_of_retention.py" for one in (retention.KEYS, *retention.SWEEPS)},
 }
-#: Lines that have no items, and why one bad row cannot stop others. A failure is logged, counted, and holds up that line alone.
+#: Lines that have no items, and why one bad row cannot stop others. A failure is logged, counted,
+#: and holds up that line alone.
 WHOLE = {
     "ledger.tick": "a check sees all or nothing",
     "ledger.tick_full": "a check sees all or nothing",

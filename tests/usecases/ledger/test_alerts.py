@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]]:
-    """Look at the customer's balance and return what was told so far: balance, available, threshold."""
+    """Look at the customer's balance and return what was told so far: balance, available,
+    threshold."""
 
     async def work(tx: Tx) -> None:
         await alerts.look(
@@ -31,7 +32,8 @@ async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]
 
 
 async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
-    """A credit or bonus from staff that lifts the balance above the mark makes the next fall below it worth an event, at once."""
+    """A credit or bonus from staff that lifts the balance above the mark makes the next fall below
+    it worth an event, at once."""
     made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000
     )

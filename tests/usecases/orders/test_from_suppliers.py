@@ -1,4 +1,5 @@
-"""Requests that ask suppliers: what a supplier's answer may not do to us, and messages that are quicker than it."""
+"""Requests that ask suppliers: what a supplier's answer may not do to us, and messages that are
+quicker than it."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class TestAnswer:
         assert await desk.available(caller) == 1_000_000
 
     async def test_is_not_taken_with_a_reference_of_another_order(self, desk: DeskOfTest) -> None:
-        """A reference that an order has already is a fault of the supplier, and that order keeps its number."""
+        """A reference that an order has already is a fault of the supplier, and that order keeps
+        its number."""
         caller = await desk.customer()
         first = await desk.order(caller, REMOTE_ONLY_OFFER)
         _answer(desk, provider_ref=first.provider_ref)
@@ -54,7 +56,8 @@ class TestAnswer:
         assert await desk.available(caller) == 1_000_000 - REMOTE_PRICE
 
     async def test_is_not_taken_with_a_number_in_use(self, desk: DeskOfTest) -> None:
-        """One number of a supplier is never sold to two customers for one service at the same time."""
+        """One number of a supplier is never sold to two customers for one service at the same
+        time."""
         first = await desk.order(await desk.customer(), REMOTE_ONLY_OFFER)
         _answer(desk, msisdn=first.msisdn)
         with pytest.raises(SupplierFailed):
@@ -65,7 +68,8 @@ class TestMessages:
     """Messages and the orders they are for."""
 
     async def test_waits_for_an_answer_that_it_overtook(self, desk: DeskOfTest) -> None:
-        """A message that comes before the supplier's answer belongs to the order once that has the number."""
+        """A message that comes before the supplier's answer belongs to the order once that has the
+        number."""
         caller = await desk.customer()
         reserve = desk.simulator.reserve
 
@@ -95,7 +99,8 @@ class TestMessages:
         assert await desk.available(local) == 1_000_000 - PRICE
 
     async def test_joined_late_are_the_same_message(self, desk: DeskOfTest) -> None:
-        """Segments that were joined, but not marked so before a crash, make no second message when their time is up."""
+        """Segments that were joined, but not marked so before a crash, make no second message when
+        their time is up."""
         caller = await desk.customer()
         order = await desk.order(caller)
         for position, name in ((1, "bbb"), (2, "aaa")):
@@ -117,7 +122,8 @@ class TestMessages:
 
 
 async def test_asks_about_each_order_whatever_becomes_of_the_others(desk: DeskOfTest) -> None:
-    """An order that cannot be resolved is told as the reason, the others end, and the next try asks about that one alone."""
+    """An order that cannot be resolved is told as the reason, the others end, and the next try asks
+    about that one alone."""
     desk.deafen()
     await desk.simulator.script(["late_ok"] * 3)
     with pytest.raises(RequestInProgress):

@@ -131,7 +131,8 @@ class TestEnd:
             await lifecycle.finish(desk.rt, caller, order.id)
 
     async def test_expiry_refunds_what_was_not_earned(self, desk: DeskOfTest) -> None:
-        """At its time an order without a message expires and is refunded, one with a message is completed."""
+        """At its time an order without a message expires and is refunded, one with a message is
+        completed."""
         caller = await desk.customer()
         silent, spoken = await desk.order(caller), await desk.order(caller)
         await desk.message(spoken.msisdn)
@@ -207,7 +208,8 @@ class TestWait:
         assert (await lifecycle.wait(desk.rt, caller, order.id, seconds=0.01)).state is State.ACTIVE
 
     async def test_answers_at_once_what_has_happened(self, desk: DeskOfTest) -> None:
-        """A message that came between two calls is told at once, and after a resend the wait is for the next."""
+        """A message that came between two calls is told at once, and after a resend the wait is for
+        the next."""
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
@@ -257,7 +259,10 @@ class TestReactivate:
 
     @pytest.mark.parametrize("offer_id", [1, REMOTE_OFFER])
     async def test_sells_the_number_to_a_child_order(self, desk: DeskOfTest, offer_id: int) -> None:
-        """The child has the same number and a hold of its own; the parent stays completed; the key makes it one."""
+        """The child has the same number and a hold of its own; the parent stays completed.
+
+        The key makes it one.
+        """
         caller, order_id, msisdn = await self._completed(desk, offer_id)
         before = await desk.available(caller)
         options = await reactivation.reactivation_options(desk.rt, caller, order_id, show=None)

@@ -76,7 +76,8 @@ class TestBuyFromStock:
     async def test_a_refused_item_leaves_money_and_numbers_to_the_next(
         self, desk: DeskOfTest
     ) -> None:
-        """Within one batch an item that is too dear does not spoil a smaller one of the same wallet."""
+        """Within one batch an item that is too dear does not spoil a smaller one of the same
+        wallet."""
         caller = await desk.customer(PRICE * 2)
         dear, cheap = await asyncio.gather(
             desk.buy(caller, quantity=3), desk.buy(caller, quantity=2), return_exceptions=True
@@ -95,7 +96,8 @@ class TestBuyFromStock:
     async def test_does_not_sell_a_number_again_for_the_service_it_was_used_for(
         self, desk: DeskOfTest
     ) -> None:
-        """Once used for a service a number rests for that service, and after quarantine serves others."""
+        """Once used for a service a number rests for that service, and after quarantine serves
+        others."""
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
@@ -154,7 +156,8 @@ class TestKeys:
             await desk.buy(caller, key="k", fingerprint=b"other")
 
     async def test_a_replay_comes_before_any_other_check(self, desk: DeskOfTest) -> None:
-        """A recorded answer is repeated although the offer is gone and the customer banned by now."""
+        """A recorded answer is repeated although the offer is gone and the customer banned by
+        now."""
         caller = await desk.customer()
         first = await desk.buy(caller, key="k")
         await desk.pool.execute("update offers set active = false")
@@ -168,7 +171,8 @@ class TestBuyFromSuppliers:
     """Two steps with a supplier between them."""
 
     async def test_buys_and_books_the_cost(self, desk: DeskOfTest) -> None:
-        """A supplier's number is sold at our price and its cost is owed when the first message comes."""
+        """A supplier's number is sold at our price and its cost is owed when the first message
+        comes."""
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
         assert (order.state, order.price, order.provider) == (
@@ -208,7 +212,8 @@ class TestBuyFromSuppliers:
         assert not (await desk.buy(caller, REMOTE_ONLY_OFFER, key="k2")).replayed
 
     async def test_finds_what_a_lost_answer_bought(self, desk: DeskOfTest) -> None:
-        """A call that timed out after the work was done is found by asking, and nothing is bought twice."""
+        """A call that timed out after the work was done is found by asking, and nothing is bought
+        twice."""
         caller = await desk.customer()
         await desk.simulator.script(["late_ok"])
         outcome = await desk.buy(caller, REMOTE_ONLY_OFFER)
@@ -226,7 +231,10 @@ class TestBuyFromSuppliers:
     async def test_an_unknown_outcome_keeps_the_key_until_the_job_knows(
         self, desk: DeskOfTest
     ) -> None:
-        """While the supplier cannot say, the request stays in progress with its hold; the job then settles it."""
+        """While the supplier cannot say, the request stays in progress with its hold.
+
+        The job then settles it.
+        """
         caller = await desk.customer()
         await desk.simulator.script(["late_ok"])
         desk.deafen()
@@ -244,7 +252,8 @@ class TestBuyFromSuppliers:
         assert await desk.available(caller) == 1_000_000 - REMOTE_PRICE
 
     async def test_a_crash_before_the_call_frees_the_key(self, desk: DeskOfTest) -> None:
-        """A pending order whose supplier never heard of it gives the money back and leaves the key free."""
+        """A pending order whose supplier never heard of it gives the money back and leaves the key
+        free."""
         caller = await desk.customer()
         await desk.simulator.script(["timeout"])
         desk.deafen()
@@ -300,7 +309,8 @@ class TestGuard:
     """The abuse guard closes ordering and nothing else."""
 
     async def test_bans_after_many_orders_without_a_message(self, desk: DeskOfTest) -> None:
-        """A hundred endings without a message close ordering for the tier's time, then it is open again."""
+        """A hundred endings without a message close ordering for the tier's time, then it is open
+        again."""
         caller = await desk.customer()
         await desk.pool.execute(
             "insert into customer_hours values ($1, $2, 0, 60, 45)",
@@ -327,7 +337,8 @@ async def _again(desk: DeskOfTest, caller: Caller) -> Caller:
 
 
 async def test_a_wallet_in_other_hands_holds_up_nobody_else(desk: DeskOfTest) -> None:
-    """While a transaction works on one wallet, the purchases of other customers go on, and its own follows."""
+    """While a transaction works on one wallet, the purchases of other customers go on, and its own
+    follows."""
     held, free = await desk.customer(), await desk.customer()
     async with desk.pool.acquire() as connection, connection.transaction():
         await connection.execute("select from accounts where id = $1 for update", held.wallet_id)

@@ -1,4 +1,5 @@
-"""A supplier's answer that comes after we gave its call up: what it bought is given back, for as long as that may happen."""
+"""A supplier's answer that comes after we gave its call up: what it bought is given back, for as
+long as that may happen."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ from numdesk.usecases.orders import lifecycle, supplier_answers
 
 
 class LateSupplier(Simulator):
-    """The simulator on a day on which a call is carried out long after its caller has left: until then it knows nothing of it."""
+    """The simulator on a day on which a call is carried out long after its caller has left: until
+    then it knows nothing of it."""
 
     async def look_up(self, reference: str) -> None:
         """Knows nothing."""
 
 
 async def given_up(desk: DeskOfTest) -> None:
-    """Buys a number whose call has no answer, is unknown when it is asked about, and is carried out after all."""
+    """Buys a number whose call has no answer, is unknown when it is asked about, and is carried out
+    after all."""
     desk.simulator.__class__ = LateSupplier
     await desk.simulator.script(["late_ok"])
     with pytest.raises(SupplierFailed):
@@ -32,7 +35,10 @@ async def given_up(desk: DeskOfTest) -> None:
 
 
 async def look(desk: DeskOfTest) -> timedelta | None:
-    """Does what the job that waits to look again would do, and returns how long it has waited; None when there is none."""
+    """Does what the job that waits to look again would do, and returns how long it has waited.
+
+    None when there is none.
+    """
     row = await desk.pool.fetchrow(
         "delete from jobs where kind = 'orders.look_again' returning payload::text, run_at"
     )
@@ -46,7 +52,8 @@ async def look(desk: DeskOfTest) -> timedelta | None:
 
 class TestLookAgain:
     async def test_gives_back_what_was_bought_after_all(self, desk: DeskOfTest) -> None:
-        """A number that nobody has is released at the supplier as soon as it is seen, and nobody is asked any more."""
+        """A number that nobody has is released at the supplier as soon as it is seen, and nobody is
+        asked any more."""
         await given_up(desk)
         assert await look(desk) == timedelta(minutes=1)
         assert len(await desk.simulator._world.open_sales()) == 1
@@ -71,7 +78,8 @@ class TestLookAgain:
             await look(desk)
 
     async def test_leaves_a_number_alone_that_an_order_has(self, desk: DeskOfTest) -> None:
-        """A supplier that names the reservation of another order does not make us release that one's number."""
+        """A supplier that names the reservation of another order does not make us release that
+        one's number."""
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_ONLY_OFFER)
         await given_up(desk)
@@ -90,7 +98,8 @@ class TestLookAgain:
 
 
 async def test_a_request_of_several_rounds_is_given_time_for_each(desk: DeskOfTest) -> None:
-    """The job that ends a request of a crashed process does not disturb a long one that is still being bought."""
+    """The job that ends a request of a crashed process does not disturb a long one that is still
+    being bought."""
     caller = await desk.customer()
     for quantity, minutes in [(1, 1), (10, 1), (11, 2)]:
         await desk.buy(caller, REMOTE_ONLY_OFFER, quantity=quantity)

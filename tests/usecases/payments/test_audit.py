@@ -92,7 +92,8 @@ KINDS = (
     ("1", PaymentStatus.REFUNDED),
 )
 
-#: Copies of a top-up: every name of the model has its public id in it, and that of a copy ends with its number.
+#: Copies of a top-up: every name of the model has its public id in it, and that of a copy ends with
+#: its number.
 COPIES = (
     """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, policy, state, credited,
                            invoice_id, created_at, expires_at)
@@ -133,7 +134,8 @@ class TestCompare:
         assert all(other.reference != one.invoice for one in found)
 
     async def test_finds_money_that_was_credited_without_a_payment(self, till: Till) -> None:
-        """A payment row whose amounts were touched no longer comes to what its facts are worth, nor to the ledger."""
+        """A payment row whose amounts were touched no longer comes to what its facts are worth, nor
+        to the ledger."""
         topup, _ = await paid(till)
         await till.desk.pool.execute("update topup_payments set credit = credit + 1")
         (one,) = await compare(till)
@@ -143,7 +145,8 @@ class TestCompare:
         )  # the ledger's own check would tell, too
 
     async def test_asks_again_before_it_calls_a_payment_missing(self, till: Till) -> None:
-        """A list that goes by other times than ours is no lie: what is not in it is asked for by itself."""
+        """A list that goes by other times than ours is no lie: what is not in it is asked for by
+        itself."""
         await paid(till)
         till.gateway.listed = []
         assert await compare(till) == []
@@ -162,7 +165,8 @@ class TestCompare:
 
     @pytest.mark.timeout(120)
     async def test_is_silent_about_ten_thousand_honest_payments(self, till: Till) -> None:
-        """Paid exactly, too little and too much, refunded after the credit: none of them differs, and one lie among them is found."""
+        """Paid exactly, too little and too much, refunded after the credit: none of them differs,
+        and one lie among them is found."""
         for share, status in KINDS:
             topup = await till.order()
             for known in (
@@ -184,7 +188,10 @@ class TestAuditDue:
     """The nightly run."""
 
     async def test_looks_once_a_day_and_writes_down_what_it_found(self, till: Till) -> None:
-        """Whichever process comes first; what the gateway knew and we did not is settled on the way."""
+        """Whichever process comes first.
+
+        What the gateway knew and we did not is settled on the way.
+        """
         topup, truth = await paid(till)
         till.gateway.truth[truth.payment_id] = replace(truth, status=PaymentStatus.REFUNDED)
         till.desk.clock.advance(60)
@@ -205,7 +212,8 @@ class TestAuditDue:
     async def test_one_that_nobody_can_settle_does_not_stop_the_others(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever one answer breaks, the night's other news are booked and the comparison is done."""
+        """Whatever one answer breaks, the night's other news are booked and the comparison is
+        done."""
         (first, one), (second, other) = await paid(till), await paid(till)
         for truth in (one, other):
             till.gateway.truth[truth.payment_id] = replace(truth, status=PaymentStatus.REFUNDED)
@@ -236,7 +244,8 @@ class TestAuditDue:
 
 
 async def multiply(till: Till, model: TopUp, count: int) -> None:
-    """Makes so many copies of a settled top-up, with its payment and journals, and of what the gateway knows of it."""
+    """Makes so many copies of a settled top-up, with its payment and journals, and of what the
+    gateway knows of it."""
     for statement in COPIES:
         await till.desk.pool.execute(statement, model.public_id, count)
     (truth,) = [one for one in till.gateway.truth.values() if one.reference == model.public_id]

@@ -1,4 +1,5 @@
-"""The nightly comparison against both gateways as they really speak: their stand-ins lie in every way they know."""
+"""The nightly comparison against both gateways as they really speak: their stand-ins lie in every
+way they know."""
 
 from __future__ import annotations
 
@@ -85,7 +86,10 @@ async def shop(
     ids=[f"{provider.slug}-{lie}" for provider, lie in CASES],
 )
 async def test_finds_every_lie(shop: Shop, lie: str) -> None:
-    """Each of twenty lies about one of three payments is found and named; the honest two are not."""
+    """Each of twenty lies about one of three payments is found and named.
+
+    The honest two are not.
+    """
     topups = [await shop.paid() for _ in range(3)]
     await shop.served.fake.lie(topups[1].public_id, lie)
     found = await shop.compare()
@@ -116,7 +120,8 @@ async def test_a_late_list_is_no_lie(shop: Shop) -> None:
     ids=["cryptomus", "nowpayments"],
 )
 async def test_the_clearing_account_holds_what_the_gateway_owes(shop: Shop) -> None:
-    """What came in less the gateway's commission, and neither customer nor gateway is given more."""
+    """What came in less the gateway's commission, and neither customer nor gateway is given
+    more."""
     await shop.paid()
     rows = await shop.desk.pool.fetch(
         """select a.kind, a.label, sum(e.amount)::int units from entries e join accounts a on a.id = e.account_id

@@ -1,4 +1,5 @@
-"""Top-ups through the real adapters, to the gateways' fakes and back: credits are right, and no lie of a list goes unseen."""
+"""Top-ups through the real adapters, to the gateways' fakes and back: credits are right, and no lie
+of a list goes unseen."""
 
 from __future__ import annotations
 
@@ -79,7 +80,10 @@ class TestTopUp:
     async def test_credits_what_was_paid(
         self, desk: DeskOfTest, payer: Caller, served: Served, coin: str, share: str
     ) -> None:
-        """Whatever the coin, the cents are those that were bought; what is a little more is credited, too."""
+        """Whatever the coin, the cents are those that were bought.
+
+        What is a little more is credited, too.
+        """
         topup = await order(desk, payer)
         price = Decimal(topup.final_amount) / 100 * Decimal(share)
         worth = {"USDT": Decimal("0.8"), "BTC": Decimal(50_000)}[coin]
@@ -92,7 +96,10 @@ class TestTopUp:
     async def test_credits_both_parts(
         self, desk: DeskOfTest, payer: Caller, served: Served
     ) -> None:
-        """What is paid in two parts comes to the whole as one payment that grows; as two of their own, each is rounded down to a cent."""
+        """What is paid in two parts comes to the whole as one payment that grows.
+
+        As two of their own, each is rounded down to a cent.
+        """
         topup = await order(desk, payer)
         await served.fake.pay(topup.public_id, amount=Decimal(100), currency="EUR")
         await settled(desk, topup, served)
@@ -109,7 +116,10 @@ class TestComparison:
     async def test_finds_what_the_gateway_lies_about(
         self, desk: DeskOfTest, payer: Caller, served: Served, lie: str
     ) -> None:
-        """A lie that is told by the list and the read-back alike is found; the honest neighbour is left alone."""
+        """A lie that is told by the list and the read-back alike is found.
+
+        The honest neighbour is left alone.
+        """
         liar, honest = await order(desk, payer), await order(desk, payer)
         for topup in (liar, honest):
             await served.fake.pay(topup.public_id)
@@ -121,7 +131,8 @@ class TestComparison:
     async def test_is_silent_about_a_list_that_goes_by_other_times(
         self, desk: DeskOfTest, payer: Caller, served: Served
     ) -> None:
-        """What is missing from its day's list is asked for by itself before it is called missing."""
+        """What is missing from its day's list is asked for by itself before it is called
+        missing."""
         topup = await order(desk, payer)
         await served.fake.pay(topup.public_id)
         await settled(desk, topup, served)

@@ -1,4 +1,5 @@
-"""Money in a status that is not plainly paid is held for staff, credited to nobody, and free again by the gateway's word or theirs."""
+"""Money in a status that is not plainly paid is held for staff, credited to nobody, and free again
+by the gateway's word or theirs."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from numdesk.usecases.payments import audit, callbacks, settlement
 from numdesk.usecases.payments import held as payment_held
 from numdesk.workers import runner
 
-#: What a gateway may say of money that it has and that is not plainly paid, with the doubt that staff see.
+#: What a gateway may say of money that it has and that is not plainly paid, with the doubt that
+#: staff see.
 ODD = {
     PaymentStatus.UNKNOWN: Doubt.STATUS,
     PaymentStatus.FAILED: Doubt.STATUS,
@@ -79,7 +81,8 @@ class TestHeld:
     async def test_is_shown_counted_and_not_credited(
         self, till: Till, status: PaymentStatus, hears: Callable[[Till, TopUp], Awaitable[None]]
     ) -> None:
-        """However it is heard of, money of an odd status waits for staff under the gateway's own word, and is in nobody's books."""
+        """However it is heard of, money of an odd status waits for staff under the gateway's own
+        word, and is in nobody's books."""
         topup = await till.order()
         told = till.gateway.pay(
             topup, status, share="1.01", gateway_status=WORD, at=till.desk.clock.now()
@@ -97,7 +100,8 @@ class TestHeld:
         ] == [0, 0, 0]
 
     async def test_is_told_by_the_comparison(self, till: Till) -> None:
-        """A held payment is named with the word, the money, and that nothing was credited, each time until it is decided."""
+        """A held payment is named with the word, the money, and that nothing was credited, each
+        time until it is decided."""
         topup = await till.order()
         till.gateway.pay(
             topup, PaymentStatus.UNKNOWN, gateway_status=WORD, at=till.desk.clock.now()
@@ -120,7 +124,8 @@ class TestHeld:
         )
 
     async def test_is_measured(self, till: Till) -> None:
-        """The metrics have the number of held payments by gateway and doubt, and forget what was settled."""
+        """The metrics have the number of held payments by gateway and doubt, and forget what was
+        settled."""
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNKNOWN)
         await till.settle(topup)
@@ -149,7 +154,10 @@ class TestHeld:
 
     @pytest.mark.parametrize("status", [*ODD, PaymentStatus.WAITING])
     async def test_is_no_invoice_without_money(self, till: Till, status: PaymentStatus) -> None:
-        """A closed invoice that nobody paid waits for nobody, whatever its word; what a gateway keeps back has money in it."""
+        """A closed invoice that nobody paid waits for nobody, whatever its word.
+
+        What a gateway keeps back has money in it.
+        """
         topup = await till.order()
         till.gateway.pay(topup, status, paid=None)
         await till.settle(topup)
@@ -166,7 +174,10 @@ class TestResolved:
     async def test_ends_by_itself(
         self, till: Till, status: PaymentStatus, end: PaymentStatus, balance: int
     ) -> None:
-        """Once the gateway says paid it is credited, once it says refunded it is over; staff need do nothing."""
+        """Once the gateway says paid it is credited, once it says refunded it is over.
+
+        Staff need do nothing.
+        """
         topup = await till.order()
         for news in (status, end, end):
             till.gateway.pay(topup, news)
@@ -177,7 +188,10 @@ class TestResolved:
     async def test_is_credited_by_a_persons_word_and_not_again_by_the_gateways(
         self, till: Till
     ) -> None:
-        """Approved for what it is worth; other odd words, and paid in the end, change nothing of it; a refund takes it back."""
+        """Approved for what it is worth.
+
+        Other odd words, and paid in the end, change nothing of it; a refund takes it back.
+        """
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNKNOWN, gateway_status=WORD, due=None)
         await till.settle(topup)
@@ -202,7 +216,8 @@ class TestResolved:
     async def test_is_in_doubt_again_when_the_gateway_holds_it(
         self, till: Till, status: PaymentStatus
     ) -> None:
-        """What staff approved, and the gateway then keeps back, is not credited any longer and waits for a person again."""
+        """What staff approved, and the gateway then keeps back, is not credited any longer and
+        waits for a person again."""
         topup = await till.order()
         till.gateway.pay(topup, status, share="0.1", due=None)
         await till.settle(topup)
@@ -221,7 +236,10 @@ class TestResolved:
     async def test_is_written_off_by_a_persons_word(
         self, till: Till, status: PaymentStatus, decision: Decision, state: TopUpState
     ) -> None:
-        """What is refused or went back is in nobody's books and waits for nobody; plainly paid after all, it is credited."""
+        """What is refused or went back is in nobody's books and waits for nobody.
+
+        Plainly paid after all, it is credited.
+        """
         topup = await till.order()
         till.gateway.pay(topup, status)
         await till.settle(topup)
@@ -260,7 +278,10 @@ class TestContradicted:
         "status", [PaymentStatus.UNKNOWN, PaymentStatus.FAILED, PaymentStatus.EXPIRED]
     )
     async def test_keeps_the_credit_and_asks_staff(self, till: Till, status: PaymentStatus) -> None:
-        """Nothing is taken from a customer because of a word; staff see it, and the gateway is asked on until it is plain again."""
+        """Nothing is taken from a customer because of a word.
+
+        Staff see it, and the gateway is asked on until it is plain again.
+        """
         topup = await self.contradicted(till, status)
         assert (topup.state, await till.balance()) == (TopUpState.CREDITED, 50_000)
         assert await held(till, topup) is Doubt.STATUS
@@ -272,7 +293,10 @@ class TestContradicted:
         assert await till.poll() == 0
 
     async def test_stands_when_staff_say_so(self, till: Till) -> None:
-        """Approved without a figure, what was booked stands; the same word again is no news, another one is."""
+        """Approved without a figure, what was booked stands.
+
+        The same word again is no news, another one is.
+        """
         topup = await self.contradicted(till)
         await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
         await till.settle(topup)
@@ -314,8 +338,8 @@ STEP = st.tuples(
 async def test_any_sequence_of_statuses_moves_money_once(
     till: Till, steps: list[tuple[PaymentStatus, str, int | None]], end: PaymentStatus
 ) -> None:
-    """In any order, with repeats and contradictions: credited is what is plainly paid, all else with money in it is held, and a
-    plain end ends every doubt."""
+    """In any order, with repeats and contradictions: credited is what is plainly paid, all else
+    with money in it is held, and a plain end ends every doubt."""
     topup = await till.order()
     before = await till.balance()
     start = till.desk.clock.now()

@@ -35,7 +35,8 @@ class TestPaid:
     """What was paid in full."""
 
     async def test_credits_exactly_the_amount(self, till: Till) -> None:
-        """450.00 paid for 500.00 brings 500.00: the discount is frozen in the top-up, the fee is ours."""
+        """450.00 paid for 500.00 brings 500.00: the discount is frozen in the top-up, the fee is
+        ours."""
         topup = await till.order(50_000)
         till.gateway.pay(topup, fee="4.50")
         assert (await till.settle(topup)).state is TopUpState.CREDITED
@@ -87,7 +88,8 @@ class TestPaid:
         assert line.metadata == {"provider": PROVIDER, "invoiceId": topup.public_id}
 
     async def test_clearing_equals_what_the_gateway_owes(self, till: Till) -> None:
-        """Where the gateway says what it credits us in our currency, exactly that stands in its clearing account."""
+        """Where the gateway says what it credits us in our currency, exactly that stands in its
+        clearing account."""
         topup = await till.order()
         till.gateway.pay(topup, settled=Decimal("441.37"), settled_currency="EUR")
         await till.settle(topup)
@@ -124,7 +126,8 @@ class TestNotExact:
         assert await till.balance() == 3_332
 
     async def test_holds_dust(self, till: Till) -> None:
-        """What is worth less than the limit waits for staff, and is not the customer's meanwhile."""
+        """What is worth less than the limit waits for staff, and is not the customer's
+        meanwhile."""
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
         assert (await till.settle(topup)).state is TopUpState.HELD
@@ -133,7 +136,8 @@ class TestNotExact:
         assert await till.account("suspense", "unapplied") == 45
 
     async def test_what_is_paid_twice_is_credited_twice(self, till: Till) -> None:
-        """Whether a gateway calls it one payment of twice as much or two, the customer has the same."""
+        """Whether a gateway calls it one payment of twice as much or two, the customer has the
+        same."""
         for topup in (await till.order(), await till.order()):
             first = till.gateway.pay(topup, share="2" if await till.balance() == 0 else "1")
             if first.paid == first.due:
@@ -148,7 +152,10 @@ class TestNotExact:
     async def test_keeps_what_is_far_too_much_apart(
         self, till: Till, decision: Decision, credited: int, apart: int
     ) -> None:
-        """What goes beyond the operator's limit belongs to nobody until a person says whose it is; what is below stays the customer's."""
+        """What goes beyond the operator's limit belongs to nobody until a person says whose it is.
+
+        What is below stays the customer's.
+        """
         till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
         topup = await till.order()
         till.gateway.pay(topup, share="1.5")
@@ -169,7 +176,8 @@ class TestNotExact:
 
     @pytest.mark.parametrize("is_refused_first", [False, True])
     async def test_writes_off_the_excess_alone(self, till: Till, is_refused_first: bool) -> None:
-        """When what was too much has gone back to the payer it leaves the books, and what was credited stays the customer's."""
+        """When what was too much has gone back to the payer it leaves the books, and what was
+        credited stays the customer's."""
         till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
         topup = await till.order()
         till.gateway.pay(topup, share="1.5")
@@ -187,7 +195,8 @@ class TestNotExact:
             await settlement.decide(till.rt, topup.public_id, Decision.RETURNED)
 
     async def test_writes_off_no_payment_by_chance(self, till: Till) -> None:
-        """Where one payment is held and another was refused, a write-off must name which of them went back."""
+        """Where one payment is held and another was refused, a write-off must name which of them
+        went back."""
         till.rt.settings = replace(till.rt.settings, topup_overpaid_bp=1_000)
         topup = await till.order()
         till.gateway.pay(topup, share="1.5", payment_id="refused")
@@ -224,7 +233,8 @@ class TestNotExact:
         ] == [0, 0, 0]
 
     async def test_gives_too_little_the_discount_that_it_reaches(self, till: Till) -> None:
-        """Where the operator wants it so, who orders 5,000 and pays 95 has the discount of 100, and not that of 5,000."""
+        """Where the operator wants it so, who orders 5,000 and pays 95 has the discount of 100, and
+        not that of 5,000."""
         frozen = await till.order(500_000)
         till.rt.settings = replace(till.rt.settings, topup_partial_discount="reached")
         reached = await till.order(500_000)
@@ -243,7 +253,10 @@ class TestNotExact:
         ],
     )
     async def test_doubts_what_no_wallet_holds(self, till: Till, facts: dict[str, object]) -> None:
-        """Absurd numbers are a doubt like any other, and no error; a person may say what they are worth."""
+        """Absurd numbers are a doubt like any other, and no error.
+
+        A person may say what they are worth.
+        """
         topup = await till.order()
         till.gateway.pay(topup, **facts)  # type: ignore[arg-type] - fields by name
         assert (await till.settle(topup)).state is TopUpState.HELD
@@ -259,7 +272,8 @@ class TestNotExact:
         assert await till.balance() == 0
 
     async def test_credits_a_late_payment_within_grace(self, till: Till) -> None:
-        """An invoice that was over gets its credit at its rate within the grace, and the customer hears both news."""
+        """An invoice that was over gets its credit at its rate within the grace, and the customer
+        hears both news."""
         topup = await till.order()
         till.desk.clock.advance(7_200)
         assert (await till.settle(topup)).state is TopUpState.EXPIRED
@@ -268,7 +282,8 @@ class TestNotExact:
         assert [kind for kind, _ in await till.events()] == ["payment.failed", "payment.completed"]
 
     async def test_credits_a_very_late_payment_by_its_outcome(self, till: Till) -> None:
-        """After the grace the rate is gone: what the gateway made of the money counts, and without that a person decides."""
+        """After the grace the rate is gone: what the gateway made of the money counts, and without
+        that a person decides."""
         topup, other = await till.order(), await till.order()
         at = till.desk.clock.now() + timedelta(days=3)
         till.gateway.pay(topup, at=at, settled=Decimal("300.00"), settled_currency="EUR")
@@ -277,7 +292,8 @@ class TestNotExact:
         assert (await till.settle(other)).state is TopUpState.HELD
 
     async def test_waits_for_staff_when_another_coin_came(self, till: Till) -> None:
-        """A wrong asset is credited only after somebody said so, for what the gateway made of it."""
+        """A wrong asset is credited only after somebody said so, for what the gateway made of
+        it."""
         topup = await till.order()
         till.gateway.pay(topup, wrong_asset=True, settled=Decimal("90.00"), settled_currency="EUR")
         assert (await till.settle(topup)).state is TopUpState.HELD
@@ -302,7 +318,8 @@ class TestNotExact:
     async def test_quarantines_what_does_not_fit(
         self, till: Till, facts: dict[str, object], doubt: Doubt
     ) -> None:
-        """Another currency, amount or reference than ours, or no amounts at all: nothing is credited, staff is told."""
+        """Another currency, amount or reference than ours, or no amounts at all: nothing is
+        credited, staff is told."""
         topup = await till.order()
         till.gateway.pay(topup, **facts)  # type: ignore[arg-type] - fields by name
         assert (await till.settle(topup)).state is TopUpState.HELD
@@ -338,7 +355,8 @@ class TestTakenBack:
         assert [kind for kind, _ in await till.events()] == ["payment.completed", "payment.failed"]
 
     async def test_what_was_spent_is_owed(self, till: Till) -> None:
-        """A wallet is never silently negative: what it lacks is a claim on the customer, who may spend nothing more."""
+        """A wallet is never silently negative: what it lacks is a claim on the customer, who may
+        spend nothing more."""
         topup = await till.order()
         till.gateway.pay(topup)
         await till.settle(topup)
@@ -377,7 +395,10 @@ class TestTakenBack:
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == -30_000
 
     async def test_a_lock_that_is_lifted_gives_the_credit_again(self, till: Till) -> None:
-        """Held after the credit is taken back, released is credited once more; what was owed is paid first."""
+        """Held after the credit is taken back, released is credited once more.
+
+        What was owed is paid first.
+        """
         topup = await till.order()
         for status in (PaymentStatus.PAID, PaymentStatus.HELD, PaymentStatus.PAID):
             till.gateway.pay(topup, status)
@@ -392,7 +413,10 @@ class TestTakenBack:
         assert await till.account("receivable", f"customer:{till.caller.customer_id}") == 0
 
     async def test_a_credit_outlives_an_edited_invoice(self, till: Till) -> None:
-        """What was credited is not taken back because the gateway suddenly names another amount; the comparison tells of it."""
+        """What was credited is not taken back because the gateway suddenly names another amount.
+
+        The comparison tells of it.
+        """
         topup = await till.order()
         till.gateway.pay(topup)
         await till.settle(topup)
@@ -412,7 +436,10 @@ class TestDecide:
             await settlement.decide(till.rt, topup.public_id, Decision.APPROVED)
 
     async def test_wants_to_know_what_a_stranger_is_worth(self, till: Till) -> None:
-        """A payment of another currency has no worth that we can tell; given one, it is credited for that."""
+        """A payment of another currency has no worth that we can tell.
+
+        Given one, it is credited for that.
+        """
         topup = await till.order()
         till.gateway.pay(topup, currency="USD")
         await till.settle(topup)
@@ -422,7 +449,10 @@ class TestDecide:
         assert (done.state, done.credited) == (TopUpState.CREDITED, 50_000)
 
     async def test_a_refusal_keeps_the_money_apart(self, till: Till) -> None:
-        """Refused money is not the customer's, yet it is at the gateway, and the books say both; it is not asked about again."""
+        """Refused money is not the customer's, yet it is at the gateway, and the books say both.
+
+        It is not asked about again.
+        """
         topup = await till.order()
         till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
         await till.settle(topup)
@@ -438,7 +468,8 @@ class TestDecide:
     async def test_a_decision_is_about_the_money_that_was_there(
         self, till: Till, decision: Decision
     ) -> None:
-        """A word about a thousandth of what is due says nothing of the rest: once that has come, it is credited as ever."""
+        """A word about a thousandth of what is due says nothing of the rest: once that has come, it
+        is credited as ever."""
         topup = await till.order(50_000)
         till.gateway.pay(topup, PaymentStatus.UNDERPAID, share="0.001")
         await till.settle(topup)
@@ -476,7 +507,8 @@ def told(till: Till, topup: TopUp, news: tuple[PaymentStatus, str]) -> Payment:
 
 @pytest.mark.timeout(120)
 async def test_every_order_of_news_ends_alike(till: Till) -> None:
-    """Seen, under, paid, paid, over, refund: in each of the 720 orders the refund has the last word, and without it the over-payment."""
+    """Seen, under, paid, paid, over, refund: in each of the 720 orders the refund has the last
+    word, and without it the over-payment."""
     for with_refund, end in (
         (True, (0, TopUpState.REFUNDED)),
         (False, (52_500, TopUpState.CREDITED)),
@@ -510,7 +542,8 @@ STEP = st.tuples(
 async def test_credits_are_what_was_confirmed(
     till: Till, steps: list[tuple[PaymentStatus, int, str, bool]], amount: int
 ) -> None:
-    """Whatever a gateway says in whatever order, credits are the sum over its payments of what each confirmed one is worth, never more."""
+    """Whatever a gateway says in whatever order, credits are the sum over its payments of what each
+    confirmed one is worth, never more."""
     topup = await till.order(amount)
     before = await till.balance()
     for status, percent, payment_id, races in steps:

@@ -1,4 +1,5 @@
-"""Top-ups from the wish to the invoice, callbacks from the bytes to the settlement, and the questions when nobody calls."""
+"""Top-ups from the wish to the invoice, callbacks from the bytes to the settlement, and the
+questions when nobody calls."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class TestCreateTopUp:
     """The wish for a top-up."""
 
     async def test_freezes_discount_and_price(self, till: Till) -> None:
-        """500.00 at ten percent costs 450.00, and the gateway is asked for that under our reference."""
+        """500.00 at ten percent costs 450.00, and the gateway is asked for that under our
+        reference."""
         topup = await till.order(50_000)
         (intent,) = till.gateway.created
         assert (topup.final_amount, topup.discount, topup.discount_bp) == (45_000, 5_000, 1_000)
@@ -84,7 +86,10 @@ class TestCreateTopUp:
             )
 
     async def test_a_repeat_gets_the_same_answer(self, till: Till) -> None:
-        """The same key gives the same invoice and state, even when it was paid meanwhile; another request under it is refused."""
+        """The same key gives the same invoice and state, even when it was paid meanwhile.
+
+        Another request under it is refused.
+        """
         first = await till.order(key="k")
         till.gateway.pay(first)
         await till.settle(first)
@@ -99,7 +104,10 @@ class TestCreateTopUp:
             )
 
     async def test_bounds_what_waits_for_money(self, till: Till) -> None:
-        """So many unpaid top-ups and no more, however many are wanted at once; one that is paid or over makes room."""
+        """So many unpaid top-ups and no more, however many are wanted at once.
+
+        One that is paid or over makes room.
+        """
         till.rt.settings = replace(till.rt.settings, topup_open_max=3)
         found = await asyncio.gather(*(till.order() for _ in range(6)), return_exceptions=True)
         made = [one for one in found if isinstance(one, TopUp)]
@@ -115,7 +123,10 @@ class TestCreateTopUp:
         assert await till.order(key="other")
 
     async def test_many_at_once_make_one_invoice(self, till: Till) -> None:
-        """Twenty copies of one request in two processes ask the gateway once; those that come meanwhile are told to wait."""
+        """Twenty copies of one request in two processes ask the gateway once.
+
+        Those that come meanwhile are told to wait.
+        """
         other = another(till.rt, till.rt.database)
         request = TopUpRequest("k", b"same", PROVIDER, 50_000)
         found = await asyncio.gather(
@@ -134,7 +145,10 @@ class TestCreateTopUp:
         assert (await till.order(key="k")).payment_url
 
     async def test_a_lost_answer_is_found_again(self, till: Till) -> None:
-        """An invoice that was made although its answer was lost is the one that the next try gets; never a second one."""
+        """An invoice that was made although its answer was lost is the one that the next try gets.
+
+        Never a second one.
+        """
         till.gateway.repeatable = False
         till.gateway.loses_answers = LOST
         with pytest.raises(GatewayUnavailable):
@@ -143,7 +157,8 @@ class TestCreateTopUp:
         assert len(till.gateway.created) == 1
 
     async def test_an_intent_whose_invoice_nobody_finds_is_over(self, till: Till) -> None:
-        """A gateway that cannot be asked twice and knows of none makes no second invoice under that reference."""
+        """A gateway that cannot be asked twice and knows of none makes no second invoice under that
+        reference."""
         till.gateway.repeatable = False
         till.gateway.failures.append(LOST)
         for _ in range(2):
@@ -207,7 +222,10 @@ class TestReceive:
         )
 
     async def test_keeps_what_was_signed_once_however_it_is_spaced(self, till: Till) -> None:
-        """A signature covers the document and not its spaces; fifty ways of writing one are one callback."""
+        """A signature covers the document and not its spaces.
+
+        Fifty ways of writing one are one callback.
+        """
         headers, body = callback_of(await till.order())
         for blanks in range(50):
             await callbacks.receive(
@@ -216,7 +234,8 @@ class TestReceive:
         assert await till.desk.pool.fetchval("select count(*) from payment_inbox") == 1
 
     async def test_sets_callbacks_about_strangers_aside(self, till: Till) -> None:
-        """An unknown reference, or our reference with another invoice, is noted as such and settles nothing."""
+        """An unknown reference, or our reference with another invoice, is noted as such and settles
+        nothing."""
         topup = await till.order()
         for stranger in (
             replace(topup, public_id="inv_unknown"),
@@ -254,7 +273,10 @@ class TestPollDue:
         assert await till.balance() == 50_000
 
     async def test_asks_ever_less_often_and_ends_after_thirty_days(self, till: Till) -> None:
-        """After 1, 2, 5 and 15 minutes, then hourly, until thirty days after the invoice's end; then the nightly comparison watches."""
+        """After 1, 2, 5 and 15 minutes, then hourly, until thirty days after the invoice's end.
+
+        Then the nightly comparison watches.
+        """
         await till.order()
         asked: list[int] = []
         for minute in range(1, 150):
@@ -268,7 +290,8 @@ class TestPollDue:
         assert await till.poll() == 0
 
     async def test_customers_take_turns(self, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The one top-up of a customer is in the first round, behind more of another's than a round has room for."""
+        """The one top-up of a customer is in the first round, behind more of another's than a round
+        has room for."""
         monkeypatch.setattr(polling, "POLL_BATCH", 4)
         for _ in range(9):
             await till.order()

@@ -27,7 +27,8 @@ class TestCancel:
     async def test_gives_the_whole_term_back_to_where_it_came_from(
         self, rental_desk: DeskOfTest
     ) -> None:
-        """Rent and extensions go back, bonus to bonus and wallet to wallet, in one journal of the chart of accounts."""
+        """Rent and extensions go back, bonus to bonus and wallet to wallet, in one journal of the
+        chart of accounts."""
         caller = await shop.renter(rental_desk, bonus=1500)
         rented = await shop.rent(rental_desk, caller)
         await shop.extend(rental_desk, caller, rented.rental.id, units=7)
@@ -63,7 +64,8 @@ class TestCancel:
     async def test_ends_without_money_after_a_message_or_the_window(
         self, rental_desk: DeskOfTest
     ) -> None:
-        """A number that received something, or was held for longer than the window, is given up for nothing."""
+        """A number that received something, or was held for longer than the window, is given up for
+        nothing."""
         caller = await shop.renter(rental_desk)
         heard, kept = await shop.rent(rental_desk, caller), await shop.rent(rental_desk, caller)
         await shop.message(rental_desk, heard.rental.msisdn)
@@ -75,7 +77,10 @@ class TestCancel:
             await shop.cancel(rental_desk, caller, kept.rental.id)
 
     async def test_with_money_back_counts_for_the_guard(self, desk: DeskOfTest) -> None:
-        """Who rents and cancels numbers in a row lets them all rest for nothing, and is stopped; one with a message speaks for them."""
+        """Who rents and cancels numbers in a row lets them all rest for nothing, and is stopped.
+
+        One with a message speaks for them.
+        """
         await shop.open_shop(desk, numbers=103)
         caller = await shop.renter(desk)
         heard = await shop.rent(desk, caller, units=1, key="heard")

@@ -21,7 +21,8 @@ class TestMessages:
     """What comes in."""
 
     async def test_marks_the_service_and_tells_the_customer(self, rental_desk: DeskOfTest) -> None:
-        """A message is kept with its term, marks its service as used, and is an event with all that a webhook needs."""
+        """A message is kept with its term, marks its service as used, and is an event with all that
+        a webhook needs."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
         taken = await shop.message(
@@ -45,7 +46,8 @@ class TestMessages:
         }
 
     async def test_counts_a_repeat_once(self, rental_desk: DeskOfTest) -> None:
-        """What a provider tells twice is one message and one event, also when the rental has ended between."""
+        """What a provider tells twice is one message and one event, also when the rental has ended
+        between."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         first = await shop.message(rental_desk, rented.rental.msisdn, message_id="one")
@@ -84,7 +86,8 @@ class TestMessages:
         ).total == 0
 
     async def test_are_the_tenants_whatever_order_they_name(self, rental_desk: DeskOfTest) -> None:
-        """A reference that no order of ours has does not keep a message from the customer who rents the number."""
+        """A reference that no order of ours has does not keep a message from the customer who rents
+        the number."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         event = MessageReceived(
@@ -122,7 +125,10 @@ class TestMessages:
         assert answers[1].order_id == order.id
 
     async def test_are_forgotten_with_all_other_texts(self, rental_desk: DeskOfTest) -> None:
-        """After the time that texts are kept, neither the message nor its event says what it said; the service stays used."""
+        """After the time that texts are kept, neither the message nor its event says what it said.
+
+        The service stays used.
+        """
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller, units=30)
         await shop.message(rental_desk, rented.rental.msisdn, "a secret")

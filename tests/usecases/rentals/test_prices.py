@@ -1,4 +1,5 @@
-"""Rental price lists: good lines count, bad ones are told, and the same list twice changes nothing."""
+"""Rental price lists: good lines count, bad ones are told, and the same list twice changes
+nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ class TestLoad:
     """Loading a list."""
 
     async def test_changes_nothing_the_second_time(self, database_url: str, tmp_path: Path) -> None:
-        """A list names what the atlas knows, in any case; the same one again leaves all as it is, and a new price is one change."""
+        """A list names what the atlas knows, in any case.
+
+        The same one again leaves all as it is, and a new price is one change.
+        """
         async with open_sandbox(database_url, tmp_path) as desk:
             totals = [
                 await prices.load(
@@ -88,7 +92,8 @@ class TestLoad:
     async def test_loads_neither_of_two_lines_that_contradict(
         self, desk: DeskOfTest, one: tuple[str, str, str], other: tuple[str, str, str]
     ) -> None:
-        """Two prices for a period, "off" beside a price, and two priorities for a service are reported; other lines are loaded."""
+        """Two prices for a period, "off" beside a price, and two priorities for a service are
+        reported; other lines are loaded."""
         told: list[BadLine] = []
         lines = [
             GivenRentalPrice(2, "ES", "google", "LONG", *one),

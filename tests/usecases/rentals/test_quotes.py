@@ -17,7 +17,8 @@ class TestOffer:
     """What a customer is shown."""
 
     async def test_lists_services_by_priority_with_word_of_stock(self, desk: DeskOfTest) -> None:
-        """The order is the operator's, and a service without a free number is listed as not available."""
+        """The order is the operator's, and a service without a free number is listed as not
+        available."""
         await shop.open_shop(desk, numbers=1)
         lines = [
             prices.GivenRentalPrice(2, "ES", name, "LONG", "7", "9", priority)
@@ -43,7 +44,8 @@ class TestOffer:
     async def test_of_an_announced_country_is_shown_but_closed(
         self, rental_desk: DeskOfTest
     ) -> None:
-        """A country that is only announced has services that are not available, and nobody rents there."""
+        """A country that is only announced has services that are not available, and nobody rents
+        there."""
         caller = await shop.renter(rental_desk)
         found = await rental_quotes.services(
             rental_desk.rt, caller, country="Germany", rent_type=RentType.LONG
@@ -59,7 +61,10 @@ class TestOffer:
             )
 
     async def test_quotes_by_code_or_name(self, rental_desk: DeskOfTest) -> None:
-        """Services are named by code or name in any case, each counted once; an unknown one is refused."""
+        """Services are named by code or name in any case, each counted once.
+
+        An unknown one is refused.
+        """
         caller = await shop.renter(rental_desk, options={"rental_discount_bp": "1000"})
         chosen, quotes = await rental_quotes.quotes(
             rental_desk.rt,

@@ -32,7 +32,8 @@ class TestReading:
         assert (await reading.active(rental_desk.rt, stranger, page=1, limit=9)).total == 0
 
     async def test_pages_by_state(self, rental_desk: DeskOfTest) -> None:
-        """The newest term stands first, an unnoticed end counts, and a page beyond the last still tells how many there are."""
+        """The newest term stands first, an unnoticed end counts, and a page beyond the last still
+        tells how many there are."""
         caller = await shop.renter(rental_desk)
         ids = [(await shop.rent(rental_desk, caller, units=units)).rental.id for units in (1, 7, 7)]
         await shop.cancel(rental_desk, caller, ids[2])

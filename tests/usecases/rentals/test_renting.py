@@ -30,7 +30,8 @@ class TestRent:
     async def test_spends_bonus_first_and_writes_all_of_it_down(
         self, rental_desk: DeskOfTest
     ) -> None:
-        """Number, term, charge, journal and history agree, and the journal is the one of the chart of accounts."""
+        """Number, term, charge, journal and history agree, and the journal is the one of the chart
+        of accounts."""
         caller = await shop.renter(rental_desk, bonus=500)
         rented = await shop.rent(rental_desk, caller, services=["google", "whatsapp"])
         assert await shop.money(rental_desk, caller) == (1_000_00 - 2200, 0)
@@ -78,7 +79,8 @@ class TestRent:
         assert (await shop.cancel(rental_desk, free, rented.rental.id)).refunded
 
     async def test_refuses_without_effect(self, rental_desk: DeskOfTest) -> None:
-        """Periods that are not offered, too little money, and no numbers are refused, and the key is free afterwards."""
+        """Periods that are not offered, too little money, and no numbers are refused, and the key
+        is free afterwards."""
         caller = await shop.renter(rental_desk, credit=WEEK - 1)
         with pytest.raises(PeriodNotOffered) as period:
             await shop.rent(rental_desk, caller, units=3, services=["google", "whatsapp"], key="k")
@@ -104,14 +106,18 @@ class TestRent:
         assert await shop.rent(rental_desk, caller, key="k") == first
 
     async def test_is_not_misled_by_an_old_price(self, rental_desk: DeskOfTest) -> None:
-        """A price that changed under a process's memory is not charged: it quotes again and charges the new one."""
+        """A price that changed under a process's memory is not charged: it quotes again and charges
+        the new one."""
         caller = await shop.renter(rental_desk)
         await prices.price_list(rental_desk.rt)
         await rental_desk.pool.execute("update rental_prices set price = 1300 where units = 7")
         assert (await shop.rent(rental_desk, caller)).price == 1300
 
     async def test_shares_its_stock_with_orders(self, desk: DeskOfTest) -> None:
-        """A number that is rented is not sold by the code, and the other way round; a used service rests for both."""
+        """A number that is rented is not sold by the code, and the other way round.
+
+        A used service rests for both.
+        """
         await shop.open_shop(desk, numbers=0)
         await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
         await prices.load(
@@ -135,7 +141,8 @@ class TestRent:
             await renting.rent(desk.rt, await shop.renter(desk), request)
 
     async def test_is_safe_from_who_had_the_number_before(self, desk: DeskOfTest) -> None:
-        """An earlier buyer gets a number back neither while it rests after a tenant nor ever after: what the tenant opened is theirs."""
+        """An earlier buyer gets a number back neither while it rests after a tenant nor ever after:
+        what the tenant opened is theirs."""
         await shop.open_shop(desk, numbers=0)
         await prices.set_country(desk.rt, iso2="ID", name="Indonesia", is_open=True)
         await prices.load(

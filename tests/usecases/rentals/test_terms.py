@@ -38,7 +38,8 @@ class TestExtend:
         assert await shop.money(rental_desk, caller) == (1_000_00 - WEEK - MONTH, 0)
 
     async def test_is_not_misled_by_an_old_price(self, rental_desk: DeskOfTest) -> None:
-        """What an extension or a re-rent costs is read where it is charged, whatever a process remembers."""
+        """What an extension or a re-rent costs is read where it is charged, whatever a process
+        remembers."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         await rental_desk.pool.execute("update rental_prices set price = 1300 where units = 7")
@@ -58,7 +59,8 @@ class TestExtend:
         assert caught.value.offered == (1, 3)
 
     async def test_is_not_for_hours_nor_after_the_end(self, rental_desk: DeskOfTest) -> None:
-        """A short rental cannot be made longer, an ended one neither, even before its end was written down."""
+        """A short rental cannot be made longer, an ended one neither, even before its end was
+        written down."""
         caller = await shop.renter(rental_desk)
         short = await shop.rent(rental_desk, caller, rent_type=RentType.SHORT, units=1)
         with pytest.raises(PeriodNotOffered) as refused:
@@ -79,7 +81,8 @@ class TestRerent:
     """Renting again."""
 
     async def test_begins_a_new_term_of_the_same_rental(self, rental_desk: DeskOfTest) -> None:
-        """Number and id stay, the term starts now, and what came in the last one is still to be read."""
+        """Number and id stay, the term starts now, and what came in the last one is still to be
+        read."""
         caller = await shop.renter(rental_desk)
         rented = await shop.rent(rental_desk, caller)
         await shop.message(rental_desk, rented.rental.msisdn, "first term")

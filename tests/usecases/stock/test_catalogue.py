@@ -1,4 +1,5 @@
-"""The catalogue shows what can be sold at this moment, and is loaded anew only when something changed."""
+"""The catalogue shows what can be sold at this moment, and is loaded anew only when something
+changed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +29,8 @@ class TestCatalogue:
     async def test_counts_the_country_and_each_operator(
         self, database_url: str, tmp_path: Path
     ) -> None:
-        """An offer without an operator sells every number of the country, one with an operator only its own."""
+        """An offer without an operator sells every number of the country, one with an operator only
+        its own."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=3)
             await shelve(desk, numbers=2, operator="telkomsel", first=621000000000)
@@ -44,7 +46,8 @@ class TestCatalogue:
     async def test_leaves_out_numbers_that_cool_down_for_the_service(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """A number that was just used for a service cannot be sold for it, and is not counted for it alone."""
+        """A number that was just used for a service cannot be sold for it, and is not counted for
+        it alone."""
         async with open_sandbox(database_url, tmp_path) as desk:
             await shelve(desk, numbers=3)
             await sell(desk)

@@ -28,7 +28,8 @@ class TestPriceList:
     def test_keeps_only_lines_that_agree_with_all_others(
         self, said: list[tuple[str, int, int | None]], luck: random.Random
     ) -> None:
-        """A line is refused when another one gives a different value for one of its facts, in whatever order they stand."""
+        """A line is refused when another one gives a different value for one of its facts, in
+        whatever order they stand."""
         lines = [stated(number, one) for number, one in enumerate(said)]
         expected = {
             mine.number

@@ -60,7 +60,8 @@ class TestLoad:
     async def test_keeps_a_number_out_of_a_country_that_it_cannot_be_of(
         self, database_url: str, tmp_path: Path
     ) -> None:
-        """A customer who buys a Malaysian number must not get one that begins like an Indonesian one."""
+        """A customer who buys a Malaysian number must not get one that begins like an Indonesian
+        one."""
         lines = [
             GivenNumber(2, "628110000001", "MY", ""),
             GivenNumber(3, "77010000001", "KZ", ""),

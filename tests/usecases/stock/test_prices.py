@@ -17,7 +17,8 @@ class TestPrice:
     async def test_makes_the_offer_and_changes_only_its_price_later(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """An offer's id stays when its price changes, and an unchanged price counts as unchanged."""
+        """An offer's id stays when its price changes, and an unchanged price counts as
+        unchanged."""
 
         def line(price: str) -> GivenPrice:
             return GivenPrice(2, "ID", "whatsapp", "", "IDR", price)
@@ -35,7 +36,8 @@ class TestPrice:
     async def test_puts_up_for_sale_what_a_supplier_has(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """A supplier's tier has a price by a list, and its stock and cost by what the supplier says."""
+        """A supplier's tier has a price by a list, and its stock and cost by what the supplier
+        says."""
         lines = [GivenPrice(2, "ID", "whatsapp", "", "IDR", "9000", "", "Simulator")]
         async with open_sandbox(database_url, tmp_path) as desk:
             assert (await prices.price(desk.rt, lines, complain=refuse)).added == 1
@@ -53,7 +55,8 @@ class TestPrice:
     async def test_knows_the_providers_of_this_desk_only(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """A provider that is spelt wrong is told, and does not become an offer that nobody can fulfil."""
+        """A provider that is spelt wrong is told, and does not become an offer that nobody can
+        fulfil."""
         told: list[BadLine] = []
         async with open_sandbox(database_url, tmp_path) as desk:
             await prices.price(
@@ -67,7 +70,8 @@ class TestPrice:
     async def test_sells_below_the_cost_only_when_allowed(
         self, database_url: str, tmp_path: Path
     ) -> None:
-        """A price below the cost that its line, another line or an earlier list gives is refused by line, or loaded and counted."""
+        """A price below the cost that its line, another line or an earlier list gives is refused by
+        line, or loaded and counted."""
 
         def line(number: int, service: str, price: str, cost: str) -> GivenPrice:
             return GivenPrice(number, "ID", service, "", "IDR", price, cost)
@@ -121,7 +125,10 @@ class TestPrice:
     async def test_loads_neither_of_two_lines_that_contradict(
         self, database_url: str, tmp_path: Path, one: tuple[str, ...], other: tuple[str, ...]
     ) -> None:
-        """Lines that give one offer different prices or costs are reported, however they spell it; their neighbours are loaded."""
+        """Lines that give one offer different prices or costs are reported, however they spell it.
+
+        Their neighbours are loaded.
+        """
         told: list[BadLine] = []
         lines = [
             GivenPrice(2, "ID", one[0], "", one[1], one[2], one[3]),
@@ -139,7 +146,10 @@ class TestPrice:
     async def test_takes_equal_lines_as_one(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """A line that says the same again, or says less, contradicts nothing; the cost that one of them gives counts."""
+        """A line that says the same again, or says less, contradicts nothing.
+
+        The cost that one of them gives counts.
+        """
         lines = [
             GivenPrice(n, "ID", "whatsapp", "", "EUR", price, cost)
             for n, price, cost in [(2, "2.5", ""), (3, "2.50", "1"), (4, "2.50", "")]
@@ -152,7 +162,8 @@ class TestPrice:
     async def test_takes_only_currencies_that_are_sold_in(
         self, database_url: str, tmp_path: Path, pool: asyncpg.Pool
     ) -> None:
-        """A price that no customer could be shown is told, and its cost is not taken for money of another currency."""
+        """A price that no customer could be shown is told, and its cost is not taken for money of
+        another currency."""
         told: list[BadLine] = []
         lines = [
             GivenPrice(2, "ID", "whatsapp", "", "EUR", "1.50", "1"),

@@ -1,4 +1,5 @@
-"""Sending webhooks: nothing is lost, nobody waits for somebody else's endpoint, a lost lease changes nothing."""
+"""Sending webhooks: nothing is lost, nobody waits for somebody else's endpoint, a lost lease
+changes nothing."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def fail_by(broken: pytest.MonkeyPatch, kind: str) -> None:
 
 
 def other_process(rt: Runtime) -> Runtime:
-    """Returns a runtime that shares nothing with this one but the database and the addresses let through."""
+    """Returns a runtime that shares nothing with this one but the database and the addresses let
+    through."""
     other = replace(rt, memory=Memory(), batchers={}, local={})
     deliveries.allow(other, addresses=deliveries.sender_of(rt).excused)
     return other
@@ -87,7 +89,8 @@ class TestDeliverDue:
     async def test_posts_each_event_once_and_signed(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """A receiver that answers 200 gets every event exactly once, with a signature that its secret verifies."""
+        """A receiver that answers 200 gets every event exactly once, with a signature that its
+        secret verifies."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, 300)
@@ -109,7 +112,8 @@ class TestDeliverDue:
     async def test_loses_nothing_to_a_receiver_that_fails(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """With three answers in ten an error, a reset, a cut or silence, every event arrives in the end, the same bytes on each try."""
+        """With three answers in ten an error, a reset, a cut or silence, every event arrives in the
+        end, the same bytes on each try."""
         renderer.timeout_s, renderer.failures_max, renderer.retry_delays_s = 0.2, 1000, (10.0,) * 12
         luck = random.Random(7)
         bad = ("reset", "close", "hang", 500, 429, 410)
@@ -137,7 +141,8 @@ class TestDeliverDue:
     async def test_the_status_line_decides(
         self, desk: DeskOfTest, renderer: RendererOfTest, odd: str
     ) -> None:
-        """Each event is sent once although the rest of every answer is broken, and nothing counts against the endpoint."""
+        """Each event is sent once although the rest of every answer is broken, and nothing counts
+        against the endpoint."""
         async with open_inbox(desk, lambda _: ODD[odd]) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, 20)
@@ -147,7 +152,8 @@ class TestDeliverDue:
         assert (await endpoints.endpoint(desk.rt, caller)).consecutive_failures == 0
 
     async def test_waits_for_the_schedule(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
-        """A failed delivery is tried again when its delay is over, a fifth sooner at most, and given up after the last."""
+        """A failed delivery is tried again when its delay is over, a fifth sooner at most, and
+        given up after the last."""
         async with open_inbox(desk, lambda _: 503) as inbox:
             await write_events(desk, await subscribe(desk, inbox))
             for tries in range(1, 6):
@@ -185,7 +191,8 @@ class TestDeliverDue:
     async def test_does_not_blame_the_endpoint_for_our_faults(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """What cannot be rendered is given up and logged, its neighbours go out, and the endpoint's count stays at zero."""
+        """What cannot be rendered is given up and logged, its neighbours go out, and the endpoint's
+        count stays at zero."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller, kind=BROKEN)
@@ -202,7 +209,10 @@ class TestDeliverDue:
     async def test_does_not_blame_the_endpoint_for_what_is_ours(
         self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Names that are not found, no route and no descriptors leave it on for ever; all is sent once they are over."""
+        """Names that are not found, no route and no descriptors leave it on for ever.
+
+        All is sent once they are over.
+        """
         renderer.retry_delays_s = (60.0,) * 9
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
@@ -249,7 +259,8 @@ class TestSwitchingOff:
     async def test_happens_at_the_last_failure_in_a_row(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Nine failures leave it on, the tenth switches it off, with the dialect's reason, when they began a quarter of an hour before."""
+        """Nine failures leave it on, the tenth switches it off, with the dialect's reason, when
+        they began a quarter of an hour before."""
         renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
@@ -269,7 +280,8 @@ class TestSwitchingOff:
     async def test_needs_failures_spread_over_a_quarter_of_an_hour(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """However many fail at a time, an endpoint that was down for less stays on, whichever process sends."""
+        """However many fail at a time, an endpoint that was down for less stays on, whichever
+        process sends."""
         renderer.retry_delays_s = (NEVER_S,)
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
@@ -299,7 +311,8 @@ class TestSwitchingOff:
     async def test_gives_up_what_waits_and_sends_nothing_more(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Once off, neither retries nor new events are posted, and nothing stays in the queue for ever."""
+        """Once off, neither retries nor new events are posted, and nothing stays in the queue for
+        ever."""
         renderer.failures_max = 1
         async with open_inbox(desk, lambda _: 500) as inbox:
             caller = await subscribe(desk, inbox)
@@ -328,7 +341,8 @@ class TestSwitchingOff:
     async def test_configuring_it_switches_it_on(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Any change forgets the failures, and what was given up can then be sent again: same body, same id."""
+        """Any change forgets the failures, and what was given up can then be sent again: same body,
+        same id."""
         renderer.failures_max, renderer.retry_delays_s = (
             4,
             (FAILING_FOR.total_seconds() * 2, 1000.0),
@@ -363,7 +377,8 @@ class TestFairness:
     async def test_a_silent_endpoint_delays_nobody(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Beside one that hangs with hundreds waiting, ten healthy ones get everything while the first has not even failed once."""
+        """Beside one that hangs with hundreds waiting, ten healthy ones get everything while the
+        first has not even failed once."""
         stop = asyncio.Event()
         renderer.timeout_s = 60.0
         async with open_inbox(desk, lambda _: "hang") as dead, open_inbox(desk) as alive:
@@ -380,7 +395,8 @@ class TestFairness:
     async def test_a_dead_name_server_delays_nobody(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Beside an endpoint whose name is never found, and hundreds of changes to more such names, others get everything."""
+        """Beside an endpoint whose name is never found, and hundreds of changes to more such names,
+        others get everything."""
         stop = asyncio.Event()
         renderer.timeout_s = 60.0
         async with open_inbox(desk) as alive:
@@ -421,7 +437,8 @@ class TestFairness:
     async def test_a_dead_endpoint_keeps_one_place(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """What was leased for an endpoint that turns bad is given back, and one send at a time finds out whether it is well again."""
+        """What was leased for an endpoint that turns bad is given back, and one send at a time
+        finds out whether it is well again."""
         renderer.failures_max = 1000
         async with open_inbox(desk, lambda n: 200 if n <= 50 else 500) as inbox:
             await write_events(desk, await subscribe(desk, inbox), 200)
@@ -448,7 +465,8 @@ class TestLease:
     async def test_runs_out_when_its_holder_dies(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """What a killed process had taken is sent by another, and the killed one's word comes too late to count."""
+        """What a killed process had taken is sent by another, and the killed one's word comes too
+        late to count."""
         async with open_inbox(desk) as inbox:
             await write_events(desk, await subscribe(desk, inbox))
             now = desk.clock.now()
@@ -479,7 +497,8 @@ class TestLease:
     async def test_lost_while_paused_sends_nothing(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """A process that sleeps past its lease between taking and sending leaves the delivery to others."""
+        """A process that sleeps past its lease between taking and sending leaves the delivery to
+        others."""
         async with open_inbox(desk) as inbox:
             await write_events(desk, await subscribe(desk, inbox), 3)
             sender = deliveries.sender_of(desk.rt)
@@ -490,7 +509,8 @@ class TestLease:
             assert await deliveries.deliver_due(other_process(desk.rt)) == 3
 
     async def test_told_twice_counts_once(self, desk: DeskOfTest, renderer: RendererOfTest) -> None:
-        """Recording an outcome again, as after a lost connection, neither logs nor counts it twice."""
+        """Recording an outcome again, as after a lost connection, neither logs nor counts it
+        twice."""
         async with open_inbox(desk) as inbox:
             caller = await subscribe(desk, inbox)
             await write_events(desk, caller)
@@ -522,7 +542,8 @@ class TestWake:
     async def test_delivers_at_once(
         self, desk: DeskOfTest, renderer: RendererOfTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """With a poll that would take for ever, a woken sender delivers all the same, and stops when told."""
+        """With a poll that would take for ever, a woken sender delivers all the same, and stops
+        when told."""
         monkeypatch.setattr(deliveries, "POLL_S", 3600)
         stop = asyncio.Event()
         async with open_inbox(desk) as inbox:

@@ -1,4 +1,5 @@
-"""A delivery that cannot be taken, or of which no outcome can be recorded, stops no other and is not sent again and again."""
+"""A delivery that cannot be taken, or of which no outcome can be recorded, stops no other and is
+not sent again and again."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ LATE_S = 60.0
 
 @pytest.fixture(autouse=True)
 def quick(desk: DeskOfTest) -> Iterator[None]:
-    """Lets the desk speak the customers' dialect, and prints no stack traces: that would take most of the time."""
+    """Lets the desk speak the customers' dialect, and prints no stack traces: that would take most
+    of the time."""
     desk.rt.renderers = {DIALECT: RendererOfTest()}
     with capture_logs():
         yield
@@ -56,7 +58,8 @@ async def test_deliveries_are_taken_beside_one_that_cannot(desk: DeskOfTest) -> 
 
 
 async def test_deliveries_are_given_up_beside_one_that_cannot(desk: DeskOfTest) -> None:
-    """What waits for an endpoint without a URL is given up but for the bad one, and other endpoints get theirs."""
+    """What waits for an endpoint without a URL is given up but for the bad one, and other endpoints
+    get theirs."""
     async with open_inbox(desk) as inbox:
         left, stays = await subscribe(desk, inbox), await subscribe(desk, inbox)
         await write_events(desk, left, 3)
@@ -71,7 +74,8 @@ async def test_deliveries_are_given_up_beside_one_that_cannot(desk: DeskOfTest) 
 async def test_an_event_whose_outcome_cannot_be_recorded_is_not_sent_again_and_again(
     desk: DeskOfTest,
 ) -> None:
-    """The outcomes beside it are recorded, and its event is sent again less and less often, until its outcome can be recorded."""
+    """The outcomes beside it are recorded, and its event is sent again less and less often, until
+    its outcome can be recorded."""
     async with open_inbox(desk) as inbox:
         await write_events(desk, await subscribe(desk, inbox), 5)
         bad = await third(desk)

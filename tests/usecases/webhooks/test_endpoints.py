@@ -44,7 +44,10 @@ class TestChangeEndpoint:
         assert await endpoints.endpoint(desk.rt, await desk.customer()) == Endpoint()
 
     async def test_gives_the_first_url_a_secret(self, desk: DeskOfTest) -> None:
-        """The first URL without a secret gets one of 64 hexadecimal digits; the next URL keeps it."""
+        """The first URL without a secret gets one of 64 hexadecimal digits.
+
+        The next URL keeps it.
+        """
         caller = await desk.customer()
         first = await endpoints.change_endpoint(desk.rt, caller, url=URL, secret=None)
         assert first.url == URL
@@ -104,7 +107,8 @@ class TestChangeEndpoint:
         ],
     )
     async def test_refuses_what_webhooks_may_not_reach(self, desk: DeskOfTest, url: str) -> None:
-        """Anything but https to a public address on a usual port is refused, and nothing is written."""
+        """Anything but https to a public address on a usual port is refused, and nothing is
+        written."""
         caller = await desk.customer()
         with pytest.raises(InvalidInput) as refused:
             await endpoints.change_endpoint(desk.rt, caller, url=url, secret=None)
@@ -132,7 +136,10 @@ class TestChangeEndpoint:
     async def test_has_a_share_of_look_ups(
         self, desk: DeskOfTest, renderer: RendererOfTest
     ) -> None:
-        """Of hundreds of changes to names that hang, some wait; the others are taken as unknown names are, and nobody else waits."""
+        """Of hundreds of changes to names that hang, some wait.
+
+        The others are taken as unknown names are, and nobody else waits.
+        """
         renderer.timeout_s = 0.2
         resolver = HangingResolver(well_example=[["1.1.1.1"]])
         desk.rt.http = OutgoingHttp(desk.clock, resolver=resolver)
@@ -223,7 +230,8 @@ class TestLogAndReplay:
     """Seeing what was sent, and sending it again."""
 
     async def test_shows_the_last_attempt(self, desk: DeskOfTest) -> None:
-        """The log tells state, status and the beginning of the answer, newest first, and only the owner's."""
+        """The log tells state, status and the beginning of the answer, newest first, and only the
+        owner's."""
         async with open_inbox(desk, lambda n: 200 if n == 1 else 503) as inbox:
             caller = await subscribe(desk, inbox)
             for _ in range(2):
@@ -254,7 +262,10 @@ class TestLogAndReplay:
         )
 
     async def test_replays_one_with_the_same_id(self, desk: DeskOfTest) -> None:
-        """Even a delivered one is sent again, the same bytes under the same id, and its log stays; a stranger's is not found."""
+        """Even a delivered one is sent again, the same bytes under the same id, and its log stays.
+
+        A stranger's is not found.
+        """
         async with open_inbox(desk) as inbox:
             caller, stranger = await subscribe(desk, inbox), await subscribe(desk, inbox)
             await write_events(desk, caller)

@@ -1,4 +1,5 @@
-"""The abuse guard: closes ordering for a while when too many of a customer's orders end without a message."""
+"""The abuse guard: closes ordering for a while when too many of a customer's orders end without a
+message."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ CANCELS_PER_DAY_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """When the guard acts: at least `orders_min` orders ended within `window`, fewer than `percent_min` of them with a message."""
+    """The trigger of the guard: at least `orders_min` orders ended within `window`, fewer than
+    `percent_min` of them with a message."""
 
     name: str
     window: timedelta
@@ -30,7 +32,7 @@ TIERS = (
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """How a customer's orders ended in one hour."""
+    """The endings of a customer's orders in one hour."""
 
     hour: datetime
     received: int

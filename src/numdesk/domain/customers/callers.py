@@ -13,7 +13,10 @@ from numdesk.domain.errors import NotAuthenticated, NotPermitted
 
 
 class CustomerState(IntEnum):
-    """Where a customer stands. The numbers are stored. RESTRICTED may read and end orders but not spend."""
+    """The state of a customer. The numbers are stored.
+
+    RESTRICTED may read and end orders but not spend.
+    """
 
     PENDING = 0
     ACTIVE = 1
@@ -21,7 +24,8 @@ class CustomerState(IntEnum):
     BLOCKED = 3
 
 
-#: What staff may set for one customer, by name, with the values that are allowed (a range, or words).
+#: What staff may set for one customer, by name, with the values that are allowed (a range, or
+#: words).
 OPTIONS: Mapping[str, range | tuple[str, ...]] = {
     "replay": ("dedupe", "reject", "allow"),  # what a signed request that comes again gets
     "answers": ("auto", "full", "short"),  # which of a vendor's two answer shapes
@@ -31,7 +35,7 @@ OPTIONS: Mapping[str, range | tuple[str, ...]] = {
 
 
 class Scope(IntEnum):
-    """What a key may do. The numbers are stored."""
+    """The scope of a key. The numbers are stored."""
 
     READ = 0
     ORDER = 1  # end orders, ask for one more message
@@ -41,11 +45,12 @@ class Scope(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: one customer by one key, with the wallet of the dialect's currency.
+    """The caller: one customer by one key, with the wallet of the dialect's currency.
 
-    `guard_until` and `guard_tier` are the abuse guard's last word (None when it is silent). `bonus_id` is the account of what was given
-    to the customer in that currency, where there is one; `secret` the key with which requests are signed, where the dialect signs;
-    `options` what staff has set for this customer (see OPTIONS).
+    `guard_until` and `guard_tier` are the abuse guard's last word (None when it is silent).
+    `bonus_id` is the account of gifts to the customer in that currency, where there is one;
+    `secret` the key with which requests are signed, where the dialect signs; `options` what staff
+    has set for this customer (see OPTIONS).
     """
 
     customer_id: int
@@ -68,10 +73,11 @@ class Caller:
 def check_call(
     caller: Caller, *, operation: str, scope: Scope, address: str, wall: Callable[[], datetime]
 ) -> None:
-    """Refuses with NotAuthenticated (expired) or NotPermitted when this key may not make this call from this address.
+    """Refuses with NotAuthenticated (expired) or NotPermitted when this key may not make this call
+    from this address.
 
-    `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty list allows all. `wall` tells
-    the real time when it is asked.
+    `operation` is the call's name in the dialect, as a key's list of methods holds it; an empty
+    list allows all. `wall` tells the real time when it is asked.
     """
     if caller.expires_at is not None and wall() >= caller.expires_at:
         raise NotAuthenticated
@@ -89,7 +95,10 @@ def check_call(
 
 
 def _inside(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    """Is the address in one of the networks? An IPv4 address mapped into IPv6 counts as IPv4."""
+    """Return whether the address is in one of the networks.
+
+    An IPv4 address mapped into IPv6 counts as IPv4.
+    """
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,6 +1,8 @@
-"""API tokens: two letters, `_<live|test>_` and 43 characters, the last six a checksum, so that a typo never reaches the database.
+"""API tokens: two letters, `_<live|test>_` and 43 characters, the last six a checksum, so that a
+typo never reaches the database.
 
-The letters are nd for a token that is shown at every request, pk for a key whose secret half (sk) signs them.
+The letters are nd for a token that is shown at every request, pk for a key whose secret half (sk)
+signs them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def make_token(environment: str, *, random: str, prefix: str = "nd") -> str:
 
 
 def looks_genuine(token: bytes) -> bool:
-    """Is this the shape of a token with a right checksum?"""
+    """Return whether this has the shape of a token, with a right checksum."""
     return _SHAPE.fullmatch(token) is not None and token[-6:] == _checksum(token[:-6]).encode()
 
 

@@ -1,4 +1,7 @@
-"""The chart of accounts and the journals of no product. SQL uses the same words; docs/ledger.md has an example of each."""
+"""The chart of accounts and the journals of no product. SQL uses the same words.
+
+Docs/ledger.md has an example of each.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def payable(provider: str, *, currency: str) -> AccountName:
 
 
 def manual_funding(currency: str) -> AccountName:
-    """Name the other side of an operator's adjustments; its balance is minus what came in by hand."""
+    """Name the other side of an operator's adjustments.
+
+    Its balance is minus the money that came in by hand.
+    """
     return AccountName(AccountKind.FUNDING, currency, label="manual")
 
 
@@ -89,7 +95,7 @@ def gateway_fee(provider: str, *, currency: str) -> AccountName:
 
 
 def topup_discount(currency: str) -> AccountName:
-    """Name the account of what customers got for their top-ups beyond what they paid."""
+    """Name the account of discounts on top-ups."""
     return AccountName(AccountKind.EXPENSE, currency, label="topup_discount")
 
 
@@ -126,7 +132,10 @@ def adjustment(
 def gift(
     *, customer_id: int, currency: str, units: int, ref: str, note: str | None = None
 ) -> Journal:
-    """Return the operator's gift (positive units) of bonus, or the taking back of what is left of it. Raises InvalidInput."""
+    """Return the operator's gift (positive units) of bonus, or the taking back of the rest of it.
+
+    Raises InvalidInput.
+    """
     journal = adjustment(
         customer_id=customer_id, currency=currency, units=units, ref=ref, note=note
     )
@@ -141,10 +150,13 @@ def gift(
 
 
 def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> Journal:
-    """Return the journal that undoes another: its transfers in the opposite direction. At most one exists per journal.
+    """Return the journal that undoes another: its transfers in the opposite direction.
 
-    A reversal is not reversed (book the act anew instead), nor is what a rental or a payment moved: those have an undo of their own
-    (cancel the rental, decide the payment), which would move the money once more. Raises StateForbids.
+    At most one exists per journal.
+
+    A reversal is not reversed (book the act anew instead), nor is what a rental or a payment moved:
+    those have an undo of their own (cancel the rental, decide the payment), which would move the
+    money once more. Raises StateForbids.
     """
     if journal.reason in IRREVERSIBLE:
         raise StateForbids(state=journal.reason)

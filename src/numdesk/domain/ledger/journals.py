@@ -1,4 +1,5 @@
-"""The ledger's words and laws: accounts, transfers, journals, holds, entries, and what may be applied to which balance."""
+"""The ledger's words and laws: accounts, transfers, journals, holds, entries, and what may be
+applied to which balance."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ TRANSFERS_MAX = 1_000
 
 
 class AccountKind(StrEnum):
-    """What an account is for. The words are stored."""
+    """The purpose of an account. The words are stored."""
 
     WALLET = "wallet"  # what we owe a customer
     BONUS = "bonus"  # what we gave a customer to spend, and never pay out
@@ -35,7 +36,7 @@ CUSTOMERS_OWN = frozenset({AccountKind.WALLET, AccountKind.BONUS})
 
 
 class HoldState(IntEnum):
-    """How a hold stands. The numbers are stored."""
+    """The state of a hold. The numbers are stored."""
 
     OPEN = 0
     POSTED = 1
@@ -45,7 +46,10 @@ class HoldState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountName:
-    """What identifies an account. Wallets and bonuses have an owner (a customer's id), a system account has a label."""
+    """The name of an account.
+
+    Wallets and bonuses have an owner (a customer's id), a system account has a label.
+    """
 
     kind: AccountKind
     currency: str
@@ -59,7 +63,10 @@ class AccountName:
 
     @property
     def live(self) -> bool:
-        """Do the account keep its balance and refuse to fall short? Customers' do; system accounts are the sum of their entries."""
+        """Do the account keep its balance and refuse to fall short? Customers' do.
+
+        System accounts are the sum of their entries.
+        """
         return self.kind in CUSTOMERS_OWN
 
     def __str__(self) -> str:
@@ -68,7 +75,8 @@ class AccountName:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as it stands: `held` is reserved by open holds, `credit_limit` is how far below zero it may go."""
+    """An account as it stands: `held` is reserved by open holds, `credit_limit` is how far below
+    zero it may go."""
 
     id: int
     name: AccountName
@@ -78,7 +86,7 @@ class Account:
 
     @property
     def available(self) -> int:
-        """What may be spent now, credit included."""
+        """The spendable amount, credit included."""
         return self.balance - self.held + self.credit_limit
 
 
@@ -100,7 +108,8 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Transfers applied together, or not at all. (reason, ref) is its key: the same key is never applied twice."""
+    """Transfers applied together, or not at all. (reason, ref) is its key: the same key is never
+    applied twice."""
 
     reason: str
     ref: str
@@ -115,7 +124,8 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Money of a wallet reserved for one thing (kind, ref), until it is posted, voided or expired, once."""
+    """Money of a wallet reserved for one thing (kind, ref), until it is posted, voided or expired,
+    once."""
 
     kind: str
     ref: int
@@ -129,7 +139,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One side of a transfer, as a statement shows it: `amount` is what the account gained, `other` who was at the other side."""
+    """One side of a transfer, as a statement shows it: `amount` is what the account gained, `other`
+    who was at the other side."""
 
     id: int
     transfer_id: int
@@ -144,7 +155,10 @@ class Entry:
 
 
 def gains(journal: Journal) -> dict[AccountName, int]:
-    """Return what each account gains by the journal (a loss is negative); the sum per currency is zero."""
+    """Return what each account gains by the journal (a loss is negative).
+
+    The sum per currency is zero.
+    """
     gained: Counter[AccountName] = Counter()
     for transfer in journal.transfers:
         gained[transfer.debit] -= transfer.amount.units
@@ -174,7 +188,10 @@ def open_hold(hold: Hold, account: Account) -> Account:
 
 
 def end_hold(hold: Hold, account: Account, *, state: HoldState) -> tuple[Hold, Account]:
-    """Return the hold in its last state and the wallet freed of it. Raises StateForbids when it has ended before."""
+    """Return the hold in its last state and the wallet freed of it.
+
+    Raises StateForbids when it has ended before.
+    """
     assert state is not HoldState.OPEN, "a hold ends by leaving OPEN"
     if hold.state is not HoldState.OPEN:
         raise StateForbids(state=hold.state.name.lower())
@@ -184,7 +201,8 @@ def end_hold(hold: Hold, account: Account, *, state: HoldState) -> tuple[Hold, A
 def post_hold(
     hold: Hold, journal: Journal, accounts: Mapping[AccountName, Account]
 ) -> tuple[Hold, dict[AccountName, Account]]:
-    """Return the posted hold and the accounts after its journal, which may take all of the hold or less; the rest is released.
+    """Return the posted hold and the accounts after its journal, which may take all of the hold or
+    less; the rest is released.
 
     Raises StateForbids. The money was reserved when the hold was opened, so a post is never short.
     """
@@ -197,7 +215,8 @@ def post_hold(
     return ended, apply_journal(journal, {**accounts, name: freed})
 
 
-#: Rules that even an incremental check looks at as a whole, so that it can say that they are kept again.
+#: Rules that even an incremental check looks at as a whole, so that it can say that they are kept
+#: again.
 ALWAYS_WHOLE = frozenset(
     {
         "held_equals_open_holds",
@@ -210,7 +229,8 @@ ALWAYS_WHOLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one rule of the books was kept: how many things were looked at, how many break it, and the first of those by name."""
+    """The result of one rule of the books: the number checked, the number of violations, and the
+    first of those by name."""
 
     checked: int
     violations: int
@@ -219,11 +239,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check of the ledger found at one moment.
+    """The result of a check of the ledger at one moment.
 
-    `through_entry_id` is the newest entry seen, `block` and `block_hash` the head of the chain (0 and "" when there is none yet):
-    who writes the hash down elsewhere can prove later that nothing before it was changed. `standing_through_entry_id` is there
-    when all violations stand from an earlier check: the newest entry which that one saw.
+    `through_entry_id` is the newest entry seen, `block` and `block_hash` the head of the chain (0
+    and "" when there is none yet): who writes the hash down elsewhere can prove later that nothing
+    before it was changed. `standing_through_entry_id` is there when all violations stand from an
+    earlier check: the newest entry which that one saw.
     """
 
     full: bool
@@ -237,11 +258,12 @@ class Report:
 
     @property
     def violations(self) -> int:
-        """How many things break a rule; 0 is the only good answer."""
+        """The number of violations; 0 is the only good answer."""
         return sum(check.violations for check in self.checks.values())
 
     def after(self, earlier: Report) -> Report:
-        """Return this report with the violations of an earlier one that stand, because this check did not look at them again."""
+        """Return this report with the violations of an earlier one that stand, because this check
+        did not look at them again."""
         found_through = (
             earlier.through_entry_id
             if earlier.standing_through_entry_id is None

@@ -11,8 +11,9 @@ from numdesk.domain.orders.refusals import CancelTooEarly
 
 #: How long a rented number waits for its first message.
 LIFETIME = timedelta(minutes=20)
-#: A customer may cancel from this age on. Clients are told CANCEL_SHOWN_AFTER, but the official recipe polls for 120 s and
-#: cancels 117 s after it began, so the door opens a little earlier than the sign says.
+#: A customer may cancel from this age on. Clients are told CANCEL_SHOWN_AFTER, but the official
+#: recipe polls for 120 s and cancels 117 s after it began, so the door opens a little earlier than
+#: the sign says.
 CANCEL_SHOWN_AFTER = timedelta(seconds=120)
 CANCEL_OPEN_AFTER = timedelta(seconds=115)
 #: A supplier needs a moment between two requests for one more message.
@@ -22,7 +23,7 @@ QUANTITY_MAX = 100
 
 
 class State(IntEnum):
-    """Where an order stands. The numbers are stored."""
+    """The state of an order. The numbers are stored."""
 
     PENDING = 0  # money held, the supplier has not answered
     ACTIVE = 1  # waiting for the first message
@@ -35,7 +36,7 @@ class State(IntEnum):
 
 
 class Event(StrEnum):
-    """What can happen to an order."""
+    """An event in the life of an order."""
 
     ASSIGN = "assign"
     FAIL = "fail"
@@ -46,7 +47,8 @@ class Event(StrEnum):
     EXPIRE = "expire"
 
 
-#: Every legal move. The table `order_moves` of the database holds the same rows; a test compares them.
+#: Every legal move. The table `order_moves` of the database holds the same rows; a test compares
+#: them.
 MOVES: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.ASSIGN): State.ACTIVE,
     (State.PENDING, Event.FAIL): State.FAILED,
@@ -70,9 +72,12 @@ EVIDENCE_STATES = frozenset({State.RECEIVED, State.RESENT, State.COMPLETED})
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One purchase of a number's use. Money is in minor units of `currency`; `msisdn` is None until a number is assigned.
+    """One purchase of a number's use. Money is in minor units of `currency`.
 
-    `offer_id` is the tier that was sold, `catalogue_id` the stable product, `revision` counts changes, `sms_revision` novel messages.
+    `msisdn` is None until a number is assigned.
+
+    `offer_id` is the tier that was sold, `catalogue_id` the stable product, `revision` counts
+    changes, `sms_revision` novel messages.
     """
 
     id: int
@@ -107,7 +112,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the customer may do with the order now; the times say from when, or None."""
+    """The acts open to the customer now; the times say from when, or None."""
 
     finish: bool
     resend: bool
@@ -126,7 +131,10 @@ def move(state: State, event: Event) -> State:
 
 
 def check_cancel(order: Order, *, now: datetime) -> State:
-    """Return CANCELED when the order may be cancelled now. Raises StateForbids or CancelTooEarly."""
+    """Return CANCELED when the order may be cancelled now.
+
+    Raises StateForbids or CancelTooEarly.
+    """
     following = move(order.state, Event.CANCEL)
     if now >= order.expires_at:
         raise StateForbids(state="expired")
@@ -153,7 +161,8 @@ def check_resend(order: Order, *, now: datetime) -> State:
 
 
 def capabilities_hold_until(order: Order, *, now: datetime) -> datetime:
-    """Return the next moment at which time alone changes what the customer may do with the order."""
+    """Return the next moment at which time alone changes what the customer may do with the
+    order."""
     moments = (order.created_at + CANCEL_SHOWN_AFTER, order.expires_at, order.resend_at)
     return min(
         (moment for moment in moments if moment is not None and moment > now),

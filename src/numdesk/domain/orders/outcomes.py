@@ -1,4 +1,5 @@
-"""What a create or reactivate came to: a versioned document, kept with the idempotency key, rendered now or at a replay."""
+"""The outcome of a create or reactivate: a versioned document, kept with the idempotency key,
+rendered now or at a replay."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ import msgspec
 
 
 class CreatedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as it was created. `msisdn` in E.164 digits, `price` in minor units, times in whole seconds of the Unix epoch."""
+    """One order as it was created.
+
+    `msisdn` in E.164 digits, `price` in minor units, times in whole seconds of the Unix epoch.
+    """
 
     id: int
     msisdn: int
@@ -20,7 +24,8 @@ class CreatedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One supplier call: which offer, which provider, how it ended (a word of `ports/errors.py:Cause`)."""
+    """One supplier call: which offer, which provider, how it ended (a word of
+    `ports/errors.py:Cause`)."""
 
     offer: int
     provider: str
@@ -28,9 +33,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Version 1. Either `orders` (with `failed` numbers that could not be had) or, when `refused`, the `attempts` that failed.
+    """Version 1.
 
-    `rate` and `rate_as_of` (epoch seconds) are those of the answer, when the dialect shows another currency.
+    Either `orders` (with `failed` numbers that could not be had) or, when `refused`, the `attempts`
+    that failed.
+
+    `rate` and `rate_as_of` (epoch seconds) are those of the answer, when the dialect shows another
+    currency.
     """
 
     v: int = 1

@@ -26,8 +26,11 @@ class CancelCapReached(Refusal):
 
 @dataclass(eq=False)
 class SupplierFailed(Refusal):
-    """Every supplier that was asked refused or failed. `attempts` has one (offer id, provider, cause) per try; `replayed` says that
-    this repeats what the idempotency key holds."""
+    """Every supplier that was asked refused or failed.
+
+    `attempts` has one (offer id, provider, cause) per try; `replayed` says that this repeats what
+    the idempotency key holds.
+    """
 
     code = "supplier_failed"
     attempts: list[tuple[int, str, str]] = field(default_factory=list)

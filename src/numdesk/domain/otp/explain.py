@@ -1,4 +1,5 @@
-"""Show how a message was read: everything in it that could have been the code, with what it weighed."""
+"""Show how a message was read: everything in it that could have been the code, with what it
+weighed."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from numdesk.domain.otp.weight import LIKELY, Weight, weigh
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A candidate: as to be typed, as written, where, how much speaks for it and what spoke loudest."""
+    """A candidate: as to be typed, as written, where, how much speaks for it and what spoke
+    loudest."""
 
     code: str
     raw: str
@@ -30,12 +32,15 @@ class Weighed:
 
     @property
     def is_vetoed(self) -> bool:
-        """Was it ruled out, whatever else speaks for it?"""
+        """True when it is ruled out, whatever else speaks for it."""
         return self.points <= VETO
 
 
 def candidates(text: str, *, sender: str = "") -> tuple[Weighed, ...]:
-    """Weigh all candidates of a message as `extract` does, the heaviest first; letters alone count there only when no number does."""
+    """Weigh all candidates of a message as `extract` does, the heaviest first.
+
+    Letters alone count there only when no number does.
+    """
     return tuple(sorted(_weighed(text, sender.strip().lstrip("+")), key=lambda one: -one.points))
 
 

@@ -1,7 +1,8 @@
 """Find the one-time code in a text, or say that there is none.
 
-The message is folded and cut into tokens; every number that could be a code is weighed by the words around it:
-what names a code near it speaks for it, what names money, orders, accounts or phones speaks against it.
+The message is folded and cut into tokens; every number that could be a code is weighed by the words
+around it: what names a code near it speaks for it, what names money, orders, accounts or phones
+speaks against it.
 """
 
 import re
@@ -74,7 +75,8 @@ def extract(text: str, *, sender: str | None = None) -> Extraction | None:
 def extraction(
     text: str, places: list[int] | None, span: tuple[int, int], *, rule: str, confidence: float
 ) -> Extraction:
-    """Make the extraction of a stretch of the normalised text, in words of the message as it came."""
+    """Make the extraction of a stretch of the normalised text, in words of the message as it
+    came."""
     start, end = span
     if places is not None:
         start, end = places[start], places[end - 1] + 1
@@ -89,7 +91,8 @@ def _best(weighed: list[tuple[Weight, Candidate]]) -> tuple[Weight, Candidate] |
 
 
 def _origin_bound(text: str) -> Extraction | None:
-    """Read the last line as `@host #code`, the form browsers fill in by themselves: it leaves no doubt."""
+    """Read the last line as `@host #code`, the form browsers fill in by themselves: it leaves no
+    doubt."""
     offset = max(len(text) - TAIL_LENGTH_MAX, 0)
     tail = text[offset:]
     if "#" not in tail or "@" not in tail:

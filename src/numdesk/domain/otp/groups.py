@@ -23,7 +23,8 @@ _GAP = re.compile(
 )
 _KINDS = {"blank": " ", "dash": "-", "middle": "·", "stop": ".", "odd": "?"}
 _PIECE_MARK = re.compile(r"[.,/:']")
-#: A number with marks inside that may be groups; most amounts, times and addresses have another form.
+#: A number with marks inside that may be groups; most amounts, times and addresses have another
+#: form.
 _PIECES = re.compile(
     r"[0-9]{3}(?:[.,/:'][0-9]{3}){1,2}|[0-9]{2}(?:[,/'][0-9]{2}){2,4}|[0-9]{2,5}(?:\.[0-9]{2,5}){1,4}|[0-9](?:\.[0-9]){4,9}"
 )
@@ -37,7 +38,8 @@ _CLOCK = (24, 60, 60)
 
 
 class Doubt(IntEnum):
-    """What must be said for groups to be a code: nothing special, a code named near, or one named right beside."""
+    """The evidence that groups need to be a code: nothing special, a code named near, or one named
+    right beside."""
 
     NONE = 0
     NEAR = 1
@@ -50,7 +52,8 @@ def unjoined(written: str) -> str:
 
 
 def gap_kind(gap: str) -> str:
-    """Return how a gap joins: by blanks ` `, a dash `-`, a middle dot `·`, a full stop `.`, oddly `?`, or not at all ``."""
+    """Return how a gap joins: by blanks ` `, a dash `-`, a middle dot `·`, a full stop `.`, oddly
+    `?`, or not at all ``."""
     if gap == " " or gap == "-":
         return gap
     match = _GAP.fullmatch(gap)
@@ -58,14 +61,18 @@ def gap_kind(gap: str) -> str:
 
 
 def pieces(number: str) -> tuple[list[str], list[str]]:
-    """Split a number that has full stops, strokes, commas or colons inside into its groups and gaps; none if it has no form of a code."""
+    """Split a number that has full stops, strokes, commas or colons inside into its groups and
+    gaps; none if it has no form of a code."""
     if _PIECES.fullmatch(number) is None:
         return [], []
     return _PIECE_MARK.split(number), _PIECE_MARK.findall(number)
 
 
 def doubt(groups: list[str], gaps: list[str]) -> Doubt | None:
-    """Return how doubtful it is that groups with these gaps between them are one code; None where they are none."""
+    """Return how doubtful it is that groups with these gaps between them are one code.
+
+    None where they are none.
+    """
     if not LENGTH_MIN <= sum(map(len, groups)) <= LENGTH_MAX or not all(map(str.isalnum, groups)):
         return None
     gaps = [gap_kind(gap) for gap in gaps]
@@ -124,7 +131,8 @@ def _is_short_pair(groups: list[str]) -> bool:
 
 
 def are_short(groups: list[str]) -> bool:
-    """Say whether groups are too short and too alike to be anything but one number: 123 456, 12 34 56."""
+    """Say whether groups are too short and too alike to be anything but one number: 123 456, 12 34
+    56."""
     if not all(map(str.isdigit, groups)):
         return False
     return _sizes(groups) == {3} or (

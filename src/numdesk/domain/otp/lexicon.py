@@ -15,7 +15,8 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 #: Letters that Unicode does not take apart into a base letter and an accent.
 _FOLDED = str.maketrans("ıłøđßæђёأإآةىيكۀ", "ilodsaђеااا" + "هیی" + "که")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
-#: Latin letters that pass for Cyrillic ones, typed by mistake or to slip past filters: "Кoд" with a Latin "o".
+#: Latin letters that pass for Cyrillic ones, typed by mistake or to slip past filters: "Кoд" with a
+#: Latin "o".
 _LOOKALIKES = str.maketrans("aceopxyijkmthb", "асеорхуіјкмтнв")
 #: The shortest word that may also be matched without accents: "mã" is a code, "ma" is "but".
 _FOLD_LENGTH_MIN = 4
@@ -50,7 +51,8 @@ class _Lexicon:
         }
         for entry, flag in entries:
             table, folded = self._table(entry), _fold(self._spelling(entry))
-            # A word of its own keeps its own meaning: "expire" is not the French "expiré" without its accent.
+            # A word of its own keeps its own meaning: "expire" is not the French "expiré" without
+            # its accent.
             if len(folded) >= _FOLD_LENGTH_MIN and folded not in spelt.get(id(table), (folded,)):
                 table[folded] = table.get(folded, 0) | flag
         self.part_pattern = _alternation(self.parts)
@@ -88,7 +90,8 @@ def meaning(word: str) -> int:
 
 @lru_cache(maxsize=4096)
 def readings(run: str) -> tuple[Reading, ...]:
-    """Split a run of a script without spaces: one reading per known phrase, one of no meaning per stretch between."""
+    """Split a run of a script without spaces: one reading per known phrase, one of no meaning per
+    stretch between."""
     found: list[Reading] = []
     end = 0
     for match in _LEXICON.phrase_pattern.finditer(run):

@@ -1,4 +1,5 @@
-"""Rules of the operator for the codes of one service: tried before the extractor, one by one, until one gives a code."""
+"""Rules of the operator for the codes of one service: tried before the extractor, one by one, until
+one gives a code."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one service writes its codes; `sender`, in which * stands for anything and ? for one character, narrows it to some senders."""
+    """The way one service writes its codes; `sender`, in which * stands for anything and ?
+
+    for one character, narrows it to some senders.
+    """
 
     id: int
     sender: str | None
@@ -36,12 +40,12 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """What an extraction says decided."""
+        """The `rule` of an extraction that decided."""
         return f"operator:{self.id}"
 
 
 class Trial(StrEnum):
-    """What came of one rule at one message."""
+    """The result of one rule for one message."""
 
     FOUND = "found"
     NO_MATCH = "no match"
@@ -54,7 +58,7 @@ class Trial(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The code that a rule found, if any did, and what came of each rule up to it."""
+    """The code that a rule found, if any did, and the result of each rule up to it."""
 
     found: Extraction | None
     trials: tuple[tuple[Rule, Trial], ...] = ()
@@ -66,7 +70,10 @@ def in_order(rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
 
 def read(text: str, *, sender: str, rules: Sequence[Rule]) -> Reading:
-    """Find the code by the first rule that gives one. Patterns see the folded text, in which every digit is ASCII; never raises."""
+    """Find the code by the first rule that gives one.
+
+    Patterns see the folded text, in which every digit is ASCII; never raises.
+    """
     normal, places = normalise(text[:TEXT_LENGTH_MAX])
     trials: list[tuple[Rule, Trial]] = []
     for rule in rules:
@@ -98,7 +105,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
 
 
 def _try(rule: Rule, text: str, *, sender: str) -> tuple[tuple[int, int] | None, Trial]:
-    """Return where the rule found something, and what is to be said of it when that is nothing."""
+    """Return where the rule found something, and the reason when it found nothing."""
     if not is_from(sender, glob=rule.sender):
         return None, Trial.OTHER_SENDER
     try:

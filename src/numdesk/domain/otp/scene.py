@@ -28,7 +28,8 @@ _VIETNAMESE_REACH = 20
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A message as its candidates see it: every mention of a code judged, and what it says overall."""
+    """A message as its candidates see it: every mention of a code judged, and what it says
+    overall."""
 
     tokens: Tokens
     kinds: list[int]
@@ -52,7 +53,8 @@ def survey(tokens: Tokens) -> Scene:
 
 
 def _is_vietnamese_code(kinds: list[int], index: int) -> bool:
-    """Tell "ma", a code, from the same word of other languages and from "ma don hang", the number of an order."""
+    """Tell "ma", a code, from the same word of other languages and from "ma don hang", the number
+    of an order."""
     after = kinds[index + 1 : index + 3]
     is_named = bool(after) and (
         after[0] & (_NUMERIC | LINK | IS) or any(kind & (TO | ACT) for kind in after)
@@ -62,7 +64,8 @@ def _is_vietnamese_code(kinds: list[int], index: int) -> bool:
 
 
 def _is_numbered(kinds: list[int], index: int) -> bool:
-    """Say whether a noun such as "verification" has "number" beside it: together they mean a code."""
+    """Say whether a noun such as "verification" has "number" beside it: together they mean a
+    code."""
     return any(
         near & NUMBER and not near & (MARK | _NUMERIC | TO | IS)
         for near in (*kinds[max(index - 3, 0) : index], *kinds[index + 1 : index + 2])
@@ -93,7 +96,8 @@ def _judged(kinds: list[int], index: int, *, booked: bool) -> int:
 
 
 def _neighbours(kinds: list[int], index: int, step: int) -> list[int]:
-    """Collect the flags of up to four words beside a word, as far as no mark or number comes between."""
+    """Collect the flags of up to four words beside a word, as far as no mark or number comes
+    between."""
     found: list[int] = []
     at = index + step
     while 0 <= at < len(kinds) and len(found) < 4 and not kinds[at] & (MARK | _NUMERIC):

@@ -1,4 +1,5 @@
-"""Which tokens of a message are shaped like a one-time code: four to ten letters and digits, however grouped."""
+"""Find the tokens of a message that are shaped like a one-time code: four to ten letters and
+digits, however grouped."""
 
 import re
 from dataclasses import dataclass, replace
@@ -19,7 +20,8 @@ from numdesk.domain.otp.lexicon import meaning
 from numdesk.domain.otp.tokens import CURRENCY, DIGITS, LINK, MIXED, PERCENT, PLUS, Tokens
 from numdesk.domain.otp.words import IS, KEY, MONEY, NUMBER, NUMBERED, REF, ROAD, TOP_LEVEL, UNIT
 
-#: A message with a code holds a handful of numbers; a list of hundreds is not worth weighing to its end.
+#: A message with a code holds a handful of numbers; a list of hundreds is not worth weighing to its
+#: end.
 CANDIDATES_MAX = 40
 
 _LEADING_CODE = re.compile(r"[0-9]{4,8}(?=[.,/][0-9]{1,3}$)")
@@ -45,7 +47,8 @@ _NUMERIC = DIGITS | MIXED
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stretch of the message that could be the code: its tokens, its place, and what its shape says for it."""
+    """A stretch of the message that could be the code: its tokens, its place, and what its shape
+    says for it."""
 
     first: int
     last: int
@@ -96,7 +99,10 @@ def letter_words(tokens: Tokens) -> list[Candidate]:
 
 
 def counts(kinds: list[int], at: int) -> bool:
-    """Say whether the word after a number counts or names something; "123456 som kod" is no sum in Kyrgyz som."""
+    """Say whether the word after a number counts or names something.
+
+    "123456 som kod" is no sum in Kyrgyz som.
+    """
     kind = kinds[at]
     if kind & ROAD or (at + 1 < len(kinds) and kinds[at + 1] & ROAD):
         return True
@@ -114,7 +120,8 @@ def _gap(tokens: Tokens, before: int, after: int) -> str:
 
 
 def _is_code_alone(tokens: Tokens, index: int) -> bool:
-    """Say whether letters before a number are one to compare, not to type: ABCD-1234, but not ABC-123."""
+    """Say whether letters before a number are one to compare, not to type: ABCD-1234, but not
+    ABC-123."""
     return (
         bool(tokens.kinds[index] & DIGITS)
         and tokens.ends[index] - tokens.starts[index] >= LENGTH_MIN
@@ -122,7 +129,8 @@ def _is_code_alone(tokens: Tokens, index: int) -> bool:
 
 
 def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
-    """Say whether a word is a group of a code: capitals that a dash joins to as many letters and digits."""
+    """Say whether a word is a group of a code: capitals that a dash joins to as many letters and
+    digits."""
     dash = (index + beside) // 2
     if not 0 <= index < len(tokens.kinds) or tokens.kinds[index] or not tokens.kinds[dash] & LINK:
         return False
@@ -136,7 +144,8 @@ def _is_letter_group(tokens: Tokens, index: int, *, beside: int) -> bool:
 
 
 def _continues(tokens: Tokens, run: list[int], index: int) -> bool:
-    """Say whether a number stands so close to those before that it may be a group of the same one."""
+    """Say whether a number stands so close to those before that it may be a group of the same
+    one."""
     before = run[-1]
     if (
         tokens.starts[index] - tokens.ends[before] > GAP_LENGTH_MAX
@@ -163,7 +172,8 @@ def _continues(tokens: Tokens, run: list[int], index: int) -> bool:
 
 
 def _is_alike(left: str, right: str) -> bool:
-    """Say whether letters and digits on both sides of a blank look like groups of one code: AB12 CD34."""
+    """Say whether letters and digits on both sides of a blank look like groups of one code: AB12
+    CD34."""
     if len(left) != len(right) or left.upper() != left or right.upper() != right:
         return False
     return len(left) > 2 or not (left.isdigit() or right.isdigit())
@@ -197,7 +207,8 @@ def _from_groups(tokens: Tokens, run: list[int]) -> list[Candidate]:
 
 
 def _without_counted(tokens: Tokens, run: list[int]) -> list[int]:
-    """Return the run without a number at its end that counts what comes next: "4821 10 minutes", "4821 12 500 rub"."""
+    """Return the run without a number at its end that counts what comes next: "4821 10 minutes",
+    "4821 12 500 rub"."""
     after = run[-1] + 1
     if after >= len(tokens.kinds) or not (
         tokens.kinds[after] & (PERCENT | CURRENCY) or counts(tokens.kinds, after)
@@ -212,7 +223,8 @@ def _without_counted(tokens: Tokens, run: list[int]) -> list[int]:
 
 
 def _is_thousands(tokens: Tokens, before: int, index: int) -> bool:
-    """Say whether a group continues an amount: three digits, or three and cents, behind at most three."""
+    """Say whether a group continues an amount: three digits, or three and cents, behind at most
+    three."""
     return _THOUSANDS.fullmatch(f"{_written(tokens, before)} {_written(tokens, index)}") is not None
 
 
@@ -229,7 +241,10 @@ def _from_single(tokens: Tokens, index: int) -> list[Candidate]:
 
 
 def _before_a_decimal(tokens: Tokens, index: int, token: str) -> list[Candidate]:
-    """Take the code out of "123456,10 minutes", where no blank follows the comma; the minutes go with the rest."""
+    """Take the code out of "123456,10 minutes", where no blank follows the comma.
+
+    The minutes go with the rest.
+    """
     match = _LEADING_CODE.match(token)
     if match is None or index + 1 >= len(tokens.kinds) or not tokens.kinds[index + 1] & UNIT:
         return []
@@ -307,7 +322,10 @@ def _candidate(tokens: Tokens, first: int, last: int, code: str, *, shape: str) 
 
 
 def _shape_points(code: str, shape: str) -> float:
-    """Six digits are three codes in five, four digits one in four; nine or ten are mostly something else."""
+    """Six digits are three codes in five, four digits one in four.
+
+    Nine or ten are mostly something else.
+    """
     if shape == "letters":
         return 0.0
     size = len(code)

@@ -44,7 +44,7 @@ _NUMERIC = DIGITS | MIXED
 
 @dataclass(slots=True)
 class Side:
-    """What one side of a candidate says, read outwards from it."""
+    """The evidence on one side of a candidate, read outwards from it."""
 
     key: float = 0.0  #: points for the nearest name of a code
     act: float = 0.0  #: points for the nearest act that needs one
@@ -175,7 +175,10 @@ def _is_settled(kinds: list[int], at: int, *, linked: bool) -> bool:
 
 
 def _note_word(side: Side, kind: int, points: float) -> bool:
-    """Count one word of content; say whether it names the code, which ends the search on this side."""
+    """Count one word of content.
+
+    Say whether it names the code, which ends the search on this side.
+    """
     if kind & KEY:
         side.key = max(points, side.key)
         return True
@@ -194,7 +197,10 @@ def _note_word(side: Side, kind: int, points: float) -> bool:
 
 
 def _is_no_break(scene: Scene, at: int) -> bool:
-    """Say whether the full stop at `at` ends an abbreviation, "No. 5", "Rs. 500", "tel. 112", or parts an amount."""
+    """Say whether the full stop at `at` ends an abbreviation, "No. 5", "Rs. 500", "tel.
+
+    112", or parts an amount.
+    """
     kinds = scene.kinds
     if at == 0 or at + 1 >= len(kinds) or not kinds[at + 1] & _NUMERIC:
         return False
@@ -211,7 +217,10 @@ def _is_decimal(scene: Scene, at: int) -> bool:
 
 
 def _nearness_before(side: Side) -> float:
-    """The nearer a word and the fewer things between, the more it says; a colon or an "is" says most."""
+    """The nearer a word and the fewer things between, the more it says.
+
+    A colon or an "is" says most.
+    """
     if not side.words and not side.breaks:
         return 10.0 + side.linked - 0.5 * min(side.lines, 2)
     if side.breaks:
@@ -236,7 +245,8 @@ def _nearness_after(side: Side) -> float:
 
 
 def _noun_penalty(side: Side) -> float:
-    """The order number is no code, but in "your code for this order: 1234" the colon belongs to the code."""
+    """The order number is no code, but in "your code for this order: 1234" the colon belongs to the
+    code."""
     if side.linked and not side.breaks and (side.key or (side.act and side.noun == OWN)):
         return 4.0 if side.noun & REF else 0.5
     if (

@@ -40,7 +40,8 @@ MARKS = _marks()
 
 _APOSTROPHES = "'’ʻʼ"
 _MARK_CLASS = "".join(re.escape(mark) for mark in MARKS)
-#: Not part of a word: blanks, digits, every mark, symbols and emoji. What is left is letters and their accents.
+#: Not part of a word: blanks, digits, every mark, symbols and emoji. What is left is letters and
+#: their accents.
 _OTHER = (
     f"\t-\r\x1c-\x200-9{_MARK_CLASS}!-/:-@\\[-`{{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf×÷"
 )
@@ -60,12 +61,14 @@ _TOKEN = re.compile(
     rf"|(?<=[^\W\d_])-(?=[^\W\d_])"
     rf"|(?P<mark>[{_MARK_CLASS}])"
 )
-#: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a stroke: "S/ 50".
+#: What the groups of `_TOKEN` that are neither words nor marks become; soles and balboas write a
+#: stroke: "S/ 50".
 _KINDS = {"digits": DIGITS, "spaced": DIGITS, "mixed": MIXED, "letters": MIXED, "money": CURRENCY}
 _URL = re.compile(
     r"(?i:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}/[!-~]*"
 )
-#: The eleven characters by which Android hands a message to an app; with a few blanks after it, it ends the message.
+#: The eleven characters by which Android hands a message to an app; with a few blanks after it, it
+#: ends the message.
 _APP_HASH_REACH = 16
 _APP_HASH = re.compile(r"(?<!\S)(?=[a-z0-9+/]*[A-Z+/])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{11}\s*\Z")
 #: With a plus inside it is known for a hash anywhere: another line may follow it.
@@ -81,9 +84,11 @@ _FOLDED_MAX = 0x20000
 
 
 def _foldings() -> dict[int, str | None]:
-    """Every decimal digit to ASCII, full-width letters to ASCII, odd blanks and hyphens to plain ones.
+    """Every decimal digit to ASCII, full-width letters to ASCII, odd blanks and hyphens to plain
+    ones.
 
-    Full-width punctuation stays: a full-width comma made "," would turn "123456，10分钟" into a decimal.
+    Full-width punctuation stays: a full-width comma made "," would turn "123456，10分钟" into a
+    decimal.
     """
     table: dict[int, str | None] = {}
     for code in range(0x80, _FOLDED_MAX):
@@ -163,7 +168,8 @@ def tokenise(text: str, *, places: list[int] | None) -> Tokens:
 
 
 def _without_addresses(text: str) -> str:
-    """Blank out what holds digits that nobody types: links, and the hash that hands the message to an app."""
+    """Blank out what holds digits that nobody types: links, and the hash that hands the message to
+    an app."""
     if "/" in text or "www." in text:
         text = _URL.sub(lambda match: _BLANK * len(match[0]), text)
     if "+" in text:

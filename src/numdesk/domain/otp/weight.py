@@ -1,4 +1,5 @@
-"""Weigh a candidate for a one-time code by its shape, by both its sides and by the whole message."""
+"""Weigh a candidate for a one-time code by its shape, by both its sides and by the whole
+message."""
 
 import re
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ LINKED_KEY = 8.0
 NEAR_KEY = 4.5
 #: What "log in" beside a number is worth, if "code" is worth one.
 ACT_SHARE = 0.5
-#: In a text not much longer, that speaks of no business at all, six digits are more likely a code than not.
+#: In a text not much longer, that speaks of no business at all, six digits are more likely a code
+#: than not.
 PLAIN_WORDS_MAX = 12
 #: The same where something must not be shared, and a colon stands before the number.
 GUARDED_WORDS_MAX = 20
@@ -62,7 +64,7 @@ _BUSINESS = REF | OWN | CALL | SUM | ANTI | OFFER | MONEY | UNIT | ENDING | NUMB
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How much speaks for a candidate, and what spoke loudest."""
+    """The weight of a candidate, and its strongest evidence."""
 
     points: float
     rule: str
@@ -100,7 +102,8 @@ def weigh(scene: Scene, item: Candidate) -> Weight:
 
 
 def _is_phone_or_hour(item: Candidate, left: Side, right: Side) -> bool:
-    """Say whether the candidate is as long as a phone number, or an hour behind a preposition: "at 1800"."""
+    """Say whether the candidate is as long as a phone number, or an hour behind a preposition: "at
+    1800"."""
     if left.linked or right.linked:
         return False
     if item.shape == "mixed" and left.directed and _LETTER_AND_SUM.fullmatch(item.code):
@@ -138,7 +141,10 @@ def _of_plain(scene: Scene, item: Candidate, left: Side, right: Side) -> tuple[f
 
 
 def _is_terse(scene: Scene, item: Candidate, left: Side, right: Side) -> bool:
-    """Say whether there is little but the number; letters and digits may have only a name beside them."""
+    """Say whether there is little but the number.
+
+    Letters and digits may have only a name beside them.
+    """
     words_max = TERSE_WORDS_MAX if item.shape == "digits" else 1
     return scene.words <= words_max and item.shape != "letters" and not (left.words and right.words)
 
@@ -163,7 +169,8 @@ def _is_asked_for(item: Candidate, left: Side, right: Side, rule: str) -> bool:
 def _is_beyond_doubt(
     scene: Scene, item: Candidate, left: Side, right: Side, why: tuple[float, str]
 ) -> bool:
-    """Say whether enough speaks for groups that may as well be an amount, a date or two numbers side by side."""
+    """Say whether enough speaks for groups that may as well be an amount, a date or two numbers
+    side by side."""
     if (left.key >= BESIDE_KEY and (left.linked or not left.directed)) or (
         right.linked and right.key >= LINKED_KEY
     ):
@@ -185,7 +192,10 @@ def _is_beyond_doubt(
 
 
 def _is_fit(item: Candidate, left: Side, right: Side, points: float) -> bool:
-    """Letters are only a code where a colon or an "is" says so; mixed ones need a code named close by."""
+    """Letters are only a code where a colon or an "is" says so.
+
+    Mixed ones need a code named close by.
+    """
     if item.shape == "digits":
         return True
     if item.shape == "mixed":

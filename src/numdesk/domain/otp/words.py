@@ -1,10 +1,10 @@
 """The words around one-time codes in some seventy languages: data for `otp`, no logic.
 
-How to read a list: `word` is the whole word, `stem*` its beginning, `*tail` its end (compounds such as
-"Bestätigungscode"), `*part*` any piece of it. Case is ignored except where a word is written in capitals only
-(`TAN` is a German code, "tan" a Spanish adverb). Words of four letters and more also match without their
-accents. In scripts written without spaces (and in Korean, which glues its endings on) each entry is searched
-inside the run of letters, the longest first.
+How to read a list: `word` is the whole word, `stem*` its beginning, `*tail` its end (compounds such
+as "Bestätigungscode"), `*part*` any piece of it. Case is ignored except where a word is written in
+capitals only (`TAN` is a German code, "tan" a Spanish adverb). Words of four letters and more also
+match without their accents. In scripts written without spaces (and in Korean, which glues its
+endings on) each entry is searched inside the run of letters, the longest first.
 """
 
 PLAIN = 0  #: means nothing here, but holds a word that would
@@ -413,5 +413,6 @@ LEXICON: dict[int, str] = {
 #: Stands before a word in Semitic scripts and is not part of it: and, with, for, the...
 PROCLITICS = frozenset("والبلكفסהובלמשכ")
 
-#: Top-level domains and kinds of files that follow a name made of digits ("1688.com"): the digits are an address.
+#: Top-level domains and kinds of files that follow a name made of digits ("1688.com"): the digits
+#: are an address.
 TOP_LEVEL = "com|net|org|ru|cn|io|me|co|in|info|app|shop|kz|uz|ua|by|de|br|id|vn|th|gov|edu|biz|store|online|pdf|zip|jpg|png|docx|xlsx"

@@ -1,4 +1,5 @@
-"""A gateway's list of payments against ours: every difference, with the top-up that it is about and what each side says."""
+"""A gateway's list of payments against ours: every difference, with the top-up that it is about and
+what each side says."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from numdesk.domain.payments.topups import OPEN_AT_GATEWAY, Doubt, Line, Share, 
 
 
 class Fault(StrEnum):
-    """How two sides can differ."""
+    """A kind of difference between two sides."""
 
     UNOWNED = "unowned"  # the gateway has money for no top-up of ours
     UNHEARD = "unheard"  # it has a payment of one of our top-ups that we do not know
@@ -31,7 +32,10 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One payment of which the two sides differ (none when the gateway did not answer); `what` says how, for people."""
+    """One payment of which the two sides differ (none when the gateway did not answer).
+
+    `what` says how, for people.
+    """
 
     provider: str
     fault: Fault
@@ -42,7 +46,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A payment as we have it: facts, what is booked of it, and what the ledger's journals say was credited for it."""
+    """A payment as we have it: facts, the amount booked of it, and the amount credited for it by
+    the ledger's journals."""
 
     topup: TopUp
     line: Line
@@ -51,7 +56,8 @@ class Known:
     doubt: Doubt | None = None
 
 
-#: What both sides must agree on. When something changed, and the number on the chain, are the gateway's to complete later.
+#: What both sides must agree on. When something changed, and the number on the chain, are the
+#: gateway's to complete later.
 _COMPARED = (
     "status",
     "reference",
@@ -76,7 +82,10 @@ def compare(
     owners: Mapping[str, TopUp],
     known: Mapping[str, Known],
 ) -> list[Difference]:
-    """Return how the gateway's list differs from what we know of the payments in it; `owners` are the top-ups by reference."""
+    """Return how the gateway's list differs from what we know of the payments in it.
+
+    `owners` are the top-ups by reference.
+    """
     found: list[Difference] = []
     seen: dict[str, Payment] = {}
     for payment in told:
@@ -175,7 +184,8 @@ def _said(told: Payment) -> str:
 def _unlike(ours: Payment, theirs: Payment) -> list[str]:
     """Return in what two tellings of a payment differ; numbers are compared as numbers.
 
-    A word that contradicts what was settled before stands beside the status that it contradicts, and the same word again is no news.
+    A word that contradicts the settled one stands beside the status that it contradicts, and the
+    same word again is no news.
     """
     unlike: list[str] = []
     is_noted = theirs.status in ODD and ours.gateway_status == theirs.gateway_status

@@ -1,4 +1,5 @@
-"""A payment at a gateway: what the gateway says of it when asked, and which of two such answers is the newer truth."""
+"""A payment at a gateway: what the gateway says of it when asked, and which of two such answers is
+the newer truth."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ from enum import StrEnum
 
 
 class PaymentStatus(StrEnum):
-    """A payment's state in our words; every gateway's own words are translated by its adapter. A word that the adapter does not know
-    is UNKNOWN: nothing is booked for it, and where there is money, staff look at it."""
+    """A payment's state in our words; every gateway's own words are translated by its adapter.
+
+    A word that the adapter does not know is UNKNOWN: nothing is booked for it, and where there is
+    money, staff look at it.
+    """
 
     WAITING = "waiting"  # no transaction yet, or not enough of it and more may come
     SEEN = "seen"  # a transaction that is not settled yet
@@ -33,7 +37,8 @@ KEPT_BACK = frozenset({PaymentStatus.HELD, PaymentStatus.REFUNDING})
 ODD = frozenset({PaymentStatus.UNKNOWN, PaymentStatus.FAILED, PaymentStatus.EXPIRED})
 #: On its way: with money in it, it settles within a day, or staff look at it.
 UNDER_WAY = frozenset({PaymentStatus.WAITING, PaymentStatus.SEEN})
-#: Neither settled, nor kept back, nor returned. While its money stays the same, one such status is as good as another.
+#: Neither settled, nor kept back, nor returned. While its money stays the same, one such status is
+#: as good as another.
 OPEN = ODD | UNDER_WAY
 
 
@@ -41,11 +46,14 @@ OPEN = ODD | UNDER_WAY
 class Payment:
     """One deposit (or the wait for it) as the gateway tells it when asked.
 
-    `payment_id` is the gateway's id of the deposit, `invoice_id` that of its invoice (equal where the gateway has one id for both),
-    `parent_id` the deposit that this one repeats. `amount` and `currency` are what was asked; `due` and `paid` are in the payer's own
-    currency (`payer_currency`), None until known. `fee` is the gateway's commission in `currency`, None where it does not say.
-    `settled` is what the gateway credits us for it, in `settled_currency`. `wrong_asset` says that it came in another coin or network than
-    asked. `contradicted` is never told by a gateway: after this status the gateway said `gateway_status`, which does not go with it.
+    `payment_id` is the gateway's id of the deposit, `invoice_id` that of its invoice (equal where
+    the gateway has one id for both), `parent_id` the deposit that this one repeats. `amount` and
+    `currency` are those of the invoice; `due` and `paid` are in the payer's own currency
+    (`payer_currency`), None until known. `fee` is the gateway's commission in `currency`, None
+    where it does not say. `settled` is what the gateway credits us for it, in `settled_currency`.
+    `wrong_asset` says that it came in another coin or network than asked. `contradicted` is never
+    told by a gateway: after this status the gateway said `gateway_status`, which does not go with
+    it.
     """
 
     payment_id: str
@@ -71,8 +79,9 @@ class Payment:
 _PAST_WAITING = frozenset(PaymentStatus) - {PaymentStatus.WAITING}
 _TAKEN_BACK = frozenset({PaymentStatus.HELD, PaymentStatus.REFUNDING, PaymentStatus.REFUNDED})
 
-#: What a gateway may say next of a payment. Anything else is an answer that was overtaken by a newer one. Money that was held or on its
-#: way back may come free again; money that went back never does, a further deposit is a payment of its own.
+#: What a gateway may say next of a payment. Anything else is an answer that was overtaken by a
+#: newer one. Money that was held or on its way back may come free again; money that went back never
+#: does, a further deposit is a payment of its own.
 FOLLOWERS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
     PaymentStatus.WAITING: _PAST_WAITING,
     PaymentStatus.SEEN: _PAST_WAITING - {PaymentStatus.SEEN},
@@ -88,9 +97,11 @@ FOLLOWERS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
 
 
 def newer(known: Payment, told: Payment) -> Payment:
-    """Return what is true of a payment after `told` was heard: a status never goes backwards, and what was paid never shrinks.
+    """Return the facts of a payment after `told` was heard: a status never goes backwards, and the
+    amount paid never shrinks.
 
-    An odd status after a settled one moves no money; it is noted as a contradiction, until the gateway says the settled one again.
+    An odd status after a settled one moves no money; it is noted as a contradiction, until the
+    gateway says the settled one again.
     """
     if known.changed_at and told.changed_at and told.changed_at < known.changed_at:
         return known
@@ -102,14 +113,17 @@ def newer(known: Payment, told: Payment) -> Payment:
 
 
 def has_money(payment: Payment) -> bool:
-    """Has the payer's money been seen, whatever became of it?"""
+    """Return whether the payer's money was seen, whatever followed."""
     if payment.status is PaymentStatus.UNKNOWN and payment.txid:
         return True
     return payment.status not in ODD | {PaymentStatus.WAITING} or _paid(payment) > 0
 
 
 def _contradict(known: Payment, told: Payment) -> Payment:
-    """Return what was known with the word that does not go with it. A word that was noted before is no news."""
+    """Return the known facts with the word that contradicts them.
+
+    A word that was noted before is no news.
+    """
     if told.gateway_status == known.gateway_status:
         return known
     return replace(

@@ -28,10 +28,12 @@ def topup(  # noqa: PLR0913 - who, where, what was and what is to be
     was: tuple[Share, int],
     becomes: tuple[Share, int],
 ) -> Journal:
-    """Return the journal that takes what is booked of a payment from one share to another, each with what the customer owes of it.
+    """Return the journal that moves the booking of a payment from one share to another, each with
+    the customer's debt of it.
 
-    A credit and what takes it back are the same act with other signs: each account moves by the difference, so that whatever was
-    booked before, and however often it went to and fro, the ledger holds exactly the last share.
+    A credit and what takes it back are the same act with other signs: each account moves by the
+    difference, so that whatever was booked before, and however often it went to and fro, the ledger
+    holds exactly the last share.
     """
     (old, owed_before), (new, owed_after) = was, becomes
     gain = new.credit - old.credit + owed_after - owed_before
@@ -48,7 +50,8 @@ def topup(  # noqa: PLR0913 - who, where, what was and what is to be
 
 
 def _pair(gains: Iterable[tuple[AccountName, int]], *, currency: str) -> tuple[Transfer, ...]:
-    """Return the transfers by which each account gains what it should, in the order in which they are named; the sum must be zero."""
+    """Return the transfers by which each account gains what it should, in the order in which they
+    are named; the sum must be zero."""
     left = dict(gains)
     assert sum(left.values()) == 0, "what accounts gain sums to zero"
     transfers: list[Transfer] = []

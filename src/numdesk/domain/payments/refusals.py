@@ -1,4 +1,7 @@
-"""Refusals of top-ups: each narrows one that is wider; a dialect without its own answer gives the wider one's."""
+"""Refusals of top-ups: each narrows one that is wider.
+
+A dialect without its own answer gives the wider one's.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from numdesk.domain.errors import InvalidInput, Unavailable
 
 @dataclass(eq=False)
 class TopUpTooSmall(InvalidInput):
-    """The top-up is below the least that this payment provider is used for; `minimum` in minor units."""
+    """The top-up is below the least that this payment provider is used for.
+
+    `minimum` in minor units.
+    """
 
     code = "top_up_too_small"
     minimum: int = 0

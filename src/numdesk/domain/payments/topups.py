@@ -1,7 +1,9 @@
-"""A wallet's top-up: its price, what each payment for it is worth to the customer, and the states it goes through.
+"""A wallet's top-up: its price, what each payment for it is worth to the customer, and the states
+it goes through.
 
-Amounts are minor units of the wallet's currency; discounts are basis points (hundredths of a percent). The discount and the operator's
-rules are frozen in the top-up: what was credited must not change because a setting does.
+Amounts are minor units of the wallet's currency; discounts are basis points (hundredths of a
+percent). The discount and the operator's rules are frozen in the top-up: a credit must not change
+because a setting does.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ DISCOUNT_MAX_BP = 5_000
 
 
 class TopUpState(IntEnum):
-    """Where a top-up stands. The numbers are stored."""
+    """The state of a top-up. The numbers are stored."""
 
     CREATED = 0  # wanted; the gateway has not given an invoice yet
     AWAITING = 1
@@ -61,7 +63,8 @@ _DECIDED = frozenset(
     }
 )
 
-#: What may follow: never back to before the money came. From credited only to taken back; a further deposit may follow anything.
+#: What may follow: never back to before the money came. From credited only to taken back; a further
+#: deposit may follow anything.
 MOVES: Mapping[TopUpState, frozenset[TopUpState]] = {
     TopUpState.CREATED: _BEGUN | _ENDED | _DECIDED | {TopUpState.AWAITING},
     TopUpState.AWAITING: _BEGUN | _ENDED | _DECIDED,
@@ -102,12 +105,13 @@ class Doubt(StrEnum):
     OVERPAID = "overpaid"  # so much too much that the rest is kept apart
 
 
-#: Doubts that the gateway may end by itself: it is asked on, whatever else of the top-up is settled.
+#: Doubts that the gateway may end by itself: it is asked on, whatever else of the top-up is
+#: settled.
 OPEN_AT_GATEWAY = frozenset({Doubt.GATEWAY, Doubt.STATUS, Doubt.UNSETTLED})
 
 
 class Decision(StrEnum):
-    """What staff said to a doubt. The words are stored."""
+    """The decision of staff on a doubt. The words are stored."""
 
     APPROVED = "approved"
     REFUSED = "refused"
@@ -118,9 +122,10 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's rules, frozen in each top-up: what over-payment goes to the customer (the rest is kept apart), the least worth
-    crediting, whether what is paid too little is credited at all, and how long after its end an invoice's rate still holds. `tiers` are
-    the discounts that count for what is paid too little, by what it reaches; none for the top-up's own."""
+    """The operator's rules, frozen in each top-up: the over-payment that goes to the customer (the
+    rest is kept apart), the least worth crediting, whether an under-payment is credited at all, and
+    how long after its end an invoice's rate still holds. `tiers` are the discounts that count for
+    an under-payment, by the amount it reaches; none for the top-up's own."""
 
     overpaid_bp: int = 1_000_000
     dust: int = 100
@@ -131,7 +136,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class TopUp:
-    """One top-up: `amount` is what the customer gets for `final_amount`. The public id is also the reference that the gateway knows."""
+    """One top-up: `amount` is what the customer gets for `final_amount`.
+
+    The public id is also the reference that the gateway knows.
+    """
 
     id: int
     public_id: str
@@ -152,18 +160,19 @@ class TopUp:
 
     @property
     def discount(self) -> int:
-        """What the customer pays less than they get."""
+        """The discount of the customer."""
         return self.amount - self.final_amount
 
     @property
     def credit_max(self) -> int:
-        """What one payment may bring at most, however much was paid."""
+        """The most that one payment may bring, however much was paid."""
         return self.amount * (WHOLE_BP + self.policy.overpaid_bp) // WHOLE_BP
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What of one payment is booked: the customer's `credit`, what came in before the gateway's `fee`, and what is kept apart of it."""
+    """The booked share of one payment: the customer's `credit`, the amount before the gateway's
+    `fee`, and the part that is kept apart."""
 
     credit: int = 0
     received: int = 0
@@ -172,12 +181,12 @@ class Share:
 
     @property
     def net(self) -> int:
-        """What the gateway owes us for it."""
+        """The amount that the gateway owes us for it."""
         return self.received - self.fee
 
     @property
     def discount(self) -> int:
-        """What we give beside what was paid."""
+        """The discount beside the payment."""
         return self.credit - (self.received - self.suspense)
 
 
@@ -186,8 +195,12 @@ NOTHING = Share()
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A payment of a top-up as we know it. `seen_at` is when its money was first seen, by the gateway's watch; `worth` what staff
-    said it is worth when they approved it, or what it was worth when they decided about no more than its excess."""
+    """A payment of a top-up as we know it.
+
+    `seen_at` is when its money was first seen, by the gateway's watch; `worth` what staff said it
+    is worth when they approved it, or what it was worth when they decided about no more than its
+    excess.
+    """
 
     payment: Payment
     seen_at: datetime | None = None
@@ -195,8 +208,11 @@ class Line:
     worth: int | None = None
 
     def with_news(self, payment: Payment, *, seen_at: datetime | None) -> Line:
-        """Return what is known once the gateway told something newer. A person decided about the money that was there then, so where
-        that is another now, what they said counts no more."""
+        """Return the facts once the gateway has told newer ones.
+
+        A person decided about the money that was there then, so where that is another now, their
+        decision counts no more.
+        """
         is_same = _money_of(payment) == _money_of(self.payment) or self._is_settling(payment)
         still_decided = is_same and not self._is_back(payment)
         return (
@@ -211,7 +227,8 @@ class Line:
         return was_open and payment.status in PLAINLY_PAID and payment.paid == self.payment.paid
 
     def _is_back(self, payment: Payment) -> bool:
-        """Do the gateway say by another word, and plainly, that it has the money that a person took for returned?"""
+        """Do the gateway say by another word, and plainly, that it has the money that a person took
+        for returned?"""
         is_plain = payment.status in PLAINLY_PAID and not payment.contradicted
         return (
             self.decision is Decision.RETURNED
@@ -222,26 +239,30 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What of a payment is to be booked now, and why no more than that, when a person has to look at it."""
+    """The share of a payment to book now, and the doubt that keeps the rest for a person."""
 
     share: Share
     doubt: Doubt | None = None
 
 
 def discount_for(amount: int, *, tiers: Mapping[int, int]) -> int:
-    """Return the discount in basis points of the highest tier (least amount to discount) that the amount reaches."""
+    """Return the discount in basis points of the highest tier (least amount to discount) that the
+    amount reaches."""
     reached = [least for least in tiers if least <= amount]
     return tiers[max(reached)] if reached else 0
 
 
 def final_amount(amount: int, *, discount_bp: int) -> int:
-    """Return what is to be paid for `amount`."""
+    """Return the price of `amount`."""
     return half_up(Fraction(amount * (WHOLE_BP - discount_bp), WHOLE_BP))
 
 
 def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
-    """Return what is credited for `received`: exactly the amount for what was due; a share of it rounded down; for more than was due more
-    at the same discount, up to the ratio that the operator allows unless it is not to be capped."""
+    """Return the credit for `received`: exactly the amount for the full price.
+
+    A share of it rounded down; for more than was due more at the same discount, up to the ratio
+    that the operator allows unless it is not to be capped.
+    """
     if received == topup.final_amount:
         return topup.amount
     fair = floor_for_customer(Fraction(received * WHOLE_BP, WHOLE_BP - topup.discount_bp))
@@ -251,7 +272,10 @@ def credit_for(received: int, *, topup: TopUp, is_capped: bool = True) -> int:
 
 
 def _partial_credit(received: int, topup: TopUp) -> int:
-    """Return what too little brings by the highest discount whose tier it reaches; never a higher one than was promised."""
+    """Return what too little brings by the highest discount whose tier it reaches.
+
+    Never a higher one than was promised.
+    """
     discounts = [
         (0, 0),
         *((least, bp) for least, bp in topup.policy.tiers if bp <= topup.discount_bp),
@@ -264,7 +288,8 @@ def _partial_credit(received: int, topup: TopUp) -> int:
 
 
 def judge(topup: TopUp, line: Line) -> Verdict:
-    """Return what of a payment is to be booked, from what is known of it and nothing else, so that the order of news does not matter."""
+    """Return the share of a payment to book, from its facts alone, so that the order of news does
+    not matter."""
     if line.payment.status not in PLAINLY_PAID:
         return _judge_unsettled(topup, line)
     verdict = _judge_settled(topup, line)
@@ -272,7 +297,8 @@ def judge(topup: TopUp, line: Line) -> Verdict:
 
 
 def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
-    """Return what is to be booked of a payment that is not plainly paid: nothing, unless a person has said what it is worth."""
+    """Return the share to book of a payment that is not plainly paid: nothing, unless a person has
+    said what it is worth."""
     payment = line.payment
     if payment.status in OPEN and line.decision is Decision.APPROVED and line.worth is not None:
         return Verdict(_share(topup, payment, line.worth, is_capped=False))
@@ -290,7 +316,7 @@ def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
 
 
 def _judge_settled(topup: TopUp, line: Line) -> Verdict:
-    """Return what is to be booked of a payment that is plainly paid."""
+    """Return the share to book of a payment that is plainly paid."""
     payment = line.payment
     if line.decision is Decision.RETURNED:
         return Verdict(
@@ -313,7 +339,8 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
 
 
 def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> Verdict:
-    """Return the verdict with the doubt that comes with time alone: money that was seen and is still not settled."""
+    """Return the verdict with the doubt that comes with time alone: money that was seen and is
+    still not settled."""
     if (
         verdict.doubt
         or line.decision
@@ -326,8 +353,9 @@ def with_time(topup: TopUp, line: Line, verdict: Verdict, *, now: datetime) -> V
 
 
 def worth_of(topup: TopUp, line: Line) -> int | None:
-    """Return what a settled payment is worth: its part of what was due, at the rate locked in the invoice; or, when it came late or in
-    another coin, what the gateway made of it. None when that cannot be said in the wallet's currency, or is more than any wallet holds."""
+    """Return what a settled payment is worth: its part of the price, at the rate locked in the
+    invoice; or, when it came late or in another coin, what the gateway made of it. None when that
+    cannot be said in the wallet's currency, or is more than any wallet holds."""
     payment = line.payment
     worth = (
         _outcome(topup, payment)
@@ -369,7 +397,8 @@ def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
 
 
 def state_of(topup: TopUp, judged: Iterable[tuple[Line, Verdict]], *, now: datetime) -> TopUpState:
-    """Return the state that follows from all payments of a top-up, or the one it has when that may not follow."""
+    """Return the state that follows from all payments of a top-up, or the one it has when that may
+    not follow."""
     wanted = _wanted_state(topup, list(judged), now=now)
     return wanted if wanted in MOVES[topup.state] else topup.state
 
@@ -420,14 +449,20 @@ def _doubt(topup: TopUp, line: Line, worth: int | None) -> Doubt | None:
 
 
 def _money_of(payment: Payment) -> tuple[object, ...]:
-    """Return what of a payment a decision about it rests on. Before it is settled, that is the money that came, by whatever word."""
+    """Return what of a payment a decision about it rests on.
+
+    Before it is settled, that is the money that came, by whatever word.
+    """
     if payment.status in OPEN:
         return OPEN, payment.paid
     return payment.status, payment.paid, payment.due, payment.settled
 
 
 def _is_late(topup: TopUp, line: Line) -> bool:
-    """Did the money come so long after the invoice's end that its rate holds no more? Not when the gateway does not say when it came."""
+    """Return whether the money came too long after the invoice's end for its rate.
+
+    False when the gateway does not say when it came.
+    """
     return (
         line.seen_at is not None
         and topup.expires_at is not None
@@ -450,12 +485,13 @@ def _kept_apart(topup: TopUp, payment: Payment, worth: int) -> Share:
 
 
 def _without_excess(share: Share) -> Share:
-    """Return what is booked of a payment when what was kept apart of it went back to the payer."""
+    """Return the share of a payment whose part kept apart went back to the payer."""
     return replace(share, received=share.received - share.suspense, suspense=0)
 
 
 def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
-    """Return the gateway's commission: what of the worth it does not credit us, where it says so in the wallet's currency."""
+    """Return the gateway's commission: what of the worth it does not credit us, where it says so in
+    the wallet's currency."""
     settled = _settled_units(topup, payment)
     if settled is not None:
         return worth - settled
@@ -463,7 +499,10 @@ def _fee(topup: TopUp, payment: Payment, worth: int) -> int:
 
 
 def _settled_units(topup: TopUp, payment: Payment) -> int | None:
-    """Return what the gateway credits us in the wallet's currency; None where it does not say, or what nobody owns."""
+    """Return what the gateway credits us in the wallet's currency.
+
+    None where it does not say, or what nobody owns.
+    """
     if not payment.settled or payment.settled_currency != topup.currency:
         return None
     units = _units(payment.settled, topup.currency)

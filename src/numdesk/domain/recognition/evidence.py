@@ -1,4 +1,5 @@
-"""Judge a place in a text that names a service: is the message that service's, or is it only spoken of?"""
+"""Judge a place in a text that names a service: is the message that service's, or is it only spoken
+of?"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Words between a codeword and the service that the code is of; "at", "by", "in", "on", "via" and "with" are not among them.
+#: Words between a codeword and the service that the code is of; "at", "by", "in", "on", "via" and
+#: "with" are not among them.
 _OF = _words(
     """
     of for from your the de du d del da do dal di della des la le el los das der die den dem für von vom voor van para por per pour
@@ -60,7 +62,7 @@ _TAIL = re.compile(r"[^\w]*")
 
 
 class Grade(IntEnum):
-    """How far a name may be trusted in a text."""
+    """The degree of trust in a name in a text."""
 
     SENDER = 0  # not at all
     BRACKETED = 1  # in brackets at the head only
@@ -119,7 +121,10 @@ class Scene:
         return found[::-1]
 
     def right(self, naming: Naming) -> list[Word]:
-        """Return what stands after a name, the nearest first; an ending behind an apostrophe is the name's."""
+        """Return what stands after a name, the nearest first.
+
+        An ending behind an apostrophe is the name's.
+        """
         found: list[Word] = []
         for kind, start, end in zip(self.kinds, self.starts, self.ends, strict=True):
             if start >= naming.end:
@@ -153,7 +158,8 @@ def scene_of(normal: str) -> Scene:
 
 
 def label_of(scene: Scene, naming: Naming) -> bool:
-    """Do the text sign itself with the name: in brackets, or at its head before a colon or a full stop?"""
+    """Do the text sign itself with the name: in brackets, or at its head before a colon or a full
+    stop?"""
     if not scene.has_code or naming.grade is Grade.SENDER:
         return False
     text, head = scene.text, _HEAD.match(scene.text)
@@ -174,7 +180,8 @@ def label_of(scene: Scene, naming: Naming) -> bool:
 
 
 def phrase_of(scene: Scene, naming: Naming) -> bool:
-    """Do the text announce a code of the service's? Not where it speaks of money: a bank names the shop, too."""
+    """Do the text announce a code of the service's? Not where it speaks of money: a bank names the
+    shop, too."""
     if (
         not scene.has_code
         or scene.is_about_money
@@ -193,7 +200,7 @@ def phrase_of(scene: Scene, naming: Naming) -> bool:
 
 
 def _is_written_as_name(text: str, naming: Naming) -> bool:
-    """Is an everyday word written with a capital, and the text not in capitals all over?"""
+    """Return whether an everyday word has a capital, in a text that is not all capitals."""
     word = text[naming.start : naming.end]
     rest = text[: naming.start] + text[naming.end :]
     return word != word.lower() and not (rest.isupper() and rest.isascii())
@@ -227,7 +234,7 @@ def _is_codes_name(scene: Scene, naming: Naming, left: list[Word], right: list[W
 
 
 def _is_beside_code(left: list[Word], right: list[Word]) -> bool:
-    """Is the text a name and a number, and little else?"""
+    """Return whether the text is a name and a number, and little else."""
     return not left and bool(right) and bool(right[0][0] & _NUMERIC) and len(right) <= REACH
 
 
@@ -245,7 +252,8 @@ def _is_tail(scene: Scene, naming: Naming, left: list[Word]) -> bool:
 
 
 def _is_account(left: list[Word], right: list[Word]) -> bool:
-    """Is the name the account that the code opens, as in "to verify your Uber account" or "to log in to Uber"?"""
+    """Return whether the name is the account that the code opens, as in "to verify your Uber
+    account" or "to log in to Uber"."""
     ends = not right or bool(right[0][0] & MARK) or right[0][1] in _ACCOUNT
     if not ends or len(left) < 2:
         return False

@@ -1,7 +1,9 @@
-"""Recognise the service of a message: by its sender's name, else by the product that its text names beyond doubt.
+"""Recognise the service of a message: by its sender's name, else by the product that its text names
+beyond doubt.
 
-A message that is not recognised is delivered, so every doubt is decided for "not recognised": a name counts in a text only where
-it signs the message, stands beside the code's own word, or is the account that the code opens.
+A message that is not recognised is delivered, so every doubt is decided for "not recognised": a
+name counts in a text only where it signs the message, stands beside the code's own word, or is the
+account that the code opens.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ NAMINGS_MAX = 8
 
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")
 _GAP = re.compile(r"[ .\-_'’&+]?")
-#: Scripts whose words are looked for inside a run of letters: those without spaces, and those that \w cuts at vowel signs.
+#: Scripts whose words are looked for inside a run of letters: those without spaces, and those that
+#: \w cuts at vowel signs.
 _RUN = re.compile(rf"[{UNSPACED}\u0900-\u0dff]")
 _ADDRESS = re.compile(
     r"(?i:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]*@[\w.-]+|(?<![\w.-])[\w-]+(?:\.[\w-]+)+/\S*"
@@ -46,7 +49,8 @@ _ORIGIN = re.compile(
     r"(?:^|\n)@(?:[\w-]+\.)*?(?P<label>[\w-]+)(?:\.(?:com?|org|net|ac))?\.\w+ #\S+(?: [@%]\S+)?\s*$"
 )
 _PREFIX = re.compile(r"(?<![\w-])([A-Za-z]{1,4})-(?=[0-9]{4,8}(?![\w-]))")
-#: Headers of India, such as AD-PAYTMB or JM-Swiggy-S: two letters of the carrier, and the kind of message.
+#: Headers of India, such as AD-PAYTMB or JM-Swiggy-S: two letters of the carrier, and the kind of
+#: message.
 _HEADER = re.compile(r"[A-Za-z]{2}-(.{3,11}?)(?:-[STPGstpg])?")
 
 
@@ -68,7 +72,8 @@ class ServiceWord:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """The service of a message, what told it, and the ids of the services whose orders may have the message."""
+    """The service of a message, what told it, and the ids of the services whose orders may have the
+    message."""
 
     service_id: int
     told_by: Literal["sender", "text"]
@@ -80,7 +85,8 @@ class Recogniser:
     """The words of a catalogue, made ready; see `make_recogniser`."""
 
     senders: Mapping[str, int] = field(default_factory=dict[str, int])
-    #: By their first part: the parts of a word, whose it is (None of a neutral thing) and how far it may be trusted; longest first.
+    #: By their first part: the parts of a word, whose it is (None of a neutral thing) and how far
+    #: it may be trusted; longest first.
     words: Mapping[str, tuple[_Entry, ...]] = field(default_factory=dict)
     runs: Mapping[str, int] = field(default_factory=dict[str, int])
     run_pattern: re.Pattern[str] | None = None
@@ -121,7 +127,10 @@ class Recogniser:
         return found.pop() if len(found) == 1 else None
 
     def _namings(self, normal: str) -> list[Naming]:
-        """Return where a text names services, in order; the longest name wins, and what is only named after a service names none."""
+        """Return where a text names services, in order.
+
+        The longest name wins, and a name that merely follows a service names none.
+        """
         plain = _ADDRESS.sub(lambda match: "\x1f" * len(match[0]), normal)
         runs = (
             self.run_pattern.finditer(plain)
@@ -148,7 +157,8 @@ class Recogniser:
     def _longest(
         self, plain: str, parts: list[re.Match[str]], keys: list[str], at: int
     ) -> tuple[int, int | None, Grade] | None:
-        """Return how many parts the longest name that begins here has, whose it is, and its grade."""
+        """Return how many parts the longest name that begins here has, whose it is, and its
+        grade."""
         for word, service_id, grade in self.words[keys[at]]:
             end = at + len(word)
             if tuple(keys[at:end]) == word and all(
@@ -198,9 +208,12 @@ def make_recogniser(
     words: Iterable[ServiceWord] = (),
     families: Mapping[int, str] | None = None,
 ) -> Recogniser:
-    """Return the recogniser of a catalogue. `words` are the operator's, `families` the operator's families by service id.
+    """Return the recogniser of a catalogue.
 
-    The operator's words count before names and codes, and these before ours; a word that two services have equally says nothing.
+    `words` are the operator's, `families` the operator's families by service id.
+
+    The operator's words count before names and codes, and these before ours; a word that two
+    services have equally says nothing.
     """
     catalogue = list(services)
     catch_all = frozenset(
@@ -237,7 +250,8 @@ def make_recogniser(
 
 
 def default_family(code: str) -> str | None:
-    """Return the family that a service is in unless the operator says otherwise, by the code of its first member."""
+    """Return the family that a service is in unless the operator says otherwise, by the code of its
+    first member."""
     return next((family[0] for family in FAMILIES if code in family), None)
 
 
@@ -247,7 +261,10 @@ def joined(word: str) -> str:
 
 
 def _parts(word: str) -> tuple[str, ...]:
-    """Return the parts of a word between blanks and marks, without their case; a run of a script without spaces is one part."""
+    """Return the parts of a word between blanks and marks, without their case.
+
+    A run of a script without spaces is one part.
+    """
     normal = normalise(word)[0].strip()
     return (
         (normal,)
@@ -266,7 +283,10 @@ def _is_run(parts: tuple[str, ...]) -> bool:
 
 
 def _owners(services: list[Service], words: list[ServiceWord]) -> dict[tuple[str, ...], _Owner]:
-    """Return whose each word is and how far it may be trusted; None owns the words that say nothing."""
+    """Return whose each word is and how far it may be trusted.
+
+    None owns the words that say nothing.
+    """
     never = {(one.service_id, _parts(one.word)) for one in words if one.use == "never"}
     uses = {"text": Grade.CLEAR, "sender": Grade.SENDER}
     own = {
@@ -323,7 +343,10 @@ def _by_first_part(owners: Mapping[tuple[str, ...], _Owner]) -> dict[str, tuple[
 def _families(
     services: list[Service], catch_all: frozenset[int], given: Mapping[int, str]
 ) -> dict[int, frozenset[int]]:
-    """Return the services that share messages with each; a family of the operator's takes a service out of ours."""
+    """Return the services that share messages with each.
+
+    A family of the operator's takes a service out of ours.
+    """
     names = {one.id: given.get(one.id, default_family(one.code)) for one in services}
     members: dict[str, set[int]] = {}
     for service_id, name in names.items():

@@ -1,6 +1,8 @@
-"""The words by which services sign and name their messages, and which services share messages: data for `recognition`, no logic.
+"""The words by which services sign and name their messages, and which services share messages: data
+for `recognition`, no logic.
 
-A service's own name and code always count. Operators add words of their own, and their words win over these.
+A service's own name and code always count. Operators add words of their own, and their words win
+over these.
 """
 
 from __future__ import annotations
@@ -87,14 +89,16 @@ PREFIXES: Mapping[str, str] = {
     "snapchat": "SNAP",
 }
 
-#: Names that are everyday words: in a text they count only where nothing else can be meant, such as "Line: ..." or "your LINE code".
+#: Names that are everyday words: in a text they count only where nothing else can be meant, such as
+#: "Line: ..." or "your LINE code".
 COMMON = """
     apple, blizzard, bolt, claude, clubhouse, dana, ea, feeld, grab, hinge, imo, indrive, jenius, kick, kraken, likee,
     line, medium, meetme, momo, nike, notion, okx, ola, ovo, perplexity, quora, rakuten, rambler, rapido, robinhood,
     signal, slack, snap, square, starling, steam, stripe, subway, target, temu, threads, turo, twitch, vk, walmart,
     wise, xm, x, zoom, insta, kakao, messenger
 """
-#: Names that say nothing in a text, except in brackets at its head: "booking code" is no code of Booking's.
+#: Names that say nothing in a text, except in brackets at its head: "booking code" is no code of
+#: Booking's.
 NEVER_IN_TEXT = frozenset({"booking", "99", "other", "freelancer", "prom"})
 
 #: Things that are named after a service and do not name it: a shop, a way to pay, a second factor.
@@ -106,7 +110,8 @@ NEUTRAL = """
     huawei appgallery, xiaomi store, steam wallet, paypal me, line of credit, online
 """
 
-#: Services that send each other's codes: an order for one is not short of its message when another's comes.
+#: Services that send each other's codes: an order for one is not short of its message when
+#: another's comes.
 FAMILIES: tuple[tuple[str, ...], ...] = (
     ("google", "gmail", "youtube", "google-voice"),
     ("facebook", "instagram", "threads", "meta", "messenger"),

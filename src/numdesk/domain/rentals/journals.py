@@ -10,12 +10,14 @@ from numdesk.domain.money import Money
 def charge_rental(
     charge_id: int, *, customer_id: int, from_bonus: Money, from_wallet: Money
 ) -> Journal:
-    """Return the journal of a rent or an extension: what is left of the bonus pays first, the wallet the rest."""
+    """Return the journal of a rent or an extension: the rest of the bonus pays first, the wallet
+    the rest."""
     return Journal(RENTAL_CHARGE, str(charge_id), _paid_by(customer_id, from_bonus, from_wallet))
 
 
 def refund_rental(term_id: int, *, customer_id: int, to_bonus: Money, to_wallet: Money) -> Journal:
-    """Return the journal that gives back what a term's charges took, each part to where it came from. A term is refunded once."""
+    """Return the journal that gives back what a term's charges took, each part to where it came
+    from. A term is refunded once."""
     paid = _paid_by(customer_id, to_bonus, to_wallet)
     return Journal(
         RENTAL_REFUND,

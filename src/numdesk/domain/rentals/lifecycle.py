@@ -1,4 +1,7 @@
-"""Rentals: a number by the hour or by the day for one or more services; prices, states, refunds, and whose service a message is of."""
+"""Rentals: a number by the hour or by the day for one or more services.
+
+Prices, states, refunds, and whose service a message is of.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ EXTENDABLE = frozenset({RentType.LONG})
 
 
 class RentalState(IntEnum):
-    """Where a rental stands. The numbers are stored. All but ACTIVE are one to the customer: inactive."""
+    """The state of a rental. The numbers are stored. All but ACTIVE are one to the customer:
+    inactive."""
 
     ACTIVE = 0
     EXPIRED = 1
@@ -47,7 +51,7 @@ class RentalState(IntEnum):
 
 
 class RentalEvent(StrEnum):
-    """What can happen to a rental."""
+    """An event in the life of a rental."""
 
     MESSAGE = "message"
     EXTEND = "extend"
@@ -56,7 +60,8 @@ class RentalEvent(StrEnum):
     RERENT = "rerent"
 
 
-#: Every legal move. The table `rental_moves` of the database holds those that change the state; a test compares them.
+#: Every legal move. The table `rental_moves` of the database holds those that change the state; a
+#: test compares them.
 MOVES: Mapping[tuple[RentalState, RentalEvent], RentalState] = {
     (RentalState.ACTIVE, RentalEvent.MESSAGE): RentalState.ACTIVE,
     (RentalState.ACTIVE, RentalEvent.EXTEND): RentalState.ACTIVE,
@@ -69,7 +74,10 @@ MOVES: Mapping[tuple[RentalState, RentalEvent], RentalState] = {
 
 @dataclass(frozen=True, slots=True)
 class RentalService:
-    """A service of the price list: cents by number of units; `available` says that a number for it is free now."""
+    """A service of the price list: cents by number of units.
+
+    `available` says that a number for it is free now.
+    """
 
     id: int
     code: str
@@ -81,7 +89,8 @@ class RentalService:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a period costs: `base_price` is the list's, `price` the customer's, `breakdown` the list's by name of service. Cents."""
+    """The price of a period: `base_price` is the list's, `price` the customer's, `breakdown` the
+    list's by name of service. Cents."""
 
     units: int
     base_price: int
@@ -91,7 +100,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class RentedService:
-    """A service that a number is rented for; `used` when a message of it came in the current (or last) term."""
+    """A service that a number is rented for.
+
+    `used` when a message of it came in the current (or last) term.
+    """
 
     code: str
     name: str
@@ -100,8 +112,10 @@ class RentedService:
 
 @dataclass(frozen=True, slots=True)
 class Rental:
-    """A customer's hold of one number, by terms that follow each other. `units` and `price` (cents) are those of the rent or re-rent
-    by which the current or last term began; its extensions are not in them. `number_available`: could it be rented again now?
+    """A customer's hold of one number, by terms that follow each other.
+
+    `units` and `price` (cents) are those of the rent or re-rent by which the current or last term
+    began; its extensions are not in them. `number_available`: could it be rented again now?
     """
 
     public_id: str
@@ -141,7 +155,8 @@ def move(state: RentalState, event: RentalEvent) -> RentalState:
 
 
 def as_of(state: RentalState, *, expires_at: datetime, now: datetime) -> RentalState:
-    """Return the state at a moment: a rental whose time is up has expired, whether or not anybody has written that down yet."""
+    """Return the state at a moment: a rental whose time is up has expired, whether or not anybody
+    has written that down yet."""
     return RentalState.EXPIRED if state is RentalState.ACTIVE and now >= expires_at else state
 
 
@@ -151,9 +166,11 @@ def length(rent_type: RentType, units: int) -> timedelta:
 
 
 def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Quote]:
-    """Return what the services cost together, for each period that all of them have, shortest first.
+    """Return what the services cost together, for each period that all of them have, shortest
+    first.
 
-    The discount (basis points) is taken off the sum, rounded half up, so that the parts of a breakdown add up to the base price.
+    The discount (basis points) is taken off the sum, rounded half up, so that the parts of a
+    breakdown add up to the base price.
     """
     assert 0 <= discount_bp <= WHOLE_BP, "a discount is a part of the price"
     common = (
@@ -184,7 +201,8 @@ def check_extendable(rent_type: RentType) -> None:
 def extensions(
     offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int
 ) -> list[Quote]:
-    """Return the periods by which a term may still be made longer: a term has at most `units_max` units in all."""
+    """Return the periods by which a term may still be made longer: a term has at most `units_max`
+    units in all."""
     if rent_type not in EXTENDABLE:
         return []
     return [quote for quote in offered if units_so_far + quote.units <= units_max]
@@ -205,11 +223,15 @@ def choose(offered: Sequence[Quote], units: int) -> Quote:
 
 
 def is_refunded(*, messages: int, starts_at: datetime, now: datetime, window: timedelta) -> bool:
-    """Do a cancel give the money of the whole term back? Only before the first message, and only within the operator's window."""
+    """Do a cancel give the money of the whole term back?
+
+    Only before the first message, and only within the operator's window.
+    """
     return messages == 0 and now < starts_at + window
 
 
-#: Other words by which services sign their messages, by code; a service's own name and code always count.
+#: Other words by which services sign their messages, by code; a service's own name and code always
+#: count.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "google": ("g", "gmail", "youtube"),
     "whatsapp": ("wa", "whats app"),
@@ -233,15 +255,17 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "wildberries": ("wb", "вайлдберриз"),
     "wechat": ("weixin", "微信"),
 }
-#: Words so short that they count as a sender's name only, or as the prefix of a code, such as G-123456.
+#: Words so short that they count as a sender's name only, or as the prefix of a code, such as
+#: G-123456.
 _SHORT = 2
 
 
 def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -> str | None:
-    """Return the code of the service that a message is of, among those (code, name) that the number is rented for, or None.
+    """Return the code of the service that a message is of, among those (code, name) that the number
+    is rented for, or None.
 
-    With one service it is that one. Else it is the one that the sender's name says; else the first that the text names, the longer of two
-    that begin together.
+    With one service it is that one. Else it is the one that the sender's name says; else the first
+    that the text names, the longer of two that begin together.
     """
     if len(services) == 1:
         return services[0][0]
@@ -258,7 +282,8 @@ def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -
 
 @cache
 def _as_sender(code: str, name: str) -> re.Pattern[str]:
-    """Match a sender's name that is a word of the service, whatever stands around it that is neither letter nor digit."""
+    """Match a sender's name that is a word of the service, whatever stands around it that is
+    neither letter nor digit."""
     return re.compile(rf"[\W_]*(?:{_alternatives(code, name, least=1)})[\W_]*", re.IGNORECASE)
 
 

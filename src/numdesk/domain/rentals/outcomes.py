@@ -1,4 +1,5 @@
-"""What a rent, extension, re-rent or cancel came to: versioned documents, kept with the idempotency key, rendered now or at a replay."""
+"""Outcomes of a rent, extension, re-rent or cancel: versioned documents, kept with the idempotency
+key, rendered now or at a replay."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ class ServiceName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RentedFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What never changes about a rental. `id` is the public one, `country` the name it is rented by, `msisdn` E.164 digits."""
+    """The constant facts of a rental.
+
+    `id` is the public one, `country` the name it is rented by, `msisdn` E.164 digits.
+    """
 
     id: str
     msisdn: int
@@ -27,7 +31,10 @@ class RentedFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rented(msgspec.Struct, frozen=True, kw_only=True):
-    """A rent or re-rent: its period and price (cents); times in whole seconds of the Unix epoch. Version 1."""
+    """A rent or re-rent: its period and price (cents); times in whole seconds of the Unix epoch.
+
+    Version 1.
+    """
 
     v: int = 1
     rental: RentedFacts
@@ -39,7 +46,8 @@ class Rented(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Extended(msgspec.Struct, frozen=True, kw_only=True):
-    """An extension: by how much, for how many cents, and until when (epoch seconds) the rental runs now. Version 1."""
+    """An extension: by how much, for how many cents, and until when (epoch seconds) the rental runs
+    now. Version 1."""
 
     v: int = 1
     rental: RentedFacts
@@ -50,7 +58,7 @@ class Extended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Canceled(msgspec.Struct, frozen=True, kw_only=True):
-    """A cancel: what was given back, in cents. Version 1."""
+    """A cancel: the refund, in cents. Version 1."""
 
     v: int = 1
     rental_id: str
@@ -64,7 +72,10 @@ Outcome = TypeVar("Outcome", Rented, Extended, Canceled)
 
 
 def parse_outcome(text: str | bytes, kind: type[Outcome]) -> Outcome:
-    """Return the document that `text` holds; raise msgspec.ValidationError when it is none of this kind."""
+    """Return the document that `text` holds.
+
+    Raise msgspec.ValidationError when it is none of this kind.
+    """
     return msgspec.json.decode(text, type=kind)
 
 

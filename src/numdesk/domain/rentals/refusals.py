@@ -1,4 +1,7 @@
-"""Refusals of rentals: each narrows one that is wider; a dialect without its own answer gives the wider one's."""
+"""Refusals of rentals: each narrows one that is wider.
+
+A dialect without its own answer gives the wider one's.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class NoNumbers(NoOffer):
 
 @dataclass(eq=False)
 class PeriodNotOffered(InvalidInput):
-    """The price list does not have this period for all the services; `offered` are the periods that it has."""
+    """The price list does not have this period for all the services.
+
+    `offered` are the periods that it has.
+    """
 
     code = "period_not_offered"
     offered: tuple[int, ...] = ()

@@ -1,1 +1,1 @@
-"""What can be sold: countries, services, operators, numbers, offers and how they are ranked."""
+"""The range: countries, services, operators, numbers, offers and how they are ranked."""

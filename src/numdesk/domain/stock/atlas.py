@@ -1,6 +1,8 @@
-"""The world as a reference: countries with their dial codes and operators, and the services that people wait for codes from.
+"""The world as a reference: countries with their dial codes and operators, and the services that
+people wait for codes from.
 
-An installation's own tables decide what is sold; from here come the names when a country or service appears there for the first time.
+An installation's own tables decide the range; from here come the names when a country or service
+appears there for the first time.
 """
 
 from __future__ import annotations
@@ -77,8 +79,9 @@ SERVICES_BY_CODE = {service.code: service for service in SERVICES}
 def synthetic_msisdn(country: CountryFacts, serial: int) -> int:
     """Return a number that looks like one of the country's and can belong to nobody.
 
-    After the country code come two zeros: no numbering plan in the table gives a subscriber number that begins so. Then the country's
-    place in the table, because some countries share a dial code, and the serial.
+    After the country code come two zeros: no numbering plan in the table gives a subscriber number
+    that begins so. Then the country's place in the table, because some countries share a dial code,
+    and the serial.
     """
     assert 0 <= serial < SERIALS_PER_COUNTRY, f"serial {serial} is outside the range"
     return int(f"{country.dial_code}00{country.id:02}{serial:06}")

@@ -1,4 +1,7 @@
-"""The rows of the atlas: data, not code. A place in a list is an id, so rows are only ever added at the end."""
+"""The rows of the atlas: data, not code.
+
+A place in a list is an id, so rows are only ever added at the end.
+"""
 
 from __future__ import annotations
 

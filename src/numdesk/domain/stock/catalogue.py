@@ -1,4 +1,4 @@
-"""The catalogue as one moment saw it: what exists, what is offered, at which price, and how many."""
+"""The catalogue as one moment saw it: offers, their prices and their stock."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LOCAL = "local"
 class Stock:
     """Our own free numbers as one moment counted them.
 
-    `free` is keyed by (country, operator), where operator None counts the whole country; `cooling` by (country, operator, service)
-    counts those of them that may not be sold for that service yet.
+    `free` is keyed by (country, operator), where operator None counts the whole country; `cooling`
+    by (country, operator, service) counts those of them that may not be sold for that service yet.
     """
 
     free: Mapping[tuple[int, int | None], int]
@@ -31,8 +31,9 @@ class Stock:
 class Shelf(Mapping[int, Offer]):
     """Offers by id, each with its stock filled in when it is looked at.
 
-    Thousands of offers share a few hundred counts that change twice a second; filling in only what is looked at makes a new moment
-    cost nothing. `known` is shared by the moments of one structure and only saves making an equal offer again.
+    Thousands of offers share a few hundred counts that change twice a second; filling in only the
+    fields that are read makes a new moment cost nothing. `known` is shared by the moments of one
+    structure and only saves making an equal offer again.
     """
 
     __slots__ = ("_known", "_stock")
@@ -77,11 +78,15 @@ class Tiers(Mapping[int, tuple[Offer, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Everything a price list or the router needs, in one currency; never changed, replaced as a whole.
+    """Everything a price list or the router needs, in one currency.
 
-    `offers` holds every tier with a price in `currency`, `offers_by_product` the same grouped by catalogue product (best routed from
-    there); `available` of an offer is a count at most half a second old. `product_ids` finds a product by (country, service).
-    `healthy` are the providers that are active and healthy; `scores` and `neutral` are the success buckets of `domain/stock/routing.py`.
+    Never changed, replaced as a whole.
+
+    `offers` holds every tier with a price in `currency`, `offers_by_product` the same grouped by
+    catalogue product (best routed from there); `available` of an offer is a count at most half a
+    second old. `product_ids` finds a product by (country, service). `healthy` are the providers
+    that are active and healthy; `scores` and `neutral` are the success buckets of
+    `domain/stock/routing.py`.
     """
 
     currency: str
@@ -97,11 +102,12 @@ class Catalogue:
     neutral: int
 
     def sells(self, offer: Offer) -> bool:
-        """Is the offer open for sale, and something in stock?"""
+        """Return whether the offer is open for sale and has stock."""
         return offer.available > 0 and self.is_open(offer)
 
     def is_open(self, offer: Offer) -> bool:
-        """Is the offer open for sale, whatever its stock: itself, its provider, its country and its service active?"""
+        """Return whether the offer is open for sale, whatever its stock: itself, its provider, its
+        country and its service active."""
         return (
             offer.active
             and offer.provider in self.healthy
@@ -110,11 +116,12 @@ class Catalogue:
         )
 
     def sells_service(self, country_id: int, service_id: int) -> bool:
-        """Can numbers of a country be bought for a service now?"""
+        """Return whether numbers of a country can be bought for a service now."""
         return any(self.sells(offer) for offer in self.tiers(country_id, service_id))
 
     def operators_sold(self, country_id: int, service_id: int) -> tuple[list[Operator], bool]:
-        """Return the operators that can be chosen for a product now, by name, and whether it also sells without a choice."""
+        """Return the operators that can be chosen for a product now, by name, and whether it also
+        sells without a choice."""
         sold = {
             offer.operator_id for offer in self.tiers(country_id, service_id) if self.sells(offer)
         }

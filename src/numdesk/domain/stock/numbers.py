@@ -1,4 +1,4 @@
-"""Phone numbers, countries, services, operators and what is offered for them."""
+"""Phone numbers, countries, services, operators and offers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ _E164 = re.compile(r"\+?([1-9][0-9]{6,14})", re.ASCII)
 
 
 def parse_msisdn(text: str) -> int | None:
-    """Return the number in E.164 as an integer, or None when `text` is not one (ASCII digits only, optional plus)."""
+    """Return the number in E.164 as an integer, or None when `text` is not one (ASCII digits only,
+    optional plus)."""
     match = _E164.fullmatch(text)
     return int(match.group(1)) if match else None
 
@@ -28,7 +29,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a customer receives messages from. `code` is a slug such as "whatsapp"."""
+    """A sender of messages that customers wait for. `code` is a slug such as "whatsapp"."""
 
     id: int
     code: str
@@ -60,7 +61,8 @@ class CatalogueProduct:
 class Offer:
     """One tier: what one provider sells for one catalogue product (and operator) at which price.
 
-    `id` never changes and is never given to another tier. `available` is a count of numbers, `cost` what the supplier takes.
+    `id` never changes and is never given to another tier. `available` is a count of numbers, `cost`
+    what the supplier takes.
     """
 
     id: int

@@ -23,7 +23,7 @@ ATTEMPTS_MAX = 4
 
 
 class Policy(StrEnum):
-    """How offers are ranked."""
+    """The order of offers."""
 
     CHEAPEST = "cheapest"
     BEST_SUCCESS = "best_success"
@@ -31,7 +31,10 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a customer asks the router for. `operator_id` None means any; `rate` is needed when a cap is shown in another currency."""
+    """The wish of a customer. `operator_id` None means any.
+
+    `rate` is needed when a cap is shown in another currency.
+    """
 
     policy: Policy = Policy.CHEAPEST
     operator_id: int | None = None
@@ -51,7 +54,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The candidates, best first, and a line for each offer that was looked at (for the explanation that is kept)."""
+    """The candidates, best first, and a line for each offer that was looked at (for the explanation
+    that is kept)."""
 
     candidates: tuple[Offer, ...]
     considered: int
@@ -59,7 +63,8 @@ class Ranking:
 
 
 def buckets(tallies: Mapping[str, Tally]) -> tuple[dict[str, int], int]:
-    """Return each qualifying provider's score in steps of ten percent (0..10), and the neutral score of all others."""
+    """Return each qualifying provider's score in steps of ten percent (0..10), and the neutral
+    score of all others."""
     qualified = {slug: tally for slug, tally in tallies.items() if tally.total >= SCORE_ORDERS_MIN}
     scores = {slug: 10 * tally.received // tally.total for slug, tally in qualified.items()}
     pooled = sum(tally.total for tally in qualified.values())
@@ -79,7 +84,8 @@ def rank(
     scores: Mapping[str, int],
     neutral: int,
 ) -> Ranking:
-    """Return the offers that satisfy the wish, best first, with the reason for every one that was left out."""
+    """Return the offers that satisfy the wish, best first, with the reason for every one that was
+    left out."""
     kept: list[tuple[tuple[object, ...], Offer]] = []
     lines: list[dict[str, object]] = []
     considered = 0
@@ -117,7 +123,8 @@ def _left_out(offer: Offer, wish: Wish, healthy: frozenset[str]) -> str | None:
 
 
 def _sort_key(offer: Offer, wish: Wish, score: int) -> tuple[object, ...]:
-    """A preferred provider breaks price ties under `cheapest`, and stands first under `best_success`."""
+    """A preferred provider breaks price ties under `cheapest`, and stands first under
+    `best_success`."""
     other = offer.provider != wish.prefer_provider
     if wish.policy is Policy.CHEAPEST:
         return (offer.price, other, -score, offer.provider, offer.id)

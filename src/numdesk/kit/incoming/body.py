@@ -1,4 +1,7 @@
-"""Reads a request's body up to a bound that the door decides; the time bound is the connection guard's."""
+"""Reads a request's body up to a bound that the door decides.
+
+The time bound is the connection guard's.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -22,11 +25,17 @@ class BodyTooLarge(Exception):
 
 
 class ClientGone(Exception):
-    """The client went away, or was sent away, before its body was whole; nobody is left to answer."""
+    """The client went away, or was sent away, before its body was whole.
+
+    Nobody is left to answer.
+    """
 
 
 async def read_body(scope: Scope, receive: Receive, *, bytes_max: int) -> bytes:
-    """Return the whole body; raise BodyTooLarge (before reading, when the length is announced) or ClientGone."""
+    """Return the whole body.
+
+    Raise BodyTooLarge (before reading, when the length is announced) or ClientGone.
+    """
     check_announced(scope["headers"], bytes_max=bytes_max)
     message = await receive()
     first = _piece(message)
@@ -55,7 +64,10 @@ def check_announced(headers: Iterable[tuple[bytes, bytes]], *, bytes_max: int) -
 
 
 class BodyGuard:
-    """Wraps an application that reads bodies by itself; `bytes_max_for` says how much each path takes."""
+    """Wraps an application that reads bodies by itself.
+
+    `bytes_max_for` says how much each path takes.
+    """
 
     def __init__(self, app: App, *, bytes_max_for: Callable[[str], int]) -> None:
         """Guard `app`."""
@@ -63,7 +75,10 @@ class BodyGuard:
         self._bytes_max_for = bytes_max_for
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application; answer 413 when it reads too much, and nobody when the client is gone."""
+        """Call the application.
+
+        Answer 413 when it reads too much, and nobody when the client is gone.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

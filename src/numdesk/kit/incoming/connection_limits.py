@@ -1,4 +1,4 @@
-"""How much a connection may ask for before it is answered no, and the bytes of each no."""
+"""Limits of a connection, and the bytes of each refusal."""
 
 import math
 from collections.abc import Container
@@ -25,17 +25,20 @@ class ConnectionLimits:
     head_bytes_max: int = 32 * 1024
     head_lines_max: int = 100
     url_bytes_max: int = 8 * 1024
-    #: Last resort for a whole message; doors have smaller bounds of their own (kit/incoming/body.py).
+    #: Last resort for a whole message; doors have smaller bounds of their own
+    #: (kit/incoming/body.py).
     message_bytes_max: int = 16 * 1024 * 1024
     #: Requests that may wait behind the one being answered on the same connection.
     pipelined_max: int = 64
-    #: Beyond it idle connections are closed, oldest first; where none is idle, the new one is refused.
+    #: Beyond it idle connections are closed, oldest first; where none is idle, the new one is
+    #: refused.
     connections_max: int = 20_000
     #: Connections of one address (of one /64 for IPv6).
     connections_per_peer_max: int = 256
     #: What the listener is called in metrics.
     listener: str = "customers"
-    #: Peers that the limit per address does not hold for: ourselves, and a reverse proxy on our machine.
+    #: Peers that the limit per address does not hold for: ourselves, and a reverse proxy on our
+    #: machine.
     uncounted_peers: frozenset[str] = frozenset({"127.0.0.1", "::1", ""})
     #: The reverse proxies on other machines: one address each for all their callers.
     proxies: Container[str] = frozenset()

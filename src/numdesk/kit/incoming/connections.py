@@ -1,4 +1,5 @@
-"""Knows every open connection of one listener, counts them by peer, and sweeps out those that are over their time."""
+"""Knows every open connection of one listener, counts them by peer, and sweeps out those that are
+over their time."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +19,8 @@ NEVER = 1 << 62
 
 #: The log says at most so often how many connections were turned away.
 SAY_EVERY_S = 10.0
-#: Idle connections that are looked at for one that can be closed, and that are closed when the process has no descriptor left.
+#: Idle connections that are looked at for one that can be closed, and that are closed when the
+#: process has no descriptor left.
 LOOKS_MAX = 64
 CLOSED_AT_ONCE = 16
 
@@ -36,7 +38,7 @@ _log = get_logger(__name__)
 
 
 class Connection(Protocol):
-    """What the register needs to know of a connection."""
+    """The view of a connection that the register needs."""
 
     deadline: int
     write_deadline: int
@@ -47,7 +49,10 @@ class Connection(Protocol):
         ...
 
     def close_idle(self) -> bool:
-        """Close the connection unless something is still under way on it; return whether it was closed."""
+        """Close the connection unless something is still under way on it.
+
+        Return whether it was closed.
+        """
         ...
 
 
@@ -74,7 +79,9 @@ class ConnectionRegister:
     def add(
         self, connection: Connection, loop: asyncio.AbstractEventLoop, address: str
     ) -> Literal["house", "peer"] | None:
-        """Take a connection in; return what is full, if anything is: then it only leaves. It is swept either way.
+        """Take a connection in; return the limit that is reached, if any: then it only leaves.
+
+        It is swept either way.
 
         When the house is full, the connection that has been idle for longest makes room.
         """
@@ -111,7 +118,7 @@ class ConnectionRegister:
 
     @property
     def is_sweeping(self) -> bool:
-        """Whether the timer runs."""
+        """True while the timer runs."""
         return self._timer is not None
 
     def count(self, reason: str) -> None:
@@ -144,7 +151,8 @@ class ConnectionRegister:
         return False
 
     def _keep_descriptor(self) -> None:
-        """Close idle connections when the process has no descriptor left: the kernel would refuse new ones without a word."""
+        """Close idle connections when the process has no descriptor left: the kernel would refuse
+        new ones without a word."""
         if descriptors.is_one_left():
             return
         self.say("no_descriptor")
@@ -152,7 +160,7 @@ class ConnectionRegister:
             self._make_room()
 
     def _tell(self) -> None:
-        """Write into the log what was not said yet, but not at every tick."""
+        """Log the events not logged yet, but not at every tick."""
         if self._unsaid and (self.tick - self._said) * self._limits.sweep_s >= SAY_EVERY_S:
             for reason, count in self._unsaid.items():
                 _log.warning("connections were turned away", reason=reason, count=count)
@@ -160,7 +168,7 @@ class ConnectionRegister:
             self._said = self.tick
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let a tick pass and end what is over its time."""
+        """Let a tick pass and end connections over their time."""
         self.tick += 1
         tick = self.tick
         self._keep_descriptor()

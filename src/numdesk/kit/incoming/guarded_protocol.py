@@ -1,8 +1,10 @@
-"""Guards the front door against slow, endless and ambiguous clients, at almost no cost to the honest ones.
+"""Guards the front door against slow, endless and ambiguous clients, at almost no cost to the
+honest ones.
 
-A subclass of uvicorn's httptools protocol. uvicorn alone keeps a silent connection open for ever and takes a header
-of any size; a reverse proxy would stop both, but the product is used without one. There is no timer per connection:
-every connection carries a deadline counted in ticks, and one sweep per tick closes those that are over it.
+A subclass of uvicorn's httptools protocol. uvicorn alone keeps a silent connection open for ever
+and takes a header of any size; a reverse proxy would stop both, but the product is used without
+one. There is no timer per connection: every connection carries a deadline counted in ticks, and one
+sweep per tick closes those that are over it.
 """
 
 import re
@@ -30,8 +32,9 @@ from numdesk.kit.incoming.connection_limits import (
 )
 from numdesk.kit.incoming.connections import NEVER, ConnectionRegister
 
-# Which of the headers that may stand once were seen, as bits: those that frame a message, and those that say who asks and under which
-# key, where a proxy in front might take the first and we the last.
+# Which of the headers that may stand once were seen, as bits: those that frame a message, and those
+# that say who asks and under which key, where a proxy in front might take the first and we the
+# last.
 _HOST, _LENGTH, _ENCODING, _EXPECT = 1, 2, 4, 8
 _BOTH_FRAMINGS = _LENGTH | _ENCODING
 _FRAMING = {
@@ -70,7 +73,8 @@ class _Refused(Exception):
 class GuardedProtocol(HttpToolsProtocol):
     """One connection of a client; made only through `make_protocol`."""
 
-    # Slots, because the base class fills its dictionary to the size up to which CPython shares the keys.
+    # Slots, because the base class fills its dictionary to the size up to which CPython shares the
+    # keys.
     __slots__ = (
         "chunk_bytes",
         "deadline",
@@ -175,7 +179,10 @@ class GuardedProtocol(HttpToolsProtocol):
         return True
 
     def refuse(self, answer: bytes) -> None:
-        """Say no to what is being received and close; the application is told that the client is gone."""
+        """Refuse the request being received and close.
+
+        The application is told that the client is gone.
+        """
         self.register.count(answer[9:12].decode("ascii"))
         cycle = self.cycle
         is_busy = cycle is not None and not cycle.response_complete
@@ -189,7 +196,8 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.message_event.set()
 
     def _answer_and_drain(self, answer: bytes) -> None:
-        """Write the answer and go on reading into nothing: closing at once would reset it away under the client."""
+        """Write the answer and go on reading into nothing: closing at once would reset it away
+        under the client."""
         self.transport.write(answer)
         if not self.transport.can_write_eof():
             self._close_soon()
@@ -199,7 +207,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.deadline = self.register.tick + self.linger_ticks
 
     def _reset(self) -> None:
-        """Drop the connection and what the kernel still holds for it; a plain close would keep that for minutes."""
+        """Drop the connection and what the kernel still holds for it.
+
+        A plain close would keep that for minutes.
+        """
         endpoint = self.transport.get_extra_info("socket")
         if endpoint is not None:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -249,8 +260,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _go_on_without_upgrade(self, rest: bytes) -> None:
         """Read the request once more as if it had asked for no other protocol.
 
-        Some clients offer HTTP/2 with every plain request. The parser then believes that HTTP ends here, loses the
-        body and refuses the next request.
+        Some clients offer HTTP/2 with every plain request. The parser then believes that HTTP ends
+        here, loses the body and refuses the next request.
         """
         head = [
             self.parser.get_method(),
@@ -280,7 +291,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.deadline = self.register.tick + self.head_ticks
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; those that say where a message ends, whom it is for and who asks may stand once."""
+        """Keep a header.
+
+        Those that say where a message ends, whom it is for and who asks may stand once.
+        """
         if not self.in_head:
             return  # a trailer: it comes after the application has seen the headers, so it must not join them
         name = name.lower()
@@ -294,7 +308,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._note_framing(bit, value)
 
     def _note_framing(self, bit: int, value: bytes) -> None:
-        """Remember what is wrong with a framing header."""
+        """Remember the fault of a framing header."""
         if bit == _EXPECT:
             self.expect_100_continue = value.lower() == b"100-continue"
         elif bit == _LENGTH:
@@ -387,7 +401,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def make_protocol(limits: ConnectionLimits) -> type[GuardedProtocol]:
-    """Return the class to hand to uvicorn as `http=`; one per listener, because it counts its own connections."""
+    """Return the class to hand to uvicorn as `http=`.
+
+    One per listener, because it counts its own connections.
+    """
 
     class LimitedProtocol(GuardedProtocol):
         __slots__ = ()

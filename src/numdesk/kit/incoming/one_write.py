@@ -1,4 +1,7 @@
-"""Sends a whole answer with one write to the socket, where the server is uvicorn; a system call less for every request."""
+"""Sends a whole answer with one write to the socket, where the server is uvicorn.
+
+A system call less for every request.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,14 @@ Header = tuple[bytes, bytes]
 async def send_whole(
     send: Send, *, status: int, common: tuple[Header, ...], own: Sequence[Header], body: bytes
 ) -> None:
-    """Send status, headers and body; `common` are the headers that many answers share, `own` those of this one (a content-length
+    """Send status, headers and body.
+
+    `common` are the headers that many answers share, `own` those of this one (a content-length
     among them).
 
-    uvicorn writes an answer's head and its body apart, which is two system calls. When `send` is uvicorn's, on a request that has no
-    answer yet, this does what its `send` does for both messages and writes once; everywhere else it sends the two ASGI messages.
+    uvicorn writes an answer's head and its body apart, which is two system calls. When `send` is
+    uvicorn's, on a request that has no answer yet, this does what its `send` does for both messages
+    and writes once; everywhere else it sends the two ASGI messages.
     """
     cycle = getattr(send, "__self__", None)
     if (

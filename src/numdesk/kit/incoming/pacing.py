@@ -1,17 +1,23 @@
-"""Spaces out what is refused, so that refusing costs the process a bounded share of its time, however fast a caller asks."""
+"""Space out refusals, so that refusing costs the process a bounded share of its time, however fast
+a caller asks."""
 
 from __future__ import annotations
 
 import asyncio
 
-#: Refusals a second for one address, after a burst of as many; what comes faster is answered later, but not more than so late.
+#: Refusals a second for one address, after a burst of as many; what comes faster is answered later,
+#: but not more than so late.
 REFUSALS_PER_S, REFUSAL_WAIT_MAX_S = 50, 2.0
-#: Subjects that are remembered; beyond it those whose turn has passed are forgotten, and all of them where that is not enough.
+#: Subjects that are remembered; beyond it those whose turn has passed are forgotten, and all of
+#: them where that is not enough.
 SUBJECTS_MAX = 10_000
 
 
 class Pace:
-    """Lets each subject do `per_s` things a second, after a burst that waits for nothing; what comes faster waits for its turn."""
+    """Lets each subject do `per_s` things a second, after a burst that waits for nothing.
+
+    What comes faster waits for its turn.
+    """
 
     def __init__(self, *, per_s: float, burst: int, wait_max_s: float) -> None:
         """Begin with nothing done by anybody; nobody waits longer than `wait_max_s`."""
@@ -32,7 +38,10 @@ class Pace:
             await asyncio.sleep(delay_s)
 
     def delay_s(self, subject: str, *, now: float) -> float:
-        """Count one thing done and return for how many seconds it has to wait; `now` is in seconds of a clock that never goes back."""
+        """Count one thing done and return for how many seconds it has to wait.
+
+        `now` is in seconds of a clock that never goes back.
+        """
         if len(self._next) >= SUBJECTS_MAX:
             self._forget(now)
         earliest = max(self._next.get(subject, 0.0), now - self._burst_s)

@@ -1,4 +1,4 @@
-"""Whose word on a caller's address we take: the reverse proxies that the operator names, and nobody else's."""
+"""Trusted proxies: only those that the operator names may tell a caller's address."""
 
 import re
 from collections import Counter
@@ -12,7 +12,8 @@ Network = IPv4Network | IPv6Network
 HOPS_MAX = 16
 PORT_MAX = 65_535
 
-# An address of either kind, which some proxies write with the port it called from: 203.0.113.7:51234, [2001:db8::1]:443, [2001:db8::1].
+# An address of either kind, which some proxies write with the port it called from:
+# 203.0.113.7:51234, [2001:db8::1]:443, [2001:db8::1].
 _with_port = re.compile(
     r"(?:\[(?P<v6>[^\]]*:[^\]]*)\]|(?P<v4>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
 ).fullmatch
@@ -26,16 +27,19 @@ class TrustedProxies:
         self._networks = tuple(networks)
 
     def __contains__(self, address: object) -> bool:
-        """Is this the address of one of the proxies?"""
+        """Return whether this is the address of one of the proxies."""
         parsed = _parse(address) if isinstance(address, str) else None
         return parsed is not None and self._trusts(parsed)
 
     def client_of(self, peer: str, forwarded: Iterable[bytes]) -> str:
-        """Return who is behind the peer, by the values of its X-Forwarded-For headers in their order.
+        """Return who is behind the peer, by the values of its X-Forwarded-For headers in their
+        order.
 
-        Every proxy adds at the right whom it was called by, so the list is true from the right for as long as proxies wrote it: the
-        first address that is none of theirs is the client, and whatever that one claims itself is not looked at. A word that is no
-        address (an address with a zone is none: it means something to one machine only) ends the walk at the last proxy, too.
+        Every proxy adds at the right whom it was called by, so the list is true from the right for
+        as long as proxies wrote it: the first address that is none of theirs is the client, and
+        whatever that one claims itself is not looked at. A word that is no address (an address with
+        a zone is none: it means something to one machine only) ends the walk at the last proxy,
+        too.
         """
         address = _parse(peer.partition("%")[0])
         if address is None or not self._trusts(address):
@@ -54,7 +58,8 @@ class TrustedProxies:
 
 
 class ClientShares:
-    """Counts the requests that are under way for each client behind the proxies: there, connections are the proxies'."""
+    """Counts the requests that are under way for each client behind the proxies: there, connections
+    are the proxies'."""
 
     def __init__(self, *, each_max: int) -> None:
         """Let every client have `each_max` requests under way."""
@@ -63,7 +68,10 @@ class ClientShares:
 
     @contextmanager
     def hold(self, client: str) -> Iterator[bool]:
-        """Count a request for the length of the block; yield False, and count nothing, when the client has its share already."""
+        """Count a request for the length of the block.
+
+        Yield False, and count nothing, when the client has its share already.
+        """
         if self._under_way[client] >= self._each_max:
             yield False
             return
@@ -77,7 +85,10 @@ class ClientShares:
 
 
 def _parse_word(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address of one word of the header, without brackets and port; None for a word that is none."""
+    """Return the address of one word of the header, without brackets and port.
+
+    None for a word that is none.
+    """
     found = _with_port(text)
     if found is None:
         return _parse(text)
@@ -85,7 +96,10 @@ def _parse_word(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4 one that is mapped into IPv6 as IPv4; None for text that is none, or that names a zone."""
+    """Return an address, an IPv4 one that is mapped into IPv6 as IPv4.
+
+    None for text that is none, or that names a zone.
+    """
     try:
         parsed = ip_address(text)
     except ValueError:

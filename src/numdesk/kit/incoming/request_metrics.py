@@ -1,6 +1,9 @@
-"""Counts answered requests and how long they took, by dialect and call; cheaper than a metric object each, since it is on every path.
+"""Counts answered requests and how long they took, by dialect and call.
 
-The counts of one process are plain numbers that only its event loop changes; Prometheus reads them when it asks.
+Cheaper than a metric object each, since it is on every path.
+
+The counts of one process are plain numbers that only its event loop changes; Prometheus reads them
+when it asks.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ _NAMES = (*(str(bound) for bound in _BOUNDS_S), "+Inf")
 
 
 class Tally:
-    """The answers to one call: how many by status, how many within each bound of time, and the time of all."""
+    """The answers to one call: how many by status, how many within each bound of time, and the time
+    of all."""
 
     __slots__ = ("_answered", "_seconds", "_within")
 
@@ -35,13 +39,14 @@ class Tally:
 
     @property
     def is_used(self) -> bool:
-        """Was anything counted? What nobody calls is not shown: a dozen lines for each call would be most of the page."""
+        """Return whether anything was counted. A call that nobody makes is not shown: its dozen
+        lines would fill the page."""
         return bool(self._answered)
 
     def tell(
         self, labels: list[str], *, requests: CounterMetricFamily, seconds: HistogramMetricFamily
     ) -> None:
-        """Add what was counted to the two metrics."""
+        """Add the counts to the two metrics."""
         for status, count in self._answered.items():
             requests.add_metric([*labels, str(status)], count)
         total, buckets = 0, []

@@ -1,7 +1,9 @@
-"""Which internet addresses a stranger may make us connect to: an explicit list, judged on numbers and never on text.
+"""Internet addresses that a customer may make us connect to: an explicit list, judged on numbers
+and never on text.
 
-The standard library's `is_global` and `is_private` are not used on purpose: Python 3.11 calls multicast, 6to4,
-NAT64 of loopback and the metadata address of one cloud global, and the shared range of carriers not private.
+The standard library's `is_global` and `is_private` are not used on purpose: Python 3.11 calls
+multicast, 6to4, NAT64 of loopback and the metadata address of one cloud global, and the shared
+range of carriers not private.
 """
 
 import ipaddress
@@ -33,7 +35,8 @@ FORBIDDEN_V4 = tuple(
     )
 )
 
-#: Everything outside 2000::/3 is not the public internet, so it is forbidden whole; then the holes inside it.
+#: Everything outside 2000::/3 is not the public internet, so it is forbidden whole; then the holes
+#: inside it.
 FORBIDDEN_V6 = tuple(
     ipaddress.IPv6Network(text)
     for text in (
@@ -48,7 +51,8 @@ FORBIDDEN_V6 = tuple(
     )
 )
 
-#: IPv6 addresses that stand for an IPv4 one in their last 32 bits; the kernel or a gateway connects to that one.
+#: IPv6 addresses that stand for an IPv4 one in their last 32 bits; the kernel or a gateway connects
+#: to that one.
 CARRIERS_OF_V4 = (
     ipaddress.IPv6Network("::ffff:0:0/96"),  # v4-mapped
     ipaddress.IPv6Network("64:ff9b::/96"),  # NAT64
@@ -59,7 +63,8 @@ _V4_BITS = 0xFFFF_FFFF
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Return whether `address`, as a resolver or a URL spells it, is one a stranger may make us connect to.
+    """Return whether `address`, as a resolver or a URL spells it, is one a stranger may make us
+    connect to.
 
     Text that is no plain address (a name, a zone, an octal spelling) is not public.
     """
@@ -78,7 +83,8 @@ def is_public(address: str) -> bool:
 
 
 def peer_group(address: str) -> str:
-    """Return the key under which connections of one peer are counted: the address, or the /64 of an IPv6 one."""
+    """Return the key under which connections of one peer are counted: the address, or the /64 of an
+    IPv6 one."""
     if ":" not in address:
         return address
     try:

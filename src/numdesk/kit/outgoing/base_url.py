@@ -1,4 +1,5 @@
-"""The address that an operator gave for an upstream: the one place that its calls may go to, and how much an answer may cost us."""
+"""The address that an operator gave for an upstream: the one place that its calls may go to, and
+how much an answer may cost us."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def check_base_url(url: str) -> None:
-    """Raise ValueError, saying what is allowed, unless a URL is one that paths can be added to, by TLS or to an address of our own."""
+    """Raise ValueError, naming the accepted values, unless a URL is one that paths can be added to,
+    by TLS or to an address of our own."""
     place = urlsplit(url)
     _ = place.port  # raises ValueError for one that is none
     is_plain = place.scheme == "http" and _is_ours(place.hostname or "")
@@ -31,7 +33,8 @@ def check_base_url(url: str) -> None:
 def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> EgressPolicy:
     """Return where calls below a checked base URL may go: to its host and port, and there only.
 
-    A name has to lead to the public internet; an address of this machine or network is excused, with that one port.
+    A name has to lead to the public internet; an address of this machine or network is excused,
+    with that one port.
     """
     place = urlsplit(base_url)
     assert place.hostname is not None, "the URL was checked"
@@ -48,7 +51,7 @@ def policy_for(base_url: str, *, timeout_s: float, answer_bytes_max: int) -> Egr
 
 
 def _is_ours(host: str) -> bool:
-    """Is this an address of this machine or of a network that is nobody else's?"""
+    """Return whether this is an address of this machine or of a private network."""
     try:
         return not is_public(str(ipaddress.ip_address(host)))
     except ValueError:

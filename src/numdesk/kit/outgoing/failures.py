@@ -1,4 +1,5 @@
-"""Names what went wrong with a request, and says whether it was the other side's failure or ours."""
+"""Names what went wrong with a request, and says whether it was the other side's failure or
+ours."""
 
 import errno
 import re
@@ -74,7 +75,10 @@ def _errnos(error: Exception) -> frozenset[int]:
 
 
 def _is_too_large(error: Exception) -> bool:
-    """Return whether the answer's head broke a bound; for the number of lines the library has words but no type."""
+    """Return whether the answer's head broke a bound.
+
+    For the number of lines the library has words but no type.
+    """
     if not isinstance(error, aiohttp.ClientResponseError):
         return False
     return isinstance(error.__cause__, LineTooLong) or error.message.startswith(

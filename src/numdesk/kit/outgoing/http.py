@@ -1,4 +1,5 @@
-"""Outgoing HTTP: bounded in time and memory, never redirected, and never to an address a stranger may not choose."""
+"""Outgoing HTTP: bounded in time and memory, never redirected, and never to an address a stranger
+may not choose."""
 
 import asyncio
 import functools
@@ -20,14 +21,16 @@ from numdesk.kit.outgoing.status_line import RememberingHandler, status_of
 from numdesk.kit.outgoing.urls import Target, parse_url
 from numdesk.kit.turns import Turns
 
-#: Requests under way to one host under one policy; the next waits for its turn, as long as a connection may take.
-#: Hosts do not wait for each other: the sum over all of them is bounded by the callers.
+#: Requests under way to one host under one policy; the next waits for its turn, as long as a
+#: connection may take. Hosts do not wait for each other: the sum over all of them is bounded by the
+#: callers.
 REQUESTS_PER_HOST_MAX = 128
 
 #: A body that only is kept for display is waited for no longer than this.
 BODY_WAIT_S = 0.25
 
-#: An idle connection is kept this long; shorter than what common servers keep, so that they rarely close first.
+#: An idle connection is kept this long; shorter than what common servers keep, so that they rarely
+#: close first.
 KEEP_ALIVE_S = 15.0
 
 #: Bounds of an answer's head.
@@ -59,13 +62,19 @@ class OutgoingHttp:
     async def post(
         self, url: str, *, body: bytes, headers: Mapping[str, str], policy: EgressPolicy
     ) -> HttpAnswer:
-        """Send `body` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
+        """Send `body` and return the answer.
+
+        Raise HttpFailure, or NetworkForbidden inside a transaction.
+        """
         return await self._send("POST", url, body=body, headers=headers, policy=policy)
 
     async def get(
         self, url: str, *, headers: Mapping[str, str], policy: EgressPolicy
     ) -> HttpAnswer:
-        """Fetch `url` and return the answer; raise HttpFailure, or NetworkForbidden inside a transaction."""
+        """Fetch `url` and return the answer.
+
+        Raise HttpFailure, or NetworkForbidden inside a transaction.
+        """
         return await self._send("GET", url, body=None, headers=headers, policy=policy)
 
     async def validate_url(self, url: str, *, policy: EgressPolicy) -> None:
@@ -151,7 +160,10 @@ class OutgoingHttp:
             )
 
     def _open_lane(self, policy: EgressPolicy) -> "_Lane":
-        """Make the connections' pool of a policy; pools are not shared, so no policy rides on another's permission."""
+        """Make the connections' pool of a policy.
+
+        Pools are not shared, so no policy rides on another's permission.
+        """
         if len(self._lanes) >= POLICIES_MAX:
             raise RuntimeError("Egress policies are made at start, not per request.")
         lane = self._lanes[policy] = _Lane(self._lookups, policy, self._tls, self._user_agent)
@@ -188,7 +200,8 @@ _current: ContextVar[_Exchange] = ContextVar("exchange")
 
 
 class _Handler(RememberingHandler):
-    """Reads the answers of one connection, and is known to the exchange that waits for the next one."""
+    """Reads the answers of one connection, and is known to the exchange that waits for the next
+    one."""
 
     def set_response_params(self, **params: object) -> None:
         """Begin with the answer to the current exchange."""
@@ -197,7 +210,8 @@ class _Handler(RememberingHandler):
 
 
 class _UntimedResolver(AbstractResolver):
-    """Looks names up while the clock of the exchange stands still: slow name servers are not the host's slowness."""
+    """Looks names up while the clock of the exchange stands still: slow name servers are not the
+    host's slowness."""
 
     def __init__(self, checked: CheckedResolver) -> None:
         self._checked = checked
@@ -261,7 +275,10 @@ class _Lane:
         )
 
     async def enter(self, host: str) -> None:
-        """Wait for a turn at a host, before its own time begins; raise HttpFailure (`connect`, ours) when none comes."""
+        """Wait for a turn at a host, before its own time begins.
+
+        Raise HttpFailure (`connect`, ours) when none comes.
+        """
         try:
             await self.turns.enter(host, patience_s=self.policy.connect_timeout_s)
         except TimeoutError as error:
@@ -279,7 +296,10 @@ class _Lane:
 async def _read_head(
     response: aiohttp.ClientResponse, policy: EgressPolicy, kept: bytearray
 ) -> bool:
-    """Read the answer's body into `kept` up to the policy's bound; return whether there was more of it."""
+    """Read the answer's body into `kept` up to the policy's bound.
+
+    Return whether there was more of it.
+    """
     read = 0
     while chunk := await response.content.readany():
         read += len(chunk)
@@ -292,7 +312,8 @@ async def _read_head(
 
 
 async def _read_shown(response: aiohttp.ClientResponse, policy: EgressPolicy) -> tuple[bytes, bool]:
-    """Return what came of a body that only is shown, without waiting for it long, and whether it was cut."""
+    """Return the body of an answer for display, without waiting for it long, and whether it was
+    cut."""
     kept = bytearray()
     # Closing wakes the reader. A body that is complete, as it mostly is, needs no such limit.
     limit = (

@@ -1,4 +1,5 @@
-"""Looks names up for all: each name once at a time, remembered for a while, and no customer and no domain more than its share."""
+"""Looks names up for all: each name once at a time, remembered for a while, and no customer and no
+domain more than its share."""
 
 import asyncio
 from collections import Counter
@@ -14,21 +15,24 @@ from numdesk.kit.outgoing.resolver import Resolver
 #: Look-ups under way at one time.
 LOOKUPS_MAX = 512
 
-#: Of these, look-ups of names below one domain (its last two labels): dead name servers of one owner leave
-#: room for all others. Owners below a shared suffix such as co.uk share this, too.
+#: Of these, look-ups of names below one domain (its last two labels): dead name servers of one
+#: owner leave room for all others. Owners below a shared suffix such as co.uk share this, too.
 DOMAIN_LOOKUPS_MAX = 128
 
-#: An account has at most one place for so many that are still free, of all and below one domain. So an account that
-#: takes all it can get leaves room for the next, however many names it has, and dozens of them do together.
+#: An account has at most one place for so many that are still free, of all and below one domain. So
+#: an account that takes all it can get leaves room for the next, however many names it has, and
+#: dozens of them do together.
 SHARE = 16
 
 #: A look-up that takes longer is ended and has failed.
 LOOKUP_S = 3.0
 
-#: What was found is remembered for so long, whatever the name server allows: a name is judged anew soon.
+#: What was found is remembered for so long, whatever the name server allows: a name is judged anew
+#: soon.
 FOUND_S = 10.0
 
-#: ... and so is that nothing was found, so that a name server that hangs is not waited for by every request.
+#: ... and so is that nothing was found, so that a name server that hangs is not waited for by every
+#: request.
 MISSED_S = 10.0
 
 #: Names remembered.
@@ -50,7 +54,7 @@ def on_account_of(account: int) -> Iterator[None]:
 
 
 class _Known(NamedTuple):
-    """What is known of a name: its addresses, or why there are none."""
+    """The addresses known of a name: its addresses, or why there are none."""
 
     until: float
     addresses: list[str]
@@ -96,7 +100,10 @@ class Lookups:
         self.fresh: Resolver = _Fresh(self)
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Return the addresses of `host`, which may be some seconds old; raise OSError when it has none."""
+        """Return the addresses of `host`, which may be some seconds old.
+
+        Raise OSError when it has none.
+        """
         known = self._known.get(host)
         if known is not None and known.until > self._clock.monotonic():
             if known.missed is not None:
@@ -113,7 +120,10 @@ class Lookups:
         return found
 
     async def look_up(self, host: str, port: int) -> list[str]:
-        """Return the addresses of `host` as they are now; who asks while somebody else does shares the answer."""
+        """Return the addresses of `host` as they are now.
+
+        Who asks while somebody else does shares the answer.
+        """
         task = self._under_way.get(host)
         if task is None:
             task = self._begin(host, port)

@@ -1,4 +1,7 @@
-"""Says whether this task may talk to the network now; code that holds something precious open forbids it."""
+"""Says whether this task may talk to the network now.
+
+Code that holds something precious open forbids it.
+"""
 
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -7,11 +10,15 @@ _forbidden_by: ContextVar[str | None] = ContextVar("network_forbidden_by", defau
 
 
 class NetworkForbidden(AssertionError):
-    """A network call was made where none may be made; a fault of the program, never of its input."""
+    """A network call was made where none may be made.
+
+    A fault of the program, never of its input.
+    """
 
 
 class forbid_network:  # noqa: N801 - reads as a verb where it is used: `with forbid_network("orders.create"):`
-    """Forbid network calls inside the block, and in tasks started inside it, in the name of `reason`.
+    """Forbid network calls inside the block, and in tasks started inside it, in the name of
+    `reason`.
 
     A class with slots and not a generator: it stands around every transaction and costs a third of
     contextlib's decorator.
@@ -34,7 +41,7 @@ class forbid_network:  # noqa: N801 - reads as a verb where it is used: `with fo
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        """Restore what was the case before the block."""
+        """Restore the state before the block."""
         assert self._token is not None, "left before it was entered"
         _forbidden_by.reset(self._token)
         self._token = None
@@ -46,7 +53,8 @@ def network_forbidden_by() -> str | None:
 
 
 def assert_network_allowed() -> None:
-    """Raise NetworkForbidden when this task holds something open that must not wait for a stranger."""
+    """Raise NetworkForbidden when this task holds something open that must not wait for a
+    stranger."""
     reason = _forbidden_by.get()
     if reason is not None:
         raise NetworkForbidden(f"A network call was made inside {reason!r}.")

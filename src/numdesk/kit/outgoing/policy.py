@@ -1,4 +1,4 @@
-"""The words of outgoing HTTP: what is allowed to whom, what came back, and the closed list of what can go wrong."""
+"""The words of outgoing HTTP: policies, answers, and the closed list of failures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,10 +30,12 @@ OUR_HEADERS = frozenset(
 
 
 class HttpFailure(Exception):
-    """No answer came; `kind` is one of a closed list and `text` one sentence the owner of the URL may read.
+    """No answer came.
 
-    With `ours` the other side had no chance to answer: its name could not be looked up, there was no
-    route, or this machine ran out of something. It says nothing about the other side.
+    `kind` is one of a closed list and `text` one sentence the owner of the URL may read.
+
+    With `ours` the other side had no chance to answer: its name could not be looked up, there was
+    no route, or this machine ran out of something. It says nothing about the other side.
     """
 
     def __init__(self, kind: FailureKind, text: str, *, ours: bool = False) -> None:
@@ -50,26 +52,28 @@ class HttpFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
-    """Where a request may go and how much it may cost us; equal policies share their connections."""
+    """The bounds of a request: targets, time and size; equal policies share their connections."""
 
     allow_http: bool = False
     extra_ports: frozenset[int] = frozenset()
-    #: Exact (host, port) pairs, spelled as in the URL, that pass every guard: an inbox of our own, or an
-    #: address the operator wrote into the settings.
+    #: Exact (host, port) pairs, spelled as in the URL, that pass every guard: an inbox of our own,
+    #: or an address the operator wrote into the settings.
     allowed: frozenset[tuple[str, int]] = frozenset()
     total_timeout_s: float = 15.0
     connect_timeout_s: float = 5.0
-    #: The answer is cut off after this many bytes (a status was seen; the rest is not worth our memory).
+    #: The answer is cut off after this many bytes (a status was seen; the rest is not worth our
+    #: memory).
     answer_read_max: int = 64 * 1024
     #: Of what was read, this much is handed on.
     answer_keep_max: int = 2 * 1024
-    #: False where the status line decides: a body that is broken, late or endless changes nothing then.
+    #: False where the status line decides: a body that is broken, late or endless changes nothing
+    #: then.
     needs_body: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What the other side said; redirects are answers like any other and are never followed."""
+    """The answer of the other side; redirects are answers like any other and are never followed."""
 
     status: int
     body_head: bytes

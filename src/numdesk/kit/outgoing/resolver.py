@@ -35,11 +35,13 @@ class Resolver(Protocol):
 class SystemResolver:
     """Asks the name servers of /etc/resolv.conf, after /etc/hosts.
 
-    It waits without a thread: `getaddrinfo` of the system holds one for as long as a slow name server likes.
+    It waits without a thread: `getaddrinfo` of the system holds one for as long as a slow name
+    server likes.
     """
 
     def __init__(self, servers: Sequence[str] | None = None) -> None:
-        """Ask `servers` (HOST:PORT) or those of the configuration, which is read at the first look-up and when it changes."""
+        """Ask `servers` (HOST:PORT) or those of the configuration, which is read at the first
+        look-up and when it changes."""
         self._servers = servers
         self._dns: aiodns.DNSResolver | None = None
 
@@ -62,7 +64,8 @@ class SystemResolver:
 
 
 class CheckedResolver(AbstractResolver):
-    """What the HTTP library asks before each new connection: every address is judged, then only those are used."""
+    """The resolver that the HTTP library calls before each new connection: every address is judged,
+    then only those are used."""
 
     def __init__(self, resolver: Resolver, policy: EgressPolicy) -> None:
         """Judge what `resolver` finds by `policy`."""
@@ -77,7 +80,10 @@ class CheckedResolver(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - asked by the base
     ) -> list[ResolveResult]:
-        """Return the checked addresses of `host`; raise HttpFailure (`resolve`, `forbidden_address`)."""
+        """Return the checked addresses of `host`.
+
+        Raise HttpFailure (`resolve`, `forbidden_address`).
+        """
         addresses = await self.addresses_of(host, port)
         return [
             ResolveResult(
@@ -92,7 +98,10 @@ class CheckedResolver(AbstractResolver):
         ]
 
     async def addresses_of(self, host: str, port: int) -> list[str]:
-        """Return all addresses of `host`, each of them judged; one bad among good ones spoils the name."""
+        """Return all addresses of `host`, each of them judged.
+
+        One bad among good ones spoils the name.
+        """
         try:
             async with asyncio.timeout(self._policy.connect_timeout_s):
                 addresses = await self._resolver.resolve(host, port)
@@ -105,7 +114,8 @@ class CheckedResolver(AbstractResolver):
         if (host, port) in self._policy.allowed:
             self._excused.update((address, port) for address in addresses)
         elif not all(is_public(address) for address in addresses):
-            # The excuse is the listed name's: another name that leads to the same address does not share it.
+            # The excuse is the listed name's: another name that leads to the same address does not
+            # share it.
             raise _forbidden()
         return addresses
 
@@ -119,7 +129,8 @@ class CheckedResolver(AbstractResolver):
 
 
 def _unresolved(text: str) -> HttpFailure:
-    """Return the failure of a look-up: name servers stand between us and the host, so it is not the host's."""
+    """Return the failure of a look-up: name servers stand between us and the host, so it is not the
+    host's."""
     return HttpFailure("resolve", text, ours=True)
 
 

@@ -12,7 +12,10 @@ _RETRY_AFTER = re.compile(rb"^retry-after:[ \t]*([^\r\n]*)", re.IGNORECASE | re.
 
 
 class RememberingHandler(ResponseHandler):
-    """The HTTP library's reader of answers; it also keeps the first bytes of the answer as they came."""
+    """The HTTP library's reader of answers.
+
+    It also keeps the first bytes of the answer as they came.
+    """
 
     beginning: bytes | None = None
     _is_reused = False
@@ -26,8 +29,9 @@ class RememberingHandler(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         """Keep the first bytes and hand everything on.
 
-        What comes before a status line on a connection that is used again belongs to the answer before:
-        a 204 with a body, for example. It would spoil an answer that is not to blame for it.
+        What comes before a status line on a connection that is used again belongs to the answer
+        before: a 204 with a body, for example. It would spoil an answer that is not to blame for
+        it.
         """
         if self.beginning is not None and len(self.beginning) < BEGINNING_BYTES_MAX:
             if self._is_reused and not self.beginning and not data.startswith(b"H"):
@@ -40,7 +44,10 @@ class RememberingHandler(ResponseHandler):
 
 
 def status_of(beginning: bytes) -> tuple[int, str | None] | None:
-    """Return the final status that an answer begins with, and its Retry-After; None when no such line came."""
+    """Return the final status that an answer begins with, and its Retry-After.
+
+    None when no such line came.
+    """
     start = 0
     while line := _STATUS_LINE.match(beginning, start):
         status = int(line[1])

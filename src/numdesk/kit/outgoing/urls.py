@@ -1,4 +1,5 @@
-"""Reads a URL a stranger gave us, strictly: whatever two readers could understand differently is refused."""
+"""Reads a URL a stranger gave us, strictly: whatever two readers could understand differently is
+refused."""
 
 import ipaddress
 import re
@@ -17,8 +18,8 @@ USUAL_PORTS = frozenset({80, 443, 8443})
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# One pass over the whole text: no user info, no backslash, no control character, no fragment, no non-ASCII letter.
-# The path and the query keep only what RFC 3986 allows there.
+# One pass over the whole text: no user info, no backslash, no control character, no fragment, no
+# non-ASCII letter. The path and the query keep only what RFC 3986 allows there.
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
     r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[A-Za-z0-9._-]{1,253}))"
@@ -32,8 +33,8 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*", re.ASCII)
 
-# Why a text is no URL that we call, in the order in which it is looked for. None of them repeats a part of the
-# text: it may hold a secret.
+# Why a text is no URL that we call, in the order in which it is looked for. None of them repeats a
+# part of the text: it may hold a secret.
 NOT_HTTPS = "The URL must begin with https://."
 HAS_SPACE = "The URL must not hold spaces, line breaks or other control characters."
 HOST_NOT_ASCII = "The URL's host must be ASCII; write an international name in its xn-- form."
@@ -60,7 +61,9 @@ class Target:
 
 @lru_cache(maxsize=4096)
 def parse_url(text: str, policy: EgressPolicy) -> Target:
-    """Return where `text` leads; raise HttpFailure (`bad_url`) when it is unclear or the policy has no such door.
+    """Return where `text` leads.
+
+    Raise HttpFailure (`bad_url`) when it is unclear or the policy has no such door.
 
     Only the text is judged here. Addresses are judged when a connection is made.
     """
@@ -114,7 +117,8 @@ def _read_host(v6: str | None, name: str | None) -> tuple[str, bool]:
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise HttpFailure("bad_url", BAD_HOST)
     if _NUMBER.fullmatch(labels[-1]):
-        # Resolvers read 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 as loopback; only the plain spelling passes.
+        # Resolvers read 127.1, 0x7f000001, 2130706433 and 0177.0.0.1 as loopback; only the plain
+        # spelling passes.
         try:
             return str(ipaddress.IPv4Address(name)), True
         except ValueError:
@@ -143,7 +147,8 @@ def _check_door(scheme: str, port: int, policy: EgressPolicy) -> None:
 
 
 def _rebuild(scheme: str, host: str, port: int, path: str, query: str | None) -> URL:
-    """Write the URL anew from the parts that were judged, so that the HTTP library cannot read another host."""
+    """Write the URL anew from the parts that were judged, so that the HTTP library cannot read
+    another host."""
     netloc = f"[{host}]" if ":" in host else host
     if port != _DEFAULT_PORTS[scheme]:
         netloc = f"{netloc}:{port}"

@@ -1,4 +1,7 @@
-"""Cryptomus: a gateway for payments in coins. One id is invoice and payment; a callback is signed inside its own body."""
+"""Cryptomus: a gateway for payments in coins. One id is invoice and payment.
+
+A callback is signed inside its own body.
+"""
 
 from __future__ import annotations
 

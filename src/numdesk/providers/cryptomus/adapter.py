@@ -1,4 +1,5 @@
-"""Cryptomus behind our port: invoices made once per reference, read back by the invoice's own id, listed by the day they were made."""
+"""Cryptomus behind our port: invoices made once per reference, read back by the invoice's own id,
+listed by the day they were made."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from numdesk.providers.cryptomus.callback import read_callback
 from numdesk.providers.cryptomus.settings import CryptomusSettings
 from numdesk.providers.cryptomus.wire import as_cursor, read_invoice, read_payment, sign
 
-#: A page of the list has 15 rows, some hundred bytes each; a proxy's error page may be longer than it should.
+#: A page of the list has 15 rows, some hundred bytes each; a proxy's error page may be longer than
+#: it should.
 ANSWER_BYTES_MAX = 1024 * 1024
 #: 60,000 payments; a list that is longer is asked for in shorter spans, and never silently cut off.
 PAGES_MAX = 4_000
@@ -47,7 +49,10 @@ class Cryptomus:
         )
 
     async def create(self, intent: Intent) -> Invoice:
-        """Make an invoice, or return the one that the reference has; refuse one that was made for another amount."""
+        """Make an invoice, or return the one that the reference has.
+
+        Refuse one that was made for another amount.
+        """
         asked: dict[str, object] = {
             "amount": format(intent.amount, "f"),
             "currency": intent.currency,
@@ -62,7 +67,8 @@ class Cryptomus:
         if row is None:
             raise ProviderError(Cause.PROVIDER_ERROR, "the gateway made no invoice", ours=True)
         made = read_invoice(row)
-        # The gateway answers with what it made for this order id at first, whatever the amount is now.
+        # The gateway answers with what it made for this order id at first, whatever the amount is
+        # now.
         if (made.reference, made.amount, made.currency) != (
             intent.reference,
             intent.amount,
@@ -93,7 +99,8 @@ class Cryptomus:
         return None if row is None else read_invoice(row)
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """List invoices by when they were made, as far back as the settings say, and keep those made or changed in the span."""
+        """List invoices by when they were made, as far back as the settings say, and keep those
+        made or changed in the span."""
         begin = since - timedelta(days=self._settings.look_back_days)
         rows = await self._list(begin=begin, end=until)
         return [read_payment(row) for row in rows if _is_within(row, since, until)]
@@ -124,7 +131,8 @@ class Cryptomus:
         )
 
     async def _ask(self, path: str, asked: Mapping[str, object]) -> Mapping[str, Any] | None:
-        """Post a signed request and returns its result, None when the gateway knows no such invoice."""
+        """Post a signed request and returns its result, None when the gateway knows no such
+        invoice."""
         settings = self._settings
         if not settings.is_complete:
             raise ProviderError(Cause.PROVIDER_UNAVAILABLE, "this gateway is not set up", ours=True)
@@ -144,7 +152,10 @@ class Cryptomus:
 
 
 def _result(answer: HttpAnswer) -> Mapping[str, Any] | None:
-    """Return what an answer holds, None for "not found". Raises ProviderError for every other no."""
+    """Return what an answer holds, None for "not found".
+
+    Raises ProviderError for every other no.
+    """
     status = answer.status
     check_outage(status)
     if status == HTTPStatus.NOT_FOUND:
@@ -178,7 +189,10 @@ def _listed(moment: datetime) -> str:
 
 
 def _is_within(row: Mapping[str, Any], since: datetime, until: datetime) -> bool:
-    """Was this made or changed in the span? What has no time of its own is looked at rather than left out."""
+    """Return whether this was made or changed in the span.
+
+    True for one without a time of its own.
+    """
     if not isinstance(row, Mapping):
         raise broken_answer("has an item that is no object")
     moments = [

@@ -1,7 +1,8 @@
 """Verifies a callback of Cryptomus and keeps nothing of it but whose payment it is about.
 
-The signature stands inside the signed document, which PHP's json_encode wrote: `/` as `\\/`, other letters as they are. What arrives may
-have been written anew on its way, so three texts may be what was signed.
+The signature stands inside the signed document, which PHP's json_encode wrote: `/` as `\\/`, other
+letters as they are. What arrives may have been written anew on its way, so any of three texts may
+be the signed one.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def read_callback(body: bytes, *, key: str) -> PaymentHint:
 
 
 def signed_text(text: str, document: dict[str, Any], *, signature: str, key: str) -> str | None:
-    """Return which of the texts that a callback may have been signed by it was. `document` is the one without its signature.
+    """Return which of the texts that a callback may have been signed by it was.
+
+    `document` is the one without its signature.
 
     Every text is tried, and compared in constant time, so that the time taken tells nothing.
     """

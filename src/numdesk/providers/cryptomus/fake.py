@@ -1,6 +1,8 @@
-"""A stand-in for Cryptomus itself: answers its calls, signs its callbacks as PHP does, and does as it is told.
+"""A stand-in for Cryptomus itself: answers its calls, signs its callbacks as PHP does, and does as
+it is told.
 
-The sandbox and the tests use it. What it is told about money is true when it is read back; what a callback of its says may be a lie.
+The sandbox and the tests use it. What it is told about money is true when it is read back; what a
+callback of its says may be a lie.
 """
 
 from __future__ import annotations
@@ -45,13 +47,20 @@ PLACES = ("list", "info")
 
 
 class FakeCryptomus:
-    """The application, the hand that pays, and the director of everything that can go wrong. See `ports/simulation.py:FakeGateway`."""
+    """The application, the hand that pays, and the director of everything that can go wrong.
+
+    See `ports/simulation.py:FakeGateway`.
+    """
 
     def __init__(self, around: Surroundings, words: Mapping[str, str]) -> None:
-        """`words` are the adapter's settings; `base_url` says where callbacks may go without leaving this machine."""
+        """`words` are the adapter's settings.
+
+        `base_url` says where callbacks may go without leaving this machine.
+        """
         self.words: Mapping[str, str] = {**ACCOUNT, **words}
         self.world = World(around.data / "cryptomus.sqlite", clock=around.clock)
-        #: Sends a callback and returns the status of the answer, 0 for none; tests may put another way in its place.
+        #: Sends a callback and returns the status of the answer, 0 for none; tests may put another
+        #: way in its place.
         self.deliver: Deliver = over_http(around.http, base_url=words["base_url"])
         self._around = around
         self.app = Starlette(
@@ -71,7 +80,10 @@ class FakeCryptomus:
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """See money for an invoice, settle it, and say so `times` times; return how many callbacks were answered."""
+        """See money for an invoice, settle it, and say so `times` times.
+
+        Return how many callbacks were answered.
+        """
         await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(invoice)], times=times)
 
@@ -103,7 +115,7 @@ class FakeCryptomus:
         )
 
     async def confirm(self, invoice: str) -> Notice:
-        """What is on its way is settled."""
+        """Payments on their way are settled."""
         return await self.world.change(invoice, settle)
 
     async def expire(self, invoice: str) -> Notice:
@@ -123,14 +135,16 @@ class FakeCryptomus:
         return await self.world.notices(invoice)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Say what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
+        """Say what the next calls meet, in the place of earlier scripts: `timeout` for any,
+        `create:error_500_made` for one.
 
         Raises UnknownOutcome and then change nothing.
         """
         await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
-        """Say what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or None for the truth."""
+        """Say what the `list` or `info` (or both) tells of an invoice from now on: one of LIES, or
+        None for the truth."""
         if lie is not None and lie not in LIES:
             raise UnknownOutcome(lie)
         for told in PLACES if place is None else (place,):
@@ -145,9 +159,12 @@ class FakeCryptomus:
         escapes: bool = False,
         delay_s: float = 0,
     ) -> int:
-        """Send callbacks in the order given, each `times` times at once; return how many were answered.
+        """Send callbacks in the order given, each `times` times at once.
 
-        `claims` are lies, signed like the truth; `escapes` writes the body with escaped letters after it was signed without.
+        Return how many were answered.
+
+        `claims` are lies, signed like the truth; `escapes` writes the body with escaped letters
+        after it was signed without.
         """
         await self._around.sleep(delay_s)
         calls = (
@@ -170,7 +187,7 @@ class FakeCryptomus:
         ).encode()
 
     def close(self) -> None:
-        """Close the file; what was paid stays paid."""
+        """Close the file; a payment stays paid."""
         self.world.close()
 
     @property
@@ -194,7 +211,8 @@ class FakeCryptomus:
         return await self._answer(request, "info", work)
 
     async def _list(self, request: Request) -> Response:
-        """POST /v1/payment/list: pages of what was made in a span of Moscow's time, newest first."""
+        """POST /v1/payment/list: pages of invoices made in a span of Moscow's time, newest
+        first."""
         skip = _skip_of(request.query_params.get("cursor"))
 
         async def work(asked: Mapping[str, Any]) -> object:
@@ -218,7 +236,10 @@ class FakeCryptomus:
         return await self._answer(request, "list", work)
 
     async def _page(self, request: Request) -> Response:
-        """GET /pay/{uuid}: what a customer's browser sees; money is seen through the sandbox's API."""
+        """GET /pay/{uuid}: what a customer's browser sees.
+
+        Money is seen through the sandbox's API.
+        """
         row = await self.world.read(request.path_params["uuid"])
         text = (
             f"{row['amount']} {row['currency']}: {row['status']}\n"

@@ -1,6 +1,8 @@
-"""Twenty ways in which a list of payments can be wrong, for proving that the nightly comparison finds each; and one in which it may be.
+"""Twenty ways in which a list of payments can be wrong, for proving that the nightly comparison
+finds each; and one in which it may be.
 
-A list that goes by other times than ours is `late`: what it lacks today it has on another day, and by itself the payment is there.
+A list that goes by other times than ours is `late`: what it lacks today it has on another day, and
+by itself the payment is there.
 """
 
 from __future__ import annotations

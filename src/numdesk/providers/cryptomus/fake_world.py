@@ -1,4 +1,5 @@
-"""What the fake of Cryptomus remembers and what happens to its invoices: a SQLite file that all processes of one server share."""
+"""The state of the fake Cryptomus and the acts on its invoices: a SQLite file that all processes of
+one server share."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from numdesk.ports.simulation import UnknownInvoice, UnknownMoney
 
 Row = dict[str, Any]
 
-#: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay whole in any coin.
+#: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay
+#: whole in any coin.
 WORTH = {"EUR": Decimal(1), "USD": Decimal("0.8"), "RUB": Decimal("0.01")}
 COINS = {
     "USDT": ("tron", Decimal("0.8")),
@@ -66,7 +68,8 @@ where i.made_at between ? and ? order by i.made_at desc, i.id desc limit ? offse
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that the gateway has to say: of which invoice, to which URL, and the document without its signature."""
+    """One thing that the gateway has to say: of which invoice, to which URL, and the document
+    without its signature."""
 
     id: int
     uuid: str
@@ -114,7 +117,7 @@ class World:
         return await self._file.run(work)
 
     async def change(self, invoice: str, change: Callable[[Row], None]) -> Notice:
-        """Change an invoice and writes down what is to be said about it. Raises UnknownInvoice."""
+        """Change an invoice and writes down the callback about it. Raises UnknownInvoice."""
 
         def work(db: sqlite3.Connection) -> Notice:
             found = db.execute(_ONE, (invoice, invoice)).fetchone()
@@ -149,7 +152,10 @@ class World:
         return await self._file.run(work)
 
     async def set_lie(self, invoice: str, lie: str | None, *, place: str) -> None:
-        """Say what is told of an invoice instead of the truth, in the `list` or by `info`; None for the truth again."""
+        """Set the answer about an invoice instead of the truth, in the `list` or by `info`.
+
+        None for the truth again.
+        """
 
         def work(db: sqlite3.Connection) -> None:
             found = db.execute(
@@ -202,7 +208,8 @@ class World:
 
 
 def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None:
-    """Money comes for an invoice, on top of what has come: all that is due, an amount of some money, or of a coin. Raises UnknownMoney."""
+    """Money comes for an invoice, on top of what has come: all that is due, an amount of some
+    money, or of a coin. Raises UnknownMoney."""
     currency = currency and currency.upper()
     if currency and currency not in COINS and currency not in WORTH:
         raise UnknownMoney(currency)
@@ -231,7 +238,10 @@ def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None
 
 
 def settle(row: Row) -> None:
-    """What came is settled; whether it is enough, too much or too little says the status."""
+    """Payments that came are settled.
+
+    Whether it is enough, too much or too little says the status.
+    """
     paid, due = Decimal(row["payment_amount"] or 0), Decimal(row["payer_amount"] or 0)
     if paid < due:
         set_status(row, "wrong_amount_waiting")
@@ -251,7 +261,10 @@ def set_status(row: Row, status: str) -> None:
 
 
 def worth_of(currency: str) -> Decimal:
-    """Return what a unit of money is worth in euros; of money that we do not know, as much as one."""
+    """Return what a unit of money is worth in euros.
+
+    Of money that we do not know, as much as one.
+    """
     return WORTH.get(currency, Decimal(1))
 
 

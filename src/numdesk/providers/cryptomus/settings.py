@@ -1,4 +1,4 @@
-"""What an operator tells about their Cryptomus account (or Heleket's, which speaks the same)."""
+"""Settings of an operator's Cryptomus account (or Heleket's, which speaks the same)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from numdesk.kit.outgoing.base_url import check_base_url
 
 
 class CryptomusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`merchant` is the merchant's UUID, `payment_key` the key of payments (not of payouts): a secret, which no text of ours holds.
+    """`merchant` is the merchant's UUID, `payment_key` the key of payments (not of payouts): a
+    secret, which no text of ours holds.
 
-    `look_back_days` says how old a payment may be to be found when it changes; the nightly comparison lists so many days.
+    `look_back_days` says how old a payment may be to be found when it changes; the nightly
+    comparison lists so many days.
     """
 
     base_url: str = "https://api.cryptomus.com"
@@ -37,5 +39,5 @@ class CryptomusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     @property
     def is_complete(self) -> bool:
-        """Is there an account to work with?"""
+        """Return whether there is an account to work with."""
         return bool(self.payment_key)

@@ -43,7 +43,8 @@ CURSOR_CHARS_MAX = 1024
 
 
 def sign(body: bytes, *, key: str) -> str:
-    """Return the signature of a request's bytes, or of a callback's text without its own signature."""
+    """Return the signature of a request's bytes, or of a callback's text without its own
+    signature."""
     return hashlib.md5(base64.b64encode(body) + key.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -62,7 +63,10 @@ def read_invoice(row: Mapping[str, Any]) -> Invoice:
 
 @reading_answer()
 def read_payment(row: Mapping[str, Any]) -> Payment:
-    """Return what an invoice says about its money. Raises ProviderError for an answer that is none."""
+    """Return what an invoice says about its money.
+
+    Raises ProviderError for an answer that is none.
+    """
     word = read_word(row, "status" if row.get("status") is not None else "payment_status")
     amount, due, paid = (
         read_amount(row, "amount"),
@@ -100,7 +104,10 @@ def read_payment(row: Mapping[str, Any]) -> Payment:
 
 
 def as_cursor(value: object) -> str:
-    """Return the mark of a list's next page as it goes into a URL. Raises ProviderError for one that is none."""
+    """Return the mark of a list's next page as it goes into a URL.
+
+    Raises ProviderError for one that is none.
+    """
     if not isinstance(value, str) or not 0 < len(value) <= CURSOR_CHARS_MAX:
         raise broken_answer("has a cursor that is no short text")
     return quote(value, safe="")

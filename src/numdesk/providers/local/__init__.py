@@ -1,8 +1,9 @@
 """Our own stock: the numbers that the operator has loaded.
 
-It is a provider so that prices, routing and scores treat it like any other, but selling from it needs no call to anyone: the use
-cases sell, cancel and reactivate our own numbers inside the database, in the command that also moves the money. Of the port it
-answers what has a true answer without asking (see `adapter.py`).
+It is a provider so that prices, routing and scores treat it like any other, but selling from it
+needs no call to anyone: the use cases sell, cancel and reactivate our own numbers inside the
+database, in the command that also moves the money. Of the port it answers what has a true answer
+without asking (see `adapter.py`).
 """
 
 from numdesk.providers import Adapters, NoSettings, Provider

@@ -12,9 +12,10 @@ from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 class OwnStock:
     """Our own numbers, which are with us already.
 
-    Answered here: `tiers` (none are told, they are counted), `look_up` (nothing was ever bought through the port), `release`
-    (nobody has to be told), `resend` (a number of ours keeps receiving, so one more message may always come). Refused here, because
-    only the command that moves the money may do it: `reserve`, `reactivate`, `reactivation_cost`.
+    Answered here: `tiers` (none are told, they are counted), `look_up` (nothing was ever bought
+    through the port), `release` (nobody has to be told), `resend` (a number of ours keeps
+    receiving, so one more message may always come). Refused here, because only the command that
+    moves the money may do it: `reserve`, `reactivate`, `reactivation_cost`.
     """
 
     async def tiers(self) -> Sequence[Tier]:

@@ -1,4 +1,7 @@
-"""NOWPayments: a gateway for payments in coins. An invoice has any number of payments; a callback is signed in a header."""
+"""NOWPayments: a gateway for payments in coins. An invoice has any number of payments.
+
+A callback is signed in a header.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""NOWPayments behind our port: invoices that are made once or not at all, deposits that are payments of their own."""
+"""NOWPayments behind our port: invoices that are made once or not at all, deposits that are
+payments of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ from numdesk.providers.nowpayments.wire import (
 
 #: As many rows as the list gives at once.
 PAGE_ROWS = 500
-#: 500,000 payments; a list that is longer is asked for in shorter spans, and never silently cut off.
+#: 500,000 payments; a list that is longer is asked for in shorter spans, and never silently cut
+#: off.
 PAGES_MAX = 1_000
 #: Two clocks may differ by so much.
 CLOCKS = timedelta(hours=1)
@@ -47,11 +49,15 @@ class NowPayments:
     def __init__(self, settings: NowPaymentsSettings, *, calls: Calls) -> None:
         self._settings = settings
         self._calls = calls
-        #: References whose invoice this process has asked for, oldest first: the last guard against a second one.
+        #: References whose invoice this process has asked for, oldest first: the last guard against
+        #: a second one.
         self._asked: OrderedDict[str, None] = OrderedDict()
 
     async def create(self, intent: Intent) -> Invoice:
-        """Make an invoice; refuse, as if the answer was lost again, when this process asked for the reference before."""
+        """Make an invoice.
+
+        Refuse, as if the answer was lost again, when this process asked for the reference before.
+        """
         if intent.reference in self._asked:
             raise ProviderError(
                 Cause.PROVIDER_ERROR, "an invoice was asked for before", unknown=True
@@ -86,7 +92,8 @@ class NowPayments:
     async def look_up(
         self, *, invoice_id: str, reference: str, since: datetime, payment_ids: Sequence[str] = ()
     ) -> Sequence[Payment]:
-        """List the payments of an invoice, and read those by themselves that callbacks named and the list does not hold.
+        """List the payments of an invoice, and read those by themselves that callbacks named and
+        the list does not hold.
 
         Without the list (no e-mail and password) only the latter are known.
         """
@@ -105,7 +112,8 @@ class NowPayments:
         return await self._read(rows.values())
 
     async def find(self, *, reference: str, since: datetime) -> Invoice | None:
-        """Look for a payment with the reference: an invoice that nobody has opened is listed nowhere.
+        """Look for a payment with the reference: an invoice that nobody has opened is listed
+        nowhere.
 
         Without the list there is nothing to look in, and the answer is None.
         """
@@ -117,7 +125,8 @@ class NowPayments:
         return None
 
     async def payments(self, *, since: datetime, until: datetime) -> Sequence[Payment]:
-        """List payments by when they were made, as far back as the settings say, and keep those made or changed in the span."""
+        """List payments by when they were made, as far back as the settings say, and keep those
+        made or changed in the span."""
         begin = since - timedelta(days=self._settings.look_back_days)
         rows = await self._list(begin=begin, end=until + CLOCKS)
         return await self._read([row for row in rows if _is_within(row, since, until)], beside=rows)
@@ -131,7 +140,8 @@ class NowPayments:
     async def _list(
         self, *, begin: datetime, end: datetime | None, invoice_id: str | None = None
     ) -> list[Document]:
-        """Read every page of a span, oldest first, so that what is made meanwhile comes at the end."""
+        """Read every page of a span, oldest first, so that payments made meanwhile come at the
+        end."""
         asked = {
             "limit": str(PAGE_ROWS),
             "sortBy": "created_at",
@@ -147,7 +157,8 @@ class NowPayments:
             )
             found = objects(answer.get("data"))
             rows.extend(found)
-            # Fewer rows than asked for may also mean that the gateway has come to give fewer at once.
+            # Fewer rows than asked for may also mean that the gateway has come to give fewer at
+            # once.
             if not found or str(answer.get("pagesCount")) == str(page + 1):
                 return rows
         raise ProviderError(
@@ -157,7 +168,10 @@ class NowPayments:
     async def _read(
         self, rows: Iterable[Document], *, beside: Iterable[Document] = ()
     ) -> list[Payment]:
-        """Return payments, each compared with the one that it repeats; a parent that is not at hand is asked for."""
+        """Return payments, each compared with the one that it repeats.
+
+        A parent that is not at hand is asked for.
+        """
         rows = list(rows)
         known: dict[str, Document | None] = {payment_id_of(row): row for row in (*beside, *rows)}
         found: list[Payment] = []
@@ -186,7 +200,10 @@ def _is_about(row: Document, invoice_id: str, reference: str) -> bool:
 
 
 def _is_within(row: Document, since: datetime, until: datetime) -> bool:
-    """Was this made or changed in the span? What has no time of its own is looked at rather than left out."""
+    """Return whether this was made or changed in the span.
+
+    True for one without a time of its own.
+    """
     moments = [
         moment
         for moment in (read_time(row.get("created_at")), read_time(row.get("updated_at")))

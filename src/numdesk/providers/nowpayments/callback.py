@@ -1,7 +1,8 @@
 """Verifies a callback (IPN) of NOWPayments and keeps nothing of it but which payment it is about.
 
-The header's signature covers the body with its keys sorted, as JavaScript writes it. The documentation's samples differ in how they sort
-and what they escape, so the several texts that a sender may have signed are all tried.
+The header's signature covers the body with its keys sorted, as JavaScript writes it. The
+documentation's samples differ in how they sort and escape, so the several texts that a sender may
+have signed are all tried.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ def canonical(value: Any, *, lists_as_objects: bool = False) -> Any:
 
 
 def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | None:
-    """Return which of the texts that a callback may have been signed by it was; all are tried, and compared in constant time."""
+    """Return which of the texts that a callback may have been signed by it was.
+
+    All are tried, and compared in constant time.
+    """
     wanted = signature.lower()
     matches = [
         text for text in _candidates(document) if hmac.compare_digest(sign(text, key=key), wanted)
@@ -83,7 +87,8 @@ def signed_text(document: dict[str, Any], *, signature: str, key: str) -> str | 
 
 
 def _candidates(document: dict[str, Any]) -> list[str]:
-    """Return what may have been signed: sorted through and through, or the old way, with other letters as they are or escaped."""
+    """Return what may have been signed: sorted through and through, or the old way, with other
+    letters as they are or escaped."""
     forms = [
         canonical(document),
         canonical(document, lists_as_objects=True),
@@ -99,9 +104,11 @@ def _ranks(document: dict[str, Any]) -> dict[str, int]:
 
 
 def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
-    """Return a value as JSON.stringify(value, names) writes it: every object has only the members named, in that order.
+    """Return a value as JSON.stringify(value, names) writes it: every object has only the members
+    named, in that order.
 
-    Every object is asked for its own names, and not for all that there are: a stranger's document may have thousands of both.
+    Every object is asked for its own names, and not for all that there are: a stranger's document
+    may have thousands of both.
     """
     if isinstance(value, list):
         return [_filtered(item, ranks) for item in value]
@@ -124,7 +131,10 @@ def _id(document: dict[str, Any], name: str) -> str | None:
 
 
 def _reference(document: dict[str, Any]) -> str:
-    """Return our reference; empty for a payment that was made without one, which somebody has to look at."""
+    """Return our reference.
+
+    Empty for a payment that was made without one, which somebody has to look at.
+    """
     value = document.get("order_id")
     if value is None:
         return ""

@@ -23,7 +23,7 @@ _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Calls:
-    """Every method may raise ProviderError and nothing else."""
+    """Every method source of exchange rates. Raises only ProviderError."""
 
     def __init__(self, settings: NowPaymentsSettings, *, http: OutgoingHttp) -> None:
         self._settings = settings
@@ -39,12 +39,15 @@ class Calls:
         return _document(await self._send(path, body=write_js(asked).encode()))
 
     async def get(self, path: str) -> Document | None:
-        """Return what is at a path, None when there is nothing."""
+        """Return the value at a path, None when there is nothing."""
         answer = await self._send(path)
         return None if answer.status == HTTPStatus.NOT_FOUND else _document(answer)
 
     async def get_listed(self, path: str) -> Document:
-        """Return a page of a list, which opens to a token only; a token that is too old is replaced once."""
+        """Return a page of a list, which opens to a token only.
+
+        A token that is too old is replaced once.
+        """
         if not self._settings.may_list:
             raise ProviderError(
                 Cause.PROVIDER_UNAVAILABLE, "lists need the account's email and password", ours=True

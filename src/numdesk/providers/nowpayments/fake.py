@@ -1,6 +1,8 @@
-"""A stand-in for NOWPayments itself: answers its calls, signs its callbacks as JavaScript does, and does as it is told.
+"""A stand-in for NOWPayments itself: answers its calls, signs its callbacks as JavaScript does, and
+does as it is told.
 
-The sandbox and the tests use it. What it is told about money is true when it is read back; what a callback of its says may be a lie.
+The sandbox and the tests use it. What it is told about money is true when it is read back; what a
+callback of its says may be a lie.
 """
 
 from __future__ import annotations
@@ -51,14 +53,21 @@ PLACES = ("list", "payment")
 
 
 class FakeNowPayments:
-    """The application, the hand that pays, and the director of everything that can go wrong. See `ports/simulation.py:FakeGateway`."""
+    """The application, the hand that pays, and the director of everything that can go wrong.
+
+    See `ports/simulation.py:FakeGateway`.
+    """
 
     def __init__(self, around: Surroundings, words: Mapping[str, str]) -> None:
-        """`words` are the adapter's settings; `base_url` says where callbacks may go without leaving this machine."""
+        """`words` are the adapter's settings.
+
+        `base_url` says where callbacks may go without leaving this machine.
+        """
         self._pages = words["base_url"] + "/pay"
         self.words: Mapping[str, str] = {**ACCOUNT, "invoice_page": f"{self._pages}/?iid=", **words}
         self.world = World(around.data / "nowpayments.sqlite", clock=around.clock)
-        #: Sends a callback and returns the status of the answer, 0 for none; tests may put another way in its place.
+        #: Sends a callback and returns the status of the answer, 0 for none; tests may put another
+        #: way in its place.
         self.deliver: Deliver = over_http(around.http, base_url=words["base_url"])
         self._around = around
         self.app = Starlette(
@@ -79,7 +88,10 @@ class FakeNowPayments:
         currency: str | None = None,
         times: int = 1,
     ) -> int:
-        """See money for an invoice, settle it, and say so `times` times; return how many callbacks were answered."""
+        """See money for an invoice, settle it, and say so `times` times.
+
+        Return how many callbacks were answered.
+        """
         seen = await self.see(invoice, amount=amount, currency=currency)
         return await self.tell([await self.confirm(seen.payment_id)], times=times)
 
@@ -109,9 +121,9 @@ class FakeNowPayments:
     ) -> Notice:
         """Money is on its way, and not settled yet.
 
-        The first comes to the payment that waits, or makes one; every further one, and one in another coin, is a payment of its own, whose
-        parent is the first. When nothing is due any more and no amount is named, nothing comes.
-        Raises UnknownMoney.
+        The first comes to the payment that waits, or makes one; every further one, and one in
+        another coin, is a payment of its own, whose parent is the first. When nothing is due any
+        more and no amount is named, nothing comes. Raises UnknownMoney.
         """
         coin = coin_of(currency)
         if currency and coin is None and currency.lower() not in WORTH:
@@ -138,7 +150,7 @@ class FakeNowPayments:
         )
 
     async def confirm(self, payment_id: int) -> Notice:
-        """What is on its way is settled."""
+        """Payments on their way are settled."""
         return await self.world.change(payment_id, settle)
 
     async def move(self, payment_id: int, status: str) -> Notice:
@@ -159,14 +171,16 @@ class FakeNowPayments:
         return await self.world.notices(invoice)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Say what the next calls meet, in the place of what was said before: `timeout` for any, `create:error_500_made` for one.
+        """Say what the next calls meet, in the place of earlier scripts: `timeout` for any,
+        `create:error_500_made` for one.
 
         Raises UnknownOutcome and then change nothing.
         """
         await self.world.script.write([_step(outcome) for outcome in outcomes])
 
     async def lie(self, invoice: str, lie: str | None, *, place: str | None = None) -> None:
-        """Say what the `list` or a `payment` by itself (or both) tells of an invoice's payments from now on.
+        """Say what the `list` or a `payment` by itself (or both) tells of an invoice's payments
+        from now on.
 
         One of LIES, or None for the truth; payments that come later are not lied about.
         """
@@ -185,9 +199,12 @@ class FakeNowPayments:
         escapes: bool = False,
         delay_s: float = 0,
     ) -> int:
-        """Send callbacks in the order given, each `times` times at once; return how many were answered.
+        """Send callbacks in the order given, each `times` times at once.
 
-        `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's users do.
+        Return how many were answered.
+
+        `claims` are lies, signed like the truth; `escapes` signs with escaped letters, as PHP's
+        users do.
         """
         await self._around.sleep(delay_s)
         calls = (
@@ -206,7 +223,7 @@ class FakeNowPayments:
         )
 
     def close(self) -> None:
-        """Close the file; what was paid stays paid."""
+        """Close the file; a payment stays paid."""
         self.world.close()
 
     async def _create(self, request: Request) -> Response:
@@ -275,7 +292,10 @@ class FakeNowPayments:
         return await self._answer(request, "auth", work)
 
     async def _page(self, request: Request) -> Response:
-        """GET /pay/?iid=: what a customer's browser sees; money is seen through the sandbox's API."""
+        """GET /pay/?iid=: what a customer's browser sees.
+
+        Money is seen through the sandbox's API.
+        """
         row = await self.world.invoice(request.query_params.get("iid", ""))
         text = (
             f"{row['price_amount']} {row['price_currency'].upper()}\n"

@@ -1,4 +1,5 @@
-"""How the fake of NOWPayments writes: amounts as JavaScript's numbers, callbacks signed over their sorted keys."""
+"""The notation of the fake NOWPayments: amounts as JavaScript's numbers, callbacks signed over
+their sorted keys."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _NOTICED = (
 def write_notice(
     document: Mapping[str, Any], *, claims: Mapping[str, Any], key: str, escapes: bool
 ) -> tuple[dict[str, str], bytes]:
-    """Return a callback's headers and bytes, signed; `claims` take the place of what is true."""
+    """Return a callback's headers and bytes, signed; `claims` take the place of the true values."""
     told = as_told({name: document[name] for name in _NOTICED}) | _numbers(dict(claims))
     signature = sign(
         write_js(canonical(told, lists_as_objects=True), escape_unicode=escapes), key=key

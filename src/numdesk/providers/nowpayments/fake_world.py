@@ -1,4 +1,5 @@
-"""What the fake of NOWPayments remembers and what happens to its payments: a SQLite file that all processes of one server share."""
+"""The state of the fake NOWPayments and the acts on its payments: a SQLite file that all processes
+of one server share."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from numdesk.ports.simulation import UnknownInvoice
 
 Row = dict[str, Any]
 
-#: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay whole in any coin.
+#: What a coin and a unit of other money is worth, in euros. The rates are round, so that cents stay
+#: whole in any coin.
 WORTH = {"eur": Decimal(1), "usd": Decimal("0.8"), "rub": Decimal("0.01")}
 COINS = {
     "usdttrc20": Decimal("0.8"),
@@ -68,7 +70,8 @@ _PAID_OF_INVOICE = "select document from payments where invoice_id = ? order by 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that the gateway has to say: about which payment, to which URL, and the document that is signed."""
+    """One thing that the gateway has to say: about which payment, to which URL, and the document
+    that is signed."""
 
     id: int
     payment_id: int
@@ -132,7 +135,10 @@ class World:
     async def page(
         self, span: tuple[str, str], invoice_id: str | None, *, rows: int, skip: int
     ) -> tuple[list[tuple[Row, str | None]], int]:
-        """Return a page of the list, oldest first, with the lie that is to be told about each; and how many there are in all."""
+        """Return a page of the list, oldest first, with the lie that is to be told about each.
+
+        And how many there are in all.
+        """
         asked = (*span, invoice_id, invoice_id)
 
         def work(db: sqlite3.Connection) -> tuple[list[tuple[Row, str | None]], int]:
@@ -144,7 +150,8 @@ class World:
         return await self._file.run(work)
 
     async def choose(self, invoice: str, *, coin: str, repeats: bool) -> Notice:
-        """Somebody opens an invoice and chooses a coin: a payment that waits, or with `repeats` a further deposit to the first one's place.
+        """Somebody opens an invoice and chooses a coin: a payment that waits, or with `repeats` a
+        further deposit to the first one's place.
 
         Raises UnknownInvoice.
         """
@@ -166,7 +173,7 @@ class World:
         return await self._file.run(work)
 
     async def change(self, payment_id: int, change: Callable[[Row], None]) -> Notice:
-        """Change a payment and writes down what is to be said about it."""
+        """Change a payment and writes down the callback about it."""
 
         def work(db: sqlite3.Connection) -> Notice:
             found = db.execute(
@@ -185,7 +192,8 @@ class World:
         return await self._file.run(work)
 
     async def payments(self, invoice: str) -> list[Row]:
-        """Return the payments of an invoice (our reference, its own id, or the id of one of them), oldest first. Raises UnknownInvoice."""
+        """Return the payments of an invoice (our reference, its own id, or the id of one of them),
+        oldest first. Raises UnknownInvoice."""
 
         def work(db: sqlite3.Connection) -> list[Row]:
             found = db.execute(_PAID_OF_INVOICE, (self._invoice(db, invoice)["id"],)).fetchall()
@@ -194,7 +202,10 @@ class World:
         return await self._file.run(work)
 
     async def notices(self, invoice: str) -> list[Notice]:
-        """Return everything that was to be said of an invoice's payments, oldest first. Raises UnknownInvoice."""
+        """Return everything that was to be said of an invoice's payments, oldest first.
+
+        Raises UnknownInvoice.
+        """
         query = """
             select n.id, n.payment_id, n.document from notices n join payments p on p.id = n.payment_id
             where p.invoice_id = ? order by n.id"""
@@ -210,7 +221,8 @@ class World:
         return await self._file.run(work)
 
     async def set_lie(self, payment_id: int, lie: str | None, *, place: str) -> None:
-        """Say what is told of a payment instead of the truth, in the `list` or by itself (`payment`); None for the truth again."""
+        """Set the answer about a payment instead of the truth, in the `list` or by itself
+        (`payment`); None for the truth again."""
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from lies where payment_id = ? and place = ?", (payment_id, place))
@@ -224,7 +236,8 @@ class World:
         self._file.close()
 
     def _invoice(self, db: sqlite3.Connection, name: str) -> Row:
-        """Find an invoice by our reference (the last one made for it), its own id, or the id of one of its payments."""
+        """Find an invoice by our reference (the last one made for it), its own id, or the id of one
+        of its payments."""
         query = """
             select document from invoices where order_id = ?1 or id = ?1 or id = (select invoice_id from payments where id = ?1)
             order by invoices.id desc limit 1"""
@@ -270,7 +283,8 @@ class World:
 
 
 def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None:
-    """Money comes for a payment: all that is due, an amount of the invoice's money, or of the payment's own coin."""
+    """Money comes for a payment: all that is due, an amount of the invoice's money, or of the
+    payment's own coin."""
     coin = row["pay_currency"]
     if amount is None:
         came = Decimal(row["pay_amount"])
@@ -290,7 +304,10 @@ def add_money(row: Row, *, amount: Decimal | None, currency: str | None) -> None
 
 
 def settle(row: Row) -> None:
-    """What came is settled; a further deposit, and one in another coin, is finished whatever came."""
+    """Payments that came are settled.
+
+    A further deposit, and one in another coin, is finished whatever came.
+    """
     if row["payment_status"] not in UNSETTLED:
         return
     is_enough = row["parent_payment_id"] is not None or Decimal(row["actually_paid"]) >= Decimal(
@@ -314,7 +331,10 @@ def write_time(moment: datetime) -> str:
 
 
 def _worth_of(currency: str) -> Decimal:
-    """Return what a unit of money is worth in euros; of money that we do not know, as much as one."""
+    """Return what a unit of money is worth in euros.
+
+    Of money that we do not know, as much as one.
+    """
     return WORTH.get(currency.lower(), Decimal(1))
 
 

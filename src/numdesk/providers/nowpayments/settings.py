@@ -1,4 +1,4 @@
-"""What an operator tells about their NOWPayments account."""
+"""Settings of an operator's NOWPayments account."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from numdesk.kit.outgoing.base_url import check_base_url
 
 
 class NowPaymentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`api_key` makes invoices, `ipn_secret` signs callbacks, `email` and `password` (optional) open the list of payments.
+    """`api_key` makes invoices, `ipn_secret` signs callbacks, `email` and `password` (optional)
+    open the list of payments.
 
-    The last three and the first are secrets, which no text of ours holds. `invoice_page` is where an invoice is paid, its id at the end.
-    `look_back_days` says how old a payment may be to be found when it changes; the nightly comparison lists so many days.
+    The last three and the first are secrets, which no text of ours holds. `invoice_page` is where
+    an invoice is paid, its id at the end. `look_back_days` says how old a payment may be to be
+    found when it changes; the nightly comparison lists so many days.
     """
 
     base_url: str = "https://api.nowpayments.io/v1"
@@ -41,12 +43,12 @@ class NowPaymentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     @property
     def is_complete(self) -> bool:
-        """Is there an account to work with?"""
+        """Return whether there is an account to work with."""
         return bool(self.api_key)
 
     @property
     def may_list(self) -> bool:
-        """May payments be listed?"""
+        """Return whether payments may be listed."""
         return bool(self.email)
 
     @property

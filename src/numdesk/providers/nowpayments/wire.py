@@ -62,9 +62,12 @@ def invoice_of(payment: Payment, *, page: str) -> Invoice:
 
 @reading_answer()
 def read_payment(row: Mapping[str, Any], *, parent: Mapping[str, Any] | None) -> Payment:
-    """Return a deposit; `parent` is the one that it repeats. Raises ProviderError for an answer that is none.
+    """Return a deposit; `parent` is the one that it repeats.
 
-    A deposit in another coin than its parent's came by mistake. What would have been due in that coin nobody agreed upon.
+    Raises ProviderError for an answer that is none.
+
+    A deposit in another coin than its parent's came by mistake. What would have been due in that
+    coin nobody agreed upon.
     """
     word, coin = read_word(row, "payment_status"), maybe_word(row, "pay_currency")
     is_wrong = parent is not None and coin != maybe_word(parent, "pay_currency")
@@ -118,7 +121,10 @@ def objects(rows: object) -> Sequence[Mapping[str, Any]]:
 
 
 def read_time(value: object) -> datetime | None:
-    """Return a moment such as 2026-01-31T12:00:00.000Z, or in milliseconds since 1970; None for anything else."""
+    """Return a moment such as 2026-01-31T12:00:00.000Z, or in milliseconds since 1970.
+
+    None for anything else.
+    """
     if isinstance(value, str) and _EPOCH_MS.fullmatch(value):
         return datetime.fromtimestamp(int(value) / 1000, UTC)
     return maybe_moment(value)

@@ -1,7 +1,9 @@
-"""A make-believe upstream for the sandbox, development and tests: sells numbers, knows rates, and does as it is told.
+"""A make-believe upstream for the sandbox, development and tests: sells numbers, knows rates, and
+does as it is told.
 
-What it sells and what it remembers belongs to the world outside: it lies in a file of its own in the data folder, so that every
-process of one server sees the same world, and a crash of ours does not make it forget what it sold us.
+What it sells and what it remembers belongs to the world outside: it lies in a file of its own in
+the data folder, so that every process of one server sees the same world, and a crash of ours does
+not make it forget what it sold us.
 """
 
 from numdesk.providers import Adapters, Provider, Surroundings

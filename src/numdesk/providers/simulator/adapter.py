@@ -1,4 +1,5 @@
-"""The simulator's side of the ports: deterministic, and as honest about what it did as a good upstream is."""
+"""The simulator's side of the ports: deterministic, and as honest about what it did as a good
+upstream is."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from numdesk.ports.simulation import UnknownOutcome
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.providers.simulator.world import Sale, World
 
-#: Where the simulator's numbers begin within a country's range, and how many there are; our own stock in the sandbox ends below.
+#: Where the simulator's numbers begin within a country's range, and how many there are; our own
+#: stock in the sandbox ends below.
 SERIAL_FIRST = 500_000
 SERIALS = 500_000
 #: Operators are offered for the best-known services only.
@@ -26,7 +28,8 @@ _REFUSALS = {
     "price_rejected": Cause.PRICE_REJECTED,
     "error_500": Cause.PROVIDER_ERROR,
 }
-#: `timeout` loses the call before the work, `late_ok` loses the answer after it: the buyer cannot tell which, and must look up.
+#: `timeout` loses the call before the work, `late_ok` loses the answer after it: the buyer cannot
+#: tell which, and must look up.
 _LOST = ("timeout", "late_ok")
 OUTCOMES = (*_REFUSALS, *_LOST, "provider_account_balance", "slow", "ok")
 METHODS = ("reserve", "reactivate", "release", "resend", "look_up", "tiers")
@@ -35,14 +38,17 @@ _CHANGING = ("reserve", "reactivate", "release", "resend")
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long a call takes, as if over a network, and how long a slow one."""
+    """The time of a call, as if over a network, and of a slow one."""
 
     delay_s: float = 0.003
     slow_s: float = 2.0
 
 
 class Simulator:
-    """Sells numbers of every country for every service, and changes money; see `ports/suppliers.py` and `ports/rates.py`."""
+    """Sells numbers of every country for every service, and changes money.
+
+    See `ports/suppliers.py` and `ports/rates.py`.
+    """
 
     def __init__(
         self,
@@ -56,7 +62,8 @@ class Simulator:
         self._sleep = sleep
 
     async def tiers(self) -> Sequence[Tier]:
-        """Return one tier per country and service, and one per operator for the best-known services."""
+        """Return one tier per country and service, and one per operator for the best-known
+        services."""
         await self._call("tiers")
         used = await self._world.open_sales()
         found: list[Tier] = []
@@ -126,7 +133,8 @@ class Simulator:
         return _reserved(sale)
 
     async def reactivation_cost(self, *, msisdn: int, service: str) -> int | None:
-        """Return the price of the number's tier, or None while the number is in use or when it never was."""
+        """Return the price of the number's tier, or None while the number is in use or when it
+        never was."""
         await self._sleep(self._settings.delay_s)
         last = await self._world.last_sale_of(msisdn)
         wanted = atlas.SERVICES_BY_CODE.get(service)
@@ -140,7 +148,8 @@ class Simulator:
         return await self._world.rate(pair)
 
     async def script(self, outcomes: Sequence[str]) -> None:
-        """Say what comes next, in the place of what was said before: `no_numbers` for any next call, `release:error_500` for a release."""
+        """Say what comes next, in the place of earlier scripts: `no_numbers` for any next call,
+        `release:error_500` for a release."""
         await self._world.script([_step(outcome) for outcome in outcomes])
 
     async def scripted(self) -> list[str]:
@@ -155,7 +164,7 @@ class Simulator:
         await self._world.set_rate(pair, value)
 
     async def owns(self, msisdn: int) -> bool:
-        """Was this number ever sold?"""
+        """Return whether this number was ever sold."""
         return await self._world.last_sale_of(msisdn) is not None
 
     def text(self, *, to: int, sender: str, text: str) -> MessageReceived:
@@ -169,7 +178,10 @@ class Simulator:
         )
 
     async def _call(self, method: str) -> str | None:
-        """Take as long as a call takes and play the next scripted outcome; return how the answer will be lost, if so."""
+        """Take as long as a call takes and play the next scripted outcome.
+
+        Return how the answer will be lost, if so.
+        """
         await self._sleep(self._settings.delay_s)
         outcome = await self._world.next_outcome(method, unnamed=method in _CHANGING)
         if outcome == "slow":

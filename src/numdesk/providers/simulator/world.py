@@ -1,4 +1,4 @@
-"""What the make-believe upstream remembers: a SQLite file that all processes of one server share."""
+"""The state of the fake upstream: a SQLite file that all processes of one server share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class World:
         self._file = Notebook(path, schema=_SCHEMA)
 
     async def next_outcome(self, method: str, *, unnamed: bool) -> str | None:
-        """Take the first scripted outcome that is meant for this method, or (`unnamed`) for whatever comes."""
+        """Take the first scripted outcome that is meant for this method, or (`unnamed`) for
+        whatever comes."""
 
         def work(db: sqlite3.Connection) -> str | None:
             row = db.execute(
@@ -78,7 +79,10 @@ class World:
         return await self._run(work)
 
     async def script(self, steps: Sequence[tuple[str | None, str]]) -> None:
-        """Put (method or None, outcome) in the place of what is left of the script; keep at most SCRIPT_MAX."""
+        """Put (method or None, outcome) in the place of the rest of the script.
+
+        Keep at most SCRIPT_MAX.
+        """
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("delete from script")
@@ -87,7 +91,7 @@ class World:
         await self._run(work)
 
     async def scripted(self) -> list[tuple[str | None, str]]:
-        """Return what is left of the script."""
+        """Return the rest of the script."""
         return await self._run(
             lambda db: db.execute("select method, outcome from script order by id").fetchall()
         )
@@ -105,8 +109,8 @@ class World:
     async def sell(self, sale: Sale, *, serials: int) -> Sale:
         """Sell a number, or returns what the same reference bought before.
 
-        With `serials` the sale's `msisdn` is the first of a range of so many numbers, and the next one of it is sold;
-        without, it is the number itself.
+        With `serials` the sale's `msisdn` is the first of a range of so many numbers, and the next
+        one of it is sold; without, it is the number itself.
         """
 
         def work(db: sqlite3.Connection) -> Sale:
@@ -130,7 +134,7 @@ class World:
         await self._run(lambda db: db.execute("update sales set open = 0 where id = ?", (sale_id,)))
 
     async def is_open(self, sale_id: int) -> bool:
-        """Is the number of this sale still in use?"""
+        """Return whether the number of this sale is still in use."""
         return bool(
             await self._run(
                 lambda db: db.execute(

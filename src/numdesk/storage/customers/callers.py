@@ -25,7 +25,10 @@ _CALLER: LiteralString = """
 
 
 async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
-    """Return who each key hash belongs to, with the secret still sealed; revoked and unknown ones are left out."""
+    """Return who each key hash belongs to, with the secret still sealed.
+
+    Revoked and unknown ones are left out.
+    """
     rows = await tx.fetch(_CALLER, list(hashes))
     return {
         bytes(row[0]): Caller(
@@ -63,7 +66,10 @@ async def insert_customer(
 
 
 async def set_option(tx: Tx, customer_id: int, *, name: str, value: str | int | None) -> bool:
-    """Set what staff wishes for a customer, None takes it away; False when there is no such customer."""
+    """Set what staff wishes for a customer, None takes it away.
+
+    False when there is no such customer.
+    """
     tag = await tx.execute(
         """update customers set options = case when $3::text is null then options - $2
                                               else options || jsonb_build_object($2, $3::text::jsonb) end where id = $1""",

@@ -68,7 +68,8 @@ class KeyLine:
 async def newest_secret(
     tx: Tx, customer_id: int, *, dialect: str, now: datetime
 ) -> tuple[bytes, bytes] | None:
-    """Return hash and sealed secret of the customer's newest key of a dialect that may still be used, None when there is none."""
+    """Return hash and sealed secret of the customer's newest key of a dialect that may still be
+    used, None when there is none."""
     row = await tx.fetchrow(
         """select hash, secret from api_keys where customer_id = $1 and dialect = $2 and secret is not null and revoked_at is null
              and (expires_at is null or expires_at > $3) order by id desc limit 1""",

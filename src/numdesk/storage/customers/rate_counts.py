@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 async def exchange_counts(
     tx: Tx, counts: Sequence[tuple[int, str, int, int]], *, origin: str
 ) -> dict[tuple[int, str], int]:
-    """Write this process's rate counts (subject, bucket, window start, n) and returns what the others counted in the same windows."""
+    """Write this process's rate counts (subject, bucket, window start, n) and returns what the
+    others counted in the same windows."""
     subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
     await tx.execute(
         """insert into rate_counts as r (customer_id, bucket, origin, window_start, n)
@@ -38,7 +39,8 @@ async def exchange_counts(
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-#: Rate counts. No index finds these: it would make each of the many updates dearer, and the table is small when it is swept.
+#: Rate counts. No index finds these: it would make each of the many updates dearer, and the table
+#: is small when it is swept.
 OLD_COUNTS = by_columns(
     "rate_counts",
     "window_start < extract(epoch from $1::timestamptz)",

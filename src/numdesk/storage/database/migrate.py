@@ -1,4 +1,5 @@
-"""Applies the numbered SQL files in order, forward only, each in a transaction of its own under a lock timeout."""
+"""Applies the numbered SQL files in order, forward only, each in a transaction of its own under a
+lock timeout."""
 
 import hashlib
 import re
@@ -43,10 +44,12 @@ class Migration:
 async def migrate(
     target: str | asyncpg.Connection, *, migrations: list[Migration] | None = None
 ) -> list[str]:
-    """Bring a database (a DSN, or a connection outside a transaction) up to date and return what was applied.
+    """Bring a database (a DSN, or a connection outside a transaction) up to date and return the
+    names of the applied migrations.
 
-    Processes that start together wait for one another. Raises DatabaseIsNewer, MigrationChanged, MigrationBlocked,
-    DiskFull; whatever was applied before the refusal stays, and the failed migration leaves nothing behind.
+    Processes that start together wait for one another. Raises DatabaseIsNewer, MigrationChanged,
+    MigrationBlocked, DiskFull; whatever was applied before the refusal stays, and the failed
+    migration leaves nothing behind.
     """
     known = find_migrations() if migrations is None else migrations
     if not isinstance(target, str):
@@ -59,12 +62,15 @@ async def migrate(
 
 
 async def is_migrated(connection: asyncpg.Connection) -> bool:
-    """Was any migration ever applied here?"""
+    """Return whether any migration was ever applied here."""
     return await connection.fetchval("select to_regclass('schema_migrations')") is not None
 
 
 async def is_ours_alone(connection: asyncpg.Connection) -> bool:
-    """Are all our migrations applied here, and is every table one that they made? Others have a `schema_migrations`, too."""
+    """Return whether all our migrations are applied and every table is theirs.
+
+    Others have a `schema_migrations`, too.
+    """
     found = await connection.fetch(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
     )
@@ -106,7 +112,8 @@ def find_migrations(folder: Traversable | None = None) -> list[Migration]:
 
 
 async def _migrate(connection: asyncpg.Connection, *, known: list[Migration]) -> list[str]:
-    # The lock is the session's, so that it spans the transactions; any number does, as long as nobody else uses it.
+    # The lock is the session's, so that it spans the transactions; any number does, as long as
+    # nobody else uses it.
     await connection.execute("set lock_timeout = 0; select pg_advisory_lock(7305510110001)")
     try:
         await connection.execute(
@@ -144,7 +151,10 @@ async def _pending(connection: asyncpg.Connection, *, known: list[Migration]) ->
 
 
 async def _apply(connection: asyncpg.Connection, *, migration: Migration) -> None:
-    """Run one file; a lock that others hold for longer than the timeout ends it, so that they are not kept waiting."""
+    """Run one file.
+
+    A lock that others hold for longer than the timeout ends it, so that they are not kept waiting.
+    """
     try:
         async with connection.transaction():
             await connection.execute("set local lock_timeout = '5s'")

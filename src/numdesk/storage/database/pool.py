@@ -1,4 +1,5 @@
-"""The connection pool: named transactions inside which no network call may happen, and bounded retries of what may be repeated."""
+"""The connection pool: named transactions inside which no network call may happen, and bounded
+retries of what may be repeated."""
 
 from __future__ import annotations
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Beyond 64 connections PostgreSQL on two cores collapses; 16 in all are enough for batched commands, so a process takes 8.
+#: Beyond 64 connections PostgreSQL on two cores collapses; 16 in all are enough for batched
+#: commands, so a process takes 8.
 CONNECTIONS_MAX = 8
 #: A transaction that met a deadlock or a lock time-out is run again at most this often.
 RETRIES_MAX = 5
-#: How long work waits for a database that is restarting, frozen or too busy to lend a connection before it gives up: from its
-#: beginning, or from the last answer to anybody when that is later.
+#: How long work waits for a database that is restarting, frozen or too busy to lend a connection
+#: before it gives up: from its beginning, or from the last answer to anybody when that is later.
 OUTAGE_PATIENCE_S = LENT_WITHIN_S = 8.0
 
 _CONFLICTS = (
@@ -36,8 +38,9 @@ _CONFLICTS = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
 )
-#: The database answers, and cannot do this now: the disk is full or broken, memory is short, a statement took too long, it takes
-#: no writes, or a sequence is at its end. Nothing was done, and asking again at once does not help.
+#: The database answers, and cannot do this now: the disk is full or broken, memory is short, a
+#: statement took too long, it takes no writes, or a sequence is at its end. Nothing was done, and
+#: asking again at once does not help.
 EXHAUSTED = (
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
@@ -84,7 +87,8 @@ class Tx(Protocol):
 
 
 class _Connection(asyncpg.Connection):
-    """A connection that is not reset when it goes back to the pool: nothing here changes a session, and a reset is a round trip."""
+    """A connection that is not reset when it goes back to the pool: nothing here changes a session,
+    and a reset is a round trip."""
 
     def get_reset_query(self) -> str:
         """Return nothing to run."""
@@ -97,7 +101,10 @@ class Database:
     def __init__(
         self, pool: asyncpg.Pool, *, is_silent: Callable[[], Awaitable[bool]] | None = None
     ) -> None:
-        """Lend the connections of a pool; `is_silent` finds out whether the server gives no sign of life."""
+        """Lend the connections of a pool.
+
+        `is_silent` finds out whether the server gives no sign of life.
+        """
         self._pool = pool
         self._watch = Watch(is_silent)
         self._complained_at = float("-inf")
@@ -129,7 +136,10 @@ class Database:
             self._pool.terminate()
 
     async def listen(self, channel: LiteralString, hear: Callable[[str], None]) -> None:
-        """Call `hear` with each note on the channel until cancelled; connect again when the connection is lost."""
+        """Call `hear` with each note on the channel until cancelled.
+
+        Connect again when the connection is lost.
+        """
         while True:
             try:
                 async with self._pool.acquire() as connection:
@@ -139,7 +149,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
-        """Open a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a single moment) and commits it.
+        """Open a READ COMMITTED transaction (or, with `snapshot`, a read-only one that sees a
+        single moment) and commits it.
 
         Raises Unavailable when the database has no room or resources for it.
         """
@@ -156,7 +167,8 @@ class Database:
                 raise
 
     async def statement(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work`, which is a single statement, on a connection without BEGIN and COMMIT around it: one round trip.
+        """Run `work`, which is a single statement, on a connection without BEGIN and COMMIT around
+        it: one round trip.
 
         Raises Unavailable when the database has no room or resources for it.
         """
@@ -165,11 +177,12 @@ class Database:
                 return await work(cast("Tx", connection))
 
     async def run(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, once: again after a conflict, and after an outage when it was not committed.
+        """Run `work` in a transaction, once: again after a conflict, and after an outage when it
+        was not committed.
 
-        When the connection is lost, also in the middle of COMMIT, this finds out what happened before it answers
-        (`storage/database/receipts.py`). Raises Unavailable when nothing was committed, and OutcomeUnknown when that
-        could not be found out in time.
+        When the connection is lost, also in the middle of COMMIT, this finds out what happened
+        before it answers (`storage/database/receipts.py`). Raises Unavailable when nothing was
+        committed, and OutcomeUnknown when that could not be found out in time.
         """
         deal = Deal()
         try:
@@ -182,16 +195,21 @@ class Database:
     async def repeat(
         self, name: str, work: Callable[[Tx], Awaitable[T]], *, books: bool = False
     ) -> T:
-        """Run statements that may safely be repeated, through conflicts and through an outage of some seconds.
+        """Run statements that may safely be repeated, through conflicts and through an outage of
+        some seconds.
 
-        Raises Unavailable when the database stays away, or OutcomeUnknown for a statement that `books` something under a key.
+        Raises Unavailable when the database stays away, or OutcomeUnknown for a statement that
+        `books` something under a key.
         """
         return await self._outlast(
             name, lambda: self.statement(name, work), OutcomeUnknown if books else Unavailable
         )
 
     async def read(self, name: str, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Read everything as of one moment, through an outage of some seconds. Raises Unavailable."""
+        """Read everything as of one moment, through an outage of some seconds.
+
+        Raises Unavailable.
+        """
 
         async def attempt() -> T:
             async with self.transaction(name, snapshot=True) as tx:
@@ -205,7 +223,10 @@ class Database:
         attempt: Callable[[], Awaitable[T]],
         refusal: type[Unavailable] = Unavailable,
     ) -> T:
-        """Await `attempt`, again after conflicts and outages. Raises `refusal` when the database stays away."""
+        """Await `attempt`, again after conflicts and outages.
+
+        Raises `refusal` when the database stays away.
+        """
         deadline: float | None = None
         begun = asyncio.get_running_loop().time()
         while True:
@@ -228,8 +249,9 @@ class Database:
     async def _connection(self, name: str) -> AsyncIterator[Any]:
         """Lend a connection for one transaction, and measures it.
 
-        Raises TimeoutError when none comes free in time, and Unavailable for what the database has no room or resources for. When the
-        server falls silent, the connection is ended, which raises what a lost connection raises.
+        Raises TimeoutError when none comes free in time, and Unavailable for what the database has
+        no room or resources for. When the server falls silent, the connection is ended, which
+        raises what a lost connection raises.
         """
         started = time.perf_counter()
         with self._refuse_exhausted(name):
@@ -250,7 +272,8 @@ class Database:
 
     @contextmanager
     def _refuse_exhausted(self, name: str) -> Iterator[None]:
-        """Raise Unavailable for what the database has no room or resources for, and say so in the log."""
+        """Raise Unavailable for what the database has no room or resources for, and say so in the
+        log."""
         try:
             yield
         except OUTAGES:
@@ -270,7 +293,8 @@ class Database:
             raise Unavailable from error
 
     async def _attempt(self, name: str, deal: Deal, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run a transaction with its receipt, or returns the answer of the one before when that was committed."""
+        """Run a transaction with its receipt, or returns the answer of the one before when that was
+        committed."""
         async with self._connection(name) as connection:
             try:
                 if await begin(connection, deal):
@@ -302,7 +326,8 @@ class Database:
 
 
 async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], None]) -> None:
-    """Call `hear` with each note on the channel until the connection is lost or the task cancelled."""
+    """Call `hear` with each note on the channel until the connection is lost or the task
+    cancelled."""
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
 
@@ -318,7 +343,8 @@ async def _hear_until_lost(connection: Any, channel: str, hear: Callable[[str], 
 
 
 async def retry_conflicts(name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Await `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a victim; then raises Unavailable."""
+    """Await `attempt`, again (at most RETRIES_MAX times, with jitter) when PostgreSQL chose it as a
+    victim; then raises Unavailable."""
     for again in range(RETRIES_MAX):
         try:
             return await attempt()

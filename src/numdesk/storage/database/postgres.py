@@ -1,4 +1,5 @@
-"""Starts, watches and stops the embedded PostgreSQL of a data folder, or checks the external one."""
+"""Starts, watches and stops the embedded PostgreSQL of a data folder, or checks the external
+one."""
 
 import asyncio
 import contextlib
@@ -49,10 +50,11 @@ STOP_STEPS = (
 
 @contextlib.asynccontextmanager
 async def open_database(url: str | None, *, data: Path, attach: bool = False) -> AsyncIterator[str]:
-    """Yield the DSN to use: the external server's after a check, or that of the data folder's own, kept running.
+    """Yield the DSN to use: the external server's after a check, or that of the data folder's own,
+    kept running.
 
-    With `attach`, the server of a numdesk that is already running on the data folder is used and left alone, so that
-    commands work beside `serve`. Raises DatabaseFault.
+    With `attach`, the server of a numdesk that is already running on the data folder is used and
+    left alone, so that commands work beside `serve`. Raises DatabaseFault.
     """
     if url:
         dsn = read_database_url(url)
@@ -75,7 +77,9 @@ async def open_database(url: str | None, *, data: Path, attach: bool = False) ->
 
 
 async def check_server(url: str) -> int:
-    """Connect once and return the major version. Raises ServerUnreachable, ServerTooOld or DatabaseNotUtf8.
+    """Connect once and return the major version.
+
+    Raises ServerUnreachable, ServerTooOld or DatabaseNotUtf8.
 
     `url` is what `read_database_url` returned.
     """
@@ -112,9 +116,12 @@ def running_dsn(data: Path) -> str | None:
 
 
 class EmbeddedPostgres:
-    """The PostgreSQL of one data folder, a child of this process; on Linux it stops by itself when we die.
+    """The PostgreSQL of one data folder, a child of this process.
 
-    Call `start` and `ensure_running` from the main thread: the kernel ties the child's life to the thread that made it.
+    On Linux it stops by itself when we die.
+
+    Call `start` and `ensure_running` from the main thread: the kernel ties the child's life to the
+    thread that made it.
     """
 
     def __init__(self, data: Path, *, settings: Mapping[str, str] | None = None) -> None:
@@ -140,7 +147,10 @@ class EmbeddedPostgres:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
-        """Take the data folder, make the cluster if there is none, and start the server. Raises DatabaseFault."""
+        """Take the data folder, make the cluster if there is none, and start the server.
+
+        Raises DatabaseFault.
+        """
         try:
             self._take_folder()
             await self._stop_orphan()
@@ -161,7 +171,10 @@ class EmbeddedPostgres:
             return True
 
     async def supervise(self) -> NoReturn:
-        """Keep the server running until cancelled; a start that fails is tried again for as long as we live."""
+        """Keep the server running until cancelled.
+
+        A start that fails is tried again for as long as we live.
+        """
         said = ""
         while True:
             try:
@@ -175,7 +188,8 @@ class EmbeddedPostgres:
             await asyncio.sleep(WATCH_S)
 
     async def stop(self) -> None:
-        """Shut the server down (open transactions are rolled back) and give the data folder free."""
+        """Shut the server down (open transactions are rolled back) and give the data folder
+        free."""
         if self._process is not None:
             if self._process.poll() is None:
                 await _end(psutil.Process(self._process.pid))
@@ -187,7 +201,10 @@ class EmbeddedPostgres:
             self._lock_file = None
 
     def _take_folder(self) -> None:
-        """Hold an advisory lock on the folder for as long as this process lives; the kernel gives it free at death."""
+        """Hold an advisory lock on the folder for as long as this process lives.
+
+        The kernel gives it free at death.
+        """
         data = self.cluster.data
         try:
             data.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -207,9 +224,11 @@ class EmbeddedPostgres:
         os.write(lock_file, f"{os.getpid()}\n".encode())
 
     async def _stop_orphan(self) -> None:
-        """End a server that outlived a killed numdesk, and remove the lock files that it or a crash left, whatever is in them.
+        """End a server that outlived a killed numdesk, and remove the lock files that it or a crash
+        left, whatever is in them.
 
-        The lock on the folder is ours, so no other numdesk runs a server here. Raises ServerFailedToStart when a server cannot be ended.
+        The lock on the folder is ours, so no other numdesk runs a server here. Raises
+        ServerFailedToStart when a server cannot be ended.
         """
         postmaster = self.cluster.postmaster()
         if process := (postmaster and postmaster.process()) or self.cluster.find_server():
@@ -225,7 +244,8 @@ class EmbeddedPostgres:
             path.unlink(missing_ok=True)
 
     async def _launch(self) -> None:
-        """Start the postmaster and wait until it takes connections, however long its recovery is."""
+        """Start the postmaster and wait until it takes connections, however long its recovery
+        is."""
         self.cluster.prepare()
         give_up = time.monotonic() + LEFTOVERS_TIMEOUT_S
         while (log := await self._try_launch()) is not None:
@@ -269,7 +289,8 @@ class EmbeddedPostgres:
 
 
 def _spawn(command: list[str], *, log: Path) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C reaches us first and we can finish what is open."""
+    """Start a server in a session of its own, so that Ctrl-C reaches us first and we can finish
+    open requests."""
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - the command is our own
             command,

@@ -1,4 +1,5 @@
-"""What became of a transaction whose connection was lost: the receipt that it commits together with its work."""
+"""The fate of a transaction whose connection was lost: the receipt that it commits together with
+its work."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ OUTAGES = (
     FileNotFoundError,
     TimeoutError,
 )
-#: A server that does not roll back within this time is left to notice that the connection has ended.
+#: A server that does not roll back within this time is left to notice that the connection has
+#: ended.
 ROLLBACK_TIMEOUT_S = 1.0
 
 
@@ -31,8 +33,9 @@ ROLLBACK_TIMEOUT_S = 1.0
 class Deal:
     """A transaction until its outcome is known.
 
-    Each attempt begins by inserting the same receipt. So one that follows a lost connection waits until the server is done with the
-    attempt before it, and then either finds that receipt, committed together with the work, or does the work again.
+    Each attempt begins by inserting the same receipt. So one that follows a lost connection waits
+    until the server is done with the attempt before it, and then either finds that receipt,
+    committed together with the work, or does the work again.
     """
 
     receipt: uuid.UUID = field(default_factory=uuid.uuid4)

@@ -1,4 +1,5 @@
-"""Tells a frozen server from a slow statement, and ends the connections on which an answer would be waited for in vain."""
+"""Tells a frozen server from a slow statement, and ends the connections on which an answer would be
+waited for in vain."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ import asyncpg
 from numdesk.kit.log import get_logger
 from numdesk.storage.database.receipts import OUTAGES
 
-#: A statement without an answer for so long may be slow, or the server may be frozen: then it is asked for a sign of life ...
+#: A statement without an answer for so long may be slow, or the server may be frozen: then it is
+#: asked for a sign of life ...
 SILENCE_S = 4.0
-#: ... which it gives within this time. Both, and the time between two looks, are together no more than `pool.OUTAGE_PATIENCE_S`.
+#: ... which it gives within this time. Both, and the time between two looks, are together no more
+#: than `pool.OUTAGE_PATIENCE_S`.
 SIGN_OF_LIFE_S = 3.0
 LOOK_EVERY_S = 1.0
 
@@ -35,7 +38,8 @@ class Watch:
 
     @contextmanager
     def over(self, connection: Any) -> Iterator[None]:
-        """Watch a connection within the block, which ends with an answer unless it is cancelled or the connection lost."""
+        """Watch a connection within the block, which ends with an answer unless it is cancelled or
+        the connection lost."""
         loop = asyncio.get_running_loop()
         self._lent[connection] = loop.time()
         if self._timer is None and self._is_silent is not None:
@@ -54,7 +58,7 @@ class Watch:
 
     @property
     def is_long_silent(self) -> bool:
-        """Whether the server has answered nobody for long; it may have been asked nothing."""
+        """True when the server has answered nobody for long; perhaps it was asked nothing."""
         return asyncio.get_running_loop().time() - self.heard_at >= SILENCE_S
 
     def _look(self) -> None:
@@ -83,7 +87,10 @@ class Watch:
 
 
 async def is_silent(dsn: str) -> bool:
-    """Return whether a server says nothing to a new connection; one that refuses it says something."""
+    """Return whether a server says nothing to a new connection.
+
+    One that refuses it says something.
+    """
     try:
         async with asyncio.timeout(SIGN_OF_LIFE_S):
             connection = await asyncpg.connect(dsn)

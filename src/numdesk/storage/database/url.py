@@ -1,4 +1,7 @@
-"""Reads the URL of an external database as an operator writes it; nothing that it refuses is shown, because any part may be a password."""
+"""Reads the URL of an external database as an operator writes it.
+
+Nothing that it refuses is shown, because any part may be a password.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ USED = frozenset(
         "sslrootcert", "target_session_attrs", "user",
     }
 )  # fmt: skip
-#: Parameters that change nothing here: numdesk has time-outs of its own, speaks UTF-8 and tries what is preferred.
-#: Each with the values that it may have; none named: any.
+#: Parameters that change nothing here: numdesk has time-outs of its own, speaks UTF-8 and tries
+#: what is preferred. Each with the values that it may have; none named: any.
 UNUSED: dict[str, tuple[str, ...]] = {
     "channel_binding": ("disable", "prefer"),
     "client_encoding": ("utf8", "utf-8", "auto"),
@@ -36,7 +39,8 @@ UNUSED: dict[str, tuple[str, ...]] = {
     "sslsni": ("1",),
     "tcp_user_timeout": (),
 }
-#: Parameters of libpq that asyncpg cannot honour, or that would show a secret in the list of processes.
+#: Parameters of libpq that asyncpg cannot honour, or that would show a secret in the list of
+#: processes.
 UNSUPPORTED = frozenset(
     {
         "channel_binding", "client_encoding", "gssdelegation", "gssencmode", "hostaddr", "load_balance_hosts", "max_protocol_version",
@@ -45,7 +49,8 @@ UNSUPPORTED = frozenset(
         "sslcrldir", "sslkeylogfile", "sslpassword", "sslsni",
     }
 )  # fmt: skip
-#: Where systems keep the certificates that they trust, beside the place that OpenSSL was built with.
+#: Where systems keep the certificates that they trust, beside the place that OpenSSL was built
+#: with.
 _TRUSTED = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -57,7 +62,10 @@ _ENCODE = "write / ? # @ : and % of a user or a password as %2F %3F %23 %40 %3A 
 
 
 def read_database_url(text: str) -> str:
-    """Return the URL in the form that asyncpg and the programs of PostgreSQL understand. Raises DatabaseUrlRefused."""
+    """Return the URL in the form that asyncpg and the programs of PostgreSQL understand.
+
+    Raises DatabaseUrlRefused.
+    """
     url = text.strip()
     if url[:1] in "'\"" and url:
         raise DatabaseUrlRefused("has quotes around it: take them off")
@@ -91,7 +99,8 @@ def read_database_url(text: str) -> str:
 
 
 def split_password(url: str) -> tuple[str, str | None]:
-    """Return the URL without its password, and the password: arguments of a program can be read by everybody on its machine."""
+    """Return the URL without its password, and the password: arguments of a program can be read by
+    everybody on its machine."""
     parts = urlsplit(url)
     who, at, where = parts.netloc.rpartition("@")
     user, _, password = who.partition(":")
@@ -106,7 +115,10 @@ def split_password(url: str) -> tuple[str, str | None]:
 
 
 def place_of(url: str) -> str:
-    """Return host, port and database of a URL that was read, for people; never its user or password."""
+    """Return host, port and database of a URL that was read, for people.
+
+    Never its user or password.
+    """
     parts = urlsplit(url)
     given = dict(parse_qsl(parts.query))
     where = given.get("host") or parts.netloc.rpartition("@")[2] or "the local socket"
@@ -138,7 +150,10 @@ def _check_port(text: str) -> None:
 
 
 def _check_escapes(text: str) -> None:
-    """Check that % is always followed by two hexadecimal digits of UTF-8 without NUL. Raises DatabaseUrlRefused."""
+    """Check that % is always followed by two hexadecimal digits of UTF-8 without NUL.
+
+    Raises DatabaseUrlRefused.
+    """
     plain = unquote(text)
     if re.search("%(?![0-9A-Fa-f]{2})", text) or "\ufffd" in plain or "\0" in plain:
         raise DatabaseUrlRefused(
@@ -169,7 +184,10 @@ def _parameters(query: str) -> str:
 
 
 def _is_unused(name: str, value: str) -> bool:
-    """Do a parameter change nothing here? Raises DatabaseUrlRefused for one that cannot be honoured."""
+    """Do a parameter change nothing here?
+
+    Raises DatabaseUrlRefused for one that cannot be honoured.
+    """
     if name in USED:
         return False
     if name in UNUSED and (not UNUSED[name] or value.lower() in UNUSED[name]):
@@ -185,7 +203,10 @@ def _is_unused(name: str, value: str) -> bool:
 
 
 def _system_certificates() -> str:
-    """Return the file of the certificates that the system trusts. Raises DatabaseUrlRefused when there is none."""
+    """Return the file of the certificates that the system trusts.
+
+    Raises DatabaseUrlRefused when there is none.
+    """
     for path in (ssl.get_default_verify_paths().cafile, *_TRUSTED):
         if path and Path(path).is_file():
             return path

@@ -1,1 +1,1 @@
-"""Rows about the installation as a whole: mode, settings, versions of what is remembered."""
+"""Rows about the installation as a whole: mode, settings, versions of remembered values."""

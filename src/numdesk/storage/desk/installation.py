@@ -26,7 +26,8 @@ async def is_empty(tx: Tx) -> bool:
 
 
 async def latest_booked(tx: Tx) -> datetime | None:
-    """Return the latest time that the newest rows of the books have: money, orders, rentals, requests, events and messages."""
+    """Return the latest time that the newest rows of the books have: money, orders, rentals,
+    requests, events and messages."""
     return await tx.fetchval(
         """select greatest((select at from journals order by id desc limit 1),
                            (select created_at from orders order by id desc limit 1),
@@ -39,7 +40,8 @@ async def latest_booked(tx: Tx) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Serial:
-    """A sequence and how much of it is used, from 0 to 1: of its own range, or of its column's where that is smaller."""
+    """A sequence and how much of it is used, from 0 to 1: of its own range, or of its column's
+    where that is smaller."""
 
     name: str
     used: float
@@ -65,7 +67,8 @@ async def serials(tx: Tx) -> list[Serial]:
 
 
 async def probe_writes(tx: Tx) -> None:
-    """Write a row, and a megabyte of temporary files, so that a full disk shows: a row alone may find room in an old page."""
+    """Write a row, and a megabyte of temporary files, so that a full disk shows: a row alone may
+    find room in an old page."""
     await settings.write(tx, name="writes.probed", value=True)
     await tx.execute("set local work_mem = '64kB'")
     await tx.execute(
@@ -108,7 +111,7 @@ async def customers(tx: Tx) -> list[CustomerLine]:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the database says about itself and about the work that waits in it."""
+    """The state of the database and of the work that waits in it."""
 
     version: str
     fsync: bool

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A whole message with the code that was found in it and the service that it was recognised as of.
+    """A whole message with the code that was found in it and the service that it was recognised as
+    of.
 
     `first_at` is when its first segment came, None when it came whole.
     """
@@ -36,7 +37,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a message; `status` as in `receive_messages_v3`, or "waiting" for a segment whose siblings are missing."""
+    """The result of taking a message.
+
+    `status` as in `receive_messages_v3`, or "waiting" for a segment whose siblings are missing.
+    """
 
     status: str
     message_id: int | None
@@ -61,9 +65,12 @@ class Segments:
 async def receive(
     tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
 ) -> list[Taken]:
-    """Take every message but those for rented numbers (status "rented"), in one command; see `receive_messages_v3`.
+    """Take every message but those for rented numbers (status "rented"), in one command.
 
-    With `withhold`, one of another service than its order is for is kept from the customer (status "withheld").
+    See `receive_messages_v3`.
+
+    With `withhold`, one of another service than its order is for is kept from the customer (status
+    "withheld").
     """
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
@@ -79,7 +86,7 @@ async def receive(
 async def receive_unrented(
     tx: Tx, arrivals: Sequence[Arrival], *, now: datetime, withhold: bool
 ) -> list[Taken]:
-    """Take every message for orders, without a look at what is rented; see `receive_order_messages_v1`."""
+    """Take every message for orders, rented numbers or not; see `receive_order_messages_v1`."""
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
              from receive_order_messages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
@@ -109,7 +116,8 @@ def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:
 
 
 async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -> list[Arrival]:
-    """Take back messages that came for a number after a time when no order had it yet, to be received once more."""
+    """Take back messages that came for a number after a time when no order had it yet, to be
+    received once more."""
     rows = await tx.fetch(
         """delete from messages m where provider = $1 and msisdn = $2 and received_at > $3
              and (order_id is null or late) and term_id is null and not exists (select from foreign_messages f where f.message_id = m.id)
@@ -144,7 +152,8 @@ async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
 
 
 async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
-    """Return the waiting segments of the message that `event` belongs to, locked against other segments of it; None when none wait.
+    """Return the waiting segments of the message that `event` belongs to, locked against other
+    segments of it; None when none wait.
 
     The lock is by the message's identity, because two last segments may arrive at the same time.
     """
@@ -182,7 +191,8 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
 async def overdue_parts(
     tx: Tx, *, before: datetime, without: Sequence[str], limit: int
 ) -> list[tuple[str, Segments]]:
-    """Return messages whose first segment has waited since `before`, with what there is of them, each by a name; leave some out."""
+    """Return messages whose first segment has waited since `before`, with what there is of them,
+    each by a name; leave some out."""
     rows = await tx.fetch(
         """select concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total),
                   p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
@@ -217,7 +227,7 @@ async def mark_joined(tx: Tx, segments: Segments) -> bool:
 
 
 async def is_known(tx: Tx, msisdn: int) -> bool:
-    """Is this one of our numbers, or was it ever rented through us?"""
+    """Return whether this is one of our numbers, or was ever rented through us."""
     return bool(
         await tx.fetchval(
             "select exists (select from numbers where msisdn = $1) or exists (select from orders where msisdn = $1)",

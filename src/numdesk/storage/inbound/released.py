@@ -1,4 +1,5 @@
-"""Withheld messages that staff release: given to the order or rental that they came for, as if nothing had withheld them."""
+"""Withheld messages that staff release: given to the order or rental that they came for, as if
+nothing had withheld them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
 
 async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datetime) -> bool:
-    """Give a withheld message to its order, which earns by it when it is the first; False when the order has ended.
+    """Give a withheld message to its order, which earns by it when it is the first.
+
+    False when the order has ended.
 
     A message that was released before is left as it is.
     """
@@ -51,8 +54,8 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
 async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: datetime) -> bool:
     """Give a withheld message to its rental; False when the term that it came in has ended.
 
-    Of which of several rented services it is, is not known: the number is not sold as fresh for any of them. A message that was
-    released before is left as it is.
+    Of which of several rented services it is, is not known: the number is not sold as fresh for any
+    of them. A message that was released before is left as it is.
     """
     found = await tx.fetchrow(
         """select r.id, r.state = 0 and r.expires_at > $3 and r.starts_at <= m.received_at runs

@@ -1,4 +1,5 @@
-"""The queue: work is added in the transaction that wants it, taken under a lease, and ended by whoever still holds the lease."""
+"""The queue: work is added in the transaction that wants it, taken under a lease, and ended by
+whoever still holds the lease."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SWEEP = "jobs"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that was taken: `attempts` counts this one, `lease_no` is the proof that it is still ours.
+    """A job that was taken: `attempts` counts this one, `lease_no` is the proof that it is still
+    ours.
 
     `lane` is the provider that it asks, or empty; `payload` is JSON text.
     """
@@ -34,10 +36,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many jobs may be taken at `now`, with leases in the real time `wall`.
+    """The number of jobs to take at `now`, with leases in the real time `wall`.
 
-    `kinds` says for each kind how many of a lane may be under way and for how many seconds each is leased, `busy` how many
-    of a (kind, lane) are under way.
+    `kinds` says for each kind how many of a lane may be under way and for how many seconds each is
+    leased, `busy` how many of a (kind, lane) are under way.
     """
 
     now: datetime
@@ -80,7 +82,9 @@ async def add(
     run_at: datetime,
     unique_key: str | None = None,
 ) -> None:
-    """Add a job to the caller's transaction; one with the same kind and unique key that is still waiting stays the only one.
+    """Add a job to the caller's transaction.
+
+    One with the same kind and unique key that is still waiting stays the only one.
 
     A job that asks a provider names it in its payload as `provider`: that is its lane.
     """
@@ -114,7 +118,8 @@ async def due(tx: Tx, *, room: Room) -> list[int]:
 
 
 async def finish(tx: Tx, *, jobs: list[tuple[int, int]]) -> set[int]:
-    """Delete finished jobs, given as (id, lease number), and return the ids of those whose lease was still held."""
+    """Delete finished jobs, given as (id, lease number), and return the ids of those whose lease
+    was still held."""
     rows = await tx.fetch(
         """delete from jobs j using unnest($1::bigint[], $2::int[]) as f (id, lease_no)
            where j.id = f.id and j.lease_no = f.lease_no and j.dead_at is null returning j.id""",
@@ -130,7 +135,10 @@ async def postpone(tx: Tx, *, job: Job, run_at: datetime, error: str) -> bool:
 
 
 async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
-    """Mark a job dead, with its error, to be looked at by a person; say whether its lease was still held."""
+    """Mark a job dead, with its error, to be looked at by a person.
+
+    Say whether its lease was still held.
+    """
     return await _give_back(tx, job, error, run_at=None, dead_at=now)
 
 
@@ -148,7 +156,8 @@ async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
 async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> int:
     """Put back one dead job, or (with None) up to `limit`, as if never tried, and return how many.
 
-    One whose unique key a living job has, or an older dead one that is put back with it, stays dead.
+    One whose unique key a living job has, or an older dead one that is put back with it, stays
+    dead.
     """
     rows = await tx.fetch(
         """update jobs set dead_at = null, run_at = $2, attempts = 0, lease_until = null, lease_no = lease_no + 1
@@ -167,7 +176,10 @@ async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> in
 async def _give_back(
     tx: Tx, job: Job, error: str, *, run_at: datetime | None, dead_at: datetime | None
 ) -> bool:
-    """End the lease of a job that failed; say whether it was still held. Without `run_at` the job stays due as it was."""
+    """End the lease of a job that failed; say whether it was still held.
+
+    Without `run_at` the job stays due as it was.
+    """
     given = await tx.fetchval(
         """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5, lease_until = null, lease_no = lease_no + 1
            where id = $1 and lease_no = $2 and dead_at is null returning true""",

@@ -35,7 +35,7 @@ async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
 
 
 async def listed(tx: Tx, *, limit: int) -> list[Aside]:
-    """Return what was set aside by any sweep, the longest first."""
+    """Return the items set aside by any sweep, the longest first."""
     rows = await tx.fetch(
         "select sweep, item, reason, failures, since, again_at from set_aside order by since, sweep, item limit $1",
         limit,
@@ -44,7 +44,10 @@ async def listed(tx: Tx, *, limit: int) -> list[Aside]:
 
 
 async def put(tx: Tx, *, sweep: str, item: str, reason: str, now: datetime) -> int:
-    """Set an item aside, for a minute at first and each time twice as long, a day at most; return how often it has failed."""
+    """Set an item aside, for a minute at first and each time twice as long, a day at most.
+
+    Return how often it has failed.
+    """
     return await tx.fetchval(
         """insert into set_aside as s (sweep, item, reason, since, again_at) values ($1, $2, $3, $4, $4::timestamptz + interval '1 minute')
            on conflict (sweep, item) do update set reason = excluded.reason, failures = s.failures + 1,

@@ -77,7 +77,8 @@ async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Accoun
 
 
 async def read_sums(tx: Tx, account_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Return (balance, held) of accounts by id: as little as a balance needs, because it is asked for so often."""
+    """Return (balance, held) of accounts by id: as little as a balance needs, because it is asked
+    for so often."""
     rows = await tx.fetch(
         "select id, balance, held from accounts where id = any($1::bigint[])", account_ids
     )
@@ -94,7 +95,10 @@ async def available(tx: Tx, wallet_id: int) -> int:
 async def set_credit_limit(
     tx: Tx, *, customer_id: int, currency: str, credit_limit: int
 ) -> Account:
-    """Change how far below zero a wallet may go. Raises WalletShort when it is further down already."""
+    """Change how far below zero a wallet may go.
+
+    Raises WalletShort when it is further down already.
+    """
     with named_refusals():
         row = await tx.fetchrow(
             """update accounts set credit_limit = $3 where kind = 'wallet' and owner = $1 and label is null and currency = $2
@@ -109,7 +113,7 @@ async def set_credit_limit(
 
 
 async def read_balance(tx: Tx, *, name: AccountName) -> Money:
-    """Return the balance of any account: what is rolled up, and the entries since."""
+    """Return the balance of any account: the rolled-up sum and the entries since."""
     row = await tx.fetchrow(
         """select coalesce(sum(x.amount), 0)::bigint units
              from accounts a cross join lateral (
@@ -130,7 +134,10 @@ async def read_balance(tx: Tx, *, name: AccountName) -> Money:
 async def lock_accounts(
     tx: Tx, names: Sequence[AccountName], *, wallet_id: int | None = None
 ) -> dict[AccountName, Account]:
-    """Return the accounts (and one more wallet), live ones locked in id order; system accounts are opened when they are new."""
+    """Return the accounts (and one more wallet), live ones locked in id order.
+
+    System accounts are opened when they are new.
+    """
     rows = await tx.fetch(
         """select u.n, coalesce(a.id, case when u.owner is null then system_account_v1(u.kind, u.label, u.currency) end) id
              from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) with ordinality u(kind, owner, label, currency, n)
@@ -159,7 +166,10 @@ def account_of(row: asyncpg.Record) -> Account:
 
 @contextmanager
 def named_refusals() -> Iterator[None]:
-    """Turn what a named constraint of the ledger refused into the domain's refusal; the transaction is spoilt either way."""
+    """Turn what a named constraint of the ledger refused into the domain's refusal.
+
+    The transaction is spoilt either way.
+    """
     try:
         yield
     except asyncpg.CheckViolationError as error:

@@ -1,4 +1,4 @@
-"""Which customers have fallen below their mark, as rows."""
+"""Customers below their mark, as rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 async def look(
     tx: Tx, customer_ids: Sequence[int], *, dialect: str, currency: str, mark: int, now: datetime
 ) -> None:
-    """Note who is below or above their mark now, and write an event for each who has just fallen below it."""
+    """Note who is below or above their mark now, and write an event for each who has just fallen
+    below it."""
     await tx.execute(
         """with money as (
              select a.owner::int id, sum(a.balance)::bigint balance, sum(a.balance - a.held)::bigint available
@@ -37,7 +38,8 @@ async def look(
 
 
 async def signing_dialect(tx: Tx, customer_id: int, *, currency: str) -> str | None:
-    """Return the dialect of the customer's newest key that signs and pays in this currency, None without one."""
+    """Return the dialect of the customer's newest key that signs and pays in this currency, None
+    without one."""
     return await tx.fetchval(
         """select dialect from api_keys where customer_id = $1 and currency = $2 and secret is not null and revoked_at is null
              order by id desc limit 1""",

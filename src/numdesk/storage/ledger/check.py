@@ -1,8 +1,9 @@
-"""The checks of the ledger against itself, each a few set-based queries, and the extension of the hash chain.
+"""The checks of the ledger against itself, each a few set-based queries, and the extension of the
+hash chain.
 
-All but the chain look at the entries after `after`: EVERYTHING makes the check full, the last entry that is rolled up makes it
-incremental.
-The orders' tables have no foreign keys, so what those would prove is proved here.
+All but the chain look at the entries after `after`: EVERYTHING makes the check full, the last entry
+that is rolled up makes it incremental. The orders' tables have no foreign keys, so what those would
+prove is proved here.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _TALLY: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the chain and the entries end."""
+    """The ends of the chain and of the entries."""
 
     block: int
     block_hash: str
@@ -68,7 +69,8 @@ class Sight:
 
 
 async def see(tx: Tx) -> Sight:
-    """Look at the newest entry, then draws a transaction id: whoever may still add an entry below it runs under a smaller one."""
+    """Look at the newest entry, then draws a transaction id: whoever may still add an entry below
+    it runs under a smaller one."""
     newest = await tx.fetchrow("select coalesce(max(id), 0) id from entries")
     drawn = await tx.fetchrow("select pg_current_xact_id()::text id")
     assert newest is not None, "an aggregate has one row"
@@ -77,7 +79,10 @@ async def see(tx: Tx) -> Sight:
 
 
 async def extend_chain(tx: Tx, sight: Sight, *, partial: bool, now: datetime) -> int | None:
-    """Add up to BLOCKS_PER_TRANSACTION blocks and returns how many; None when what was in `sight` is not final yet."""
+    """Add up to BLOCKS_PER_TRANSACTION blocks and returns how many.
+
+    None when the entries in `sight` are not final yet.
+    """
     row = await tx.fetchrow(
         "select ledger_chain_extend_v1($1, $2, ($3::text)::xid8, $4, $5, $6) added",
         now,
@@ -156,7 +161,8 @@ async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
 
 
 async def check_histories(tx: Tx) -> dict[str, Check]:
-    """Check that the lines stored with a customer's live accounts of a currency are as many as the journals that moved them."""
+    """Check that the lines stored with a customer's live accounts of a currency are as many as the
+    journals that moved them."""
     return await tally(
         tx,
         """
@@ -174,9 +180,11 @@ async def check_histories(tx: Tx) -> dict[str, Check]:
 
 
 async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
-    """Check that each transfer has exactly its two entries, in one currency and in a journal, and that each journal sums to zero.
+    """Check that each transfer has exactly its two entries, in one currency and in a journal, and
+    that each journal sums to zero.
 
-    In an incremental run the other entry of a transfer may lie before `after`, close to it, and is looked for from there backwards.
+    In an incremental run the other entry of a transfer may lie before `after`, close to it, and is
+    looked for from there backwards.
     """
     return await tally(
         tx,
@@ -231,7 +239,8 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
 
 
 async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
-    """Check that each block (or the newest) hashes to what was recorded when it was built, and that no block is missing."""
+    """Check that each block (or the newest) has the hash recorded when it was built, and that no
+    block is missing."""
     newest = (await prepare(tx)).block
     checked = 0
     wrong: list[str] = []
@@ -280,7 +289,7 @@ async def newest_report(tx: Tx) -> str | None:
 
 
 def _named_block(row: Record) -> str:
-    """Return what is wrong with a block."""
+    """Return the fault of a block."""
     if row["last_entry_id"] is None or row["first_id"] is None:
         return f"block {row['number']}: it or the one before it is missing"
     span = f"block {row['number']} (entries {row['first_id']} to {row['last_entry_id']})"
@@ -290,7 +299,8 @@ def _named_block(row: Record) -> str:
 
 
 async def tally(tx: Tx, findings: LiteralString, *args: object) -> dict[str, Check]:
-    """Run a check: the common table expressions `checked` and `wrong`, brought to one row per rule."""
+    """Run a check: the common table expressions `checked` and `wrong`, brought to one row per
+    rule."""
     rows = await tx.fetch(findings + _TALLY, *args)
     return {
         row["name"]: Check(row["checked"], row["violations"], tuple(row["examples"]))

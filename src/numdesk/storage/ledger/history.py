@@ -1,4 +1,4 @@
-"""What moved a customer's money, journal by journal, and the notes that go with it."""
+"""A customer's history, journal by journal, and the notes that go with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One journal as its customer sees it, in minor units: what they gained, and what they had in all before and after."""
+    """One journal as its customer sees it, in minor units: their gain, and their total before and
+    after."""
 
     id: int
     type: str
@@ -39,7 +40,10 @@ async def describe(
     description: str,
     metadata: Mapping[str, Any],
 ) -> None:
-    """Keep what a customer's history says of a journal; written with the journal, in its transaction."""
+    """Keep what a customer's history says of a journal.
+
+    Written with the journal, in its transaction.
+    """
     document = msgspec.json.encode(
         {"type": type, "description": description, "metadata": metadata}
     ).decode()
@@ -53,8 +57,10 @@ async def describe(
 async def history(
     tx: Tx, *, accounts: Sequence[int], limit: int, offset: int, ascending: bool
 ) -> Page[HistoryLine]:
-    """Return a page of the journals that moved these accounts of one customer, at most two; what they had is the
-    accounts' sum."""
+    """Return a page of the journals that moved these accounts of one customer, at most two.
+
+    The total is the accounts' sum.
+    """
     total = await tx.fetchval(
         "select coalesce(sum(lines), 0)::bigint from accounts where id = any($1::bigint[])",
         accounts,

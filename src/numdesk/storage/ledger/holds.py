@@ -24,7 +24,9 @@ from numdesk.storage.ledger.journals import (
 
 
 async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
-    """Reserve money of a wallet; False when this very hold was opened before, whatever became of it.
+    """Reserve money of a wallet.
+
+    False when this very hold was opened before, whatever became of it.
 
     Raises WalletShort, NotFound (no such wallet) or KeyReused (another hold bears its name).
     """
@@ -56,7 +58,9 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
 
 
 async def post(tx: Tx, *, kind: str, ref: int, journal: Journal, now: datetime) -> Applied:
-    """End a hold by its journal, which takes all that is held or less; the rest is released. A repeat changes nothing.
+    """End a hold by its journal, which takes all that is held or less; the rest is released.
+
+    A repeat changes nothing.
 
     Raises NotFound (no such hold), StateForbids (it has ended otherwise) or KeyReused.
     """
@@ -81,7 +85,10 @@ async def void(tx: Tx, *, kind: str, ref: int, now: datetime) -> bool:
 
 
 async def expire(tx: Tx, *, kind: str, ref: int, now: datetime) -> bool:
-    """Give a hold back because its time has passed; False when it expired before. Raises NotFound or StateForbids."""
+    """Give a hold back because its time has passed; False when it expired before.
+
+    Raises NotFound or StateForbids.
+    """
     return await _end_without_journal(tx, kind=kind, ref=ref, state=HoldState.EXPIRED, now=now)
 
 
@@ -144,7 +151,10 @@ async def _need_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold
 
 
 def _repeat_hold(wanted: Hold, known: Hold) -> bool:
-    """Is the hold that bears this name the one that is wanted? False says so. Raises KeyReused when it is another."""
+    """Return False when the hold of this name is the one wanted.
+
+    Raises KeyReused when it is another.
+    """
     if (known.wallet_id, known.amount) != (wanted.wallet_id, wanted.amount):
         raise KeyReused
     return False

@@ -1,7 +1,8 @@
 """Journals in the database: applied once, reversed once, and the statement of an account.
 
-Rows are locked in one order, as the SQL commands do it: accounts by id, then the hold. Entries and balances are written by the
-triggers of the tables; what is refused here with figures is refused there by the constraint as well.
+Rows are locked in one order, as the SQL commands do it: accounts by id, then the hold. Entries and
+balances are written by the triggers of the tables; a refusal here with figures is one there by the
+constraint as well.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Applied:
 async def apply(tx: Tx, journal: Journal, *, now: datetime) -> Applied:
     """Apply a journal once: a repeat changes nothing and returns the first one.
 
-    Raises WalletShort, NotFound (no such wallet) or KeyReused (the key stands for other transfers); nothing is written then.
+    Raises WalletShort, NotFound (no such wallet) or KeyReused (the key stands for other transfers);
+    nothing is written then.
     """
     accounts = await lock_accounts(tx, named_accounts(journal))
     if (known := await find_same(tx, journal, accounts)) is not None:
@@ -117,7 +119,10 @@ def named_accounts(journal: Journal) -> list[AccountName]:
 async def find_same(
     tx: Tx, journal: Journal, accounts: Mapping[AccountName, Account]
 ) -> Applied | None:
-    """Return the journal that bears this key, or None. Raises KeyReused when its transfers are others."""
+    """Return the journal that bears this key, or None.
+
+    Raises KeyReused when its transfers are others.
+    """
     head = await tx.fetchrow(
         "select id from journals where reason = $1 and ref = $2", journal.reason, journal.ref
     )

@@ -8,7 +8,8 @@ from numdesk.storage.ledger.check import tally
 
 
 async def check_open_orders(tx: Tx) -> dict[str, Check]:
-    """Check that open orders and their holds match one to one, and that the number of each is taken by it."""
+    """Check that open orders and their holds match one to one, and that the number of each is taken
+    by it."""
     return await tally(
         tx,
         """
@@ -33,7 +34,8 @@ async def check_open_orders(tx: Tx) -> dict[str, Check]:
 
 
 async def check_all_orders(tx: Tx) -> dict[str, Check]:
-    """Check that every order that has ended, has ended its hold accordingly, and that no number is taken by an order that is not open."""
+    """Check that every order that has ended, has ended its hold accordingly, and that no number is
+    taken by an order that is not open."""
     return await tally(
         tx,
         """

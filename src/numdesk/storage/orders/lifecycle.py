@@ -36,7 +36,8 @@ class Ended:
 
 
 async def read_many(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Order | None]:
-    """Return the order for each (customer id, order id), None where the customer has no such order."""
+    """Return the order for each (customer id, order id), None where the customer has no such
+    order."""
     rows = await tx.fetch(
         "select " + _COLUMNS + " from read_orders_v1($1, $2)",
         [pair[0] for pair in wanted],
@@ -103,7 +104,8 @@ async def listing(
 
 
 async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order]:
-    """Return the customer's orders that wait for a message, newest first, each made when it is asked for: there may be thousands."""
+    """Return the customer's orders that wait for a message, newest first, each made when it is
+    asked for: there may be thousands."""
     rows = await tx.fetch(
         "select "
         + _COLUMNS
@@ -143,7 +145,10 @@ async def due_to_expire(
 
 
 async def mark_resent(tx: Tx, order_id: int, *, resend_at: datetime) -> None:
-    """Put an order back to waiting for one more message; another may be asked for at `resend_at`."""
+    """Put an order back to waiting for one more message.
+
+    Another may be asked for at `resend_at`.
+    """
     await tx.execute(
         "update orders set state = 3, resend_at = $2, revision = revision + 1 where id = $1",
         order_id,

@@ -29,7 +29,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a request has come to so far."""
+    """The orders of a request so far."""
 
     pending: tuple[Pending, ...]
     created: tuple[CreatedOrder, ...]
@@ -99,7 +99,10 @@ async def insert_pending(
 
 
 async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) -> bool:
-    """Give a pending order the number that its supplier reserved; False when it is not pending any more."""
+    """Give a pending order the number that its supplier reserved.
+
+    False when it is not pending any more.
+    """
     tag = await tx.execute(
         """update orders set state = 1, provider_ref = $2, msisdn = $3, cost = $4, created_at = $5, expires_at = $6, revision = revision + 1
            where id = $1 and state = 0""",
@@ -114,7 +117,7 @@ async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) ->
 
 
 async def is_ref_known(tx: Tx, *, provider: str, provider_ref: str) -> bool:
-    """Has an order of ours this reference of the supplier's already?"""
+    """Return whether an order of ours has this reference of the supplier already."""
     return await tx.fetchval(
         "select exists (select from orders where provider = $1 and provider_ref = $2)",
         provider,
@@ -135,7 +138,10 @@ async def is_number_in_use(tx: Tx, order: Order, *, msisdn: int) -> bool:
 
 
 async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
-    """End a pending order without a number and gives its hold back; False when it is not pending any more."""
+    """End a pending order without a number and gives its hold back.
+
+    False when it is not pending any more.
+    """
     tag = await tx.execute(
         "update orders set state = 7, failed_reason = $2, ended_at = $3, revision = revision + 1 where id = $1 and state = 0",
         order_id,
@@ -151,7 +157,10 @@ async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
 
 
 async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
-    """Give an ended order's number of our own stock to its child; False when the number is not free, or somebody had it since."""
+    """Give an ended order's number of our own stock to its child.
+
+    False when the number is not free, or somebody had it since.
+    """
     tag = await tx.execute(
         """update numbers n set state = 1, order_id = $2, free_at = null from orders p
              where p.id = $1 and n.id = p.number_id and n.state in (0, 2)
@@ -171,7 +180,8 @@ async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
 
 
 async def lock_siblings(tx: Tx, order: Order) -> None:
-    """Lock all orders of a supplier's number, so that of many who want it again one asks at a time."""
+    """Lock all orders of a supplier's number, so that of many who want it again one asks at a
+    time."""
     await tx.execute(
         "select from orders where msisdn = $1 and provider = $2 order by id for update",
         order.msisdn,
@@ -180,7 +190,7 @@ async def lock_siblings(tx: Tx, order: Order) -> None:
 
 
 async def has_pending_child(tx: Tx, order: Order) -> bool:
-    """Is a reactivation of this order's number on its way?"""
+    """Return whether a reactivation of this order's number is on its way."""
     return bool(
         await tx.fetchval(
             """select exists (select from orders p join orders c on c.parent_id = p.id and c.state = 0

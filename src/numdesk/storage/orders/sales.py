@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SaleStatus(StrEnum):
-    """How a sale ended, in the words of the SQL command."""
+    """The status of a sale, in the words of the SQL command."""
 
     CREATED = "created"
     REPLAYED = "replayed"

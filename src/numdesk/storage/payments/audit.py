@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 async def newest(tx: Tx, *, provider: str) -> datetime | None:
-    """Return up to when a gateway was compared last, None when never; wait for whoever is writing that down."""
+    """Return up to when a gateway was compared last, None when never.
+
+    Wait for whoever is writing that down.
+    """
     await tx.execute(
         "select pg_advisory_xact_lock(hashtext('payment audit'), hashtext($1))", provider
     )

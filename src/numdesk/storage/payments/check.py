@@ -1,4 +1,5 @@
-"""The check of top-ups and earned orders against the ledger: what their rows hold is what their journals say, which the chain covers."""
+"""The check of top-ups and earned orders against the ledger: what their rows hold is what their
+journals say, which the chain covers."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 async def check_topups(tx: Tx) -> dict[str, Check]:
-    """Check that each payment's amounts are the sums of its journals by account, that a top-up is credited what its payments are, and that
-    its price goes with its discount.
+    """Check that each payment's amounts are the sums of its journals by account, that a top-up is
+    credited what its payments are, and that its price goes with its discount.
 
     A payment's journals bear its name and a number: `gateway:payment:1`, and so on.
     """

@@ -1,4 +1,4 @@
-"""Payments at gateways as rows: what is known of each and what is booked for it."""
+"""Payments at gateways as rows: their facts and their bookings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _facts = msgspec.json.Decoder(Payment)
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A payment as it is known and booked: `owed` of its share was taken back and the wallet did not have it, `seq` counts its journals."""
+    """A payment as it is known and booked: `owed` of its share was taken back and the wallet did
+    not have it, `seq` counts its journals."""
 
     id: int
     line: Line
@@ -36,7 +37,7 @@ class Booked:
 
 
 async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
-    """Return what is known of the payments of top-ups, oldest first."""
+    """Return the payments of top-ups, oldest first."""
     rows = await tx.fetch(
         """select id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth
              from topup_payments where topup_id = any($1::bigint[]) order by id""",
@@ -48,7 +49,10 @@ async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
 async def open_payment(
     tx: Tx, *, topup: TopUp, payment: Payment, seen_at: datetime | None, now: datetime
 ) -> Booked | None:
-    """Keep a payment that is new to us, with nothing booked; None when its id belongs to another top-up."""
+    """Keep a payment that is new to us, with nothing booked.
+
+    None when its id belongs to another top-up.
+    """
     row = await tx.fetchrow(
         """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at)
            values ($1, $2, $3, $4::text::jsonb, $5, $6, $7) on conflict on constraint topup_payment_once do nothing
@@ -65,7 +69,7 @@ async def open_payment(
 
 
 async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
-    """Write what is known and booked of a payment."""
+    """Write the facts and the booking of a payment."""
     line, share = booked.line, booked.share
     await tx.execute(
         """update topup_payments set facts = $2::text::jsonb, changed_at = $3, seen_at = $4, heard_at = $5, credit = $6, received = $7,
@@ -88,7 +92,8 @@ async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
 
 
 async def booked_in_ledger(tx: Tx, *, topup_ids: Sequence[int]) -> dict[int, int]:
-    """Return by payment what the ledger's journals have credited (less what they took back) to the wallet and as claims."""
+    """Return by payment what the ledger's journals have credited (less clawbacks) to the wallet and
+    as claims."""
     rows = await tx.fetch(
         """select p.id, coalesce(sum(e.amount), 0)::bigint units
              from topup_payments p cross join lateral generate_series(1, p.seq) n

@@ -1,4 +1,7 @@
-"""Callbacks of payment gateways, kept as they came before anybody looks into them; the same signed text once."""
+"""Callbacks of payment gateways, kept as they came before anybody looks into them.
+
+The same signed text once.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A verified callback: what came, and which payment of which invoice for which reference of ours it is about."""
+    """A verified callback: its body, and which payment of which invoice for which reference of ours
+    it is about."""
 
     provider: str
     headers: Mapping[str, str]
@@ -29,7 +33,10 @@ class Callback:
 
 
 async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> int | None:
-    """Keep a verified callback; return its id, or None when one is there already of which the same was signed."""
+    """Keep a verified callback.
+
+    Return its id, or None when one is there already of which the same was signed.
+    """
     return await tx.fetchval(
         """insert into payment_inbox (provider, sha256, received_at, headers, body, reference, invoice_id, payment_id)
            values ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8) on conflict on constraint payment_inbox_once do nothing returning id""",

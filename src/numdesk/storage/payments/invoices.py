@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetime) -> bool | None:
-    """Take the right to ask the gateway for the invoice; None while somebody else has it, or when nothing is to be asked any more.
+    """Take the right to ask the gateway for the invoice.
+
+    None while somebody else has it, or when nothing is to be asked any more.
 
     True says that somebody asked before and never heard, or never told, how that ended.
     """
@@ -27,7 +29,10 @@ async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetim
 
 
 async def end_opening(tx: Tx, topup_id: int, *, unsure_since: datetime | None) -> None:
-    """Give that right back; with a time when it is not known whether the gateway has made an invoice."""
+    """Give that right back.
+
+    With a time when it is not known whether the gateway has made an invoice.
+    """
     await tx.execute(
         "update topups set opening_until = $2 where id = $1 and invoice_id is null",
         topup_id,

@@ -1,4 +1,4 @@
-"""Which top-ups a gateway is to be asked about, as rows."""
+"""Top-ups to ask a gateway about, as rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of questions to one gateway: what is due at `now` is next due after its next delay.
+    """One round of questions to one gateway: top-ups due at `now` are next due after their next
+    delay.
 
     A top-up is asked about until `kept` after its invoice's end.
     """
@@ -27,7 +28,8 @@ class Round:
 async def due_to_poll(
     tx: Tx, *, polling: Round, limit: int, without: Sequence[int], only: Sequence[int] | None
 ) -> list[int]:
-    """Return a gateway's top-ups that are to be asked about now, locked, leaving some out, or only of those named.
+    """Return a gateway's top-ups that are to be asked about now, locked, leaving some out, or only
+    of those named.
 
     Customers take turns, so that the thousands of one do not stand before the few of another.
     """

@@ -22,7 +22,10 @@ _policy = msgspec.json.Decoder(Policy)
 async def insert_topup(
     tx: Tx, topup: TopUp, *, opening_until: datetime, next_poll_at: datetime
 ) -> int:
-    """Write down that somebody wants to pay, and return the id; the given topup's is not looked at."""
+    """Write down that somebody wants to pay, and return the id.
+
+    The given topup's is not looked at.
+    """
     return await tx.fetchval(
         """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, state, created_at,
                                policy, opening_until, next_poll_at)
@@ -46,7 +49,10 @@ async def insert_topup(
 async def open_of(
     tx: Tx, *, customer_id: int, now: datetime, lifetime: timedelta
 ) -> list[datetime]:
-    """Return when each of a customer's top-ups ends that has seen no money yet, the next one first; no other is added meanwhile."""
+    """Return when each of a customer's top-ups ends that has seen no money yet, the next one first.
+
+    No other is added meanwhile.
+    """
     await tx.execute("select from customers where id = $1 for no key update", customer_id)
     rows = await tx.fetch(
         """select coalesce(expires_at, created_at + $4) ends_at from topups
@@ -76,7 +82,10 @@ async def read_public(tx: Tx, public_id: str) -> TopUp | None:
 
 
 async def lock(tx: Tx, topup_id: int) -> TopUp | None:
-    """Return a top-up whose money may be moved until the transaction ends. Locked before any account."""
+    """Return a top-up whose money may be moved until the transaction ends.
+
+    Locked before any account.
+    """
     return _optional(await tx.fetchrow("select * from topups where id = $1 for update", topup_id))
 
 
@@ -89,7 +98,10 @@ async def listed(
     limit: int,
     offset: int = 0,
 ) -> list[TopUp]:
-    """Return top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
+    """Return top-ups, newest first.
+
+    With `doubtful` only those of which a payment waits for a person.
+    """
     rows = await tx.fetch(
         """select * from topups t where ($1::smallint[] is null or t.state = any($1)) and ($2::int is null or t.customer_id = $2)
              and (not $3 or exists (select from topup_payments p where p.topup_id = t.id and p.doubt is not null))
@@ -106,7 +118,10 @@ async def listed(
 async def write_state(
     tx: Tx, topup: TopUp, *, state: TopUpState, credited: int, polled: tuple[bool, bool]
 ) -> None:
-    """Write where a top-up stands, and whether it was polled so far and is from now on. One that was not is polled at once."""
+    """Write the state of a top-up, and whether it was polled so far and is from now on.
+
+    One that was not is polled at once.
+    """
     await tx.execute(
         """update topups set state = $2, credited = $3,
              next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end where id = $1""",
@@ -127,7 +142,8 @@ async def of_gateway(tx: Tx, *, provider: str, topup_ids: Sequence[int]) -> list
 
 
 async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
-    """Return what a wallet holds and nothing has reserved, and keep it so until the transaction ends."""
+    """Return what a wallet holds and nothing has reserved, and keep it so until the transaction
+    ends."""
     units = await tx.fetchval(
         "select balance - held from accounts where kind = 'wallet' and owner = $1 and label is null and currency = $2 for update",
         customer_id,
@@ -138,7 +154,7 @@ async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
 
 
 async def restrict(tx: Tx, customer_id: int) -> None:
-    """Let a customer who owes us read and end what they have, and spend nothing more."""
+    """Let a customer who owes us read and end orders and rentals, and spend nothing more."""
     await tx.execute("update customers set state = 2 where id = $1 and state = 1", customer_id)
 
 
@@ -169,7 +185,8 @@ async def by_reference(tx: Tx, *, provider: str, references: Sequence[str]) -> l
 async def touched(
     tx: Tx, *, provider: str, payment_ids: Sequence[str], since: datetime, until: datetime
 ) -> list[TopUp]:
-    """Return the top-ups that have one of these payments, or one that was changed in a span of time."""
+    """Return the top-ups that have one of these payments, or one that was changed in a span of
+    time."""
     rows = await tx.fetch(
         """select * from topups where id in (
              select p.topup_id from topup_payments p

@@ -35,7 +35,7 @@ async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
 async def add_charge(
     tx: Tx, *, term_id: int, extends: bool, units: int, paid: Split, now: datetime
 ) -> int:
-    """Write down what was charged for a term and returns the charge's id."""
+    """Record the charge of a term and return the charge's id."""
     return await tx.fetchval(
         """insert into rental_charges (term_id, kind, units, price, from_bonus, from_wallet, at)
              values ($1, $2, $3, $4, $5, $6, $7) returning id""",

@@ -1,4 +1,5 @@
-"""The check of rentals against numbers, terms and the ledger: what foreign keys would prove, and that money and charges agree."""
+"""The check of rentals against numbers, terms and the ledger: what foreign keys would prove, and
+that money and charges agree."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 async def check_rentals(tx: Tx) -> dict[str, Check]:
-    """Check that rented numbers and running rentals match one to one, that each charge is booked as it was paid, and each refund as the
-    charges of its cancelled term."""
+    """Check that rented numbers and running rentals match one to one, that each charge is booked as
+    it was paid, and each refund as the charges of its cancelled term."""
     return await tally(
         tx,
         """

@@ -82,7 +82,8 @@ async def listing(
     limit: int,
     offset: int,
 ) -> Page[Rental]:
-    """Return a page of the rentals in these states (of all customers when None is named), the newest term first."""
+    """Return a page of the rentals in these states (of all customers when None is named), the
+    newest term first."""
     whose: LiteralString = "r.customer_id = $2" if customer_id is not None else "$2::int is null"
     chosen: LiteralString = f" {whose} and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)"
     wanted = (now, customer_id, [int(state) for state in states])
@@ -112,9 +113,12 @@ async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
 
 
 async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | None:
-    """Begin a new term of an ended rental and returns it as it is then; None when its customer cannot have the number again.
+    """Begin a new term of an ended rental and returns it as it is then.
 
-    Raises Unavailable while a term of the number ends much later than now: only a clock that was far ahead can have written that.
+    None when its customer cannot have the number again.
+
+    Raises Unavailable while a term of the number ends much later than now: only a clock that was
+    far ahead can have written that.
     """
     await tx.execute("select from numbers where id = $1 for update", held.number_id)
     row = await tx.fetchrow(
@@ -166,7 +170,10 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
 
 
 async def end(tx: Tx, event: RentalEvent, rental_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """End the rentals for which the event is a legal move and returns which; see `end_rentals_v1`."""
+    """End the rentals for which the event is a legal move and returns which.
+
+    See `end_rentals_v1`.
+    """
     rows = await tx.fetch(
         "select rental_id from end_rentals_v1($1, $2, $3, $4, $5)",
         now,

@@ -1,4 +1,5 @@
-"""Messages of rented numbers: whose they are, taking them, and reading those of a customer's own terms."""
+"""Messages of rented numbers: whose they are, taking them, and reading those of a customer's own
+terms."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A running rental, locked: what a message for its number needs to know. `services` are (id, code, name); its term began at
-    `starts_at`."""
+    """A running rental, locked: what a message for its number needs to know.
+
+    `services` are (id, code, name); its term began at `starts_at`.
+    """
 
     id: int
     msisdn: int
@@ -53,8 +56,8 @@ async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> di
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A message for a running rental: `service_id` is the rented service that it is of, None when that cannot be told; a foreign one is
-    of a service that the number is not rented for."""
+    """A message for a running rental: `service_id` is the rented service that it is of, None when
+    that cannot be told; a foreign one is of a service that the number is not rented for."""
 
     arrival: Arrival
     listener: Listener
@@ -63,7 +66,10 @@ class Heard:
 
 
 async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bool) -> list[Taken]:
-    """Take messages, each with its rental (locked); see `receive_rental_messages_v2`. With `withhold`, foreign ones are withheld."""
+    """Take messages, each with its rental (locked); see `receive_rental_messages_v2`.
+
+    With `withhold`, foreign ones are withheld.
+    """
     told = [one.arrival.recognition for one in heard]
     rows = await tx.fetch(
         """select status, message_id, customer_id
@@ -90,7 +96,8 @@ async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bo
 async def messages(
     tx: Tx, *, customer_id: int, rental_id: int, limit: int, offset: int, ascending: bool
 ) -> Page[RentalMessage]:
-    """Return a page of what came in a customer's terms of a rental, newest first unless `ascending`."""
+    """Return a page of messages in a customer's terms of a rental, newest first unless
+    `ascending`."""
     rows = await tx.fetch(
         """select m.id, m.sender, m.text, m.received_at, count(*) over () total
              from rental_terms t join messages m on m.term_id = t.id

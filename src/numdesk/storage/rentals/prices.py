@@ -1,4 +1,4 @@
-"""What can be rented and for how much, as rows."""
+"""Countries and prices of rentals, as rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RentalPriceLine:
-    """A price in cents, None to take the period off the list; `priority` None leaves it as it is (new ones come last)."""
+    """A price in cents, None to take the period off the list.
+
+    `priority` None leaves it as it is (new ones come last).
+    """
 
     country_id: int
     service_id: int
@@ -26,7 +29,8 @@ class RentalPriceLine:
 
 
 async def countries(tx: Tx) -> list[Record]:
-    """Return (country_id, iso2, name, open) of every country that numbers are or will be rented in, by name."""
+    """Return (country_id, iso2, name, open) of every country that numbers are or will be rented in,
+    by name."""
     return await tx.fetch(
         """select r.country_id, c.iso2, r.name, r.open
              from rental_countries r join countries c on c.id = r.country_id order by lower(r.name)"""
@@ -34,7 +38,8 @@ async def countries(tx: Tx) -> list[Record]:
 
 
 async def prices(tx: Tx) -> list[Record]:
-    """Return the whole list: (country_id, rent_type, service_id, code, name, priority, units, price), services by priority."""
+    """Return the whole list: (country_id, rent_type, service_id, code, name, priority, units,
+    price), services by priority."""
     return await tx.fetch(
         """select o.country_id, o.rent_type, o.service_id, s.code, s.name, o.priority, p.units::int, p.price
              from rental_offers o join services s on s.id = o.service_id and s.active
@@ -59,7 +64,10 @@ async def services_in_stock(
 
 
 async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
-    """Announce countries that are new here under their English names; the others are left as they are."""
+    """Announce countries that are new here under their English names.
+
+    The others are left as they are.
+    """
     await tx.execute(
         "insert into rental_countries (country_id, name) select id, name from countries where id = any($1::int[]) on conflict do nothing",
         list(country_ids),
@@ -67,7 +75,10 @@ async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
 
 
 async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: bool) -> bool:
-    """Announce or opens a country; without a name it keeps its own, or gets its English one. False when it was so already."""
+    """Announce or opens a country; without a name it keeps its own, or gets its English one.
+
+    False when it was so already.
+    """
     tag = await tx.execute(
         """insert into rental_countries as r (country_id, name, open) select id, coalesce($2, name), $3 from countries where id = $1
            on conflict (country_id) do update set name = coalesce($2, r.name), open = excluded.open
@@ -80,7 +91,10 @@ async def set_country(tx: Tx, *, country_id: int, name: str | None, is_open: boo
 
 
 async def set_prices(tx: Tx, *, lines: Sequence[RentalPriceLine]) -> int:
-    """Set prices and priorities, and take periods off the list; return how many prices are new, changed or gone."""
+    """Set prices and priorities, and take periods off the list.
+
+    Return how many prices are new, changed or gone.
+    """
     keys = (
         [i.country_id for i in lines],
         [i.rent_type for i in lines],

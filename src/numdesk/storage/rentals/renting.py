@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RentItem:
-    """One item of the batched rent: services of a country for a period, at the prices by which it was quoted.
+    """One item of the batched rent: services of a country for a period, at the prices by which it
+    was quoted.
 
-    `context` is JSON {country, services} that goes into the recorded document, `pivot` a random integer below 2^31.
+    `context` is JSON {country, services} that goes into the recorded document, `pivot` a random
+    integer below 2^31.
     """
 
     key: Key
@@ -44,7 +46,11 @@ class RentItem:
 
 @dataclass(frozen=True, slots=True)
 class RentAnswer:
-    """How one item ended; `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and replayed."""
+    """The answer for one item.
+
+    `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and
+    replayed.
+    """
 
     status: str
     available: int | None

@@ -1,4 +1,7 @@
-"""Countries, services, operators, products, offers and providers as rows; and the success of providers day by day."""
+"""Countries, services, operators, products, offers and providers as rows.
+
+And the success of providers day by day.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,8 @@ async def products(tx: Tx) -> list[CatalogueProduct]:
 
 
 async def offer_rows(tx: Tx, *, currency: str) -> list[Record]:
-    """Return every offer that has a price in the currency, in the order of the fields of `Offer`."""
+    """Return every offer that has a price in the currency, in the order of the fields of
+    `Offer`."""
     return await tx.fetch(
         """select o.id, o.catalogue_id, o.country_id, o.service_id, o.operator_id, o.provider, p.currency, p.price, o.cost,
                   o.available, o.active
@@ -79,7 +83,10 @@ async def providers(tx: Tx) -> list[ProviderState]:
 
 
 async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
-    """Make the providers known that are not yet; nothing is changed, and no version is raised, when all are."""
+    """Make the providers known that are not yet.
+
+    Nothing is changed, and no version is raised, when all are.
+    """
     await tx.execute(
         """insert into providers (slug)
            select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug)
@@ -100,8 +107,9 @@ async def missing_providers(tx: Tx, *, slugs: Sequence[str]) -> list[str]:
 async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
     """Write what a supplier sells now into its offers and returns how many changed.
 
-    An offer that the supplier no longer lists has none available. A tier without an offer is not for sale here until staff price it.
-    Nothing is written when nothing changed: even an update of no rows would make every process load the catalogue anew.
+    An offer that the supplier no longer lists has none available. A tier without an offer is not
+    for sale here until staff price it. Nothing is written when nothing changed: even an update of
+    no rows would make every process load the catalogue anew.
     """
     changed = await tx.fetch(
         """with told as (
@@ -151,7 +159,8 @@ async def scored_through(tx: Tx) -> date | None:
 
 
 async def tally_days(tx: Tx, *, since: datetime, until: datetime, final_through: date) -> None:
-    """Count each provider's orders of the days from `since` to before `until` anew, and remembers which days are final."""
+    """Count each provider's orders of the days from `since` to before `until` anew, and remembers
+    which days are final."""
     await tx.execute(
         """insert into provider_days (provider, day, total, received)
            select provider, (created_at at time zone 'UTC')::date, count(*), count(first_sms_at)

@@ -1,4 +1,7 @@
-"""Our own numbers: counting them, loading many, taking them off the shelf; and the prices of offers."""
+"""Our own numbers: counting them, loading many, taking them off the shelf.
+
+And the prices of offers.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from numdesk.storage.database.pool import Tx
 
 
 async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:
-    """Count the free numbers by country and by operator; both counts are read from partial indexes alone."""
+    """Count the free numbers by country and by operator.
+
+    Both counts are read from partial indexes alone.
+    """
     rows = await tx.fetch(
         """select country_id, null::int operator_id, count(*) n from numbers where state = 0 group by country_id
            union all
@@ -23,7 +29,8 @@ async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:
 
 
 async def count_cooling(tx: Tx, *, now: datetime) -> dict[tuple[int, int | None, int], int]:
-    """Count the free numbers that may not be sold yet for a service, by country, operator and service."""
+    """Count the free numbers that may not be sold yet for a service, by country, operator and
+    service."""
     rows = await tx.fetch(
         """select n.country_id, n.operator_id, u.service_id, count(*) n
              from number_uses u join numbers n on n.id = u.number_id and n.state = 0
@@ -50,7 +57,7 @@ class NumberLine:
 
 @dataclass(frozen=True, slots=True)
 class ShelfLine:
-    """How many numbers of a country and operator are in which state."""
+    """The count of numbers of a country, operator and state."""
 
     country: str
     operator: str | None
@@ -72,9 +79,12 @@ class Elsewhere:
 
 
 async def insert_numbers(tx: Tx, *, lines: Sequence[NumberLine]) -> int:
-    """Put numbers on the shelf and returns how many are new; those that are here already are left as they are.
+    """Put numbers on the shelf and returns how many are new.
 
-    A number's place on the shelf follows from its digits, so the same list always gives the same shelf.
+    Those that are here already are left as they are.
+
+    A number's place on the shelf follows from its digits, so the same list always gives the same
+    shelf.
     """
     found = await tx.fetchval(
         """with fresh as (
@@ -138,7 +148,10 @@ async def summary(tx: Tx) -> list[ShelfLine]:
 
 @dataclass(frozen=True, slots=True)
 class PriceLine:
-    """What an offer costs: ids of country, service and operator; price and cost in minor units. `cost` None leaves it as it is."""
+    """The price of an offer: ids of country, service and operator; price and cost in minor units.
+
+    `cost` None leaves it as it is.
+    """
 
     country_id: int
     service_id: int
@@ -157,7 +170,10 @@ async def insert_facts(
     services: Sequence[ServiceFacts],
     operators: Sequence[tuple[int, OperatorFacts]],
 ) -> None:
-    """Add countries, services and operators (each with its country's id); those that are here already are left as they are."""
+    """Add countries, services and operators (each with its country's id).
+
+    Those that are here already are left as they are.
+    """
     if countries:
         await tx.execute(
             """insert into countries (id, iso2, name, dial_code, emoji)
@@ -187,7 +203,8 @@ async def insert_facts(
 
 
 async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
-    """Make the offers that are missing, set their prices and costs, and return how many prices are new or changed."""
+    """Make the offers that are missing, set their prices and costs, and return how many prices are
+    new or changed."""
     columns = (
         [line.country_id for line in lines],
         [line.service_id for line in lines],
@@ -241,7 +258,8 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
 
 
 async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
-    """Return the places of the lines whose price is below the cost that they give or that their offer has, with that cost."""
+    """Return the places of the lines whose price is below the cost that they give or that their
+    offer has, with that cost."""
     found = await tx.fetch(
         """select u.n::int - 1 place, coalesce(u.cost, o.cost) cost
              from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[], $6::bigint[])
@@ -260,7 +278,10 @@ async def below_cost(tx: Tx, *, lines: Sequence[PriceLine]) -> dict[int, int]:
 
 
 async def tidy(tx: Tx) -> None:
-    """Let counts be read from the indexes alone again after many numbers were written; outside a transaction only."""
+    """Let counts be read from the indexes alone again after many numbers were written.
+
+    Outside a transaction only.
+    """
     await tx.execute("vacuum (analyze) numbers")
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class StockRules:
-    """How long a number rests after a use, and how long it may not be sold again for the same service."""
+    """The rest of a number after a use, and the time before it is sold again for the same
+    service."""
 
     quarantine: timedelta = timedelta(minutes=30)
     cooldown: timedelta = timedelta(days=90)

@@ -17,7 +17,10 @@ from numdesk.usecases.customers.keys import KeyRules, insert_key, new_key
 
 @dataclass(frozen=True, slots=True)
 class NewCustomer:
-    """A customer that was just registered. Token and secret (where requests are signed) are shown once and never again."""
+    """A customer that was just registered.
+
+    Token and secret (where requests are signed) are shown once and never again.
+    """
 
     customer_id: int
     token: str = field(repr=False)
@@ -36,9 +39,11 @@ async def register(  # noqa: PLR0913 - what a registration form asks
     state: CustomerState = CustomerState.ACTIVE,
     contact: Mapping[str, str] | None = None,
 ) -> NewCustomer:
-    """Add a customer with one wallet, one key of all scopes, and `credit` minor units in the wallet.
+    """Add a customer with one wallet, one key of all scopes, and `credit` minor units in the
+    wallet.
 
-    `signed` gives the key a secret for signing requests, and the customer an account for bonus; `contact` is kept for staff.
+    `signed` gives the key a secret for signing requests, and the customer an account for bonus;
+    `contact` is kept for staff.
     """
     key = new_key(rt, signed=signed)
 
@@ -80,7 +85,10 @@ async def set_state(rt: Runtime, customer_id: int, state: CustomerState) -> None
 
 
 async def set_option(rt: Runtime, customer_id: int, *, name: str, value: str | None) -> None:
-    """Set what staff wishes for one customer (see OPTIONS), None takes it away. Raises InvalidInput or NotFound."""
+    """Set what staff wishes for one customer (see OPTIONS), None takes it away.
+
+    Raises InvalidInput or NotFound.
+    """
     allowed = OPTIONS.get(name)
     if allowed is None:
         raise InvalidInput(field="option", reason=f"must be one of {', '.join(OPTIONS)}")

@@ -1,4 +1,4 @@
-"""Who wants to become a customer: takes the form, gives the key, and leaves the rest to staff."""
+"""Applications of new customers: take the form, give the key, and leave the rest to staff."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from numdesk.usecases.webhooks import endpoints
 NAME_CHARS_MAX, EMAIL_CHARS_MAX, PHONE_CHARS_MAX = 200, 254, 32
 #: All applicants share the name look-ups of one account, which is none of a customer's.
 APPLICANTS = 0
-#: What stands before and after the last @ of something that mail may be sent to; whether it arrives is seen by sending.
+#: What stands before and after the last @ of something that mail may be sent to; whether it arrives
+#: is seen by sending.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationForm:
-    """What an applicant says. Name and email are needed; `webhook_url` is where webhooks will go, signed with the key's secret."""
+    """The form of an applicant. Name and email are needed.
+
+    `webhook_url` is where webhooks will go, signed with the key's secret.
+    """
 
     name: str
     email: str
@@ -30,7 +34,10 @@ class ApplicationForm:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An applicant as registered, waiting for approval. Key and secret are shown once and never again."""
+    """An applicant as registered, waiting for approval.
+
+    Key and secret are shown once and never again.
+    """
 
     customer_id: int
     api_key: str = field(repr=False)
@@ -40,7 +47,10 @@ class Application:
 async def apply_for(
     rt: Runtime, form: ApplicationForm, *, dialect: str, currency: str
 ) -> Application:
-    """Register an applicant who may do nothing until staff approves (`numdesk customer approve`). Raises InvalidInput."""
+    """Register an applicant who may do nothing until staff approves (`numdesk customer approve`).
+
+    Raises InvalidInput.
+    """
     for name, value, most in (
         ("name", form.name, NAME_CHARS_MAX),
         ("email", form.email, EMAIL_CHARS_MAX),

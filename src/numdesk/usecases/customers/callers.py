@@ -12,23 +12,28 @@ from numdesk.storage.customers import callers as rows
 from numdesk.storage.customers import keys as key_rows
 from numdesk.usecases.customers.keys import secret_context
 
-#: What is remembered of callers is dropped when their version changes (looked at four times a second); this bounds the harm of a look
-#: that failed.
+#: What is remembered of callers is dropped when their version changes (looked at four times a
+#: second); this bounds the harm of a look that failed.
 MEMORY_AGE_MAX_S = 60.0
 
 
-#: More remembered callers than this are dropped at once, so that a flood of keys cannot fill the memory.
+#: More remembered callers than this are dropped at once, so that a flood of keys cannot fill the
+#: memory.
 REMEMBERED_MAX = 50_000
 
 
-#: As many tokens that are nobody's are remembered apart, so that a flood of them pushes no caller out.
+#: As many tokens that are nobody's are remembered apart, so that a flood of them pushes no caller
+#: out.
 UNKNOWN_MAX = 10_000
 #: Callers looked up by one query.
 CALLERS_MAX = 256
 
 
 class _Remembered(dict[bytes, Caller]):
-    """Callers by token, and tokens that are nobody's; filled between two versions of the customers."""
+    """Callers by token, and tokens that are nobody's.
+
+    Filled between two versions of the customers.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +54,10 @@ def remembered(rt: Runtime, token: bytes, *, dialect: str) -> Caller | None:
 
 
 async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
-    """Return who the token belongs to. Raises NotAuthenticated. Requests that wait together are looked up together."""
+    """Return who the token belongs to. Raises NotAuthenticated.
+
+    Requests that wait together are looked up together.
+    """
     if not tokens.looks_genuine(token):
         raise NotAuthenticated
     known: _Remembered = await rt.memory.get(

@@ -1,4 +1,5 @@
-"""The guard against abuse: review customers whose orders end without a message, refuse the banned ones."""
+"""The guard against abuse: review customers whose orders end without a message, refuse the banned
+ones."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from numdesk.usecases.jobs import sweeps
 async def review(rt: Runtime, customer_ids: Iterable[int]) -> None:
     """Let the abuse guard look at customers whose orders have just ended without a message.
 
-    What ended them is committed, so an outage now is not a reason to refuse: the guard looks again when the next one ends.
+    What ended them is committed, so an outage now is not a reason to refuse: the guard looks again
+    when the next one ends.
     """
     if not rt.settings.rate_limits:
         return

@@ -28,7 +28,8 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """What a key may do: scopes, the dialect's call names (none = all), networks in CIDR form (none = all), until when; and its name."""
+    """The rules of a key: scopes, the dialect's call names (none = all), networks in CIDR form
+    (none = all), until when; and its name."""
 
     scopes: frozenset[Scope] = ALL_SCOPES
     methods: frozenset[str] = frozenset()
@@ -46,7 +47,10 @@ async def add_key(  # noqa: PLR0913
     rules: KeyRules,
     signed: bool = False,
 ) -> NewKey:
-    """Add a key to a customer and return it, to be shown once; open the wallet when there is none yet."""
+    """Add a key to a customer and return it, to be shown once.
+
+    Open the wallet when there is none yet.
+    """
     key = new_key(rt, signed=signed)
 
     async def work(tx: Tx) -> None:
@@ -71,7 +75,8 @@ async def keys(rt: Runtime, customer_id: int) -> list[KeyLine]:
 
 
 async def signing_secret(rt: Runtime, customer_id: int, *, dialect: str) -> str | None:
-    """Return the secret of a customer's newest key of a dialect, None when no key that may be used has one. Never to be shown."""
+    """Return the secret of a customer's newest key of a dialect, None when no key that may be used
+    has one. Never to be shown."""
     now = rt.clock.wall()
     found = await rt.repeat(
         "customers.signing_secret",

@@ -1,7 +1,9 @@
-"""Rate limits: fixed windows per subject and bucket, counted in the process and exchanged between processes twice a second.
+"""Rate limits: fixed windows per subject and bucket, counted in the process and exchanged between
+processes twice a second.
 
-Between two exchanges each process knows its own count only: a burst over N processes may pass up to N times the limit before they have
-heard of each other; what comes after that in the window is refused by all.
+Between two exchanges each process knows its own count only: a burst over N processes may pass up to
+N times the limit before they have heard of each other; what comes after that in the window is
+refused by all.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from numdesk.storage.customers import rate_counts as rows
 
 #: Counts of more windows than this are dropped, so that a flood of subjects cannot fill the memory.
 WINDOWS_MAX = 200_000
-#: Addresses are counted for all processes in windows that last so long: in shorter ones every guess of a flood would become a row.
+#: Addresses are counted for all processes in windows that last so long: in shorter ones every guess
+#: of a flood would become a row.
 SHARED_WINDOW_S_MIN = 15 * 60
 
 
@@ -48,7 +51,8 @@ def _counts(rt: Runtime) -> Counts:
 
 
 def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:
-    """Count one request of the subject (a customer's id, or an address) and refuses with TooManyRequests beyond the limit."""
+    """Count one request of the subject (a customer's id, or an address) and refuses with
+    TooManyRequests beyond the limit."""
     if not rt.settings.rate_limits:
         return
     counts = _counts(rt)
@@ -69,7 +73,7 @@ def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s:
 def refuse_exhausted(
     rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60
 ) -> None:
-    """Refuses as `admit` would, and counts nothing: for what is counted only when it has failed."""
+    """Refuses as `admit` would, and counts nothing: for calls that count only when they fail."""
     window = _counts(rt).windows.get((subject, bucket))
     if window is None or not rt.settings.rate_limits:
         return
@@ -80,7 +84,7 @@ def refuse_exhausted(
 
 
 async def exchange(rt: Runtime) -> None:
-    """Tell the other processes what this one counted, and learns what they did."""
+    """Exchange counts with the other processes."""
     counts = _counts(rt)
     names = {
         (_row_id(subject), bucket): (subject, bucket)
@@ -111,9 +115,11 @@ def _is_shared(counts: Counts, name: tuple[int | str, str]) -> bool:
 
 
 def _row_id(subject: int | str) -> int:
-    """Return what a subject is called in the table: a customer by the id, an address by a negative number made of it.
+    """Return what a subject is called in the table: a customer by the id, an address by a negative
+    number made of it.
 
-    Two addresses with one number share a limit between processes; in a bucket with a thousand addresses that happens once in 4,000 windows.
+    Two addresses with one number share a limit between processes; in a bucket with a thousand
+    addresses that happens once in 4,000 windows.
     """
     if isinstance(subject, int):
         return subject

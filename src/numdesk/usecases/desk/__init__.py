@@ -1,1 +1,2 @@
-"""Verbs about the installation as a whole: mode, clock, settings of providers, calls of providers."""
+"""Verbs about the installation as a whole: mode, clock, settings of providers, calls of
+providers."""

@@ -1,4 +1,7 @@
-"""The desk's time: how far its clock runs ahead of the real one, the same in every process; and that it never goes back in the books."""
+"""The desk's time: how far its clock runs ahead of the real one, the same in every process.
+
+And that it never goes back in the books.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Every process knows of a moved clock after at most twice this.
 FOLLOW_EVERY_S = 0.1
-#: The clock may be moved by ten years in all; PostgreSQL and Python would take more, but a slip of the finger should not.
+#: The clock may be moved by ten years in all; PostgreSQL and Python would take more, but a slip of
+#: the finger should not.
 OFFSET_MAX_S = 10 * 366 * 24 * 3600.0
 
 #: A lag of the system clock that is not worth a word: clocks of two machines differ by as much.
@@ -55,7 +59,8 @@ async def look(rt: Runtime) -> None:
 
 
 async def heed_books(rt: Runtime) -> timedelta:
-    """Let this process's time not stay behind the books, and return how far the system clock did, at most, since the last call.
+    """Let this process's time not stay behind the books, and return how far the system clock did,
+    at most, since the last call.
 
     A system clock that was set back is told of in the log and the metrics.
     """
@@ -89,5 +94,6 @@ async def follow(rt: Runtime) -> None:
 
 
 def _set(rt: Runtime, seconds: float) -> None:
-    """Move this process's clock, but never back: what was read before somebody advanced it may come in later."""
+    """Move this process's clock, but never back: a value read before an advance may come in
+    later."""
     rt.clock.set_offset(max(rt.clock.offset, timedelta(seconds=seconds)))

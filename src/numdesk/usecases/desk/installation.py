@@ -1,4 +1,5 @@
-"""The installation itself: in which mode its database has lived, and whether anything of value is in it yet."""
+"""The installation itself: in which mode its database has lived, and whether anything of value is
+in it yet."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 #: From this part of a sequence on there is reason to act; beyond the second one it may be late.
 SERIALS_WARN = 0.5
 SERIALS_FAIL = 0.9
-#: Whether the database takes writes is tried out at most this often by a process, however often it is asked.
+#: Whether the database takes writes is tried out at most this often by a process, however often it
+#: is asked.
 PROBE_AGE_MAX_S = 1.0
 
 _used = Gauge(
@@ -30,7 +32,7 @@ _used = Gauge(
 
 
 class Mode(StrEnum):
-    """How a database has been served."""
+    """The mode in which a database has been served."""
 
     NEVER_SERVED = "never_served"
     SANDBOX = "sandbox"
@@ -38,7 +40,10 @@ class Mode(StrEnum):
 
 
 class SandboxRefused(Exception):
-    """The sandbox was asked for on a database that holds, or may hold, real money; the text is a sentence for the operator."""
+    """The sandbox was asked for on a database that holds, or may hold, real money.
+
+    The text is a sentence for the operator.
+    """
 
     def __init__(self, reason: str) -> None:
         """Say why."""
@@ -66,9 +71,11 @@ async def mode(rt: Runtime) -> Mode:
 
 
 async def enter(rt: Runtime, *, sandbox: bool) -> bool:
-    """Take note that the database is going to be served, and return whether it is new to the sandbox and wants seeds.
+    """Take note that the database is going to be served, and return whether it is new to the
+    sandbox and wants seeds.
 
-    Raises SandboxRefused, and MoneyIsMakeBelieve where the sandbox is not asked for and was there first.
+    Raises SandboxRefused, and MoneyIsMakeBelieve where the sandbox is not asked for and was there
+    first.
     """
 
     async def work(tx: Tx) -> bool:
@@ -89,14 +96,18 @@ async def enter(rt: Runtime, *, sandbox: bool) -> bool:
 
 
 async def require_mode(rt: Runtime, *, sandbox: bool) -> None:
-    """Raise SandboxRefused or MoneyIsMakeBelieve when the database has been served the other way; take no note."""
+    """Raise SandboxRefused or MoneyIsMakeBelieve when the database has been served the other way.
+
+    Take no note.
+    """
     _require_mode(await mode(rt), sandbox=sandbox)
 
 
 async def keep_sandbox_credentials(
     rt: Runtime, credentials: Mapping[str, tuple[int, str, str | None]]
 ) -> None:
-    """Keep the sandbox customers' ids, tokens and secrets in the clear, so that every start can show them, and the data as complete."""
+    """Keep the sandbox customers' ids, tokens and secrets in the clear, so that every start can
+    show them, and the data as complete."""
 
     async def work(tx: Tx) -> None:
         await settings.write(tx, name="sandbox.credentials", value=credentials)
@@ -105,7 +116,8 @@ async def keep_sandbox_credentials(
 
 
 async def sandbox_credentials(rt: Runtime) -> dict[str, tuple[int, str, str | None]]:
-    """Return the sandbox customers' ids, tokens and secrets (None where nothing is signed) by dialect."""
+    """Return the sandbox customers' ids, tokens and secrets (None where nothing is signed) by
+    dialect."""
     found = await rt.repeat(
         "installation.sandbox_credentials", lambda tx: settings.read(tx, name="sandbox.credentials")
     )
@@ -121,7 +133,10 @@ async def customers(rt: Runtime) -> list[rows.CustomerLine]:
 
 
 async def serials(rt: Runtime) -> list[rows.Serial]:
-    """Return how much of every sequence is used, the most used first; the metrics show it from then on."""
+    """Return how much of every sequence is used, the most used first.
+
+    The metrics show it from then on.
+    """
     found = await rt.repeat("installation.serials", rows.serials)
     for one in found:
         _used.labels(one.name).set(one.used)
@@ -143,7 +158,7 @@ async def check_writes(rt: Runtime) -> None:
 
 
 async def condition(rt: Runtime) -> rows.Condition:
-    """Return what the database says about itself and about the work that waits in it."""
+    """Return the state of the database and of the work that waits in it."""
     return await rt.repeat("installation.condition", rows.condition)
 
 

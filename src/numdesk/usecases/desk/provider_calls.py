@@ -1,4 +1,5 @@
-"""Calls of providers, each with a time limit: a provider that hangs has failed, and what it held is free again."""
+"""Calls of providers, each with a time limit: a provider that hangs has failed, and what it held is
+free again."""
 
 from __future__ import annotations
 
@@ -10,15 +11,18 @@ from numdesk.ports.errors import Cause, ProviderError
 
 T = TypeVar("T")
 
-#: A provider that takes longer has not answered. Less than the time limit of the jobs that call one,
-#: so that a job ends with this reason.
+#: A provider that takes longer has not answered. Less than the time limit of the jobs that call
+#: one, so that a job ends with this reason.
 CALL_TIMEOUT_S = 25.0
 #: Likewise where a customer waits for the answer.
 CUSTOMER_WAITS_S = 8.0
 
 
 async def answered(call: Awaitable[T], *, within_s: float = CALL_TIMEOUT_S) -> T:
-    """Return a provider's answer. Raises ProviderError, with an unknown outcome when none came in time."""
+    """Return a provider's answer.
+
+    Raises ProviderError, with an unknown outcome when none came in time.
+    """
     try:
         async with asyncio.timeout(within_s):
             return await call
@@ -28,7 +32,10 @@ async def answered(call: Awaitable[T], *, within_s: float = CALL_TIMEOUT_S) -> T
 
 
 async def each(works: Iterable[Awaitable[T]]) -> list[T]:
-    """Await all of these to their ends, whatever becomes of the others, and return their results; raise the first error."""
+    """Await all of these to their ends, whatever becomes of the others, and return their results.
+
+    Raise the first error.
+    """
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -1,4 +1,5 @@
-"""Keys and other settings of upstream companies that staff types in instead of giving them by the environment."""
+"""Keys and other settings of upstream companies that staff types in instead of giving them by the
+environment."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ VALUE_CHARS_MAX = 4_096
 
 
 async def store(rt: Runtime, *, provider: str, name: str, value: str) -> None:
-    """Keep a setting of a provider, sealed; processes use it from their next start. Raises NotFound or InvalidInput."""
+    """Keep a setting of a provider, sealed; processes use it from their next start.
+
+    Raises NotFound or InvalidInput.
+    """
     if provider not in rt.provider_titles:
         raise NotFound(what=f"provider {provider[:40]}")
     if re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) is None:

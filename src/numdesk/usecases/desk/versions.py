@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 async def look(rt: Runtime) -> None:
-    """Forget what is remembered under each name (the catalogue, for one) whose version has changed since the last look."""
+    """Forget the values remembered under each name (the catalogue, for one) whose version has
+    changed since the last look."""
     seen: dict[str, int] = rt.local.setdefault(__name__, {})
     current = await rt.repeat("versions.look", rows.versions)
     for name, version in current.items():

@@ -1,4 +1,5 @@
-"""The one path by which messages come in, whatever provider brings them: dedupe, join, find order, code and service, earn, tell."""
+"""The one path by which messages come in, whatever provider brings them: dedupe, join, find order,
+code and service, earn, tell."""
 
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
 RECEIVE_BATCH_MAX = 256
-#: Longer texts than 40 segments of GSM text are cut: no handset sends them, and every reader would have to store them.
+#: Longer texts than 40 segments of GSM text are cut: no handset sends them, and every reader would
+#: have to store them.
 TEXT_MAX = 6_120
 SENDER_MAX = 64
 PROVIDER_MESSAGE_ID_MAX = 200
-#: The longest number that E.164 knows, and the largest reference of a long message that a column holds.
+#: The longest number that E.164 knows, and the largest reference of a long message that a column
+#: holds.
 MSISDN_MAX = 10**15 - 1
 REFERENCE_MAX = 2**31 - 1
 #: A segment waits so long for its siblings; then what there is counts as the message.
@@ -35,9 +38,11 @@ OVERDUE_BATCH = 200
 
 
 async def receive_message(rt: Runtime, event: MessageReceived) -> Taken:
-    """Take a message and returns what became of it once that is committed: only then may the provider be told that we have it.
+    """Take a message and returns what became of it once that is committed: only then may the
+    provider be told that we have it.
 
-    A repeat of the same provider message id is "seen" and changes nothing. Raises InvalidInput (no id).
+    A repeat of the same provider message id is "seen" and changes nothing. Raises InvalidInput (no
+    id).
     """
     _check(event)
     event = _cleaned(event)
@@ -87,7 +92,7 @@ async def join_overdue(rt: Runtime) -> int:
 
 
 async def is_known(rt: Runtime, msisdn: int) -> bool:
-    """Is this one of our numbers, or was it ever rented through us?"""
+    """Return whether this is one of our numbers, or was ever rented through us."""
     return await rt.repeat("inbound.is_known", lambda tx: rows.is_known(tx, msisdn))
 
 
@@ -119,7 +124,8 @@ _ARRIVALS = Batch(_receive_batch, batch_max=RECEIVE_BATCH_MAX)
 
 
 async def _receive_joined(rt: Runtime, segments: Segments, *, ref: str | None) -> Taken:
-    """Take a joined message, then mark its segments: in this order, so that a crash in between only repeats the taking."""
+    """Take a joined message, then mark its segments: in this order, so that a crash in between only
+    repeats the taking."""
     taken = await _receive(rt, _arrival(segments, ref=ref))
     await rt.run("inbound.joined", lambda tx: rows.mark_joined(tx, segments))
     return taken
@@ -128,8 +134,9 @@ async def _receive_joined(rt: Runtime, segments: Segments, *, ref: str | None) -
 async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken:
     """Keep a segment; return all of them when none is missing, else what to tell the provider.
 
-    The joined message is taken after this transaction under an id made from its segments, so a crash in between is mended by the
-    provider's repeat or by `join_overdue`, and taking it twice is harmless.
+    The joined message is taken after this transaction under an id made from its segments, so a
+    crash in between is mended by the provider's repeat or by `join_overdue`, and taking it twice is
+    harmless.
     """
     fresh = await rows.keep_part(tx, event, now=rt.clock.now())
     segments = await rows.lock_parts(tx, event)
@@ -141,7 +148,10 @@ async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken
 
 
 def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
-    """Return the joined message; its id is made from the message's identity and its first segment, the same at every try."""
+    """Return the joined message.
+
+    Its id is made from the message's identity and its first segment, the same at every try.
+    """
     text = "".join(segments.texts)[:TEXT_MAX]
     found = extract(text, sender=segments.sender)
     return Arrival(
@@ -159,7 +169,8 @@ def _arrival(segments: Segments, *, ref: str | None) -> Arrival:
 
 
 def _check(event: MessageReceived) -> None:
-    """Raises InvalidInput what cannot be recognised when it is repeated, and numbers that are none."""
+    """Raises InvalidInput what cannot be recognised when it is repeated, and numbers that are
+    none."""
     name, part = event.provider_message_id, event.part
     if not 0 < len(name) <= PROVIDER_MESSAGE_ID_MAX or name != _clean(name):
         raise InvalidInput(

@@ -1,4 +1,5 @@
-"""Messages as staff see them: those of another service than they came for, any one by its id, and releasing one that was withheld."""
+"""Messages as staff see them: those of another service than they came for, any one by its id, and
+releasing one that was withheld."""
 
 from __future__ import annotations
 
@@ -45,9 +46,12 @@ async def read(rt: Runtime, message_id: int) -> KeptMessage:
 
 
 async def release(rt: Runtime, message_id: int) -> KeptMessage:
-    """Give a withheld message to the customer it came for, which earns the order as usual; a repeat changes nothing.
+    """Give a withheld message to the customer it came for, which earns the order as usual.
 
-    Raises NotFound, and with StateForbids when the order or the rental's term has ended, because its money is settled.
+    A repeat changes nothing.
+
+    Raises NotFound, and with StateForbids when the order or the rental's term has ended, because
+    its money is settled.
     """
     found = await read(rt, message_id)
     if not found.withheld:

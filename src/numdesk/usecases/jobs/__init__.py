@@ -1,1 +1,1 @@
-"""Verbs of background work: take jobs, sweep what is due."""
+"""Verbs of background work: take jobs, sweep due items."""

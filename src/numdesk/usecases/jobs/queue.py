@@ -1,4 +1,4 @@
-"""The queue as its workers see it: take what is due, say how it went."""
+"""The queue as its workers see it: take due jobs, record their results."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ async def take(
 ) -> list[Job]:
     """Take due jobs under a lease. One that cannot be taken is set aside, and the others are taken.
 
-    `kinds` says for each kind how many of a provider may be under way and for how many seconds each is leased, `busy` how
-    many of a (kind, provider) are under way.
+    `kinds` says for each kind how many of a provider may be under way and for how many seconds each
+    is leased, `busy` how many of a (kind, provider) are under way.
     """
     room = Room(rt.clock.now(), rt.clock.steady(), kinds, busy or {})
     try:
@@ -76,13 +76,18 @@ _FINISHED = Batch(_finish_many, batch_max=FINISH_BATCH)
 
 
 async def finish(rt: Runtime, *, job: Job) -> None:
-    """Delete a job that is done, unless its lease was lost to another process. A job that cannot be deleted is set aside."""
+    """Delete a job that is done, unless its lease was lost to another process.
+
+    A job that cannot be deleted is set aside.
+    """
     done = await _attempt(rt, job.id, lambda: _FINISHED.submit(rt, (job.id, job.lease_no)))
     _count(job, {True: "done", False: "fenced", None: "stuck"}[done])
 
 
 async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) -> None:
-    """Put a failed job back by the schedule of its kind; after the last delay it is dead, kept with its error for a person to look at.
+    """Put a failed job back by the schedule of its kind.
+
+    After the last delay it is dead, kept with its error for a person to look at.
 
     One that cannot be put back is set aside.
     """
@@ -92,12 +97,16 @@ async def fail(rt: Runtime, *, job: Job, error: str, delays_s: Sequence[float]) 
 
 
 async def every(rt: Runtime, *, dead: bool, limit: int) -> list[JobLine]:
-    """Return up to `limit` jobs, those due longest first; with `dead` only those that were given up."""
+    """Return up to `limit` jobs, those due longest first.
+
+    With `dead` only those that were given up.
+    """
     return await rt.repeat("jobs.list", lambda tx: rows.listed(tx, dead=dead, limit=limit))
 
 
 async def revive(rt: Runtime, *, job_id: int | None) -> int:
-    """Put back one dead job, or (with None) all of them, to be done now with all their tries before them; return how many.
+    """Put back one dead job, or (with None) all of them, to be done now with all their tries before
+    them; return how many.
 
     One of all that cannot be put back is set aside, and the others are put back.
     """
@@ -143,7 +152,8 @@ async def _give_back(rt: Runtime, job: Job, error: str, delays_s: Sequence[float
 
 
 async def _attempt(rt: Runtime, job_id: int, work: Callable[[], Awaitable[Done]]) -> Done | None:
-    """Do something with a job that stops no other when it fails: then it is set aside, and taken again later by itself."""
+    """Do something with a job that stops no other when it fails: then it is set aside, and taken
+    again later by itself."""
     return await sweeps.attempt(rt, rows.SWEEP, str(job_id), work, is_aside=False)
 
 

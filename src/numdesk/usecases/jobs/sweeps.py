@@ -1,8 +1,8 @@
-"""Sweeps: what is due is done in batches, and an item that cannot be done never stops the others.
+"""Sweeps: due items are done in batches, and an item that cannot be done never stops the others.
 
-A batch that fails is done again in halves, until the bad items stand alone. Each is set aside with its reason, tried again by
-itself after a minute, then less and less often, and named by `numdesk doctor`. An outage of the database is nobody's fault:
-it ends the sweep, and nothing is set aside.
+A batch that fails is done again in halves, until the bad items stand alone. Each is set aside with
+its reason, tried again by itself after a minute, then less and less often, and named by `numdesk
+doctor`. An outage of the database is nobody's fault: it ends the sweep, and nothing is set aside.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
-#: What names an item: a number or text, alone or with others in a tuple. Its text is unique in the sweep.
+#: What names an item: a number or text, alone or with others in a tuple. Its text is unique in the
+#: sweep.
 Key = TypeVar("Key")
 Done = TypeVar("Done")
 #: Items shown by `doctor`.
 SHOWN_MAX = 100
-#: When one sweep has set so many items aside, no item is to blame: the next batch that fails ends the sweep.
+#: When one sweep has set so many items aside, no item is to blame: the next batch that fails ends
+#: the sweep.
 ASIDE_MAX = 10_000
 
 _log = get_logger(__name__, "item", "work")
@@ -45,18 +47,18 @@ _unnoted = Counter(
 
 
 class Due(Protocol[Key]):
-    """Finds and locks what is due."""
+    """Finds and locks the due items."""
 
     def __call__(
         self, tx: Tx, /, *, limit: int, without: Sequence[Key], only: Sequence[Key] | None
     ) -> Awaitable[list[Key]]:
-        """Return up to `limit` keys of what is due, leaving some out, or only of those named."""
+        """Return up to `limit` keys of due items, leaving some out, or only of those named."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep(Generic[Key, Done]):
-    """What is due, and what does it; both in one transaction."""
+    """The due items and the act on each; both in one transaction."""
 
     name: str
     limit: int
@@ -71,7 +73,10 @@ class Sweep(Generic[Key, Done]):
 
 
 async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
-    """Do everything that is due, batch after batch, and return what came of it. Raises Unavailable when the database is away."""
+    """Do everything that is due, batch after batch, and return the results.
+
+    Raises Unavailable when the database is away.
+    """
     done: list[Done] = []
     aside = await of_sweep(rt, work.name)
     while True:
@@ -94,7 +99,10 @@ async def sweep(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
 
 
 async def once(rt: Runtime, work: Sweep[Key, Done]) -> list[Done]:
-    """Do one batch of what is due, without what is set aside, and return what came of it. Raises Unavailable likewise."""
+    """Do one batch of due items, except those set aside, and return the results.
+
+    Raises Unavailable likewise.
+    """
     _, results, _ = await _round(rt, work, await of_sweep(rt, work.name))
     return results
 
@@ -116,17 +124,18 @@ def again(rt: Runtime, aside: Sequence[Aside]) -> list[Aside]:
 
 
 async def every(rt: Runtime) -> list[Aside]:
-    """Return what is set aside by any sweep, the longest first, at most SHOWN_MAX."""
+    """Return the items set aside by any sweep, the longest first, at most SHOWN_MAX."""
     return await rt.repeat("sweeps.every", lambda tx: rows.listed(tx, limit=SHOWN_MAX))
 
 
 async def attempt(
     rt: Runtime, name: str, item: str, work: Callable[[], Awaitable[Done]], *, is_aside: bool
 ) -> Done | None:
-    """Do one item and returns what came of it; one that cannot be done is set aside, and None returned.
+    """Do one item and return its result; one that cannot be done is set aside, and None returned.
 
-    `is_aside` says that it was set aside before: then that is forgotten when it is done. What cannot be written down about it stops
-    nothing either. Raises Unavailable when the database is away.
+    `is_aside` says that it was set aside before: then that is forgotten when it is done. What
+    cannot be written down about it stops nothing either. Raises Unavailable when the database is
+    away.
     """
     try:
         result = await work()
@@ -171,7 +180,9 @@ async def apart(
     *,
     text: Callable[[Key], str] = str,
 ) -> list[Done]:
-    """Do items that failed together in halves, until those that fail stand alone and are set aside; return what came of all others.
+    """Do items that failed together in halves, until those that fail stand alone and are set aside.
+
+    Return the results of all others.
 
     `text` names an item. Raises Unavailable when the database is away.
     """
@@ -196,7 +207,10 @@ async def apart(
 
 
 async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> Done | None:
-    """Write down what became of an item; a failure of that is logged and counted, and None returned."""
+    """Write down what became of an item.
+
+    A failure of that is logged and counted, and None returned.
+    """
     try:
         return await write()
     except Unavailable:
@@ -210,7 +224,9 @@ async def _note(name: str, item: str, write: Callable[[], Awaitable[Done]]) -> D
 async def _round(
     rt: Runtime, work: Sweep[Key, Done], aside: list[Aside]
 ) -> tuple[list[Key], list[Done], list[Aside]]:
-    """Do one batch, in parts when it fails; return the keys, what came of them, and what is set aside now.
+    """Do one batch, in parts when it fails.
+
+    Return the keys, their results, and the items set aside now.
 
     When what failed could not be set aside it returns no keys: the next batch would be the same.
     """
@@ -241,7 +257,7 @@ async def _round(
 async def _batch(
     rt: Runtime, work: Sweep[Key, Done], *, without: Sequence[Key], only: Sequence[Key] | None
 ) -> tuple[list[Key], Sequence[Done]]:
-    """Do what is due in one transaction; return the keys, and what came of them."""
+    """Do the due items in one transaction; return the keys and their results."""
 
     async def run(tx: Tx) -> tuple[list[Key], Sequence[Done]]:
         keys = await work.due(

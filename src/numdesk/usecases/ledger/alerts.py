@@ -1,4 +1,5 @@
-"""Tells customers once when what they can spend falls below their mark, and again only after it was above it."""
+"""Tells customers once when their spendable money falls below their mark, and again only after it
+was above it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from datetime import datetime
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.ledger import alerts as rows
 
-#: What the mark is for a customer for whom staff has set none (option `low_balance`), in minor units.
+#: What the mark is for a customer for whom staff has set none (option `low_balance`), in minor
+#: units.
 LOW_BALANCE = 1000
 
 
@@ -25,7 +27,8 @@ async def look(
 
 
 async def look_after_staff(tx: Tx, *, customer_id: int, currency: str, now: datetime) -> None:
-    """Look after staff moved a customer's money: in the dialect in which they sign, the only ones who are told of a low balance."""
+    """Look after staff moved a customer's money: in the dialect in which they sign, the only ones
+    who are told of a low balance."""
     dialect = await rows.signing_dialect(tx, customer_id, currency=currency)
     if dialect is not None:
         await look(tx, customer_ids=[customer_id], dialect=dialect, currency=currency, now=now)

@@ -42,7 +42,8 @@ _WALLETS = Batch(_read_wallets, batch_max=BALANCES_MAX)
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """What a customer has in one currency, in its minor units: of their own, given by us, and reserved of both."""
+    """The money of a customer in one currency, in its minor units: of their own, given by us, and
+    reserved of both."""
 
     currency: str
     balance: int
@@ -51,7 +52,10 @@ class Balances:
 
 
 async def balances(rt: Runtime, caller: Caller) -> Balances:
-    """Return what the caller's wallet and bonus hold; callers that wait together are answered by one query."""
+    """Return what the caller's wallet and bonus hold.
+
+    Callers that wait together are answered by one query.
+    """
     (balance, held), (bonus, bonus_held) = await _BALANCES.submit(
         rt, (caller.wallet_id, caller.bonus_id)
     )
@@ -61,7 +65,10 @@ async def balances(rt: Runtime, caller: Caller) -> Balances:
 async def history(
     rt: Runtime, caller: Caller, *, page: int, limit: int, ascending: bool = False
 ) -> Page[HistoryLine]:
-    """Return a page (from 1) of what moved the caller's money, newest first unless `ascending`; wallet and bonus together."""
+    """Return a page (from 1) of what moved the caller's money, newest first unless `ascending`.
+
+    Wallet and bonus together.
+    """
     accounts = [
         account_id for account_id in (caller.wallet_id, caller.bonus_id) if account_id is not None
     ]
@@ -76,7 +83,9 @@ async def history(
 async def statement(
     rt: Runtime, caller: Caller, *, before: int | None = None, limit: int = 50
 ) -> list[Entry]:
-    """Return a page of the wallet's entries, newest first; `before` is the id of the last entry of the page above.
+    """Return a page of the wallet's entries, newest first.
+
+    `before` is the id of the last entry of the page above.
 
     Raises InvalidInput.
     """
@@ -100,9 +109,12 @@ async def wallets(rt: Runtime, customer_id: int) -> list[Account]:
 async def adjust(
     rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
 ) -> Money:
-    """Credit (or debits, when `units` is negative) a wallet by an operator's decision; the same reference counts once.
+    """Credit (or debits, when `units` is negative) a wallet by an operator's decision.
 
-    Returns what the wallet has unreserved afterwards. Raises InvalidInput, NotFound (no such wallet), WalletShort or KeyReused.
+    The same reference counts once.
+
+    Returns what the wallet has unreserved afterwards. Raises InvalidInput, NotFound (no such
+    wallet), WalletShort or KeyReused.
     """
     _check_currency(currency)
     journal = chart.adjustment(
@@ -124,7 +136,9 @@ async def adjust(
 async def give_bonus(
     rt: Runtime, *, customer_id: int, currency: str, units: int, reason_ref: str
 ) -> Balances:
-    """Give a customer bonus to spend (or takes some back, when `units` is negative); the same reference counts once.
+    """Give a customer bonus to spend (or takes some back, when `units` is negative).
+
+    The same reference counts once.
 
     Raises InvalidInput, NotFound (no wallet in this currency), WalletShort or KeyReused.
     """
@@ -150,9 +164,12 @@ async def give_bonus(
 
 
 async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> int:
-    """Undo a journal, at most once, and return the reversing journal's id; a repeat returns the same.
+    """Undo a journal, at most once, and return the reversing journal's id.
 
-    Raises NotFound, StateForbids (a reversal is not reversed, and what a rental or payment moved has its own undo) or WalletShort.
+    A repeat returns the same.
+
+    Raises NotFound, StateForbids (a reversal is not reversed, and what a rental or payment moved
+    has its own undo) or WalletShort.
     """
 
     async def work(tx: Tx) -> int:
@@ -164,7 +181,10 @@ async def reverse(rt: Runtime, *, journal_id: int, note: str | None = None) -> i
 
 
 async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, units: int) -> Account:
-    """Let a wallet go down to minus `units`. Raises InvalidInput, NotFound, or WalletShort when it is further down already."""
+    """Let a wallet go down to minus `units`.
+
+    Raises InvalidInput, NotFound, or WalletShort when it is further down already.
+    """
     _check_currency(currency)
     if not 0 <= units <= AMOUNT_MAX:
         raise InvalidInput(field="credit_limit", reason=f"must be 0 to {AMOUNT_MAX}")
@@ -179,7 +199,7 @@ async def set_credit_limit(rt: Runtime, *, customer_id: int, currency: str, unit
 async def _read_balances(
     rt: Runtime, pairs: list[tuple[int, int | None]]
 ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return what is in and reserved of each wallet and bonus."""
+    """Return balance and holds of each wallet and bonus."""
     wanted = [account_id for pair in pairs for account_id in pair if account_id is not None]
     found = await rt.repeat("wallets.balances", lambda tx: ledger_accounts.read_sums(tx, wanted))
     return [

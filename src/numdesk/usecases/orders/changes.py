@@ -1,4 +1,5 @@
-"""Who waits for an order to change, and how word gets round: at once here, by NOTIFY elsewhere, by looking when all else fails."""
+"""Waiting for an order to change: notified at once here, by NOTIFY elsewhere, by polling when all
+else fails."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from numdesk.storage.orders import changes as rows
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.usecases.webhooks import deliveries
 
-#: Looking for changes that nobody told us of (the teller was killed between commit and word) asks for so many orders at once.
+#: Looking for changes that nobody told us of (the teller was killed between commit and word) asks
+#: for so many orders at once.
 LOOK_BATCH = 5_000
 #: How finely waiters' times are told apart.
 MOMENTS_PER_S = 10
@@ -22,7 +24,8 @@ MOMENTS_PER_S = 10
 class _Waiters:
     """Futures by order id, and the revision that each awaited order had when it was last looked at.
 
-    Waiters whose time is up at about the same moment share one timer (`by_moment`): a timer each would be a tenth of their memory.
+    Waiters whose time is up at about the same moment share one timer (`by_moment`): a timer each
+    would be a tenth of their memory.
     """
 
     by_order: dict[int, list[asyncio.Future[None]]] = field(default_factory=dict)
@@ -41,7 +44,8 @@ def _waiters(rt: Runtime) -> _Waiters:
 
 
 def expect(rt: Runtime, order_id: int, *, seconds: float) -> asyncio.Future[None]:
-    """Return a future that is done when the order changes after this call, or after about `seconds`."""
+    """Return a future that is done when the order changes after this call, or after about
+    `seconds`."""
     loop = asyncio.get_running_loop()
     waiters = _waiters(rt)
     future: asyncio.Future[None] = loop.create_future()
@@ -101,8 +105,11 @@ def wake(rt: Runtime, order_ids: Iterable[int]) -> None:
 
 
 async def tell(rt: Runtime, order_ids: Sequence[int]) -> None:
-    """Say that the orders have changed: here at once, to the other processes soon. Called after the commit, never inside it:
-    NOTIFY in a money transaction would take a lock of the whole database at commit."""
+    """Say that the orders have changed: here at once, to the other processes soon.
+
+    Called after the commit, never inside it: NOTIFY in a money transaction would take a lock of the
+    whole database at commit.
+    """
     wake(rt, order_ids)
     deliveries.wake(rt)
     if rt.alone:
@@ -125,7 +132,10 @@ async def _tell_others(rt: Runtime, waiters: _Waiters) -> None:
 
 
 async def listen(rt: Runtime) -> None:
-    """Hear from the other processes until cancelled; `look` covers what is said while the line is down."""
+    """Hear from the other processes until cancelled.
+
+    `look` covers notes sent while the line is down.
+    """
     await rt.database.listen(rows.CHANNEL, lambda note: wake(rt, rows.parse_note(note)))
 
 

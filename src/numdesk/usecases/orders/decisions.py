@@ -16,16 +16,19 @@ from numdesk.storage.orders import decisions as rows
 if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
-#: Decisions remembered in the process; beyond this all are forgotten and found again in the database.
+#: Decisions remembered in the process; beyond this all are forgotten and found again in the
+#: database.
 REMEMBERED_MAX = 20_000
-#: How often a process writes down that it still makes a decision; those that nobody makes any more are deleted in the end.
+#: How often a process writes down that it still makes a decision; those that nobody makes any more
+#: are deleted in the end.
 NOTED_EVERY = timedelta(days=1)
 
 
 async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
-    """Return the id under which this decision is kept: what was asked, every offer looked at, and the candidates in order."""
-    # Nothing of the customer's own free text or numbers: the reasons beside each offer say what their bounds did, and what customers can
-    # make us keep stays bounded by the catalogue.
+    """Return the id under which this decision is kept: the wish, every offer looked at, and the
+    candidates in order."""
+    # Nothing of the customer's own free text or numbers: the reasons beside each offer say what
+    # their bounds did, and what customers can make us keep stays bounded by the catalogue.
     document = msgspec.json.encode(
         {
             "catalogue": catalogue_id,

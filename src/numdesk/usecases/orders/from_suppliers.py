@@ -1,5 +1,8 @@
-"""A request that asks suppliers: claim the key, reserve the money, call, write the result. A crash anywhere leaves a pending order with its
-hold and a job that asks the supplier what became of it."""
+"""A request that asks suppliers: claim the key, reserve the money, call, write the result.
+
+A crash anywhere leaves a pending order with its hold and a job that asks the supplier what became
+of it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,8 @@ from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import supplier_answers
 from numdesk.usecases.stock import catalogue as catalogue_cases
 
-#: A request that was not settled by then is looked into by a job; one that buys in several rounds has so long for each of them.
+#: A request that was not settled by then is looked into by a job; one that buys in several rounds
+#: has so long for each of them.
 RESOLVE_AFTER = timedelta(seconds=60)
 #: How many numbers of one request are bought at the same time.
 PARALLEL_MAX = 10
@@ -74,7 +78,10 @@ class Sell(Protocol):
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """What the recorded document needs beside the orders; travels in the job that settles after a crash."""
+    """The frame of the recorded document around the orders.
+
+    It travels in the job that settles after a crash.
+    """
 
     request: int
     quantity: int
@@ -85,7 +92,10 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to buy: up to `quantity` numbers, each from the first candidate that has one; with `parent`, its number once more."""
+    """The plan of a purchase: up to `quantity` numbers, each from the first candidate that has one.
+
+    With `parent`, its number once more.
+    """
 
     key: Key
     quantity: int
@@ -110,13 +120,14 @@ class Plan:
 async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tuple[Document, bool]:
     """Return the recorded document and whether it is a replay.
 
-    Raises KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be asked now), WalletShort, NoOffer,
-    OutcomeUnknown (the database went away after the key was claimed), and StateForbids when the parent's number is being bought again by
-    somebody else.
+    Raises KeyReused, RequestInProgress (also when a supplier's answer is unknown and it cannot be
+    asked now), WalletShort, NoOffer, OutcomeUnknown (the database went away after the key was
+    claimed), and StateForbids when the parent's number is being bought again by somebody else.
     """
 
     async def reserve(tx: Tx) -> int | str:
-        # The wallet before the key, as the sale from our own stock does: the same key may be on both ways at once.
+        # The wallet before the key, as the sale from our own stock does: the same key may be on
+        # both ways at once.
         available = await rows.lock_wallet(tx, wallet_id=caller.wallet_id)
         claimed = await idempotency.claim(tx, plan.key, now=rt.clock.now())
         if isinstance(claimed, int):
@@ -167,7 +178,8 @@ async def _carry_out(
 
 
 async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """End a request that its process did not (job `orders.resolve`): have each supplier asked by a job of its own, then settle.
+    """End a request that its process did not (job `orders.resolve`): have each supplier asked by a
+    job of its own, then settle.
 
     Raises ProviderError or RequestInProgress to be tried again.
     """
@@ -181,7 +193,8 @@ async def resolve_pending(rt: Runtime, payload: Mapping[str, Any]) -> None:
     if provider is not None:
         ids = [one.order_id for one in pending if one.provider == provider]
         await supplier_answers.resolve_each(rt, ids, provider, unknown=NOT_REACHED)
-    # The job without a supplier is tried again until the request is settled; those that ask one end when they have an answer.
+    # The job without a supplier is tried again until the request is settled; those that ask one end
+    # when they have an answer.
     with suppress(NoOffer, WalletShort, *([RequestInProgress] if provider else [])):
         await _settle(rt, frame, ())
 
@@ -202,7 +215,10 @@ async def _ask_each(tx: Tx, frame: Frame, providers: Iterable[str], *, now: date
 async def _buy_one(  # noqa: PLR0913 - one number of one request
     rt: Runtime, caller: Caller, plan: Plan, *, request_id: int, position: int, sell: Sell
 ) -> list[Attempt]:
-    """Try the candidates in turn until one gives a number; return every try that did not reach the database as an order."""
+    """Try the candidates in turn until one gives a number.
+
+    Return every try that did not reach the database as an order.
+    """
     tried: list[Attempt] = []
     for turn, offer in enumerate(plan.candidates):
         if offer.provider == LOCAL:
@@ -226,7 +242,10 @@ async def _buy_one(  # noqa: PLR0913 - one number of one request
 async def _from_supplier(
     rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
 ) -> bool:
-    """Buy one number from a supplier; False when it gave none. Raises WalletShort and, the outcome unknown, RequestInProgress."""
+    """Buy one number from a supplier; False when it gave none.
+
+    Raises WalletShort and, the outcome unknown, RequestInProgress.
+    """
     wanted, order_id = await _reserve(rt, caller, plan, offer, request_id=request_id)
     supplier = rt.suppliers[offer.provider]
     try:
@@ -252,10 +271,13 @@ async def _from_supplier(
 async def _reserve(
     rt: Runtime, caller: Caller, plan: Plan, offer: Offer, *, request_id: int
 ) -> tuple[Wanted, int]:
-    """Write the pending order with its hold; return what to ask the supplier for, and the order's id.
+    """Write the pending order with its hold.
 
-    Raises RequestInProgress when the job has settled the request meanwhile: an order made now would be in nobody's answer; and
-    with StateForbids when the parent's number is being bought again by somebody else.
+    Return what to ask the supplier for, and the order's id.
+
+    Raises RequestInProgress when the job has settled the request meanwhile: an order made now would
+    be in nobody's answer; and with StateForbids when the parent's number is being bought again by
+    somebody else.
     """
 
     async def work(tx: Tx) -> int:
@@ -291,7 +313,8 @@ async def _reserve(
 
 
 async def _check_parent(tx: Tx, parent: Order) -> None:
-    """Raises StateForbids when somebody else has bought the parent's number again since we looked, or is about to."""
+    """Raises StateForbids when somebody else has bought the parent's number again since we looked,
+    or is about to."""
     await rows.lock_siblings(tx, parent)
     pending = await rows.has_pending_child(
         tx, parent
@@ -302,7 +325,10 @@ async def _check_parent(tx: Tx, parent: Order) -> None:
 
 
 async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
-    """Return what became of a call whose answer was lost. Raises RequestInProgress when the supplier cannot say now."""
+    """Return what became of a call whose answer was lost.
+
+    Raises RequestInProgress when the supplier cannot say now.
+    """
     for question in range(QUESTIONS_MAX):
         try:
             return await answered(
@@ -316,8 +342,8 @@ async def _ask(supplier: NumberSupplier, reference: str) -> Reserved | None:
 async def _settle(rt: Runtime, frame: Frame, tried: tuple[Attempt, ...]) -> Document | None:
     """Record what the request came to and returns it; None when it is settled already.
 
-    Nothing bought and no supplier reached leaves the key free: refuses with WalletShort or NoOffer. An order without a known outcome keeps
-    it claimed: refuses with RequestInProgress.
+    Nothing bought and no supplier reached leaves the key free: refuses with WalletShort or NoOffer.
+    An order without a known outcome keeps it claimed: refuses with RequestInProgress.
     """
 
     async def work(tx: Tx) -> Document | Refusal | None:

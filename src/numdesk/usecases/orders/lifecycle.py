@@ -36,7 +36,8 @@ VISIBLE = frozenset(State) - {State.PENDING, State.FAILED}
 READ_BATCH_MAX = 256
 #: Orders that a process remembers between reads; each is a kilobyte.
 REMEMBERED_MAX = 5_000
-#: A customer who buys a number every 120 ms has so many orders open; all of them are listed at once.
+#: A customer who buys a number every 120 ms has so many orders open; all of them are listed at
+#: once.
 ACTIVE_MAX = 10_000
 EXPIRE_BATCH = 2_000
 QUARANTINE_BATCH = 5_000
@@ -51,7 +52,8 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """What a cancel came to: the order, what went back, what the wallet can spend now, and the rate when one was asked for."""
+    """The outcome of a cancel: the order, the refund, the spendable amount of the wallet, and the
+    rate when one was asked for."""
 
     order: Order
     refund: Money
@@ -68,7 +70,10 @@ class Resent:
 
 
 async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
-    """Return the customer's order. Raises NotFound. Readers that wait together are answered by one query."""
+    """Return the customer's order. Raises NotFound.
+
+    Readers that wait together are answered by one query.
+    """
     order = await _READS.submit(rt, (caller.customer_id, order_id))
     if order is None or order.state not in VISIBLE:
         raise NotFound(what="order")
@@ -76,7 +81,10 @@ async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
 
 
 async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order | None]:
-    """Return the order for each (customer id, order id); those that have not changed since they were last read are not read again."""
+    """Return the order for each (customer id, order id).
+
+    Those that have not changed since they were last read are not read again.
+    """
     known: dict[int, Order] = rt.local.setdefault("orders.read", {})
     order_ids = [order_id for _, order_id in wanted]
     heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, order_ids))
@@ -109,7 +117,8 @@ def _is_current(order: Order | None, revision: int, number_free: bool) -> bool:
 async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) -> Order:
     """Return the order at its first change, or as it is after `seconds`. Raises NotFound.
 
-    An order that does not wait for a message is answered at once: what the client wants to hear has happened, perhaps between two calls.
+    An order that does not wait for a message is answered at once: what the client wants to hear has
+    happened, perhaps between two calls.
     """
     changed = changes.expect(rt, order_id, seconds=seconds)
     try:
@@ -126,7 +135,10 @@ async def wait(rt: Runtime, caller: Caller, order_id: int, *, seconds: float) ->
 async def listing(
     rt: Runtime, caller: Caller, *, states: frozenset[State] | None, limit: int, offset: int
 ) -> list[Order]:
-    """Return a page of the customer's orders, newest first; `states` None means all that a customer sees."""
+    """Return a page of the customer's orders, newest first.
+
+    `states` None means all that a customer sees.
+    """
     return await rt.repeat(
         "orders.listing",
         lambda tx: rows.listing(
@@ -140,7 +152,8 @@ async def listing(
 
 
 async def active(rt: Runtime, caller: Caller) -> Iterator[Order]:
-    """Return the customer's orders that are not at their end, newest first (at most ACTIVE_MAX), each made when it is asked for."""
+    """Return the customer's orders that are not at their end, newest first (at most ACTIVE_MAX),
+    each made when it is asked for."""
     return await rt.repeat(
         "orders.active",
         lambda tx: rows.open_orders(tx, customer_id=caller.customer_id, limit=ACTIVE_MAX),
@@ -150,8 +163,9 @@ async def active(rt: Runtime, caller: Caller) -> Iterator[Order]:
 async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None) -> Canceled:
     """End an order that had no message and gives the money back.
 
-    The supplier is told first: when it refuses, the order stays as it is. A message that commits before us wins.
-    Raises NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed, RateUnavailable.
+    The supplier is told first: when it refuses, the order stays as it is. A message that commits
+    before us wins. Raises NotFound, StateForbids, CancelTooEarly, CancelCapReached, SupplierFailed,
+    RateUnavailable.
     """
     rate = await rates.current(rt, show) if show else None
     order = await rt.repeat(
@@ -186,7 +200,10 @@ async def cancel(rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 
 
 async def finish(rt: Runtime, caller: Caller, order_id: int) -> Order:
-    """Complete an order that had a message and free its number at once. Raises NotFound or StateForbids."""
+    """Complete an order that had a message and free its number at once.
+
+    Raises NotFound or StateForbids.
+    """
 
     async def work(tx: Tx) -> Order:
         order = await _locked(tx, caller, order_id)
@@ -268,7 +285,10 @@ async def _expire(now: datetime, tx: Tx, order_ids: list[int]) -> list[Ended]:
 
 
 async def release_at_supplier(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Tell a supplier how the use of its number ended (job `orders.release`). Raises ProviderError to be tried again."""
+    """Tell a supplier how the use of its number ended (job `orders.release`).
+
+    Raises ProviderError to be tried again.
+    """
     if "ref" in payload:  # a number that no order of ours has
         await answered(rt.suppliers[payload["provider"]].release(payload["ref"], Outcome.CANCELED))
         return

@@ -1,4 +1,5 @@
-"""Buying the use of numbers: from our own stock by one batched command, from suppliers in two steps, and the same number once more."""
+"""Buying the use of numbers: from our own stock by one batched command, from suppliers in two
+steps, and the same number once more."""
 
 from __future__ import annotations
 
@@ -51,10 +52,10 @@ RANK_RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a customer wants to buy: an offer (tier) or a catalogue product with a wish, and how many.
+    """The request of a customer: an offer (tier) or a catalogue product with a wish, and how many.
 
-    `key` is the customer's idempotency key or None; `fingerprint` binds it to the request. `show` is a pair such as "USD/IDR" when
-    amounts are shown in another currency, which then needs a rate.
+    `key` is the customer's idempotency key or None; `fingerprint` binds it to the request. `show`
+    is a pair such as "USD/IDR" when amounts are shown in another currency, which then needs a rate.
     """
 
     key: str | None
@@ -75,10 +76,11 @@ class Outcome:
 
 
 async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
-    """Buy the numbers, each at the price that the customer's bounds allow, at most once for one key.
+    """Buy the numbers, each at the price that the customer's bounds allow, at most once for one
+    key.
 
-    Raises KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer, WalletShort, SupplierFailed. A refusal
-    that had no effect leaves the key free.
+    Raises KeyReused, RequestInProgress, GuardBanned, RateUnavailable, NotFound, NoOffer,
+    WalletShort, SupplierFailed. A refusal that had no effect leaves the key free.
     """
     key = Key(
         caller.customer_id,
@@ -273,7 +275,7 @@ def _candidates(catalogue: Catalogue, request: OrderRequest, wish: Wish) -> Rank
 
 
 def _no_offer(request: OrderRequest, wish: Wish, *, considered: int) -> NoOffer:
-    """Return the refusal with what was looked for, bounds in minor units."""
+    """Return the refusal with the wish, bounds in minor units."""
     return NoOffer(
         details={
             "catalogue_id": request.catalogue_id,

@@ -29,7 +29,10 @@ from numdesk.usecases.stock import catalogue as catalogue_cases
 
 @dataclass(frozen=True, slots=True)
 class ReactivateRequest:
-    """Which order's number to buy again, at most at which price; `key`, `fingerprint` and `show` as in OrderRequest."""
+    """A request to buy an order's number again, at most at a price.
+
+    `key`, `fingerprint` and `show` as in OrderRequest.
+    """
 
     key: str | None
     fingerprint: bytes
@@ -40,7 +43,7 @@ class ReactivateRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReactivationOptions:
-    """What buying the number again costs now, and the rate when one was asked for."""
+    """The price of buying the number again now, and the rate when one was asked for."""
 
     cost: Money
     rate: Rate | None
@@ -49,7 +52,10 @@ class ReactivationOptions:
 async def reactivation_options(
     rt: Runtime, caller: Caller, order_id: int, *, show: str | None
 ) -> ReactivationOptions:
-    """Return what the number costs now; write nothing. Raises NotFound, StateForbids, SupplierFailed, RateUnavailable."""
+    """Return what the number costs now; write nothing.
+
+    Raises NotFound, StateForbids, SupplierFailed, RateUnavailable.
+    """
     rate = await rates.current(rt, show) if show else None
     order = await rt.repeat("orders.reactivation_options", lambda tx: _parent(tx, caller, order_id))
     offer = await _offer(rt, caller, order)
@@ -61,8 +67,8 @@ async def reactivation_options(
 async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) -> purchases.Outcome:
     """Buy the number of a completed order once more, at most once for one key.
 
-    Raises NotFound, StateForbids, PriceAboveCap, WalletShort, GuardBanned, SupplierFailed, KeyReused, RequestInProgress,
-    RateUnavailable.
+    Raises NotFound, StateForbids, PriceAboveCap, WalletShort, GuardBanned, SupplierFailed,
+    KeyReused, RequestInProgress, RateUnavailable.
     """
     key = Key(
         caller.customer_id,
@@ -94,7 +100,8 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
     try:
         settled = await rt.run("orders.reactivate", lambda tx: _from_stock(rt, tx, caller, plan))
     except StateForbids:
-        # The number is taken; if by this very request, sent twice at once, the answer is the same one.
+        # The number is taken; if by this very request, sent twice at once, the answer is the same
+        # one.
         recorded = await rt.repeat("orders.replay", lambda tx: idempotency.recorded(tx, key))
         if recorded is None:
             raise
@@ -105,7 +112,10 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
 async def _from_stock(
     rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan
 ) -> tuple[Document, bool]:
-    """Sell a number of our own stock again in one transaction; return the recorded document and whether it is a replay."""
+    """Sell a number of our own stock again in one transaction.
+
+    Return the recorded document and whether it is a replay.
+    """
     now = rt.clock.now()
     assert plan.parent is not None, "a number is bought again for an order"
     await _parent(tx, caller, plan.parent.id, lock=True)
@@ -157,7 +167,10 @@ async def _parent(tx: Tx, caller: Caller, order_id: int, *, lock: bool = False) 
 
 
 async def _offer(rt: Runtime, caller: Caller, order: Order) -> Offer:
-    """Return the order's tier at today's price. Raises StateForbids when it is no longer sold (its stock does not matter)."""
+    """Return the order's tier at today's price.
+
+    Raises StateForbids when it is no longer sold (its stock does not matter).
+    """
     catalogue = await catalogue_cases.catalogue(rt, caller.currency)
     offer = catalogue.offers.get(order.offer_id)
     if offer is None or not catalogue.is_open(offer):
@@ -166,7 +179,10 @@ async def _offer(rt: Runtime, caller: Caller, order: Order) -> Offer:
 
 
 async def _check_supplier(rt: Runtime, order: Order, offer: Offer) -> None:
-    """Ask the supplier whether the number can be had again. Raises StateForbids or SupplierFailed."""
+    """Ask the supplier whether the number can be had again.
+
+    Raises StateForbids or SupplierFailed.
+    """
     catalogue = await catalogue_cases.catalogue(rt, order.currency)
     service = catalogue.services[offer.service_id].code
     if order.msisdn is None:

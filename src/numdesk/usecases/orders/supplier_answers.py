@@ -1,4 +1,4 @@
-"""What a supplier's answer does to an order of ours: taken, or given back, however late it comes."""
+"""Effects of a supplier's answer on an order: taken, or given back, however late it comes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import otp, recognition
 from numdesk.usecases.desk.provider_calls import answered, each
 
-#: When a supplier that knew nothing of a call is asked about it once more, each after the one before: a call that we gave up may still be
-#: on its way there, and what it then buys would be paid for and used by nobody.
+#: When a supplier that knew nothing of a call is asked about it once more, each after the one
+#: before: a call that we gave up may still be on its way there, and what it then buys would be paid
+#: for and used by nobody.
 LOOK_AGAIN_AFTER_S = (60.0, 300.0, 900.0, 3600.0)
 #: Orders of one request that a supplier is asked about at the same time.
 ASKED_AT_ONCE = 10
@@ -34,10 +35,12 @@ def reference(order_id: int) -> str:
 
 
 async def assign(rt: Runtime, order_id: int, provider: str, reserved: Reserved) -> bool:
-    """Give the order its number, with the messages that were quicker than the supplier's answer; False when it cannot have it.
+    """Give the order its number, with the messages that were quicker than the supplier's answer.
 
-    It cannot when it was ended meanwhile, or when the answer is none that we can take (dearer than agreed, a number or reference that is
-    in use): then a job gives the number back.
+    False when it cannot have it.
+
+    It cannot when it was ended meanwhile, or when the answer is none that we can take (dearer than
+    agreed, a number or reference that is in use): then a job gives the number back.
     """
     now = rt.clock.now()
     book, recogniser = await otp.known(rt), await recognition.known(rt)
@@ -76,7 +79,8 @@ async def fail(rt: Runtime, order_id: int, reason: str) -> None:
 
 
 async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) -> None:
-    """End a pending order whose call had no answer and that the supplier knows nothing of, and leave word to ask it again later."""
+    """End a pending order whose call had no answer and that the supplier knows nothing of, and
+    leave word to ask it again later."""
 
     async def work(tx: Tx) -> None:
         if await rows.fail(tx, order_id, reason=reason, now=rt.clock.now()):
@@ -86,7 +90,8 @@ async def fail_unsure(rt: Runtime, order_id: int, provider: str, reason: str) ->
 
 
 async def resolve(rt: Runtime, order_id: int, provider: str, *, unknown: str) -> None:
-    """Ask a supplier what became of a pending order's call, and end the order or give it its number. Raises ProviderError.
+    """Ask a supplier what became of a pending order's call, and end the order or give it its
+    number. Raises ProviderError.
 
     A call that the supplier knows nothing of ends the order with the reason `unknown`.
     """
@@ -102,8 +107,8 @@ async def resolve_each(
 ) -> None:
     """Resolve each of these orders, whatever becomes of the others, then raise the first error.
 
-    The next try of the job asks about those alone that are still pending, and in another order: a supplier that hangs on some must
-    not keep the others from being asked about.
+    The next try of the job asks about those alone that are still pending, and in another order: a
+    supplier that hangs on some must not keep the others from being asked about.
     """
     gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
@@ -115,7 +120,8 @@ async def resolve_each(
 
 
 async def look_again(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Ask a supplier about a call that was given up (job `orders.look_again`), and give back what it bought after all.
+    """Ask a supplier about a call that was given up (job `orders.look_again`), and give back what
+    it bought after all.
 
     Raises ProviderError to be tried again.
     """

@@ -1,4 +1,5 @@
-"""The nightly comparison with each payment gateway: its list of payments against ours, and ours against the ledger."""
+"""The nightly comparison with each payment gateway: its list of payments against ours, and ours
+against the ledger."""
 
 from __future__ import annotations
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from numdesk.runtime import Runtime
     from numdesk.storage.database.pool import Tx
 
-#: How often each gateway is compared, and how far back beyond the last time: what was on its way then is looked at once more.
+#: How often each gateway is compared, and how far back beyond the last time: what was on its way
+#: then is looked at once more.
 EVERY = timedelta(hours=24)
 OVERLAP = timedelta(hours=48)
 #: A gateway whose list is longer has not answered.
 LIST_TIMEOUT_S = 600.0
-#: Payments that are missing from the list are asked for one by one, so many at most; more of them are one fault, not many.
+#: Payments that are missing from the list are asked for one by one, so many at most; more of them
+#: are one fault, not many.
 ASKED_MAX = 200
 
 _log = get_logger(__name__, "fault", "invoice_id", "payment_id", "provider", "topup_id")
@@ -44,7 +47,7 @@ _differences = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class _Ours:
-    """What we have: the top-ups that the list names, and payments by the gateway's id."""
+    """Our side: the top-ups that the list names, and payments by the gateway's id."""
 
     topups: dict[str, TopUp]
     known: dict[str, Known]
@@ -68,7 +71,8 @@ async def audit_due(rt: Runtime, *, provider: str) -> bool:
 async def audit(
     rt: Runtime, provider: str, *, since: datetime, until: datetime
 ) -> list[Difference]:
-    """Compare one gateway, write down what was found, tell staff of each difference, and settle the top-ups that they name.
+    """Compare one gateway, record the differences, tell staff of each difference, and settle the
+    top-ups that they name.
 
     Raises ProviderError.
     """
@@ -96,10 +100,12 @@ async def audit(
 async def compare(
     rt: Runtime, *, since: datetime, until: datetime, provider: str | None = None
 ) -> list[Difference]:
-    """Return every difference between the gateways' payments of a span of time and ours; changes nothing.
+    """Return every difference between the gateways' payments of a span of time and ours.
 
-    A gateway that does not answer is a difference beside those of the others. Raises ProviderError when none answers; refuses
-    with GatewayUnavailable.
+    Changes nothing.
+
+    A gateway that does not answer is a difference beside those of the others. Raises ProviderError
+    when none answers; refuses with GatewayUnavailable.
     """
     wanted = list(rt.payments) if provider is None else [provider]
     told = await asyncio.gather(
@@ -145,7 +151,7 @@ async def _compare(
 
 
 async def _has_topups(rt: Runtime) -> bool:
-    """Was there ever anything to compare? A fresh desk asks nobody."""
+    """Return whether there was ever a top-up to compare. A fresh desk asks nobody."""
     return bool(
         await rt.repeat(
             "payments.any",
@@ -155,7 +161,10 @@ async def _has_topups(rt: Runtime) -> bool:
 
 
 async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference]) -> None:
-    """Read back what differs: news that no callback brought are booked now; a lie stays one, and is told again the next night."""
+    """Read back what differs: news that no callback brought are booked now.
+
+    A lie stays one, and is told again the next night.
+    """
     ids: dict[str, list[str]] = {}
     for one in found:
         if one.invoice is not None and one.fault in (Fault.UNHEARD, Fault.FACTS):
@@ -175,7 +184,8 @@ async def _settle_named(rt: Runtime, provider: str, found: Sequence[Difference])
 async def _ask_again(
     rt: Runtime, provider: str, unlisted: Sequence[Known], ours: _Ours
 ) -> list[Difference]:
-    """Ask for payments by themselves that the list does not have: lists go by other times than ours."""
+    """Ask for payments by themselves that the list does not have: lists go by other times than
+    ours."""
     found: list[Difference] = []
     for place, one in enumerate(unlisted):
         told: Sequence[Payment] = ()

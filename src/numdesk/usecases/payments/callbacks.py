@@ -1,4 +1,5 @@
-"""Callbacks of payment gateways: verify, keep and answer one, then settle the top-up that it names."""
+"""Callbacks of payment gateways: verify, keep and answer one, then settle the top-up that it
+names."""
 
 from __future__ import annotations
 
@@ -39,9 +40,12 @@ _callbacks = Counter(
 
 
 async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Keep a callback that verifies, to be looked into in the background; one that is there already changes nothing.
+    """Keep a callback that verifies, to be looked into in the background.
 
-    Header names are in lower case. Raises NotFound (no such gateway), or InvalidInput when it does not verify.
+    One that is there already changes nothing.
+
+    Header names are in lower case. Raises NotFound (no such gateway), or InvalidInput when it does
+    not verify.
     """
     gateway = rt.payments.get(provider)
     if gateway is None:
@@ -53,20 +57,25 @@ async def receive(rt: Runtime, provider: str, headers: Mapping[str, str], body: 
     callback = Callback(
         provider, _kept(headers), body, hint.reference, hint.invoice_id, hint.payment_id
     )
-    # Anybody may space a genuine callback anew, and its signature still holds: copies are known by what was signed.
+    # Anybody may space a genuine callback anew, and its signature still holds: copies are known by
+    # what was signed.
     signed = hint.signed.encode() or body
     fresh = await rt.run("payments.receive", lambda tx: _keep(rt, tx, callback, signed))
     _callbacks.labels(provider, "kept" if fresh else "repeated").inc()
 
 
 def note_refused(provider: str, *, reason: str) -> None:
-    """Log and counts a callback that does not verify; the door leaves out those of an address that sends too many."""
+    """Log and counts a callback that does not verify.
+
+    The door leaves out those of an address that sends too many.
+    """
     _callbacks.labels(provider, "refused").inc()
     _log.warning("a callback was refused", provider=provider, reason=reason)
 
 
 async def settle_called(rt: Runtime, payload: Mapping[str, Any]) -> None:
-    """Look into a kept callback (job `payments.hear`): it only says which top-up to ask the gateway about. Raises ProviderError."""
+    """Look into a kept callback (job `payments.hear`): it only says which top-up to ask the gateway
+    about. Raises ProviderError."""
     inbox_id = int(payload["callback"])
     callback = await rt.repeat("payments.callback", lambda tx: inbox.read(tx, inbox_id))
     if callback is None:
@@ -106,7 +115,7 @@ async def _keep(rt: Runtime, tx: Tx, callback: Callback, signed: bytes) -> bool:
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return what is kept of the headers, as PostgreSQL can hold it."""
+    """Return the headers to keep, as PostgreSQL can hold it."""
     return {
         name[:HEADER_CHARS_MAX]: value.replace("\0", "")[:HEADER_CHARS_MAX]
         for name, value in list(headers.items())[:HEADERS_MAX]

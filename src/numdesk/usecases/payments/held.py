@@ -27,7 +27,8 @@ _held = Gauge(
 async def listed(
     rt: Runtime, *, customer_id: int | None = None, limit: int = 50
 ) -> list[tuple[TopUp, list[Booked]]]:
-    """Return top-ups of which payments wait for a person, newest first, each with those payments."""
+    """Return top-ups of which payments wait for a person, newest first, each with those
+    payments."""
     found = await rt.repeat(
         "payments.held",
         lambda tx: rows.listed(

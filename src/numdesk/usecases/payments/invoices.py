@@ -33,8 +33,8 @@ _log = get_logger(__name__, "provider", "topup_id")
 async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
     """Return the top-up with its invoice, which is made now if there is none.
 
-    Raises GatewayUnavailable (also when the intent is over, because nobody can say any more what became of it) or
-    RequestInProgress while somebody else is asking.
+    Raises GatewayUnavailable (also when the intent is over, because nobody can say any more what
+    became of it) or RequestInProgress while somebody else is asking.
     """
     wall = rt.clock.steady()
     unsure = await rt.run(
@@ -47,7 +47,10 @@ async def open_invoice(rt: Runtime, topup: TopUp) -> TopUp:
 
 
 async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
-    """Ask for the invoice as the one who has the right to; `unsure` says that an earlier call may have made it."""
+    """Ask for the invoice as the one who has the right to.
+
+    `unsure` says that an earlier call may have made it.
+    """
     gateway = gateway_of(rt, topup.provider)
     is_over = False
     try:
@@ -84,7 +87,8 @@ async def opened_now(rt: Runtime, topup: TopUp, *, unsure: bool) -> TopUp:
 
 
 async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
-    """Return the top-up with the invoice that a call without an answer has made after all, or as it was. Raises ProviderError.
+    """Return the top-up with the invoice that a call without an answer has made after all, or as it
+    was. Raises ProviderError.
 
     One that has none long after it was wanted is over.
     """
@@ -101,7 +105,10 @@ async def find_invoice(rt: Runtime, topup: TopUp) -> TopUp:
 async def look_up(
     rt: Runtime, topup: TopUp, invoice_id: str, *, payment_ids: Sequence[str]
 ) -> Sequence[Payment]:
-    """Return how every payment of a top-up's invoice stands now. Raises ProviderError. Raises GatewayUnavailable."""
+    """Return how every payment of a top-up's invoice stands now. Raises ProviderError.
+
+    Raises GatewayUnavailable.
+    """
     gateway = gateway_of(rt, topup.provider)
     return await answered(
         gateway.look_up(
@@ -176,12 +183,15 @@ def _intent(rt: Runtime, topup: TopUp) -> Intent:
 
 
 def _asked(topup: TopUp) -> Decimal:
-    """Return what is to be paid in whole units, with all its decimals."""
+    """Return the price in whole units, with all its decimals."""
     return Decimal(topup.final_amount).scaleb(-DECIMALS[topup.currency])
 
 
 def _is_ours(topup: TopUp, invoice: Invoice) -> bool:
-    """Is this invoice for what we asked? An id that was used before would bring the invoice of then."""
+    """Return whether this invoice is the one we asked for.
+
+    An id used before brings the earlier invoice.
+    """
     return (invoice.reference, invoice.amount, invoice.currency) == (
         topup.public_id,
         _asked(topup),

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _log = get_logger(__name__, "provider", "topup_id")
 #: When a top-up that nobody calls back about is asked about: after so long, and then each hour.
 POLL_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60))
-#: Late payments are watched for so long after the invoice's end; the nightly comparison finds what comes later still.
+#: Late payments are watched for so long after the invoice's end; the nightly comparison finds what
+#: comes later still.
 WATCHED = timedelta(days=30)
 POLL_BATCH = 100
 #: Questions to one gateway under way at a time.

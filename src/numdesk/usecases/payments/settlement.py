@@ -1,7 +1,10 @@
-"""Settling a top-up: ask the gateway how its payments stand, and make the ledger say the same. Nothing else moves a top-up's money.
+"""Settling a top-up: ask the gateway how its payments stand, and make the ledger say the same.
 
-What is booked of a payment is a function of what is known of it, so it does not matter how often or in which order news come, nor where a
-process dies: the next one to settle books the difference between what stands and what should.
+Nothing else moves a top-up's money.
+
+The booking of a payment is a function of its facts, so it does not matter how often or in which
+order news come, nor where a process dies: the next one to settle books the difference between what
+stands and what should.
 """
 
 from __future__ import annotations
@@ -52,7 +55,8 @@ _FAILURES = {
 
 
 async def settle(rt: Runtime, topup_id: int, *, payment_ids: Sequence[str] = ()) -> None:
-    """Read a top-up's payments back from its gateway, those that a callback named included, and book what they came to.
+    """Read a top-up's payments back from its gateway, those that a callback named included, and
+    book their shares.
 
     Raises ProviderError. Raises NotFound or GatewayUnavailable.
     """
@@ -96,11 +100,12 @@ async def decide(
     payment_id: str | None = None,
     worth: int | None = None,
 ) -> TopUp:
-    """End the doubt about a payment by a person's word: credits it for what it is worth (in minor units, where we cannot tell), keeps it
-    apart, or takes it out of the books because it went back: only the excess where there is one, the credit too where the gateway
-    contradicts it.
+    """End the doubt about a payment by a person's word: credits it for what it is worth (in minor
+    units, where we cannot tell), keeps it apart, or takes it out of the books because it went back:
+    only the excess where there is one, the credit too where the gateway contradicts it.
 
-    Raises NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit what the gateway still holds).
+    Raises NotFound (no such top-up, or nothing in doubt), InvalidInput, or StateForbids (to credit
+    what the gateway still holds).
     """
 
     async def work(tx: Tx) -> TopUp:
@@ -112,11 +117,15 @@ async def decide(
 
 
 async def collect(rt: Runtime, public_id: str) -> int:
-    """Take from the wallet what is owed of a top-up that was taken back, as far as the wallet has it; return how much."""
+    """Take the debt of a top-up that was taken back from the wallet, as far as the wallet has it.
+
+    Return how much.
+    """
     return await rt.run("payments.collect", lambda tx: _Settling(rt, tx).collect(public_id))
 
 
-#: A top-up, one of its payments, why a person should look (a word of few, for counting), and the sum that it is about, if any.
+#: A top-up, one of its payments, why a person should look (a word of few, for counting), and the
+#: sum that it is about, if any.
 Found = tuple[TopUp, str, str, str]
 
 
@@ -131,7 +140,7 @@ class _Settling:
         self._found: list[Found] = []
 
     async def take(self, topup_id: int, told: Sequence[Payment]) -> list[Found]:
-        """Book what was told, and return what a person should know."""
+        """Book the payments told of, and return the doubts for a person."""
         topup = await rows.lock(self._tx, topup_id)
         assert topup is not None, "top-ups are never deleted"
         known = {
@@ -179,7 +188,7 @@ class _Settling:
         )
 
     async def collect(self, public_id: str) -> int:
-        """Take what is owed from the wallet."""
+        """Take the debt from the wallet."""
         topup = await self._lock(public_id)
         total = 0
         for booked in await payment_rows.payments_of(self._tx, [topup.id]):
@@ -209,7 +218,7 @@ class _Settling:
         )
 
     async def _hear(self, topup: TopUp, payment: Payment, known: dict[str, Booked]) -> None:
-        """Take over what is new of a payment."""
+        """Take over the new facts of a payment."""
         seen_at = payment.changed_at if has_money(payment) else None
         booked = known.get(payment.payment_id)
         if booked is None and 0 < len(payment.payment_id) <= PAYMENT_ID_MAX:
@@ -220,7 +229,8 @@ class _Settling:
             self._found.append((topup, payment.payment_id[:PAYMENT_ID_MAX], "foreign_id", ""))
             return
         line = booked.line
-        # Whatever the gateway says later, what was credited is not taken back because an invoice was edited there.
+        # Whatever the gateway says later, what was credited is not taken back because an invoice
+        # was edited there.
         foreign = topups.stranger(topup, payment) if booked.share.credit else None
         if foreign:
             self._found.append((topup, payment.payment_id, foreign, ""))
@@ -272,7 +282,8 @@ class _Settling:
         return replace(topup, state=state, credited=credited)
 
     async def _owed_after(self, topup: TopUp, booked: Booked, share: Share) -> int:
-        """Return what the customer owes of a payment once its share is booked: what the wallet lacks for taking back, less what comes."""
+        """Return what the customer owes of a payment once its share is booked: what the wallet
+        lacks for taking back, less what comes."""
         change = share.credit - booked.share.credit
         if change >= 0:
             return max(0, booked.owed - change)
@@ -285,7 +296,7 @@ class _Settling:
         return booked.owed + lacking
 
     async def _book(self, topup: TopUp, booked: Booked, share: Share, owed: int) -> Booked:
-        """Move the money from what is booked to what shall be."""
+        """Move the money from the present booking to the new one."""
         ref = f"{topup.provider}:{booked.line.payment.payment_id}:{booked.seq + 1}"
         journal = payment_journals.topup(
             customer_id=topup.customer_id,
@@ -355,7 +366,8 @@ class _Settling:
             return settled  # what was booked before the gateway contradicted itself stands
         line = replace(settled, worth=None)
         if decision is not Decision.APPROVED:
-            # The excess alone is refused, or went back; what the payment brought within the rules stays the customer's.
+            # The excess alone is refused, or went back; what the payment brought within the rules
+            # stays the customer's.
             has_excess = (
                 booked.share.credit
                 and booked.share.suspense
@@ -383,5 +395,5 @@ class _Settling:
 
 
 def _is_over(state: TopUpState, doubts: Sequence[Doubt | None]) -> bool:
-    """Is nothing more expected from the gateway?"""
+    """Return whether nothing more is expected from the gateway."""
     return state in topups.SETTLED and not topups.OPEN_AT_GATEWAY.intersection(doubts)

@@ -43,7 +43,8 @@ PAGE_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TopUpRequest:
-    """What a customer asks: `amount` minor units of credit through a gateway, once per idempotency key."""
+    """The request of a customer: `amount` minor units of credit through a gateway, once per
+    idempotency key."""
 
     key: str | None
     fingerprint: bytes
@@ -53,10 +54,12 @@ class TopUpRequest:
 
 
 async def create_topup(rt: Runtime, caller: Caller, request: TopUpRequest) -> tuple[TopUp, bool]:
-    """Return a top-up with the page where it is paid, and whether this repeats what the key had before.
+    """Return a top-up with the page where it is paid, and whether this repeats what the key had
+    before.
 
-    Raises InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be tried again), KeyReused,
-    TooManyRequests (top-ups that wait for money), RequestInProgress, Unavailable or OutcomeUnknown.
+    Raises InvalidInput (provider, amount), TopUpTooSmall, GatewayUnavailable (the same key may be
+    tried again), KeyReused, TooManyRequests (top-ups that wait for money), RequestInProgress,
+    Unavailable or OutcomeUnknown.
     """
     _check(rt, caller, request)
     topup, replayed = await rt.run("payments.intend", lambda tx: _intend(rt, tx, caller, request))
@@ -83,7 +86,10 @@ async def listed(
     customer_id: int | None = None,
     limit: int = 50,
 ) -> list[TopUp]:
-    """Return top-ups, newest first; with `doubtful` only those of which a payment waits for a person."""
+    """Return top-ups, newest first.
+
+    With `doubtful` only those of which a payment waits for a person.
+    """
     return await rt.repeat(
         "payments.list",
         lambda tx: rows.listed(
@@ -93,7 +99,7 @@ async def listed(
 
 
 async def read(rt: Runtime, public_id: str) -> tuple[TopUp, list[Booked]]:
-    """Return a top-up with its payments and what is booked of them. Raises NotFound."""
+    """Return a top-up with its payments and their bookings. Raises NotFound."""
     topup = await rt.repeat("payments.read_public", lambda tx: rows.read_public(tx, public_id))
     if topup is None:
         raise NotFound(what=f"top-up {public_id[:80]}")

@@ -17,12 +17,13 @@ from numdesk.storage.rentals.renting import RentAnswer, RentItem
 from numdesk.usecases.ledger import alerts
 
 BATCH_MAX = 256
-#: How often a renter looks again who found all free numbers locked by others, who may yet give up, or the wallet in other hands.
+#: How often a renter looks again who found all free numbers locked by others, who may yet give up,
+#: or the wallet in other hands.
 PATIENCE = {"retry": 50, "busy": 150}
 
 
 async def rent(rt: Runtime, item: RentItem) -> RentAnswer:
-    """Rent in the batch that leaves next, again while others hold what is needed."""
+    """Rent in the batch that leaves next, again while others hold the numbers or the wallet."""
     answer = await _RENTS.submit(rt, item)
     patience = dict(PATIENCE)
     while patience.get(answer.status, 0) > 0:
@@ -41,7 +42,10 @@ _RENTS = Batch(_rent_batch, batch_max=BATCH_MAX)
 
 
 async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[RentAnswer]:
-    """Rent for every item, once for all items of one signature, or of one key; the others get its answer as a repeat."""
+    """Rent for every item, once for all items of one signature, or of one key.
+
+    The others get its answer as a repeat.
+    """
     now = rt.clock.now()
     first: dict[Key, RentItem] = {}
     for item in items:
@@ -76,7 +80,10 @@ def _identity(item: RentItem) -> Key:
 
 
 async def _spend(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[RentItem]:
-    """Claim the signatures of the items; an item whose signature was spent before acts under that, whatever its own key."""
+    """Claim the signatures of the items.
+
+    An item whose signature was spent before acts under that, whatever its own key.
+    """
     signatures = [item.key.signature for item in items if item.key.signature is not None]
     fresh = await idempotency.claim_all(tx, signatures, now=now)
     return [

@@ -39,7 +39,7 @@ EXPIRE_BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Which rental is to end."""
+    """The request to end a rental."""
 
     key: str | None
     fingerprint: bytes
@@ -48,10 +48,11 @@ class CancelRequest:
 
 
 async def cancel(rt: Runtime, caller: Caller, request: CancelRequest) -> tuple[Canceled, bool]:
-    """End a running rental, and give back what the whole term cost when no message came and the operator's window is open.
+    """End a running rental, and give back what the whole term cost when no message came and the
+    operator's window is open.
 
-    A message that commits before us wins. The abuse guard counts who gets money back. Raises NotFound, RentalNotActive, KeyReused
-    or RequestInProgress. True with a replay.
+    A message that commits before us wins. The abuse guard counts who gets money back. Raises
+    NotFound, RentalNotActive, KeyReused or RequestInProgress. True with a replay.
     """
     key = key_of(caller, Namespace.RENTAL_CANCEL, request)
     window = timedelta(hours=rt.settings.rental_refund_h)

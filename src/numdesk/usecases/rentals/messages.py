@@ -1,4 +1,5 @@
-"""Messages for rented numbers: whose they are, which service they are of, and telling the customer."""
+"""Messages for rented numbers: whose they are, which service they are of, and telling the
+customer."""
 
 from __future__ import annotations
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 async def receive(
     rt: Runtime, arrivals: Sequence[Arrival], answers: Sequence[Taken]
 ) -> list[Taken]:
-    """Take those messages of a batch that were left because their numbers are rented, and return the answers with theirs.
+    """Take those messages of a batch that were left because their numbers are rented, and return
+    the answers with theirs.
 
-    A rental that ended since the look is no longer there; its number's message is then nobody's, as after any end.
+    A rental that ended since the look is no longer there; its number's message is then nobody's, as
+    after any end.
     """
     places = [place for place, answer in enumerate(answers) if answer.status == "rented"]
     wanted = [arrivals[place] for place in places]
@@ -36,7 +39,8 @@ async def receive(
 
 
 async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival], *, book: Book) -> list[Taken]:
-    """Take messages with their rentals locked: one that commits before a cancel is the term's, one that comes after it is not."""
+    """Take messages with their rentals locked: one that commits before a cancel is the term's, one
+    that comes after it is not."""
     now = rt.clock.now()
     listeners = await rows.lock_listeners(tx, [arrival.to for arrival in arrivals], now=now)
     theirs = [_listening(listeners.get(arrival.to), arrival) for arrival in arrivals]
@@ -57,7 +61,8 @@ async def _receive(rt: Runtime, tx: Tx, arrivals: Sequence[Arrival], *, book: Bo
 
 
 def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
-    """Return whose the message is: a long one whose first part came before the term is an earlier tenant's, nobody's by now."""
+    """Return whose the message is: a long one whose first part came before the term is an earlier
+    tenant's, nobody's by now."""
     is_earlier = (
         listener is not None
         and arrival.first_at is not None
@@ -67,7 +72,8 @@ def _listening(listener: Listener | None, arrival: Arrival) -> Listener | None:
 
 
 def _heard(arrival: Arrival, listener: Listener, *, book: Book) -> Heard:
-    """Return a message with its service, read by that service's rules, or when that cannot be told by those of all it could be of."""
+    """Return a message with its service, read by that service's rules, or when that cannot be told
+    by those of all it could be of."""
     rented = [known for known, _, _ in listener.services]
     told = arrival.recognition
     if told is not None:

@@ -1,4 +1,5 @@
-"""What can be rented: the operator's list of countries and prices, loading it, and what a customer is shown of it."""
+"""The price list of rentals: countries and prices, loading them, and the customer's view of
+them."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
     from numdesk.usecases.stock.words import Words
 
-#: What is remembered of the list is dropped when its version changes; this bounds the harm of a look that failed.
+#: What is remembered of the list is dropped when its version changes; this bounds the harm of a
+#: look that failed.
 LIST_AGE_MAX_S = 60.0
 #: Which services have a free number is looked at once in so long.
 STOCK_AGE_MAX_S = 1.0
@@ -55,7 +57,8 @@ class RentalCountry:
 
 @dataclass(frozen=True, slots=True)
 class RentalList:
-    """The whole list: countries by their name in small letters, services by country and type, in the order of their priority."""
+    """The whole list: countries by their name in small letters, services by country and type, in
+    the order of their priority."""
 
     countries: Mapping[str, RentalCountry] = field(default_factory=dict)
     services: Mapping[tuple[int, RentType], tuple[RentalService, ...]] = field(default_factory=dict)
@@ -70,7 +73,10 @@ class RentalList:
     def select(
         self, country: RentalCountry, rent_type: RentType, wanted: Sequence[str]
     ) -> list[RentalService]:
-        """Return the services with these codes or names, in any case, each once. Raises InvalidInput."""
+        """Return the services with these codes or names, in any case, each once.
+
+        Raises InvalidInput.
+        """
         if not 1 <= len(wanted) <= SERVICES_MAX:
             raise InvalidInput(field="serviceIds", reason=f"must name 1 to {SERVICES_MAX} services")
         known = self.services.get((country.id, rent_type), ())
@@ -91,7 +97,10 @@ class RentalList:
 
 @dataclass(frozen=True, slots=True)
 class GivenRentalPrice:
-    """A line of a rental price list, as text; the priority may be empty (it is then left as it is)."""
+    """A line of a rental price list, as text.
+
+    The priority may be empty (it is then left as it is).
+    """
 
     line: int
     country: str
@@ -146,9 +155,10 @@ async def load(
 ) -> Loaded:
     """Set the prices of a list, in euros; `added` counts those that are new, changed or taken off.
 
-    Good lines are taken whatever the others hold; each bad one, and each of those that contradict each other, is given to `complain`.
-    The same list once more changes nothing. The price "off" takes a period off. A country that was never opened or announced is
-    announced under its English name. Raises InvalidInput when the list is too long.
+    Good lines are taken whatever the others hold; each bad one, and each of those that contradict
+    each other, is given to `complain`. The same list once more changes nothing. The price "off"
+    takes a period off. A country that was never opened or announced is announced under its English
+    name. Raises InvalidInput when the list is too long.
     """
     total = Loaded()
     known = await find_words(rt)
@@ -179,8 +189,8 @@ async def load(
 async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool) -> bool:
     """Open a country for rentals, or announces it only; False when it was so already.
 
-    `name` is what customers call it; without one it keeps what it has, or gets its English name. Raises NotFound, or InvalidInput
-    when the name is another country's.
+    `name` is what customers call it; without one it keeps what it has, or gets its English name.
+    Raises NotFound, or InvalidInput when the name is another country's.
     """
     known = await find_words(rt)
     await add_named(rt, known, [(iso2, "")], (), new_operators=False)
@@ -205,7 +215,7 @@ async def set_country(rt: Runtime, *, iso2: str, name: str | None, is_open: bool
 
 
 async def read_list(tx: Tx) -> RentalList:
-    """Return the list as a transaction sees it: what is charged in it goes by no memory."""
+    """Return the list as a transaction sees it: a charge in it goes by no memory."""
     countries = {row["name"].lower(): RentalCountry(*row) for row in await rows.countries(tx)}
     services: dict[tuple[int, RentType], dict[int, RentalService]] = {}
     for row in await rows.prices(tx):

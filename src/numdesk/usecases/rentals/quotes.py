@@ -23,7 +23,9 @@ from numdesk.usecases.rentals.reading import read_held
 async def services(
     rt: Runtime, caller: Caller, *, country: str, rent_type: RentType
 ) -> list[RentalService]:
-    """Return what numbers of a country can be rented for, by priority; nothing is available while the country is only announced.
+    """Return what numbers of a country can be rented for, by priority.
+
+    Nothing is available while the country is only announced.
 
     Raises NotFound (country).
     """
@@ -36,7 +38,8 @@ async def services(
 async def quotes(
     rt: Runtime, caller: Caller, *, country: str, rent_type: RentType, services: Sequence[str]
 ) -> tuple[list[RentalService], list[Quote]]:
-    """Return the services (wanted by code or name, in any case) and what they cost together, for each period that all of them have.
+    """Return the services (wanted by code or name, in any case) and their price together, for each
+    period that all of them have.
 
     Raises NotFound (country) or InvalidInput (serviceIds).
     """
@@ -52,7 +55,10 @@ async def quotes(
 async def extension_quotes(
     rt: Runtime, caller: Caller, rental_id: str
 ) -> tuple[Rental, list[Quote]]:
-    """Return by which periods a running rental can be made longer, at what price. Raises NotFound or RentalNotActive."""
+    """Return by which periods a running rental can be made longer, at what price.
+
+    Raises NotFound or RentalNotActive.
+    """
     held = await read_held(rt, caller, rental_id)
     lifecycle.move(held.rental.state, RentalEvent.EXTEND)
     return held.rental, extensions_of(rt, caller, await price_list(rt), held)
@@ -89,7 +95,10 @@ def extensions_of(rt: Runtime, caller: Caller, known: RentalList, held: Held) ->
 
 
 def quotes_today(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
-    """Return what the rental's services cost together today; nothing when one of them is no longer rented out."""
+    """Return what the rental's services cost together today.
+
+    Nothing when one of them is no longer rented out.
+    """
     by_id = {
         service.id: service
         for service in known.services.get((held.country_id, held.rental.rent_type), ())

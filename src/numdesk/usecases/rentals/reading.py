@@ -53,7 +53,8 @@ async def read(rt: Runtime, caller: Caller, rental_id: str) -> Rental:
 async def messages(  # noqa: PLR0913 - whose, which page, which way
     rt: Runtime, caller: Caller, rental_id: str, *, page: int, limit: int, ascending: bool = False
 ) -> Page[RentalMessage]:
-    """Return a page (from 1) of what came in the customer's terms of a rental, newest first unless `ascending`. Raises NotFound."""
+    """Return a page (from 1) of messages in the customer's terms of a rental, newest first unless
+    `ascending`. Raises NotFound."""
     held = await read_held(rt, caller, rental_id)
     return await rt.repeat(
         "rentals.messages",
@@ -93,7 +94,7 @@ async def read_held(rt: Runtime, caller: Caller, rental_id: str) -> Held:
 
 
 async def lock_held(rt: Runtime, tx: Tx, caller: Caller, rental_id: str) -> tuple[Held, Split]:
-    """Return the customer's rental and what they can spend, all rows locked. Raises NotFound."""
+    """Return the customer's rental and their spendable money, all rows locked. Raises NotFound."""
     held = await rows.lock(
         tx, customer_id=caller.customer_id, public_id=rental_id, now=rt.clock.now()
     )

@@ -43,8 +43,11 @@ QUOTE_RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class RentRequest:
-    """What a customer wants to rent; services by code or name. `key` is the idempotency key or None, `fingerprint` binds it to the
-    request, `signature` is spent by it."""
+    """The request of a customer; services by code or name.
+
+    `key` is the idempotency key or None, `fingerprint` binds it to the request, `signature` is
+    spent by it.
+    """
 
     key: str | None
     fingerprint: bytes
@@ -56,10 +59,13 @@ class RentRequest:
 
 
 async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rented, bool]:
-    """Rent a free number and charges the price, bonus first, at most once for one key; True with a replay.
+    """Rent a free number and charges the price, bonus first, at most once for one key.
 
-    Raises GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds), PeriodNotOffered, NoNumbers, WalletShort,
-    KeyReused, RequestInProgress or Unavailable. A refusal had no effect and leaves the key free.
+    True with a replay.
+
+    Raises GuardBanned, NotFound (country), CountryClosed, InvalidInput (serviceIds),
+    PeriodNotOffered, NoNumbers, WalletShort, KeyReused, RequestInProgress or Unavailable. A refusal
+    had no effect and leaves the key free.
     """
     key = key_of(caller, Namespace.RENT, request)
     for _ in range(QUOTE_RETRIES):
@@ -80,7 +86,10 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
 
 
 async def _recorded(rt: Runtime, key: Key) -> str | None:
-    """Return the outcome that the key of a rent holds, None when it is free; the signature that asked for it is spent."""
+    """Return the outcome that the key of a rent holds, None when it is free.
+
+    The signature that asked for it is spent.
+    """
     outcome = await rt.repeat("rentals.replay", lambda tx: idempotency.recorded(tx, key))
     if outcome is not None and key.signature is not None:
         await rt.run("rentals.spend", lambda tx: idempotency.claim(tx, key, now=rt.clock.now()))
@@ -88,7 +97,10 @@ async def _recorded(rt: Runtime, key: Key) -> str | None:
 
 
 async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> RentItem:
-    """Return what to rent at which price. Raises GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered."""
+    """Return what to rent at which price.
+
+    Raises GuardBanned, NotFound, CountryClosed, InvalidInput, PeriodNotOffered.
+    """
     check_currency(caller)
     guard.check(rt, caller)
     known = await price_list(rt)

@@ -52,7 +52,9 @@ class ExtendRequest:
 
 
 async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Extended, bool]:
-    """Let a running rental last longer, from its old end on, and charges the price; True with a replay.
+    """Let a running rental last longer, from its old end on, and charges the price.
+
+    True with a replay.
 
     Raises NotFound, RentalNotActive, PeriodNotOffered, WalletShort, KeyReused or RequestInProgress.
     """
@@ -83,10 +85,12 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
 
 
 async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[Rented, bool]:
-    """Begin a new term of an ended rental, of the same number, and charges the price; True with a replay.
+    """Begin a new term of an ended rental, of the same number, and charges the price.
 
-    Raises NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered, WalletShort, KeyReused or
-    RequestInProgress.
+    True with a replay.
+
+    Raises NotFound, GuardBanned, RentalStillActive, NumberGone, CountryClosed, PeriodNotOffered,
+    WalletShort, KeyReused or RequestInProgress.
     """
     key = key_of(caller, Namespace.RERENT, request)
 

@@ -1,4 +1,7 @@
-"""The catalogue: prices, stock and provider scores of this moment, kept in memory; and what suppliers tell about their stock."""
+"""The catalogue: prices, stock and provider scores of this moment, kept in memory.
+
+And what suppliers tell about their stock.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,13 @@ if TYPE_CHECKING:
 STOCK_AGE_MAX_S = 0.5
 
 
-#: Counting may take a fifth of one connection's time at most: a count that takes long is used for longer.
+#: Counting may take a fifth of one connection's time at most: a count that takes long is used for
+#: longer.
 STOCK_AGE_FACTOR = 5
 
 
-#: At this part of its age a new count is begun while the old one still serves, so that no request waits for counting.
+#: At this part of its age a new count is begun while the old one still serves, so that no request
+#: waits for counting.
 STOCK_RENEW_PART = 0.8
 
 
@@ -40,7 +45,8 @@ STOCK_RENEW_PART = 0.8
 STOCK_SHARED_S = 0.1
 
 
-#: What is remembered of the structure is dropped when its version changes; this bounds the harm of a change that went unnoticed.
+#: What is remembered of the structure is dropped when its version changes; this bounds the harm of
+#: a change that went unnoticed.
 STRUCTURE_AGE_MAX_S = 60.0
 
 
@@ -54,7 +60,7 @@ SLICE = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Structure:
-    """What changes only when staff change it, in one currency."""
+    """The part of the catalogue that only staff change, in one currency."""
 
     countries: dict[int, Country]
     services: dict[int, Service]
@@ -94,7 +100,10 @@ async def catalogue(rt: Runtime, currency: str) -> Catalogue:
 
 
 def remembered(rt: Runtime, currency: str) -> Catalogue | None:
-    """Return the catalogue when a young enough one is in memory, else None; begin to renew one that is growing old."""
+    """Return the catalogue when a young enough one is in memory, else None.
+
+    Begin to renew one that is growing old.
+    """
     name, age_max_s = _name(currency), _age_max_s(rt)
     moment: Catalogue | None = rt.memory.peek(name, age_max_s=age_max_s)
     if moment is not None and rt.memory.peek(name, age_max_s=age_max_s * STOCK_RENEW_PART) is None:
@@ -103,7 +112,10 @@ def remembered(rt: Runtime, currency: str) -> Catalogue | None:
 
 
 async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
-    """Make the providers of this installation known to the catalogue; those that are known already keep their state."""
+    """Make the providers of this installation known to the catalogue.
+
+    Those that are known already keep their state.
+    """
     wanted = sorted(slugs)
     if await rt.repeat(
         "catalogue.missing_providers", lambda tx: rows.missing_providers(tx, slugs=wanted)
@@ -112,12 +124,14 @@ async def register_providers(rt: Runtime, *, slugs: Iterable[str]) -> None:
 
 
 def remote_suppliers(rt: Runtime) -> list[str]:
-    """Return the slugs of the suppliers that are asked what they sell."""
+    """Return the slugs of the suppliers that are asked for their offers."""
     return sorted(slug for slug in rt.suppliers if slug != LOCAL)
 
 
 async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
-    """Ask a supplier what it sells and write it down; return how many offers changed, None when it does not answer.
+    """Ask a supplier what it sells and write it down.
+
+    Return how many offers changed, None when it does not answer.
 
     A supplier that does not answer is unhealthy, and so not sold from, until it answers again.
     """
@@ -136,7 +150,10 @@ async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
 
 
 async def refresh_scores(rt: Runtime) -> None:
-    """Count the orders of finished UTC days that are not final yet. A day is final when the last of its orders has run out."""
+    """Count the orders of finished UTC days that are not final yet.
+
+    A day is final when the last of its orders has run out.
+    """
     now = rt.clock.now()
     today = now.date()
     final_through = (now - FINAL_AFTER).date() - timedelta(days=1)

@@ -1,4 +1,5 @@
-"""Lists that operators load: bad lines, what came of a list, and price lines that contradict each other."""
+"""Lists that operators load: bad lines, results of a list, and price lines that contradict each
+other."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class BadLine:
 
 @dataclass(slots=True)
 class Loaded:
-    """What came of a list: lines read, numbers that are new, numbers that were here already."""
+    """The result of loading a list: lines read, numbers that are new, numbers that were here
+    already."""
 
     read: int = 0
     added: int = 0
@@ -40,7 +42,8 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that a line says, such as a price: its name, its value, and the text that gave it."""
+    """One thing that a line says, such as a price: its name, its value, and the text that gave
+    it."""
 
     name: str
     value: Hashable
@@ -49,7 +52,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Stated(Generic[Line]):
-    """A line that could be read, with its facts by subject, such as ("cost", offer); the first fact is the line's price."""
+    """A line that could be read, with its facts by subject, such as ("cost", offer).
+
+    The first fact is the line's price.
+    """
 
     number: int
     facts: Mapping[Hashable, Fact]
@@ -83,7 +89,8 @@ class PriceList(Generic[Line]):
         self._complain(bad)
 
     def agreed(self) -> tuple[list[Stated[Line]], Mapping[Hashable, Hashable]]:
-        """Return the lines that no other one contradicts, each price once, and the values of their facts; reports the other lines."""
+        """Return the lines that no other one contradicts, each price once, and the values of their
+        facts; reports the other lines."""
         first: dict[Hashable, Stated[Line]] = {}
         disputed: dict[Hashable, Stated[Line]] = {}
         for one in self._stated:
@@ -116,7 +123,8 @@ def _contradiction(mine: Stated[Line], theirs: Stated[Line], subject: Hashable) 
 Item = TypeVar("Item")
 
 
-#: So many numbers are one transaction: large enough to be fast, small enough that a crash loses little of the work.
+#: So many numbers are one transaction: large enough to be fast, small enough that a crash loses
+#: little of the work.
 CHUNK = 20_000
 
 

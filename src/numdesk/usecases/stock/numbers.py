@@ -37,10 +37,11 @@ async def load(
     complain: Callable[[BadLine], None],
     progress: Callable[[Loaded], None] = lambda _: None,
 ) -> Loaded:
-    """Put a list of numbers on the shelf, chunk by chunk, and return what came of it.
+    """Put a list of numbers on the shelf, chunk by chunk, and return the result.
 
-    Good lines are taken whatever the others hold; each bad one, and each number that is here under another country or operator, is
-    given to `complain`. The same list once more changes nothing. With `new_operators`, operators that are unknown here are added.
+    Good lines are taken whatever the others hold; each bad one, and each number that is here under
+    another country or operator, is given to `complain`. The same list once more changes nothing.
+    With `new_operators`, operators that are unknown here are added.
     """
     total = Loaded()
     known = await find_words(rt)
@@ -73,7 +74,10 @@ async def load(
 async def withdraw(
     rt: Runtime, msisdns: Iterable[GivenNumber | BadLine], *, complain: Callable[[BadLine], None]
 ) -> Loaded:
-    """Take numbers off the shelf for good; `added` counts those taken off. One that is rented out now is complained of and left."""
+    """Take numbers off the shelf for good; `added` counts those taken off.
+
+    One that is rented out now is complained of and left.
+    """
     total = Loaded()
     for chunk in chunks(msisdns, CHUNK):
         total.read += len(chunk)
@@ -123,7 +127,7 @@ _WHY_NO_NUMBER = "is no number in E.164: 7 to 15 digits 0-9 that begin with the 
 async def _put(
     rt: Runtime, lines: list[rows.NumberLine], total: Loaded, complain: Callable[[BadLine], None]
 ) -> None:
-    """Write one chunk, and look at what was here already when something was."""
+    """Write one chunk, and report the numbers that were here already."""
     if not lines:
         return
     added = await rt.run("stock.load", lambda tx: rows.insert_numbers(tx, lines=lines))

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GivenPrice:
-    """A line of a price list, as text; the operator may be empty, the cost (it is then left as it is) and the provider (us) too."""
+    """A line of a price list, as text.
+
+    The operator may be empty, the cost (it is then left as it is) and the provider (us) too.
+    """
 
     line: int
     country: str
@@ -43,9 +46,11 @@ class GivenPrice:
 
 @dataclass(frozen=True, slots=True)
 class PriceRules:
-    """What a price list may do: add operators, give numbers away (a price of 0), sell below the cost.
+    """The permissions of a price list: add operators, give numbers away (a price of 0), sell below
+    the cost.
 
-    `currencies` are those that somebody here sells in: a price in another one would never be shown, its cost taken for the wrong money.
+    `currencies` are those that somebody here sells in: a price in another one would never be shown,
+    its cost taken for the wrong money.
     """
 
     new_operators: bool = False
@@ -65,10 +70,13 @@ async def price(
     rules: PriceRules = STRICT,
     complain: Callable[[BadLine], None],
 ) -> Loaded:
-    """Set the prices of a list, making the offers that are missing; `added` counts the prices that are new or changed.
+    """Set the prices of a list, making the offers that are missing.
 
-    Lines that contradict each other are not loaded, nor is a price of 0 or below the cost unless the rules allow it. An offer of a
-    supplier has none available before `catalogue.refresh_supplier` has asked it; its cost then comes from there, too. Refuses with
+    `added` counts the prices that are new or changed.
+
+    Lines that contradict each other are not loaded, nor is a price of 0 or below the cost unless
+    the rules allow it. An offer of a supplier has none available before
+    `catalogue.refresh_supplier` has asked it; its cost then comes from there, too. Refuses with
     InvalidInput when the list is too long.
     """
     total = Loaded()
@@ -108,7 +116,10 @@ async def price(
 async def _set_prices(
     tx: Tx, lines: Sequence[rows.PriceLine], rules: PriceRules
 ) -> tuple[dict[int, int], int]:
-    """Set prices, those below their cost only when the rules allow it; return the cost of those by place, and how many changed."""
+    """Set prices, those below their cost only when the rules allow it.
+
+    Return the cost of those by place, and how many changed.
+    """
     losing = await rows.below_cost(tx, lines=lines)
     kept = (
         lines if rules.losses else [line for place, line in enumerate(lines) if place not in losing]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numdesk.storage.database.pool import Tx
 
 
-#: Operators that a list may add, when it may add any: a list with a column out of place must not add thousands.
+#: Operators that a list may add, when it may add any: a list with a column out of place must not
+#: add thousands.
 NEW_OPERATORS_MAX = 200
 
 
@@ -61,7 +62,10 @@ async def add_named(
     *,
     new_operators: bool,
 ) -> None:
-    """Add what a list names for the first time and the atlas knows; with `new_operators`, operators that it does not know, too."""
+    """Add what a list names for the first time and the atlas knows.
+
+    With `new_operators`, operators that it does not know, too.
+    """
     countries = {iso2_of(country) for country, _ in places} - known.countries.keys()
     fresh_countries = [
         atlas.COUNTRIES_BY_ISO2[iso2] for iso2 in sorted(countries & atlas.COUNTRIES_BY_ISO2.keys())
@@ -97,7 +101,8 @@ def _fresh_operators(
     *,
     new_operators: bool,
 ) -> list[tuple[int, atlas.OperatorFacts]]:
-    """Return the operators that a list names, the installation does not know, and that may be added."""
+    """Return the operators that a list names, the installation does not know, and that may be
+    added."""
     fresh: dict[tuple[int, str], atlas.OperatorFacts] = {}
     for place in dict.fromkeys(places):
         iso2, code = iso2_of(place[0]), code_of(place[1])

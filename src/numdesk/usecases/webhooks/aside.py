@@ -34,7 +34,7 @@ class Aside:
         return [delivery_id for delivery_id, again_at in self._again_at.items() if again_at > now]
 
     async def refresh(self) -> None:
-        """Read, now and then, what is set aside, and forget what has ended."""
+        """Read, now and then, the deliveries set aside, and forget ended ones."""
         rt, now = self._rt, self._rt.clock.now()
         if self._refresh_at is not None and now < self._refresh_at:
             return
@@ -45,7 +45,7 @@ class Aside:
             await self.forget(await rt.repeat("webhooks.ended", lambda tx: rows.ended(tx, again)))
 
     async def read(self) -> None:
-        """Read what is set aside."""
+        """Read the deliveries set aside."""
         self._again_at = {
             int(one.item): one.again_at for one in await sweeps.of_sweep(self._rt, SWEEP)
         }

@@ -43,7 +43,7 @@ _counter = lru_cache(_attempts.labels)
 
 
 class Prepared(NamedTuple):
-    """A delivery and what is to be sent; where nothing is, how it ended."""
+    """A delivery and the request to send; where nothing is, how it ended."""
 
     endpoint: Taken
     delivery: Leased
@@ -51,9 +51,10 @@ class Prepared(NamedTuple):
 
 
 def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
-    """Render and signs what was taken for an endpoint.
+    """Render and sign the deliveries taken for an endpoint.
 
-    Done for all of it together: between two posts, nothing that it needs would be in the processor's cache.
+    Done for all of it together: between two posts, nothing that it needs would be in the
+    processor's cache.
     """
     return [_prepared(rt, endpoint, delivery) for delivery in endpoint.deliveries]
 
@@ -61,7 +62,10 @@ def prepare(rt: Runtime, endpoint: Taken) -> list[Prepared]:
 async def attempt(
     rt: Runtime, prepared: Prepared, *, policy: Callable[[float], EgressPolicy]
 ) -> Outcome:
-    """Send what is prepared, and return how it went; `policy` gives the egress policy of a time limit."""
+    """Send a prepared delivery, and return its outcome.
+
+    `policy` gives the egress policy of a time limit.
+    """
     if isinstance(prepared.made, Outcome):
         return prepared.made
     try:
@@ -78,7 +82,10 @@ async def attempt(
 async def send_test(
     rt: Runtime, *, url: str, secret: bytes | None, renderer: EventRenderer, policy: EgressPolicy
 ) -> int:
-    """Send the event webhook.test outside the queue; return the status answered, 0 when no answer came."""
+    """Send the event webhook.test outside the queue.
+
+    Return the status answered, 0 when no answer came.
+    """
     body = renderer.render(EventFacts(0, "webhook.test", rt.clock.now(), {"message": TEST_MESSAGE}))
     assert body is not None, "every dialect whose customers can ask for it has a word for the test"
     headers = renderer.headers(body, secret=secret, delivery_id=f"whd_test_{secrets.token_hex(8)}")
@@ -111,7 +118,8 @@ def _prepared(rt: Runtime, endpoint: Taken, delivery: Leased) -> Prepared:
 
 
 def _given_up(rt: Runtime, endpoint: Taken, delivery: Leased) -> Outcome:
-    """Return the outcome of what fails by a fault of ours, never the endpoint's: given up, to be replayed once that is mended."""
+    """Return the outcome of what fails by a fault of ours, never the endpoint's: given up, to be
+    replayed once that is mended."""
     _log.exception(
         "webhook cannot be sent",
         delivery_id=delivery.delivery_id,
@@ -176,7 +184,7 @@ async def _send(
 
 
 class _Seen(NamedTuple):
-    """What was seen of a failed attempt."""
+    """The traces of a failed attempt."""
 
     at: datetime
     elapsed_ms: int
@@ -229,7 +237,8 @@ def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
 
 
 def _failed(rt: Runtime, prepared: Prepared, seen: _Seen, *, pause_s: float = 0.0) -> Outcome:
-    """Return the outcome of a failed attempt: to be tried again by the dialect's schedule, or given up."""
+    """Return the outcome of a failed attempt: to be tried again by the dialect's schedule, or given
+    up."""
     endpoint, delivery, _ = prepared
     renderer = rt.renderers[endpoint.dialect]
     tried, luck = delivery.attempts + 1, random.random()  # noqa: S311 - jitter

@@ -1,4 +1,4 @@
-"""Deliver webhooks: what is due now, or all the time until told to stop."""
+"""Deliver webhooks: those due now, or all the time until told to stop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def sender_of(rt: Runtime) -> Sender:
 
 
 def allow(rt: Runtime, *, addresses: Iterable[tuple[str, int]]) -> None:
-    """Excuse exactly these (host, port) pairs from the address guard, and from https: our own inbox."""
+    """Excuse exactly these (host, port) pairs from the address guard, and from https: our own
+    inbox."""
     sender_of(rt).excused = frozenset(addresses)
 
 
@@ -42,7 +43,7 @@ def wake(rt: Runtime) -> None:
 
 
 async def keep_delivering(rt: Runtime, *, stop: asyncio.Event) -> None:
-    """Deliver what is due until `stop` is set, then wait for what is on its way."""
+    """Deliver due events until `stop` is set, then wait for those on their way."""
     sender = sender_of(rt)
     while not stop.is_set():
         await sender.pump()

@@ -59,7 +59,9 @@ async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
 async def change_endpoint(
     rt: Runtime, caller: Caller, *, url: str | None, secret: str | None
 ) -> Endpoint:
-    """Change URL or secret: None leaves alone, "" clears. Enables the endpoint again and forgets its failures.
+    """Change URL or secret: None leaves alone, "" clears.
+
+    Enables the endpoint again and forgets its failures.
 
     The first URL without a secret gets one. Raises InvalidInput.
     """
@@ -69,7 +71,10 @@ async def change_endpoint(
 async def change_endpoint_of(
     rt: Runtime, owner: Owner, *, url: str | None, secret: str | None
 ) -> Endpoint:
-    """Change the endpoint of a customer who is not calling, as `change_endpoint` does. Raises InvalidInput."""
+    """Change the endpoint of a customer who is not calling, as `change_endpoint` does.
+
+    Raises InvalidInput.
+    """
     if url is None and secret is None:
         raise InvalidInput(field="url", reason="give a URL, a secret or both")
     sealed = None if not secret else _seal(rt, owner, secret)
@@ -89,7 +94,8 @@ async def change_endpoint_of(
 
 
 async def test_endpoint(rt: Runtime, caller: Caller) -> int:
-    """Send the event webhook.test now, to a disabled endpoint too, and return the status answered, 0 when no answer came.
+    """Send the event webhook.test now, to a disabled endpoint too, and return the status answered,
+    0 when no answer came.
 
     Counts neither as a failure nor as a success. Raises InvalidInput when there is no URL.
     """
@@ -106,7 +112,10 @@ async def test_endpoint(rt: Runtime, caller: Caller) -> int:
 async def deliveries(
     rt: Runtime, *, customer_id: int, dialect: str, before: int | None = None, limit: int = 50
 ) -> list[DeliveryLog]:
-    """Return the delivery log, newest first; `before` is the event id that the page before ended with."""
+    """Return the delivery log, newest first.
+
+    `before` is the event id that the page before ended with.
+    """
     owner = Owner(customer_id, dialect)
     return await rt.repeat(
         "webhooks.log",
@@ -115,8 +124,9 @@ async def deliveries(
 
 
 async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: int) -> None:
-    """Send an ended delivery again, same body and same id, with all its attempts. Raises NotFound (no such delivery, or not ended)
-    and StateForbids when the endpoint is off.
+    """Send an ended delivery again, same body and same id, with all its attempts.
+
+    Raises NotFound (no such delivery, or not ended) and StateForbids when the endpoint is off.
     """
     owner = Owner(customer_id, dialect)
     await _require_working(rt, owner)
@@ -129,7 +139,10 @@ async def replay(rt: Runtime, *, customer_id: int, dialect: str, delivery_id: in
 
 
 async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: datetime) -> int:
-    """Send again what was given up since a time and returns how many; ask again while it answers REPLAY_MAX. Raises StateForbids."""
+    """Send again the deliveries given up since a time and return how many.
+
+    Ask again while it answers REPLAY_MAX. Raises StateForbids.
+    """
     owner = Owner(customer_id, dialect)
     await _require_working(rt, owner)
     count = await rt.run(
@@ -143,7 +156,8 @@ async def replay_failed(rt: Runtime, *, customer_id: int, dialect: str, since: d
 async def check_url(rt: Runtime, url: str, *, dialect: str, account: int) -> None:
     """Raises InvalidInput a URL that webhooks of a dialect may not go to.
 
-    `account` is whose share of name look-ups this takes. Without a place left the text alone is judged: each send judges addresses again.
+    `account` is whose share of name look-ups this takes. Without a place left the text alone is
+    judged: each send judges addresses again.
     """
     if len(url) > URL_CHARS_MAX:
         raise InvalidInput(field="url", reason=f"must have at most {URL_CHARS_MAX} characters")

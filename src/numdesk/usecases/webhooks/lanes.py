@@ -1,4 +1,5 @@
-"""Lanes: the deliveries of one endpoint in one process, and how many of them may be sent at a time."""
+"""Lanes: the deliveries of one endpoint in one process, and how many of them may be sent at a
+time."""
 
 from __future__ import annotations
 

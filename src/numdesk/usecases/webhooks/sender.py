@@ -79,7 +79,7 @@ class Sender:
         return policy
 
     async def pump(self) -> int:
-        """Take what is due, as far as there is room, and start to send it; return how many."""
+        """Take due deliveries, as far as there is room, and start to send them; return how many."""
         taken = 0
         self.woken.clear()
         async with self._pumping:

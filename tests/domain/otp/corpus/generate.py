@@ -20,7 +20,8 @@ _HERE = Path(__file__).parent
 _LINE = re.compile(r"(?P<language>[a-zA-Z-]+) (?P<sign>[+-]) (?P<text>.+)")
 _SLOT = re.compile(r"\{(?P<name>[^{}]+)\}")
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
-#: What may stand between the groups of a code where a template has `~`: blanks, hyphens, dashes and dots.
+#: What may stand between the groups of a code where a template has `~`: blanks, hyphens, dashes and
+#: dots.
 _JOINERS = (
     *" \u00a0\u2007\u2009\u202f\u3000", "  ",
     *"-\u2010\u2011\u2012\u2013\u2014\u2212\uff0d", " - ", " \u2013 ", " \u2014 ",

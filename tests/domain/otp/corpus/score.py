@@ -1,4 +1,5 @@
-"""Score the extractor on the corpus: `python -m tests.domain.otp.corpus.score [--misses] [SET...]`."""
+"""Score the extractor on the corpus: `python -m tests.domain.otp.corpus.score [--misses]
+[SET...]`."""
 
 import sys
 import time

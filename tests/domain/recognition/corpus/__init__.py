@@ -1,1 +1,2 @@
-"""Messages with the service that each is of, or "-" where that cannot be told: `expected | sender | text`."""
+"""Messages with the service that each is of, or "-" where that cannot be told: `expected | sender |
+text`."""

@@ -1,4 +1,5 @@
-"""Score the recogniser on the corpus: `python -m tests.domain.recognition.corpus.score [--misses] [SET...]`."""
+"""Score the recogniser on the corpus: `python -m tests.domain.recognition.corpus.score [--misses]
+[SET...]`."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def recognised(case: Case) -> str | None:
 
 
 def main(arguments: list[str]) -> None:
-    """Prints the scores: right answers, services missed, and services seen where none, or another, is."""
+    """Prints the scores: right answers, services missed, and services seen where none, or another,
+    is."""
     for name in [one for one in arguments if not one.startswith("-")] or SETS:
         made = [(case, recognised(case)) for case in cases(name)]
         right = sum(case.service == found for case, found in made)

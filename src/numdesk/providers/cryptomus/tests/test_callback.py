@@ -84,7 +84,8 @@ class TestReadCallback:
         assert read_callback(text.encode(), key=KEY) == HINT
 
     def test_takes_the_signature_wherever_it_stands(self) -> None:
-        """The signature is cut out of the text as it came, from the front, the middle or the end, whatever else is called sign."""
+        """The signature is cut out of the text as it came, from the front, the middle or the end,
+        whatever else is called sign."""
         member = '"sign":"369d4636f40f173b2bfdfdc584f55126"'
         rest = SIGNED.replace(f",{member}", "")
         assert read_callback(rest.replace("{", "{" + member + ",", 1).encode(), key=KEY) == HINT
@@ -97,7 +98,8 @@ class TestReadCallback:
         assert read_callback(text.encode(), key=KEY).reference == "o"
 
     def test_takes_a_text_that_php_would_write_otherwise(self) -> None:
-        """What was signed as sent verifies as sent: plain slashes and escaped letters side by side."""
+        """What was signed as sent verifies as sent: plain slashes and escaped letters side by
+        side."""
         text = r'{"type":"payment","uuid":"u","order_id":"o","a":"/ \u043a к"}'
         whole = text[:-1] + f',"sign":"{sign(text.encode(), key=KEY)}"}}'
         assert read_callback(whole.encode(), key=KEY).reference == "o"
@@ -111,7 +113,8 @@ class TestReadCallback:
 
     @given(st.dictionaries(st.text(max_size=8), st.text(max_size=12), max_size=5), st.booleans())
     def test_takes_whatever_was_signed(self, more: dict[str, str], escapes: bool) -> None:
-        """Any honest callback verifies as sent and with its letters escaped, and keeps nothing but its ids."""
+        """Any honest callback verifies as sent and with its letters escaped, and keeps nothing but
+        its ids."""
         whole = {**more, **document()}
         whole.pop("sign", None)
         text = write_php(read_object(signed(whole).decode()), escape_unicode=escapes)
@@ -197,7 +200,8 @@ class TestRefusals:
         ],
     )
     def test_refuses_what_is_about_no_payment(self, changes: dict[str, Any]) -> None:
-        """A rightly signed call about something else, or with ids that are none, is refused as well."""
+        """A rightly signed call about something else, or with ids that are none, is refused as
+        well."""
         with pytest.raises(CallbackRefused):
             read_callback(signed(document(**changes)), key=KEY)
 

@@ -1,4 +1,5 @@
-"""The adapter against the fake, over real HTTP on loopback: what is made, read back and listed, and what every failure means."""
+"""The adapter against the fake, over real HTTP on loopback: what is made, read back and listed, and
+what every failure means."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -58,7 +59,8 @@ class TestCreate:
     """Making an invoice."""
 
     async def test_makes_an_invoice_that_waits(self, served: Served) -> None:
-        """An invoice has our reference, amount and currency, a page to pay on and an end, and no money yet."""
+        """An invoice has our reference, amount and currency, a page to pay on and an end, and no
+        money yet."""
         made = await served.gateway.create(intent())
         assert (made.reference, made.amount, made.currency) == ("topup-42", Decimal(450), "EUR")
         assert made.payment_url == f"{served.base_url}/pay/{made.gateway_id}"
@@ -75,7 +77,8 @@ class TestCreate:
     async def test_refuses_an_invoice_over_something_else(
         self, served: Served, other: Intent
     ) -> None:
-        """The gateway ignores a new amount for a known order id, so the answer is compared with what was asked."""
+        """The gateway ignores a new amount for a known order id, so the answer is compared with
+        what was asked."""
         await served.gateway.create(intent())
         with pytest.raises(ProviderError) as caught:
             await served.gateway.create(other)
@@ -98,7 +101,8 @@ class TestCreate:
     async def test_tells_a_no_from_a_lost_answer(
         self, served: Served, outcome: str, unknown: bool, made: bool
     ) -> None:
-        """After every failure `find` says whether the invoice is there, and making it again gives that one."""
+        """After every failure `find` says whether the invoice is there, and making it again gives
+        that one."""
         await served.fake.script([f"create:{outcome}"])
         with pytest.raises(ProviderError) as caught:
             await served.gateway.create(intent())
@@ -137,7 +141,10 @@ class TestLookUp:
         status: PaymentStatus,
         paid: str,
     ) -> None:
-        """What was paid is read in the payer's coin, to the last digit; too little is no payment yet."""
+        """What was paid is read in the payer's coin, to the last digit.
+
+        Too little is no payment yet.
+        """
         made = await served.gateway.create(intent())
         assert (
             await served.fake.pay(
@@ -167,7 +174,10 @@ class TestLookUp:
         assert (await look(served, made.gateway_id))[0] is PaymentStatus.SEEN
 
     async def test_closes_what_waits_too_long(self, served: Served, clock: FakeClock) -> None:
-        """After its time an invoice is over: without money expired, with too little underpaid; money may still come."""
+        """After its time an invoice is over: without money expired, with too little underpaid.
+
+        Money may still come.
+        """
         empty, part = (
             await served.gateway.create(intent()),
             await served.gateway.create(intent("topup-43")),
@@ -180,7 +190,8 @@ class TestLookUp:
         assert (await look(served, empty.gateway_id))[0] is PaymentStatus.PAID
 
     async def test_says_what_the_gateway_keeps(self, served: Served) -> None:
-        """The commission is told in the invoice's money, and what we get in the coin it comes in."""
+        """The commission is told in the invoice's money, and what we get in the coin it comes
+        in."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42")
         (payment,) = await served.gateway.look_up(
@@ -195,7 +206,8 @@ class TestLookUp:
         assert payment.changed_at == NOON
 
     async def test_asks_by_the_invoices_own_id(self, served: Served) -> None:
-        """The reference is read from the answer, so an invoice that has another one shows itself."""
+        """The reference is read from the answer, so an invoice that has another one shows
+        itself."""
         made = await served.gateway.create(intent())
         (payment,) = await served.gateway.look_up(
             invoice_id=made.gateway_id, reference="not-this", since=NOON
@@ -263,7 +275,10 @@ class TestPayments:
         )
 
     def test_there_are_twenty_lies(self) -> None:
-        """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
+        """Both gateways are lied about in the same twenty ways.
+
+        A list that goes by other times is none of them.
+        """
         assert len(LIES.keys() - {"late"}) == 20
 
 

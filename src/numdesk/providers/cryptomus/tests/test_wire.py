@@ -56,7 +56,10 @@ class TestStatus:
     def test_goes_by_the_word_and_never_by_its_finality(
         self, word: str, status: str, is_final: bool | None
     ) -> None:
-        """`is_final` may contradict the status and is not read; a new word decides nothing and is kept."""
+        """`is_final` may contradict the status and is not read.
+
+        A new word decides nothing and is kept.
+        """
         found = read_payment(row(status=word, is_final=is_final))
         assert (found.status, found.gateway_status) == (PaymentStatus(status), word)
 
@@ -85,7 +88,10 @@ class TestReadPayment:
         assert found.changed_at == datetime(2023, 7, 11, 18, 24, 17, tzinfo=UTC)
 
     def test_reads_what_was_exchanged_on_the_way(self) -> None:
-        """With a conversion we get its amount; the commission is then not told in the payer's coin."""
+        """With a conversion we get its amount.
+
+        The commission is then not told in the payer's coin.
+        """
         found = read_payment(
             row(
                 convert={
@@ -106,7 +112,8 @@ class TestReadPayment:
         "name", ["uuid", "status", "currency", "amount", "payment_amount", "txid"]
     )
     def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
-        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
+        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may
+        have been done."""
         with pytest.raises(ProviderError) as caught:
             read_payment(row(**{name: 1, "payment_status": 1}))
         assert caught.value.unknown

@@ -13,7 +13,8 @@ class TestOwnStock:
     """The supplier's port for our own numbers."""
 
     async def test_answers_without_asking_anybody(self) -> None:
-        """It tells no tiers, knows no reservation, needs no release, and may always get one more message."""
+        """It tells no tiers, knows no reservation, needs no release, and may always get one more
+        message."""
         stock = OwnStock()
         assert list(await stock.tiers()) == []
         assert await stock.look_up("r") is None
@@ -21,7 +22,8 @@ class TestOwnStock:
         assert await stock.resend("r")
 
     async def test_refuses_to_sell_through_the_port(self) -> None:
-        """Only the command that moves the money may sell a number of ours, so nothing can be sold without it."""
+        """Only the command that moves the money may sell a number of ours, so nothing can be sold
+        without it."""
         stock = OwnStock()
         for sale in (
             stock.reserve(WANTED),

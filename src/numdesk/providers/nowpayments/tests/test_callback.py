@@ -86,7 +86,8 @@ class TestReadCallback:
 
     @given(st.dictionaries(st.text(max_size=6), VALUES, max_size=5), st.integers())
     def test_takes_whatever_was_signed(self, more: dict[str, Any], seed: int) -> None:
-        """Every honest callback verifies in each of the documented ways of signing, in whatever order its keys come."""
+        """Every honest callback verifies in each of the documented ways of signing, in whatever
+        order its keys come."""
         whole = {**more, **document()}
         hint = PaymentHint(reference="topup-42", invoice_id="4522625843", payment_id="5077125051")
         body = write_js(scrambled(whole, random.Random(seed)))
@@ -95,7 +96,8 @@ class TestReadCallback:
             assert read(body, write_js(form, escape_unicode=True)) == hint
 
     def test_takes_the_old_way_of_sorting(self) -> None:
-        """JSON.stringify(params, Object.keys(params).sort()) drops inner members whose names are not on the top."""
+        """JSON.stringify(params, Object.keys(params).sort()) drops inner members whose names are
+        not on the top."""
         body = r'{"payment_id":1,"order_id":"o","fee":{"order_id":"x","currency":"btc"},"я":[{"payment_id":2,"z":1}]}'
         old = '{"fee":{"order_id":"x"},"order_id":"o","payment_id":1,"я":[{"payment_id":2}]}'
         assert read(body, old).payment_id == "1"
@@ -173,7 +175,8 @@ class TestRefusals:
         ],
     )
     def test_refuses_what_is_no_callback(self, body: bytes) -> None:
-        """Bytes that are no object, or one that two readers would read in two ways, are refused whatever signs them."""
+        """Bytes that are no object, or one that two readers would read in two ways, are refused
+        whatever signs them."""
         with pytest.raises(CallbackRefused):
             read_callback({HEADER: SIGNATURE}, body, key=KEY)
 
@@ -191,7 +194,8 @@ class TestRefusals:
         ],
     )
     def test_refuses_every_change(self, changed: str) -> None:
-        """One changed member is another document, also where only its way of writing a number changed."""
+        """One changed member is another document, also where only its way of writing a number
+        changed."""
         with pytest.raises(CallbackRefused, match="signature"):
             read_callback({HEADER: SIGNATURE}, changed.encode(), key=KEY)
 
@@ -222,7 +226,10 @@ class TestRefusals:
 
     @pytest.mark.parametrize("many", ["{}", "[]", '""', "0"])
     def test_costs_no_more_than_its_size(self, many: str) -> None:
-        """The dearest documents of 64 KiB are refused in a moment; with as many objects as names it took two seconds once."""
+        """The dearest documents of 64 KiB are refused in a moment.
+
+        With as many objects as names it took two seconds once.
+        """
         names = ",".join(f'"{number:x}":0' for number in range(3_000))
         body = (
             f'{{"payment_id":1,{names},"z":['
@@ -238,7 +245,8 @@ class TestRefusals:
         assert cost(refuse) < 40
 
     def test_asks_every_object_for_its_own_names(self) -> None:
-        """Below the bound on parts too, the old way of sorting looks at each object's members and not at all names that there are."""
+        """Below the bound on parts too, the old way of sorting looks at each object's members and
+        not at all names that there are."""
         inner = {"b": NumberToken("1"), "a": NumberToken("2"), "x": NumberToken("3")}
         asked: list[object] = []
 

@@ -1,4 +1,5 @@
-"""The adapter against the fake, over real HTTP on loopback: what is made, read back and listed, and what every failure means."""
+"""The adapter against the fake, over real HTTP on loopback: what is made, read back and listed, and
+what every failure means."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,10 @@ class TestCreate:
     """Making an invoice."""
 
     async def test_makes_an_invoice_that_nobody_has_opened(self, served: Served) -> None:
-        """An invoice has our reference, amount and currency and a page to pay on; it has no payment until somebody opens it."""
+        """An invoice has our reference, amount and currency and a page to pay on.
+
+        It has no payment until somebody opens it.
+        """
         made = await served.gateway.create(intent())
         assert (made.reference, made.amount, made.currency, made.expires_at) == (
             "topup-42",
@@ -75,7 +79,8 @@ class TestCreate:
         assert await look(served, made.gateway_id) == []
 
     async def test_never_asks_twice_for_one_reference(self, served: Served) -> None:
-        """The gateway would make a second invoice, so the second call is not sent, and ends as if its answer was lost."""
+        """The gateway would make a second invoice, so the second call is not sent, and ends as if
+        its answer was lost."""
         await served.gateway.create(intent())
         with pytest.raises(ProviderError) as caught:
             await served.gateway.create(intent())
@@ -138,7 +143,10 @@ class TestFind:
         )
 
     async def test_finds_none_that_nobody_was_shown(self, served: Served, keyed: Served) -> None:
-        """An invoice without a payment is in no list; without the list there is nothing to look in."""
+        """An invoice without a payment is in no list.
+
+        Without the list there is nothing to look in.
+        """
         await served.fake.open(reference="topup-42", amount=Decimal(450))
         assert await served.gateway.find(reference="topup-42", since=NOON) is None
         await served.fake.choose("topup-42")
@@ -167,7 +175,8 @@ class TestLookUp:
         status: PaymentStatus,
         paid: str,
     ) -> None:
-        """What was paid is read in the payer's coin, to the last digit, however JavaScript writes it."""
+        """What was paid is read in the payer's coin, to the last digit, however JavaScript writes
+        it."""
         made = await served.gateway.create(intent())
         assert (
             await served.fake.pay(
@@ -216,7 +225,8 @@ class TestLookUp:
         assert (second.wrong_asset, second.due) == (False, Decimal("562.5"))
 
     async def test_tells_another_coin_than_was_chosen(self, served: Served) -> None:
-        """Money that came in another coin is marked, finished as the gateway calls it, and what would have been due is not known."""
+        """Money that came in another coin is marked, finished as the gateway calls it, and what
+        would have been due is not known."""
         made = await served.gateway.create(intent())
         await served.fake.choose("topup-42")
         await served.fake.pay("topup-42", currency="BTC", amount=Decimal("0.001"))
@@ -234,7 +244,8 @@ class TestLookUp:
         )
 
     async def test_says_what_the_gateway_keeps(self, served: Served) -> None:
-        """The commission is told in the invoice's money, and what we get in the coin it comes in."""
+        """The commission is told in the invoice's money, and what we get in the coin it comes
+        in."""
         made = await served.gateway.create(intent())
         await served.fake.pay("topup-42")
         (payment,) = await look(served, made.gateway_id)
@@ -261,7 +272,8 @@ class TestLookUp:
         ]
 
     async def test_reads_by_itself_what_the_list_does_not_hold(self, served: Served) -> None:
-        """A payment that a callback named is asked for, also when it belongs to another invoice: then it says so."""
+        """A payment that a callback named is asked for, also when it belongs to another invoice:
+        then it says so."""
         made = await served.gateway.create(intent())
         await served.fake.open(reference="other", amount=Decimal(5))
         opened = await served.fake.choose("other")
@@ -269,7 +281,8 @@ class TestLookUp:
         assert (found.reference, found.payment_id) == ("other", str(opened.payment_id))
 
     async def test_needs_ids_without_the_list(self, keyed: Served) -> None:
-        """With a key alone only those payments are known whose callbacks came, their parents included."""
+        """With a key alone only those payments are known whose callbacks came, their parents
+        included."""
         made = await keyed.gateway.create(intent())
         await keyed.fake.pay("topup-42", amount=Decimal(200))
         await keyed.fake.pay("topup-42", currency="BTC", amount=Decimal("0.001"))
@@ -365,7 +378,10 @@ class TestPayments:
         )
 
     def test_there_are_twenty_lies(self) -> None:
-        """Both gateways are lied about in the same twenty ways; a list that goes by other times is none of them."""
+        """Both gateways are lied about in the same twenty ways.
+
+        A list that goes by other times is none of them.
+        """
         assert len(LIES.keys() - {"late"}) == 20
 
 
@@ -419,7 +435,8 @@ class TestDirector:
 
     @pytest.mark.parametrize("escapes", [False, True])
     async def test_signs_what_verifies(self, served: Served, escapes: bool) -> None:
-        """Small numbers, inner objects, letters and slashes are signed as JavaScript or PHP would write them."""
+        """Small numbers, inner objects, letters and slashes are signed as JavaScript or PHP would
+        write them."""
         await served.gateway.create(intent())
         notice = await served.fake.see("topup-42", amount=Decimal("0.00000015"), currency="BTC")
         headers, body = served.fake.written(

@@ -49,7 +49,10 @@ class TestStatus:
         ],
     )
     def test_translates_every_word(self, word: str, status: str) -> None:
-        """Only finished is paid, confirmed is not settled; a new word decides nothing and is kept."""
+        """Only finished is paid, confirmed is not settled.
+
+        A new word decides nothing and is kept.
+        """
         found = read_payment(row(payment_status=word), parent=None)
         assert (found.status, found.gateway_status) == (PaymentStatus(status), word)
 
@@ -66,7 +69,10 @@ class TestReadPayment:
     """Amounts, ids and times."""
 
     def test_reads_the_documented_answer(self) -> None:
-        """Every field that we use is where the documentation has it; finished says nothing of how much came."""
+        """Every field that we use is where the documentation has it.
+
+        Finished says nothing of how much came.
+        """
         found = read_payment(ROW, parent=None)
         assert (found.payment_id, found.invoice_id, found.reference) == (
             "5524759814",
@@ -88,7 +94,10 @@ class TestReadPayment:
         assert found.changed_at == datetime(2021, 4, 12, 14, 23, 6, 244000, tzinfo=UTC)
 
     def test_tells_a_deposit_in_another_coin(self) -> None:
-        """Compared with its parent's coin, a deposit shows that it came by mistake; then nothing was due in it."""
+        """Compared with its parent's coin, a deposit shows that it came by mistake.
+
+        Then nothing was due in it.
+        """
         child = row(parent_payment_id=NumberToken("5"), pay_currency="btc")
         assert read_payment(child, parent=row()).wrong_asset
         assert read_payment(child, parent=row()).due is None
@@ -111,7 +120,8 @@ class TestReadPayment:
         ],
     )
     def test_refuses_an_answer_with_a_broken_part(self, name: str) -> None:
-        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may have been done."""
+        """A part that cannot be read is a broken answer, and not a payment of nothing: the work may
+        have been done."""
         with pytest.raises(ProviderError) as caught:
             read_payment(row(**{name: True}), parent=None)
         assert caught.value.unknown

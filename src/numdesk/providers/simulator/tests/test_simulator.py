@@ -111,7 +111,8 @@ class TestScript:
     async def test_fails_as_told_and_tells_the_truth_after(
         self, simulator: Simulator, outcome: str, cause: Cause, unknown: bool, done: bool
     ) -> None:
-        """After each failure a look-up says whether the number was sold, and only `late_ok` sold it."""
+        """After each failure a look-up says whether the number was sold, and only `late_ok` sold
+        it."""
         await simulator.script([outcome])
         with pytest.raises(ProviderError) as caught:
             await simulator.reserve(wanted())
@@ -157,7 +158,8 @@ class TestMemory:
     """The world outside does not forget."""
 
     async def test_is_shared_and_survives(self, tmp_path: Path) -> None:
-        """Another process on the same file, then or later, sees what was sold and what is scripted."""
+        """Another process on the same file, then or later, sees what was sold and what is
+        scripted."""
         first, second = World(tmp_path / "w"), World(tmp_path / "w")
         sold = await simulator_of(first, []).reserve(wanted())
         await simulator_of(first, []).script(["no_numbers"])
@@ -222,7 +224,8 @@ class TestBrokenFile:
     async def test_is_an_upstream_that_does_not_answer(
         self, tmp_path: Path, slept: list[float]
     ) -> None:
-        """Every question to it fails as one to a company that is out of reach, with an outcome that nobody knows."""
+        """Every question to it fails as one to a company that is out of reach, with an outcome that
+        nobody knows."""
         (tmp_path / "world.sqlite").mkdir()
         world = World(tmp_path / "world.sqlite")
         simulator = simulator_of(world, slept)
