@@ -32,7 +32,7 @@ from numdesk.domain.errors import Refusal
 from numdesk.domain.fx import PriceCap
 from numdesk.domain.orders.lifecycle import State
 from numdesk.domain.orders.outcomes import Document
-from numdesk.usecases.orders import from_suppliers, lifecycle, purchases, reactivation
+from numdesk.usecases.orders import ending, from_suppliers, lifecycle, purchases, reactivation
 
 CUSTOMERS, NUMBERS = 2, 8
 #: Picks from here on are strangers: somebody else's order, nobody's number.
@@ -162,7 +162,7 @@ class DeskMachine(RuleBasedStateMachine):
     def cancel(self, who: int, pick: int) -> None:
         """Any order, mostly by its owner."""
         for order_id, caller in self._choose(who, pick, State.ACTIVE):
-            answer = self.answer(lifecycle.cancel(self.desk.rt, caller, order_id, show=None))
+            answer = self.answer(ending.cancel(self.desk.rt, caller, order_id, show=None))
             refusal = self.ref.cancel(caller.customer_id, order_id)
             assert (answer if refusal else answer.balance.units) == (
                 refusal or self.ref.available(caller.customer_id)
@@ -172,7 +172,7 @@ class DeskMachine(RuleBasedStateMachine):
     def finish(self, who: int, pick: int) -> None:
         """Any order; a supplier hears of it."""
         for order_id, caller in self._choose(who, pick, State.RECEIVED, State.RESENT):
-            answer = self.answer(lifecycle.finish(self.desk.rt, caller, order_id))
+            answer = self.answer(ending.finish(self.desk.rt, caller, order_id))
             refusal = self.ref.finish(caller.customer_id, order_id)
             assert (answer if refusal else answer.state) == (refusal or State.COMPLETED)
             self._release_at_supplier([order_id])
@@ -231,10 +231,10 @@ class DeskMachine(RuleBasedStateMachine):
         self.ref.now += seconds
         if expire:
             due = self.ref.expire()
-            assert self.do(lifecycle.expire_due(self.desk.rt)) == len(due)
+            assert self.do(ending.expire_due(self.desk.rt)) == len(due)
             self._release_at_supplier(due)
         if release:
-            assert self.do(lifecycle.release_quarantined(self.desk.rt)) == self.ref.release()
+            assert self.do(ending.release_quarantined(self.desk.rt)) == self.ref.release()
 
     @rule(
         offer=st.sampled_from([LOCAL, LOCAL_TWO]),
@@ -396,7 +396,7 @@ class DeskMachine(RuleBasedStateMachine):
 
     def _release_at_supplier(self, order_ids: list[int]) -> None:
         for order_id in order_ids:
-            self.do(lifecycle.release_at_supplier(self.desk.rt, {"order": order_id}))
+            self.do(ending.release_at_supplier(self.desk.rt, {"order": order_id}))
 
     def _reprice(self, offer: int, price: int, *, forget: bool = True) -> None:
         self.do(

@@ -25,7 +25,7 @@ from numdesk.domain.rentals.refusals import (
     RentalStillActive,
 )
 from numdesk.domain.stock.atlas import SERVICES_BY_CODE
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.rentals import ending, reading
 from numdesk.usecases.rentals import prices as rental_prices
 

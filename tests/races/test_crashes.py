@@ -24,7 +24,7 @@ from numdesk.domain.orders.lifecycle import State
 from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.suppliers import NumberSupplier
 from numdesk.runtime import Runtime
-from numdesk.usecases.orders import lifecycle, reactivation
+from numdesk.usecases.orders import ending, lifecycle, reactivation
 from numdesk.usecases.stock import catalogue
 
 CREDIT = 1_000_000
@@ -49,8 +49,8 @@ async def completed(desk: DeskOfTest, caller: Caller) -> None:
     """An order of the supplier's that is done with."""
     order = await desk.order(caller, REMOTE_OFFER)
     await desk.message(order.msisdn)
-    await lifecycle.finish(desk.rt, caller, order.id)
-    await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
+    await ending.finish(desk.rt, caller, order.id)
+    await ending.release_at_supplier(desk.rt, {"order": order.id})
 
 
 async def ripe(desk: DeskOfTest, caller: Caller) -> None:
@@ -85,7 +85,7 @@ async def cancel(rt: Runtime, caller: Caller) -> Any:
     return (
         order
         if order.state is State.CANCELED
-        else await lifecycle.cancel(rt, caller, order.id, show=None)
+        else await ending.cancel(rt, caller, order.id, show=None)
     )
 
 

@@ -18,7 +18,7 @@ from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.ports.suppliers import Outcome
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending, lifecycle
 
 ROUND, CUSTOMERS = 2_000, 40
 ENDED = {
@@ -54,7 +54,7 @@ async def test_thousands_of_orders_end_once(database_url: str, tmp_path: Path, r
             stories = await _stories(desks[0])
             await _play(desks, stories, chance)
             desks[0].clock.advance(LIFETIME.total_seconds())
-            await lifecycle.expire_due(desks[0].rt)
+            await ending.expire_due(desks[0].rt)
             faults = await _faults(desks[0], stories)
             assert not faults, f"seed {seed}, round {number}: {faults[:5]}"
 
@@ -76,7 +76,7 @@ async def test_a_message_that_commits_before_the_cancel_wins(
 
         desk.simulator.release = while_told  # a message in between
         with pytest.raises(StateForbids):
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.RECEIVED
         assert await desk.available(caller) == 1_000_000 - order.price
 
@@ -108,7 +108,7 @@ async def _play(desks: list[DeskOfTest], stories: list[Story], chance: random.Ra
     chance.shuffle(works)
     works.insert(len(works) // 2, move_on())
     for _ in range(20):
-        works.insert(chance.randrange(len(works)), lifecycle.expire_due(chance.choice(desks).rt))
+        works.insert(chance.randrange(len(works)), ending.expire_due(chance.choice(desks).rt))
     gate = asyncio.Semaphore(64)  # what waits behind it has not looked at the clock yet
 
     async def begun(work: Coroutine[object, object, object]) -> None:
@@ -124,9 +124,9 @@ async def _act(desk: DeskOfTest, story: Story, name: str) -> None:
         if name == "deliver":
             name = (await desk.message(story.msisdn, message_id=uuid.uuid4().hex)).status
         elif name == "cancel":
-            await lifecycle.cancel(desk.rt, story.caller, story.order_id, show=None)
+            await ending.cancel(desk.rt, story.caller, story.order_id, show=None)
         else:
-            await lifecycle.finish(desk.rt, story.caller, story.order_id)
+            await ending.finish(desk.rt, story.caller, story.order_id)
     except Refusal as refusal:
         name += f" {refusal.code}"
     story.told[name] += 1

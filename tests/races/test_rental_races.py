@@ -29,7 +29,7 @@ from numdesk.domain.rentals.refusals import (
     RentalStillActive,
 )
 from numdesk.usecases.idempotency import Signature
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.rentals import ending, reading
 
 PRICE = shop.PRICES["google", "LONG", 7]

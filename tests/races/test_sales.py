@@ -24,7 +24,7 @@ from numdesk.domain.errors import (
     WalletShort,
 )
 from numdesk.domain.stock.refusals import NoOffer
-from numdesk.usecases.orders import lifecycle, purchases, reactivation
+from numdesk.usecases.orders import ending, lifecycle, purchases, reactivation
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ class TestReactivation:
             desks[0].rt.memory.forget("catalogue")
             order = await self._completed(desks[0], caller, LOCAL_OFFER)
             desks[0].clock.advance(1800)
-            await lifecycle.release_quarantined(desks[0].rt)
+            await ending.release_quarantined(desks[0].rt)
             desks[1].rt.memory.forget("catalogue")
             bought, refused = await outcomes(
                 *(desks[1].buy(buyer, LOCAL_OFFER_TWO) for buyer in buyers),
@@ -184,8 +184,8 @@ class TestReactivation:
     async def _completed(self, desk: DeskOfTest, caller: Caller, offer_id: int) -> int:
         order = await desk.order(caller, offer_id)
         await desk.message(order.msisdn)
-        await lifecycle.finish(desk.rt, caller, order.id)
-        await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
+        await ending.finish(desk.rt, caller, order.id)
+        await ending.release_at_supplier(desk.rt, {"order": order.id})
         return order.id
 
     def _request(self, number: int, order_id: int) -> reactivation.ReactivateRequest:
@@ -275,12 +275,12 @@ class Crowd:
 
     async def _cancel(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        await lifecycle.cancel(desk.rt, caller, order_id, show=None)
+        await ending.cancel(desk.rt, caller, order_id, show=None)
 
     async def _finish(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
-        await lifecycle.finish(desk.rt, caller, order_id)
-        await lifecycle.release_at_supplier(desk.rt, {"order": order_id})
+        await ending.finish(desk.rt, caller, order_id)
+        await ending.release_at_supplier(desk.rt, {"order": order_id})
 
     async def _resend(self, desk: DeskOfTest) -> None:
         caller, order_id, _ = self._some()
@@ -295,8 +295,8 @@ class Crowd:
 
     async def _time(self, desk: DeskOfTest) -> None:
         desk.clock.advance(self.chance.choice([5, 30, 60]))
-        await lifecycle.expire_due(desk.rt)
-        await lifecycle.release_quarantined(desk.rt)
+        await ending.expire_due(desk.rt)
+        await ending.release_quarantined(desk.rt)
 
 
 def retries() -> float:

@@ -34,7 +34,7 @@ from numdesk.storage.database.pool import Database
 from numdesk.storage.inbound.messages import Taken
 from numdesk.usecases.customers import accounts, callers
 from numdesk.usecases.inbound import receive
-from numdesk.usecases.orders import from_suppliers, lifecycle, purchases
+from numdesk.usecases.orders import ending, from_suppliers, lifecycle, purchases
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DIALECT = "smscode"
@@ -152,7 +152,7 @@ class DeskOfTest:
         for row in await self.pool.fetch(
             "delete from jobs where kind = 'orders.release' returning payload::text"
         ):
-            await lifecycle.release_at_supplier(self.rt, json.loads(row[0]))
+            await ending.release_at_supplier(self.rt, json.loads(row[0]))
 
     async def resolve_by_jobs(self, rt: Runtime | None = None) -> None:
         """Does what the jobs that settle requests would do, first those that have suppliers asked,

@@ -20,7 +20,7 @@ from numdesk.domain.payments.topups import Decision
 from numdesk.usecases.customers import accounts
 from numdesk.usecases.inbound import withheld as inbound_withheld
 from numdesk.usecases.ledger import wallets
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.payments import settlement, topups
 from numdesk.usecases.payments.topups import TopUpRequest

@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.support.desk import DeskOfTest
 
 from numdesk.usecases import retention
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending
 
 _EVENTS = """
   insert into events (customer_id, dialect, kind, document, at)
@@ -95,7 +95,7 @@ async def insert_old(desk: DeskOfTest, sweep: retention.Table, *, kept: timedelt
                 desk.clock.advance((kept + timedelta(seconds=2)).total_seconds())
             order = await desk.order(caller)
             await desk.message(order.msisdn)
-            await lifecycle.finish(desk.rt, caller, order.id)
+            await ending.finish(desk.rt, caller, order.id)
         return "orders"
     table, insert = _ROWS[sweep.name]
     now = desk.clock.wall() if sweep.by_wall else desk.clock.now()

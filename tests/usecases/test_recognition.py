@@ -27,6 +27,7 @@ from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.ports.suppliers import Reserved, Wanted
 from numdesk.usecases import recognition, retention
 from numdesk.usecases.inbound import receive, withheld
+from numdesk.usecases.orders import ending
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import reading
 
@@ -91,7 +92,7 @@ class TestForeign:
         read = await order_lifecycle.read(desk.rt, caller, order.id)
         assert (read.state, read.otp_code, read.sms_revision) == (State.RECEIVED, "771204", 2)
         assert await earned(desk) == PRICE
-        await order_lifecycle.finish(desk.rt, caller, order.id)
+        await ending.finish(desk.rt, caller, order.id)
         assert await uses(desk) == {TELEGRAM, WHATSAPP}
 
     async def test_alone_leaves_the_order_to_be_paid_back(self, desk: DeskOfTest) -> None:
@@ -103,7 +104,7 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(1200)
-        await order_lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         assert (await order_lifecycle.read(desk.rt, caller, order.id)).state is State.EXPIRED
         assert await desk.available(caller) == 1_000_000
         assert await uses(desk) == {TELEGRAM}
@@ -114,9 +115,7 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(120)
-        assert (
-            await order_lifecycle.cancel(desk.rt, caller, order.id, show=None)
-        ).refund.units == PRICE
+        assert (await ending.cancel(desk.rt, caller, order.id, show=None)).refund.units == PRICE
         assert await desk.available(caller) == 1_000_000
 
     async def test_of_an_order_without_any_message_keeps_its_service(
@@ -127,7 +126,7 @@ class TestForeign:
         caller = await desk.customer()
         await desk.order(caller)
         desk.clock.advance(1200)
-        await order_lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         assert await uses(desk) == {WHATSAPP}
 
     async def test_makes_the_number_unfit_for_its_service(self, desk: DeskOfTest) -> None:
@@ -138,9 +137,9 @@ class TestForeign:
         order = await desk.order(caller)
         await desk.message(order.msisdn, FOREIGN)
         desk.clock.advance(1200)
-        await order_lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         desk.clock.advance(3600)
-        await order_lifecycle.release_quarantined(desk.rt)
+        await ending.release_quarantined(desk.rt)
         desk.rt.memory.forget("catalogue")
         with pytest.raises(NoOffer):
             await desk.buy(caller, LOCAL_OFFER_TWO)
@@ -153,7 +152,7 @@ class TestForeign:
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
-        assert (await order_lifecycle.finish(desk.rt, caller, order.id)).otp_code == "48291"
+        assert (await ending.finish(desk.rt, caller, order.id)).otp_code == "48291"
         assert await earned(desk) == PRICE
         assert await uses(desk) == {TELEGRAM}
         [kept] = await withheld.foreign(desk.rt, limit=10)
@@ -261,7 +260,7 @@ class TestPaths:
         """A number of ours remembers what it received after its order, or when nobody had it."""
         order = await desk.order(await desk.customer())
         desk.clock.advance(1200)
-        await order_lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "late"
         free = await desk.pool.fetchval("select msisdn from numbers where state = 0 limit 1")
         assert (await desk.message(free, "G-482913")).status == "orphan"
@@ -275,7 +274,7 @@ class TestPaths:
         caller = await desk.customer()
         order = await desk.order(caller)
         assert (await desk.message(order.msisdn, FOREIGN)).status == "taken"
-        await order_lifecycle.finish(desk.rt, caller, order.id)
+        await ending.finish(desk.rt, caller, order.id)
         assert await uses(desk) == {WHATSAPP, TELEGRAM}
 
     async def test_of_a_family_is_delivered(self, desk: DeskOfTest) -> None:
@@ -360,8 +359,8 @@ class TestRaces:
                 order.msisdn, FOREIGN, message_id=f"f{order.id}-{chance.randrange(2)}"
             ),
             lambda: desk.message(order.msisdn, OWN, message_id=f"o{order.id}"),
-            lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
-            lambda: order_lifecycle.expire_due(desk.rt),
+            lambda: ending.cancel(desk.rt, caller, order.id, show=None),
+            lambda: ending.expire_due(desk.rt),
         ]
         await asyncio.gather(
             *(chance.choice(acts)() for _ in range(chance.randrange(2, 9))), return_exceptions=True
@@ -378,7 +377,7 @@ class TestRaces:
         assert (journal_id is not None) == (own > 0) == (read.first_sms_at is not None)
         assert read.otp_message in (None, OWN)
         desk.clock.advance(1300)
-        await order_lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         await desk.pool.execute(
             "update numbers set state = 0, order_id = null, free_at = null where state = 2"
         )

@@ -10,7 +10,7 @@ from tests.support.old_rows import insert_old
 
 from numdesk.domain.orders.lifecycle import State
 from numdesk.usecases import retention
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending, lifecycle
 
 SWEEPS = {one.name: one for one in retention.SWEEPS}
 
@@ -107,9 +107,9 @@ async def test_forgets_what_sms_said(desk: DeskOfTest) -> None:
     old, young, waiting = [await desk.order(caller) for _ in range(3)]
     for order in (old, young, waiting):
         await desk.message(order.msisdn)
-    await lifecycle.finish(desk.rt, caller, old.id)
+    await ending.finish(desk.rt, caller, old.id)
     desk.clock.advance(600)
-    await lifecycle.finish(desk.rt, caller, young.id)
+    await ending.finish(desk.rt, caller, young.id)
     before = await desk.pool.fetch("select id, kind, at from events order by id")
     desk.clock.advance(timedelta(days=30).total_seconds() - 300)
     for name in ("messages.forget", "orders.forget_texts", "events.forget_texts"):

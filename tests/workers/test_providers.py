@@ -20,7 +20,7 @@ from numdesk.domain.payments.audit import Fault
 from numdesk.ports.errors import Cause, ProviderError
 from numdesk.ports.suppliers import Outcome, Reserved, Tier, Wanted
 from numdesk.storage.jobs import queue
-from numdesk.usecases.orders import from_suppliers, lifecycle
+from numdesk.usecases.orders import ending, from_suppliers, lifecycle
 from numdesk.usecases.payments import audit, callbacks
 from numdesk.usecases.payments.polling import POLL_PARALLEL
 from numdesk.workers import runner
@@ -280,7 +280,7 @@ async def test_every_job_that_asks_a_provider_names_it(
         await desk.buy(caller, REMOTE_ONLY_OFFER)
     desk.hear()
     desk.clock.advance(LIFETIME.total_seconds())
-    await lifecycle.expire_due(desk.rt)
+    await ending.expire_due(desk.rt)
     await desk.resolve_by_jobs()
     found = await pool.fetch(
         "select distinct kind, lane from jobs where kind <> 'orders.resolve' or lane <> ''"

@@ -12,7 +12,7 @@ import msgspec
 from prometheus_client import Gauge
 
 from numdesk.domain.ledger.journals import Check, Report
-from numdesk.domain.payments import topups
+from numdesk.domain.payments import judging
 from numdesk.kit.log import get_logger
 from numdesk.storage.ledger import check as ledger_check
 from numdesk.storage.orders import check as order_check
@@ -229,7 +229,7 @@ async def _check_facts(tx: Tx) -> dict[str, Check]:
         owners, after = await payment_topups.read_many(tx, ids), ids[-1]
         for booked in await payment_rows.payments_of(tx, ids):
             checked += 1
-            due = topups.judge(owners[booked.topup_id], booked.line).share
+            due = judging.judge(owners[booked.topup_id], booked.line).share
             if due != booked.share:
                 wrong.append(
                     f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its facts come to {due}"

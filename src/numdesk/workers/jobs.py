@@ -13,10 +13,10 @@ from numdesk.usecases.customers import callers, rate_limits
 from numdesk.usecases.desk import clock, installation, versions
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.orders import changes, from_suppliers, supplier_answers
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.payments import audit, callbacks, held, polling, settlement
 from numdesk.usecases.rentals import ending
-from numdesk.usecases.stock import catalogue
+from numdesk.usecases.stock import catalogue, scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ TIMETABLE: tuple[Recurring, ...] = (
     Recurring("inbound.join_overdue", 1.0, receive.join_overdue, by_clock=True),
     Recurring("ledger.tick", 5.0, ledger_check.tick),
     Recurring("ledger.tick_full", 60.0, ledger_check.tick_full),
-    Recurring("catalogue.refresh_scores", 600.0, catalogue.refresh_scores),
+    Recurring("catalogue.refresh_scores", 600.0, scores.refresh_scores),
     Recurring("rates.refresh", 300.0, rates.refresh),
     Recurring(
         retention.KEYS.name, 3600.0, partial(retention.sweep, one=retention.KEYS), by_clock=True

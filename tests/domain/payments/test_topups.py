@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numdesk.domain.payments import topups
+from numdesk.domain.payments import judging, topups
 from numdesk.domain.payments.gateway_payments import PLAINLY_PAID, Payment, PaymentStatus
 from numdesk.domain.payments.topups import (
     MOVES,
@@ -168,7 +168,7 @@ class TestJudge:
 
         No part of it is negative.
         """
-        verdict = topups.judge(topup(amount, discount), line(topup(amount, discount), share))
+        verdict = judging.judge(topup(amount, discount), line(topup(amount, discount), share))
         found = verdict.share
         assert found.credit + found.suspense == found.received + found.discount
         assert (
@@ -181,7 +181,7 @@ class TestJudge:
     )
     def test_only_settled_money_is_booked(self, status: PaymentStatus) -> None:
         """Whatever else a gateway says, nothing is the customer's."""
-        assert topups.judge(topup(), line(topup(), 1, status)).share == NOTHING
+        assert judging.judge(topup(), line(topup(), 1, status)).share == NOTHING
 
     @pytest.mark.parametrize(
         "status", sorted(set(PaymentStatus) - PLAINLY_PAID - {PaymentStatus.REFUNDED})
@@ -189,15 +189,15 @@ class TestJudge:
     def test_money_that_is_not_plainly_paid_is_doubted(self, status: PaymentStatus) -> None:
         """At once, or after a day where it is on its way: no status has money that nobody sees."""
         found = line(topup(), 1, status)
-        late = topups.with_time(
-            topup(), found, topups.judge(topup(), found), now=NOON + topups.SETTLING_MAX
+        late = judging.with_time(
+            topup(), found, judging.judge(topup(), found), now=NOON + topups.SETTLING_MAX
         )
         assert late.share == NOTHING
         assert late.doubt in topups.OPEN_AT_GATEWAY
 
     def test_a_tolerance_of_the_gateway_is_not_ours(self) -> None:
         """Paid, says the gateway, with one percent missing: credited is what came."""
-        assert topups.judge(topup(), line(topup(), "0.99")).share.credit == 49_500
+        assert judging.judge(topup(), line(topup(), "0.99")).share.credit == 49_500
 
     @pytest.mark.parametrize(
         ("facts", "doubt"),
@@ -212,13 +212,13 @@ class TestJudge:
     )
     def test_doubts_what_does_not_fit(self, facts: dict[str, object], doubt: Doubt) -> None:
         """Nothing is credited, and the reason is named."""
-        verdict = topups.judge(topup(), line(topup(), **facts))  # type: ignore[arg-type] - fields by name
+        verdict = judging.judge(topup(), line(topup(), **facts))  # type: ignore[arg-type] - fields by name
         assert (verdict.share.credit, verdict.doubt) == (0, doubt)
 
     def test_an_operator_may_want_to_see_every_part_payment(self) -> None:
         """With the rule off, what is paid too little waits, and lies apart meanwhile."""
         strict = topup(policy=Policy(credits_underpaid=False))
-        verdict = topups.judge(strict, line(strict, "0.5", PaymentStatus.UNDERPAID))
+        verdict = judging.judge(strict, line(strict, "0.5", PaymentStatus.UNDERPAID))
         assert (verdict.share.credit, verdict.share.suspense, verdict.doubt) == (
             0,
             22_500,
@@ -232,11 +232,11 @@ class TestJudge:
         """
         stranger = line(topup(), currency="USD")
         approved = replace(stranger, decision=Decision.APPROVED, worth=45_000)
-        assert topups.judge(topup(), approved).share.credit == 50_000
+        assert judging.judge(topup(), approved).share.credit == 50_000
         refused = replace(line(topup(), wrong_asset=True), decision=Decision.REFUSED)
-        assert topups.judge(topup(), refused) == topups.Verdict(NOTHING)
+        assert judging.judge(topup(), refused) == topups.Verdict(NOTHING)
         gone = replace(approved, payment=replace(approved.payment, status=PaymentStatus.REFUNDED))
-        assert topups.judge(topup(), gone).share == NOTHING
+        assert judging.judge(topup(), gone).share == NOTHING
 
 
 class TestMoves:
@@ -271,5 +271,5 @@ class TestMoves:
         """An answer that would lead back is ignored."""
         credited = topup(state=TopUpState.CREDITED)
         waiting = line(credited, status=PaymentStatus.WAITING, paid=None)
-        judged = [(waiting, topups.judge(credited, waiting))]
-        assert topups.state_of(credited, judged, now=NOON) is TopUpState.CREDITED
+        judged = [(waiting, judging.judge(credited, waiting))]
+        assert judging.state_of(credited, judged, now=NOON) is TopUpState.CREDITED

@@ -13,21 +13,18 @@ from hypothesis import strategies as st
 
 from numdesk.domain.errors import Refusal
 from numdesk.domain.rentals.lifecycle import (
-    ALIASES,
     MOVES,
     RentalEvent,
     RentalService,
     RentalState,
     RentType,
     as_of,
-    choose,
-    extensions,
     is_refunded,
     length,
     move,
-    quotes,
-    service_of,
 )
+from numdesk.domain.rentals.messages import ALIASES, service_of
+from numdesk.domain.rentals.quotes import choose, extensions, quotes
 from numdesk.domain.rentals.refusals import PeriodNotOffered, RentalNotActive, RentalStillActive
 from numdesk.domain.stock.atlas import SERVICES
 

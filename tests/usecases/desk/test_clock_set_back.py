@@ -18,6 +18,7 @@ from numdesk.kit.clock import SET_BACK_MAX, FakeClock
 from numdesk.usecases import ledger_check
 from numdesk.usecases.desk import clock
 from numdesk.usecases.jobs import queue
+from numdesk.usecases.orders import ending
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import reading
 from numdesk.workers import runner
@@ -53,7 +54,7 @@ async def trade(desk: DeskOfTest) -> None:
     buyer, renter = await desk.customer(), await shop.renter(desk)
     bought = [await desk.order(buyer) for _ in range(3)]
     await desk.message(bought[0].msisdn)
-    await order_lifecycle.finish(desk.rt, buyer, bought[0].id)
+    await ending.finish(desk.rt, buyer, bought[0].id)
     long = await shop.rent(desk, renter)
     await shop.extend(desk, renter, long.rental.id)
     await shop.cancel(desk, renter, long.rental.id)
@@ -62,7 +63,7 @@ async def trade(desk: DeskOfTest) -> None:
     await ledger_check.extend_chain(desk.rt)
     await ledger_check.extend_chain(desk.rt)
     desk.clock.advance(300)  # half of it, while the clock catches up
-    await order_lifecycle.cancel(desk.rt, buyer, bought[1].id, show=None)
+    await ending.cancel(desk.rt, buyer, bought[1].id, show=None)
     desk.clock.advance(3 * LIFETIME.total_seconds())
     await runner.run_due(desk.rt)
     assert (await order_lifecycle.read(desk.rt, buyer, bought[2].id)).state is State.EXPIRED

@@ -15,7 +15,7 @@ from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.errors import ProviderError
 from numdesk.usecases import rates
 from numdesk.usecases.desk import provider_calls
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending, lifecycle
 from numdesk.usecases.payments import audit, invoices, settlement
 from numdesk.usecases.stock import catalogue
 
@@ -98,7 +98,7 @@ async def test_a_supplier_that_hangs_holds_no_customer_up(
     monkeypatch.setattr(desk.simulator, "release", hang)
     monkeypatch.setattr(desk.simulator, "resend", hang)
     with pytest.raises(SupplierFailed):
-        await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        await ending.cancel(desk.rt, caller, order.id, show=None)
     with pytest.raises(SupplierFailed):
         await lifecycle.resend(desk.rt, caller, heard.id)
     assert [await lifecycle.read(desk.rt, caller, one.id) for one in (order, heard)] == [

@@ -16,7 +16,7 @@ from numdesk.domain.orders.lifecycle import State
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.usecases.inbound import receive
 from numdesk.usecases.jobs import sweeps
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending, lifecycle
 
 
 def _part(to: int, position: int, total: int, text: str, *, reference: int = 7) -> MessageReceived:
@@ -84,7 +84,7 @@ class TestReceive:
         order = await desk.order(caller)
         desk.clock.advance(1200)
         assert (await desk.message(order.msisdn)).status == "late"
-        await lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         assert (await desk.message(order.msisdn)).status == "late"
         assert (await desk.message(4917000001)).status == "orphan"
         assert await desk.available(caller) == 1_000_000
@@ -209,9 +209,9 @@ class TestRaces:
         desk.clock.advance(chance.choice([115, 1199, 1200]))
         acts = [
             lambda: desk.message(order.msisdn),
-            lambda: lifecycle.cancel(desk.rt, caller, order.id, show=None),
-            lambda: lifecycle.expire_due(desk.rt),
-            lambda: lifecycle.finish(desk.rt, caller, order.id),
+            lambda: ending.cancel(desk.rt, caller, order.id, show=None),
+            lambda: ending.expire_due(desk.rt),
+            lambda: ending.finish(desk.rt, caller, order.id),
         ]
         await asyncio.gather(
             *(chance.choice(acts)() for _ in range(chance.randrange(2, 8))), return_exceptions=True
@@ -227,7 +227,7 @@ class TestRaces:
         )
         await desk.pool.execute("delete from number_uses")
         desk.clock.advance(1300)
-        await lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         await desk.pool.execute(
             "update numbers set state = 0, order_id = null, free_at = null where state = 2"
         )

@@ -13,6 +13,7 @@ from tests.support.desk import PRICE, DeskOfTest
 from numdesk.domain.errors import NotFound, Refusal, StateForbids
 from numdesk.domain.orders.lifecycle import State
 from numdesk.usecases.inbound import withheld as inbound_withheld
+from numdesk.usecases.orders import ending
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.rentals import reading
 
@@ -63,7 +64,7 @@ class TestOrder:
         caller = await desk.customer()
         order = await desk.order(caller)
         await inbound_withheld.release(desk.rt, await withheld(desk, order.msisdn))
-        await order_lifecycle.finish(desk.rt, caller, order.id)
+        await ending.finish(desk.rt, caller, order.id)
         assert 3 in {row[0] for row in await desk.pool.fetch("select service_id from number_uses")}
 
     async def test_released_after_another_is_charged_no_more(self, desk: DeskOfTest) -> None:
@@ -86,7 +87,7 @@ class TestOrder:
         for _ in range(2):
             with pytest.raises(StateForbids):
                 await inbound_withheld.release(desk.rt, message)
-            await order_lifecycle.expire_due(desk.rt)
+            await ending.expire_due(desk.rt)
         assert (await inbound_withheld.read(desk.rt, message)).withheld
         assert await desk.available(caller) == 1_000_000
         with pytest.raises(NotFound):
@@ -106,7 +107,7 @@ class TestOrder:
             lambda: inbound_withheld.release(desk.rt, message),
             lambda: inbound_withheld.release(desk.rt, message),
             lambda: desk.message(order.msisdn, "Your code is 771204"),
-            lambda: order_lifecycle.cancel(desk.rt, caller, order.id, show=None),
+            lambda: ending.cancel(desk.rt, caller, order.id, show=None),
         ]
         random.Random(seed).shuffle(acts)
         for outcome in await asyncio.gather(*(act() for act in acts), return_exceptions=True):

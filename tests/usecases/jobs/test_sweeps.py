@@ -14,6 +14,7 @@ from numdesk.domain.orders.lifecycle import LIFETIME, State
 from numdesk.usecases import retention
 from numdesk.usecases.customers import guard
 from numdesk.usecases.jobs import sweeps
+from numdesk.usecases.orders import ending as order_ending
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.payments import polling
 from numdesk.usecases.rentals import ending
@@ -27,19 +28,19 @@ async def test_orders_expire_beside_one_that_cannot(desk: DeskOfTest) -> None:
     found = [await desk.order(caller) for _ in range(5)]
     await break_row(desk.pool, "orders", found[2].id)
     desk.clock.advance(LIFETIME.total_seconds() + 1)
-    assert await order_lifecycle.expire_due(desk.rt) == 4
+    assert await order_ending.expire_due(desk.rt) == 4
     (aside,) = await sweeps.every(desk.rt)
     assert (aside.sweep, aside.item, aside.failures) == ("orders.expire", str(found[2].id), 1)
     assert "is broken" in aside.reason
-    assert await order_lifecycle.expire_due(desk.rt) == 0
+    assert await order_ending.expire_due(desk.rt) == 0
     assert (await sweeps.every(desk.rt))[0].failures == 1
     desk.clock.advance(61)
-    assert await order_lifecycle.expire_due(desk.rt) == 0
+    assert await order_ending.expire_due(desk.rt) == 0
     (aside,) = await sweeps.every(desk.rt)
     assert (aside.failures, (aside.again_at - desk.clock.now()).total_seconds()) == (2, 120)
     await fix_writes(desk.pool, "orders")
     desk.clock.advance(121)
-    assert await order_lifecycle.expire_due(desk.rt) == 1
+    assert await order_ending.expire_due(desk.rt) == 1
     assert await sweeps.every(desk.rt) == []
     assert (await order_lifecycle.read(desk.rt, caller, found[2].id)).state is State.EXPIRED
 
@@ -61,7 +62,7 @@ async def test_rentals_expire_beside_one_that_cannot(rental_desk: DeskOfTest) ->
         await desk.pool.fetchval("select min(id) from numbers where state = 2"),
     )
     desk.clock.advance(3600)
-    assert await order_lifecycle.release_quarantined(desk.rt) == 1
+    assert await order_ending.release_quarantined(desk.rt) == 1
     assert {one.sweep for one in await sweeps.every(desk.rt)} == {
         "rentals.expire",
         "stock.release_quarantined",
@@ -138,10 +139,10 @@ async def test_an_outage_is_no_items_fault(desk: DeskOfTest) -> None:
     desk.clock.advance(LIFETIME.total_seconds() + 1)
     await break_writes(desk.pool, "orders", "53100")
     with pytest.raises(Unavailable):
-        await order_lifecycle.expire_due(desk.rt)
+        await order_ending.expire_due(desk.rt)
     assert await sweeps.every(desk.rt) == []
     await fix_writes(desk.pool, "orders")
-    assert await order_lifecycle.expire_due(desk.rt) == 1
+    assert await order_ending.expire_due(desk.rt) == 1
 
 
 #: Lines of the timetable that go on without an item that they cannot do, and the tests of that.

@@ -20,7 +20,7 @@ from numdesk.domain.orders.lifecycle import (
 from numdesk.domain.orders.outcomes import CreatedOrder
 from numdesk.domain.orders.refusals import CancelCapReached, CancelTooEarly, SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.usecases.orders import changes, lifecycle, reactivation
+from numdesk.usecases.orders import changes, ending, lifecycle, reactivation
 
 OPEN_S = CANCEL_OPEN_AFTER.total_seconds()
 LIFE_S = LIFETIME.total_seconds()
@@ -40,7 +40,7 @@ class TestCancel:
         caller = await desk.customer()
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
-        canceled = await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+        canceled = await ending.cancel(desk.rt, caller, order.id, show=None)
         assert (canceled.order.state, canceled.refund.units, canceled.balance.units) == (
             State.CANCELED,
             PRICE,
@@ -53,7 +53,7 @@ class TestCancel:
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S - 1)
         with pytest.raises(CancelTooEarly):
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
 
     async def test_refuses_after_a_message(self, desk: DeskOfTest) -> None:
@@ -63,7 +63,7 @@ class TestCancel:
         await desk.message(order.msisdn, "open this link to confirm")
         desk.clock.advance(OPEN_S)
         with pytest.raises(StateForbids):
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         assert await desk.available(caller) == 1_000_000 - PRICE
 
     async def test_stays_open_when_the_supplier_refuses(self, desk: DeskOfTest) -> None:
@@ -73,10 +73,10 @@ class TestCancel:
         desk.clock.advance(OPEN_S)
         await desk.simulator.script(["error_500"])
         with pytest.raises(SupplierFailed):
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         assert (await lifecycle.read(desk.rt, caller, order.id)).state is State.ACTIVE
         assert (
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         ).refund.units == REMOTE_PRICE
 
     async def test_happens_once(self, desk: DeskOfTest) -> None:
@@ -85,10 +85,10 @@ class TestCancel:
         order = await desk.order(caller)
         desk.clock.advance(OPEN_S)
         answers = await asyncio.gather(
-            *(lifecycle.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)),
+            *(ending.cancel(desk.rt, caller, order.id, show=None) for _ in range(10)),
             return_exceptions=True,
         )
-        assert sum(isinstance(a, lifecycle.Canceled) for a in answers) == 1
+        assert sum(isinstance(a, ending.Canceled) for a in answers) == 1
         assert await desk.available(caller) == 1_000_000
 
     async def test_has_a_daily_cap(self, desk: DeskOfTest) -> None:
@@ -102,18 +102,18 @@ class TestCancel:
             desk.clock.now(),
         )
         with pytest.raises(CancelCapReached) as caught:
-            await lifecycle.cancel(desk.rt, caller, order.id, show=None)
+            await ending.cancel(desk.rt, caller, order.id, show=None)
         assert 0 < caught.value.retry_after_s <= 86_400
 
     async def test_is_for_the_owner(self, desk: DeskOfTest) -> None:
         """Somebody else's order is not found, whatever is asked of it."""
         order = await desk.order(await desk.customer())
         stranger = await desk.customer()
-        for act in (lifecycle.read, lifecycle.finish, lifecycle.resend):
+        for act in (lifecycle.read, ending.finish, lifecycle.resend):
             with pytest.raises(NotFound):
                 await act(desk.rt, stranger, order.id)
         with pytest.raises(NotFound):
-            await lifecycle.cancel(desk.rt, stranger, order.id, show=None)
+            await ending.cancel(desk.rt, stranger, order.id, show=None)
 
 
 class TestEnd:
@@ -124,11 +124,11 @@ class TestEnd:
         caller = await desk.customer()
         order = await desk.order(caller)
         with pytest.raises(StateForbids):
-            await lifecycle.finish(desk.rt, caller, order.id)
+            await ending.finish(desk.rt, caller, order.id)
         await desk.message(order.msisdn)
-        assert (await lifecycle.finish(desk.rt, caller, order.id)).state is State.COMPLETED
+        assert (await ending.finish(desk.rt, caller, order.id)).state is State.COMPLETED
         with pytest.raises(StateForbids):
-            await lifecycle.finish(desk.rt, caller, order.id)
+            await ending.finish(desk.rt, caller, order.id)
 
     async def test_expiry_refunds_what_was_not_earned(self, desk: DeskOfTest) -> None:
         """At its time an order without a message expires and is refunded, one with a message is
@@ -137,9 +137,9 @@ class TestEnd:
         silent, spoken = await desk.order(caller), await desk.order(caller)
         await desk.message(spoken.msisdn)
         desk.clock.advance(LIFE_S - 1)
-        assert await lifecycle.expire_due(desk.rt) == 0
+        assert await ending.expire_due(desk.rt) == 0
         desk.clock.advance(1)
-        assert await lifecycle.expire_due(desk.rt) == 2
+        assert await ending.expire_due(desk.rt) == 2
         assert (await lifecycle.read(desk.rt, caller, silent.id)).state is State.EXPIRED
         assert (await lifecycle.read(desk.rt, caller, spoken.id)).state is State.COMPLETED
         assert await desk.available(caller) == 1_000_000 - PRICE
@@ -151,15 +151,15 @@ class TestEnd:
         caller = await desk.customer()
         order = await desk.order(caller, REMOTE_OFFER)
         desk.clock.advance(LIFE_S)
-        await lifecycle.expire_due(desk.rt)
+        await ending.expire_due(desk.rt)
         job = await desk.pool.fetchval(
             "select payload->>'order' from jobs where kind = 'orders.release'"
         )
         assert int(job) == order.id
-        await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
+        await ending.release_at_supplier(desk.rt, {"order": order.id})
         await desk.simulator.script(["error_500"])
         with pytest.raises(ProviderError):
-            await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
+            await ending.release_at_supplier(desk.rt, {"order": order.id})
 
 
 class TestResend:
@@ -242,9 +242,9 @@ class TestReactivate:
         caller = await desk.customer()
         order = await desk.order(caller, offer_id)
         await desk.message(order.msisdn)
-        await lifecycle.finish(desk.rt, caller, order.id)
+        await ending.finish(desk.rt, caller, order.id)
         if order.provider_ref:
-            await lifecycle.release_at_supplier(desk.rt, {"order": order.id})
+            await ending.release_at_supplier(desk.rt, {"order": order.id})
         return caller, order.id, order.msisdn or 0
 
     async def test_is_closed_with_the_service(self, desk: DeskOfTest) -> None:

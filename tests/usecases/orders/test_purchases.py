@@ -25,7 +25,7 @@ from numdesk.domain.stock.refusals import NoOffer
 from numdesk.domain.stock.routing import Policy, Wish
 from numdesk.storage.customers import callers as rows
 from numdesk.usecases.customers import guard
-from numdesk.usecases.orders import lifecycle
+from numdesk.usecases.orders import ending
 
 
 class TestBuyFromStock:
@@ -101,9 +101,9 @@ class TestBuyFromStock:
         caller = await desk.customer()
         order = await desk.order(caller)
         await desk.message(order.msisdn)
-        await lifecycle.finish(desk.rt, caller, order.id)
+        await ending.finish(desk.rt, caller, order.id)
         desk.clock.advance(3600)
-        assert await lifecycle.release_quarantined(desk.rt) == 1
+        assert await ending.release_quarantined(desk.rt) == 1
         desk.rt.memory.forget("catalogue")
         again = await desk.buy(caller, quantity=NUMBERS)
         assert order.msisdn not in {o.msisdn for o in again.document.orders}

@@ -17,7 +17,7 @@ from tests.support.desk import DeskOfTest
 from tests.support.gateway import PROVIDER, Till, open_till
 
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
-from numdesk.domain.payments import topups
+from numdesk.domain.payments import judging
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus
 from numdesk.domain.payments.topups import Decision, Doubt, TopUp, TopUpState
 from numdesk.usecases.ledger import wallets
@@ -554,7 +554,7 @@ async def test_credits_are_what_was_confirmed(
             *(settlement.take(till.rt, topup.id, [news]) for _ in range(2 if races else 1))
         )
     lines = await till.lines(topup)
-    worth = sum(topups.judge(topup, one.line).share.credit for one in lines)
+    worth = sum(judging.judge(topup, one.line).share.credit for one in lines)
     fair = Decimal(0)
     for one in lines:
         if one.share.credit:

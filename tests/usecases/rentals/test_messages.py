@@ -11,7 +11,7 @@ from tests.support.desk import DeskOfTest
 from numdesk.ports.inbound import MessageReceived, Part
 from numdesk.usecases import retention
 from numdesk.usecases.inbound import receive
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.rentals import reading
 
 DAY_S = 86_400

@@ -15,6 +15,7 @@ from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.domain.rentals.refusals import NoNumbers, PeriodNotOffered
 from numdesk.storage.ledger import journals
 from numdesk.usecases.ledger import wallets
+from numdesk.usecases.orders import ending as order_ending
 from numdesk.usecases.orders import lifecycle as order_lifecycle
 from numdesk.usecases.orders import reactivation
 from numdesk.usecases.rentals import ending, prices, reading, renting
@@ -133,7 +134,7 @@ class TestRent:
         await shop.message(desk, rented.rental.msisdn)
         await shop.cancel(desk, caller, rented.rental.id)
         desk.clock.advance(1800)
-        assert await order_lifecycle.release_quarantined(desk.rt) == 1
+        assert await order_ending.release_quarantined(desk.rt) == 1
         await catalogue.catalogue(desk.rt, "IDR")
         with pytest.raises(Exception, match="No offer"):
             await desk.buy(buyer, LOCAL_OFFER)
@@ -152,9 +153,9 @@ class TestRent:
         buyer, tenant = await desk.customer(), await shop.renter(desk)
         order = await desk.order(buyer, 2)  # of telegram, by the code
         await desk.message(order.msisdn)
-        await order_lifecycle.finish(desk.rt, buyer, order.id)
+        await order_ending.finish(desk.rt, buyer, order.id)
         desk.clock.advance(91 * DAY_S)
-        await order_lifecycle.release_quarantined(desk.rt)
+        await order_ending.release_quarantined(desk.rt)
         assert (await order_lifecycle.read(desk.rt, buyer, order.id)).number_free
         await renting.rent(
             desk.rt,
@@ -170,5 +171,5 @@ class TestRent:
                     desk.rt, buyer, reactivation.ReactivateRequest("k", b"f", order.id, None, None)
                 )
             desk.clock.advance(1801)
-            await order_lifecycle.release_quarantined(desk.rt)
+            await order_ending.release_quarantined(desk.rt)
         assert await desk.pool.fetchval("select state from numbers where id = 1") == 0

@@ -8,7 +8,7 @@ from tests.support.desk import DeskOfTest
 
 from numdesk.domain.rentals.lifecycle import RentalState, RentType
 from numdesk.domain.rentals.refusals import NumberGone, PeriodNotOffered, RentalNotActive
-from numdesk.usecases.orders import lifecycle as order_lifecycle
+from numdesk.usecases.orders import ending as order_lifecycle
 from numdesk.usecases.rentals import ending, reading
 from numdesk.usecases.rentals import quotes as rental_quotes
 

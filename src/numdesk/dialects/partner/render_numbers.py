@@ -18,7 +18,6 @@ from numdesk.dialects.partner.render import Opaque, iso, pagination, phone, succ
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import (
     UNIT,
-    Quote,
     Rental,
     RentalMessage,
     RentalService,
@@ -26,6 +25,7 @@ from numdesk.domain.rentals.lifecycle import (
     RentType,
 )
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented
+from numdesk.domain.rentals.quotes import Quote
 from numdesk.kit.slices import slices
 
 

@@ -33,7 +33,7 @@ from numdesk.dialects.smscode.wire import (
 from numdesk.domain.ids import SERIAL_MAX
 from numdesk.kit.slices import slices
 from numdesk.runtime import Runtime
-from numdesk.usecases.orders import lifecycle, purchases, reactivation
+from numdesk.usecases.orders import ending, lifecycle, purchases, reactivation
 from numdesk.usecases.orders.purchases import Outcome
 
 _REPLAYED: tuple[Header, ...] = (JSON_TYPE, REPLAYED)
@@ -82,7 +82,7 @@ async def create_orders(version: Version, rt: Runtime, request: Request) -> Answ
 
 async def cancel_order(version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/cancel."""
-    canceled = await lifecycle.cancel(rt, request.caller, parse_order(request), show=version.shown)
+    canceled = await ending.cancel(rt, request.caller, parse_order(request), show=version.shown)
     rate = canceled.rate
     return success(
         {
@@ -97,7 +97,7 @@ async def cancel_order(version: Version, rt: Runtime, request: Request) -> Answe
 
 async def finish_order(_version: Version, rt: Runtime, request: Request) -> Answer:
     """POST /orders/finish."""
-    order = await lifecycle.finish(rt, request.caller, parse_order(request))
+    order = await ending.finish(rt, request.caller, parse_order(request))
     return success({"order_id": order.id, "status": STATUS[order.state]})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from numdesk.domain.payments import topups
+from numdesk.domain.payments import judging
 from numdesk.domain.payments.gateway_payments import ODD, PLAINLY_PAID, Payment, has_money
 from numdesk.domain.payments.topups import OPEN_AT_GATEWAY, Doubt, Line, Share, TopUp
 
@@ -110,7 +110,7 @@ def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
     """Return where the books do not say what our own facts come to."""
     found: list[Difference] = []
     for one in known:
-        due = topups.judge(one.topup, one.line).share
+        due = judging.judge(one.topup, one.line).share
         payment_id = one.line.payment.payment_id
         if due != one.share:
             said = f"credited {one.share.credit} of {one.share.received} received, but its facts come to {due.credit} of {due.received}"

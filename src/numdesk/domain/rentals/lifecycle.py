@@ -1,19 +1,12 @@
-"""Rentals: a number by the hour or by the day for one or more services.
-
-Prices, states, refunds, and whose service a message is of.
-"""
+"""Rentals: a number by the hour or by the day for one or more services; states, moves and refunds."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from fractions import Fraction
-from functools import cache
 
-from numdesk.domain.money import half_up
 from numdesk.domain.rentals.refusals import PeriodNotOffered, RentalNotActive, RentalStillActive
 
 #: What rentals are priced and paid in.
@@ -36,7 +29,11 @@ UNIT: Mapping[RentType, timedelta] = {
     RentType.SHORT: timedelta(hours=1),
     RentType.LONG: timedelta(days=1),
 }
+
+
 UNITS_MAX: Mapping[RentType, int] = {RentType.SHORT: 1, RentType.LONG: 90}
+
+
 #: Rentals of these kinds can be made longer while they run.
 EXTENDABLE = frozenset({RentType.LONG})
 
@@ -85,17 +82,6 @@ class RentalService:
     prices: Mapping[int, int]
     available: bool
     priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The price of a period: `base_price` is the list's, `price` the customer's, `breakdown` the
-    list's by name of service. Cents."""
-
-    units: int
-    base_price: int
-    price: int
-    breakdown: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,29 +151,6 @@ def length(rent_type: RentType, units: int) -> timedelta:
     return UNIT[rent_type] * units
 
 
-def quotes(services: Sequence[RentalService], *, discount_bp: int = 0) -> list[Quote]:
-    """Return what the services cost together, for each period that all of them have, shortest
-    first.
-
-    The discount (basis points) is taken off the sum, rounded half up, so that the parts of a
-    breakdown add up to the base price.
-    """
-    assert 0 <= discount_bp <= WHOLE_BP, "a discount is a part of the price"
-    common = (
-        set.intersection(*(set(service.prices) for service in services)) if services else set[int]()
-    )
-    found = []
-    for units in sorted(common):
-        breakdown = tuple((service.name, service.prices[units]) for service in services)
-        base = sum(price for _, price in breakdown)
-        found.append(
-            Quote(
-                units, base, half_up(Fraction(base * (WHOLE_BP - discount_bp), WHOLE_BP)), breakdown
-            )
-        )
-    return found
-
-
 def check_extendable(rent_type: RentType) -> None:
     """Raises PeriodNotOffered for a kind of rental that ends when it ends."""
     if rent_type not in EXTENDABLE:
@@ -198,104 +161,9 @@ def check_extendable(rent_type: RentType) -> None:
         )
 
 
-def extensions(
-    offered: Iterable[Quote], *, rent_type: RentType, units_so_far: int, units_max: int
-) -> list[Quote]:
-    """Return the periods by which a term may still be made longer: a term has at most `units_max`
-    units in all."""
-    if rent_type not in EXTENDABLE:
-        return []
-    return [quote for quote in offered if units_so_far + quote.units <= units_max]
-
-
-def choose(offered: Sequence[Quote], units: int) -> Quote:
-    """Return the quote of a period. Raises PeriodNotOffered."""
-    found = next((quote for quote in offered if quote.units == units), None)
-    if found is None:
-        periods = tuple(quote.units for quote in offered)
-        reason = (
-            f"must be one of {', '.join(map(str, periods))}"
-            if periods
-            else "is not offered, nor is any other"
-        )
-        raise PeriodNotOffered(field="period", reason=reason, offered=periods)
-    return found
-
-
 def is_refunded(*, messages: int, starts_at: datetime, now: datetime, window: timedelta) -> bool:
     """Do a cancel give the money of the whole term back?
 
     Only before the first message, and only within the operator's window.
     """
     return messages == 0 and now < starts_at + window
-
-
-#: Other words by which services sign their messages, by code; a service's own name and code always
-#: count.
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "google": ("g", "gmail", "youtube"),
-    "whatsapp": ("wa", "whats app"),
-    "telegram": ("tg", "t.me"),
-    "facebook": ("fb", "meta", "messenger"),
-    "instagram": ("ig", "insta"),
-    "twitter": ("x",),
-    "microsoft": ("msft", "outlook", "hotmail"),
-    "apple": ("icloud", "apple id"),
-    "amazon": ("amzn", "aws"),
-    "openai": ("chatgpt",),
-    "tiktok": ("tik tok",),
-    "linkedin": ("linked in",),
-    "vk": ("vkontakte", "вконтакте"),
-    "odnoklassniki": ("ok.ru", "одноклассники"),
-    "yandex": ("яндекс",),
-    "tinkoff": ("т-банк", "тинькофф"),
-    "sber": ("сбер", "sberbank", "сбербанк"),
-    "avito": ("авито",),
-    "ozon": ("озон",),
-    "wildberries": ("wb", "вайлдберриз"),
-    "wechat": ("weixin", "微信"),
-}
-#: Words so short that they count as a sender's name only, or as the prefix of a code, such as
-#: G-123456.
-_SHORT = 2
-
-
-def service_of(services: Sequence[tuple[str, str]], *, sender: str, text: str) -> str | None:
-    """Return the code of the service that a message is of, among those (code, name) that the number
-    is rented for, or None.
-
-    With one service it is that one. Else it is the one that the sender's name says; else the first
-    that the text names, the longer of two that begin together.
-    """
-    if len(services) == 1:
-        return services[0][0]
-    for code, name in services:
-        if _as_sender(code, name).fullmatch(sender.strip()):
-            return code
-    found = [
-        (match.start(), -match.end(), code)
-        for code, name in services
-        if (match := _in_text(code, name).search(f"{sender} {text}"))
-    ]
-    return min(found)[2] if found else None
-
-
-@cache
-def _as_sender(code: str, name: str) -> re.Pattern[str]:
-    """Match a sender's name that is a word of the service, whatever stands around it that is
-    neither letter nor digit."""
-    return re.compile(rf"[\W_]*(?:{_alternatives(code, name, least=1)})[\W_]*", re.IGNORECASE)
-
-
-@cache
-def _in_text(code: str, name: str) -> re.Pattern[str]:
-    """Match a word of the service in a text; a short one only before a hyphen and a digit."""
-    short = _alternatives(code, name, least=1, most=_SHORT)
-    long = _alternatives(code, name, least=_SHORT + 1)
-    return re.compile(rf"(?<!\w)(?:(?:{long})(?!\w)|(?:{short})-(?=\d))", re.IGNORECASE)
-
-
-def _alternatives(code: str, name: str, *, least: int, most: int = 1000) -> str:
-    words = {name, code, code.replace("-", " "), *ALIASES.get(code, ())}
-    chosen = sorted((word for word in words if least <= len(word) <= most), key=len, reverse=True)
-    return "|".join(re.escape(word) for word in chosen) or r"(?!)"

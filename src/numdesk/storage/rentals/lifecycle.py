@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, LiteralString
 from numdesk.domain.errors import Unavailable
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import (
-    Quote,
     Rental,
     RentalEvent,
     RentalState,
@@ -18,6 +17,7 @@ from numdesk.domain.rentals.lifecycle import (
     RentType,
     length,
 )
+from numdesk.domain.rentals.quotes import Quote
 from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:

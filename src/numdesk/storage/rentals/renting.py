@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from numdesk.domain.errors import Unavailable
-from numdesk.domain.rentals.lifecycle import (
-    Quote,
-    RentType,
-    length,
-)
+from numdesk.domain.rentals.lifecycle import RentType, length
+from numdesk.domain.rentals.quotes import Quote
 from numdesk.storage.idempotency import Key
 
 if TYPE_CHECKING:

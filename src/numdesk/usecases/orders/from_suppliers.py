@@ -1,17 +1,15 @@
-"""A request that asks suppliers: claim the key, reserve the money, call, write the result.
+"""Requests that ask suppliers: claim the key, reserve the money, call, write the result.
 
-A crash anywhere leaves a pending order with its hold and a job that asks the supplier what became
-of it.
+A crash anywhere leaves a pending order with its hold, and a job that asks the supplier and ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -24,7 +22,6 @@ from numdesk.domain.errors import (
     Unavailable,
     WalletShort,
 )
-from numdesk.domain.fx import Rate
 from numdesk.domain.orders.lifecycle import Order
 from numdesk.domain.orders.outcomes import Attempt, Document, parse_document, print_document
 from numdesk.domain.stock.catalogue import LOCAL
@@ -39,9 +36,10 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.jobs import queue
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.storage.orders import purchases as rows
-from numdesk.storage.orders.sales import SaleStatus, Sold
+from numdesk.storage.orders.sales import SaleStatus
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
 from numdesk.usecases.orders import supplier_answers
+from numdesk.usecases.orders.plans import Frame, Piece, Plan, Sell
 from numdesk.usecases.stock import catalogue as catalogue_cases
 
 #: A request that was not settled by then is looked into by a job; one that buys in several rounds
@@ -54,67 +52,6 @@ QUESTIONS_MAX = 3
 #: A refusal that never reached a supplier.
 NOT_REACHED = "not_reached"
 INSUFFICIENT = "insufficient_balance"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A sale of `quantity` numbers of our own stock under a key."""
-
-    key: Key
-    quantity: int
-    offer: Offer
-    decision_id: int | None
-    request_id: int | None = None
-
-
-class Sell(Protocol):
-    """Sells from our own stock (`purchases.sell`)."""
-
-    def __call__(
-        self, rt: Runtime, caller: Caller, piece: Piece, *, rate: Rate | None = None
-    ) -> Awaitable[Sold]:
-        """Sell a piece."""
-        ...
-
-
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """The frame of the recorded document around the orders.
-
-    It travels in the job that settles after a crash.
-    """
-
-    request: int
-    quantity: int
-    by_catalogue: bool
-    rate: int | None = None
-    rate_as_of: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The plan of a purchase: up to `quantity` numbers, each from the first candidate that has one.
-
-    With `parent`, its number once more.
-    """
-
-    key: Key
-    quantity: int
-    candidates: tuple[Offer, ...]
-    decision_id: int | None
-    rate: Rate | None
-    by_catalogue: bool
-    parent: Order | None = None
-
-    def frame(self, request_id: int) -> Frame:
-        """Return what settling needs to know."""
-        as_of = int(self.rate.as_of.timestamp()) if self.rate and self.rate.as_of else None
-        return Frame(
-            request=request_id,
-            quantity=self.quantity,
-            by_catalogue=self.by_catalogue,
-            rate=self.rate.value if self.rate else None,
-            rate_as_of=as_of,
-        )
 
 
 async def fulfil(rt: Runtime, caller: Caller, plan: Plan, *, sell: Sell) -> tuple[Document, bool]:

@@ -32,20 +32,14 @@ from numdesk.storage.idempotency import Key, Namespace
 from numdesk.storage.orders.sales import Sale, SaleStatus, Sold, sell_from_stock
 from numdesk.usecases import rates
 from numdesk.usecases.customers import guard
-from numdesk.usecases.orders import decisions, from_suppliers
+from numdesk.usecases.orders import decisions, from_suppliers, plans
 from numdesk.usecases.stock import catalogue as catalogue_cases
 
 SALE_BATCH_MAX = 256
-
-
 PIVOT_MAX = 2**31 - 1
-
-
 #: Retries by status: `RETRY` = every free number is locked by another buyer; `BUSY` = the wallet is
 #: locked by another transaction.
 PATIENCE = {SaleStatus.RETRY: 50, SaleStatus.BUSY: 150}
-
-
 #: How often a sale is ranked anew because a price or tier had changed between ranking and selling.
 RANK_RETRIES = 3
 
@@ -102,9 +96,7 @@ async def create(rt: Runtime, caller: Caller, request: OrderRequest) -> Outcome:
     raise _no_offer(request, request.wish, considered=1)
 
 
-async def _plan(
-    rt: Runtime, caller: Caller, request: OrderRequest, key: Key
-) -> from_suppliers.Plan:
+async def _plan(rt: Runtime, caller: Caller, request: OrderRequest, key: Key) -> plans.Plan:
     """Return what to try in which order. Raises GuardBanned, RateUnavailable, NotFound, NoOffer."""
     guard.check(rt, caller)
     rate = await _rate(rt, request.show)
@@ -117,13 +109,13 @@ async def _plan(
             rt, ranking, catalogue_id=request.catalogue_id, wish=wish
         )
     by_catalogue = request.catalogue_id is not None
-    return from_suppliers.Plan(
+    return plans.Plan(
         key, request.quantity, ranking.candidates, decision_id, rate, by_catalogue=by_catalogue
     )
 
 
 async def _buy(
-    rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
+    rt: Runtime, caller: Caller, request: OrderRequest, plan: plans.Plan
 ) -> Outcome | None:
     """Buy by the plan; None when an offer is not what it was when it was ranked."""
     first = plan.candidates[0]
@@ -132,7 +124,7 @@ async def _buy(
     sold = await sell(
         rt,
         caller,
-        from_suppliers.Piece(plan.key, plan.quantity, first, plan.decision_id),
+        plans.Piece(plan.key, plan.quantity, first, plan.decision_id),
         rate=plan.rate,
     )
     if sold.outcome is not None:
@@ -149,7 +141,7 @@ async def _buy(
 
 
 async def sell(
-    rt: Runtime, caller: Caller, piece: from_suppliers.Piece, *, rate: Rate | None = None
+    rt: Runtime, caller: Caller, piece: plans.Piece, *, rate: Rate | None = None
 ) -> Sold:
     """Sell from our own stock in the batch that leaves next.
 
@@ -211,7 +203,7 @@ _SALES = Batch(_sell_batch, batch_max=SALE_BATCH_MAX)
 
 
 async def _from_suppliers(
-    rt: Runtime, caller: Caller, request: OrderRequest, plan: from_suppliers.Plan
+    rt: Runtime, caller: Caller, request: OrderRequest, plan: plans.Plan
 ) -> Outcome:
     """Run a request that may ask suppliers."""
     try:

@@ -23,7 +23,7 @@ from numdesk.storage.orders import purchases as rows
 from numdesk.usecases import rates
 from numdesk.usecases.customers import guard
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
-from numdesk.usecases.orders import from_suppliers, purchases
+from numdesk.usecases.orders import from_suppliers, plans, purchases
 from numdesk.usecases.stock import catalogue as catalogue_cases
 
 
@@ -93,7 +93,7 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
         raise PriceAboveCap(price=offer.price)
     if order.provider_ref is not None:
         await _check_supplier(rt, order, offer)
-    plan = from_suppliers.Plan(key, 1, (offer,), None, rate, by_catalogue=False, parent=order)
+    plan = plans.Plan(key, 1, (offer,), None, rate, by_catalogue=False, parent=order)
     if order.provider_ref is not None:
         document, replayed = await from_suppliers.fulfil(rt, caller, plan, sell=purchases.sell)
         return purchases.outcome(document, replayed=replayed)
@@ -110,7 +110,7 @@ async def reactivate(rt: Runtime, caller: Caller, request: ReactivateRequest) ->
 
 
 async def _from_stock(
-    rt: Runtime, tx: Tx, caller: Caller, plan: from_suppliers.Plan
+    rt: Runtime, tx: Tx, caller: Caller, plan: plans.Plan
 ) -> tuple[Document, bool]:
     """Sell a number of our own stock again in one transaction.
 

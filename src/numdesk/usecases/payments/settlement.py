@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.money import AMOUNT_MAX
 from numdesk.domain.payments import journals as payment_journals
-from numdesk.domain.payments import topups
+from numdesk.domain.payments import judging, topups
 from numdesk.domain.payments.gateway_payments import Payment, PaymentStatus, has_money, newer
 from numdesk.domain.payments.topups import Decision, Doubt, Line, Share, TopUp, TopUpState, Verdict
 from numdesk.kit.log import get_logger
@@ -231,7 +231,7 @@ class _Settling:
         line = booked.line
         # Whatever the gateway says later, what was credited is not taken back because an invoice
         # was edited there.
-        foreign = topups.stranger(topup, payment) if booked.share.credit else None
+        foreign = judging.stranger(topup, payment) if booked.share.credit else None
         if foreign:
             self._found.append((topup, payment.payment_id, foreign, ""))
             return
@@ -245,8 +245,8 @@ class _Settling:
         """Book every payment's share, and write where the top-up stands."""
         judged: list[tuple[Line, Verdict]] = []
         for booked in known:
-            verdict = topups.with_time(
-                topup, booked.line, topups.judge(topup, booked.line), now=self._now
+            verdict = judging.with_time(
+                topup, booked.line, judging.judge(topup, booked.line), now=self._now
             )
             judged.append((booked.line, verdict))
             if verdict.doubt and verdict.doubt != booked.doubt:
@@ -262,7 +262,7 @@ class _Settling:
             await payment_rows.write_payment(
                 self._tx, replace(after, doubt=verdict.doubt), now=self._now
             )
-        state = topups.state_of(topup, judged, now=self._now)
+        state = judging.state_of(topup, judged, now=self._now)
         credited = sum(verdict.share.credit for _, verdict in judged)
         was_over = _is_over(topup.state, [booked.doubt for booked in known])
         is_over = _is_over(state, [verdict.doubt for _, verdict in judged])
@@ -374,13 +374,13 @@ class _Settling:
                 and not booked.line.payment.contradicted
             )
             refused = booked.line.worth
-            credited = topups.worth_of(topup, line) if refused is None else refused
+            credited = judging.worth_of(topup, line) if refused is None else refused
             return replace(line, decision=decision, worth=credited if has_excess else None)
-        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not topups.stranger(
+        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not judging.stranger(
             topup, line.payment
         )
         if worth is None and is_told:
-            worth = topups.worth_of(topup, line)
+            worth = judging.worth_of(topup, line)
         if worth is None or not 0 < worth <= AMOUNT_MAX:
             raise InvalidInput(
                 field="worth",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from numdesk.domain.rentals.lifecycle import service_of
+from numdesk.domain.rentals.messages import service_of
 from numdesk.storage.inbound import messages as message_rows
 from numdesk.storage.inbound.messages import Arrival, Taken
 from numdesk.storage.rentals import messages as rows

@@ -6,13 +6,9 @@ from collections.abc import Sequence
 
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.rentals import lifecycle
-from numdesk.domain.rentals.lifecycle import (
-    Quote,
-    Rental,
-    RentalEvent,
-    RentalService,
-    RentType,
-)
+from numdesk.domain.rentals import quotes as price_quotes
+from numdesk.domain.rentals.lifecycle import Rental, RentalEvent, RentalService, RentType
+from numdesk.domain.rentals.quotes import Quote
 from numdesk.domain.rentals.refusals import CountryClosed, NumberGone
 from numdesk.runtime import Runtime
 from numdesk.storage.rentals.lifecycle import Held
@@ -47,7 +43,7 @@ async def quotes(
     known = await price_list(rt)
     place = known.country(country)
     chosen = known.select(place, rent_type, services)
-    return await in_stock(rt, place, chosen), lifecycle.quotes(
+    return await in_stock(rt, place, chosen), price_quotes.quotes(
         chosen, discount_bp=discount_of(caller)
     )
 
@@ -86,7 +82,7 @@ def rerents_of(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
 
 def extensions_of(rt: Runtime, caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     rent_type = held.rental.rent_type
-    return lifecycle.extensions(
+    return price_quotes.extensions(
         quotes_today(caller, known, held),
         rent_type=rent_type,
         units_so_far=held.units_total,
@@ -105,7 +101,7 @@ def quotes_today(caller: Caller, known: RentalList, held: Held) -> list[Quote]:
     }
     if not all(service_id in by_id for service_id in held.service_ids):
         return []
-    return lifecycle.quotes(
+    return price_quotes.quotes(
         [by_id[service_id] for service_id in held.service_ids], discount_bp=discount_of(caller)
     )
 

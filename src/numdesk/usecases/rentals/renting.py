@@ -17,7 +17,7 @@ from numdesk.domain.errors import (
     Unavailable,
     WalletShort,
 )
-from numdesk.domain.rentals import lifecycle
+from numdesk.domain.rentals import quotes
 from numdesk.domain.rentals.lifecycle import (
     RentType,
 )
@@ -108,9 +108,7 @@ async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> 
     if not place.open:
         raise CountryClosed(country=place.name)
     chosen = known.select(place, request.rent_type, request.services)
-    quote = lifecycle.choose(
-        lifecycle.quotes(chosen, discount_bp=discount_of(caller)), request.units
-    )
+    quote = quotes.choose(quotes.quotes(chosen, discount_bp=discount_of(caller)), request.units)
     names = [{"code": service.code, "name": service.name} for service in chosen]
     return RentItem(
         dialect=caller.dialect,

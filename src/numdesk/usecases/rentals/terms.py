@@ -8,12 +8,8 @@ from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import WalletShort
 from numdesk.domain.money import Money
 from numdesk.domain.rentals import journals as rental_journals
-from numdesk.domain.rentals import lifecycle
-from numdesk.domain.rentals.lifecycle import (
-    Quote,
-    Rental,
-    RentalEvent,
-)
+from numdesk.domain.rentals import lifecycle, quotes
+from numdesk.domain.rentals.lifecycle import Rental, RentalEvent
 from numdesk.domain.rentals.outcomes import (
     Extended,
     Rented,
@@ -22,6 +18,7 @@ from numdesk.domain.rentals.outcomes import (
     parse_outcome,
     print_outcome,
 )
+from numdesk.domain.rentals.quotes import Quote
 from numdesk.domain.rentals.refusals import NumberGone
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
@@ -67,9 +64,7 @@ async def extend(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[E
             return parse_outcome(claimed, Extended), True
         lifecycle.move(held.rental.state, RentalEvent.EXTEND)
         lifecycle.check_extendable(held.rental.rent_type)
-        quote = lifecycle.choose(
-            extensions_of(rt, caller, await read_list(tx), held), request.units
-        )
+        quote = quotes.choose(extensions_of(rt, caller, await read_list(tx), held), request.units)
         expires_at = await rows.extend(tx, held, units=quote.units)
         await _charge(rt, tx, caller, held, quote=quote, purse=purse, extends=True)
         facts = facts_of(held.rental)
@@ -105,7 +100,7 @@ async def rerent(rt: Runtime, caller: Caller, request: ExtendRequest) -> tuple[R
         await rows.end(
             tx, RentalEvent.EXPIRE, [held.id], now=now
         )  # when its time is up and nobody has written that down yet
-        quote = lifecycle.choose(rerents_of(caller, await read_list(tx), held), request.units)
+        quote = quotes.choose(rerents_of(caller, await read_list(tx), held), request.units)
         again = await rows.rerent(tx, held, quote=quote, now=now)
         if again is None:
             raise NumberGone(state="number gone")

@@ -1,7 +1,4 @@
-"""The catalogue: prices, stock and provider scores of this moment, kept in memory.
-
-And what suppliers tell about their stock.
-"""
+"""The catalogue: prices and stock of this moment, kept in memory; and what suppliers tell about their stock."""
 
 from __future__ import annotations
 
@@ -9,16 +6,15 @@ import asyncio
 from collections.abc import Iterable
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from numdesk.domain.stock.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
-from numdesk.domain.stock.routing import FINAL_AFTER, SCORE_DAYS, buckets
 from numdesk.ports.errors import ProviderError
 from numdesk.storage.stock import catalogue as rows
 from numdesk.storage.stock import numbers as stock_rows
 from numdesk.usecases.desk.provider_calls import answered
+from numdesk.usecases.stock.scores import _scores
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -29,31 +25,17 @@ if TYPE_CHECKING:
 
 #: What is shown of the stock may be this old.
 STOCK_AGE_MAX_S = 0.5
-
-
 #: Counting may take a fifth of one connection's time at most: a count that takes long is used for
 #: longer.
 STOCK_AGE_FACTOR = 5
-
-
 #: At this part of its age a new count is begun while the old one still serves, so that no request
 #: waits for counting.
 STOCK_RENEW_PART = 0.8
-
-
 #: Catalogues in several currencies that are composed together share a count of this age.
 STOCK_SHARED_S = 0.1
-
-
 #: What is remembered of the structure is dropped when its version changes; this bounds the harm of
 #: a change that went unnoticed.
 STRUCTURE_AGE_MAX_S = 60.0
-
-
-#: The last finished day is counted anew this often, because a late first message still counts.
-SCORES_AGE_MAX_S = 600.0
-
-
 #: Offers are made from rows in slices, so that other requests are answered in between.
 SLICE = 1000
 
@@ -78,15 +60,6 @@ class _Counted:
 
     stock: Stock
     age_max_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Scores:
-    """The success buckets that hold on a day."""
-
-    day: date
-    buckets: dict[str, int]
-    neutral: int
 
 
 async def catalogue(rt: Runtime, currency: str) -> Catalogue:
@@ -147,28 +120,6 @@ async def refresh_supplier(rt: Runtime, *, provider: str) -> int | None:
     if changed:
         rt.memory.forget("catalogue")
     return changed
-
-
-async def refresh_scores(rt: Runtime) -> None:
-    """Count the orders of finished UTC days that are not final yet.
-
-    A day is final when the last of its orders has run out.
-    """
-    now = rt.clock.now()
-    today = now.date()
-    final_through = (now - FINAL_AFTER).date() - timedelta(days=1)
-
-    async def work(tx: Tx) -> None:
-        known = await rows.scored_through(tx)
-        first = today - timedelta(days=SCORE_DAYS)
-        if known is not None and known >= first:
-            first = min(known + timedelta(days=1), today)
-        if first < today:
-            await rows.tally_days(
-                tx, since=_midnight(first), until=_midnight(today), final_through=final_through
-            )
-
-    await rt.run("catalogue.refresh_scores", work)
 
 
 async def _compose(rt: Runtime, currency: str) -> Catalogue:
@@ -249,27 +200,6 @@ async def _count(rt: Runtime) -> _Counted:
     return _Counted(Stock(free, cooling), age_max_s=max(STOCK_AGE_MAX_S, STOCK_AGE_FACTOR * took_s))
 
 
-async def _scores(rt: Runtime) -> _Scores:
-    """Return the scores of the desk's day, counted anew when the day has changed."""
-    day = rt.clock.now().date()
-    known: _Scores | None = rt.memory.peek("provider_scores")
-    if known is not None and known.day != day:
-        rt.memory.forget("provider_scores")
-    return await rt.memory.get(
-        "provider_scores", lambda: _load_scores(rt, day), age_max_s=SCORES_AGE_MAX_S
-    )
-
-
-async def _load_scores(rt: Runtime, day: date) -> _Scores:
-    await refresh_scores(rt)
-    first, last = day - timedelta(days=SCORE_DAYS), day - timedelta(days=1)
-    tallies = await rt.repeat(
-        "catalogue.tallies", lambda tx: rows.tallies(tx, first=first, last=last)
-    )
-    scores, neutral = buckets(tallies)
-    return _Scores(day, scores, neutral)
-
-
 async def _note_health(rt: Runtime, slug: str, *, healthy: bool) -> None:
     if await rt.run(
         "catalogue.set_health", lambda tx: rows.set_health(tx, provider=slug, healthy=healthy)
@@ -297,10 +227,6 @@ def _renew(rt: Runtime, currency: str, *, age_max_s: float) -> None:
 
     task = rt.local[name] = asyncio.create_task(renew(), context=Context())
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
 
 
 def _name(currency: str) -> str:

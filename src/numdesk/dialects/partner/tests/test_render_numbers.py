@@ -14,7 +14,6 @@ from numdesk.dialects.partner import render_numbers as render
 from numdesk.dialects.partner.query import Turned
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import (
-    Quote,
     Rental,
     RentalMessage,
     RentalService,
@@ -23,6 +22,7 @@ from numdesk.domain.rentals.lifecycle import (
     RentType,
 )
 from numdesk.domain.rentals.outcomes import Canceled, Extended, Rented, RentedFacts, ServiceName
+from numdesk.domain.rentals.quotes import Quote
 
 AT = datetime(2024, 1, 1, 10, 0, 0, 999_999, tzinfo=UTC)
 EPOCH = int(AT.timestamp())
