@@ -32,10 +32,10 @@ from numdesk.kit.outgoing.policy import EgressPolicy
 from numdesk.kit.seal import Sealer
 from numdesk.ports.rendering import EventFacts
 from numdesk.runtime import Runtime
-from numdesk.storage import webhooks as rows
 from numdesk.storage.database.migrate import migrate
 from numdesk.storage.database.pool import Database
 from numdesk.storage.database.postgres import open_database
+from numdesk.storage.webhooks import deliveries as rows
 from numdesk.usecases.webhooks import deliveries
 from numdesk.usecases.webhooks.attempts import secret_context
 

@@ -22,7 +22,8 @@ from numdesk.cli.given import currency_of, is_signed, read_secret, require_custo
 from numdesk.cli.outcome import CommandRefused, print_result, table
 from numdesk.domain.errors import StateForbids
 from numdesk.domain.webhooks import DeliveryLog, Endpoint
-from numdesk.storage.webhooks import REPLAY_MAX, Owner
+from numdesk.storage.webhooks.deliveries import REPLAY_MAX
+from numdesk.storage.webhooks.endpoints import Owner
 from numdesk.usecases.customers import keys
 from numdesk.usecases.webhooks import endpoints
 from numdesk.usecases.webhooks.endpoints import PAGE_MAX

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from numdesk.storage import idempotency, webhooks
+from numdesk.storage import idempotency
 from numdesk.storage import retention as rows
 from numdesk.storage.customers import guard, rate_counts
 from numdesk.storage.database import receipts
@@ -22,6 +22,7 @@ from numdesk.storage.inbound import messages
 from numdesk.storage.orders import decisions, lifecycle
 from numdesk.storage.payments import inbox
 from numdesk.storage.stock import numbers
+from numdesk.storage.webhooks import deliveries
 from numdesk.usecases.jobs import sweeps
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ class Table:
 KEYS = Table("idempotency.forget", idempotency.OLD_KEYS, KEYS_KEPT)
 #: What is swept each hour beside the keys.
 SWEEPS = (
-    Table("webhooks.forget", webhooks.OLD_DELIVERIES, DELIVERIES_KEPT),
-    Table("events.forget", webhooks.OLD_EVENTS, DELIVERIES_KEPT),
+    Table("webhooks.forget", deliveries.OLD_DELIVERIES, DELIVERIES_KEPT),
+    Table("events.forget", deliveries.OLD_EVENTS, DELIVERIES_KEPT),
     Table("messages.forget", messages.OLD_MESSAGES, None),
     Table("orders.forget_texts", lifecycle.OLD_TEXTS, None),
-    Table("events.forget_texts", webhooks.OLD_EVENT_TEXTS, None),
+    Table("events.forget_texts", deliveries.OLD_EVENT_TEXTS, None),
     Table("messages.forget_parts", messages.OLD_PARTS, PARTS_KEPT),
     # A use says itself how long it counts.
     Table("stock.forget_uses", numbers.OLD_USES, timedelta()),

@@ -194,7 +194,7 @@ class TestWhoseFailure:
         several = OutgoingHttp(
             Clock(), resolver=FakeResolver(b_test=[["127.0.0.1", "127.0.0.2"][:addresses]])
         )
-        monkeypatch.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
+        monkeypatch.setattr("numdesk.kit.outgoing.lane.socket", SimpleNamespace(socket=refuse))
         policy = EgressPolicy(allowed=frozenset({("b.test", 81)}), needs_body=False)
         with pytest.raises(HttpFailure) as caught:
             await several.post("http://b.test:81/", body=b"", headers={}, policy=policy)
@@ -211,7 +211,7 @@ class TestWhoseFailure:
             raise OSError(next(numbers), "as the kernel says it")
 
         http = OutgoingHttp(Clock(), resolver=FakeResolver(b_test=[["::1", "127.0.0.1"]]))
-        monkeypatch.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
+        monkeypatch.setattr("numdesk.kit.outgoing.lane.socket", SimpleNamespace(socket=refuse))
         policy = EgressPolicy(allowed=frozenset({("b.test", 81)}))
         with pytest.raises(HttpFailure) as caught:
             await http.post("http://b.test:81/", body=b"", headers={}, policy=policy)
@@ -227,7 +227,7 @@ class TestWhoseFailure:
             def refuse(*_: object, error: Exception = error) -> None:
                 raise error
 
-            monkeypatch.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
+            monkeypatch.setattr("numdesk.kit.outgoing.lane.socket", SimpleNamespace(socket=refuse))
             policy = EgressPolicy(allowed=frozenset({("127.0.0.1", 81)}))
             with pytest.raises(HttpFailure) as caught:
                 await http.post("http://127.0.0.1:81/", body=b"", headers={}, policy=policy)
@@ -270,7 +270,7 @@ class TestWhoseFailure:
 
         Other hosts wait for none of this.
         """
-        monkeypatch.setattr("numdesk.kit.outgoing.http.REQUESTS_PER_HOST_MAX", 3)
+        monkeypatch.setattr("numdesk.kit.outgoing.lane.REQUESTS_PER_HOST_MAX", 3)
         open_up, busy = asyncio.Event(), asyncio.Event()
 
         async def hang(writer: asyncio.StreamWriter) -> None:
@@ -300,7 +300,7 @@ class TestWhoseFailure:
         self, http: OutgoingHttp, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Who waited in vain behind our own requests has not heard from the host at all."""
-        monkeypatch.setattr("numdesk.kit.outgoing.http.REQUESTS_PER_HOST_MAX", 1)
+        monkeypatch.setattr("numdesk.kit.outgoing.lane.REQUESTS_PER_HOST_MAX", 1)
 
         async def hang(_: asyncio.StreamWriter) -> None:
             await asyncio.Event().wait()

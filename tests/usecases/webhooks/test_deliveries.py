@@ -29,8 +29,8 @@ from numdesk.domain.webhooks import FAILING_FOR, WINDOW_START, DeliveryState
 from numdesk.kit.outgoing.http import OutgoingHttp
 from numdesk.kit.outgoing.policy import HttpFailure
 from numdesk.runtime import Memory, Runtime
-from numdesk.storage import webhooks as rows
-from numdesk.storage.webhooks import Outcome, Room
+from numdesk.storage.webhooks import deliveries as rows
+from numdesk.storage.webhooks.deliveries import Outcome, Room
 from numdesk.usecases.webhooks import deliveries, endpoints
 
 LATE_S = 60.0
@@ -72,7 +72,7 @@ def fail_by(broken: pytest.MonkeyPatch, kind: str) -> None:
             "no threads": RuntimeError("can't start new thread"),
         }[kind]
 
-    broken.setattr("numdesk.kit.outgoing.http.socket", SimpleNamespace(socket=refuse))
+    broken.setattr("numdesk.kit.outgoing.lane.socket", SimpleNamespace(socket=refuse))
 
 
 def other_process(rt: Runtime) -> Runtime:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from numdesk.storage import webhooks as rows
+from numdesk.storage.webhooks import deliveries as rows
 from numdesk.usecases.jobs import sweeps
 
 if TYPE_CHECKING:

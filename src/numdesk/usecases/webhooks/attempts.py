@@ -18,7 +18,7 @@ from numdesk.kit.log import get_logger
 from numdesk.kit.outgoing.lookups import on_account_of
 from numdesk.kit.outgoing.policy import EgressPolicy, HttpFailure
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
-from numdesk.storage.webhooks import Leased, Outcome, Taken
+from numdesk.storage.webhooks.deliveries import Leased, Outcome, Taken
 
 if TYPE_CHECKING:
     from numdesk.runtime import Runtime

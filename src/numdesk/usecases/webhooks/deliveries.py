@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from numdesk.storage import webhooks as rows
+from numdesk.storage.webhooks import deliveries as rows
 from numdesk.usecases.webhooks.sender import Sender
 
 if TYPE_CHECKING:

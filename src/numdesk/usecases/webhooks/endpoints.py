@@ -11,8 +11,9 @@ from numdesk.domain.errors import InvalidInput, NotFound, StateForbids
 from numdesk.domain.webhooks import SECRET_CHARS_MAX, URL_CHARS_MAX, DeliveryLog, Endpoint
 from numdesk.kit.outgoing.lookups import on_account_of
 from numdesk.kit.outgoing.policy import HttpFailure
-from numdesk.storage import webhooks as rows
-from numdesk.storage.webhooks import EndpointChange, EndpointRow, Owner
+from numdesk.storage.webhooks import deliveries as rows
+from numdesk.storage.webhooks import endpoints as endpoint_rows
+from numdesk.storage.webhooks.endpoints import EndpointChange, EndpointRow, Owner
 from numdesk.usecases.webhooks.attempts import secret_context, send_test
 from numdesk.usecases.webhooks.deliveries import (
     allow,
@@ -52,7 +53,7 @@ async def endpoint(rt: Runtime, caller: Caller) -> Endpoint:
 
 async def endpoint_of(rt: Runtime, owner: Owner) -> Endpoint:
     """Return the endpoint of a customer who is not calling, for staff."""
-    row = await rt.repeat("webhooks.endpoint", lambda tx: rows.read(tx, owner=owner))
+    row = await rt.repeat("webhooks.endpoint", lambda tx: endpoint_rows.read(tx, owner=owner))
     return Endpoint() if row is None else _open(rt, owner, row)
 
 
@@ -88,7 +89,7 @@ async def change_endpoint_of(
     )
     row = await rt.run(
         "webhooks.change",
-        lambda tx: rows.change(tx, owner=owner, change=change, now=rt.clock.now()),
+        lambda tx: endpoint_rows.change(tx, owner=owner, change=change, now=rt.clock.now()),
     )
     return _open(rt, owner, row)
 
@@ -173,7 +174,7 @@ async def check_url(rt: Runtime, url: str, *, dialect: str, account: int) -> Non
 
 async def _require_working(rt: Runtime, owner: Owner) -> None:
     """Refuses when there is no endpoint that deliveries could go to."""
-    row = await rt.repeat("webhooks.endpoint", lambda tx: rows.read(tx, owner=owner))
+    row = await rt.repeat("webhooks.endpoint", lambda tx: endpoint_rows.read(tx, owner=owner))
     if row is None or not row.url or row.disabled_at is not None:
         raise StateForbids(state="disabled")
 

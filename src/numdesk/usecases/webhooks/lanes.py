@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState, endpoint_pace_ms, next_window
-from numdesk.storage.webhooks import Outcome
+from numdesk.storage.webhooks.deliveries import Outcome
 from numdesk.usecases.webhooks.attempts import Prepared
 
 #: An endpoint that answers well has leased ahead what it is sent in this time, so that its sends

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.errors import Unavailable
 from numdesk.kit.log import get_logger
-from numdesk.storage import webhooks as rows
-from numdesk.storage.webhooks import Outcome
+from numdesk.storage.webhooks import deliveries as rows
+from numdesk.storage.webhooks.deliveries import Outcome
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.webhooks.aside import SWEEP, Aside
 

@@ -13,8 +13,8 @@ from numdesk.domain.errors import Unavailable
 from numdesk.domain.webhooks import WINDOW_START, DeliveryState
 from numdesk.kit.log import get_logger
 from numdesk.kit.outgoing.policy import EgressPolicy
-from numdesk.storage import webhooks as rows
-from numdesk.storage.webhooks import Outcome, Room, Taken
+from numdesk.storage.webhooks import deliveries as rows
+from numdesk.storage.webhooks.deliveries import Outcome, Room, Taken
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.webhooks.aside import SWEEP, Aside
 from numdesk.usecases.webhooks.attempts import Prepared, attempt, prepare

@@ -1,0 +1,1 @@
+"""Rows of webhooks: endpoints of customers, deliveries and their attempts."""
