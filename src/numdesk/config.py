@@ -8,6 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from numdesk.faults import OperatorError
+
 LogFormat = Literal["json", "text"]
 ForeignMessages = Literal["withhold", "deliver"]
 PartialDiscount = Literal["frozen", "reached"]
@@ -25,10 +27,10 @@ DISCOUNT_MAX_BP = 5_000
 COUNT_DIGITS_MAX = 15
 
 
-class SettingRefused(ValueError):
+class SettingRefused(OperatorError, ValueError):
     """A setting has a value that cannot be used.
 
-    The sentence names it, the value and the accepted ones.
+    The text is a sentence for the operator: it names the setting, the value and the accepted ones.
     """
 
     def __init__(self, name: str, value: str, wanted: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 from pathlib import Path
@@ -11,8 +12,10 @@ import asyncpg
 import msgspec
 import pytest
 
+import numdesk
 from numdesk.cli import main
-from numdesk.cli.outcome import print_result, table
+from numdesk.cli.outcome import print_result, sentence_of, table
+from numdesk.faults import OperatorError
 from numdesk.storage.database import pool
 
 
@@ -65,3 +68,47 @@ class TestUnknownOutcomes:
             == 0
         )
         assert msgspec.json.decode(capsys.readouterr().out)["available"] == 500
+
+
+PACKAGE = Path(numdesk.__file__).parent
+
+#: What a docstring says of a failure whose text the operator reads.
+PROMISE = re.compile(r"sentences? for the operator|with its\s+remedy")
+
+
+def _exceptions() -> dict[str, tuple[list[str], str]]:
+    """Return every class of the package with the names of its bases and its docstring."""
+    return {
+        node.name: ([ast.unparse(base) for base in node.bases], ast.get_docstring(node) or "")
+        for path in PACKAGE.rglob("*.py")
+        if "tests" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+class TestSentenceOf:
+    def test_prints_the_text_of_every_failure_that_an_operator_can_end(self) -> None:
+        """Each exception whose docstring promises a sentence for the operator is an
+        OperatorError."""
+        promised = {
+            name: bases for name, (bases, about) in _exceptions().items() if PROMISE.search(about)
+        }
+        assert {"SettingRefused", "SandboxRefused", "DatabaseFault"} <= promised.keys()
+        assert [
+            name for name, bases in promised.items() if OperatorError.__name__ not in bases
+        ] == []
+
+    def test_prints_the_text_as_it_is(self) -> None:
+        """A failure of a class that the command line never heard of needs its base class alone."""
+
+        class TapeTorn(OperatorError):
+            pass
+
+        assert sentence_of(TapeTorn("The tape is torn: put in another.")) == (
+            "The tape is torn: put in another."
+        )
+
+    def test_keeps_quiet_about_a_fault_of_ours(self) -> None:
+        """A program fault has no sentence, whatever its text."""
+        assert sentence_of(ValueError("The tape is torn.")) is None

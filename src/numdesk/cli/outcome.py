@@ -13,26 +13,19 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from numdesk.config import SettingRefused
 from numdesk.domain.errors import InvalidInput, NotFound, OutcomeUnknown, Refusal
-from numdesk.kit.keyfile import KeyFileError
+from numdesk.faults import OperatorError
 from numdesk.kit.redact import scrub
 from numdesk.ports.errors import ProviderError
-from numdesk.storage.database.faults import DatabaseFault
 from numdesk.storage.database.pool import OUTAGES
 
 
-class CommandRefused(Exception):
-    """A command is refused; the text is one sentence: what, why, and what to do."""
+class CommandRefused(OperatorError):
+    """A command is refused; the text is one sentence for the operator: what, why, what to do."""
 
 
 #: The table width in a file or a pipe; only a terminal wraps lines.
 FILE_COLUMNS = 1000
-
-#: Failures whose text is a sentence for the operator.
-_SENTENCES = (CommandRefused, DatabaseFault, KeyFileError, SettingRefused)
-#: Names of such failures in packages that the command line does not import.
-_SENTENCE_NAMES = ("ProviderSettingRefused", "SandboxRefused", "MoneyIsMakeBelieve")
 
 
 @contextmanager
@@ -48,7 +41,7 @@ def if_unknown(remedy: str) -> Iterator[None]:
 
 def sentence_of(error: Exception) -> str | None:
     """Return the sentence for a failure that is not a program fault, else None."""
-    if isinstance(error, _SENTENCES) or type(error).__name__ in _SENTENCE_NAMES:
+    if isinstance(error, OperatorError):
         return str(error)
     if isinstance(error, Refusal):
         return _of_refusal(error)

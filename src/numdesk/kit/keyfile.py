@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from numdesk.faults import OperatorError
+
 KEY_ID_BYTES = 4
 KEY_BYTES = 32
 
@@ -23,7 +25,7 @@ _HEADER = (
 )
 
 
-class KeyFileError(Exception):
+class KeyFileError(OperatorError):
     """The key file cannot be used; the text is one sentence for the operator."""
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from numdesk.faults import OperatorError
 from numdesk.kit.clock import Clock
 from numdesk.kit.log import get_logger
 from numdesk.kit.outgoing.http import OutgoingHttp
@@ -102,7 +103,7 @@ class Provider:
     fake: Callable[[Surroundings, Mapping[str, str]], FakeGateway] | None = None
 
 
-class ProviderSettingRefused(ValueError):
+class ProviderSettingRefused(OperatorError, ValueError):
     """A provider's settings cannot be used; the text is one sentence for the operator."""
 
 

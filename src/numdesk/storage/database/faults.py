@@ -3,8 +3,10 @@ remedy."""
 
 from pathlib import Path
 
+from numdesk.faults import OperatorError
 
-class DatabaseFault(Exception):
+
+class DatabaseFault(OperatorError):
     """numdesk cannot use its database; the text is one sentence for the operator.
 
     The command line exits with 2.

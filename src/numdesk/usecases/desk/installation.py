@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Gauge
 
 from numdesk.domain.errors import Unavailable
+from numdesk.faults import OperatorError
 from numdesk.storage.desk import installation as rows
 from numdesk.storage.desk import settings
 
@@ -39,7 +40,7 @@ class Mode(StrEnum):
     PRODUCTION = "production"
 
 
-class SandboxRefused(Exception):
+class SandboxRefused(OperatorError):
     """The sandbox was asked for on a database that holds, or may hold, real money.
 
     The text is a sentence for the operator.
@@ -53,7 +54,7 @@ class SandboxRefused(Exception):
         )
 
 
-class MoneyIsMakeBelieve(Exception):
+class MoneyIsMakeBelieve(OperatorError):
     """A sandbox's database was to be served in earnest; the text is a sentence for the operator."""
 
     def __init__(self) -> None:
