@@ -20,7 +20,7 @@ from numdesk.domain.recognition.recogniser import (
     make_recogniser,
 )
 from numdesk.storage import recognition as rows
-from numdesk.storage.inbound.messages import Arrival, Taken
+from numdesk.storage.inbound.messages import Arrival, Taken, TakenStatus
 from numdesk.storage.stock import catalogue as catalogue_rows
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def withholds(rt: Runtime) -> bool:
 
 def count_withheld(taken: Sequence[Taken]) -> None:
     """Count the messages that were withheld."""
-    _withheld.inc(sum(one.status == "withheld" for one in taken))
+    _withheld.inc(sum(one.status is TakenStatus.WITHHELD for one in taken))
 
 
 async def try_text(rt: Runtime, text: str, *, sender: str) -> tuple[Recognition, str] | None:

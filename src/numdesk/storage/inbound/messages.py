@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from numdesk.storage.database.old_rows import GIVEN, WANTED, Old, by_columns
@@ -35,14 +36,29 @@ class Arrival:
     recognition: Recognition | None = None
 
 
+class TakenStatus(StrEnum):
+    """The status of a message, in the words of the SQL commands."""
+
+    TAKEN = "taken"
+    #: Repeated by the provider.
+    SEEN = "seen"
+    #: For an order that has ended.
+    LATE = "late"
+    #: For a number without an order.
+    ORPHAN = "orphan"
+    #: Of another service than the order is for, and kept from the customer.
+    WITHHELD = "withheld"
+    #: For a rented number: the rental's command takes it.
+    RENTED = "rented"
+    #: A segment whose siblings are missing; a word of the use case, not of SQL.
+    WAITING = "waiting"
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The result of taking a message.
+    """The result of taking a message."""
 
-    `status` as in `receive_messages_v3`, or "waiting" for a segment whose siblings are missing.
-    """
-
-    status: str
+    status: TakenStatus
     message_id: int | None
     order_id: int | None
     customer_id: int | None
@@ -80,7 +96,10 @@ async def receive(
         STOCK_RULES.cooldown,
         *_columns(arrivals),
     )
-    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
+    return [
+        Taken(TakenStatus(row["status"]), row["message_id"], row["order_id"], row["customer_id"])
+        for row in rows
+    ]
 
 
 async def receive_unrented(
@@ -95,7 +114,10 @@ async def receive_unrented(
         STOCK_RULES.cooldown,
         *_columns(arrivals),
     )
-    return [Taken(row[0], row[1], row[2], row[3]) for row in rows]
+    return [
+        Taken(TakenStatus(row["status"]), row["message_id"], row["order_id"], row["customer_id"])
+        for row in rows
+    ]
 
 
 def _columns(arrivals: Sequence[Arrival]) -> tuple[list[object], ...]:

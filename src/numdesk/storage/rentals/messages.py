@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.pages import Page
 from numdesk.domain.rentals.lifecycle import RentalMessage
-from numdesk.storage.inbound.messages import Arrival, Taken
+from numdesk.storage.inbound.messages import Arrival, Taken, TakenStatus
 from numdesk.storage.stock.rest import STOCK_RULES
 
 if TYPE_CHECKING:
@@ -90,7 +90,10 @@ async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bo
             for one, known in zip(heard, told, strict=True)
         ],
     )
-    return [Taken(row[0], row[1], None, row[2]) for row in rows]
+    return [
+        Taken(TakenStatus(row["status"]), row["message_id"], None, row["customer_id"])
+        for row in rows
+    ]
 
 
 async def messages(

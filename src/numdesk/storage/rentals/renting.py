@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -41,15 +42,30 @@ class RentItem:
     pivot: int
 
 
+class RentStatus(StrEnum):
+    """The status of a rent, in the words of `rent_numbers_v1`."""
+
+    RENTED = "rented"
+    REPLAYED = "replayed"
+    IN_PROGRESS = "in_progress"
+    KEY_REUSED = "key_reused"
+    PRICE_CHANGED = "price_changed"
+    WALLET_SHORT = "wallet_short"
+    NO_NUMBERS = "no_numbers"
+    #: Every free number is locked by another renter, who may yet give up.
+    RETRY = "retry"
+    #: Another transaction works on the wallet.
+    BUSY = "busy"
+    #: The key may not be asked twice; a word of the use case, not of SQL.
+    REPEATED = "repeated"
+
+
 @dataclass(frozen=True, slots=True)
 class RentAnswer:
-    """The answer for one item.
+    """The answer for one item: `available` minor units with WALLET_SHORT, `outcome` (a JSON
+    document) with RENTED and REPLAYED."""
 
-    `status` as in `rent_numbers_v1`, `available` with wallet_short, `outcome` with rented and
-    replayed.
-    """
-
-    status: str
+    status: RentStatus
     available: int | None
     outcome: str | None
 
@@ -83,4 +99,4 @@ async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Rent
         asyncpg.ExclusionViolationError
     ) as error:  # somebody else's term of the number, written this moment
         raise Unavailable from error
-    return [RentAnswer(row[0], row[1], row[2]) for row in rows]
+    return [RentAnswer(RentStatus(row["status"]), row["amount"], row["outcome"]) for row in rows]

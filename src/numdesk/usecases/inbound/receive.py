@@ -13,7 +13,7 @@ from numdesk.domain.otp.extract import extract
 from numdesk.ports.inbound import MessageReceived
 from numdesk.runtime import Batch, Runtime
 from numdesk.storage.inbound import messages as rows
-from numdesk.storage.inbound.messages import Arrival, Segments, Taken
+from numdesk.storage.inbound.messages import Arrival, Segments, Taken, TakenStatus
 from numdesk.usecases import otp, recognition
 from numdesk.usecases.jobs import sweeps
 from numdesk.usecases.orders import changes
@@ -109,11 +109,13 @@ async def _receive_batch(rt: Runtime, batch: list[Arrival]) -> list[Taken]:
         "inbound.receive",
         lambda tx: rows.receive(tx, arrivals, now=rt.clock.now(), withhold=withhold),
     )
-    if any(item.status == "rented" for item in taken):
+    if any(item.status is TakenStatus.RENTED for item in taken):
         taken = await messages.receive(rt, arrivals, taken)
     recognition.count_withheld(taken)
     changed = [
-        item.order_id for item in taken if item.status == "taken" and item.order_id is not None
+        item.order_id
+        for item in taken
+        if item.status is TakenStatus.TAKEN and item.order_id is not None
     ]
     if changed:
         await changes.tell(rt, changed)
@@ -141,9 +143,9 @@ async def _join(rt: Runtime, tx: Tx, event: MessageReceived) -> Segments | Taken
     fresh = await rows.keep_part(tx, event, now=rt.clock.now())
     segments = await rows.lock_parts(tx, event)
     if segments is None:
-        return Taken("seen", None, None, None)
+        return Taken(TakenStatus.SEEN, None, None, None)
     if len(segments.texts) < segments.total:
-        return Taken("waiting" if fresh else "seen", None, None, None)
+        return Taken(TakenStatus.WAITING if fresh else TakenStatus.SEEN, None, None, None)
     return segments
 
 

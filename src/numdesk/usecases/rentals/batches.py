@@ -13,13 +13,12 @@ from numdesk.storage import idempotency
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.idempotency import Key
 from numdesk.storage.rentals import renting as rows
-from numdesk.storage.rentals.renting import RentAnswer, RentItem
+from numdesk.storage.rentals.renting import RentAnswer, RentItem, RentStatus
 from numdesk.usecases.ledger import alerts
 
 BATCH_MAX = 256
-#: How often a renter looks again who found all free numbers locked by others, who may yet give up,
-#: or the wallet in other hands.
-PATIENCE = {"retry": 50, "busy": 150}
+#: Retries by status.
+PATIENCE = {RentStatus.RETRY: 50, RentStatus.BUSY: 150}
 
 
 async def rent(rt: Runtime, item: RentItem) -> RentAnswer:
@@ -60,7 +59,11 @@ async def _rent_many(rt: Runtime, tx: Tx, items: Sequence[RentItem]) -> list[Ren
     await idempotency.end_all(tx, spent)
     await _look(
         tx,
-        [item for item, answer in zip(acting, answers, strict=True) if answer.status == "rented"],
+        [
+            item
+            for item, answer in zip(acting, answers, strict=True)
+            if answer.status is RentStatus.RENTED
+        ],
         now=now,
     )
     told = {
@@ -97,8 +100,8 @@ async def _spend(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Re
 def _told(key: Key, answer: RentAnswer) -> RentAnswer:
     """Return the answer of a key, which may not be asked twice."""
     return (
-        RentAnswer("repeated", None, None)
-        if key.is_single and answer.status == "replayed"
+        RentAnswer(RentStatus.REPEATED, None, None)
+        if key.is_single and answer.status is RentStatus.REPLAYED
         else answer
     )
 
@@ -106,10 +109,10 @@ def _told(key: Key, answer: RentAnswer) -> RentAnswer:
 def _repeated(key: Key, answer: RentAnswer) -> RentAnswer:
     """Return the answer of an item whose request another item of its batch has made."""
     match answer.status:
-        case "rented":
-            return _told(key, replace(answer, status="replayed"))
-        case "key_reused":  # a word about the other item's key
-            return RentAnswer("busy", None, None)
+        case RentStatus.RENTED:
+            return _told(key, replace(answer, status=RentStatus.REPLAYED))
+        case RentStatus.KEY_REUSED:  # a word about the other item's key
+            return RentAnswer(RentStatus.BUSY, None, None)
         case _:
             return _told(key, answer)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from numdesk.domain.rentals.messages import service_of
 from numdesk.storage.inbound import messages as message_rows
-from numdesk.storage.inbound.messages import Arrival, Taken
+from numdesk.storage.inbound.messages import Arrival, Taken, TakenStatus
 from numdesk.storage.rentals import messages as rows
 from numdesk.storage.rentals.messages import Heard, Listener
 from numdesk.usecases import otp, recognition
@@ -29,7 +29,7 @@ async def receive(
     A rental that ended since the look is no longer there; its number's message is then nobody's, as
     after any end.
     """
-    places = [place for place, answer in enumerate(answers) if answer.status == "rented"]
+    places = [place for place, answer in enumerate(answers) if answer.status is TakenStatus.RENTED]
     wanted = [arrivals[place] for place in places]
     book = await otp.known(rt)
     taken = await rt.run("rentals.receive", lambda tx: _receive(rt, tx, wanted, book=book))

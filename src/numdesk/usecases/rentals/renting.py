@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from dataclasses import dataclass
+from typing import assert_never
 
 import msgspec
 
@@ -29,7 +30,7 @@ from numdesk.domain.rentals.refusals import CountryClosed, NoNumbers
 from numdesk.runtime import Runtime
 from numdesk.storage import idempotency
 from numdesk.storage.idempotency import Key, Namespace
-from numdesk.storage.rentals.renting import RentAnswer, RentItem
+from numdesk.storage.rentals.renting import RentAnswer, RentItem, RentStatus
 from numdesk.usecases.customers import guard
 from numdesk.usecases.idempotency import Signature, key_of
 from numdesk.usecases.rentals import batches
@@ -78,8 +79,8 @@ async def rent(rt: Runtime, caller: Caller, request: RentRequest) -> tuple[Rente
             return parse_outcome(recorded, Rented), True
         answer = await batches.rent(rt, item)
         if answer.outcome is not None:
-            return parse_outcome(answer.outcome, Rented), answer.status == "replayed"
-        if answer.status != "price_changed":
+            return parse_outcome(answer.outcome, Rented), answer.status is RentStatus.REPLAYED
+        if answer.status is not RentStatus.PRICE_CHANGED:
             raise _refusal(answer, item)
         rt.memory.forget("rentals")  # the list changed under us: quote again from what is true now
     raise Unavailable
@@ -128,15 +129,19 @@ async def _item(rt: Runtime, caller: Caller, request: RentRequest, key: Key) -> 
 
 def _refusal(answer: RentAnswer, item: RentItem) -> Refusal:
     match answer.status:
-        case "wallet_short":
+        case RentStatus.WALLET_SHORT:
             return WalletShort(needed=item.quote.price, available=answer.available or 0)
-        case "key_reused":
+        case RentStatus.KEY_REUSED:
             return KeyReused()
-        case "repeated":
+        case RentStatus.REPEATED:
             return RequestRepeated()
-        case "in_progress":
+        case RentStatus.IN_PROGRESS:
             return RequestInProgress()
-        case "busy":
+        case RentStatus.BUSY:
             return Unavailable()
-        case _:
+        case RentStatus.NO_NUMBERS | RentStatus.RETRY:
             return NoNumbers()
+        case RentStatus.RENTED | RentStatus.REPLAYED | RentStatus.PRICE_CHANGED:
+            raise AssertionError(f"{answer.status} is not a refusal of a rent")
+        case _:
+            assert_never(answer.status)
