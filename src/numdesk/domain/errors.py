@@ -57,7 +57,7 @@ class NotFound(Refusal):
 
 @dataclass(eq=False)
 class InvalidInput(Refusal):
-    """The request cannot be understood; `field` names the part and `reason` says how to mend it."""
+    """The request cannot be understood; `field` names the part and `reason` says how to fix it."""
 
     code = "invalid_input"
     field: str = ""

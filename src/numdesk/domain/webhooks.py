@@ -50,7 +50,7 @@ class DeliveryState(IntEnum):
 class Endpoint:
     """The address for a customer's webhooks. Without a URL nothing is sent.
 
-    A disabled one waits to be configured anew.
+    A disabled endpoint waits until it is configured again.
     """
 
     url: str | None = None

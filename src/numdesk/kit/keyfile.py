@@ -89,7 +89,7 @@ class KeyFile:
     def with_new_key(self) -> "KeyFile":
         """Add a newest key to the file and return all.
 
-        Running processes learn of it when they start anew.
+        Running processes use it after a restart.
         """
         keys = (*self.keys, _new_key())
         draft = _write_draft(self.path, keys)

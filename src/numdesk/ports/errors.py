@@ -23,8 +23,8 @@ class ProviderError(Exception):
     """A call to an upstream that did not succeed.
 
     `unknown` says that the upstream may have done the work all the same: nothing may be bought
-    again before it was asked. `ours` says that staff must mend something (our credit there, our
-    key).
+    again before the upstream is asked. `ours` says that staff must fix something (our credit
+    there, our key).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Simulation: what a make-believe provider lets its director do to the world outside.
+"""Simulation: the controls of a fake provider over its fake outside world.
 
-Only the sandbox asks for it.
+Only the sandbox uses them.
 """
 
 from __future__ import annotations

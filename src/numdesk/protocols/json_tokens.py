@@ -63,8 +63,8 @@ def read_text(
     Raises JsonRefused when it is too long, not UTF-8, or of more parts than may be, where that is
     bounded.
 
-    What it costs to look at a stranger's document grows with its parts, and they are counted before
-    anything is made of them.
+    The cost of reading an unknown document grows with its parts, so they are counted before
+    anything is built from them.
     """
     if len(raw) > bytes_max:
         raise JsonRefused(f"is longer than {bytes_max} bytes")
@@ -305,7 +305,7 @@ def _no_constant(_word: str) -> NoReturn:
     raise JsonRefused("holds a number that JSON does not have")
 
 
-#: json.dumps without its preparations, which would be made anew for every letter.
+#: json.dumps without its preparations, which it would repeat for every letter.
 _IN_ASCII = json.JSONEncoder().encode
 _AS_IT_IS = json.JSONEncoder(ensure_ascii=False).encode
 _DECODER = json.JSONDecoder(

@@ -36,9 +36,9 @@ from numdesk.protocols.json_tokens import JsonRefused
 #: Every port that a provider can serve, by the field of `Adapters` that holds it.
 PORTS = ("supplier", "rate_source", "simulation", "payments")
 
-#: Failures before a byte of ours was heard.
+#: Failures before the upstream received a byte of ours.
 _UNHEARD = frozenset({"bad_url", "forbidden_address", "resolve", "connect", "tls"})
-#: Of those, the ones that only the operator can mend.
+#: Of those, the ones that only the operator can fix.
 _OURS = frozenset({"bad_url", "forbidden_address", "tls"})
 
 #: An upstream that makes up words does not fill our log.
@@ -130,7 +130,7 @@ def read_settings(provider: Provider, environment: Mapping[str, str]) -> msgspec
     except msgspec.ValidationError as error:
         prefix = f"NUMDESK_PROVIDER_{provider.slug.upper()}_"
         raise ProviderSettingRefused(
-            f"The settings {prefix}* cannot be used: {error}. Mend or unset them."
+            f"The settings {prefix}* cannot be used: {error}. Fix or unset them."
         ) from error
 
 

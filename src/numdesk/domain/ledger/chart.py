@@ -154,9 +154,9 @@ def reversal(journal_id: int, journal: Journal, *, note: str | None = None) -> J
 
     At most one exists per journal.
 
-    A reversal is not reversed (book the act anew instead), nor is what a rental or a payment moved:
-    those have an undo of their own (cancel the rental, decide the payment), which would move the
-    money once more. Raises StateForbids.
+    Refuse to reverse a reversal (book the act again instead), and a journal of a rental or a
+    payment: those have an undo of their own (cancel the rental, decide the payment), which would
+    move the money once more. Raises StateForbids.
     """
     if journal.reason in IRREVERSIBLE:
         raise StateForbids(state=journal.reason)

@@ -27,8 +27,9 @@ class AccountKind(StrEnum):
     FUNDING = "funding"  # the other side of money that came or went by hand
     CLEARING = "clearing"  # what a payment gateway holds for us; minus that
     EXPENSE = "expense"  # what taking payments cost us; minus that
-    SUSPENSE = "suspense"  # money that came and is nobody's yet
-    RECEIVABLE = "receivable"  # what a customer owes us, because it was taken back after it was spent; minus that
+    SUSPENSE = "suspense"  # money received and not yet assigned to a customer
+    #: A debt of a customer, taken back after it was spent; minus that.
+    RECEIVABLE = "receivable"
 
 
 #: The accounts that a customer has.

@@ -63,7 +63,8 @@ def _judge_unsettled(topup: TopUp, line: Line) -> Verdict:
     if payment.status in KEPT_BACK:
         return Verdict(NOTHING, Doubt.GATEWAY)
     return Verdict(
-        NOTHING, stranger(topup, payment) or (Doubt.STATUS if payment.status in ODD else None)
+        NOTHING,
+        find_mismatch(topup, payment) or (Doubt.STATUS if payment.status in ODD else None),
     )
 
 
@@ -74,7 +75,7 @@ def _judge_settled(topup: TopUp, line: Line) -> Verdict:
         return Verdict(
             NOTHING if line.worth is None else _without_excess(_share(topup, payment, line.worth))
         )
-    foreign = stranger(topup, payment)
+    foreign = find_mismatch(topup, payment)
     worth = worth_of(topup, line) if line.worth is None else line.worth
     if line.decision is Decision.APPROVED and worth is not None:
         return Verdict(_share(topup, payment, worth, is_capped=False))
@@ -135,8 +136,8 @@ def _part_of_due(topup: TopUp, payment: Payment) -> int | None:
     return floor_for_customer(asked * Fraction(payment.paid) / Fraction(payment.due))
 
 
-def stranger(topup: TopUp, payment: Payment) -> Doubt | None:
-    """Return what shows that a payment is not the one that we asked for."""
+def find_mismatch(topup: TopUp, payment: Payment) -> Doubt | None:
+    """Return the doubt when a payment is not the one that we asked for, or None."""
     if payment.reference != topup.public_id:
         return Doubt.REFERENCE
     if payment.invoice_id != topup.invoice_id:

@@ -9,7 +9,7 @@ range of carriers not private.
 import ipaddress
 from functools import lru_cache
 
-#: Ranges no stranger may send us to, with what lives there.
+#: Ranges that a URL from outside must not lead to, each with its use.
 FORBIDDEN_V4 = tuple(
     ipaddress.IPv4Network(text)
     for text in (
@@ -63,10 +63,10 @@ _V4_BITS = 0xFFFF_FFFF
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Return whether `address`, as a resolver or a URL spells it, is one a stranger may make us
-    connect to.
+    """Return whether `address`, as a resolver or a URL spells it, may be connected to for a URL
+    from outside.
 
-    Text that is no plain address (a name, a zone, an octal spelling) is not public.
+    Text that is not a plain address (a name, a zone, an octal spelling) is not public.
     """
     try:
         parsed = ipaddress.ip_address(address)

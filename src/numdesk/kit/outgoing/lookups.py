@@ -27,8 +27,7 @@ SHARE = 16
 #: A look-up that takes longer is ended and has failed.
 LOOKUP_S = 3.0
 
-#: What was found is remembered for so long, whatever the name server allows: a name is judged anew
-#: soon.
+#: An answer is cached for so long, whatever the name server allows: a name is checked again soon.
 FOUND_S = 10.0
 
 #: ... and so is that nothing was found, so that a name server that hangs is not waited for by every

@@ -53,8 +53,7 @@ def network_forbidden_by() -> str | None:
 
 
 def assert_network_allowed() -> None:
-    """Raise NetworkForbidden when this task holds something open that must not wait for a
-    stranger."""
+    """Raise NetworkForbidden when this task holds something that must not wait for the network."""
     reason = _forbidden_by.get()
     if reason is not None:
         raise NetworkForbidden(f"A network call was made inside {reason!r}.")

@@ -1,5 +1,4 @@
-"""Reads a URL a stranger gave us, strictly: whatever two readers could understand differently is
-refused."""
+"""URLs from outside, parsed strictly: a text that two parsers could read differently is refused."""
 
 import ipaddress
 import re
@@ -147,8 +146,8 @@ def _check_door(scheme: str, port: int, policy: EgressPolicy) -> None:
 
 
 def _rebuild(scheme: str, host: str, port: int, path: str, query: str | None) -> URL:
-    """Write the URL anew from the parts that were judged, so that the HTTP library cannot read
-    another host."""
+    """Build the URL again from the checked parts, so that the HTTP library cannot read another
+    host."""
     netloc = f"[{host}]" if ":" in host else host
     if port != _DEFAULT_PORTS[scheme]:
         netloc = f"{netloc}:{port}"

@@ -1,8 +1,8 @@
-"""Verifies a callback of Cryptomus and keeps nothing of it but whose payment it is about.
+"""Verify a callback of Cryptomus, and keep only the payment that it names.
 
 The signature stands inside the signed document, which PHP's json_encode wrote: `/` as `\\/`, other
-letters as they are. What arrives may have been written anew on its way, so any of three texts may
-be the signed one.
+letters as they are. A proxy may have rewritten the document, so any of three texts may be the
+signed one.
 """
 
 from __future__ import annotations

@@ -107,8 +107,8 @@ def _filtered(value: Any, ranks: Mapping[str, int]) -> Any:
     """Return a value as JSON.stringify(value, names) writes it: every object has only the members
     named, in that order.
 
-    Every object is asked for its own names, and not for all that there are: a stranger's document
-    may have thousands of both.
+    Each object is searched for its own names, not for all names: an unknown document may have
+    thousands of both.
     """
     if isinstance(value, list):
         return [_filtered(item, ranks) for item in value]

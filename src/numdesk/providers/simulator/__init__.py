@@ -1,5 +1,5 @@
-"""A make-believe upstream for the sandbox, development and tests: sells numbers, knows rates, and
-does as it is told.
+"""A fake upstream for the sandbox, development and tests: sells numbers, knows rates, and follows
+its script.
 
 What it sells and what it remembers belongs to the world outside: it lies in a file of its own in
 the data folder, so that every process of one server sees the same world, and a crash of ours does

@@ -231,7 +231,7 @@ class _Settling:
         line = booked.line
         # Whatever the gateway says later, what was credited is not taken back because an invoice
         # was edited there.
-        foreign = judging.stranger(topup, payment) if booked.share.credit else None
+        foreign = judging.find_mismatch(topup, payment) if booked.share.credit else None
         if foreign:
             self._found.append((topup, payment.payment_id, foreign, ""))
             return
@@ -376,7 +376,7 @@ class _Settling:
             refused = booked.line.worth
             credited = judging.worth_of(topup, line) if refused is None else refused
             return replace(line, decision=decision, worth=credited if has_excess else None)
-        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not judging.stranger(
+        is_told = line.payment.status is not PaymentStatus.UNKNOWN and not judging.find_mismatch(
             topup, line.payment
         )
         if worth is None and is_told:

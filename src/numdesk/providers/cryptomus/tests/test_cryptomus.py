@@ -112,7 +112,7 @@ class TestCreate:
         assert found in (None, await served.gateway.create(intent()))
 
     async def test_is_refused_with_another_key(self, tmp_path: Path) -> None:
-        """A wrong key is ours to mend, and nothing was made."""
+        """A wrong key is ours to fix, and nothing was made."""
         async with serving_gateway(PROVIDER, tmp_path, payment_key="another") as wrong:
             with pytest.raises(ProviderError) as caught:
                 await wrong.gateway.create(intent())

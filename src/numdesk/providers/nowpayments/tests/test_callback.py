@@ -153,7 +153,7 @@ class TestRefusals:
             read_callback({HEADER: signature}, SENT.encode(), key=KEY)
 
     def test_refuses_a_call_without_the_header(self) -> None:
-        """What nobody signed is nobody's word."""
+        """A document without a valid signature is refused."""
         with pytest.raises(CallbackRefused, match="signature"):
             read_callback({}, SENT.encode(), key=KEY)
 

@@ -117,7 +117,7 @@ class TestCreate:
         assert len(await served.fake.world.invoices("topup-42")) == (made if unknown else 1)
 
     async def test_is_refused_with_another_key(self, tmp_path: Path) -> None:
-        """A wrong key is ours to mend, and nothing was made."""
+        """A wrong key is ours to fix, and nothing was made."""
         async with serving_gateway(PROVIDER, tmp_path, api_key="another") as wrong:
             with pytest.raises(ProviderError) as caught:
                 await wrong.gateway.create(intent())
@@ -324,7 +324,7 @@ class TestLookUp:
         assert await look(served, made.gateway_id) == before
 
     async def test_gives_up_with_a_wrong_password(self, tmp_path: Path) -> None:
-        """A password that is refused is ours to mend, and is not tried for ever."""
+        """A password that is refused is ours to fix, and is not tried for ever."""
         async with serving_gateway(PROVIDER, tmp_path, password="wrong") as served:
             with pytest.raises(ProviderError) as caught:
                 await look(served, "1")

@@ -1,4 +1,4 @@
-"""The make-believe upstream is as honest as a good real one, and plays what it is told."""
+"""The fake upstream is as honest as a good real one, and plays what it is told."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
