@@ -1,4 +1,4 @@
-"""Judge a payment: the share of it that is the customer's, and the state of the top-up that follows.
+"""Judge a payment: the customer's share of it, and the state of the top-up that follows.
 
 Functions of facts alone, so that the order of news does not matter.
 """

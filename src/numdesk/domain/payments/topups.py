@@ -1,4 +1,7 @@
-"""Top-ups of wallets: their price, their states, and the parts of a payment. Amounts are minor units of the wallet's currency."""
+"""Top-ups of wallets: their price, their states, and the parts of a payment.
+
+Amounts are minor units of the wallet's currency.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,9 @@ class Doubt(StrEnum):
     """Why a payment waits for a person. The words are stored."""
 
     GATEWAY = "gateway"  # the gateway holds it, or is sending it back
-    STATUS = "status"  # there is money, and the gateway's word for it is unknown, failed, expired, or contradicts an earlier one
+    #: There is money, and the gateway's status for it is unknown, failed, expired, or contradicts an
+    #: earlier one.
+    STATUS = "status"
     UNSETTLED = "unsettled"  # there is money, and the gateway has not settled it for a day
     REFERENCE = "reference"  # it is for another reference than ours
     INVOICE = "invoice"  # or for another invoice

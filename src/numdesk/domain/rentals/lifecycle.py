@@ -1,4 +1,4 @@
-"""Rentals: a number by the hour or by the day for one or more services; states, moves and refunds."""
+"""Rentals of a number by hours or days for one or more services: states, moves and refunds."""
 
 from __future__ import annotations
 

@@ -296,7 +296,8 @@ class GuardedProtocol(HttpToolsProtocol):
         Those that say where a message ends, whom it is for and who asks may stand once.
         """
         if not self.in_head:
-            return  # a trailer: it comes after the application has seen the headers, so it must not join them
+            # A trailer arrives after the application has read the headers, so it must not join them.
+            return
         name = name.lower()
         self.headers.append((name, value))
         bit = _ONCE.get(name)
@@ -350,7 +351,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if version not in _VERSIONS:
             return VERSION_NOT_SUPPORTED
         if version == "1.0" and seen & _ENCODING:
-            return BAD_REQUEST  # HTTP/1.0 knows no chunks: a proxy in front may have seen the end elsewhere
+            # HTTP/1.0 has no chunks: a proxy in front may have found the end elsewhere.
+            return BAD_REQUEST
         return BUSY if len(self.pipeline) >= limits.pipelined_max else None
 
     def _is_head_small(self) -> bool:

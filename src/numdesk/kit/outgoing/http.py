@@ -163,7 +163,8 @@ async def _read_head(
         if len(kept) < policy.answer_keep_max:
             kept += chunk[: policy.answer_keep_max - len(kept)]
         if read > policy.answer_read_max:
-            response.close()  # the connection goes too: what is still on its way would cost more than a new one
+            # Close the connection too: reading the rest would cost more than a new connection.
+            response.close()
             return True
     return read > len(kept)
 
