@@ -277,7 +277,7 @@ class TestReadiness:
         """
         await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
-        desk.rt.local["reconcile"].ended -= age_s
+        ledger_check.PROGRESS.of(desk.rt).ended -= age_s
         report = await Readiness(desk.rt).report()
         assert report.ready == is_ready
         assert report.checks["ledger"] == {

@@ -107,9 +107,8 @@ class Runtime:
     memory: Memory = field(default_factory=Memory)
     #: The batchers of this process.
     batchers: dict[Batch[Any, Any], Batcher[Any, Any]] = field(default_factory=dict)
-    #: What one use case keeps in this process between calls (counters, who waits for which order),
-    #: by its module's name.
-    local: dict[str, Any] = field(default_factory=dict)
+    #: Values that modules keep in this process between calls (counters, waiters for orders).
+    states: dict[ProcessState[Any], Any] = field(default_factory=dict)
 
     @asynccontextmanager
     async def transaction(self, name: str, *, snapshot: bool = False) -> AsyncIterator[Tx]:
@@ -160,3 +159,19 @@ class Batch(Generic[Item, Answer]):
         if batcher is None:
             batcher = rt.batchers[self] = Batcher(partial(self.run, rt), batch_max=self.batch_max)
         return batcher.submit(item)
+
+
+@dataclass(slots=True, eq=False)
+class ProcessState(Generic[T]):
+    """A value that a module keeps in each process between calls, declared once at module level.
+
+    `make` builds it at the first use.
+    """
+
+    make: Callable[[Runtime], T]
+
+    def of(self, rt: Runtime) -> T:
+        """Return the value of this process."""
+        if self not in rt.states:
+            rt.states[self] = self.make(rt)
+        return rt.states[self]

@@ -23,9 +23,11 @@ from numdesk.dialects import Dialect, Request, Route, call_table, find_dialects,
 from numdesk.domain import errors
 from numdesk.domain.money import DECIMALS
 from numdesk.domain.orders.lifecycle import State
+from numdesk.runtime import ProcessState
 from numdesk.usecases.customers import accounts
 
 DIALECTS = find_dialects()
+_TOKENS = ProcessState[dict[str, bytes]](lambda _: {})
 ROUTES = [(dialect, route) for dialect in DIALECTS for route in dialect.routes]
 each_dialect = pytest.mark.parametrize(
     "dialect", DIALECTS, ids=[dialect.slug for dialect in DIALECTS]
@@ -264,7 +266,7 @@ class TestAnyBytes:
     ) -> None:
         """No path, query, header or body makes a dialect answer 500, for a customer (one who signs:
         in the dialect) or a stranger."""
-        tokens: dict[str, bytes] = desk.rt.local.setdefault("any_bytes_tokens", {})
+        tokens = _TOKENS.of(desk.rt)
         for dialect in DIALECTS if not tokens else ():
             new = await accounts.register(
                 desk.rt, name="Any", dialect=dialect.slug, currency=dialect.currency, credit=10**9

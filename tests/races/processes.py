@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def another(rt: Runtime, database: Database) -> Runtime:
     """Returns a Runtime that remembers nothing, as a process that has just begun."""
-    return replace(rt, database=database, memory=Memory(), batchers={}, local={})
+    return replace(rt, database=database, memory=Memory(), batchers={}, states={})
 
 
 @asynccontextmanager

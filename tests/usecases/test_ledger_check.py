@@ -43,10 +43,9 @@ async def seal(rt: Runtime) -> int:
     It may take some ticks: transactions of the other tests on the same server are waited for as
     well.
     """
-    if "reconcile" in rt.local:
-        rt.local["reconcile"].sight = None
+    usecase_ledger_check.PROGRESS.of(rt).sight = None
     added = await usecase_ledger_check.extend_chain(rt)
-    progress = rt.local["reconcile"]
+    progress = usecase_ledger_check.PROGRESS.of(rt)
     sight = progress.sight
     while progress.sight is sight:
         added += await usecase_ledger_check.extend_chain(rt)
@@ -500,7 +499,7 @@ class TestLearnReport:
         """A desk without a worker shows an age that an alarm will notice, not 0 for ever."""
         door = runtime_on(rt.database)
         await usecase_ledger_check.learn_report(door)
-        door.local["reconcile"].began -= 1000
+        usecase_ledger_check.PROGRESS.of(door).began -= 1000
         await usecase_ledger_check.learn_report(door)
         _, age_s = self.gauges()
         assert age_s is not None

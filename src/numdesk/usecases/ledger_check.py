@@ -14,6 +14,7 @@ from prometheus_client import Gauge
 from numdesk.domain.ledger.journals import Check, Report
 from numdesk.domain.payments import judging
 from numdesk.kit.log import get_logger
+from numdesk.runtime import ProcessState
 from numdesk.storage.ledger import check as ledger_check
 from numdesk.storage.orders import check as order_check
 from numdesk.storage.payments import check as payment_check
@@ -315,6 +316,9 @@ async def _ready(report: Report) -> Report:
     return report
 
 
+PROGRESS = ProcessState(lambda _: _Progress())
+
+
 def _progress(rt: Runtime) -> _Progress:
     """Return what this process remembers."""
-    return rt.local.setdefault("reconcile", _Progress())
+    return PROGRESS.of(rt)

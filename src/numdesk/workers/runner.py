@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from numdesk.kit.log import get_logger
-from numdesk.runtime import Runtime
+from numdesk.runtime import ProcessState, Runtime
 from numdesk.usecases.orders import changes
 from numdesk.usecases.webhooks import endpoints
 from numdesk.workers.job_runner import JobRunner
@@ -71,12 +71,12 @@ async def run_due(rt: Runtime) -> None:
         _log.warning("due work not finished in time", seconds=DUE_PATIENCE_S)
 
 
+_JOBS = ProcessState(lambda rt: JobRunner(rt, kinds=KINDS))
+
+
 def job_runner_of(rt: Runtime) -> JobRunner:
     """Return the job runner of this process."""
-    jobs: JobRunner | None = rt.local.get(__name__)
-    if jobs is None:
-        jobs = rt.local[__name__] = JobRunner(rt, kinds=KINDS)
-    return jobs
+    return _JOBS.of(rt)
 
 
 def _asking(rt: Runtime) -> list[Recurring]:
@@ -129,13 +129,16 @@ async def _restart_on_failure(
             await _pause(stop, _interval_s(POLL_S, failures))
 
 
+_LOCKS = ProcessState[dict[str, asyncio.Lock]](lambda _: {})
+
+
 async def _do(rt: Runtime, item: Recurring) -> int | None:
     """Do one line of the timetable once; return the number of things done, or None after a failure.
 
     Two runs at a time are not allowed: one would skip rows locked by the other and report that
     nothing is left.
     """
-    locks: dict[str, asyncio.Lock] = rt.local.setdefault("runner.locks", {})
+    locks = _LOCKS.of(rt)
     try:
         async with locks.setdefault(item.name, asyncio.Lock()):
             done = await item.do(rt)

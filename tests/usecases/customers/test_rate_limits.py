@@ -39,7 +39,7 @@ class TestAdmit:
 
     async def test_counts_what_other_processes_let_in(self, desk: DeskOfTest) -> None:
         """After an exchange two processes together let in what one may."""
-        other = replace(desk.rt, local={})
+        other = replace(desk.rt, states={})
         _spend(desk, 6)
         for _ in range(4):
             rate_limits.admit(other, subject=1, bucket="b", limit=10)
@@ -62,7 +62,7 @@ class TestAdmit:
 
         A minute's guesses write no rows.
         """
-        other = replace(desk.rt, local={})
+        other = replace(desk.rt, states={})
         for subject in ("192.0.2.1", "2001:db8::/64"):
             for rt in (desk.rt, desk.rt, desk.rt, other, other):
                 rate_limits.admit(rt, subject=subject, bucket="b", limit=5, window_s=3600)

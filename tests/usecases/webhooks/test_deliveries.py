@@ -78,7 +78,7 @@ def fail_by(broken: pytest.MonkeyPatch, kind: str) -> None:
 def other_process(rt: Runtime) -> Runtime:
     """Returns a runtime that shares nothing with this one but the database and the addresses let
     through."""
-    other = replace(rt, memory=Memory(), batchers={}, local={})
+    other = replace(rt, memory=Memory(), batchers={}, states={})
     deliveries.allow(other, addresses=deliveries.sender_of(rt).excused)
     return other
 

@@ -107,7 +107,7 @@ async def test_another_process_leaves_out_what_was_set_aside(desk: DeskOfTest) -
         await break_row(desk.pool, "webhook_deliveries", bad)
         await deliveries.deliver_due(desk.rt)
         excused = deliveries.sender_of(desk.rt).excused
-        desk.rt.local = {}
+        desk.rt.states.clear()
         deliveries.allow(desk.rt, addresses=excused)
         assert await deliveries.deliver_due(desk.rt) == 0
         assert await aside(desk) == [("webhooks", str(bad), 1)]

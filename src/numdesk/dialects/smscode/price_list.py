@@ -18,7 +18,7 @@ from numdesk.domain.fx import Rate
 from numdesk.domain.stock.catalogue import Catalogue
 from numdesk.domain.stock.numbers import Country, Offer, Operator, Service
 from numdesk.kit.slices import SLICE, slices, sort, take_turn
-from numdesk.runtime import Runtime
+from numdesk.runtime import ProcessState, Runtime
 
 LIMIT_DEFAULT, LIMIT_MAX = 1_000, 10_000
 #: A bound on the page number, above the last page of any list.
@@ -50,21 +50,19 @@ class Selection:
     page: int
 
 
+_PAGES = ProcessState[Remembered[Answer]](lambda _: Remembered())
+
+
 def page_memory(rt: Runtime) -> Remembered[Answer]:
     """Return this process's memory of answers."""
-    memory = rt.local.get("smscode.price_list")
-    if memory is None:
-        memory = rt.local["smscode.price_list"] = Remembered()
-    return memory
+    return _PAGES.of(rt)
 
 
 async def products_page(
     rt: Runtime, catalogue: Catalogue, selection: Selection, rate: Rate | None
 ) -> Answer:
     """Return a page of the products in stock, from this process's memory of pages or of lists."""
-    lists: Remembered[PriceList] = rt.local.setdefault(
-        "smscode.price_lists", Remembered(most=LISTS_MAX)
-    )
+    lists = _LISTS.of(rt)
 
     async def make() -> Answer:
         # The list does not depend on the page.
@@ -269,3 +267,6 @@ def _operator(operator: Operator) -> dict[str, Any]:
 
 def _by_id(rows: Mapping[int, Any]) -> list[Any]:
     return [rows[row_id] for row_id in sorted(rows)]
+
+
+_LISTS = ProcessState[Remembered[PriceList]](lambda _: Remembered(most=LISTS_MAX))

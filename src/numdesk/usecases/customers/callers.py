@@ -7,7 +7,7 @@ from dataclasses import replace
 from numdesk.domain.customers import tokens
 from numdesk.domain.customers.callers import Caller
 from numdesk.domain.errors import NotAuthenticated
-from numdesk.runtime import Batch, Runtime
+from numdesk.runtime import Batch, ProcessState, Runtime
 from numdesk.storage.customers import callers as rows
 from numdesk.storage.customers import keys as key_rows
 from numdesk.usecases.customers.keys import secret_context
@@ -53,6 +53,10 @@ def remembered(rt: Runtime, token: bytes, *, dialect: str) -> Caller | None:
     return caller if caller is not None and caller.dialect == dialect else None
 
 
+#: Ids of the keys that were used since they were last written down.
+_USED_KEYS = ProcessState[set[int]](lambda _: set())
+
+
 async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
     """Return who the token belongs to. Raises NotAuthenticated.
 
@@ -74,7 +78,7 @@ async def authenticate(rt: Runtime, token: bytes, *, dialect: str) -> Caller:
         if len(known) >= REMEMBERED_MAX:
             known.clear()
         known[token] = caller
-        rt.local.setdefault("customers.used_keys", set()).add(caller.key_id)
+        _USED_KEYS.of(rt).add(caller.key_id)
     if caller.dialect != dialect:
         raise NotAuthenticated
     return caller
@@ -91,11 +95,13 @@ _CALLERS = Batch(_read_callers, batch_max=CALLERS_MAX)
 
 async def note_used_keys(rt: Runtime) -> None:
     """Write down, to the hour, which keys were used since the last call."""
-    used: set[int] = rt.local.pop("customers.used_keys", set())
+    pending = _USED_KEYS.of(rt)
+    used = sorted(pending)
+    pending.clear()
     if used:
         await rt.run(
             "customers.note_used_keys",
-            lambda tx: key_rows.touch_keys(tx, sorted(used), now=rt.clock.wall()),
+            lambda tx: key_rows.touch_keys(tx, used, now=rt.clock.wall()),
         )
 
 

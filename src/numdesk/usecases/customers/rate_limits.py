@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from numdesk.domain.errors import TooManyRequests
-from numdesk.runtime import Runtime
+from numdesk.runtime import ProcessState, Runtime
 from numdesk.storage.customers import rate_counts as rows
 
 #: Counts of more windows than this are dropped, so that a flood of subjects cannot fill the memory.
@@ -43,11 +43,11 @@ class Counts:
     changed: set[tuple[int | str, str]] = field(default_factory=set)
 
 
+_COUNTS = ProcessState(lambda _: Counts())
+
+
 def _counts(rt: Runtime) -> Counts:
-    counts = rt.local.get("limits")
-    if counts is None:
-        counts = rt.local["limits"] = Counts()
-    return counts
+    return _COUNTS.of(rt)
 
 
 def admit(rt: Runtime, *, subject: int | str, bucket: str, limit: int, window_s: int = 60) -> None:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from numdesk.runtime import Runtime
+from numdesk.runtime import ProcessState, Runtime
 from numdesk.storage.orders import changes as rows
 from numdesk.storage.orders import lifecycle as order_rows
 from numdesk.usecases.webhooks import deliveries
@@ -36,11 +36,11 @@ class _Waiters:
     telling: asyncio.Task[None] | None = None
 
 
+_WAITERS = ProcessState(lambda _: _Waiters())
+
+
 def _waiters(rt: Runtime) -> _Waiters:
-    waiters = rt.local.get("news")
-    if waiters is None:
-        waiters = rt.local["news"] = _Waiters()
-    return waiters
+    return _WAITERS.of(rt)
 
 
 def expect(rt: Runtime, order_id: int, *, seconds: float) -> asyncio.Future[None]:

@@ -10,7 +10,7 @@ import msgspec
 
 from numdesk.domain.errors import NotFound
 from numdesk.domain.stock.routing import Ranking, Wish
-from numdesk.runtime import Runtime
+from numdesk.runtime import ProcessState, Runtime
 from numdesk.storage.orders import decisions as rows
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ REMEMBERED_MAX = 20_000
 #: How often a process writes down that it still makes a decision; those that nobody makes any more
 #: are deleted in the end.
 NOTED_EVERY = timedelta(days=1)
+
+
+#: The id of each decision by its document, and the time at which it was kept.
+_NOTED = ProcessState[dict[bytes, tuple[int, datetime]]](lambda _: {})
 
 
 async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wish) -> int:
@@ -41,7 +45,7 @@ async def decision(rt: Runtime, ranking: Ranking, *, catalogue_id: int, wish: Wi
             "offers": ranking.explanation,
         }
     )
-    known: dict[bytes, tuple[int, datetime]] = rt.local.setdefault("routes", {})
+    known = _NOTED.of(rt)
     now = rt.clock.now()
     found = known.get(document)
     if found is not None and now - found[1] < NOTED_EVERY:

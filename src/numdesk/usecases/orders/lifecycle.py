@@ -11,7 +11,7 @@ from numdesk.domain.orders import lifecycle as domain
 from numdesk.domain.orders.lifecycle import Order, State
 from numdesk.domain.orders.refusals import SupplierFailed
 from numdesk.ports.errors import ProviderError
-from numdesk.runtime import Batch, Runtime
+from numdesk.runtime import Batch, ProcessState, Runtime
 from numdesk.storage.database.pool import Tx
 from numdesk.storage.orders import lifecycle as rows
 from numdesk.usecases.desk.provider_calls import CUSTOMER_WAITS_S, answered
@@ -46,12 +46,15 @@ async def read(rt: Runtime, caller: Caller, order_id: int) -> Order:
     return order
 
 
+_READ = ProcessState[dict[int, Order]](lambda _: {})
+
+
 async def _read_many(rt: Runtime, wanted: list[tuple[int, int]]) -> list[Order | None]:
     """Return the order for each (customer id, order id).
 
     Those that have not changed since they were last read are not read again.
     """
-    known: dict[int, Order] = rt.local.setdefault("orders.read", {})
+    known = _READ.of(rt)
     order_ids = [order_id for _, order_id in wanted]
     heads = await rt.repeat("orders.read_heads", lambda tx: rows.read_heads(tx, order_ids))
     changed = [

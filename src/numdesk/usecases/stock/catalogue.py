@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numdesk.domain.stock.catalogue import LOCAL, Catalogue, Shelf, Stock, Tiers
 from numdesk.domain.stock.numbers import CatalogueProduct, Country, Offer, Operator, Service
 from numdesk.ports.errors import ProviderError
+from numdesk.runtime import ProcessState
 from numdesk.storage.stock import catalogue as rows
 from numdesk.storage.stock import numbers as stock_rows
 from numdesk.usecases.desk.provider_calls import answered
@@ -212,20 +213,24 @@ def _age_max_s(rt: Runtime) -> float:
     return counted.age_max_s if counted is not None else STOCK_AGE_MAX_S
 
 
+_RENEWALS = ProcessState[dict[str, asyncio.Task[Catalogue]]](lambda _: {})
+
+
 def _renew(rt: Runtime, currency: str, *, age_max_s: float) -> None:
     """Begin to compose a new moment, unless that is under way.
 
     When it fails, the old moment serves until it is too old, and then the request itself will fail.
     """
     name = _name(currency)
-    running: asyncio.Task[Catalogue] | None = rt.local.get(name)
+    renewals = _RENEWALS.of(rt)
+    running = renewals.get(name)
     if running is not None and not running.done():
         return
 
     async def renew() -> Catalogue:
         return await rt.memory.get(name, lambda: _compose(rt, currency), age_max_s=age_max_s)
 
-    task = rt.local[name] = asyncio.create_task(renew(), context=Context())
+    task = renewals[name] = asyncio.create_task(renew(), context=Context())
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 

@@ -18,6 +18,7 @@ from numdesk.kit.log import get_logger
 from numdesk.kit.outgoing.lookups import on_account_of
 from numdesk.kit.outgoing.policy import EgressPolicy, HttpFailure
 from numdesk.ports.rendering import EventFacts, EventRenderer, Post, StampedRenderer
+from numdesk.runtime import ProcessState
 from numdesk.storage.webhooks.deliveries import Leased, Outcome, Taken
 
 if TYPE_CHECKING:
@@ -225,9 +226,12 @@ def _is_stamped_kind(kind: type) -> bool:
     return issubclass(kind, StampedRenderer)
 
 
+_OPENED = ProcessState[dict[tuple[bytes, str], bytes]](lambda _: {})
+
+
 def _open(rt: Runtime, sealed: bytes, context: str) -> bytes:
     """Return an opened secret; remembered, because an endpoint gets many webhooks under one."""
-    opened: dict[tuple[bytes, str], bytes] = rt.local.setdefault("webhooks.secrets", {})
+    opened = _OPENED.of(rt)
     secret = opened.get((sealed, context))
     if secret is None:
         if len(opened) >= SECRETS_MAX:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from numdesk.runtime import ProcessState
 from numdesk.storage.webhooks import deliveries as rows
 from numdesk.usecases.webhooks.sender import Sender
 
@@ -23,12 +24,12 @@ LOOK_S = 0.02
 DRAIN_PATIENCE_S = 30.0
 
 
+_SENDER = ProcessState(Sender)
+
+
 def sender_of(rt: Runtime) -> Sender:
     """Return the sender of this process."""
-    sender: Sender | None = rt.local.get(__name__)
-    if sender is None:
-        sender = rt.local[__name__] = Sender(rt)
-    return sender
+    return _SENDER.of(rt)
 
 
 def allow(rt: Runtime, *, addresses: Iterable[tuple[str, int]]) -> None:

@@ -19,6 +19,7 @@ from numdesk.asgi import HttpApp
 from numdesk.dialects import is_parameter
 from numdesk.dialects.partner.routes import ROUTES
 from numdesk.dialects.partner.signing import is_nothing, sign
+from numdesk.runtime import ProcessState
 from numdesk.usecases.customers import accounts
 
 CASES = read_cases(Path(__file__).parent / "cases")
@@ -85,6 +86,9 @@ SEGMENTS = st.sampled_from(["num_0000", "active", "\x00", "%2e", "a" * 300]) | s
 )
 
 
+_CUSTOMER = ProcessState[dict[str, accounts.NewCustomer]](lambda _: {})
+
+
 class TestAnyBytes:
     """Whatever a customer signs."""
 
@@ -99,7 +103,7 @@ class TestAnyBytes:
         """No path, query or body that is well signed makes an answer of 500; what is no request is
         refused in the vendor's envelope.
         """
-        new = rental_desk.rt.local.get("any_bytes")
+        new = _CUSTOMER.of(rental_desk.rt).get("any")
         if new is None:
             new = await accounts.register(
                 rental_desk.rt,
@@ -109,7 +113,7 @@ class TestAnyBytes:
                 signed=True,
                 credit=10**7,
             )
-            rental_desk.rt.local["any_bytes"] = new
+            _CUSTOMER.of(rental_desk.rt)["any"] = new
             rental_desk.rt.payments = {"cryptomus": PayPage()}
             rental_desk.rt.settings = replace(rental_desk.rt.settings, rate_limits=False)
         for _ in range(data.draw(st.integers(1, 8))):

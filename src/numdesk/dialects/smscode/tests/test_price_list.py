@@ -167,7 +167,7 @@ class TestProducts:
             monkeypatch.setattr(price_list, name, lambda *given: made.append(name) or whole(*given))
 
         spied("_in_stock"), spied("_product")
-        rt = cast("Runtime", SimpleNamespace(local={}))
+        rt = cast("Runtime", SimpleNamespace(states={}))
         catalogue = catalogue_of(offer(1), offer(2, 2), offer(3, 3))
         for limit in (1, 2, 3, 1000, 2):
             answer = await products_page(rt, catalogue, replace(ALL, limit=limit), None)
