@@ -1,0 +1,27 @@
+CREATE OR REPLACE FUNCTION public.receive_messages_v2(p_now timestamp with time zone, p_provider text[], p_message_id text[], p_msisdn bigint[], p_sender text[], p_text text[], p_code text[], p_ref text[])
+ RETURNS TABLE(idx integer, status text, message_id bigint, order_id integer, customer_id integer)
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+#variable_conflict use_column
+declare rented bigint[]; rest int[];
+begin
+  select array_agg(n.msisdn) into rented from numbers n where n.msisdn = any(p_msisdn) and n.state = 4;
+  if rented is null then
+    return query select * from receive_messages_v1(p_now, p_provider, p_message_id, p_msisdn, p_sender, p_text, p_code, p_ref);
+    return;
+  end if;
+  select array_agg(r.id) into rented from numbers n join rentals r on r.id = n.rental_id
+    where n.msisdn = any(rented) and r.state = 0 and r.expires_at > p_now;
+  rented := array(select r.msisdn from rentals r where r.id = any(rented));
+  rest := array(select i from generate_subscripts(p_msisdn, 1) i where p_msisdn[i] <> all(rented)
+    or p_ref[i] is not null and exists (select from orders o where o.provider = p_provider[i] and o.provider_ref = p_ref[i]));
+  return query select i, 'rented', null::bigint, null::int, null::int from generate_subscripts(p_msisdn, 1) i where i <> all(rest);
+  if cardinality(rest) = 0 then return; end if;
+  return query select rest[v.idx], v.status, v.message_id, v.order_id, v.customer_id from receive_messages_v1(p_now,
+    array(select p_provider[i] from unnest(rest) with ordinality u(i, n) order by n), array(select p_message_id[i] from unnest(rest) with ordinality u(i, n) order by n),
+    array(select p_msisdn[i] from unnest(rest) with ordinality u(i, n) order by n), array(select p_sender[i] from unnest(rest) with ordinality u(i, n) order by n),
+    array(select p_text[i] from unnest(rest) with ordinality u(i, n) order by n), array(select p_code[i] from unnest(rest) with ordinality u(i, n) order by n),
+    array(select p_ref[i] from unnest(rest) with ordinality u(i, n) order by n)) v;
+end $function$
