@@ -277,7 +277,9 @@ class TestReadiness:
         """
         await ledger_check.tick(desk.rt)
         desk.clock.advance(3600)  # moves the desk's time only
-        ledger_check.PROGRESS.of(desk.rt).ended -= age_s
+        progress = ledger_check.PROGRESS.of(desk.rt)
+        assert progress.ended is not None
+        progress.ended -= age_s
         report = await Readiness(desk.rt).report()
         assert report.ready == is_ready
         assert report.checks["ledger"] == {
