@@ -34,7 +34,8 @@ def main() -> None:
         rounds.sort(key=lambda pair: pair[0].per_second / pair[1].per_second)
         ours, bare = rounds[len(rounds) // 2]
         print(
-            f"  {ours.per_second:,.0f} reads/s (p99 {ours.percentile(0.99) * 1000:.1f} ms), {size} constant bytes {bare.per_second:,.0f}/s",
+            f"  {ours.per_second:,.0f} reads/s (p99 {ours.percentile(0.99) * 1000:.1f} ms), "
+            f"{size} constant bytes {bare.per_second:,.0f}/s",
             flush=True,
         )
         tell("balance_hmac", ours.per_second / bare.per_second, "0.40")
@@ -66,7 +67,8 @@ def _signed(keys: Keys, at_ms: int) -> bytes:
     key, secret = keys
     signature = hmac.new(secret, f"{at_ms}GET{PATH}{{}}".encode(), hashlib.sha256).hexdigest()
     head = (
-        f"GET /api/v1{PATH} HTTP/1.1\r\nHost: desk\r\nX-Api-Key: {key}\r\nX-Signature: {signature}\r\nX-Timestamp: {at_ms}\r\n"
+        f"GET /api/v1{PATH} HTTP/1.1\r\nHost: desk\r\nX-Api-Key: {key}\r\nX-Signature: "
+        f"{signature}\r\nX-Timestamp: {at_ms}\r\n"
         f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"
     )
     return head.encode() + b"null"

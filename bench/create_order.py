@@ -113,7 +113,8 @@ def _alternate(
 def _prices(bench: Bench, offers: Sequence[int]) -> list[int]:
     async def work(connection: asyncpg.Connection) -> list[int]:
         rows = await connection.fetch(
-            "select offer_id, price from offer_prices where currency = 'IDR' and offer_id = any($1)",
+            "select offer_id, price from offer_prices where currency = 'IDR' and offer_id = "
+            "any($1)",
             list(offers),
         )
         found = {row[0]: row[1] for row in rows}
@@ -151,8 +152,10 @@ def _script(
 
 def _say(what: str, ours: Result, theirs: tuple[float, float]) -> None:
     print(
-        f"  {what}: {ours.per_second:,.0f} orders/s over HTTP (p50 {ours.percentile(0.5) * 1000:.1f} ms, "
-        f"p99 {ours.percentile(0.99) * 1000:.1f} ms), pgbench {theirs[0]:,.0f}/s (p99 {theirs[1] * 1000:.1f} ms)",
+        f"  {what}: {ours.per_second:,.0f} orders/s over HTTP (p50 "
+        f"{ours.percentile(0.5) * 1000:.1f} ms, "
+        f"p99 {ours.percentile(0.99) * 1000:.1f} ms), pgbench {theirs[0]:,.0f}/s (p99 "
+        f"{theirs[1] * 1000:.1f} ms)",
         flush=True,
     )
 

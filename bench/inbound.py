@@ -25,7 +25,10 @@ from numdesk.usecases.inbound import receive
 ROUNDS = 3
 MESSAGES = 15_000
 AT_ONCE = 256
-TEXT = "<#> Your WhatsApp code: 482-913. Do not share it with anyone. It expires in 10 minutes. 4sgLq1p5sV6"
+TEXT = (
+    "<#> Your WhatsApp code: 482-913. Do not share it with anyone. It expires in 10 minutes. "
+    "4sgLq1p5sV6"
+)
 
 #: Orders made in bulk, as the create command leaves them; each round takes its own.
 ORDERS = """
@@ -92,11 +95,13 @@ def _prepare(bench: Bench, msisdns: Sequence[int]) -> None:
 
     async def work(connection: asyncpg.Connection) -> None:
         await connection.execute(
-            "drop table if exists bench_numbers; drop sequence if exists bench_next; create sequence bench_next; "
+            "drop table if exists bench_numbers; drop sequence if exists bench_next; create "
+            "sequence bench_next; "
             "create table bench_numbers (k bigint primary key, msisdn bigint)"
         )
         await connection.execute(
-            "insert into bench_numbers select k, m from unnest($1::bigint[]) with ordinality u(m, k)",
+            "insert into bench_numbers select k, m from unnest($1::bigint[]) with ordinality u(m, "
+            "k)",
             list(msisdns),
         )
 

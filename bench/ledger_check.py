@@ -136,7 +136,8 @@ async def measure(rt: Runtime, dsn: str) -> None:
         assert all(report.violations == 0 for report in reports), reports[0]
         print(f"runs: {[report.seconds for report in reports]}")
         print(
-            f"bench ledger_check_{name} {statistics.median(report.seconds for report in reports):.3f} {promised}"
+            f"bench ledger_check_{name} "
+            f"{statistics.median(report.seconds for report in reports):.3f} {promised}"
         )
 
 

@@ -38,7 +38,8 @@ def main() -> None:
         idle = _resident(server)
         waiting = uvloop.run(_wait_many(bench, requests, server))
         print(
-            f"  idle process {idle / 1e6:,.0f} MB resident, with {CLIENTS:,} waiting clients {waiting / 1e6:,.0f} MB",
+            f"  idle process {idle / 1e6:,.0f} MB resident, with {CLIENTS:,} waiting clients "
+            f"{waiting / 1e6:,.0f} MB",
             flush=True,
         )
         tell("idle_megabytes", idle / 1e6, "-")

@@ -33,7 +33,8 @@ def main() -> None:
         rounds.sort(key=lambda pair: pair[0].per_second / pair[1].per_second)
         ours, bare = rounds[len(rounds) // 2]
         print(
-            f"  {ours.per_second:,.0f} reads/s (p99 {ours.percentile(0.99) * 1000:.1f} ms), {size} constant bytes {bare.per_second:,.0f}/s",
+            f"  {ours.per_second:,.0f} reads/s (p99 {ours.percentile(0.99) * 1000:.1f} ms), "
+            f"{size} constant bytes {bare.per_second:,.0f}/s",
             flush=True,
         )
         tell("read_order", ours.per_second / bare.per_second, "0.50")

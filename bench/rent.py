@@ -60,7 +60,8 @@ def main() -> None:
         ours.sort(key=lambda result: result.per_second)
         mine, peak = ours[ROUNDS // 2], statistics.median(theirs)
         print(
-            f"  {mine.per_second:,.0f} rents/s over HTTP (p50 {mine.percentile(0.5) * 1000:.1f} ms, p99 {mine.percentile(0.99) * 1000:.1f} ms), "
+            f"  {mine.per_second:,.0f} rents/s over HTTP (p50 {mine.percentile(0.5) * 1000:.1f} "
+            f"ms, p99 {mine.percentile(0.99) * 1000:.1f} ms), "
             f"pgbench {peak:,.0f}/s",
             flush=True,
         )
@@ -90,7 +91,8 @@ def _prepare(bench: Bench, partners: list[Partner]) -> str:
         )
         await connection.execute("vacuum analyze numbers")
         wallets = await connection.fetch(
-            "select a.id from unnest($1::bigint[]) with ordinality u(owner, n) join accounts a on a.owner = u.owner and a.kind = 'wallet' order by u.n",
+            "select a.id from unnest($1::bigint[]) with ordinality u(owner, n) join accounts a on "
+            "a.owner = u.owner and a.kind = 'wallet' order by u.n",
             customer_ids,
         )
         service = await connection.fetchval("select id from services where code = 'google'")
@@ -135,8 +137,10 @@ def _head(partner: Partner, at_ms: int) -> bytes:
         partner.secret, f"{at_ms}POST{PATH}".encode() + BODY, hashlib.sha256
     ).hexdigest()
     return (
-        f"POST /api/v1{PATH} HTTP/1.1\r\nHost: desk\r\nX-Api-Key: {partner.api_key}\r\nX-Signature: {signature}\r\nX-Timestamp: {at_ms}\r\n"
-        f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        f"POST /api/v1{PATH} HTTP/1.1\r\nHost: desk\r\nX-Api-Key: "
+        f"{partner.api_key}\r\nX-Signature: {signature}\r\nX-Timestamp: {at_ms}\r\n"
+        f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: "
+        f"{len(BODY)}\r\n\r\n"
     ).encode()
 
 

@@ -150,7 +150,8 @@ def _compare(name: str, attack: Attack, measure: Measure) -> None:
             attacked += uvloop.run(measure())
     before, during = statistics.median(calm), statistics.median(attacked)
     print(
-        f"  {name}: median calm {before * 1000:.1f} ms, under attack {during * 1000:.1f} ms; attacker's answers {dict(answers)}",
+        f"  {name}: median calm {before * 1000:.1f} ms, under attack {during * 1000:.1f} ms; "
+        f"attacker's answers {dict(answers)}",
         flush=True,
     )
     tell(f"under_attack_{name}", during / (PROMISED_FACTOR * before + PROMISED_S), "<=1.00")

@@ -161,13 +161,15 @@ async def arrange(rt: Runtime, *, port: int) -> list[int]:
         customers = [
             row["id"]
             for row in await tx.fetch(
-                "insert into customers (name, state, created_at) select 'bench', 1, now() from generate_series(1, $1) returning id",
+                "insert into customers (name, state, created_at) select 'bench', 1, now() from "
+                "generate_series(1, $1) returning id",
                 ENDPOINTS,
             )
         ]
         for customer in customers:
             await tx.execute(
-                "insert into webhook_endpoints (customer_id, dialect, url, secret, updated_at) values ($1, 'bench', $2, $3, now())",
+                "insert into webhook_endpoints (customer_id, dialect, url, secret, updated_at) "
+                "values ($1, 'bench', $2, $3, now())",
                 customer, f"http://127.0.0.1:{port}/hook/{customer}", rt.keys.seal(SECRET, context=secret_context(customer, "bench")))  # fmt: skip
     deliveries.allow(rt, addresses=[("127.0.0.1", port)])
     return customers

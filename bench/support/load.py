@@ -124,7 +124,9 @@ def get(path: str, token: str) -> bytes:
 def post(path: str, token: str, body: bytes, *, key: str) -> bytes:
     """Returns a POST request with an idempotency key, as the vendor's SDK sends it."""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
-        f"Content-Type: application/json\r\nidempotency-key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {token}\r\nAccept: "
+        f"application/json\r\n"
+        f"Content-Type: application/json\r\nidempotency-key: {key}\r\nContent-Length: "
+        f"{len(body)}\r\n\r\n"
     )
     return head.encode() + body

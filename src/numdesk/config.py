@@ -127,7 +127,8 @@ def parse_tiers(text: str) -> tuple[tuple[int, int], ...]:
         for pair in pairs
     ):
         raise ValueError(
-            f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with commas between"
+            f"AMOUNT:BASIS_POINTS in minor units, up to {DISCOUNT_MAX_BP}, several of them with "
+            f"commas between"
         )
     return tuple((int(least), int(discount)) for least, discount in _once_each(pairs))
 
@@ -191,7 +192,10 @@ class Settings:
         "NUMDESK_DATABASE_URL",
         str,
         default=None,
-        help="PostgreSQL 15 or newer to use, as a URL; without it numdesk runs its own server in the data folder",
+        help=(
+            "PostgreSQL 15 or newer to use, as a URL; without it numdesk runs its own server in "
+            "the data folder"
+        ),
     )
     data: Path = _setting(
         "NUMDESK_DATA",
@@ -209,7 +213,10 @@ class Settings:
         "NUMDESK_OPS_LISTEN",
         parse_ops_listen,
         default=None,
-        help="HOST:PORT of /metrics and the details of /readyz, or off; default: 127.0.0.1 and the port after NUMDESK_LISTEN's",
+        help=(
+            "HOST:PORT of /metrics and the details of /readyz, or off; default: 127.0.0.1 and the "
+            "port after NUMDESK_LISTEN's"
+        ),
     )
     rate_limits: bool = _setting(
         "NUMDESK_RATE_LIMITS",
@@ -221,25 +228,37 @@ class Settings:
         "NUMDESK_SANDBOX_WEBHOOK_TARGETS",
         parse_addresses,
         default=(),
-        help="HOST:PORT,... that webhooks of the sandbox may reach, by plain http too, like its own inbox; for tests",
+        help=(
+            "HOST:PORT,... that webhooks of the sandbox may reach, by plain http too, like its "
+            "own inbox; for tests"
+        ),
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
         "NUMDESK_TRUSTED_PROXIES",
         parse_networks,
         default=(),
-        help="networks of reverse proxies, with commas between, whose X-Forwarded-For is believed; default: nobody's",
+        help=(
+            "networks of reverse proxies, with commas between, whose X-Forwarded-For is believed; "
+            "default: nobody's"
+        ),
     )
     connections_max: int = _setting(
         "NUMDESK_CONNECTIONS_MAX",
         _whole(1, 1_000_000),
         default=20_000,
-        help="connections that one process holds at once, if its descriptors allow; beyond it idle ones are closed, else 503",
+        help=(
+            "connections that one process holds at once, if its descriptors allow; beyond it idle "
+            "ones are closed, else 503"
+        ),
     )
     connections_per_peer_max: int = _setting(
         "NUMDESK_CONNECTIONS_PER_PEER_MAX",
         _whole(1, 1_000_000),
         default=256,
-        help="connections of one address (of one /64 for IPv6) at once; our own machine and trusted proxies are not counted",
+        help=(
+            "connections of one address (of one /64 for IPv6) at once; our own machine and "
+            "trusted proxies are not counted"
+        ),
     )
     head_s: int = _setting(
         "NUMDESK_HEAD_TIMEOUT_S",
@@ -257,25 +276,37 @@ class Settings:
         "NUMDESK_IDLE_TIMEOUT_S",
         _whole(1, 3600),
         default=75,
-        help="seconds that a connection may be idle between two requests; more than the reverse proxy keeps it",
+        help=(
+            "seconds that a connection may be idle between two requests; more than the reverse "
+            "proxy keeps it"
+        ),
     )
     texts_kept_days: int = _setting(
         "NUMDESK_TEXTS_KEPT_DAYS",
         _whole(1, 3650),
         default=30,
-        help="days after which the texts and codes of SMS are deleted, wherever they are; orders and money stay",
+        help=(
+            "days after which the texts and codes of SMS are deleted, wherever they are; orders "
+            "and money stay"
+        ),
     )
     clock_behind_max_h: int = _setting(
         "NUMDESK_CLOCK_BEHIND_MAX_H",
         _whole(0, 168),
         default=168,
-        help="hours that the system clock may be behind the books and is waited for at half speed; beyond it counts at once",
+        help=(
+            "hours that the system clock may be behind the books and is waited for at half speed; "
+            "beyond it counts at once"
+        ),
     )
     foreign_messages: ForeignMessages = _setting(
         "NUMDESK_FOREIGN_MESSAGES",
         _one_of(get_args(ForeignMessages)),
         default="withhold",
-        help="withhold or deliver messages that are recognised as another service's than the number was bought for",
+        help=(
+            "withhold or deliver messages that are recognised as another service's than the "
+            "number was bought for"
+        ),
     )
     log: LogFormat = _setting(
         "NUMDESK_LOG",
@@ -293,7 +324,10 @@ class Settings:
         "NUMDESK_RENTAL_REFUND_H",
         _whole(0, 10_000),
         default=24,
-        help="hours from its beginning in which a cancelled rental that got no message is paid back; 0 never",
+        help=(
+            "hours from its beginning in which a cancelled rental that got no message is paid "
+            "back; 0 never"
+        ),
     )
     rental_days_max: int = _setting(
         "NUMDESK_RENTAL_DAYS_MAX",
@@ -305,7 +339,10 @@ class Settings:
         "NUMDESK_PUBLIC_URL",
         parse_public_url,
         default=None,
-        help="where payment gateways reach this server from outside; without it they are only asked, and never call back",
+        help=(
+            "where payment gateways reach this server from outside; without it they are only "
+            "asked, and never call back"
+        ),
     )
     topup_lifetime_s: int = _setting(
         "NUMDESK_TOPUP_LIFETIME_S",
@@ -323,7 +360,10 @@ class Settings:
         "NUMDESK_TOPUP_MINIMUMS",
         parse_amounts,
         default=(("cryptomus", 500),),
-        help="the least top-up by payment gateway, such as cryptomus:500,nowpayments:10000 (minor units)",
+        help=(
+            "the least top-up by payment gateway, such as cryptomus:500,nowpayments:10000 (minor "
+            "units)"
+        ),
     )
     topup_discounts: tuple[tuple[int, int], ...] = _setting(
         "NUMDESK_TOPUP_DISCOUNTS",
@@ -335,13 +375,19 @@ class Settings:
         "NUMDESK_TOPUP_OVERPAID_BP",
         _whole(0, 10_000_000),
         default=1_000_000,
-        help="basis points of a top-up by which paying too much is credited; what is beyond waits for staff",
+        help=(
+            "basis points of a top-up by which paying too much is credited; what is beyond waits "
+            "for staff"
+        ),
     )
     topup_partial_discount: PartialDiscount = _setting(
         "NUMDESK_TOPUP_PARTIAL_DISCOUNT",
         _one_of(get_args(PartialDiscount)),
         default="frozen",
-        help="the discount on what was paid too little: frozen is that of the top-up, reached that of what was really paid",
+        help=(
+            "the discount on what was paid too little: frozen is that of the top-up, reached that "
+            "of what was really paid"
+        ),
     )
     topup_dust: int = _setting(
         "NUMDESK_TOPUP_DUST",
@@ -371,7 +417,10 @@ class Settings:
         "NUMDESK_KEY_FILE",
         _path,
         default=None,
-        help="the file with the key that seals stored secrets; default: secret.key in the data folder",
+        help=(
+            "the file with the key that seals stored secrets; default: secret.key in the data "
+            "folder"
+        ),
     )
 
     @property

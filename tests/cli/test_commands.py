@@ -283,7 +283,8 @@ class TestDatabase:
         )
         reason = database._reason(said)
         assert reason.startswith(
-            "pg_dump: error: aborting because of server version mismatch; pg_dump: detail: server version: 99"
+            "pg_dump: error: aborting because of server version mismatch; pg_dump: detail: server "
+            "version: 99"
         )
         assert "hush" not in reason
         assert database._reason("") == "no reason given"

@@ -66,5 +66,8 @@ class TestPrivacy:
         note = tmp_path / "a note.txt"
         note.touch()
         note.chmod(0o640)
-        text = f"other users have rights to 1 files or folders: `chmod go= '{note}'` removes them from the first"
+        text = (
+            f"other users have rights to 1 files or folders: `chmod go= '{note}'` removes them "
+            f"from the first"
+        )
         assert await finding(capsys, "privacy") == ("warn", text)

@@ -199,7 +199,8 @@ class TestCustomer:
 async def _give_up_deliveries(pool: asyncpg.Pool, customer_id: int) -> None:
     """Arranges an endpoint and two events that it was not told of in the end."""
     await pool.execute(
-        "insert into webhook_endpoints (customer_id, dialect, url, updated_at) values ($1, 'smscode', 'https://example.com/', now())",
+        "insert into webhook_endpoints (customer_id, dialect, url, updated_at) values ($1, "
+        "'smscode', 'https://example.com/', now())",
         customer_id,
     )
     await pool.execute(

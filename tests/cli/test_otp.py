@@ -148,7 +148,10 @@ class TestRules:
             (r"(\d*)", "must not match an empty text"),
             (
                 r"((?:[a-z]{1,50} ?){1,20})\d",
-                "takes too long for a text of 2,000 characters: say more closely what stands around it",
+                (
+                    "takes too long for a text of 2,000 characters: say more closely what stands "
+                    "around it"
+                ),
             ),
         ],
     )

@@ -412,7 +412,8 @@ class DeskMachine(RuleBasedStateMachine):
     def _bought_under(self, key: str, customer: int) -> tuple[int, ...]:
         row = self.do(
             self.desk.pool.fetchval(
-                "select outcome::text from idempotency where customer_id = $1 and namespace = 0 and key = $2",
+                "select outcome::text from idempotency where customer_id = $1 and namespace = 0 "
+                "and key = $2",
                 customer,
                 key,
             )
@@ -426,7 +427,8 @@ class DeskMachine(RuleBasedStateMachine):
         await pool.execute("delete from number_uses")
         await pool.execute("delete from numbers")
         await pool.execute(
-            "insert into numbers (msisdn, country_id, rnd) select m, 6, m % 1000 from unnest($1::bigint[]) m",
+            "insert into numbers (msisdn, country_id, rnd) select m, 6, m % 1000 from "
+            "unnest($1::bigint[]) m",
             msisdns,
         )
 

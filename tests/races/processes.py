@@ -56,7 +56,8 @@ async def undecided(
             locking = connection.transaction()
             await locking.start()
             await connection.fetch(
-                "select id from numbers where state = 0 order by random() limit $1 for update skip locked",
+                "select id from numbers where state = 0 order by random() limit $1 for update "
+                "skip locked",
                 numbers,
             )
             await asyncio.sleep(chance.random() * 0.01)
@@ -70,7 +71,8 @@ async def shelve(pool: asyncpg.Pool, numbers: int, *, first: int = 62_100_000_00
         "update numbers set state = 3, order_id = null, free_at = null where state in (0, 2)"
     )
     await pool.execute(
-        "insert into numbers (msisdn, country_id, rnd) select $1::bigint + i, 6, i * 7919 from generate_series(1, $2::bigint) i",
+        "insert into numbers (msisdn, country_id, rnd) select $1::bigint + i, 6, i * 7919 from "
+        "generate_series(1, $2::bigint) i",
         first,
         numbers,
     )

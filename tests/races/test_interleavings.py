@@ -167,6 +167,7 @@ async def _faults(desk: DeskOfTest, stories: list[Story]) -> list[str]:
         )
         if (balance, held) != (PRICE * (ROUND - earned), 0):
             faults.append(
-                f"customer {caller.customer_id}: has {balance}, holds {held}, {earned} orders earned"
+                f"customer {caller.customer_id}: has {balance}, holds {held}, {earned} orders "
+                f"earned"
             )
     return faults

@@ -100,7 +100,8 @@ def test_every_transaction_is_known_to_move_money_or_not() -> None:
 async def _waits_for(pool: asyncpg.Pool, event: str) -> None:
     """Returns when a connection of the desk waits for such a thing."""
     while not await pool.fetchval(  # noqa: ASYNC110 - what is waited for happens in the server
-        "select count(*) from pg_stat_activity where application_name = 'numdesk' and wait_event = $1",
+        "select count(*) from pg_stat_activity where application_name = 'numdesk' and wait_event "
+        "= $1",
         event,
     ):
         await asyncio.sleep(0)

@@ -50,7 +50,8 @@ class Story:
     async def _work(self, rt: Runtime) -> None:
         """Does the waiting jobs by hand, so that each of their steps is one of this process."""
         for row in await self.till.desk.pool.fetch(
-            "select id, (payload->>'callback')::int from jobs where kind = 'payments.hear' order by id"
+            "select id, (payload->>'callback')::int from jobs where kind = 'payments.hear' order "
+            "by id"
         ):
             await callbacks.settle_called(rt, {"callback": row[1]})
             await self.till.desk.pool.execute("delete from jobs where id = $1", row[0])

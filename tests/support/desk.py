@@ -159,7 +159,8 @@ class DeskOfTest:
         then those that ask one."""
         for asks in (False, True):
             found = await self.pool.fetch(
-                "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = $1 order by id",
+                "select payload::text from jobs where kind = 'orders.resolve' and (lane <> '') = "
+                "$1 order by id",
                 asks,
             )
             for row in found:

@@ -99,7 +99,8 @@ def install() -> None:
         except (subprocess.SubprocessError, OSError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
             pytest.fail(
-                f"npm could not install the packages of {PROGRAMS / 'package-lock.json'}: {said[:3]}",
+                f"npm could not install the packages of {PROGRAMS / 'package-lock.json'}: "
+                f"{said[:3]}",
                 pytrace=False,
             )
         INSTALLED.write_text(wanted)

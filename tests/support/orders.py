@@ -25,7 +25,8 @@ async def insert_order(
             NOW + timedelta(minutes=20),
         )
         await connection.execute(
-            "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
+            "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, "
+            "$2, $3, $4)",
             order_id,
             wallet_id,
             price,

@@ -71,7 +71,8 @@ async def open_shop(
 async def shelve(desk: DeskOfTest, *, numbers: int, first: int = 34_600_000_000) -> None:
     """Puts Spanish numbers on the shelf."""
     await desk.pool.execute(
-        "insert into numbers (msisdn, country_id, rnd) select $1::bigint + i, $2, i * 7919 from generate_series(1, $3::bigint) i",
+        "insert into numbers (msisdn, country_id, rnd) select $1::bigint + i, $2, i * 7919 from "
+        "generate_series(1, $3::bigint) i",
         first,
         SPAIN,
         numbers,

@@ -245,13 +245,15 @@ class TestTampering:
         async with unguarded(pool) as connection:
             await connection.execute("update transfers set amount = 15 where id = 4")
             await connection.execute(
-                "update entries set amount = case when amount < 0 then -15 else 15 end where transfer_id = 4"
+                "update entries set amount = case when amount < 0 then -15 else 15 end where "
+                "transfer_id = 4"
             )
             await connection.execute(
                 "update accounts set balance = balance + 5 where kind = 'wallet'"
             )
             await connection.execute(
-                "update ledger_rollups set balance = balance + case when balance < 0 then -5 else 5 end"
+                "update ledger_rollups set balance = balance + case when balance < 0 then -5 else "
+                "5 end"
             )
         assert list(broken(await usecase_ledger_check.check_ledger(rt, full=True))) == [
             "chain_verifies"
@@ -474,7 +476,8 @@ class TestLearnReport:
             )
         found = await usecase_ledger_check.tick(rt)
         await pool.execute(
-            "update ledger_checks set report = report || jsonb_build_object('at', at - interval '5 minutes')"
+            "update ledger_checks set report = report || jsonb_build_object('at', at - interval "
+            "'5 minutes')"
         )
         door = runtime_on(database)
         assert usecase_ledger_check.last_report(door) is None

@@ -48,7 +48,8 @@ async def uses(desk: DeskOfTest) -> set[int]:
 async def earned(desk: DeskOfTest) -> int:
     """Returns what was booked as revenue."""
     return await desk.pool.fetchval(
-        "select coalesce(sum(e.amount), 0)::bigint from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'"
+        "select coalesce(sum(e.amount), 0)::bigint from entries e join accounts a on a.id = "
+        "e.account_id where a.kind = 'revenue'"
     )
 
 

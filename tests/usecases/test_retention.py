@@ -140,7 +140,8 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
         desk.clock.now() - timedelta(days=31),
     )
     await desk.pool.execute(
-        "insert into webhook_deliveries (id, endpoint_id, state, due_at) select max(id), 1, 0, now() from events"
+        "insert into webhook_deliveries (id, endpoint_id, state, due_at) select max(id), 1, 0, "
+        "now() from events"
     )
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 10
     assert await retention.sweep(desk.rt, one=SWEEPS["events.forget_texts"]) == 0
@@ -180,7 +181,8 @@ async def test_forgets_what_is_too_old(desk: DeskOfTest, name: str, kept: timede
 async def test_forgets_receipts_of_transactions(desk: DeskOfTest) -> None:
     """Nobody asks for the outcome of a transaction that began long ago."""
     await desk.pool.execute(
-        "insert into receipts select gen_random_uuid(), $1::timestamptz - $2::interval from generate_series(1, 10)",
+        "insert into receipts select gen_random_uuid(), $1::timestamptz - $2::interval from "
+        "generate_series(1, 10)",
         desk.clock.wall(),
         retention.RECEIPTS_KEPT + timedelta(seconds=2),
     )

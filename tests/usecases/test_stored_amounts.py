@@ -127,7 +127,8 @@ async def found_after(desk: DeskOfTest, statements: str) -> dict[str, int]:
         await transaction.start()
         await connection.execute("set local session_replication_role = replica")
         await connection.execute(
-            "alter table accounts drop constraint wallet_short; alter table rental_charges drop constraint charge_sources"
+            "alter table accounts drop constraint wallet_short; alter table rental_charges drop "
+            "constraint charge_sources"
         )
         await connection.execute("alter table topups drop constraint topup_amounts")
         await connection.execute(statements)

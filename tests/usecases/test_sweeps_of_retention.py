@@ -29,7 +29,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def rows_of(desk: DeskOfTest, table: str) -> list[str]:
     """Returns what stands in a table, a row a text, the oldest first."""
-    age = "case jsonb_typeof(to_jsonb(t) -> 'id') when 'number' then (to_jsonb(t) ->> 'id')::bigint end, ctid"
+    age = (
+        "case jsonb_typeof(to_jsonb(t) -> 'id') when 'number' then (to_jsonb(t) ->> 'id')::bigint "
+        "end, ctid"
+    )
     return [
         row[0]
         for row in await desk.pool.fetch(

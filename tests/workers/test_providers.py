@@ -213,7 +213,8 @@ async def test_orders_at_a_supplier_that_hangs_delay_no_other_ones(
     stuck = SupplierThatHangs(released)
     desk.rt.suppliers = {**desk.rt.suppliers, "stuck": stuck}  # type: ignore[dict-item]
     await desk.pool.execute(
-        "insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' where id = 4"
+        "insert into providers (slug) values ('stuck'); update offers set provider = 'stuck' "
+        "where id = 4"
     )
     caller = await desk.customer()
     with monkeypatch.context() as hurried:

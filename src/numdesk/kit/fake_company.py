@@ -46,7 +46,10 @@ class Script:
 
     async def take(self, call: str) -> str | None:
         """Take the first outcome that is meant for this call, or for any."""
-        query = "delete from script where id = (select min(id) from script where call = ? or call is null) returning outcome"
+        query = (
+            "delete from script where id = (select min(id) from script where call = ? or call is "
+            "null) returning outcome"
+        )
         found = await self._file.run(lambda db: db.execute(query, (call,)).fetchone())
         return found[0] if found else None
 

@@ -19,8 +19,10 @@ KEY_BYTES = 32
 FILE_BYTES_MAX = 16 * 1024
 
 _HEADER = (
-    "# Secret keys. Keep a copy apart from the database's backups: without it what is sealed stays sealed.\n"
-    "# One key a line, the newest last: it seals, all of them open. The first also makes the fingerprints\n"
+    "# Secret keys. Keep a copy apart from the database's backups: without it what is sealed "
+    "stays sealed.\n"
+    "# One key a line, the newest last: it seals, all of them open. The first also makes the "
+    "fingerprints\n"
     "# of API tokens: when it goes, every token goes.\n"
 )
 

@@ -116,7 +116,8 @@ def checked_pattern(text: str, *, took_s: Callable[[Pattern, str], float] = took
             unit_s = took_s(measure, measure_text)  # measured again: the machine may be slower now
         else:
             raise PatternRefused(
-                f"takes too long for a text of {TEXT_LENGTH_MAX:,} characters: say more closely what stands around it"
+                f"takes too long for a text of {TEXT_LENGTH_MAX:,} characters: say more closely "
+                f"what stands around it"
             )
     return pattern
 

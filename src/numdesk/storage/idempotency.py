@@ -54,7 +54,8 @@ async def recorded(tx: Tx, key: Key) -> str | None:
 async def _held(tx: Tx, key: Key) -> str | None:
     """Return the outcome that the key itself holds."""
     row = await tx.fetchrow(
-        "select fingerprint, state, outcome::text from idempotency where customer_id = $1 and namespace = $2 and key = $3",
+        "select fingerprint, state, outcome::text from idempotency where customer_id = $1 and "
+        "namespace = $2 and key = $3",
         key.customer_id,
         int(key.namespace),
         key.text,
@@ -107,7 +108,8 @@ async def keep(tx: Tx, key: Key, outcome: str) -> bool:
     if key.signature is not None:
         await keep(tx, key.signature, outcome)
     tag = await tx.execute(
-        "update idempotency set state = 2, outcome = $4::text::jsonb where customer_id = $1 and namespace = $2 and key = $3 and state = 1",
+        "update idempotency set state = 2, outcome = $4::text::jsonb where customer_id = $1 and "
+        "namespace = $2 and key = $3 and state = 1",
         key.customer_id,
         int(key.namespace),
         key.text,
@@ -119,7 +121,8 @@ async def keep(tx: Tx, key: Key, outcome: str) -> bool:
 async def release(tx: Tx, key: Key) -> None:
     """Free a claimed key whose request had no effect."""
     await tx.execute(
-        "delete from idempotency where customer_id = $1 and namespace = $2 and key = $3 and state = 1",
+        "delete from idempotency where customer_id = $1 and namespace = $2 and key = $3 and state "
+        "= 1",
         key.customer_id,
         int(key.namespace),
         key.text,
@@ -176,7 +179,8 @@ def _names(keys: Collection[Key]) -> tuple[list[int], list[int], list[str]]:
 async def in_progress(tx: Tx, request_id: int) -> Key | None:
     """Return the key that a request claimed, locked, or None when it is recorded or released."""
     row = await tx.fetchrow(
-        "select customer_id, namespace, key, fingerprint from idempotency where request_id = $1 and state = 1 for update",
+        "select customer_id, namespace, key, fingerprint from idempotency where request_id = $1 "
+        "and state = 1 for update",
         request_id,
     )
     return Key(row[0], Namespace(row[1]), row[2], bytes(row[3])) if row else None

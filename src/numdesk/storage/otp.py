@@ -43,7 +43,8 @@ async def lock(tx: Tx) -> None:
 async def count(tx: Tx, *, service_id: int | None = None) -> int:
     """Return how many rules there are, of one service or of all."""
     return await tx.fetchval(
-        "select count(*) from otp_rules where removed_at is null and ($1::int is null or service_id = $1)",
+        "select count(*) from otp_rules where removed_at is null and ($1::int is null or "
+        "service_id = $1)",
         service_id,
     )
 

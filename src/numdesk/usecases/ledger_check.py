@@ -233,7 +233,8 @@ async def _check_facts(tx: Tx) -> dict[str, Check]:
             due = judging.judge(owners[booked.topup_id], booked.line).share
             if due != booked.share:
                 wrong.append(
-                    f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its facts come to {due}"
+                    f"payment {booked.line.payment.payment_id}: booked is {booked.share}, its "
+                    f"facts come to {due}"
                 )
         await asyncio.sleep(0)
     return {

@@ -134,7 +134,9 @@ async def set_word(rt: Runtime, *, service: str, word: str, use: WordUse) -> Non
         ):
             raise InvalidInput(
                 field="word",
-                reason=f"would be one more than the {WORDS_PER_SERVICE_MAX} that a service may have",
+                reason=(
+                    f"would be one more than the {WORDS_PER_SERVICE_MAX} that a service may have"
+                ),
             )
 
     await rt.run("services.set_word", work)
@@ -192,6 +194,9 @@ async def _service_id(tx: Tx, code: str) -> int:
     if found is None:
         raise InvalidInput(
             field="service",
-            reason=f"is {code!r}, which is not in the catalogue: `numdesk service list` shows the codes",
+            reason=(
+                f"is {code!r}, which is not in the catalogue: `numdesk service list` shows the "
+                f"codes"
+            ),
         )
     return found

@@ -198,7 +198,10 @@ class TestTraps:
 
     def test_prefers_the_code_among_other_numbers(self) -> None:
         """A card, an amount, a time and a phone beside the code do not hide it."""
-        text = "Rs 12,500 at 12:45 on card 4829, order 10563728: OTP is 731046. Not you? Call 18001234567"
+        text = (
+            "Rs 12,500 at 12:45 on card 4829, order 10563728: OTP is 731046. Not you? Call "
+            "18001234567"
+        )
         assert _code(text) == "731046"
 
     def test_takes_what_is_said_to_be_the_code(self) -> None:

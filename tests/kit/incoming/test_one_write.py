@@ -78,7 +78,10 @@ class TestSendWhole:
         answers = []
         for path in ("/plain", "/whole"):
             first = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-            last = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            last = (
+                f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+                f"0\r\n\r\n"
+            )
             answers.append(await _talk(port, first + first + last))
         assert answers[0] == answers[1]
         assert answers[1].count(b"HTTP/1.1 200 OK") == 3

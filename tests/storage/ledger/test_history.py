@@ -72,7 +72,8 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
         lines = await wallets.history(desk.rt, caller, page=page, limit=10, ascending=from_oldest)
         assert (lines.total, lines.items[0].type) == (3001, "adjustment")
     plan = await desk.pool.fetchval(
-        "explain (analyze, buffers, format json) select * from account_lines_v1($1, $2, false, 10, 0)",
+        "explain (analyze, buffers, format json) select * from account_lines_v1($1, $2, false, "
+        "10, 0)",
         caller.wallet_id,
         caller.bonus_id,
     )

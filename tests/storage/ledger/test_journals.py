@@ -309,7 +309,10 @@ class TestStatement:
         assert [entry.ref for entry in first + rest] == ["4", "3", "2", "1", "0", "fund:1:IDR"]
 
 
-INSERT_TRANSFER = "insert into transfers (journal_id, debit_id, credit_id, amount, currency) values (1, $1, $2, $3, $4)"
+INSERT_TRANSFER = (
+    "insert into transfers (journal_id, debit_id, credit_id, amount, currency) values (1, $1, $2, "
+    "$3, $4)"
+)
 
 
 def state_of(error: BaseException) -> str:

@@ -32,7 +32,10 @@ async def test_a_state_never_goes_backwards(pool: asyncpg.Pool) -> None:
 async def test_a_payment_belongs_to_one_top_up(pool: asyncpg.Pool) -> None:
     """The gateway's id of a payment is there once, whichever top-up claims it."""
     await pool.execute(TOPUP)
-    add = "insert into topup_payments (topup_id, provider, payment_id, facts, heard_at) values ($1, 'gate', 'p', '{}', now())"
+    add = (
+        "insert into topup_payments (topup_id, provider, payment_id, facts, heard_at) values ($1, "
+        "'gate', 'p', '{}', now())"
+    )
     first, second = [row["id"] for row in await pool.fetch("select id from topups order by id")]
     await pool.execute(add, first)
     with pytest.raises(asyncpg.UniqueViolationError, match="topup_payment_once"):

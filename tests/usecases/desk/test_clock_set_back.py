@@ -126,7 +126,8 @@ async def test_a_number_whose_term_ends_later_is_not_chosen(rental_desk: DeskOfT
     for _ in range(shop.NUMBERS - 1):
         await shop.rent(desk, renter)
     await desk.pool.execute(
-        "update rentals set state = 1, ended_at = expires_at; update numbers set state = 0, rental_id = null"
+        "update rentals set state = 1, ended_at = expires_at; update numbers set state = 0, "
+        "rental_id = null"
     )
     last = await shop.rent(desk, renter)
     assert last.rental.msisdn
@@ -154,7 +155,8 @@ async def test_top_ups_and_jobs_go_on(desk: DeskOfTest) -> None:
     till.gateway.pay(paid)
     await till.settle(paid)
     await desk.pool.execute(
-        "insert into jobs (kind, payload, run_at, lease_until) values ('orders.release', '{}', $1, $2)",
+        "insert into jobs (kind, payload, run_at, lease_until) values ('orders.release', '{}', "
+        "$1, $2)",
         desk.clock.now(),
         desk.clock.now() + timedelta(seconds=40),
     )

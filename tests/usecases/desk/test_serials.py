@@ -37,7 +37,8 @@ async def test_every_sequence_is_looked_at(desk: DeskOfTest) -> None:
         await use_up(desk, name, 0.75)
     assert {round(one.used, 2) for one in await installation.serials(desk.rt)} == {0.75}
     await desk.pool.execute(
-        "create sequence wide; create table narrow (id int default nextval('wide')); select setval('wide', 2147483647)"
+        "create sequence wide; create table narrow (id int default nextval('wide')); select "
+        "setval('wide', 2147483647)"
     )
     first, *_ = await installation.serials(desk.rt)
     assert (first.name, first.used) == ("wide", 1.0)

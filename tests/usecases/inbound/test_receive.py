@@ -59,7 +59,8 @@ class TestReceive:
         )
         assert (
             await desk.pool.fetchval(
-                "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'"
+                "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where "
+                "a.kind = 'revenue'"
             )
             == PRICE
         )

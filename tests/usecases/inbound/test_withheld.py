@@ -23,7 +23,8 @@ FOREIGN = "Telegram code: 48291"
 async def charged(desk: DeskOfTest) -> int:
     """Returns what was booked as revenue."""
     return await desk.pool.fetchval(
-        "select coalesce(sum(e.amount), 0)::bigint from entries e join accounts a on a.id = e.account_id where a.kind = 'revenue'"
+        "select coalesce(sum(e.amount), 0)::bigint from entries e join accounts a on a.id = "
+        "e.account_id where a.kind = 'revenue'"
     )
 
 
@@ -148,7 +149,10 @@ class TestRental:
         taken = await shop.message(rental_desk, rented.msisdn, FOREIGN)
         assert taken.message_id is not None
         await inbound_withheld.release(rental_desk.rt, taken.message_id)
-        used = "select s.code from number_uses u join services s on s.id = u.service_id where u.until > $1"
+        used = (
+            "select s.code from number_uses u join services s on s.id = u.service_id where "
+            "u.until > $1"
+        )
         codes = {row[0] for row in await rental_desk.pool.fetch(used, rental_desk.clock.now())}
         assert codes >= {"google", "whatsapp"}
 

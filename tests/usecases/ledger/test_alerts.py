@@ -37,7 +37,10 @@ async def test_tells_again_after_staff_helped_out(desk: DeskOfTest) -> None:
     made = await accounts.register(
         desk.rt, name="A", dialect="partner", currency="EUR", signed=True, credit=5000
     )
-    count = "select count(*) from events where customer_id = $1 and kind = 'balance.low' and dialect = 'partner'"
+    count = (
+        "select count(*) from events where customer_id = $1 and kind = 'balance.low' and dialect "
+        "= 'partner'"
+    )
     for turn, give in enumerate((wallets.adjust, wallets.give_bonus), 1):
         await wallets.adjust(
             desk.rt,

@@ -182,7 +182,8 @@ class TestBuyFromSuppliers:
         )
         await desk.message(order.msisdn)
         owed = await desk.pool.fetchval(
-            "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where a.kind = 'payable'"
+            "select sum(e.amount) from entries e join accounts a on a.id = e.account_id where "
+            "a.kind = 'payable'"
         )
         assert owed == order.cost > 0
 
@@ -299,7 +300,8 @@ class TestRoute:
         caller = await desk.customer()
         outcome = await desk.buy(caller, catalogue_id=1)
         document = await desk.pool.fetchval(
-            "select d.document::text from routing_decisions d join orders o on o.decision_id = d.id where o.id = $1",
+            "select d.document::text from routing_decisions d join orders o on o.decision_id = "
+            "d.id where o.id = $1",
             outcome.document.orders[0].id,
         )
         assert '"candidates": [1, 3]' in document

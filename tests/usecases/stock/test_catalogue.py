@@ -173,7 +173,8 @@ class TestScores:
                 "insert into customers (name, state, created_at) values ('a', 1, now())"
             )
             await pool.execute(
-                "insert into accounts (kind, owner, currency, live) values ('wallet', 1, 'IDR', true)"
+                "insert into accounts (kind, owner, currency, live) values ('wallet', 1, 'IDR', "
+                "true)"
             )
             await pool.execute(_PAST_ORDERS, desk.rt.clock.now(), 15, 20)
             assert (await fresh(desk)).scores == {}

@@ -113,7 +113,10 @@ def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
         due = judging.judge(one.topup, one.line).share
         payment_id = one.line.payment.payment_id
         if due != one.share:
-            said = f"credited {one.share.credit} of {one.share.received} received, but its facts come to {due.credit} of {due.received}"
+            said = (
+                f"credited {one.share.credit} of {one.share.received} received, but its facts "
+                f"come to {due.credit} of {due.received}"
+            )
             found.append(Difference(provider, Fault.BOOKS, one.topup.public_id, payment_id, said))
         elif one.in_ledger != one.share.credit:
             said = f"credited {one.share.credit}, but the ledger has {one.in_ledger}"
@@ -123,7 +126,10 @@ def check_books(provider: str, known: Iterable[Known]) -> list[Difference]:
 
 def missing(provider: str, one: Known) -> Difference:
     """Return the difference of a payment that the gateway does not have."""
-    said = f"we have it as {one.line.payment.status} and credited {one.share.credit}; the gateway has no such payment"
+    said = (
+        f"we have it as {one.line.payment.status} and credited {one.share.credit}; the gateway "
+        f"has no such payment"
+    )
     return Difference(
         provider, Fault.MISSING, one.topup.public_id, one.line.payment.payment_id, said
     )
@@ -167,7 +173,10 @@ def _held(provider: str, told: Payment, known: Known) -> list[Difference]:
     is_plain = known.line.payment.status in PLAINLY_PAID and known.doubt not in OPEN_AT_GATEWAY
     if known.doubt is None or is_plain:
         return []
-    said = f"{_said(told)}; {known.share.credit} credited, held as {known.doubt} until the gateway settles it or staff decide"
+    said = (
+        f"{_said(told)}; {known.share.credit} credited, held as {known.doubt} until the gateway "
+        f"settles it or staff decide"
+    )
     return [Difference(provider, Fault.HELD, known.topup.public_id, told.payment_id, said)]
 
 

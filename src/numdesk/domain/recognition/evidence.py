@@ -51,7 +51,8 @@ _YOUR = _words(
 )
 #: What an account is called after the name of its service.
 _ACCOUNT = _words(
-    "account konto cuenta compte conta аккаунт акаунт аккаунта akun hesap hesabınız akkaunt profil profile учетную"
+    "account konto cuenta compte conta аккаунт акаунт аккаунта akun hesap hesabınız akkaunt "
+    "profil profile учетную"
 )
 _THANKS = _words("thanks thank team cheers regards equipo team's команда the dein your ihr")
 _OPENING, _CLOSING = "[【〔「『《", "]】〕」』》"

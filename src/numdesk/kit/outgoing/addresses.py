@@ -40,14 +40,16 @@ FORBIDDEN_V4 = tuple(
 FORBIDDEN_V6 = tuple(
     ipaddress.IPv6Network(text)
     for text in (
-        "::/3",  # unspecified, loopback, v4-compatible, discard 100::/64, local NAT64 64:ff9b:1::/48
+        # unspecified, loopback, v4-compatible, discard 100::/64, local NAT64 64:ff9b:1::/48
+        "::/3",
         "2001::/23",  # protocol assignments, Teredo, benchmarking, ORCHID
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4: carries any IPv4 address, and no one runs it any more
         "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
         "4000::/2",  # unassigned, segment routing 5f00::/16
-        "8000::/1",  # unassigned, unique local fc00::/7, link-local fe80::/10, site-local, multicast
+        # unassigned, unique local fc00::/7, link-local fe80::/10, site-local, multicast
+        "8000::/1",
     )
 )
 

@@ -26,7 +26,8 @@ def check_base_url(url: str) -> None:
     )
     if not place.hostname or not is_bare or not (place.scheme == "https" or is_plain):
         raise ValueError(
-            "base_url must be https://..., or http:// with an address of this machine or network, without a slash at its end"
+            "base_url must be https://..., or http:// with an address of this machine or network, "
+            "without a slash at its end"
         )
 
 

@@ -59,7 +59,10 @@ create table if not exists notices (id integer primary key, uuid text not null, 
 create index if not exists notices_uuid on notices (uuid);
 create table if not exists lies (uuid text not null, place text not null, lie text not null, primary key (uuid, place));
 """
-_INSERT = "insert into invoices (uuid, order_id, made_at, ends_at, callback_url, document) values (?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "insert into invoices (uuid, order_id, made_at, ends_at, callback_url, document) values (?, "
+    "?, ?, ?, ?, ?)"
+)
 _ONE = "select document, ends_at, callback_url from invoices where uuid = ? or order_id = ?"
 _PAGE = """
 select i.document, i.ends_at, l.lie from invoices i left join lies l on l.uuid = i.uuid and l.place = 'list'
@@ -143,7 +146,8 @@ class World:
 
         def work(db: sqlite3.Connection) -> list[Notice]:
             found = db.execute(
-                "select n.id, n.uuid, i.callback_url, n.document from notices n join invoices i using (uuid)"
+                "select n.id, n.uuid, i.callback_url, n.document from notices n join invoices i "
+                "using (uuid)"
                 " where i.uuid = ? or i.order_id = ? order by n.id",
                 (invoice, invoice),
             ).fetchall()

@@ -37,7 +37,10 @@ class NowPaymentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     def __repr__(self) -> str:
         """Name the place, never a secret."""
-        return f"NowPaymentsSettings(base_url={self.base_url!r}, has_key={self.is_complete}, may_list={self.may_list})"
+        return (
+            f"NowPaymentsSettings(base_url={self.base_url!r}, has_key={self.is_complete}, "
+            f"may_list={self.may_list})"
+        )
 
     __str__ = __repr__
 

@@ -71,7 +71,8 @@ class World:
 
         def work(db: sqlite3.Connection) -> str | None:
             row = db.execute(
-                "delete from script where id = (select min(id) from script where method = ? or (? and method is null)) returning outcome",
+                "delete from script where id = (select min(id) from script where method = ? or (? "
+                "and method is null)) returning outcome",
                 (method, unnamed),
             ).fetchone()
             return row[0] if row else None
@@ -179,7 +180,8 @@ class World:
 
 def _next_serial(db: sqlite3.Connection, country: str) -> int:
     row = db.execute(
-        "insert into serials values (?, 1) on conflict (country) do update set next = next + 1 returning next - 1",
+        "insert into serials values (?, 1) on conflict (country) do update set next = next + 1 "
+        "returning next - 1",
         (country,),
     ).fetchone()
     return int(row[0])

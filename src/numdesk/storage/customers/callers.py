@@ -57,7 +57,8 @@ async def insert_customer(
 ) -> int:
     """Add a customer; return its id."""
     return await tx.fetchval(
-        "insert into customers (name, state, contact, created_at) values ($1, $2, $3::text::jsonb, $4) returning id",
+        "insert into customers (name, state, contact, created_at) values ($1, $2, "
+        "$3::text::jsonb, $4) returning id",
         name,
         int(state),
         msgspec.json.encode(contact).decode(),

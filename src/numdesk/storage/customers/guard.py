@@ -26,7 +26,8 @@ async def count_cancel(tx: Tx, customer_id: int, *, now: datetime) -> None:
 async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
     """Return how the customer's orders ended in each hour of the last day."""
     rows = await tx.fetch(
-        "select hour, received, canceled, expired from customer_hours where customer_id = $1 and hour > $2 order by hour",
+        "select hour, received, canceled, expired from customer_hours where customer_id = $1 and "
+        "hour > $2 order by hour",
         customer_id,
         now - timedelta(hours=25),
     )
@@ -36,7 +37,8 @@ async def hours(tx: Tx, customer_id: int, *, now: datetime) -> list[Hour]:
 async def set_guard(tx: Tx, customer_id: int, verdict: Verdict) -> None:
     """Close ordering for the customer, unless it is closed for longer already."""
     await tx.execute(
-        "update customers set guard_until = $2, guard_tier = $3 where id = $1 and (guard_until is null or guard_until < $2)",
+        "update customers set guard_until = $2, guard_tier = $3 where id = $1 and (guard_until is "
+        "null or guard_until < $2)",
         customer_id,
         verdict.until,
         verdict.tier,

@@ -117,7 +117,8 @@ async def revoke_key(tx: Tx, key_id: int, *, now: datetime) -> bool:
 async def touch_keys(tx: Tx, key_ids: Sequence[int], *, now: datetime) -> None:
     """Write down that the keys were used in this hour."""
     await tx.execute(
-        "update api_keys set last_used_at = $2 where id = any($1) and (last_used_at is null or last_used_at < $2)",
+        "update api_keys set last_used_at = $2 where id = any($1) and (last_used_at is null or "
+        "last_used_at < $2)",
         list(key_ids),
         now.replace(minute=0, second=0, microsecond=0),
     )

@@ -46,7 +46,8 @@ class DataFolderNotWritable(DatabaseFault):
     def __init__(self, data: Path, *, reason: str) -> None:
         """Say which folder and what the system answered."""
         super().__init__(
-            f"The data folder {data} cannot be written ({reason}): give it to the user that runs numdesk, or choose another with --data."
+            f"The data folder {data} cannot be written ({reason}): give it to the user that runs "
+            f"numdesk, or choose another with --data."
         )
 
 
@@ -67,7 +68,8 @@ class DiskFull(DatabaseFault):
     def __init__(self, data: Path | str) -> None:
         """Say where there is no room."""
         super().__init__(
-            f"There is no room left on the disk of {data}: nothing is lost, but nothing can be taken in until some space is freed."
+            f"There is no room left on the disk of {data}: nothing is lost, but nothing can be "
+            f"taken in until some space is freed."
         )
 
 
@@ -85,7 +87,8 @@ class DatabaseNotUtf8(DatabaseFault):
     def __init__(self, where: str, *, found: str) -> None:
         """Say which encoding was found."""
         super().__init__(
-            f"The database at {where} has the encoding {found}: numdesk needs UTF8, so make one with "
+            f"The database at {where} has the encoding {found}: numdesk needs UTF8, so make one "
+            f"with "
             "`createdb --encoding=UTF8 --template=template0`."
         )
 
@@ -97,7 +100,8 @@ class ServerUnreachable(DatabaseFault):
         """Say where we looked (never with the password) and what we got."""
         super().__init__(
             f"PostgreSQL at {where} does not answer ({reason}): "
-            "see that it runs, and that NUMDESK_DATABASE_URL names it, or leave that unset to use the embedded one."
+            "see that it runs, and that NUMDESK_DATABASE_URL names it, or leave that unset to use "
+            "the embedded one."
         )
 
 
@@ -107,7 +111,8 @@ class ServerFailedToStart(DatabaseFault):
     def __init__(self, data: Path, *, reason: str) -> None:
         """Say what the server wrote last."""
         super().__init__(
-            f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log beside it says more."
+            f"The embedded PostgreSQL in {data} did not start ({reason}): the file postgres.log "
+            f"beside it says more."
         )
 
 
@@ -117,7 +122,8 @@ class ServerTooOld(DatabaseFault):
     def __init__(self, where: str, *, found: int, needed: int) -> None:
         """Say which version was found and which is needed."""
         super().__init__(
-            f"PostgreSQL at {where} is version {found}: numdesk needs {needed} or newer, so upgrade it or leave NUMDESK_DATABASE_URL unset."
+            f"PostgreSQL at {where} is version {found}: numdesk needs {needed} or newer, so "
+            f"upgrade it or leave NUMDESK_DATABASE_URL unset."
         )
 
 

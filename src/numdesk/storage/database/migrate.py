@@ -72,7 +72,8 @@ async def is_ours_alone(connection: asyncpg.Connection) -> bool:
     Others have a `schema_migrations`, too.
     """
     found = await connection.fetch(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')"
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in "
+        "('r', 'p', 'v', 'm', 'f')"
     )
     known = find_migrations()
     made = {
@@ -82,7 +83,8 @@ async def is_ours_alone(connection: asyncpg.Connection) -> bool:
     if not found or any(row["relname"] not in made for row in found):
         return False
     columns = await connection.fetch(
-        "select attname from pg_attribute where attrelid = to_regclass('public.schema_migrations') and attnum > 0"
+        "select attname from pg_attribute where attrelid = "
+        "to_regclass('public.schema_migrations') and attnum > 0"
     )
     if not {"number", "name", "sha256"} <= {row["attname"] for row in columns}:
         return False

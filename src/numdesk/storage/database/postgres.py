@@ -235,7 +235,10 @@ class EmbeddedPostgres:
             try:
                 await _end(process)
             except psutil.AccessDenied as error:
-                reason = f"process {process.pid} of another user runs PostgreSQL on it: stop that process first"
+                reason = (
+                    f"process {process.pid} of another user runs PostgreSQL on it: stop that "
+                    f"process first"
+                )
                 raise ServerFailedToStart(self.cluster.data, reason=reason) from error
         for path in (
             self.cluster.folder / "postmaster.pid",

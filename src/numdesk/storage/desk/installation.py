@@ -72,7 +72,8 @@ async def probe_writes(tx: Tx) -> None:
     await settings.write(tx, name="writes.probed", value=True)
     await tx.execute("set local work_mem = '64kB'")
     await tx.execute(
-        "select count(*) from (select repeat(md5(n::text), 1000) from generate_series(1, 32) n order by 1 offset 0) wide"
+        "select count(*) from (select repeat(md5(n::text), 1000) from generate_series(1, 32) n "
+        "order by 1 offset 0) wide"
     )
 
 

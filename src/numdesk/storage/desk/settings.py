@@ -18,7 +18,8 @@ async def read(tx: Tx, *, name: str) -> Any:
 async def write(tx: Tx, *, name: str, value: object) -> None:
     """Set a setting."""
     await tx.execute(
-        "insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value",
+        "insert into settings (name, value) values ($1, $2) on conflict (name) do update set "
+        "value = excluded.value",
         name,
         msgspec.json.encode(value).decode(),
     )

@@ -252,7 +252,8 @@ async def is_known(tx: Tx, msisdn: int) -> bool:
     """Return whether this is one of our numbers, or was ever rented through us."""
     return bool(
         await tx.fetchval(
-            "select exists (select from numbers where msisdn = $1) or exists (select from orders where msisdn = $1)",
+            "select exists (select from numbers where msisdn = $1) or exists (select from orders "
+            "where msisdn = $1)",
             msisdn,
         )
     )

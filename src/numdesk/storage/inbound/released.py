@@ -44,7 +44,8 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
     )
     if order["state"] == 1:
         await tx.execute(
-            "select earn_orders_v1($1, array[$2::int]), count_endings_v1($1, 'received', array[$2::int])",
+            "select earn_orders_v1($1, array[$2::int]), count_endings_v1($1, 'received', "
+            "array[$2::int])",
             now,
             order_id,
         )

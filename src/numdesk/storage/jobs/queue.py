@@ -101,7 +101,8 @@ async def add(
 async def take(tx: Tx, *, room: Room, only: Sequence[int] | None = None) -> list[Job]:
     """Take due jobs as far as there is room; of those named only, if any are."""
     rows = await tx.fetch(
-        "select id, kind, lane, payload, attempts, lease_no from take_jobs_v2($1, $2, $3, $4, $5, $6, $7, $8, $9) order by id",
+        "select id, kind, lane, payload, attempts, lease_no from take_jobs_v2($1, $2, $3, $4, $5, "
+        "$6, $7, $8, $9) order by id",
         *room.columns(),
         only,
     )

@@ -28,7 +28,8 @@ class Aside:
 async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
     """Return what one sweep has set aside."""
     rows = await tx.fetch(
-        "select sweep, item, reason, failures, since, again_at from set_aside where sweep = $1 order by again_at, item",
+        "select sweep, item, reason, failures, since, again_at from set_aside where sweep = $1 "
+        "order by again_at, item",
         sweep,
     )
     return [Aside(*row) for row in rows]
@@ -37,7 +38,8 @@ async def of_sweep(tx: Tx, sweep: str) -> list[Aside]:
 async def listed(tx: Tx, *, limit: int) -> list[Aside]:
     """Return the items set aside by any sweep, the longest first."""
     rows = await tx.fetch(
-        "select sweep, item, reason, failures, since, again_at from set_aside order by since, sweep, item limit $1",
+        "select sweep, item, reason, failures, since, again_at from set_aside order by since, "
+        "sweep, item limit $1",
         limit,
     )
     return [Aside(*row) for row in rows]

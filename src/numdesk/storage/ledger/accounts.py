@@ -40,7 +40,8 @@ async def open_bonus(tx: Tx, *, customer_id: int, currency: str) -> int:
         currency,
     )
     return await tx.fetchval(
-        "select id from accounts where kind = 'bonus' and owner = $1 and label is null and currency = $2",
+        "select id from accounts where kind = 'bonus' and owner = $1 and label is null and "
+        "currency = $2",
         customer_id,
         currency,
     )
@@ -70,7 +71,8 @@ async def list_wallets(tx: Tx, *, customer_id: int) -> list[Account]:
 async def read_wallets(tx: Tx, *, wallet_ids: Sequence[int]) -> dict[int, Account]:
     """Return wallets by id, many in one statement."""
     rows = await tx.fetch(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = any($1::bigint[])",
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where "
+        "id = any($1::bigint[])",
         wallet_ids,
     )
     return {row["id"]: account_of(row) for row in rows}

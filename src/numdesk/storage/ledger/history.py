@@ -48,7 +48,8 @@ async def describe(
         {"type": type, "description": description, "metadata": metadata}
     ).decode()
     await tx.execute(
-        "insert into journal_details (journal_id, document) values ($1, $2::text::jsonb) on conflict do nothing",
+        "insert into journal_details (journal_id, document) values ($1, $2::text::jsonb) on "
+        "conflict do nothing",
         journal_id,
         document,
     )

@@ -31,7 +31,8 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
     Raises WalletShort, NotFound (no such wallet) or KeyReused (another hold bears its name).
     """
     row = await tx.fetchrow(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 and live for update",
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where "
+        "id = $1 and live for update",
         wanted.wallet_id,
     )
     if row is None:
@@ -98,7 +99,8 @@ async def _end_without_journal(
     """End a hold without a journal; the wallet is locked first, as everywhere."""
     wallet_id = (await _need_hold(tx, kind=kind, ref=ref)).wallet_id
     row = await tx.fetchrow(
-        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where id = $1 for update",
+        "select id, kind, owner, label, currency, balance, held, credit_limit from accounts where "
+        "id = $1 for update",
         wallet_id,
     )
     assert row is not None, "accounts are never deleted"

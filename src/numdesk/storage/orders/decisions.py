@@ -27,7 +27,8 @@ async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) 
 async def decision(tx: Tx, *, order_id: int) -> dict[str, object] | None:
     """Return the routing decision that was kept with an order, or None."""
     text = await tx.fetchval(
-        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where o.id = $1",
+        "select d.document from orders o join routing_decisions d on d.id = o.decision_id where "
+        "o.id = $1",
         order_id,
     )
     return msgspec.json.decode(text) if isinstance(text, str) else None

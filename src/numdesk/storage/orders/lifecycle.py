@@ -189,6 +189,9 @@ OLD_TEXTS = Old(
     f"""select id::text from orders where {WANTED} and otp_message is not null and ended_at < $1
           order by ended_at limit $2 for update skip locked""",
     (
-        f"update orders set otp_message = null, otp_code = null, revision = revision + 1 where {GIVEN}",
+        (
+            f"update orders set otp_message = null, otp_code = null, revision = revision + 1 where "
+            f"{GIVEN}"
+        ),
     ),
 )

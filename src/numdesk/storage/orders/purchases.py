@@ -89,7 +89,8 @@ async def insert_pending(
         parent.id if parent else None,
     )
     await tx.execute(
-        "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, $3, $4)",
+        "insert into holds (kind, ref, account_id, amount, opened_at) values ('order', $1, $2, "
+        "$3, $4)",
         order_id,
         caller.wallet_id,
         offer.price,
@@ -143,7 +144,8 @@ async def fail(tx: Tx, order_id: int, *, reason: str, now: datetime) -> bool:
     False when it is not pending any more.
     """
     tag = await tx.execute(
-        "update orders set state = 7, failed_reason = $2, ended_at = $3, revision = revision + 1 where id = $1 and state = 0",
+        "update orders set state = 7, failed_reason = $2, ended_at = $3, revision = revision + 1 "
+        "where id = $1 and state = 0",
         order_id,
         reason,
         now,

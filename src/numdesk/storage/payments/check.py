@@ -82,7 +82,8 @@ async def check_earnings(tx: Tx) -> dict[str, Check]:
 async def paid_after(tx: Tx, topup_id: int, *, limit: int) -> list[int]:
     """Return the next top-ups after one that have payments."""
     rows = await tx.fetch(
-        "select distinct topup_id from topup_payments where topup_id > $1 order by topup_id limit $2",
+        "select distinct topup_id from topup_payments where topup_id > $1 order by topup_id limit "
+        "$2",
         topup_id,
         limit,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 async def count(tx: Tx) -> Mapping[tuple[str, Doubt], int]:
     """Return how many payments wait for a person, by gateway and doubt."""
     rows = await tx.fetch(
-        "select provider, doubt, count(*) n from topup_payments where doubt is not null group by provider, doubt order by 1, 2"
+        "select provider, doubt, count(*) n from topup_payments where doubt is not null group by "
+        "provider, doubt order by 1, 2"
     )
     return {(row["provider"], Doubt(row["doubt"])): row["n"] for row in rows}

@@ -44,7 +44,8 @@ async def fail_unopened(tx: Tx, topup_id: int) -> bool:
     """End a top-up that never got an invoice; False when it has one by now, or has ended."""
     return (
         await tx.fetchval(
-            "update topups set state = $2, next_poll_at = null where id = $1 and invoice_id is null and state = 0 returning true",
+            "update topups set state = $2, next_poll_at = null where id = $1 and invoice_id is "
+            "null and state = 0 returning true",
             topup_id,
             int(TopUpState.FAILED),
         )

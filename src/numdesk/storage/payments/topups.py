@@ -145,7 +145,8 @@ async def available(tx: Tx, *, customer_id: int, currency: str) -> int:
     """Return what a wallet holds and nothing has reserved, and keep it so until the transaction
     ends."""
     units = await tx.fetchval(
-        "select balance - held from accounts where kind = 'wallet' and owner = $1 and label is null and currency = $2 for update",
+        "select balance - held from accounts where kind = 'wallet' and owner = $1 and label is "
+        "null and currency = $2 for update",
         customer_id,
         currency,
     )
@@ -163,7 +164,8 @@ async def append_event(
 ) -> None:
     """Write an event for the customer; a trigger makes deliveries of it."""
     await tx.execute(
-        "insert into events (customer_id, dialect, kind, document, at) values ($1, $2, $3, $4::text::jsonb, $5)",
+        "insert into events (customer_id, dialect, kind, document, at) values ($1, $2, $3, "
+        "$4::text::jsonb, $5)",
         topup.customer_id,
         topup.dialect,
         kind,

@@ -23,7 +23,8 @@ class Split:
 async def lock_purse(tx: Tx, *, wallet_id: int, bonus_id: int | None) -> Split:
     """Lock a customer's wallet and bonus and returns what each can spend."""
     rows = await tx.fetch(
-        "select id, balance - held + credit_limit free from accounts where id = any($1::bigint[]) order by id for update",
+        "select id, balance - held + credit_limit free from accounts where id = any($1::bigint[]) "
+        "order by id for update",
         [wallet_id, bonus_id],
     )
     free = {row["id"]: row["free"] for row in rows}
@@ -52,7 +53,8 @@ async def add_charge(
 async def charged(tx: Tx, *, term_id: int) -> Split:
     """Return what all charges of a term took, by source."""
     row = await tx.fetchrow(
-        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from rental_charges where term_id = $1",
+        "select coalesce(sum(from_bonus), 0)::bigint, coalesce(sum(from_wallet), 0)::bigint from "
+        "rental_charges where term_id = $1",
         term_id,
     )
     assert row is not None, "an aggregate has one row"

@@ -105,7 +105,8 @@ async def extend(tx: Tx, held: Held, *, units: int) -> datetime:
         "update rental_terms set ends_at = ends_at + $2 where id = $1", held.term_id, more
     )
     return await tx.fetchval(
-        "update rentals set expires_at = expires_at + $2, units_total = units_total + $3 where id = $1 returning expires_at",
+        "update rentals set expires_at = expires_at + $2, units_total = units_total + $3 where id "
+        "= $1 returning expires_at",
         held.id,
         more,
         units,

@@ -115,7 +115,8 @@ async def messages(
     total = rows[0]["total"] if rows else 0
     if not rows and offset:
         total = await tx.fetchval(
-            "select count(*) from rental_terms t join messages m on m.term_id = t.id where t.rental_id = $1 and t.customer_id = $2",
+            "select count(*) from rental_terms t join messages m on m.term_id = t.id where "
+            "t.rental_id = $1 and t.customer_id = $2",
             rental_id,
             customer_id,
         )

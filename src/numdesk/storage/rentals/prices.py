@@ -69,7 +69,8 @@ async def announce(tx: Tx, *, country_ids: Sequence[int]) -> None:
     The others are left as they are.
     """
     await tx.execute(
-        "insert into rental_countries (country_id, name) select id, name from countries where id = any($1::int[]) on conflict do nothing",
+        "insert into rental_countries (country_id, name) select id, name from countries where id "
+        "= any($1::int[]) on conflict do nothing",
         list(country_ids),
     )
 

@@ -98,7 +98,8 @@ async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
 async def missing_providers(tx: Tx, *, slugs: Sequence[str]) -> list[str]:
     """Return those slugs that have no row."""
     rows = await tx.fetch(
-        "select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug) order by 1",
+        "select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p "
+        "where p.slug = u.slug) order by 1",
         list(slugs),
     )
     return [row["slug"] for row in rows]

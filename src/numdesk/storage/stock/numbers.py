@@ -121,7 +121,8 @@ async def elsewhere(tx: Tx, *, lines: Sequence[NumberLine]) -> list[Elsewhere]:
 async def withdraw(tx: Tx, *, msisdns: Sequence[int]) -> int:
     """Take numbers off the shelf for good, unless they are taken; return how many."""
     tag = await tx.execute(
-        "update numbers set state = 3, free_at = null where msisdn = any($1::bigint[]) and state in (0, 2)",
+        "update numbers set state = 3, free_at = null where msisdn = any($1::bigint[]) and state "
+        "in (0, 2)",
         list(msisdns),
     )
     return int(tag.split()[-1])
@@ -186,7 +187,8 @@ async def insert_facts(
         )
     if services:
         await tx.execute(
-            "insert into services (id, code, name) select * from unnest($1::int[], $2::text[], $3::text[]) on conflict do nothing",
+            "insert into services (id, code, name) select * from unnest($1::int[], $2::text[], "
+            "$3::text[]) on conflict do nothing",
             [service.id for service in services],
             [service.code for service in services],
             [service.name for service in services],

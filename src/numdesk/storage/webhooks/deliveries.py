@@ -289,7 +289,10 @@ OLD_EVENT_TEXTS = Old(
 OLD_EVENTS = Old(
     _NEXT_EVENTS,
     (
-        f"delete from events e where {GIVEN} and not exists (select from webhook_deliveries d where d.id = e.id)",
+        (
+            f"delete from events e where {GIVEN} and not exists (select from webhook_deliveries d "
+            f"where d.id = e.id)"
+        ),
     ),
     mark="retention.events_swept",
 )

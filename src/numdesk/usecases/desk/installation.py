@@ -50,7 +50,8 @@ class SandboxRefused(OperatorError):
         """Say why."""
         super().__init__(
             f"The sandbox is refused on this database ({reason}): "
-            "give the sandbox a data folder of its own with --data, or serve this one without --sandbox."
+            "give the sandbox a data folder of its own with --data, or serve this one without "
+            "--sandbox."
         )
 
 
@@ -60,7 +61,8 @@ class MoneyIsMakeBelieve(OperatorError):
     def __init__(self) -> None:
         """Say what to do instead."""
         super().__init__(
-            "This database is a sandbox's, and its money is make-believe: add --sandbox, or name a data folder (--data) or database "
+            "This database is a sandbox's, and its money is make-believe: add --sandbox, or name "
+            "a data folder (--data) or database "
             "that no sandbox has used."
         )
 

@@ -384,7 +384,9 @@ class _Settling:
         if worth is None or not 0 < worth <= AMOUNT_MAX:
             raise InvalidInput(
                 field="worth",
-                reason=f"must be given: what the payment is worth in {topup.currency}, in minor units",
+                reason=(
+                    f"must be given: what the payment is worth in {topup.currency}, in minor units"
+                ),
             )
         return replace(line, decision=decision, worth=worth)
 

@@ -116,7 +116,10 @@ class PriceList(Generic[Line]):
 def _contradiction(mine: Stated[Line], theirs: Stated[Line], subject: Hashable) -> BadLine:
     """Return the complaint about a line that another one contradicts."""
     here, there = mine.facts[subject], theirs.facts[subject]
-    reason = f"contradicts line {theirs.number}, where the {there.name} is {there.text.strip()}: keep one; neither was loaded"
+    reason = (
+        f"contradicts line {theirs.number}, where the {there.name} is {there.text.strip()}: keep "
+        f"one; neither was loaded"
+    )
     return BadLine(mine.number, here.text, reason)
 
 

@@ -121,7 +121,10 @@ async def summary(rt: Runtime) -> list[ShelfLine]:
 _WITHDRAWN = 3
 
 
-_WHY_NO_NUMBER = "is no number in E.164: 7 to 15 digits 0-9 that begin with the country code, with or without a plus"
+_WHY_NO_NUMBER = (
+    "is no number in E.164: 7 to 15 digits 0-9 that begin with the country code, with or without "
+    "a plus"
+)
 
 
 async def _put(

@@ -174,7 +174,10 @@ def _cost_of(line: rows.PriceLine) -> tuple[Hashable, ...]:
 def _below_cost(one: Stated[rows.PriceLine], cost: int) -> BadLine:
     """Return the complaint about a price below the offer's cost, given in minor units."""
     text, currency = next(iter(one.facts.values())).text, one.line.currency
-    reason = f"is below the cost of {print_amount(cost, currency)}: raise the price, or load the list with --allow-loss"
+    reason = (
+        f"is below the cost of {print_amount(cost, currency)}: raise the price, or load the list "
+        f"with --allow-loss"
+    )
     return BadLine(one.number, text, reason)
 
 

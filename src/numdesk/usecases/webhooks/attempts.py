@@ -34,7 +34,8 @@ SECRETS_MAX = 10_000
 _log = get_logger(__name__, "customer_id", "delivery_id", "dialect", "kind")
 _attempts = Counter(
     "numdesk_webhook_attempts_total",
-    "Webhooks posted, by how it went (our_failure: name look-ups, routes and resources of this machine)",
+    "Webhooks posted, by how it went (our_failure: name look-ups, routes and resources of this "
+    "machine)",
     ["dialect", "result"],
 )
 

@@ -45,7 +45,8 @@ def report(name: str, *, misses: bool) -> None:
     spent_us = (time.perf_counter() - started) / len(made) * 1e6
     with_code = [case for case in made if case.code]
     _say(
-        f"{name}: {len({case.template for case in made})} templates, {len(made)} messages ({spent_us:.0f} us each)"
+        f"{name}: {len({case.template for case in made})} templates, {len(made)} messages "
+        f"({spent_us:.0f} us each)"
     )
     for label, part in (
         ("all", made),
@@ -53,7 +54,8 @@ def report(name: str, *, misses: bool) -> None:
         ("no code", [case for case in made if not case.code]),
     ):
         _say(
-            f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}"
+            f"  {label:36} {sum(right[case] for case in part):5} / {len(part):5} "
+            f"{_percent(part, right)}"
         )
     families = {
         language: family for family, listed in FAMILIES.items() for language in listed.split()
@@ -65,13 +67,15 @@ def report(name: str, *, misses: bool) -> None:
         if grouped[family]:
             part = grouped[family]
             _say(
-                f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} {_percent(part, right)}"
+                f"  {family:36} {sum(right[case] for case in part):5} / {len(part):5} "
+                f"{_percent(part, right)}"
             )
     if misses:
         for case in made:
             if not right[case]:
                 _say(
-                    f"    {case.language} expected {case.code} got {extract(case.text)}\n      {case.text!r}"
+                    f"    {case.language} expected {case.code} got {extract(case.text)}\n      "
+                    f"{case.text!r}"
                 )
 
 

@@ -51,7 +51,8 @@ def main(arguments: list[str]) -> None:
         missed = sum(found is None and case.service is not None for case, found in made)
         wrong = len(made) - right - missed
         _say(
-            f"{name}: {right} of {len(made)} right ({right / len(made):.1%}), {missed} missed, {wrong} wrong"
+            f"{name}: {right} of {len(made)} right ({right / len(made):.1%}), {missed} missed, "
+            f"{wrong} wrong"
         )
         if "--misses" in arguments:
             for case, found in made:
