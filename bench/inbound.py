@@ -32,25 +32,34 @@ TEXT = (
 
 #: Orders made in bulk, as the create command leaves them; each round takes its own.
 ORDERS = """
-with s as (select o.id offer, o.catalogue_id, o.country_id, o.service_id, p.price from offers o join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
-             where o.provider = 'local' and o.service_id = (select id from services where code = 'whatsapp') order by o.id limit 1),
-     n as (select id, msisdn, row_number() over (order by id) k from numbers where state = 0 order by id limit $1),
+with s as (select o.id offer, o.catalogue_id, o.country_id, o.service_id, p.price from offers o
+  join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
+             where o.provider = 'local' and o.service_id = (select id from services
+               where code = 'whatsapp') order by o.id limit 1),
+     n as (select id, msisdn, row_number() over (order by id) k from numbers where state = 0
+       order by id limit $1),
      t as (update numbers u set state = 1, order_id = $3::int + n.k from n where u.id = n.id),
-     o as (insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, number_id, msisdn, wallet_id, currency,
+     o as (insert into orders (id, customer_id, dialect, state, offer_id, catalogue_id, country_id,
+       service_id, provider, number_id, msisdn, wallet_id, currency,
                                price, cost, created_at, expires_at, reactivatable)
-             select $3::int + n.k, c.owner, 'smscode', 1, s.offer, s.catalogue_id, s.country_id, s.service_id, 'local', n.id, n.msisdn, c.id, 'IDR', s.price, 0,
+             select $3::int + n.k, c.owner, 'smscode', 1, s.offer, s.catalogue_id, s.country_id,
+               s.service_id, 'local', n.id, n.msisdn, c.id, 'IDR', s.price, 0,
                     now(), now() + interval '1 hour', true
-               from n, s, lateral (select a.id, a.owner from accounts a where a.id = ($2::bigint[])[1 + n.k % cardinality($2::bigint[])]) c
+               from n, s, lateral (select a.id, a.owner from accounts a
+                 where a.id = ($2::bigint[])[1 + n.k % cardinality($2::bigint[])]) c
              returning id, wallet_id, price, msisdn),
-     h as (insert into holds (kind, ref, account_id, amount, opened_at) select 'order', id, wallet_id, price, now() from o)
+     h as (insert into holds (kind, ref, account_id, amount, opened_at)
+       select 'order', id, wallet_id, price, now() from o)
 select msisdn from o order by id"""
 
 #: The command of one message, as `storage/inbound/messages.py:receive` calls it.
 COMMAND = """
 \\set n random(1, 1000000000)
-select status from receive_messages_v3(now(), true, interval '30 days', array['bench'], array[gen_random_uuid()::text],
+select status from receive_messages_v3(now(), true, interval '30 days', array['bench'],
+  array[gen_random_uuid()::text],
   array[(select msisdn from bench_numbers where k = (select nextval('bench_next')))]::bigint[],
-  array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[], array[3], array['sender'], array['{fits}']);
+  array['WhatsApp'], array['{text}'], array['482913'], array[null]::text[], array[3],
+    array['sender'], array['{fits}']);
 """
 
 

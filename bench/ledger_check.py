@@ -35,29 +35,37 @@ RUNS = 5
 
 #: A thousand wallets with money in them.
 PREPARE = f"""
-insert into accounts (kind, owner, currency, live) select 'wallet', i, 'IDR', true from generate_series(1, {CUSTOMERS}) i;
-with j as (insert into journals (reason, ref, at) select 'adjustment', 'bench:' || a.id, now() from accounts a returning id, ref)
+insert into accounts (kind, owner, currency, live) select 'wallet', i, 'IDR', true
+  from generate_series(1, {CUSTOMERS}) i;
+with j as (insert into journals (reason, ref, at) select 'adjustment', 'bench:' || a.id, now()
+  from accounts a returning id, ref)
 insert into transfers (journal_id, debit_id, credit_id, amount, currency)
-  select j.id, system_account_v1('funding', 'manual', 'IDR'), substr(j.ref, 7)::bigint, 1000000, 'IDR' from j;
+  select j.id, system_account_v1('funding', 'manual', 'IDR'), substr(j.ref, 7)::bigint, 1000000,
+    'IDR' from j;
 """  # noqa: S608 - constants of this file
 
 #: Ten thousand credits, each a journal of its own with two entries.
 CREDIT = f"""
-with j as (insert into journals (reason, ref, at) select 'adjustment', 'credit:' || $1::text || ':' || i, now() from generate_series(1, 10000) i
+with j as (insert into journals (reason, ref, at)
+  select 'adjustment', 'credit:' || $1::text || ':' || i, now() from generate_series(1, 10000) i
              returning id),
      w as (select array_agg(id order by id) ids from accounts where kind = 'wallet')
 insert into transfers (journal_id, debit_id, credit_id, amount, currency)
-  select j.id, system_account_v1('funding', 'manual', 'IDR'), w.ids[1 + j.id % {CUSTOMERS}], 10, 'IDR' from j, w
+  select j.id, system_account_v1('funding', 'manual', 'IDR'), w.ids[1 + j.id % {CUSTOMERS}], 10,
+    'IDR' from j, w
 """  # noqa: S608 - constants of this file
 
 #: One order of every customer: held, earned and, but for the last rounds, completed. Four entries
 #: each.
 ROUND = """
-with o as (insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, msisdn, wallet_id,
+with o as (insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id,
+  service_id, provider, msisdn, wallet_id,
                                currency, price, cost, created_at, expires_at)
-             select a.owner, 'bench', 1, 1, 1, 1, 1, 'local', 628000000000 + a.owner, a.id, 'IDR', 100, 40, now(), now() + interval '20 min'
+             select a.owner, 'bench', 1, 1, 1, 1, 1, 'local', 628000000000 + a.owner, a.id, 'IDR',
+               100, 40, now(), now() + interval '20 min'
                from accounts a where a.kind = 'wallet' returning id, wallet_id),
-     h as (insert into holds (kind, ref, account_id, amount, opened_at) select 'order', id, wallet_id, 100, now() from o)
+     h as (insert into holds (kind, ref, account_id, amount, opened_at)
+       select 'order', id, wallet_id, 100, now() from o)
 select array_agg(id) from o
 """
 

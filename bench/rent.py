@@ -30,10 +30,13 @@ WATCH_OFF_MS = 200_000
 COMMAND = r"""
 \set n random(0, {last})
 \set pivot random(0, 2147483646)
-select status from rent_numbers_v1(now(), array[(array[{customers}])[1 + :n]]::int[], array['partner'], array[(array[{wallets}])[1 + :n]]::bigint[],
-  array[null]::bigint[], array['EUR'], array[gen_random_uuid()::text], array['\x00'::bytea], array[gen_random_uuid()::text], array[{country}], array[1], array[7],
+select status from rent_numbers_v1(now(), array[(array[{customers}])[1 + :n]]::int[],
+  array['partner'], array[(array[{wallets}])[1 + :n]]::bigint[],
+  array[null]::bigint[], array['EUR'], array[gen_random_uuid()::text], array['\x00'::bytea],
+    array[gen_random_uuid()::text], array[{country}], array[1], array[7],
   array[{hours}], array['{{{service}}}'], array[{price}]::bigint[], array[{price}]::bigint[],
-  array['{{"country":"Spain","services":[{{"code":"google","name":"Google"}}]}}'::jsonb], array[:pivot]::int[]);
+  array['{{"country":"Spain","services":[{{"code":"google","name":"Google"}}]}}'::jsonb],
+    array[:pivot]::int[]);
 """
 
 
@@ -85,7 +88,8 @@ def _prepare(bench: Bench, partners: list[Partner]) -> str:
         )
         await connection.execute(
             """insert into numbers (msisdn, country_id, rnd)
-                 select 990000000000 + i, $2::int, (random() * 2147483646)::int from generate_series(1, $1::int) i""",
+                 select 990000000000 + i, $2::int, (random() * 2147483646)::int
+                   from generate_series(1, $1::int) i""",
             STOCK,
             country,
         )

@@ -137,7 +137,8 @@ async def deliver(rt: Runtime, *, customers: list[int]) -> float:
     async with rt.transaction("bench.events") as tx:
         await tx.execute(
             """insert into events (customer_id, dialect, kind, document, at)
-               select c, 'bench', 'order.otp_received', $2::jsonb, now() from unnest($1::int[]) c, generate_series(1, $3)""",
+               select c, 'bench', 'order.otp_received', $2::jsonb, now()
+                 from unnest($1::int[]) c, generate_series(1, $3)""",
             customers, document, EVENTS // len(customers))  # fmt: skip
     stop = asyncio.Event()
     started = time.perf_counter()

@@ -116,8 +116,11 @@ class Bench:
         async def work(connection: asyncpg.Connection) -> list[int]:
             await connection.execute(
                 """insert into numbers (msisdn, country_id, rnd)
-                     select 990000000000 + i + (select count(*) from numbers), c.ids[1 + i % cardinality(c.ids)], (random() * 2147483646)::int
-                       from generate_series(1, $1::int) i, (select array_agg(id order by id) ids from (select id from countries order by id limit $2) x) c""",
+                     select 990000000000 + i + (select count(*)
+                       from numbers), c.ids[1 + i % cardinality(c.ids)],
+                       (random() * 2147483646)::int
+                       from generate_series(1, $1::int) i, (select array_agg(id order by id) ids
+                         from (select id from countries order by id limit $2) x) c""",
                 count,
                 countries,
             )
@@ -125,8 +128,10 @@ class Bench:
             return [
                 row[0]
                 for row in await connection.fetch(
-                    """select distinct on (o.country_id) o.id from offers o join offer_prices p on p.offer_id = o.id and p.currency = 'IDR'
-                     where o.provider = 'local' and o.operator_id is null and o.country_id in (select id from countries order by id limit $1)
+                    """select distinct on (o.country_id) o.id from offers o join offer_prices p
+                        on p.offer_id = o.id and p.currency = 'IDR'
+                     where o.provider = 'local' and o.operator_id is null
+                       and o.country_id in (select id from countries order by id limit $1)
                      order by o.country_id, o.id""",
                     countries,
                 )
@@ -178,12 +183,17 @@ class Bench:
 
 
 _CUSTOMERS = """
-with c as (insert into customers (name, state, created_at) select 'bench', 1, now() from unnest($1::bytea[]) returning id),
+with c as (insert into customers (name, state, created_at) select 'bench', 1, now()
+  from unnest($1::bytea[]) returning id),
      n as (select id, row_number() over (order by id) k from c),
-     a as (insert into accounts (kind, owner, currency, live) select 'wallet', id, 'IDR', true from n order by k returning id, owner),
-     k as (insert into api_keys (customer_id, dialect, hash, shown, name, currency, scopes, created_at)
-             select n.id, 'smscode', h.hash, 'bench', 'bench', 'IDR', '{0,1,2,3}', now() from n join unnest($1::bytea[]) with ordinality h(hash, k) using (k)),
-     j as (insert into journals (reason, ref, at) values ('adjustment', 'bench:' || $3, now()) returning id),
+     a as (insert into accounts (kind, owner, currency, live) select 'wallet', id, 'IDR', true
+       from n order by k returning id, owner),
+     k as (insert into api_keys (customer_id, dialect, hash, shown, name, currency, scopes,
+       created_at)
+             select n.id, 'smscode', h.hash, 'bench', 'bench', 'IDR', '{0,1,2,3}', now() from n
+               join unnest($1::bytea[]) with ordinality h(hash, k) using (k)),
+     j as (insert into journals (reason, ref, at) values ('adjustment', 'bench:' || $3, now())
+       returning id),
      t as (insert into transfers (journal_id, debit_id, credit_id, amount, currency)
              select j.id, system_account_v1('funding', 'manual', 'IDR'), a.id, $2, 'IDR' from j, a)
 select n.id customer_id, a.id wallet_id from n join a on a.owner = n.id order by n.k"""

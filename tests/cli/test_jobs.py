@@ -23,7 +23,8 @@ async def add(pool: asyncpg.Pool, *, dead: bool, unique_key: str | None = None) 
     """Adds a job and returns its number."""
     return await pool.fetchval(
         """insert into jobs (kind, payload, unique_key, run_at, attempts, dead_at, last_error)
-           values ('orders.release', '{"order": 7}', $1, '2026-01-01', 12, case when $2 then now() end, 'no answer') returning id""",
+           values ('orders.release', '{"order": 7}', $1, '2026-01-01', 12, case when $2
+             then now() end, 'no answer') returning id""",
         unique_key,
         dead,
     )

@@ -19,12 +19,16 @@ from numdesk.kit.keyfile import KeyFile
 SETUP = """
 insert into customers (name, state, created_at) values ('Payer', 1, now());
 insert into accounts (kind, owner, currency, live) select 'wallet', id, 'EUR', true from customers;
-insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, policy, state, invoice_id,
+insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount,
+  discount_bp, policy, state, invoice_id,
                     created_at, expires_at)
-  select 'inv_1', id, 'partner', 'cryptomus', 'EUR', 50000, 45000, 1000, '{}', 8, 'g', now(), now() from customers;
+  select 'inv_1', id, 'partner', 'cryptomus', 'EUR', 50000, 45000, 1000, '{}', 8, 'g', now(), now()
+    from customers;
 insert into topup_payments (topup_id, provider, payment_id, facts, heard_at, doubt)
-  select id, provider, 'p', '{"payment_id": "p", "invoice_id": "g", "reference": "inv_1", "status": "paid", "gateway_status": "paid",
-                              "amount": "450.00", "currency": "EUR"}', now(), 'no_amounts' from topups;
+  select id, provider, 'p',
+    '{"payment_id": "p", "invoice_id": "g", "reference": "inv_1", "status": "paid", "gateway_status": "paid",
+                              "amount": "450.00", "currency":
+                                "EUR"}', now(), 'no_amounts' from topups;
 """
 
 

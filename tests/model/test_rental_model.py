@@ -55,9 +55,11 @@ WORDS = (
     "message withheld",
     "message orphan",
 )
-OVERLAPS = """select count(*) from rental_terms a join rental_terms b on a.number_id = b.number_id and a.id < b.id
+OVERLAPS = """select count(*) from rental_terms a join rental_terms b on a.number_id = b.number_id
+    and a.id < b.id
     and tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at)"""
-MESSAGES_ELSEWHERE = """select count(*) from messages m join rental_terms t on t.id = m.term_id join numbers n on n.id = t.number_id
+MESSAGES_ELSEWHERE = """select count(*) from messages m join rental_terms t on t.id = m.term_id
+    join numbers n on n.id = t.number_id
     where n.msisdn <> m.msisdn or m.received_at < t.starts_at or m.received_at > t.ends_at"""
 
 

@@ -137,9 +137,12 @@ async def _faults(desk: DeskOfTest, stories: list[Story]) -> list[str]:
     actors were told."""
     rows = await desk.pool.fetch(
         """select o.id, o.state, h.state, o.sms_revision,
-                  (select count(*) from journals where reason = 'order.earn' and ref = 'ord:' || o.id),
-                  (select coalesce(array_agg(kind order by id), '{}') from events where order_id = o.id)
-             from orders o join holds h on h.kind = 'order' and h.ref = o.id where o.id = any($1)""",
+                  (select count(*) from journals where reason = 'order.earn'
+                    and ref = 'ord:' || o.id),
+                  (select coalesce(array_agg(kind order by id), '{}') from events
+                    where order_id = o.id)
+             from orders o join holds h on h.kind = 'order' and h.ref = o.id
+               where o.id = any($1)""",
         [story.order_id for story in stories],
     )
     found = {row[0]: row for row in rows}

@@ -27,12 +27,18 @@ from numdesk.storage.database.pool import Database
 async def _sight(pool: asyncpg.Pool) -> dict[str, Any]:
     """Returns all money, and everything that an act may have made too much of."""
     row = await pool.fetchrow(
-        """select (select jsonb_agg(jsonb_build_array(kind, currency, balance, held, credit_limit) order by id) from accounts) accounts,
-                  (select jsonb_agg(reason order by id) from journals) journals, (select jsonb_agg(state order by ref) from holds) holds,
-                  (select jsonb_agg(state order by id) from orders) orders, (select jsonb_agg(state order by id) from rentals) rentals,
+        """select (select jsonb_agg(jsonb_build_array(kind, currency, balance, held, credit_limit)
+            order by id) from accounts) accounts,
+                  (select jsonb_agg(reason order by id)
+                    from journals) journals, (select jsonb_agg(state order by ref)
+                    from holds) holds,
+                  (select jsonb_agg(state order by id) from orders) orders, (select jsonb_agg(state
+                    order by id) from rentals) rentals,
                   (select jsonb_agg(ends_at - starts_at order by id) from rental_terms) terms,
-                  (select jsonb_agg(state order by id) from topups) topups, (select jsonb_agg(kind order by id) from events) events,
-                  (select jsonb_agg(state) from idempotency) keys, (select count(*) from api_keys) api_keys"""
+                  (select jsonb_agg(state order by id) from topups) topups, (select jsonb_agg(kind
+                    order by id) from events) events,
+                  (select jsonb_agg(state) from idempotency) keys, (select count(*)
+                    from api_keys) api_keys"""
     )
     return dict(row)
 
@@ -70,16 +76,22 @@ async def test_an_act_whose_commit_is_lost_happens_once(
 #: Transactions that move no money: what they write is the same when it is written again, or is of
 #: no value.
 NO_MONEY = frozenset(
-    """catalogue.add_providers catalogue.refresh_scores catalogue.set_health catalogue.take_tiers clock.advance customers.add_key
-    customers.note_used_keys customers.review customers.revoke_key customers.set_option customers.set_state inbound.joined
+    """catalogue.add_providers catalogue.refresh_scores catalogue.set_health catalogue.take_tiers
+        clock.advance customers.add_key
+    customers.note_used_keys customers.review customers.revoke_key customers.set_option
+      customers.set_state inbound.joined
  inbound.part installation.enter installation.keep_sandbox_credentials installation.probe_writes
     jobs.revive ledger.extend ledger.keep_report
-    ledger.see limits.exchange orders.create.release orders.look_again orders.resend orders.resolve.ask otp_rules.add otp_rules.remove
-    payments.begin_opening payments.end_opening payments.fail_unopened payments.heard payments.keep_audit
+    ledger.see limits.exchange orders.create.release orders.look_again orders.resend
+      orders.resolve.ask otp_rules.add otp_rules.remove
+    payments.begin_opening payments.end_opening payments.fail_unopened payments.heard
+      payments.keep_audit
     payments.poll payments.receive
-    providers.drop providers.store rates.remove rates.set rentals.country rentals.price rentals.receive rentals.spend
+    providers.drop providers.store rates.remove rates.set rentals.country rentals.price
+      rentals.receive rentals.spend
     routes.keep services.remove_word services.set_family services.set_word
-    stock.load stock.add_named stock.price stock.release_quarantined stock.withdraw sweeps.drop sweeps.put
+    stock.load stock.add_named stock.price stock.release_quarantined stock.withdraw sweeps.drop
+      sweeps.put
     webhooks.change webhooks.replay
     webhooks.replay_failed""".split()  # noqa: SIM905 - a list of words
 )
@@ -127,8 +139,10 @@ class StrandedDatabase(LossyDatabase):
 
 
 SLOW_COMMIT = """
-create function wait_at_commit() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(7); return null; end $$;
-create constraint trigger wait_at_commit after insert on rental_charges deferrable initially deferred
+create function wait_at_commit() returns trigger language plpgsql as $$ begin perform
+  pg_advisory_xact_lock(7); return null; end $$;
+create constraint trigger wait_at_commit after insert
+  on rental_charges deferrable initially deferred
   for each row execute function wait_at_commit();
 """
 

@@ -43,10 +43,15 @@ class Place:
         counts = await self.desk.pool.fetchrow(
             """select (select array_agg(state order by id) from rentals),
                       (select array_agg(state order by id) from numbers where country_id = $1),
-                      (select array_agg(ends_at - starts_at order by id) from rental_terms), (select count(*) from messages),
-                      (select array_agg(price order by id) from rental_charges), (select array_agg(kind order by id) from events),
-                      (select array_agg(reason order by id) from journals where reason like 'rental%'),
-                      (select array_agg(messages order by id) from rentals), (select array_agg(used_ids::text order by id) from rentals)""",
+                      (select array_agg(ends_at - starts_at order by id)
+                        from rental_terms), (select count(*) from messages),
+                      (select array_agg(price order by id)
+                        from rental_charges), (select array_agg(kind order by id) from events),
+                      (select array_agg(reason order by id) from journals
+                        where reason like 'rental%'),
+                      (select array_agg(messages order by id)
+                        from rentals), (select array_agg(used_ids::text order by id)
+                        from rentals)""",
             shop.SPAIN,
         )
         return {"rows": tuple(counts), "money": await shop.money(self.desk, self.caller)}

@@ -28,7 +28,8 @@ async def break_rows(pool: asyncpg.Pool, table: str, condition: str, *, on: str)
         f"""create or replace function out_of_order() returns trigger language plpgsql as $$ begin
               if {condition} then raise exception 'row is broken' using errcode = '23514'; end if;
               return case when tg_op = 'DELETE' then old else new end; end $$;
-            create trigger out_of_order before {on} on {table} for each row execute function out_of_order()"""
+            create trigger out_of_order before {on}
+              on {table} for each row execute function out_of_order()"""
     )
 
 
@@ -46,7 +47,8 @@ async def count_writes(pool: asyncpg.Pool, table: str) -> None:
         f"""create sequence writes_counted;
             create function count_write() returns trigger language plpgsql as
               $$ begin perform nextval('writes_counted'); return null; end $$;
-            create trigger count_write after insert on {table} for each statement execute function count_write()"""
+            create trigger count_write after insert
+              on {table} for each statement execute function count_write()"""
     )
 
 

@@ -49,12 +49,16 @@ NUMBERS = 20
 CATALOGUE = f"""
 insert into providers (slug) values ('local'), ('simulator') on conflict do nothing;
 insert into countries values (6, 'ID', 'Indonesia', '62', '🇮🇩');
-insert into services values (3, 'whatsapp', 'WhatsApp'), (4, 'telegram', 'Telegram'), (5, 'google', 'Google');
+insert into services values (3, 'whatsapp', 'WhatsApp'), (4, 'telegram', 'Telegram'), (5, 'google',
+  'Google');
 insert into catalogue_products (country_id, service_id) values (6, 3), (6, 4), (6, 5);
 insert into offers (catalogue_id, country_id, service_id, provider, cost, available)
-  values (1, 6, 3, 'local', 0, 0), (2, 6, 4, 'local', 0, 0), (1, 6, 3, 'simulator', 9000, 500), (3, 6, 5, 'simulator', 9000, 500);
-insert into offer_prices select id, 'IDR', case provider when 'local' then {PRICE} else {REMOTE_PRICE} end from offers;
-insert into numbers (msisdn, country_id, rnd) select 62000000000 + i, 6, i * 100000 from generate_series(1, {NUMBERS}) i;
+  values (1, 6, 3, 'local', 0, 0), (2, 6, 4, 'local', 0, 0), (1, 6, 3, 'simulator', 9000, 500), (3,
+    6, 5, 'simulator', 9000, 500);
+insert into offer_prices select id, 'IDR', case provider when 'local' then {PRICE}
+  else {REMOTE_PRICE} end from offers;
+insert into numbers (msisdn, country_id, rnd) select 62000000000 + i, 6, i * 100000
+  from generate_series(1, {NUMBERS}) i;
 insert into fx_rates values ('USD/IDR', 16250, '{START.isoformat()}');
 """  # noqa: S608 - constants of this file
 

@@ -212,7 +212,8 @@ class Till:
         """Returns the sum of a system account's entries."""
         return int(
             await self.desk.pool.fetchval(
-                """select coalesce(sum(e.amount), 0) from entries e join accounts a on a.id = e.account_id
+                """select coalesce(sum(e.amount), 0) from entries e join accounts a
+                    on a.id = e.account_id
                      where a.kind = $1 and a.label = $2 and a.currency = 'EUR'""",
                 kind,
                 label,

@@ -18,7 +18,8 @@ _EVENTS = """
 _ROWS = {
     "idempotency.forget": (
         "idempotency",
-        """insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome, created_at)
+        """insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome,
+            created_at)
            select 1, 0, 'k' || n, ''::bytea, 2, '{}'::jsonb,
                   $1::timestamptz - case when n <= 10 then $2 else interval '0' end
              from generate_series(1, 12) n""",
@@ -34,31 +35,37 @@ _ROWS = {
     "payments.forget_callbacks": (
         "payment_inbox",
         """insert into payment_inbox (provider, sha256, received_at, headers, body, reference)
-           select 'p', n::text::bytea, $1::timestamptz - case when n <= 10 then $2 else interval '0' end, '{}', '', ''
+           select 'p', n::text::bytea, $1::timestamptz - case when n <= 10 then $2
+             else interval '0' end, '{}', '', ''
              from generate_series(1, 12) n""",
     ),
     "receipts.forget": (
         "receipts",
         """insert into receipts
-           select gen_random_uuid(), $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+           select gen_random_uuid(), $1::timestamptz - case when n <= 10 then $2
+             else interval '0' end
              from generate_series(1, 12) n""",
     ),
     "messages.forget": (
         "messages",
         """insert into messages (provider, provider_message_id, msisdn, sender, text, received_at)
-           select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+           select 'p', n::text, 1, 's', 't', $1::timestamptz - case when n <= 10 then $2
+             else interval '0' end
              from generate_series(1, 12) n""",
     ),
     "messages.forget_parts": (
         "message_parts",
-        """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text,
+        """insert into message_parts (provider, msisdn, sender, reference, total, position,
+            provider_message_id, text,
                                        received_at, joined)
-           select 'p', 1, 's', n, 2, 1, n::text, 't', $1::timestamptz - case when n <> 11 then $2 else interval '0' end, n <> 12
+           select 'p', 1, 's', n, 2, 1, n::text, 't', $1::timestamptz - case when n <> 11 then $2
+             else interval '0' end, n <> 12
              from generate_series(1, 12) n""",
     ),
     "stock.forget_uses": (
         "number_uses",
-        """insert into number_uses select n, 3, $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+        """insert into number_uses select n, 3, $1::timestamptz - case when n <= 10 then $2
+            else interval '0' end
              from generate_series(1, 12) n""",
     ),
     "customers.forget_hours": (
@@ -71,13 +78,15 @@ _ROWS = {
     "routes.forget": (
         "routing_decisions",
         """insert into routing_decisions (digest, document, used_at)
-           select n::text::bytea, '{}', $1::timestamptz - case when n <= 10 then $2 else interval '0' end
+           select n::text::bytea, '{}', $1::timestamptz - case when n <= 10 then $2
+             else interval '0' end
              from generate_series(1, 12) n""",
     ),
     "limits.forget": (
         "rate_counts",
         """insert into rate_counts
-           select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2 else interval '0' end), 1
+           select n, 'b', 'o', extract(epoch from $1::timestamptz - case when n <= 10 then $2
+             else interval '0' end), 1
              from generate_series(1, 12) n""",
     ),
 }

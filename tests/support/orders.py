@@ -14,9 +14,11 @@ async def insert_order(
     """Inserts an active order of a supplier's number with its hold, and returns its id."""
     async with pool.acquire() as connection, connection.transaction():
         order_id = await connection.fetchval(
-            """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, msisdn, wallet_id,
+            """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id,
+                service_id, provider, msisdn, wallet_id,
                                    currency, price, cost, created_at, expires_at)
-                 values ($1, 'test', 1, 1, 1, 1, 1, 'local', 6281200000001, $2, 'IDR', $3, $4, $5, $6) returning id""",
+                 values ($1, 'test', 1, 1, 1, 1, 1, 'local', 6281200000001, $2, 'IDR', $3, $4, $5,
+                   $6) returning id""",
             customer_id,
             wallet_id,
             price,

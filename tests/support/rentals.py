@@ -164,7 +164,8 @@ async def money(desk: DeskOfTest, caller: Caller) -> tuple[int, int]:
     """Returns what is in the caller's wallet and of the bonus."""
     row = await desk.pool.fetchrow(
         """select coalesce(sum(balance) filter (where kind = 'wallet'), 0)::bigint,
-                  coalesce(sum(balance) filter (where kind = 'bonus'), 0)::bigint from accounts where owner = $1""",
+                  coalesce(sum(balance) filter (where kind = 'bonus'), 0)::bigint from accounts
+                    where owner = $1""",
         caller.customer_id,
     )
     assert row is not None, "an aggregate has one row"

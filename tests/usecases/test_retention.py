@@ -30,8 +30,10 @@ async def test_forgets_keys_that_are_too_old_to_be_replayed(desk: DeskOfTest) ->
     now = desk.clock.now()
     old, young = now - retention.KEYS_KEPT - timedelta(seconds=1), now - timedelta(days=7)
     await desk.pool.execute(
-        """insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome, created_at)
-           select $1::int, 0, 'old' || n, ''::bytea, 2, '{}'::jsonb, $2::timestamptz from generate_series(1, 10) n
+        """insert into idempotency (customer_id, namespace, key, fingerprint, state, outcome,
+            created_at)
+           select $1::int, 0, 'old' || n, ''::bytea, 2, '{}'::jsonb, $2::timestamptz
+             from generate_series(1, 10) n
            union all select $1, 0, 'young', '', 2, '{}', $3::timestamptz
            union all select $1, 0, 'open', '', 1, null, $2""",
         caller.customer_id,
@@ -55,8 +57,10 @@ async def test_forgets_webhooks_that_ended_long_ago(desk: DeskOfTest) -> None:
     )
     await desk.pool.execute(
         """insert into webhook_deliveries (id, endpoint_id, state, due_at, ended_at)
-             select e.id, 1, case n when 1 then 0 else 2 end, e.at, case n when 1 then null when 2 then $1::timestamptz else e.at end
-               from (select id, at, row_number() over (order by id) as n from events) e where n <= 12""",
+             select e.id, 1, case n when 1 then 0 else 2 end, e.at, case n when 1 then null when 2
+               then $1::timestamptz else e.at end
+               from (select id, at, row_number() over (order by id) as n from events) e
+                 where n <= 12""",
         desk.clock.now() - timedelta(days=89),
     )
     await desk.pool.execute(
@@ -80,13 +84,15 @@ async def test_forgets_events_without_a_delivery(desk: DeskOfTest) -> None:
     """
     await desk.pool.execute(
         """insert into events (customer_id, dialect, kind, document, at)
-             select 1, 'smscode', 'e' || n, '{}', $1::timestamptz + case when n > 10 then interval '20 days' else interval '0' end
+             select 1, 'smscode', 'e' || n, '{}', $1::timestamptz + case when n > 10
+               then interval '20 days' else interval '0' end
                from generate_series(1, 12) n""",
         desk.clock.now() - timedelta(days=100),
     )
     await desk.pool.execute(
         """insert into webhook_deliveries (id, endpoint_id, state, due_at, ended_at)
-             select id, 1, case kind when 'e2' then 0 else 2 end, at, case kind when 'e2' then null else at end
+             select id, 1, case kind when 'e2' then 0 else 2 end, at, case kind when 'e2' then null
+               else at end
                from events where kind in ('e2', 'e5')"""
     )
     await retention.sweep(desk.rt, one=SWEEPS["events.forget"])
@@ -136,7 +142,8 @@ async def test_goes_on_where_it_ended_with_events(desk: DeskOfTest) -> None:
     """An event is looked at once; one that is about to be sent again keeps what it has to say."""
     await desk.pool.execute(
         """insert into events (customer_id, dialect, kind, document, at)
-             select 1, 'smscode', 'e' || n, '{"otp_code": "1", "otp_message": "t", "id": 7}', $1 from generate_series(1, 10) n""",
+             select 1, 'smscode', 'e' || n, '{"otp_code": "1", "otp_message": "t", "id": 7}', $1
+               from generate_series(1, 10) n""",
         desk.clock.now() - timedelta(days=31),
     )
     await desk.pool.execute(

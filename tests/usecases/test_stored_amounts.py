@@ -68,7 +68,8 @@ ALIKE = {
     "the facts alone": """update topup_payments set facts = jsonb_set(facts, '{paid}', '"9999"') where credit > 0""",
     "the status alone": """update topup_payments set facts = jsonb_set(facts, '{status}', '"refunded"') where credit > 0""",
     "the rules": """update topups set policy = jsonb_set(policy, '{overpaid_bp}', '9') where credited > 0""",
-    "bonus and wallet of a charge": """update rental_charges set from_bonus = from_bonus - 1, from_wallet = from_wallet + 1
+    "bonus and wallet of a charge": """update rental_charges
+        set from_bonus = from_bonus - 1, from_wallet = from_wallet + 1
                                          where from_bonus > 0""",
     "an order and its hold": "update orders set price = price + 1 where state = 2; update holds set amount = amount + 1 where state = 1",
 }
@@ -143,9 +144,11 @@ async def test_every_column_of_money_is_proven_or_explained(pool: asyncpg.Pool) 
     """A new column that holds an amount is either proven by a rule or named here with the reason
     why no journal is computed from it."""
     rows = await pool.fetch(
-        """select c.table_name || '.' || c.column_name name, c.column_name from information_schema.columns c
+        """select c.table_name || '.' || c.column_name name, c.column_name
+            from information_schema.columns c
              join information_schema.tables t using (table_schema, table_name)
-             where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.data_type in ('bigint', 'numeric')"""
+             where c.table_schema = 'public' and t.table_type = 'BASE TABLE'
+               and c.data_type in ('bigint', 'numeric')"""
     )
     found = {
         row["name"]

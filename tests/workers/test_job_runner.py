@@ -244,7 +244,8 @@ class TestBrokenRows:
         broken = await desk.pool.fetchval("select min(id) from jobs")
         await desk.pool.execute(
             f"""create function kept() returns trigger language plpgsql as
-                $$ begin if old.id = {broken} then raise exception 'row % is kept', old.id; end if; return old; end $$;
+                $$ begin if old.id = {broken}
+                  then raise exception 'row % is kept', old.id; end if; return old; end $$;
                 create trigger kept before delete on jobs for each row execute function kept()"""
         )
         await runner_of(desk, work).run_all_due()

@@ -82,8 +82,10 @@ async def claim(tx: Tx, key: Key, *, now: datetime) -> int | str:
         if isinstance(spent, str):
             return spent
     request_id = await tx.fetchval(
-        """insert into idempotency (customer_id, namespace, key, fingerprint, state, request_id, created_at)
-           values ($1, $2, $3, $4, 1, nextval('request_serials'), $5) on conflict do nothing returning request_id""",
+        """insert into idempotency (customer_id, namespace, key, fingerprint, state, request_id,
+            created_at)
+           values ($1, $2, $3, $4, 1, nextval('request_serials'), $5) on conflict do nothing
+             returning request_id""",
         key.customer_id,
         int(key.namespace),
         key.text,
@@ -136,7 +138,8 @@ async def claim_all(tx: Tx, keys: Sequence[Key], *, now: datetime) -> set[Key]:
     rows = await tx.fetch(
         """insert into idempotency (customer_id, namespace, key, fingerprint, state, created_at)
              select u.customer_id, u.namespace, u.key, u.fingerprint, 1, $5
-               from unnest($1::int[], $2::smallint[], $3::text[], $4::bytea[]) u(customer_id, namespace, key, fingerprint)
+               from unnest($1::int[], $2::smallint[], $3::text[], $4::bytea[]) u(customer_id,
+                 namespace, key, fingerprint)
                order by u.customer_id, u.namespace, u.key
              on conflict do nothing returning customer_id, namespace, key""",
         *_names(keys),
@@ -153,8 +156,10 @@ async def end_all(tx: Tx, outcomes: Mapping[Key, str | None]) -> None:
         return
     await tx.execute(
         """update idempotency i set state = 2, outcome = u.outcome::jsonb
-             from unnest($1::int[], $2::smallint[], $3::text[], $4::text[]) u(customer_id, namespace, key, outcome)
-             where i.customer_id = u.customer_id and i.namespace = u.namespace and i.key = u.key and i.state = 1
+             from unnest($1::int[], $2::smallint[], $3::text[], $4::text[]) u(customer_id,
+               namespace, key, outcome)
+             where i.customer_id = u.customer_id and i.namespace = u.namespace and i.key = u.key
+               and i.state = 1
                and u.outcome is not null""",
         *_names(outcomes),
         list(outcomes.values()),
@@ -162,7 +167,8 @@ async def end_all(tx: Tx, outcomes: Mapping[Key, str | None]) -> None:
     if None in outcomes.values():
         await tx.execute(
             """delete from idempotency where state = 1 and (customer_id, namespace, key) in (
-                 select u.* from unnest($1::int[], $2::smallint[], $3::text[]) u(customer_id, namespace, key))""",
+                 select u.* from unnest($1::int[], $2::smallint[], $3::text[]) u(customer_id,
+                   namespace, key))""",
             *_names([key for key, outcome in outcomes.items() if outcome is None]),
         )
 

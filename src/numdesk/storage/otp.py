@@ -29,7 +29,8 @@ async def every(tx: Tx, *, removed: bool = False) -> list[RuleRow]:
     """Return the rules that count, or with `removed` all that ever did, by service and id."""
     rows = await tx.fetch(
         """select r.id, r.service_id, s.code, r.sender, r.pattern, r.created_at, r.removed_at
-             from otp_rules r join services s on s.id = r.service_id where $1 or r.removed_at is null order by s.code, r.id""",
+             from otp_rules r join services s on s.id = r.service_id where $1
+               or r.removed_at is null order by s.code, r.id""",
         removed,
     )
     return [RuleRow(*row) for row in rows]
@@ -55,7 +56,8 @@ async def insert(
     """Add a rule and returns its id; None when there is the same already."""
     return await tx.fetchval(
         """insert into otp_rules (service_id, sender, pattern, created_at) values ($1, $2, $3, $4)
-             on conflict (service_id, coalesce(sender, ''), pattern) where removed_at is null do nothing returning id""",
+             on conflict (service_id, coalesce(sender, ''), pattern) where removed_at is null
+               do nothing returning id""",
         service_id,
         sender,
         pattern,

@@ -68,7 +68,8 @@ async def set_word(tx: Tx, *, service_id: int, word: str, use: WordUse, most: in
     await tx.execute("select from services where id = $1 for update", service_id)
     tag = await tx.execute(
         """insert into service_words (service_id, word, use)
-             select $1, $2, $3 where (select count(*) from service_words where service_id = $1 and word <> $2) < $4
+             select $1, $2, $3 where (select count(*) from service_words where service_id = $1
+               and word <> $2) < $4
              on conflict (service_id, word) do update set use = excluded.use""",
         service_id,
         word,
@@ -91,7 +92,8 @@ async def remove_word(tx: Tx, *, service_id: int, word: str) -> bool:
 async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None:
     """Put services into a family, empty for one of its own each."""
     await tx.execute(
-        """insert into service_families (service_id, family) select distinct u.id, $2 from unnest($1::int[]) u(id) order by 1
+        """insert into service_families (service_id, family) select distinct u.id, $2
+            from unnest($1::int[]) u(id) order by 1
              on conflict (service_id) do update set family = excluded.family""",
         list(service_ids),
         family,
@@ -125,10 +127,14 @@ async def count_withheld(tx: Tx, *, since: datetime) -> int:
     )
 
 
-_COLUMNS = """m.id, m.received_at, m.provider, m.msisdn, m.sender, m.text, s.code, m.order_id, r.public_id,
-    case when r.id is not null then array(select x.code from services x where x.id = any(r.service_ids) order by x.code)
-         when o.id is not null then array(select x.code from services x where x.id = o.service_id) else '{}' end,
+_COLUMNS = """m.id, m.received_at, m.provider, m.msisdn, m.sender, m.text, s.code, m.order_id,
+    r.public_id,
+    case when r.id is not null then array(select x.code from services x
+      where x.id = any(r.service_ids) order by x.code)
+         when o.id is not null then array(select x.code from services x where x.id = o.service_id)
+           else '{}' end,
     f.told_by, coalesce(f.withheld, false), m.late
-  from messages m left join foreign_messages f on f.message_id = m.id left join services s on s.id = m.service_id
+  from messages m left join foreign_messages f on f.message_id = m.id left join services s
+    on s.id = m.service_id
     left join orders o on o.id = m.order_id left join rental_terms t on t.id = m.term_id
     left join rentals r on r.id = coalesce(f.rental_id, t.rental_id)"""

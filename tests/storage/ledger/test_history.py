@@ -63,9 +63,11 @@ async def test_reads_no_more_than_the_page(desk: DeskOfTest) -> None:
     caller = await callers.authenticate(desk.rt, made.token.encode(), dialect="partner")
     await desk.pool.execute(
         """with j as (insert into journals (reason, ref, at)
-                        select 'adjustment', 'many:' || i, now() from generate_series(1, 3000) i returning id)
+                        select 'adjustment', 'many:' || i, now() from generate_series(1, 3000) i
+                          returning id)
            insert into transfers (journal_id, debit_id, credit_id, amount, currency)
-             select id, system_account_v1('funding', 'manual', 'EUR'), $1, 10, 'EUR' from j order by id""",
+             select id, system_account_v1('funding', 'manual', 'EUR'), $1, 10, 'EUR' from j
+               order by id""",
         caller.wallet_id,
     )
     for from_oldest, page in ((False, 1), (True, 1), (False, 301)):

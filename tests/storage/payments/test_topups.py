@@ -9,8 +9,10 @@ from numdesk.domain.payments.topups import MOVES
 
 TOPUP = """
 insert into customers (name, state, created_at) values ('Payer', 1, now());
-insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, policy, state, created_at)
-  select 'inv_' || n, id, 'partner', 'gate', 'EUR', 100, 90, 1000, '{}', 4, now() from customers, generate_series(1, 2) n;
+insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount,
+  discount_bp, policy, state, created_at)
+  select 'inv_' || n, id, 'partner', 'gate', 'EUR', 100, 90, 1000, '{}', 4, now()
+    from customers, generate_series(1, 2) n;
 """
 
 

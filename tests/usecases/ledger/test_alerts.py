@@ -24,7 +24,8 @@ async def _told(desk: DeskOfTest, customer_id: int) -> list[tuple[int, int, int]
 
     await desk.rt.run("test.look", work)
     rows = await desk.pool.fetch(
-        """select (document->>'balance')::int, (document->>'available')::int, (document->>'threshold')::int
+        """select (document->>'balance')::int, (document->>'available')::int,
+            (document->>'threshold')::int
              from events where customer_id = $1 and kind = 'balance.low' order by id""",
         customer_id,
     )

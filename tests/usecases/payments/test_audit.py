@@ -95,14 +95,18 @@ KINDS = (
 #: Copies of a top-up: every name of the model has its public id in it, and that of a copy ends with
 #: its number.
 COPIES = (
-    """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, policy, state, credited,
+    """insert into topups (public_id, customer_id, dialect, provider, currency, amount,
+        final_amount, discount_bp, policy, state, credited,
                            invoice_id, created_at, expires_at)
-       select public_id || '-' || n, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, policy, state, credited,
+       select public_id || '-' || n, customer_id, dialect, provider, currency, amount,
+         final_amount, discount_bp, policy, state, credited,
               invoice_id || '-' || n, created_at, expires_at
          from topups, generate_series(1, $2::int) n where public_id = $1""",
-    """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at, credit, received, fee, suspense,
+    """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at,
+        heard_at, credit, received, fee, suspense,
                                    owed, seq)
-       select t.id, p.provider, p.payment_id || '-' || n, replace(p.facts::text, $1, $1 || '-' || n)::jsonb, p.changed_at, p.seen_at,
+       select t.id, p.provider, p.payment_id || '-' || n, replace(p.facts::text, $1,
+         $1 || '-' || n)::jsonb, p.changed_at, p.seen_at,
               p.heard_at, p.credit, p.received, p.fee, p.suspense, p.owed, p.seq
          from generate_series(1, $2::int) n join topups t on t.public_id = $1 || '-' || n
          join topup_payments p on p.payment_id like '%' || $1""",
@@ -110,7 +114,8 @@ COPIES = (
          from journals, generate_series(1, $2::int) n where ref like '%' || $1 || ':%'""",
     """insert into transfers (journal_id, debit_id, credit_id, amount, currency)
        select c.id, t.debit_id, t.credit_id, t.amount, t.currency
-         from journals j join transfers t on t.journal_id = j.id cross join generate_series(1, $2::int) n
+         from journals j join transfers t on t.journal_id = j.id cross
+           join generate_series(1, $2::int) n
          join journals c on c.ref = replace(j.ref, $1, $1 || '-' || n) and c.reason = j.reason
          where j.ref like '%' || $1 || ':%' order by t.id, n""",
 )

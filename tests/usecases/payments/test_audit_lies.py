@@ -124,7 +124,8 @@ async def test_the_clearing_account_holds_what_the_gateway_owes(shop: Shop) -> N
     more."""
     await shop.paid()
     rows = await shop.desk.pool.fetch(
-        """select a.kind, a.label, sum(e.amount)::int units from entries e join accounts a on a.id = e.account_id
+        """select a.kind, a.label, sum(e.amount)::int units from entries e join accounts a
+            on a.id = e.account_id
              where a.currency = 'EUR' group by 1, 2"""
     )
     units = {row["label"] or row["kind"]: row["units"] for row in rows}

@@ -153,7 +153,8 @@ class TestRefreshSupplier:
 
 
 _PAST_ORDERS = """
-insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, provider, msisdn, wallet_id,
+insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id,
+  provider, msisdn, wallet_id,
                     currency, price, cost, created_at, expires_at, first_sms_at, ended_at)
 select c.id, 'smscode', 4, o.id, o.catalogue_id, o.country_id, o.service_id, o.provider, 62, a.id,
        'IDR', 1, 0, $1::timestamptz, $1, case when n <= $2 then $1 end, $1

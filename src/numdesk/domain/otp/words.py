@@ -323,8 +323,10 @@ LEXICON: dict[int, str] = {
         ពិន្ទុ မိနစ် အမှတ် logins runners visitors members followers views
     """,
     IS: """
-        is are es est ist lautet lautete é è jest je sú este yra ir on er är là la adalah ialah ay ni u: это
-        является е είναι է არის هو هي است ہے है হল হলো হচ্ছে ஆகும் is: equals = นี่ คือ ແມ່ນ គឺ は 是 为 為 ：為 는
+        is are es est ist lautet lautete é è jest je sú este yra ir
+          on er är là la adalah ialah ay ni u: это
+        является е είναι է არის هو هي است ہے है হল হলো হচ্ছে ஆகும் is: equals = นี่ คือ ແມ່ນ គឺ は 是
+          为 為 ：為 는
         은 です ist: with using via mit con com med met avec cu с со помощью s pomocou som
     """,
     NUMBER: """
@@ -335,9 +337,12 @@ LEXICON: dict[int, str] = {
         លេខ နံပါတ် lambar lambobi слово слова
     """,
     TO: """
-        in on at en no na to auf an unter au aux à al allo alla sul nas do pod pe la til på till numeron numero-a на по у
-        в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die the from of
-        von de от із od dari từ today tomorrow tonight mo nyo niyo ninyo po heute morgen demain mañana amanhã domani завтра сегодня
+        in on at en no na to auf an unter au aux à al allo alla sul nas
+          do pod pe la til på till numeron numero-a на по у
+        в до під за στο στον ke ku di ke- đến إلى على به बر पर le les el il lo den dem der das die
+          the from of
+        von de от із od dari từ today tomorrow tonight mo nyo niyo ninyo po heute morgen demain
+          mañana amanhã domani завтра сегодня
         sms смс из per cua luc
     """,
     DONE: """

@@ -31,8 +31,10 @@ def _words(text: str) -> frozenset[str]:
 #: "with" are not among them.
 _OF = _words(
     """
-    of for from your the de du d del da do dal di della des la le el los das der die den dem für von vom voor van para por per pour
-    untuk dari af av for för til till z od dla za pro na của cho cua для от від за من ل لـ ب بـ الخاص برای של ل की का के لـ の 的 의 ของ
+    of for from your the de du d del da do dal di della des la le el los das der die den dem für
+      von vom voor van para por per pour
+    untuk dari af av for för til till z od dla za pro na của cho cua для от від за من ل لـ ب بـ
+      الخاص برای של ل की का के لـ の 的 의 ของ
     """
 )
 #: Words between a service and its codeword.

@@ -55,9 +55,11 @@ create table if not exists invoices (
   document text not null
 );
 create index if not exists invoices_made_at on invoices (made_at, id);
-create table if not exists notices (id integer primary key, uuid text not null, document text not null);
+create table if not exists notices (id integer primary key, uuid text not null,
+  document text not null);
 create index if not exists notices_uuid on notices (uuid);
-create table if not exists lies (uuid text not null, place text not null, lie text not null, primary key (uuid, place));
+create table if not exists lies (uuid text not null, place text not null, lie text not null,
+  primary key (uuid, place));
 """
 _INSERT = (
     "insert into invoices (uuid, order_id, made_at, ends_at, callback_url, document) values (?, "
@@ -65,7 +67,8 @@ _INSERT = (
 )
 _ONE = "select document, ends_at, callback_url from invoices where uuid = ? or order_id = ?"
 _PAGE = """
-select i.document, i.ends_at, l.lie from invoices i left join lies l on l.uuid = i.uuid and l.place = 'list'
+select i.document, i.ends_at, l.lie from invoices i left join lies l on l.uuid = i.uuid
+  and l.place = 'list'
 where i.made_at between ? and ? order by i.made_at desc, i.id desc limit ? offset ?"""
 
 

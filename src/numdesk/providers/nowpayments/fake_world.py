@@ -53,15 +53,19 @@ create table if not exists payments (
 );
 create index if not exists payments_invoice on payments (invoice_id);
 create index if not exists payments_made_at on payments (made_at, id);
-create table if not exists notices (id integer primary key, payment_id integer not null, document text not null);
+create table if not exists notices (id integer primary key, payment_id integer not null,
+  document text not null);
 create index if not exists notices_payment on notices (payment_id);
-create table if not exists lies (payment_id integer not null, place text not null, lie text not null, primary key (payment_id, place));
+create table if not exists lies (payment_id integer not null, place text not null,
+  lie text not null, primary key (payment_id, place));
 create table if not exists serials (name text primary key, next integer not null);
 insert or ignore into serials values ('invoices', 4522625843), ('payments', 5077125051);
 """
 _PAGE = """
-select p.document, l.lie from payments p left join lies l on l.payment_id = p.id and l.place = 'list'
-where p.made_at between ? and ? and (? is null or p.invoice_id = ?) order by p.made_at, p.id limit ? offset ?"""
+select p.document, l.lie from payments p left join lies l on l.payment_id = p.id
+  and l.place = 'list'
+where p.made_at between ? and ? and (? is null or p.invoice_id = ?) order by p.made_at, p.id
+  limit ? offset ?"""
 _COUNT = (
     "select count(*) from payments where made_at between ? and ? and (? is null or invoice_id = ?)"
 )
@@ -128,7 +132,8 @@ class World:
     async def read(self, payment_id: str) -> tuple[Row, str | None] | None:
         """Return a payment, over if nobody made it in time, and the lie that is told about it."""
         query = """
-            select p.document, l.lie from payments p left join lies l on l.payment_id = p.id and l.place = 'payment' where p.id = ?"""
+            select p.document, l.lie from payments p left join lies l on l.payment_id = p.id
+              and l.place = 'payment' where p.id = ?"""
         found = await self._file.run(lambda db: db.execute(query, (payment_id,)).fetchone())
         return (self._aged(json.loads(found[0])), found[1]) if found else None
 
@@ -207,7 +212,8 @@ class World:
         Raises UnknownInvoice.
         """
         query = """
-            select n.id, n.payment_id, n.document from notices n join payments p on p.id = n.payment_id
+            select n.id, n.payment_id, n.document from notices n join payments p
+              on p.id = n.payment_id
             where p.invoice_id = ? order by n.id"""
 
         def work(db: sqlite3.Connection) -> list[Notice]:
@@ -239,7 +245,8 @@ class World:
         """Find an invoice by our reference (the last one made for it), its own id, or the id of one
         of its payments."""
         query = """
-            select document from invoices where order_id = ?1 or id = ?1 or id = (select invoice_id from payments where id = ?1)
+            select document from invoices where order_id = ?1 or id = ?1 or id = (select invoice_id
+              from payments where id = ?1)
             order by invoices.id desc limit 1"""
         found = db.execute(query, (name,)).fetchone()
         if found is None:

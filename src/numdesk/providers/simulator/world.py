@@ -51,9 +51,11 @@ class Sale:
 
 
 _SALE_BY_REFERENCE = """
-select id, reference, msisdn, country, service, operator, cost, open from sales where reference = ?"""
+select id, reference, msisdn, country, service, operator, cost, open from sales
+  where reference = ?"""
 _LAST_SALE = """
-select id, reference, msisdn, country, service, operator, cost, open from sales where msisdn = ? order by id desc limit 1"""
+select id, reference, msisdn, country, service, operator, cost, open from sales where msisdn = ?
+  order by id desc limit 1"""
 _SELL = """
 insert into sales (reference, msisdn, country, service, operator, cost) values (?, ?, ?, ?, ?, ?)
 returning id, reference, msisdn, country, service, operator, cost, open"""

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 
 _CALLER: LiteralString = """
-    select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods, k.networks, k.expires_at,
+    select k.hash, c.id, k.id, c.state, k.dialect, a.id, k.currency, k.scopes, k.methods,
+      k.networks, k.expires_at,
            c.guard_until, c.guard_tier, b.id, k.secret, c.options::text
       from unnest($1::bytea[]) u(hash)
-      cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null limit 1) k
+      cross join lateral (select * from api_keys k where k.hash = u.hash and k.revoked_at is null
+        limit 1) k
       join customers c on c.id = k.customer_id
-      join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null and a.currency = k.currency
-      left join accounts b on b.kind = 'bonus' and b.owner = c.id and b.label is null and b.currency = k.currency"""
+      join accounts a on a.kind = 'wallet' and a.owner = c.id and a.label is null
+        and a.currency = k.currency
+      left join accounts b on b.kind = 'bonus' and b.owner = c.id and b.label is null
+        and b.currency = k.currency"""
 
 
 async def callers(tx: Tx, hashes: Sequence[bytes]) -> dict[bytes, Caller]:
@@ -73,7 +77,8 @@ async def set_option(tx: Tx, customer_id: int, *, name: str, value: str | int | 
     """
     tag = await tx.execute(
         """update customers set options = case when $3::text is null then options - $2
-                                              else options || jsonb_build_object($2, $3::text::jsonb) end where id = $1""",
+                                              else options || jsonb_build_object($2,
+                                                $3::text::jsonb) end where id = $1""",
         customer_id,
         name,
         None if value is None else msgspec.json.encode(value).decode(),

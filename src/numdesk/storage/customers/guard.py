@@ -16,7 +16,8 @@ async def count_cancel(tx: Tx, customer_id: int, *, now: datetime) -> None:
     """Count something that the customer cancelled before a message came, as `count_endings_v1` does
     for orders."""
     await tx.execute(
-        """insert into customer_hours as h (customer_id, hour, canceled) values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), 1)
+        """insert into customer_hours as h (customer_id, hour, canceled)
+            values ($1, date_trunc('hour', $2::timestamptz, 'UTC'), 1)
              on conflict (customer_id, hour) do update set canceled = h.canceled + 1""",
         customer_id,
         now,

@@ -31,9 +31,11 @@ async def insert_key(
 ) -> int:
     """Add an API key; return its id."""
     return await tx.fetchval(
-        """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes, methods, networks,
+        """insert into api_keys (customer_id, dialect, currency, hash, shown, name, scopes,
+            methods, networks,
                                  expires_at, created_at, secret)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11, $12) returning id""",
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11, $12)
+             returning id""",
         customer_id,
         dialect,
         currency,
@@ -71,7 +73,8 @@ async def newest_secret(
     """Return hash and sealed secret of the customer's newest key of a dialect that may still be
     used, None when there is none."""
     row = await tx.fetchrow(
-        """select hash, secret from api_keys where customer_id = $1 and dialect = $2 and secret is not null and revoked_at is null
+        """select hash, secret from api_keys where customer_id = $1 and dialect = $2
+            and secret is not null and revoked_at is null
              and (expires_at is null or expires_at > $3) order by id desc limit 1""",
         customer_id,
         dialect,
@@ -83,7 +86,8 @@ async def newest_secret(
 async def keys(tx: Tx, customer_id: int) -> list[KeyLine]:
     """Return a customer's keys by id."""
     found = await tx.fetch(
-        """select id, shown, dialect, name, scopes, methods, networks::text[], expires_at, last_used_at, revoked_at
+        """select id, shown, dialect, name, scopes, methods, networks::text[], expires_at,
+            last_used_at, revoked_at
              from api_keys where customer_id = $1 order by id""",
         customer_id,
     )

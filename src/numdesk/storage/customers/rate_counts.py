@@ -19,8 +19,10 @@ async def exchange_counts(
     subjects, buckets, windows, totals = ([row[i] for row in counts] for i in range(4))
     await tx.execute(
         """insert into rate_counts as r (customer_id, bucket, origin, window_start, n)
-             select c, b, $5, w, n from unnest($1::int[], $2::text[], $3::bigint[], $4::int[]) u(c, b, w, n)
-           on conflict (customer_id, bucket, origin) do update set window_start = excluded.window_start, n = excluded.n""",
+             select c, b, $5, w, n from unnest($1::int[], $2::text[], $3::bigint[], $4::int[]) u(c,
+               b, w, n)
+           on conflict (customer_id, bucket, origin) do update
+             set window_start = excluded.window_start, n = excluded.n""",
         subjects,
         buckets,
         windows,
@@ -29,7 +31,8 @@ async def exchange_counts(
     )
     rows = await tx.fetch(
         """select r.customer_id, r.bucket, sum(r.n)::int from rate_counts r
-             join unnest($1::int[], $2::text[], $3::bigint[]) u(c, b, w) on r.customer_id = u.c and r.bucket = u.b and r.window_start = u.w
+             join unnest($1::int[], $2::text[], $3::bigint[]) u(c, b, w) on r.customer_id = u.c
+               and r.bucket = u.b and r.window_start = u.w
              where r.origin <> $4 group by 1, 2""",
         subjects,
         buckets,

@@ -32,7 +32,8 @@ async def latest_booked(tx: Tx) -> datetime | None:
         """select greatest((select at from journals order by id desc limit 1),
                            (select created_at from orders order by id desc limit 1),
                            (select at from rental_charges order by id desc limit 1),
-                           (select created_at from idempotency where request_id is not null order by request_id desc limit 1),
+                           (select created_at from idempotency where request_id is not null
+                             order by request_id desc limit 1),
                            (select at from events order by id desc limit 1),
                            (select received_at from messages order by id desc limit 1))"""
     )
@@ -51,15 +52,19 @@ async def serials(tx: Tx) -> list[Serial]:
     """Return every sequence, the most used first."""
     rows = await tx.fetch(
         """select c.relname, coalesce(pg_sequence_last_value(c.oid), 0)
-                    / least(p.seqmax, min(case a.atttypid when 'int2'::regtype then 32767 when 'int4'::regtype then 2147483647 end))::float8
-             from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
+                    / least(p.seqmax, min(case a.atttypid when 'int2'::regtype then 32767
+                      when 'int4'::regtype then 2147483647 end))::float8
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               and n.nspname = current_schema()
              join pg_sequence p on p.seqrelid = c.oid
              left join lateral (
                select d.refobjid attrelid, d.refobjsubid attnum from pg_depend d
-                 where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
+                 where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                   and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
                union
                select f.adrelid, f.adnum from pg_depend d join pg_attrdef f on f.oid = d.objid
-                 where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid) k on true
+                 where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass
+                   and d.refobjid = c.oid) k on true
              left join pg_attribute a on a.attrelid = k.attrelid and a.attnum = k.attnum
              group by c.oid, c.relname, p.seqmax order by 2 desc, 1"""
     )
@@ -93,7 +98,8 @@ async def customers(tx: Tx) -> list[CustomerLine]:
     """Return the customers by id, at most CUSTOMERS_MAX."""
     found = await tx.fetch(
         """select c.id, c.name, c.state, c.created_at, c.contact::text,
-                  array(select distinct k.dialect from api_keys k where k.customer_id = c.id order by 1)
+                  array(select distinct k.dialect from api_keys k where k.customer_id = c.id
+                    order by 1)
              from customers c order by c.id limit $1""",
         CUSTOMERS_MAX,
     )

@@ -30,7 +30,8 @@ async def store_word(tx: Tx, *, provider: str, name: str, sealed: bytes, now: da
     """Keep a setting, sealed for its place."""
     await tx.execute(
         """insert into provider_settings (provider, name, sealed, set_at) values ($1, $2, $3, $4)
-           on conflict (provider, name) do update set sealed = excluded.sealed, set_at = excluded.set_at""",
+           on conflict (provider, name) do update
+             set sealed = excluded.sealed, set_at = excluded.set_at""",
         provider,
         name,
         sealed,

@@ -90,7 +90,8 @@ async def receive(
     """
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
-             from receive_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
+             from receive_messages_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+               order by idx""",
         now,
         withhold,
         STOCK_RULES.cooldown,
@@ -108,7 +109,8 @@ async def receive_unrented(
     """Take every message for orders, rented numbers or not; see `receive_order_messages_v1`."""
     rows = await tx.fetch(
         """select status, message_id, order_id, customer_id
-             from receive_order_messages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by idx""",
+             from receive_order_messages_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+               order by idx""",
         now,
         withhold,
         STOCK_RULES.cooldown,
@@ -142,7 +144,8 @@ async def take_orphans(tx: Tx, *, provider: str, msisdn: int, since: datetime) -
     received once more."""
     rows = await tx.fetch(
         """delete from messages m where provider = $1 and msisdn = $2 and received_at > $3
-             and (order_id is null or late) and term_id is null and not exists (select from foreign_messages f where f.message_id = m.id)
+             and (order_id is null or late) and term_id is null and not exists (select
+               from foreign_messages f where f.message_id = m.id)
              returning id, provider, provider_message_id, msisdn, sender, text, otp_code""",
         provider,
         msisdn,
@@ -158,7 +161,8 @@ async def keep_part(tx: Tx, event: MessageReceived, *, now: datetime) -> bool:
     """Keep a segment; False when the provider told us of it before."""
     assert event.part is not None, "only a segment is kept"
     tag = await tx.execute(
-        """insert into message_parts (provider, msisdn, sender, reference, total, position, provider_message_id, text, received_at)
+        """insert into message_parts (provider, msisdn, sender, reference, total, position,
+            provider_message_id, text, received_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing""",
         event.provider,
         event.to,
@@ -187,7 +191,8 @@ async def lock_parts(tx: Tx, event: MessageReceived) -> Segments | None:
     )
     rows = await tx.fetch(
         """select distinct on (position) text, provider_message_id, received_at from message_parts
-             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined
+             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5
+               and not joined
              order by position, received_at""",
         event.provider,
         event.to,
@@ -217,12 +222,15 @@ async def overdue_parts(
     each by a name; leave some out."""
     rows = await tx.fetch(
         """select concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total),
-                  p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text order by p.position),
+                  p.provider, p.msisdn, p.sender, p.reference, p.total, array_agg(p.text
+                    order by p.position),
                   (array_agg(p.provider_message_id order by p.position))[1], min(p.received_at)
-             from (select distinct on (provider, msisdn, sender, reference, total, position) * from message_parts where not joined
+             from (select distinct on (provider, msisdn, sender, reference, total, position) *
+               from message_parts where not joined
                      order by provider, msisdn, sender, reference, total, position, received_at) p
              group by p.provider, p.msisdn, p.sender, p.reference, p.total
-             having min(p.received_at) < $1 and concat_ws('/', p.provider, p.msisdn, p.sender, p.reference, p.total) <> all($3)
+             having min(p.received_at) < $1 and concat_ws('/', p.provider, p.msisdn, p.sender,
+               p.reference, p.total) <> all($3)
              order by min(p.received_at) limit $2""",
         before,
         limit,
@@ -238,7 +246,8 @@ async def mark_joined(tx: Tx, segments: Segments) -> bool:
     """Mark the segments as joined; False when somebody else has done so."""
     tag = await tx.execute(
         """update message_parts set joined = true
-             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5 and not joined""",
+             where provider = $1 and msisdn = $2 and sender = $3 and reference = $4 and total = $5
+               and not joined""",
         segments.provider,
         segments.to,
         segments.sender,

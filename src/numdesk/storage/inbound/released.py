@@ -29,8 +29,10 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
     await tx.execute("select from accounts where id = $1 for update", order["wallet_id"])
     await tx.execute("delete from foreign_messages where message_id = $1", message_id)
     await tx.execute(
-        """update orders o set state = 2, otp_code = coalesce(m.otp_code, o.otp_code), otp_message = m.text,
-                  sms_revision = o.sms_revision + 1, first_sms_at = coalesce(o.first_sms_at, $3), revision = o.revision + 1
+        """update orders o set state = 2, otp_code = coalesce(m.otp_code, o.otp_code),
+            otp_message = m.text,
+                  sms_revision = o.sms_revision + 1, first_sms_at = coalesce(o.first_sms_at, $3),
+                    revision = o.revision + 1
              from messages m where o.id = $1 and m.id = $2""",
         order_id,
         message_id,
@@ -38,7 +40,8 @@ async def release_to_order(tx: Tx, *, message_id: int, order_id: int, now: datet
     )
     await tx.execute(
         """insert into events (customer_id, dialect, kind, order_id, document, at)
-             select o.customer_id, o.dialect, 'order.received', o.id, order_document_v1(o), $2 from orders o where o.id = $1""",
+             select o.customer_id, o.dialect, 'order.received', o.id, order_document_v1(o), $2
+               from orders o where o.id = $1""",
         order_id,
         now,
     )
@@ -77,18 +80,22 @@ async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: dateti
     )
     await tx.execute(
         """insert into customer_hours as h (customer_id, hour, received)
-             select customer_id, date_trunc('hour', $2::timestamptz, 'UTC'), 1 from rentals where id = $1 and messages = 0
-             on conflict (customer_id, hour) do update set received = h.received + excluded.received""",
+             select customer_id, date_trunc('hour', $2::timestamptz, 'UTC'), 1 from rentals
+               where id = $1 and messages = 0
+             on conflict (customer_id, hour) do update
+               set received = h.received + excluded.received""",
         found["id"],
         now,
     )
     await tx.execute(
-        """update rentals set messages = messages + 1, used_ids = case when cardinality(service_ids) = 1 then service_ids else used_ids end
+        """update rentals set messages = messages + 1, used_ids = case
+            when cardinality(service_ids) = 1 then service_ids else used_ids end
              where id = $1""",
         found["id"],
     )
     await tx.execute(
-        """select remember_uses_v1($2::timestamptz + $3::interval, array_fill(r.msisdn, array[cardinality(r.service_ids)]), r.service_ids)
+        """select remember_uses_v1($2::timestamptz + $3::interval, array_fill(r.msisdn,
+            array[cardinality(r.service_ids)]), r.service_ids)
              from rentals r where r.id = $1""",
         found["id"],
         now,
@@ -97,7 +104,8 @@ async def release_to_rental(tx: Tx, *, message_id: int, rental: str, now: dateti
     await tx.execute(
         """insert into events (customer_id, dialect, kind, document, at)
              select r.customer_id, r.dialect, 'rental.message',
-                    jsonb_build_object('v', 1, 'rental', r.public_id, 'msisdn', r.msisdn, 'sender', m.sender, 'text', m.text,
+                    jsonb_build_object('v', 1, 'rental', r.public_id, 'msisdn', r.msisdn, 'sender',
+                      m.sender, 'text', m.text,
                                        'received_at', floor(extract(epoch from m.received_at))), $3
                from rentals r join messages m on m.id = $2 where r.id = $1""",
         found["id"],

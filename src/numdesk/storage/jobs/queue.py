@@ -90,7 +90,8 @@ async def add(
     """
     await tx.execute(
         """insert into jobs (kind, payload, run_at, unique_key) values ($1, $2, $3, $4)
-           on conflict (kind, unique_key) where unique_key is not null and dead_at is null do nothing""",
+           on conflict (kind, unique_key) where unique_key is not null and dead_at is null
+             do nothing""",
         kind,
         msgspec.json.encode(payload).decode(),
         run_at,
@@ -146,7 +147,8 @@ async def bury(tx: Tx, *, job: Job, now: datetime, error: str) -> bool:
 async def listed(tx: Tx, *, dead: bool, limit: int) -> list[JobLine]:
     """Return jobs, those due longest first; with `dead` only those that were given up."""
     rows = await tx.fetch(
-        """select id, kind, payload::text as payload, run_at, attempts, dead_at, last_error from jobs
+        """select id, kind, payload::text as payload, run_at, attempts, dead_at, last_error
+            from jobs
              where dead_at is not null or not $1 order by run_at, id limit $2""",
         dead,
         limit,
@@ -161,11 +163,15 @@ async def revive(tx: Tx, *, job_id: int | None, now: datetime, limit: int) -> in
     dead.
     """
     rows = await tx.fetch(
-        """update jobs set dead_at = null, run_at = $2, attempts = 0, lease_until = null, lease_no = lease_no + 1
+        """update jobs set dead_at = null, run_at = $2, attempts = 0, lease_until = null,
+            lease_no = lease_no + 1
              where dead_at is not null and id in (
-               select min(d.id) from jobs d where d.dead_at is not null and ($1::bigint is null or d.id = $1)
-                  and not exists (select from jobs w where w.kind = d.kind and w.unique_key = d.unique_key and w.dead_at is null)
-                  group by d.kind, coalesce(d.unique_key, d.id::text), d.unique_key is null order by 1 limit $3)
+               select min(d.id) from jobs d where d.dead_at is not null and ($1::bigint is null
+                 or d.id = $1)
+                  and not exists (select from jobs w where w.kind = d.kind
+                    and w.unique_key = d.unique_key and w.dead_at is null)
+                  group by d.kind, coalesce(d.unique_key, d.id::text), d.unique_key is null
+                    order by 1 limit $3)
              returning id""",
         job_id,
         now,
@@ -182,7 +188,8 @@ async def _give_back(
     Without `run_at` the job stays due as it was.
     """
     given = await tx.fetchval(
-        """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5, lease_until = null, lease_no = lease_no + 1
+        """update jobs set run_at = coalesce($3, run_at), dead_at = $4, last_error = $5,
+            lease_until = null, lease_no = lease_no + 1
            where id = $1 and lease_no = $2 and dead_at is null returning true""",
         job.id,
         job.lease_no,

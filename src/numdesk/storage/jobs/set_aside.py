@@ -51,9 +51,12 @@ async def put(tx: Tx, *, sweep: str, item: str, reason: str, now: datetime) -> i
     Return how often it has failed.
     """
     return await tx.fetchval(
-        """insert into set_aside as s (sweep, item, reason, since, again_at) values ($1, $2, $3, $4, $4::timestamptz + interval '1 minute')
-           on conflict (sweep, item) do update set reason = excluded.reason, failures = s.failures + 1,
-             again_at = $4::timestamptz + least(interval '1 minute' * 2 ^ least(s.failures, 20), interval '1 day')
+        """insert into set_aside as s (sweep, item, reason, since, again_at)
+            values ($1, $2, $3, $4, $4::timestamptz + interval '1 minute')
+           on conflict (sweep, item) do update
+             set reason = excluded.reason, failures = s.failures + 1,
+             again_at = $4::timestamptz + least(interval '1 minute' * 2 ^ least(s.failures, 20),
+               interval '1 day')
            returning failures""",
         sweep,
         item,

@@ -20,7 +20,8 @@ from numdesk.storage.database.pool import Tx
 async def open_wallet(tx: Tx, *, customer_id: int, currency: str, credit_limit: int = 0) -> int:
     """Open a customer's wallet, or find it as it is, and return its id."""
     await tx.execute(
-        """insert into accounts (kind, owner, currency, live, credit_limit) values ('wallet', $1, $2, true, $3)
+        """insert into accounts (kind, owner, currency, live, credit_limit)
+            values ('wallet', $1, $2, true, $3)
            on conflict on constraint account_unique do nothing""",
         customer_id,
         currency,
@@ -103,7 +104,8 @@ async def set_credit_limit(
     """
     with named_refusals():
         row = await tx.fetchrow(
-            """update accounts set credit_limit = $3 where kind = 'wallet' and owner = $1 and label is null and currency = $2
+            """update accounts set credit_limit = $3 where kind = 'wallet' and owner = $1
+                and label is null and currency = $2
                returning id, kind, owner, label, currency, balance, held, credit_limit""",
             customer_id,
             currency,
@@ -122,8 +124,10 @@ async def read_balance(tx: Tx, *, name: AccountName) -> Money:
                select r.balance amount from ledger_rollups r where r.account_id = a.id
                union all
                select e.amount from entries e
-                 where e.account_id = a.id and e.id > coalesce((select max(b.last_entry_id) from ledger_blocks b), 0)) x
-             where a.kind = $1 and a.owner is not distinct from $2 and a.label is not distinct from $3 and a.currency = $4""",
+                 where e.account_id = a.id and e.id > coalesce((select max(b.last_entry_id)
+                   from ledger_blocks b), 0)) x
+             where a.kind = $1 and a.owner is not distinct from $2
+               and a.label is not distinct from $3 and a.currency = $4""",
         name.kind,
         name.owner,
         name.label,
@@ -141,8 +145,10 @@ async def lock_accounts(
     System accounts are opened when they are new.
     """
     rows = await tx.fetch(
-        """select u.n, coalesce(a.id, case when u.owner is null then system_account_v1(u.kind, u.label, u.currency) end) id
-             from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) with ordinality u(kind, owner, label, currency, n)
+        """select u.n, coalesce(a.id, case when u.owner is null
+            then system_account_v1(u.kind, u.label, u.currency) end) id
+             from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) with ordinality u(kind,
+               owner, label, currency, n)
              left join accounts a on a.kind = u.kind and a.owner is not distinct from u.owner
                and a.label is not distinct from u.label and a.currency = u.currency""",
         [name.kind for name in names],

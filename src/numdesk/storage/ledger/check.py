@@ -46,7 +46,8 @@ REPORTS_KEPT = 10_000
 #: The end of each check: from `checked` (name, n) and `wrong` (name, id, what) to one row per rule.
 _TALLY: LiteralString = """
     select c.name, c.n checked, count(w.name) violations,
-           coalesce((array_agg(w.what order by w.id) filter (where w.name is not null))[:10], '{}') examples
+           coalesce((array_agg(w.what order by w.id) filter (where w.name is not null))[:10],
+             '{}') examples
       from checked c left join wrong w on w.name = c.name group by c.name, c.n"""
 
 
@@ -100,9 +101,11 @@ async def prepare(tx: Tx) -> Head:
     """Ready the snapshot for large queries and returns where chain and entries end in it."""
     await tx.execute("set local work_mem = '64MB'; set local plan_cache_mode = force_custom_plan")
     row = await tx.fetchrow(
-        """select coalesce(b.number, 0) block, coalesce(encode(b.hash, 'hex'), '') hash, coalesce(b.last_entry_id, 0) rolled,
+        """select coalesce(b.number, 0) block, coalesce(encode(b.hash, 'hex'), '') hash,
+            coalesce(b.last_entry_id, 0) rolled,
                   coalesce((select max(e.id) from entries e), 0) newest
-             from (select) one left join (select number, hash, last_entry_id from ledger_blocks order by number desc limit 1) b on true"""
+             from (select) one left join (select number, hash, last_entry_id from ledger_blocks
+               order by number desc limit 1) b on true"""
     )
     assert row is not None, "one row, whatever the tables hold"
     return Head(row["block"], row["hash"], row["rolled"], row["newest"])
@@ -113,31 +116,47 @@ async def check_accounts(tx: Tx, *, after: int) -> dict[str, Check]:
     return await tally(
         tx,
         """
-           with moved as (select e.account_id, sum(e.amount) amount from entries e where e.id > $1 group by e.account_id),
-                open_holds as (select h.account_id, sum(h.amount) amount from holds h where h.state = 0 group by h.account_id),
+           with moved as (select e.account_id, sum(e.amount) amount from entries e where e.id > $1
+             group by e.account_id),
+                open_holds as (select h.account_id, sum(h.amount) amount from holds h
+                  where h.state = 0 group by h.account_id),
                 books as materialized (
-                  select coalesce(a.id, m.account_id, r.account_id, h.account_id) id, a.id is null lost, a.live, a.balance, a.held,
-                         a.balance - a.held + a.credit_limit free, a.kind, a.owner, a.label, a.currency, coalesce(h.amount, 0) open_holds,
-                         coalesce(m.amount, 0) + case when $1 >= 0 then coalesce(r.balance, 0) else 0 end total
+                  select coalesce(a.id, m.account_id, r.account_id, h.account_id) id,
+                    a.id is null lost, a.live, a.balance, a.held,
+                         a.balance - a.held + a.credit_limit free, a.kind, a.owner, a.label,
+                           a.currency, coalesce(h.amount, 0) open_holds,
+                         coalesce(m.amount, 0) + case when $1 >= 0 then coalesce(r.balance, 0)
+                           else 0 end total
                     from accounts a full join moved m on m.account_id = a.id
                     full join ledger_rollups r on r.account_id = coalesce(a.id, m.account_id)
-                    full join open_holds h on h.account_id = coalesce(a.id, m.account_id, r.account_id)),
+                    full join open_holds h on h.account_id = coalesce(a.id, m.account_id,
+                      r.account_id)),
                 checked (name, n) as (
-                  select v.* from (select count(*) n, count(*) filter (where live) live, count(distinct currency) currencies from books) b,
-                    lateral (values ('currencies_sum_to_zero', b.currencies), ('accounts_exist', b.n), ('balances_equal_entries', b.n),
-                                    ('held_equals_open_holds', b.n), ('no_wallet_short', b.live)) v),
+                  select v.* from (select count(*) n, count(*) filter (where live) live,
+                    count(distinct currency) currencies from books) b,
+                    lateral (values ('currencies_sum_to_zero', b.currencies), ('accounts_exist',
+                      b.n), ('balances_equal_entries', b.n),
+                                    ('held_equals_open_holds', b.n), ('no_wallet_short',
+                                      b.live)) v),
                 wrong (name, id, what) as (
-                  select 'currencies_sum_to_zero', min(id), format('%s: the entries sum to %s', currency, sum(total))
+                  select 'currencies_sum_to_zero', min(id), format('%s: the entries sum to %s',
+                    currency, sum(total))
                     from books where not lost group by currency having sum(total) <> 0
                   union all
                   select v.name, v.id, v.what
-                    from books b, format('account %s (%s/%s %s)', id, kind, coalesce(label, owner::text), currency) called, lateral (values
-                    ('accounts_exist', id, called || ': entries, a rollup or holds name it, and it does not exist', lost),
-                    ('balances_equal_entries', id, format('%s: the balance is %s, the entries sum to %s', called, balance, total),
+                    from books b, format('account %s (%s/%s %s)', id, kind, coalesce(label,
+                      owner::text), currency) called, lateral (values
+                    ('accounts_exist', id, called ||
+                      ': entries, a rollup or holds name it, and it does not exist', lost),
+                    ('balances_equal_entries', id,
+                      format('%s: the balance is %s, the entries sum to %s', called, balance,
+                      total),
                       balance <> case when live then total else 0 end),
-                    ('held_equals_open_holds', id, format('%s: %s is held, the open holds sum to %s', called, held, open_holds),
+                    ('held_equals_open_holds', id,
+                      format('%s: %s is held, the open holds sum to %s', called, held, open_holds),
                       held <> open_holds),
-                    ('no_wallet_short', id, format('%s: %s below its limit', called, -free), live and free < 0)) v (name, id, what, broken)
+                    ('no_wallet_short', id, format('%s: %s below its limit', called, -free), live
+                      and free < 0)) v (name, id, what, broken)
                     where v.broken)""",
         after,
     )
@@ -148,7 +167,8 @@ async def check_rollups(tx: Tx, *, rolled_entry_id: int) -> dict[str, Check]:
     return await tally(
         tx,
         """
-           with sums as (select e.account_id, sum(e.amount) amount from entries e where e.id <= $1 group by e.account_id),
+           with sums as (select e.account_id, sum(e.amount) amount from entries e where e.id <= $1
+             group by e.account_id),
                 checked (name, n) as (select 'rollups_equal_entries', count(*) from ledger_rollups),
                 wrong (name, id, what) as (
                   select 'rollups_equal_entries', coalesce(r.account_id, s.account_id),
@@ -166,16 +186,21 @@ async def check_histories(tx: Tx) -> dict[str, Check]:
     return await tally(
         tx,
         """
-           with stored as (select owner, currency, min(id) id, sum(lines) lines from accounts where live group by owner, currency),
+           with stored as (select owner, currency, min(id) id, sum(lines) lines from accounts
+             where live group by owner, currency),
                 found as (
                   select a.owner, a.currency, count(distinct t.journal_id) lines
-                    from accounts a join entries e on e.account_id = a.id join transfers t on t.id = e.transfer_id
+                    from accounts a join entries e on e.account_id = a.id join transfers t
+                      on t.id = e.transfer_id
                     where a.live group by a.owner, a.currency),
-                checked (name, n) as (select 'histories_count_their_journals', count(*) from stored),
+                checked (name, n) as (select 'histories_count_their_journals', count(*)
+                  from stored),
                 wrong (name, id, what) as (
                   select 'histories_count_their_journals', s.id,
-                         format('customer %s: %s lines in %s are stored, found %s', s.owner, s.lines, s.currency, coalesce(f.lines, 0))
-                    from stored s left join found f using (owner, currency) where s.lines <> coalesce(f.lines, 0))""",
+                         format('customer %s: %s lines in %s are stored, found %s', s.owner,
+                           s.lines, s.currency, coalesce(f.lines, 0))
+                    from stored s left join found f using (owner, currency)
+                      where s.lines <> coalesce(f.lines, 0))""",
     )
 
 
@@ -191,48 +216,72 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
         """
            with sides as not materialized (
                   select e.transfer_id, count(*) n, min(e.amount) low, max(e.amount) high,
-                         max(e.account_id) filter (where e.amount < 0) debit_id, max(e.account_id) filter (where e.amount > 0) credit_id
+                         max(e.account_id) filter (where e.amount < 0) debit_id,
+                           max(e.account_id) filter (where e.amount > 0) credit_id
                     from entries e where e.id > $1 group by e.transfer_id),
                 seen as not materialized (
                   select t.* from transfers t where $1 < 0
                   union all
-                  select t.* from transfers t join (select transfer_id from sides) s on s.transfer_id = t.id where $1 >= 0),
+                  select t.* from transfers t join (select transfer_id from sides) s
+                    on s.transfer_id = t.id where $1 >= 0),
                 odd as materialized (
-                  select coalesce(t.id, s.transfer_id) id, t.id is null lost, t.journal_id, t.currency, s.n, s.low, s.high,
-                         s.debit_id, s.credit_id, t.debit_id wants_debit_id, t.credit_id wants_credit_id, t.amount,
-                         j.id is null no_journal, d.currency is distinct from t.currency or c.currency is distinct from t.currency mixed
-                    from seen t full join sides s on s.transfer_id = t.id left join journals j on j.id = t.journal_id
-                    left join accounts d on d.id = t.debit_id left join accounts c on c.id = t.credit_id
-                    where s.n is distinct from 2 or s.low is distinct from -t.amount or s.high is distinct from t.amount
-                       or s.debit_id is distinct from t.debit_id or s.credit_id is distinct from t.credit_id or j.id is null
-                       or d.currency is distinct from t.currency or c.currency is distinct from t.currency),
+                  select coalesce(t.id, s.transfer_id) id, t.id is null lost, t.journal_id,
+                    t.currency, s.n, s.low, s.high,
+                         s.debit_id, s.credit_id, t.debit_id wants_debit_id,
+                           t.credit_id wants_credit_id, t.amount,
+                         j.id is null no_journal, d.currency is distinct from t.currency
+                           or c.currency is distinct from t.currency mixed
+                    from seen t full join sides s on s.transfer_id = t.id left join journals j
+                      on j.id = t.journal_id
+                    left join accounts d on d.id = t.debit_id left join accounts c
+                      on c.id = t.credit_id
+                    where s.n is distinct from 2 or s.low is distinct from -t.amount
+                      or s.high is distinct from t.amount
+                       or s.debit_id is distinct from t.debit_id
+                         or s.credit_id is distinct from t.credit_id or j.id is null
+                       or d.currency is distinct from t.currency
+                         or c.currency is distinct from t.currency),
                 unpaired as materialized (
                   select * from odd o
-                    where (n, low, high, debit_id, credit_id) is distinct from (2, -amount, amount, wants_debit_id, wants_credit_id)
-                    and (n = 1 and abs(high) = amount and wants_debit_id = coalesce(debit_id, wants_debit_id)
+                    where (n, low, high, debit_id, credit_id) is distinct from (2, -amount, amount,
+                      wants_debit_id, wants_credit_id)
+                    and (n = 1 and abs(high) = amount
+                      and wants_debit_id = coalesce(debit_id, wants_debit_id)
                          and wants_credit_id = coalesce(credit_id, wants_credit_id)
-                         and (select 1 from entries p where p.id <= $1 and p.transfer_id = o.id and p.amount = -o.high
-                                and p.account_id = case when o.debit_id is null then o.wants_debit_id else o.wants_credit_id end
+                         and (select 1 from entries p where p.id <= $1 and p.transfer_id = o.id
+                           and p.amount = -o.high
+                                and p.account_id = case when o.debit_id is null
+                                  then o.wants_debit_id else o.wants_credit_id end
                                 order by p.id desc limit 1) = 1) is not true),
                 checked (name, n) as (
                   select v.* from (select count(*) n from seen) t,
-                    (select count(*) n from journals having $1 < 0 union all select count(distinct journal_id) from seen having $1 >= 0) j,
-                    lateral (values ('transfers_have_two_entries', t.n), ('transfers_keep_to_one_currency', t.n),
-                                    ('transfers_have_a_journal', t.n), ('journals_sum_to_zero', j.n)) v),
+                    (select count(*) n from journals having $1 < 0 union all
+                      select count(distinct journal_id) from seen having $1 >= 0) j,
+                    lateral (values ('transfers_have_two_entries', t.n),
+                      ('transfers_keep_to_one_currency', t.n),
+                                    ('transfers_have_a_journal', t.n), ('journals_sum_to_zero',
+                                      j.n)) v),
                 wrong (name, id, what) as (
-                  select 'transfers_have_two_entries', id, case when lost then format('transfer %s: does not exist, but has entries', id)
+                  select 'transfers_have_two_entries', id, case when lost
+                    then format('transfer %s: does not exist, but has entries', id)
                          when n = 2 then format('transfer %s: its entries say otherwise', id)
-                         else format('transfer %s: has %s entries', id, coalesce(n, 0)) end from unpaired
+                         else format('transfer %s: has %s entries', id, coalesce(n, 0)) end
+                           from unpaired
                   union all
-                  select 'transfers_keep_to_one_currency', id, format('transfer %s: an account is missing or not of %s', id, currency)
+                  select 'transfers_keep_to_one_currency', id,
+                    format('transfer %s: an account is missing or not of %s', id, currency)
                     from odd where mixed and not lost
                   union all
-                  select 'transfers_have_a_journal', id, format('transfer %s: journal %s does not exist', id, journal_id)
+                  select 'transfers_have_a_journal', id,
+                    format('transfer %s: journal %s does not exist', id, journal_id)
                     from odd where no_journal
                   union all
-                  select 'journals_sum_to_zero', journal_id, format('journal %s: sums to %s in %s', journal_id, sum(total), currency)
-                    from unpaired join (select e.transfer_id, sum(e.amount) total from entries e where e.id > $1
-                                          and e.transfer_id in (select id from unpaired) group by e.transfer_id) s on s.transfer_id = id
+                  select 'journals_sum_to_zero', journal_id, format('journal %s: sums to %s in %s',
+                    journal_id, sum(total), currency)
+                    from unpaired join (select e.transfer_id, sum(e.amount) total from entries e
+                      where e.id > $1
+                                          and e.transfer_id in (select id from unpaired)
+                                            group by e.transfer_id) s on s.transfer_id = id
                     group by journal_id, currency having sum(total) <> 0)""",
         after,
     )
@@ -247,11 +296,14 @@ async def check_chain(tx: Tx, *, newest_only: bool) -> dict[str, Check]:
     for first in range(max(1, newest) if newest_only else 1, newest + 1, BLOCKS_PER_STATEMENT):
         rows = await tx.fetch(
             """select g.number, p.last_entry_id + 1 first_id, b.last_entry_id,
-                      b.hash is distinct from ledger_block_hash_v1(p.hash, p.last_entry_id, b.last_entry_id) differs,
-                      b.entries, (select count(*) from entries e where e.id > p.last_entry_id and e.id <= b.last_entry_id) found
+                      b.hash is distinct from ledger_block_hash_v1(p.hash, p.last_entry_id,
+                        b.last_entry_id) differs,
+                      b.entries, (select count(*) from entries e where e.id > p.last_entry_id
+                        and e.id <= b.last_entry_id) found
                  from generate_series($1::bigint, $2::bigint) g(number)
                  left join ledger_blocks b on b.number = g.number
-                 left join (select number, hash, last_entry_id from ledger_blocks union all select 0, '', 0) p on p.number = g.number - 1
+                 left join (select number, hash, last_entry_id from ledger_blocks union all
+                   select 0, '', 0) p on p.number = g.number - 1
                  order by g.number""",
             first,
             min(newest, first + BLOCKS_PER_STATEMENT - 1),
@@ -268,7 +320,8 @@ async def keep_report(
 ) -> None:
     """Write down what a check found, and drop all but the newest REPORTS_KEPT reports."""
     await tx.execute(
-        """with kept as (insert into ledger_checks (at, scope, through_entry_id, report) values ($1, $2, $3, $4::text::jsonb) returning id)
+        """with kept as (insert into ledger_checks (at, scope, through_entry_id, report)
+            values ($1, $2, $3, $4::text::jsonb) returning id)
            delete from ledger_checks where id <= (select id from kept) - $5""",
         at,
         scope,

@@ -43,7 +43,8 @@ async def hold(tx: Tx, wanted: Hold, *, now: datetime) -> bool:
     journals.open_hold(wanted, account_of(row))
     with named_refusals():
         opened = await tx.fetchval(
-            """insert into holds (kind, ref, account_id, amount, opened_at) values ($1, $2, $3, $4, $5)
+            """insert into holds (kind, ref, account_id, amount, opened_at)
+                values ($1, $2, $3, $4, $5)
                on conflict (kind, ref) do nothing returning true""",
             wanted.kind,
             wanted.ref,
@@ -129,10 +130,12 @@ async def _write_end(
 async def _read_hold(tx: Tx, *, kind: str, ref: int, lock: bool = False) -> Hold | None:
     """Return a hold by its name, locked if wanted, or None."""
     row = await tx.fetchrow(
-        """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
+        """select h.account_id, h.amount, h.state, (select a.currency from accounts a
+            where a.id = h.account_id) currency
              from holds h where h.kind = $1 and h.ref = $2 for update of h"""
         if lock
-        else """select h.account_id, h.amount, h.state, (select a.currency from accounts a where a.id = h.account_id) currency
+        else """select h.account_id, h.amount, h.state, (select a.currency from accounts a
+            where a.id = h.account_id) currency
              from holds h where h.kind = $1 and h.ref = $2""",
         kind,
         ref,

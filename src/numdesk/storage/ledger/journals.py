@@ -72,8 +72,10 @@ async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
     if head is None:
         return None
     rows = await tx.fetch(
-        """select t.amount, t.currency, d.kind d_kind, d.owner d_owner, d.label d_label, c.kind c_kind, c.owner c_owner, c.label c_label
-             from transfers t join accounts d on d.id = t.debit_id join accounts c on c.id = t.credit_id
+        """select t.amount, t.currency, d.kind d_kind, d.owner d_owner, d.label d_label,
+            c.kind c_kind, c.owner c_owner, c.label c_label
+             from transfers t join accounts d on d.id = t.debit_id join accounts c
+               on c.id = t.credit_id
              where t.journal_id = $1 order by t.id""",
         journal_id,
     )
@@ -95,11 +97,15 @@ async def read_journal(tx: Tx, *, journal_id: int) -> Journal | None:
 async def read_statement(tx: Tx, *, account_id: int, before: int | None, limit: int) -> list[Entry]:
     """Return up to `limit` entries of an account, newest first, older than the entry `before`."""
     rows = await tx.fetch(
-        """select e.id, e.transfer_id, t.journal_id, j.reason, j.ref, j.note, j.at, e.amount, e.balance_after, t.currency,
+        """select e.id, e.transfer_id, t.journal_id, j.reason, j.ref, j.note, j.at, e.amount,
+            e.balance_after, t.currency,
                   o.kind, o.owner, o.label
-             from entries e join transfers t on t.id = e.transfer_id join journals j on j.id = t.journal_id
-             join accounts o on o.id = case when e.account_id = t.debit_id then t.credit_id else t.debit_id end
-             where e.account_id = $1 and ($2::bigint is null or e.id < $2) order by e.id desc limit $3""",
+             from entries e join transfers t on t.id = e.transfer_id join journals j
+               on j.id = t.journal_id
+             join accounts o on o.id = case when e.account_id = t.debit_id then t.credit_id
+               else t.debit_id end
+             where e.account_id = $1 and ($2::bigint is null or e.id < $2) order by e.id desc
+               limit $3""",
         account_id,
         before,
         limit,

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 async def keep_decision(tx: Tx, *, digest: bytes, document: str, now: datetime) -> int:
     """Return the id of a routing decision, adding it when it is new, and note that it is in use."""
     return await tx.fetchval(
-        """insert into routing_decisions (digest, document, used_at) values ($1, $2::text::jsonb, $3)
-           on conflict (digest) do update set used_at = greatest(routing_decisions.used_at, excluded.used_at) returning id""",
+        """insert into routing_decisions (digest, document, used_at)
+            values ($1, $2::text::jsonb, $3)
+           on conflict (digest) do update set used_at = greatest(routing_decisions.used_at,
+             excluded.used_at) returning id""",
         digest,
         document,
         now,

@@ -134,8 +134,10 @@ async def due_to_expire(
 ) -> list[int]:
     """Return up to `limit` orders whose time has passed, locked."""
     rows = await tx.fetch(
-        """select id from orders where state in (1, 2, 3) and expires_at <= $1 and id <> all($3::int[])
-              and ($4::int[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
+        """select id from orders where state in (1, 2, 3) and expires_at <= $1
+            and id <> all($3::int[])
+              and ($4::int[] is null or id = any($4)) order by expires_at limit $2
+                for update skip locked""",
         now,
         limit,
         without,
@@ -162,7 +164,8 @@ async def due_to_return(
     """Return up to `limit` numbers whose quarantine is over, locked."""
     rows = await tx.fetch(
         """select id from numbers where state = 2 and free_at <= $1 and id <> all($3::bigint[])
-              and ($4::bigint[] is null or id = any($4)) order by free_at limit $2 for update skip locked""",
+              and ($4::bigint[] is null or id = any($4)) order by free_at limit $2
+                for update skip locked""",
         now,
         limit,
         without,

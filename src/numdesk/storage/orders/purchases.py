@@ -67,9 +67,12 @@ async def insert_pending(
     """Add a pending order with its hold; return its id. Raises WalletShort."""
     check_wallet(await lock_wallet(tx, wallet_id=caller.wallet_id), needed=offer.price)
     order_id = await tx.fetchval(
-        """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, provider,
-                               wallet_id, currency, price, cost, created_at, expires_at, reactivatable, decision_id, request_id, parent_id)
-           values ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true, $15, $16, $17) returning id""",
+        """insert into orders (customer_id, dialect, state, offer_id, catalogue_id, country_id,
+            service_id, operator_id, provider,
+                               wallet_id, currency, price, cost, created_at, expires_at,
+                                 reactivatable, decision_id, request_id, parent_id)
+           values ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true, $15, $16,
+             $17) returning id""",
         caller.customer_id,
         caller.dialect,
         offer.id,
@@ -105,7 +108,8 @@ async def assign(tx: Tx, order_id: int, reserved: Reserved, *, now: datetime) ->
     False when it is not pending any more.
     """
     tag = await tx.execute(
-        """update orders set state = 1, provider_ref = $2, msisdn = $3, cost = $4, created_at = $5, expires_at = $6, revision = revision + 1
+        """update orders set state = 1, provider_ref = $2, msisdn = $3, cost = $4, created_at = $5,
+            expires_at = $6, revision = revision + 1
            where id = $1 and state = 0""",
         order_id,
         reserved.provider_ref,
@@ -173,7 +177,8 @@ async def retake_number(tx: Tx, *, parent_id: int, child_id: int) -> bool:
     if tag != "UPDATE 1":
         return False
     await tx.execute(
-        """update orders c set state = 1, number_id = p.number_id, msisdn = p.msisdn, revision = c.revision + 1
+        """update orders c set state = 1, number_id = p.number_id, msisdn = p.msisdn,
+            revision = c.revision + 1
              from orders p where c.id = $2 and p.id = $1""",
         parent_id,
         child_id,
@@ -195,7 +200,8 @@ async def has_pending_child(tx: Tx, order: Order) -> bool:
     """Return whether a reactivation of this order's number is on its way."""
     return bool(
         await tx.fetchval(
-            """select exists (select from orders p join orders c on c.parent_id = p.id and c.state = 0
+            """select exists (select from orders p join orders c on c.parent_id = p.id
+                and c.state = 0
                                where p.msisdn = $1 and p.provider = $2)""",
             order.msisdn,
             order.provider,
@@ -207,7 +213,8 @@ async def made(tx: Tx, request_id: int) -> Made:
     """Return what the orders of a request have come to, by id."""
     rows = await tx.fetch(
         """select id, state, msisdn, price, offer_id, catalogue_id, operator_id, operator_name,
-                  floor(extract(epoch from created_at))::bigint, floor(extract(epoch from expires_at))::bigint,
+                  floor(extract(epoch from created_at))::bigint, floor(extract(epoch
+                    from expires_at))::bigint,
                   provider, failed_reason, parent_id
              from order_facts where request_id = $1 order by id""",
         request_id,

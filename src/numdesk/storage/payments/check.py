@@ -22,19 +22,25 @@ async def check_topups(tx: Tx) -> dict[str, Check]:
         tx,
         """
            with booked as (
-                  select regexp_replace(j.ref, ':[0-9]+$', '') ref, max(substring(j.ref from '[0-9]+$')::int) newest,
-                         min(j.id) id, count(distinct a.currency) currencies, min(a.currency) currency,
+                  select regexp_replace(j.ref, ':[0-9]+$', '') ref, max(substring(j.ref
+                    from '[0-9]+$')::int) newest,
+                         min(j.id) id, count(distinct a.currency) currencies,
+                           min(a.currency) currency,
                          min(a.owner) filter (where a.kind = 'wallet') owner,
-                         coalesce(sum(e.amount) filter (where a.kind in ('wallet', 'receivable')), 0) credit,
+                         coalesce(sum(e.amount) filter (where a.kind in ('wallet', 'receivable')),
+                           0) credit,
                          -coalesce(sum(e.amount) filter (where a.kind = 'receivable'), 0) owed,
-                         -coalesce(sum(e.amount) filter (where a.kind = 'clearing' or a.label like 'fee:%'), 0) received,
+                         -coalesce(sum(e.amount) filter (where a.kind = 'clearing'
+                           or a.label like 'fee:%'), 0) received,
                          -coalesce(sum(e.amount) filter (where a.label like 'fee:%'), 0) fee,
                          coalesce(sum(e.amount) filter (where a.kind = 'suspense'), 0) suspense
-                    from journals j join transfers t on t.journal_id = j.id join entries e on e.transfer_id = t.id
+                    from journals j join transfers t on t.journal_id = j.id join entries e
+                      on e.transfer_id = t.id
                     join accounts a on a.id = e.account_id
                     where j.reason in ('topup.credit', 'topup.clawback') group by 1),
                 kept as (
-                  select p.*, concat_ws(':', p.provider, p.payment_id) ref, t.currency, t.customer_id
+                  select p.*, concat_ws(':', p.provider, p.payment_id) ref, t.currency,
+                    t.customer_id
                     from topup_payments p left join topups t on t.id = p.topup_id),
                 checked (name, n) as (
                   values ('topup_payments_match_journals', (select count(*) from kept)),
@@ -47,15 +53,20 @@ async def check_topups(tx: Tx) -> dict[str, Check]:
                     from kept k full join booked b on b.ref = k.ref
                     where k.id is null
                        or (k.credit, k.owed, k.received, k.fee, k.suspense) is distinct from
-                          (coalesce(b.credit, 0), coalesce(b.owed, 0), coalesce(b.received, 0), coalesce(b.fee, 0), coalesce(b.suspense, 0))
-                       or k.seq < coalesce(b.newest, 0) or k.customer_id <> b.owner or k.currency <> b.currency or b.currencies > 1
+                          (coalesce(b.credit, 0), coalesce(b.owed, 0), coalesce(b.received, 0),
+                            coalesce(b.fee, 0), coalesce(b.suspense, 0))
+                       or k.seq < coalesce(b.newest, 0) or k.customer_id <> b.owner
+                         or k.currency <> b.currency or b.currencies > 1
                   union all
                   select 'topups_match_payments', t.id,
                          format('top-up %s: credited %s, its payments %s; to pay %s of %s at %s basis points off',
-                                t.public_id, t.credited, coalesce(p.credit, 0), t.final_amount, t.amount, t.discount_bp)
+                                t.public_id, t.credited, coalesce(p.credit, 0), t.final_amount,
+                                  t.amount, t.discount_bp)
                     from topups t
-                    left join (select topup_id, sum(credit) credit from topup_payments group by topup_id) p on p.topup_id = t.id
-                    where t.credited <> coalesce(p.credit, 0) or t.final_amount <> (t.amount * (10000 - t.discount_bp) + 5000) / 10000)""",
+                    left join (select topup_id, sum(credit) credit from topup_payments
+                      group by topup_id) p on p.topup_id = t.id
+                    where t.credited <> coalesce(p.credit, 0)
+                      or t.final_amount <> (t.amount * (10000 - t.discount_bp) + 5000) / 10000)""",
     )
 
 
@@ -65,17 +76,22 @@ async def check_earnings(tx: Tx) -> dict[str, Check]:
         tx,
         """
            with booked as (
-                  select j.ref, min(j.id) id, coalesce(sum(t.amount) filter (where d.kind = 'wallet'), 0) price,
+                  select j.ref, min(j.id) id,
+                    coalesce(sum(t.amount) filter (where d.kind = 'wallet'), 0) price,
                          coalesce(sum(t.amount) filter (where d.kind = 'cost_of_sales'), 0) cost
-                    from journals j left join transfers t on t.journal_id = j.id left join accounts d on d.id = t.debit_id
+                    from journals j left join transfers t on t.journal_id = j.id left
+                      join accounts d on d.id = t.debit_id
                     where j.reason = 'order.earn' group by j.ref),
-                earned as (select o.id, 'ord:' || o.id ref, o.price, o.cost from orders o where o.state in (2, 3, 4)),
+                earned as (select o.id, 'ord:' || o.id ref, o.price, o.cost from orders o
+                  where o.state in (2, 3, 4)),
                 checked (name, n) as (select 'earned_orders_match_journals', count(*) from earned),
                 wrong (name, id, what) as (
                   select 'earned_orders_match_journals', coalesce(o.id, b.id),
-                         format('order %s: (price, cost) is %s, its journal says %s', coalesce(o.ref, b.ref),
+                         format('order %s: (price, cost) is %s, its journal says %s',
+                           coalesce(o.ref, b.ref),
                                 (o.price, o.cost)::text, (b.price, b.cost)::text)
-                    from earned o full join booked b on b.ref = o.ref where (o.price, o.cost) is distinct from (b.price, b.cost))""",
+                    from earned o full join booked b on b.ref = o.ref
+                      where (o.price, o.cost) is distinct from (b.price, b.cost))""",
     )
 
 

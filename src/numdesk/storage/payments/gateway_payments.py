@@ -39,7 +39,8 @@ class Booked:
 async def payments_of(tx: Tx, topup_ids: Sequence[int]) -> list[Booked]:
     """Return the payments of top-ups, oldest first."""
     rows = await tx.fetch(
-        """select id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth
+        """select id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense,
+            owed, seq, doubt, decision, worth
              from topup_payments where topup_id = any($1::bigint[]) order by id""",
         topup_ids,
     )
@@ -54,9 +55,12 @@ async def open_payment(
     None when its id belongs to another top-up.
     """
     row = await tx.fetchrow(
-        """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at, heard_at)
-           values ($1, $2, $3, $4::text::jsonb, $5, $6, $7) on conflict on constraint topup_payment_once do nothing
-           returning id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense, owed, seq, doubt, decision, worth""",
+        """insert into topup_payments (topup_id, provider, payment_id, facts, changed_at, seen_at,
+            heard_at)
+           values ($1, $2, $3, $4::text::jsonb, $5, $6, $7) on conflict
+             on constraint topup_payment_once do nothing
+           returning id, topup_id, facts::text, seen_at, heard_at, credit, received, fee, suspense,
+             owed, seq, doubt, decision, worth""",
         topup.id,
         topup.provider,
         payment.payment_id,
@@ -72,8 +76,10 @@ async def write_payment(tx: Tx, booked: Booked, *, now: datetime) -> None:
     """Write the facts and the booking of a payment."""
     line, share = booked.line, booked.share
     await tx.execute(
-        """update topup_payments set facts = $2::text::jsonb, changed_at = $3, seen_at = $4, heard_at = $5, credit = $6, received = $7,
-             fee = $8, suspense = $9, owed = $10, seq = $11, doubt = $12, decision = $13, worth = $14 where id = $1""",
+        """update topup_payments set facts = $2::text::jsonb, changed_at = $3, seen_at = $4,
+            heard_at = $5, credit = $6, received = $7,
+             fee = $8, suspense = $9, owed = $10, seq = $11, doubt = $12, decision = $13,
+               worth = $14 where id = $1""",
         booked.id,
         msgspec.json.encode(line.payment).decode(),
         line.payment.changed_at,
@@ -99,8 +105,10 @@ async def booked_in_ledger(tx: Tx, *, topup_ids: Sequence[int]) -> dict[int, int
              from topup_payments p cross join lateral generate_series(1, p.seq) n
              left join journals j on j.reason in ('topup.credit', 'topup.clawback')
                and j.ref = concat_ws(':', p.provider, p.payment_id, n)
-             left join transfers t on t.journal_id = j.id left join entries e on e.transfer_id = t.id
-               and e.account_id in (select a.id from accounts a where a.kind in ('wallet', 'receivable'))
+             left join transfers t on t.journal_id = j.id left join entries e
+               on e.transfer_id = t.id
+               and e.account_id in (select a.id from accounts a
+                 where a.kind in ('wallet', 'receivable'))
              where p.topup_id = any($1::bigint[]) group by p.id""",
         topup_ids,
     )

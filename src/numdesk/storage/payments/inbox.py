@@ -38,8 +38,10 @@ async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> i
     Return its id, or None when one is there already of which the same was signed.
     """
     return await tx.fetchval(
-        """insert into payment_inbox (provider, sha256, received_at, headers, body, reference, invoice_id, payment_id)
-           values ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8) on conflict on constraint payment_inbox_once do nothing returning id""",
+        """insert into payment_inbox (provider, sha256, received_at, headers, body, reference,
+            invoice_id, payment_id)
+           values ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8) on conflict
+             on constraint payment_inbox_once do nothing returning id""",
         callback.provider,
         sha256(signed).digest(),
         now,
@@ -54,7 +56,8 @@ async def keep(tx: Tx, callback: Callback, *, signed: bytes, now: datetime) -> i
 async def read(tx: Tx, inbox_id: int) -> Callback | None:
     """Return a kept callback that was not looked into yet."""
     row = await tx.fetchrow(
-        """select provider, headers::text, body, reference, invoice_id, payment_id from payment_inbox
+        """select provider, headers::text, body, reference, invoice_id, payment_id
+            from payment_inbox
              where id = $1 and done_at is null""",
         inbox_id,
     )

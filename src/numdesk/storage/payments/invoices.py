@@ -19,8 +19,10 @@ async def begin_opening(tx: Tx, topup_id: int, *, wall: datetime, until: datetim
     True says that somebody asked before and never heard, or never told, how that ended.
     """
     return await tx.fetchval(
-        """update topups t set opening_until = $3 from (select id, opening_until from topups where id = $1 for update) o
-             where t.id = o.id and t.invoice_id is null and t.state = 0 and (o.opening_until is null or o.opening_until <= $2)
+        """update topups t set opening_until = $3 from (select id, opening_until from topups
+            where id = $1 for update) o
+             where t.id = o.id and t.invoice_id is null and t.state = 0
+               and (o.opening_until is null or o.opening_until <= $2)
              returning o.opening_until is not null""",
         topup_id,
         wall,
@@ -59,7 +61,8 @@ async def set_invoice(
     """Keep the invoice that the gateway made; False when the top-up has one."""
     return (
         await tx.fetchval(
-            """update topups set invoice_id = $2, payment_url = $3, expires_at = $4, opening_until = null,
+            """update topups set invoice_id = $2, payment_url = $3, expires_at = $4,
+                opening_until = null,
                                  state = case state when 0 then 1 else state end
                  where id = $1 and invoice_id is null returning true""",
             topup_id,

@@ -36,8 +36,10 @@ async def due_to_poll(
     rows = await tx.fetch(
         """select d.id from topups d where d.next_poll_at <= $1 and d.id = any(array(
              select r.id from (
-               select c.id, c.next_poll_at, row_number() over (partition by c.customer_id order by c.next_poll_at, c.id) turn
-                 from topups c where c.provider = $3 and c.next_poll_at <= $1 and c.id <> all($4::bigint[])
+               select c.id, c.next_poll_at, row_number() over (partition by c.customer_id
+                 order by c.next_poll_at, c.id) turn
+                 from topups c where c.provider = $3 and c.next_poll_at <= $1
+                   and c.id <> all($4::bigint[])
                    and ($5::bigint[] is null or c.id = any($5))) r
                order by r.turn, r.next_poll_at, r.id limit $2))
            for update skip locked""",
@@ -55,7 +57,8 @@ async def put_off(tx: Tx, topup_ids: Sequence[int], *, polling: Round) -> Sequen
     await tx.execute(
         """update topups t set polls = t.polls + 1,
              next_poll_at = case when coalesce(t.expires_at, t.created_at) + $3 > $1
-                                 then $1 + ($2::interval[])[least(t.polls + 2, array_length($2::interval[], 1))] end
+                                 then $1 + ($2::interval[])[least(t.polls + 2,
+                                   array_length($2::interval[], 1))] end
              where t.id = any($4)""",
         polling.now,
         list(polling.delays),

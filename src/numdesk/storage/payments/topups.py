@@ -27,9 +27,11 @@ async def insert_topup(
     The given topup's is not looked at.
     """
     return await tx.fetchval(
-        """insert into topups (public_id, customer_id, dialect, provider, currency, amount, final_amount, discount_bp, state, created_at,
+        """insert into topups (public_id, customer_id, dialect, provider, currency, amount,
+            final_amount, discount_bp, state, created_at,
                                policy, opening_until, next_poll_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13) returning id""",
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13)
+             returning id""",
         topup.public_id,
         topup.customer_id,
         topup.dialect,
@@ -56,7 +58,8 @@ async def open_of(
     await tx.execute("select from customers where id = $1 for no key update", customer_id)
     rows = await tx.fetch(
         """select coalesce(expires_at, created_at + $4) ends_at from topups
-             where customer_id = $1 and state = any($2::smallint[]) and coalesce(expires_at, created_at + $4) > $3 order by 1""",
+             where customer_id = $1 and state = any($2::smallint[])
+               and coalesce(expires_at, created_at + $4) > $3 order by 1""",
         customer_id,
         [int(TopUpState.CREATED), int(TopUpState.AWAITING)],
         now,
@@ -103,8 +106,10 @@ async def listed(
     With `doubtful` only those of which a payment waits for a person.
     """
     rows = await tx.fetch(
-        """select * from topups t where ($1::smallint[] is null or t.state = any($1)) and ($2::int is null or t.customer_id = $2)
-             and (not $3 or exists (select from topup_payments p where p.topup_id = t.id and p.doubt is not null))
+        """select * from topups t where ($1::smallint[] is null or t.state = any($1))
+            and ($2::int is null or t.customer_id = $2)
+             and (not $3 or exists (select from topup_payments p where p.topup_id = t.id
+               and p.doubt is not null))
            order by t.id desc limit $4 offset $5""",
         None if states is None else [int(state) for state in states],
         customer_id,
@@ -124,7 +129,8 @@ async def write_state(
     """
     await tx.execute(
         """update topups set state = $2, credited = $3,
-             next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end where id = $1""",
+             next_poll_at = case when $4 then null when $5 then created_at else next_poll_at end
+               where id = $1""",
         topup.id,
         int(state),
         credited,
@@ -193,7 +199,8 @@ async def touched(
         """select * from topups where id in (
              select p.topup_id from topup_payments p
                where p.provider = $1 and (p.payment_id = any($2::text[])
-                 or (coalesce(p.changed_at, p.heard_at) >= $3 and coalesce(p.changed_at, p.heard_at) < $4)))
+                 or (coalesce(p.changed_at, p.heard_at) >= $3
+                   and coalesce(p.changed_at, p.heard_at) < $4)))
            order by id""",
         provider,
         payment_ids,

@@ -65,7 +65,8 @@ async def note(tx: Tx, journal_id: int, held: Held, *, type: str, units: int) ->
     """Keep what the customer's history says of a charge or refund."""
     await tx.execute(
         """insert into journal_details (journal_id, document)
-             values ($1, rental_note_v1($2, $3, $4, to_jsonb($5::text[]), $6, $7)) on conflict do nothing""",
+             values ($1, rental_note_v1($2, $3, $4, to_jsonb($5::text[]), $6, $7)) on conflict
+               do nothing""",
         journal_id,
         type,
         held.rental.msisdn,

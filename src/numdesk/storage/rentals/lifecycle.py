@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 CLOCKS_DIFFER_MAX = timedelta(minutes=1)
 #: Parameter $1 is always the moment.
 _ROWS: LiteralString = """
-    select r.id, r.term_id, r.number_id, r.country_id, r.service_ids, r.units_total, r.messages, r.public_id, r.customer_id,
-           case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end state, r.msisdn, c.name country, s.codes, s.names, s.used,
+    select r.id, r.term_id, r.number_id, r.country_id, r.service_ids, r.units_total, r.messages,
+      r.public_id, r.customer_id,
+           case when r.state = 0 and r.expires_at <= $1 then 1
+             else r.state end state, r.msisdn, c.name country, s.codes, s.names, s.used,
            r.rent_type, r.units, r.price, r.currency, r.starts_at, r.expires_at, r.rented_at,
-           coalesce(r.ended_at, case when r.expires_at <= $1 then r.expires_at end) ended_at, rental_number_available_v1(r, $1) available
+           coalesce(r.ended_at, case when r.expires_at <= $1
+             then r.expires_at end) ended_at, rental_number_available_v1(r, $1) available
       from rentals r join rental_countries c on c.country_id = r.country_id
       cross join lateral (
         select array_agg(v.code order by u.n) codes, array_agg(v.name order by u.n) names,
@@ -124,7 +127,8 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
     await tx.execute("select from numbers where id = $1 for update", held.number_id)
     row = await tx.fetchrow(
         """select rental_number_available_v1(r, $2),
-                  greatest($2, (select max(t.ends_at) from rental_terms t where t.number_id = r.number_id))
+                  greatest($2, (select max(t.ends_at) from rental_terms t
+                    where t.number_id = r.number_id))
              from rentals r where r.id = $1""",
         held.id,
         now,
@@ -150,7 +154,8 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
         expires_at,
     )
     await tx.execute(
-        """update rentals set state = 0, ended_at = null, term_id = $2, units = $3, price = $4, units_total = $3, used_ids = '{}',
+        """update rentals set state = 0, ended_at = null, term_id = $2, units = $3, price = $4,
+            units_total = $3, used_ids = '{}',
                               messages = 0, starts_at = $5, expires_at = $6 where id = $1""",
         held.id,
         term_id,
@@ -192,7 +197,8 @@ async def due_to_expire(
     """Return up to `limit` rentals whose time has passed, locked."""
     rows = await tx.fetch(
         """select id from rentals where state = 0 and expires_at <= $1 and id <> all($3::bigint[])
-              and ($4::bigint[] is null or id = any($4)) order by expires_at limit $2 for update skip locked""",
+              and ($4::bigint[] is null or id = any($4)) order by expires_at limit $2
+                for update skip locked""",
         *(now, limit, without, only),
     )
     return [row[0] for row in rows]

@@ -33,8 +33,10 @@ class Listener:
 async def lock_listeners(tx: Tx, msisdns: Sequence[int], *, now: datetime) -> dict[int, Listener]:
     """Return the running rentals of some numbers, by number, locked in the order of their ids."""
     locked = await tx.fetch(
-        """select r.id, r.msisdn, r.service_ids, r.starts_at from numbers n join rentals r on r.id = n.rental_id
-             where n.msisdn = any($1::bigint[]) and r.state = 0 and r.expires_at > $2 order by r.id for update of r""",
+        """select r.id, r.msisdn, r.service_ids, r.starts_at from numbers n join rentals r
+            on r.id = n.rental_id
+             where n.msisdn = any($1::bigint[]) and r.state = 0 and r.expires_at > $2 order by r.id
+               for update of r""",
         list(msisdns),
         now,
     )
@@ -73,7 +75,8 @@ async def receive(tx: Tx, heard: Sequence[Heard], *, now: datetime, withhold: bo
     told = [one.arrival.recognition for one in heard]
     rows = await tx.fetch(
         """select status, message_id, customer_id
-             from receive_rental_messages_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by idx""",
+             from receive_rental_messages_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+               order by idx""",
         now,
         withhold,
         STOCK_RULES.cooldown,
@@ -105,7 +108,8 @@ async def messages(
         """select m.id, m.sender, m.text, m.received_at, count(*) over () total
              from rental_terms t join messages m on m.term_id = t.id
              where t.rental_id = $1 and t.customer_id = $2
-             order by case when $5 then m.id end, case when not $5 then m.id end desc limit $3 offset $4""",
+             order by case when $5 then m.id end, case when not $5 then m.id end desc
+               limit $3 offset $4""",
         rental_id,
         customer_id,
         limit,

@@ -75,7 +75,8 @@ async def rent(tx: Tx, items: Sequence[RentItem], *, now: datetime) -> list[Rent
     try:
         rows = await tx.fetch(
             """select status, amount, outcome::text
-                 from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by idx""",
+                 from rent_numbers_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                   $15, $16, $17, $18) order by idx""",
             now,
             [i.key.customer_id for i in items],
             [i.dialect for i in items],

@@ -62,9 +62,11 @@ async def offer_rows(tx: Tx, *, currency: str) -> list[Record]:
     """Return every offer that has a price in the currency, in the order of the fields of
     `Offer`."""
     return await tx.fetch(
-        """select o.id, o.catalogue_id, o.country_id, o.service_id, o.operator_id, o.provider, p.currency, p.price, o.cost,
+        """select o.id, o.catalogue_id, o.country_id, o.service_id, o.operator_id, o.provider,
+            p.currency, p.price, o.cost,
                   o.available, o.active
-             from offers o join offer_prices p on p.offer_id = o.id and p.currency = $1 order by o.id""",
+             from offers o join offer_prices p on p.offer_id = o.id and p.currency = $1
+               order by o.id""",
         currency,
     )
 
@@ -89,7 +91,8 @@ async def add_providers(tx: Tx, *, slugs: Sequence[str]) -> None:
     """
     await tx.execute(
         """insert into providers (slug)
-           select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p where p.slug = u.slug)
+           select u.slug from unnest($1::text[]) u(slug) where not exists (select from providers p
+             where p.slug = u.slug)
              and $1::text[] <> '{}' on conflict do nothing""",
         list(slugs),
     )
@@ -115,16 +118,19 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
     changed = await tx.fetch(
         """with told as (
              select o.id, t.available, t.cost
-               from unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[]) t(country, service, operator, available, cost)
+               from unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[]) t(country,
+                 service, operator, available, cost)
                join countries c on c.iso2 = t.country
                join services s on s.code = t.service
                left join operators k on k.country_id = c.id and k.code = t.operator
                join offers o on o.provider = $1 and o.country_id = c.id and o.service_id = s.id
-                and o.operator_id is not distinct from k.id and (t.operator is null or k.id is not null))
+                and o.operator_id is not distinct from k.id and (t.operator is null
+                  or k.id is not null))
            select o.id, coalesce(t.available, 0) available, coalesce(t.cost, o.cost) cost
              from offers o left join told t on t.id = o.id
             where o.provider = $1
-              and (o.available <> coalesce(t.available, 0) or o.cost <> coalesce(t.cost, o.cost)) order by o.id""",
+              and (o.available <> coalesce(t.available, 0) or o.cost <> coalesce(t.cost, o.cost))
+                order by o.id""",
         provider,
         [tier.country for tier in tiers],
         [tier.service for tier in tiers],
@@ -135,7 +141,8 @@ async def take_tiers(tx: Tx, *, provider: str, tiers: Sequence[Tier]) -> int:
     if changed:
         await tx.execute(
             """update offers o set available = u.available, cost = u.cost
-                 from unnest($1::int[], $2::int[], $3::bigint[]) u(id, available, cost) where o.id = u.id""",
+                 from unnest($1::int[], $2::int[], $3::bigint[]) u(id, available, cost)
+                   where o.id = u.id""",
             [row["id"] for row in changed],
             [row["available"] for row in changed],
             [row["cost"] for row in changed],
@@ -165,8 +172,10 @@ async def tally_days(tx: Tx, *, since: datetime, until: datetime, final_through:
     await tx.execute(
         """insert into provider_days (provider, day, total, received)
            select provider, (created_at at time zone 'UTC')::date, count(*), count(first_sms_at)
-             from orders where created_at >= $1 and created_at < $2 and msisdn is not null group by 1, 2
-           on conflict (provider, day) do update set total = excluded.total, received = excluded.received""",
+             from orders where created_at >= $1 and created_at < $2 and msisdn is not null
+               group by 1, 2
+           on conflict (provider, day) do update
+             set total = excluded.total, received = excluded.received""",
         since,
         until,
     )

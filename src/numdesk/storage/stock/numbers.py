@@ -20,9 +20,11 @@ async def count_free(tx: Tx) -> dict[tuple[int, int | None], int]:
     Both counts are read from partial indexes alone.
     """
     rows = await tx.fetch(
-        """select country_id, null::int operator_id, count(*) n from numbers where state = 0 group by country_id
+        """select country_id, null::int operator_id, count(*) n from numbers where state = 0
+            group by country_id
            union all
-           select country_id, operator_id, count(*) from numbers where state = 0 and operator_id is not null
+           select country_id, operator_id, count(*) from numbers where state = 0
+             and operator_id is not null
             group by country_id, operator_id"""
     )
     return {(row["country_id"], row["operator_id"]): row["n"] for row in rows}
@@ -105,11 +107,13 @@ async def elsewhere(tx: Tx, *, lines: Sequence[NumberLine]) -> list[Elsewhere]:
     """Return the numbers of a list that are here under another country or operator, by line."""
     found = await tx.fetch(
         """select u.line, u.msisdn, c.iso2, o.code
-             from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) u(msisdn, country_id, operator_id, line)
+             from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) u(msisdn, country_id,
+               operator_id, line)
              join numbers n on n.msisdn = u.msisdn
              join countries c on c.id = n.country_id
              left join operators o on o.id = n.operator_id
-            where n.country_id <> u.country_id or n.operator_id is distinct from u.operator_id order by u.line""",
+            where n.country_id <> u.country_id or n.operator_id is distinct from u.operator_id
+              order by u.line""",
         [line.msisdn for line in lines],
         [line.country_id for line in lines],
         [line.operator_id for line in lines],
@@ -139,9 +143,12 @@ async def states(tx: Tx, *, msisdns: Sequence[int]) -> dict[int, int]:
 async def summary(tx: Tx) -> list[ShelfLine]:
     """Count all numbers by country, operator and state."""
     found = await tx.fetch(
-        """select c.iso2, o.code, count(*) filter (where n.state = 0), count(*) filter (where n.state = 1),
-                  count(*) filter (where n.state = 4), count(*) filter (where n.state = 2), count(*) filter (where n.state = 3)
-             from numbers n join countries c on c.id = n.country_id left join operators o on o.id = n.operator_id
+        """select c.iso2, o.code, count(*) filter (where n.state = 0),
+            count(*) filter (where n.state = 1),
+                  count(*) filter (where n.state = 4), count(*) filter (where n.state = 2),
+                    count(*) filter (where n.state = 3)
+             from numbers n join countries c on c.id = n.country_id left join operators o
+               on o.id = n.operator_id
             group by c.iso2, o.code order by c.iso2, o.code nulls first"""
     )
     return [ShelfLine(*row) for row in found]
@@ -178,7 +185,8 @@ async def insert_facts(
     if countries:
         await tx.execute(
             """insert into countries (id, iso2, name, dial_code, emoji)
-               select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[]) on conflict do nothing""",
+               select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[])
+                 on conflict do nothing""",
             [country.id for country in countries],
             [country.iso2 for country in countries],
             [country.name for country in countries],
@@ -196,7 +204,8 @@ async def insert_facts(
     if operators:
         await tx.execute(
             """insert into operators (country_id, code, name, local_name)
-               select * from unnest($1::int[], $2::text[], $3::text[], $4::text[]) on conflict do nothing""",
+               select * from unnest($1::int[], $2::text[], $3::text[], $4::text[]) on conflict
+                 do nothing""",
             [country_id for country_id, _ in operators],
             [operator.code for _, operator in operators],
             [operator.name for _, operator in operators],
@@ -215,17 +224,22 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
     )
     await tx.execute(
         """insert into catalogue_products (country_id, service_id)
-           select distinct u.country_id, u.service_id from unnest($1::int[], $2::int[]) u(country_id, service_id)
-            where not exists (select from catalogue_products p where (p.country_id, p.service_id) = (u.country_id, u.service_id))
+           select distinct u.country_id, u.service_id
+             from unnest($1::int[], $2::int[]) u(country_id, service_id)
+            where not exists (select from catalogue_products p
+              where (p.country_id, p.service_id) = (u.country_id, u.service_id))
             order by 1, 2 on conflict do nothing""",
         *columns[:2],
     )
     await tx.execute(
-        """insert into offers as o (catalogue_id, country_id, service_id, operator_id, provider, cost, available)
-           select p.id, u.country_id, u.service_id, u.operator_id, u.provider, coalesce(u.cost, 0), u.available
+        """insert into offers as o (catalogue_id, country_id, service_id, operator_id, provider,
+            cost, available)
+           select p.id, u.country_id, u.service_id, u.operator_id, u.provider, coalesce(u.cost, 0),
+             u.available
              from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[], $6::int[])
                with ordinality u(country_id, service_id, operator_id, provider, cost, available, n)
-             join catalogue_products p on p.country_id = u.country_id and p.service_id = u.service_id
+             join catalogue_products p on p.country_id = u.country_id
+               and p.service_id = u.service_id
             order by u.n
            on conflict on constraint offer_unique do nothing""",
         *columns,
@@ -234,9 +248,12 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
     )
     await tx.execute(
         """update offers o set cost = u.cost
-             from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[]) u(country_id, service_id, operator_id, provider, cost)
-            where o.country_id = u.country_id and o.service_id = u.service_id and o.provider = u.provider
-              and o.operator_id is not distinct from u.operator_id and u.cost is not null and u.cost <> o.cost""",
+             from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::bigint[]) u(country_id,
+               service_id, operator_id, provider, cost)
+            where o.country_id = u.country_id and o.service_id = u.service_id
+              and o.provider = u.provider
+              and o.operator_id is not distinct from u.operator_id and u.cost is not null
+                and u.cost <> o.cost""",
         *columns,
         [line.cost for line in lines],
     )
@@ -246,9 +263,11 @@ async def set_prices(tx: Tx, *, lines: Sequence[PriceLine]) -> int:
              select o.id, u.currency, u.price
                from unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::text[], $6::bigint[])
                  u(country_id, service_id, operator_id, provider, currency, price)
-               join offers o on o.country_id = u.country_id and o.service_id = u.service_id and o.provider = u.provider
+               join offers o on o.country_id = u.country_id and o.service_id = u.service_id
+                 and o.provider = u.provider
                 and o.operator_id is not distinct from u.operator_id
-             on conflict (offer_id, currency) do update set price = excluded.price where p.price <> excluded.price
+             on conflict (offer_id, currency) do update set price = excluded.price
+               where p.price <> excluded.price
              returning 1)
            select count(*) from written""",
         *columns,

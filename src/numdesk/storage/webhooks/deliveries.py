@@ -108,7 +108,8 @@ async def take(
     See `take_deliveries_v2`.
     """
     rows = await tx.fetch(
-        """select endpoint_id, customer_id, dialect, url, secret, delivery_id, lease_no, attempts, kind, at, document
+        """select endpoint_id, customer_id, dialect, url, secret, delivery_id, lease_no, attempts,
+            kind, at, document
            from take_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
         now,
         wall,
@@ -130,9 +131,11 @@ async def due(tx: Tx, *, now: datetime, wall: datetime, room: Room) -> list[int]
              join webhook_endpoints w on w.id = p.endpoint_id
              cross join lateral (
                select u.id from webhook_deliveries u
-                 where u.endpoint_id = w.id and u.state = 0 and (u.due_at <= $1 or w.disabled_at is not null or w.url = '')
+                 where u.endpoint_id = w.id and u.state = 0 and (u.due_at <= $1
+                   or w.disabled_at is not null or w.url = '')
                    and (u.lease_until is null or u.lease_until <= $2) and u.id <> all($8)
-                 order by u.due_at, u.id limit coalesce(($7::int[])[array_position($6::int[], w.id)], $5)) x
+                 order by u.due_at, u.id limit coalesce(($7::int[])[array_position($6::int[],
+                   w.id)], $5)) x
              order by w.id limit $4""",
         now,
         wall,
@@ -145,7 +148,8 @@ async def ended(tx: Tx, delivery_ids: Sequence[int]) -> list[int]:
     """Return which of these deliveries are not to be sent any more."""
     rows = await tx.fetch(
         """select g.id from unnest($1::bigint[]) g (id)
-             where not exists (select from webhook_deliveries d where d.id = g.id and d.state = 0)""",
+             where not exists (select from webhook_deliveries d where d.id = g.id
+               and d.state = 0)""",
         delivery_ids,
     )
     return [row["id"] for row in rows]
@@ -158,7 +162,8 @@ async def record(tx: Tx, *, now: datetime, outcomes: Sequence[Outcome]) -> list[
     """
     return await tx.fetch(
         """select endpoint_id, customer_id, reason
-           from record_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by endpoint_id""",
+           from record_deliveries_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             order by endpoint_id""",
         now,
         *zip(*outcomes, strict=True),
         FAILING_FOR,
@@ -172,8 +177,10 @@ async def is_anything_due(tx: Tx, *, now: datetime, without: Sequence[int]) -> b
         await tx.fetchval(
             """select exists (
              select from pending_endpoints_v1(0) p
-               join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null and w.url <> ''
-               where exists (select from webhook_deliveries d where d.endpoint_id = w.id and d.state = 0 and d.due_at <= $1
+               join webhook_endpoints w on w.id = p.endpoint_id and w.disabled_at is null
+                 and w.url <> ''
+               where exists (select from webhook_deliveries d where d.endpoint_id = w.id
+                 and d.state = 0 and d.due_at <= $1
                                and d.id <> all($2)))""",
             now,
             without,
@@ -192,12 +199,15 @@ async def replay(tx: Tx, *, owner: Owner, delivery_id: int, now: datetime) -> bo
             """with old as (
                  select d.id, d.attempts, d.ended_at, d.status, d.elapsed_ms
                  from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id
-                 where d.id = $3 and w.customer_id = $1 and w.dialect = $2 and d.state <> 0 for update of d),
+                 where d.id = $3 and w.customer_id = $1 and w.dialect = $2 and d.state <> 0
+                   for update of d),
                kept as (
                  insert into webhook_attempts (delivery_id, attempt, at, status, elapsed_ms)
-                   select id, attempts, ended_at, status, elapsed_ms from old where status is not null)
+                   select id, attempts, ended_at, status, elapsed_ms from old
+                     where status is not null)
                update webhook_deliveries d
-                 set state = 0, attempts = 0, due_at = $4, ended_at = null, status = null, elapsed_ms = null, lease_no = d.lease_no + 1
+                 set state = 0, attempts = 0, due_at = $4, ended_at = null, status = null,
+                   elapsed_ms = null, lease_no = d.lease_no + 1
                  from old where d.id = old.id returning true""",
             owner.customer_id,
             owner.dialect,
@@ -214,10 +224,12 @@ async def replay_failed(tx: Tx, *, owner: Owner, since: datetime, now: datetime)
     Return how many.
     """
     rows = await tx.fetch(
-        """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null, lease_no = d.lease_no + 1
+        """update webhook_deliveries d set state = 0, attempts = 0, due_at = $4, ended_at = null,
+            lease_no = d.lease_no + 1
            where d.id in (
              select x.id from webhook_deliveries x join webhook_endpoints w on w.id = x.endpoint_id
-               where w.customer_id = $1 and w.dialect = $2 and x.state = 2 and x.ended_at >= $3 order by x.id limit $5 for update of x)
+               where w.customer_id = $1 and w.dialect = $2 and x.state = 2 and x.ended_at >= $3
+                 order by x.id limit $5 for update of x)
            returning d.id""",
         owner.customer_id,
         owner.dialect,
@@ -233,7 +245,8 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
     is given."""
     rows = await tx.fetch(
         """select d.id, e.kind, d.state, d.attempts, e.at, d.ended_at,
-                  coalesce(d.status, a.status), a.failure, coalesce(d.elapsed_ms, a.elapsed_ms), a.answer
+                  coalesce(d.status, a.status), a.failure, coalesce(d.elapsed_ms, a.elapsed_ms),
+                    a.answer
            from events e
              join webhook_deliveries d on d.id = e.id
              left join lateral (
@@ -252,7 +265,8 @@ async def log(tx: Tx, *, owner: Owner, before: int | None, limit: int) -> list[D
 #: Deliveries with their attempts and their events. Only the oldest are looked at; those of them
 #: that were put back by a replay wait until they are old again.
 OLD_DELIVERIES = Old(
-    f"""select d.id::text from (select id from webhook_deliveries where {WANTED} order by id limit $2) front
+    f"""select d.id::text from (select id from webhook_deliveries where {WANTED} order by id
+        limit $2) front
           join webhook_deliveries d on d.id = front.id
           where d.state <> 0 and d.ended_at < $1 order by d.id for update of d skip locked""",
     (
@@ -266,9 +280,11 @@ OLD_DELIVERIES = Old(
 #: The next events behind the last that was looked at, up to the first that is young.
 _NEXT_EVENTS: LiteralString = f"""
   with front as materialized (
-    select id, at from events where {WANTED} and ($4::text[] is not null or id > $5) order by id limit $2)
+    select id, at from events where {WANTED} and ($4::text[] is not null or id > $5) order by id
+      limit $2)
   select id::text from front
-    where id < coalesce((select min(id) from front where at >= $1), 9223372036854775807) order by id"""
+    where id < coalesce((select min(id) from front where at >= $1), 9223372036854775807)
+      order by id"""
 
 
 #: Text and code of events. One that is about to be sent again keeps its text; it goes with its
@@ -276,10 +292,13 @@ _NEXT_EVENTS: LiteralString = f"""
 OLD_EVENT_TEXTS = Old(
     _NEXT_EVENTS,
     (
-        f"""update events e set document = document || case kind when 'rental.message' then '{{"text": ""}}'::jsonb
+        f"""update events e set document = document || case kind when 'rental.message'
+            then '{{"text": ""}}'::jsonb
                                                                else '{{"otp_code": null, "otp_message": null}}' end
-              where {GIVEN} and (document ->> 'otp_message' is not null or document ->> 'text' <> '')
-                and not exists (select from webhook_deliveries d where d.id = e.id and d.state = 0)""",
+              where {GIVEN} and (document ->> 'otp_message' is not null
+                or document ->> 'text' <> '')
+                and not exists (select from webhook_deliveries d where d.id = e.id
+                  and d.state = 0)""",
     ),
     mark="retention.events_seen",
 )

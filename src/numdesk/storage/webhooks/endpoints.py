@@ -44,7 +44,8 @@ class EndpointChange:
 async def read(tx: Tx, *, owner: Owner) -> EndpointRow | None:
     """Return a customer's endpoint."""
     row = await tx.fetchrow(
-        """select url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since from webhook_endpoints
+        """select url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since
+            from webhook_endpoints
            where customer_id = $1 and dialect = $2""",
         owner.customer_id,
         owner.dialect,
@@ -57,14 +58,18 @@ async def change(tx: Tx, *, owner: Owner, change: EndpointChange, now: datetime)
     row = await tx.fetchrow(
         """insert into webhook_endpoints as w (customer_id, dialect, url, secret, updated_at)
              values ($1, $2, coalesce($3, ''),
-                     case when $5 then null when $4::bytea is not null then $4 when coalesce($3, '') <> '' then $6::bytea end, $7)
+                     case when $5 then null when $4::bytea is not null then $4
+                       when coalesce($3, '') <> '' then $6::bytea end, $7)
            on conflict (customer_id, dialect) do update
              set url = coalesce($3, w.url),
                  secret = case when $5 then null when $4::bytea is not null then $4
-                               when coalesce($3, '') <> '' and w.url = '' and w.secret is null then $6::bytea else w.secret end,
-                 disabled_at = null, disabled_reason = null, consecutive_failures = 0, failing_since = null,
+                               when coalesce($3, '') <> '' and w.url = '' and w.secret is null
+                                 then $6::bytea else w.secret end,
+                 disabled_at = null, disabled_reason = null, consecutive_failures = 0,
+                   failing_since = null,
                  updated_at = $7
-           returning url, secret, disabled_at, disabled_reason, consecutive_failures, failing_since""",
+           returning url, secret, disabled_at, disabled_reason, consecutive_failures,
+             failing_since""",
         owner.customer_id,
         owner.dialect,
         change.url,
