@@ -66,7 +66,8 @@ class Pattern:
         groups: dict[str, int] = self._compiled.groupindex
         if GROUP not in groups and self._compiled.groups != 1:
             raise PatternRefused(
-                rf"must have exactly one group, such as (\d{{6}}), or one that is called {GROUP}: (?P<{GROUP}>\d{{6}})"
+                "must have exactly one group, such as (\\d{6}), or one that is called "
+                f"{GROUP}: (?P<{GROUP}>\\d{{6}})"
             )
         self._group = groups.get(GROUP, 1)
 

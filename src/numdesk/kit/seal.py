@@ -97,7 +97,8 @@ class Sealer:
     def opaque_id(self, prefix: str, serial: int) -> str:
         """Return an id to be shown in the place of a serial number: always the same, and it tells
         nobody how many there are."""
-        return f"{prefix}_{self.fingerprint(b'id %s:%d' % (prefix.encode('ascii'), serial)).hex()[:OPAQUE_CHARACTERS]}"
+        fingerprint = self.fingerprint(b"id %s:%d" % (prefix.encode("ascii"), serial))
+        return f"{prefix}_{fingerprint.hex()[:OPAQUE_CHARACTERS]}"
 
 
 def _derive(key: Key, *, purpose: bytes) -> bytes:

@@ -103,9 +103,8 @@ async def set_family(tx: Tx, *, service_ids: Sequence[int], family: str) -> None
 async def foreign_messages(tx: Tx, *, limit: int, before: int | None) -> list[KeptMessage]:
     """Return messages of another service than they came for, newest first, from below an id."""
     rows = await tx.fetch(
-        "select "
-        + _COLUMNS
-        + " where m.id in (select message_id from foreign_messages where $2::bigint is null or message_id < $2"
+        "select " + _COLUMNS + " where m.id in (select message_id from foreign_messages"
+        " where $2::bigint is null or message_id < $2"
         " order by message_id desc limit $1) order by m.id desc",
         limit,
         before,
@@ -122,7 +121,8 @@ async def message(tx: Tx, *, message_id: int) -> KeptMessage | None:
 async def count_withheld(tx: Tx, *, since: datetime) -> int:
     """Count the messages that were withheld since a time."""
     return await tx.fetchval(
-        """select count(*) from foreign_messages f join messages m on m.id = f.message_id where f.withheld and m.received_at >= $1""",
+        """select count(*) from foreign_messages f join messages m on m.id = f.message_id
+             where f.withheld and m.received_at >= $1""",
         since,
     )
 

@@ -185,7 +185,8 @@ def _said(told: Payment) -> str:
     due = "" if told.due is None else f" of {_text(told.due)} due"
     paid = "an unknown sum" if told.paid is None else _text(told.paid)
     return (
-        f"the gateway has it as {told.gateway_status!r}, {paid} {told.payer_currency or ''}".rstrip()
+        f"the gateway has it as {told.gateway_status!r}, {paid} "
+        f"{told.payer_currency or ''}".rstrip()
         + f" paid{due}"
     )
 

@@ -85,7 +85,8 @@ class Doubt(StrEnum):
     """Why a payment waits for a person. The words are stored."""
 
     GATEWAY = "gateway"  # the gateway holds it, or is sending it back
-    #: There is money, and the gateway's status for it is unknown, failed, expired, or contradicts an
+    #: There is money, and the gateway's status for it is unknown, failed, expired, or contradicts
+    #: an
     #: earlier one.
     STATUS = "status"
     UNSETTLED = "unsettled"  # there is money, and the gateway has not settled it for a day

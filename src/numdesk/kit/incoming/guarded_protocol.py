@@ -296,7 +296,7 @@ class GuardedProtocol(HttpToolsProtocol):
         Those that say where a message ends, whom it is for and who asks may stand once.
         """
         if not self.in_head:
-            # A trailer arrives after the application has read the headers, so it must not join them.
+            # A trailer arrives after the application has read the headers: it must not join them.
             return
         name = name.lower()
         self.headers.append((name, value))

@@ -111,7 +111,8 @@ class Lane:
             use_dns_cache=False,  # what is remembered of names is ours to bound and to judge
             socket_factory=self._make_socket,
             ssl=True if tls is None else tls,
-            limit=0,  # a request that waited for somebody else's connection would look like a slow host
+            # A request that waited for another's connection would look like a slow host.
+            limit=0,
             keepalive_timeout=KEEP_ALIVE_S,
         )
         if not policy.needs_body:

@@ -43,7 +43,8 @@ POSTMASTER_LINES_MIN = 5
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",  # more than two cores can use; staff tools and a bench come beside the 16 of the server
+    # More than two cores can use; staff tools and a bench come beside the 16 of the server.
+    "max_connections": "100",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "8MB",
@@ -55,8 +56,10 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",
-    "autovacuum_naptime": "10s",  # a new installation grows from nothing: plans must hear of it soon
-    "io_method": "sync",  # the workers of the other method cost a two-core machine more than they bring
+    # A new installation grows from nothing: plans must hear of it soon.
+    "autovacuum_naptime": "10s",
+    # The workers of the other method cost a two-core machine more than they bring.
+    "io_method": "sync",
     "max_worker_processes": "4",
     "max_parallel_workers_per_gather": "1",
     "random_page_cost": "1.1",
@@ -64,7 +67,8 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
-    "log_min_messages": "log",  # an error goes to the client that made it; here only what concerns the server
+    # An error goes to the client that made it; here only what concerns the server.
+    "log_min_messages": "log",
     "log_checkpoints": "off",
 }
 
@@ -191,7 +195,8 @@ class Cluster:
         # Let in the user that runs numdesk, by what the kernel says of the socket's other end, and
         # nobody else.
         rules = {
-            "pg_hba.conf": "local all all peer map=numdesk\nlocal replication all peer map=numdesk\n",
+            "pg_hba.conf": "local all all peer map=numdesk\n"
+            "local replication all peer map=numdesk\n",
             "pg_ident.conf": f'numdesk "{pwd.getpwuid(os.geteuid()).pw_name}" {ROLE}\n',
         }
         try:

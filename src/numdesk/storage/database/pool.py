@@ -243,7 +243,8 @@ class Database:
             except Unavailable as error:
                 if deadline is None or refusal is Unavailable:
                     raise
-                raise refusal from error  # an attempt was lost before this one, and may have been done
+                # An attempt was lost before this one, and may have been done.
+                raise refusal from error
 
     @asynccontextmanager
     async def _connection(self, name: str) -> AsyncIterator[Any]:

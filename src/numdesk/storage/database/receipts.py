@@ -19,7 +19,8 @@ OUTAGES = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg says of a connection whose server was killed a moment ago
+    # Raised for a connection whose server was killed a moment ago.
+    asyncpg.InternalClientError,
     ConnectionError,
     FileNotFoundError,
     TimeoutError,

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 from numdesk.storage.stock.rest import STOCK_RULES
 
 #: In the order of the fields of `Order`.
-_COLUMNS: LiteralString = """id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id, operator_name,
-    provider, provider_ref, msisdn, currency, price, cost, created_at, expires_at, otp_code, otp_message, sms_revision, first_sms_at,
+_COLUMNS: LiteralString = """
+    id, customer_id, dialect, state, offer_id, catalogue_id, country_id, service_id, operator_id,
+    operator_name, provider, provider_ref, msisdn, currency, price, cost, created_at, expires_at,
+    otp_code, otp_message, sms_revision, first_sms_at,
     resend_at, ended_at, failed_reason, reactivatable, number_free, revision"""
 
 
@@ -92,9 +94,8 @@ async def listing(
 ) -> list[Order]:
     """Return a page of the customer's orders in these states, newest first."""
     rows = await tx.fetch(
-        "select "
-        + _COLUMNS
-        + " from order_facts where customer_id = $1 and state = any($2) order by id desc limit $3 offset $4",
+        "select " + _COLUMNS + " from order_facts where customer_id = $1 and state = any($2)"
+        " order by id desc limit $3 offset $4",
         customer_id,
         [int(state) for state in states],
         limit,
@@ -109,7 +110,8 @@ async def open_orders(tx: Tx, *, customer_id: int, limit: int) -> Iterator[Order
     rows = await tx.fetch(
         "select "
         + _COLUMNS
-        + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3) order by id desc limit $2",
+        + " from order_facts where customer_id = $1 and state < 4 and state in (1, 2, 3)"
+        " order by id desc limit $2",
         customer_id,
         limit,
     )

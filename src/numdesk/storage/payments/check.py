@@ -47,9 +47,12 @@ async def check_topups(tx: Tx) -> dict[str, Check]:
                          ('topups_match_payments', (select count(*) from topups))),
                 wrong (name, id, what) as (
                   select 'topup_payments_match_journals', coalesce(k.id, b.id),
-                         format('payment %s: (credit, owed, received, fee, suspense) is %s, its journals say %s', coalesce(k.ref, b.ref),
-                                (k.credit, k.owed, k.received, k.fee, k.suspense)::text,
-                                (b.credit, b.owed, b.received, b.fee, b.suspense)::text)
+                    format(
+                      'payment %s: (credit, owed, received, fee, suspense) is %s,'
+                      ' its journals say %s',
+                      coalesce(k.ref, b.ref),
+                      (k.credit, k.owed, k.received, k.fee, k.suspense)::text,
+                      (b.credit, b.owed, b.received, b.fee, b.suspense)::text)
                     from kept k full join booked b on b.ref = k.ref
                     where k.id is null
                        or (k.credit, k.owed, k.received, k.fee, k.suspense) is distinct from
@@ -59,9 +62,11 @@ async def check_topups(tx: Tx) -> dict[str, Check]:
                          or k.currency <> b.currency or b.currencies > 1
                   union all
                   select 'topups_match_payments', t.id,
-                         format('top-up %s: credited %s, its payments %s; to pay %s of %s at %s basis points off',
-                                t.public_id, t.credited, coalesce(p.credit, 0), t.final_amount,
-                                  t.amount, t.discount_bp)
+                    format(
+                      'top-up %s: credited %s, its payments %s;'
+                      ' to pay %s of %s at %s basis points off',
+                      t.public_id, t.credited, coalesce(p.credit, 0), t.final_amount, t.amount,
+                      t.discount_bp)
                     from topups t
                     left join (select topup_id, sum(credit) credit from topup_payments
                       group by topup_id) p on p.topup_id = t.id

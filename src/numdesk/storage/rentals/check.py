@@ -47,7 +47,8 @@ async def check_rentals(tx: Tx) -> dict[str, Check]:
                            where reason = 'rental.refund'))),
                 wrong (name, id, what) as (
                   select 'rented_numbers_belong_to_running_rentals', coalesce(n.id, r.number_id),
-                         format('number %s: in the hands of rental %s; rental %s says that it has it',
+                         format(
+                           'number %s: in the hands of rental %s; rental %s says that it has it',
                                 coalesce(n.id, r.number_id), n.rental_id, r.id)
                     from (select * from numbers where state = 4) n full join (select * from rentals
                       where state = 0) r on r.number_id = n.id

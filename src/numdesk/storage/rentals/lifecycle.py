@@ -88,7 +88,10 @@ async def listing(
     """Return a page of the rentals in these states (of all customers when None is named), the
     newest term first."""
     whose: LiteralString = "r.customer_id = $2" if customer_id is not None else "$2::int is null"
-    chosen: LiteralString = f" {whose} and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end = any($3)"
+    chosen: LiteralString = (
+        f" {whose} and case when r.state = 0 and r.expires_at <= $1 then 1 else r.state end"
+        " = any($3)"
+    )
     wanted = (now, customer_id, [int(state) for state in states])
     total = await tx.fetchval("select count(*) from rentals r where" + chosen, *wanted)
     # The page first, then what is to be said of each: not of all that stand before it.
@@ -146,7 +149,8 @@ async def rerent(tx: Tx, held: Held, *, quote: Quote, now: datetime) -> Held | N
         held.id,
     )
     term_id = await tx.fetchval(
-        """insert into rental_terms (rental_id, customer_id, number_id, starts_at, ends_at) values ($1, $2, $3, $4, $5) returning id""",
+        """insert into rental_terms (rental_id, customer_id, number_id, starts_at, ends_at)
+             values ($1, $2, $3, $4, $5) returning id""",
         held.id,
         held.rental.customer_id,
         held.number_id,

@@ -294,7 +294,7 @@ OLD_EVENT_TEXTS = Old(
     (
         f"""update events e set document = document || case kind when 'rental.message'
             then '{{"text": ""}}'::jsonb
-                                                               else '{{"otp_code": null, "otp_message": null}}' end
+                      else '{{"otp_code": null, "otp_message": null}}' end
               where {GIVEN} and (document ->> 'otp_message' is not null
                 or document ->> 'text' <> '')
                 and not exists (select from webhook_deliveries d where d.id = e.id

@@ -1,4 +1,4 @@
-"""The catalogue: prices and stock of this moment, kept in memory; and what suppliers tell about their stock."""
+"""The catalogue: prices and stock of this moment, kept in memory; and the stock of suppliers."""
 
 from __future__ import annotations
 
