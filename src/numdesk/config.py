@@ -192,10 +192,7 @@ class Settings:
         "NUMDESK_DATABASE_URL",
         str,
         default=None,
-        help=(
-            "PostgreSQL 15 or newer to use, as a URL; without it numdesk runs its own server in "
-            "the data folder"
-        ),
+        help="URL of a PostgreSQL 15 or newer; without it numdesk runs its own in the data folder",
     )
     data: Path = _setting(
         "NUMDESK_DATA",
@@ -276,19 +273,13 @@ class Settings:
         "NUMDESK_IDLE_TIMEOUT_S",
         _whole(1, 3600),
         default=75,
-        help=(
-            "seconds that a connection may be idle between two requests; more than the reverse "
-            "proxy keeps it"
-        ),
+        help="seconds that a connection may be idle; more than the reverse proxy keeps it",
     )
     texts_kept_days: int = _setting(
         "NUMDESK_TEXTS_KEPT_DAYS",
         _whole(1, 3650),
         default=30,
-        help=(
-            "days after which the texts and codes of SMS are deleted, wherever they are; orders "
-            "and money stay"
-        ),
+        help="days after which texts and codes of SMS are deleted; orders and money stay",
     )
     clock_behind_max_h: int = _setting(
         "NUMDESK_CLOCK_BEHIND_MAX_H",
@@ -324,10 +315,7 @@ class Settings:
         "NUMDESK_RENTAL_REFUND_H",
         _whole(0, 10_000),
         default=24,
-        help=(
-            "hours from its beginning in which a cancelled rental that got no message is paid "
-            "back; 0 never"
-        ),
+        help="hours in which a cancelled rental without a message is refunded; 0 never",
     )
     rental_days_max: int = _setting(
         "NUMDESK_RENTAL_DAYS_MAX",

@@ -204,16 +204,7 @@ async def check_histories(tx: Tx) -> dict[str, Check]:
     )
 
 
-async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
-    """Check that each transfer has exactly its two entries, in one currency and in a journal, and
-    that each journal sums to zero.
-
-    In an incremental run the other entry of a transfer may lie before `after`, close to it, and is
-    looked for from there backwards.
-    """
-    return await tally(
-        tx,
-        """
+_TRANSFERS: LiteralString = """
            with sides as not materialized (
                   select e.transfer_id, count(*) n, min(e.amount) low, max(e.amount) high,
                          max(e.account_id) filter (where e.amount < 0) debit_id,
@@ -282,7 +273,19 @@ async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
                       where e.id > $1
                                           and e.transfer_id in (select id from unpaired)
                                             group by e.transfer_id) s on s.transfer_id = id
-                    group by journal_id, currency having sum(total) <> 0)""",
+                    group by journal_id, currency having sum(total) <> 0)"""
+
+
+async def check_transfers(tx: Tx, *, after: int) -> dict[str, Check]:
+    """Check that each transfer has exactly its two entries, in one currency and in a journal, and
+    that each journal sums to zero.
+
+    In an incremental run the other entry of a transfer may lie before `after`, close to it, and is
+    looked for from there backwards.
+    """
+    return await tally(
+        tx,
+        _TRANSFERS,
         after,
     )
 
